@@ -1,0 +1,61 @@
+import type { ReplyError } from "./errors.js";
+import type { Invocation } from "./invocation.js";
+import type { Location } from "./location.js";
+import type { Script } from "./script.js";
+
+/** A command's name, then its arguments. */
+export type Command = readonly [name: string, ...args: Argument[]];
+
+export type Argument = string | Uint8Array;
+
+/**
+ * One shape on every transport: integers and booleans are numbers, status replies are strings, bulk strings are bytes,
+ * sets are arrays, maps are arrays of pairs, absence is `null`. A command that failed has a `ReplyError` in its place.
+ */
+export type Reply = null | number | string | Uint8Array | ReplyError | Reply[];
+
+export interface SendOptions {
+  /** Run all commands or, when one of them can't be queued, none, with nobody's commands in between. @default false */
+  atomic?: boolean;
+  /** When to give up, in milliseconds from now. @default the factory's `commandTimeout` */
+  timeoutMs?: number;
+  /** Running the commands twice does no harm, so a connection lost on the way may be replaced and the flight repeated once. @default false */
+  idempotent?: boolean;
+  /**
+   * Bulk strings in the reply are likely UTF-8 and wanted as text: they may come as strings. The reply is the same
+   * without the option, only slower where a transport makes text faster than bytes. Needs `idempotent`. @default false
+   */
+  text?: boolean;
+}
+
+export interface ScanOptions {
+  /** A glob, as SCAN's MATCH takes it. */
+  match: string;
+  /** How many keys the server looks at for each batch. */
+  count: number;
+}
+
+/**
+ * Sends commands to Valkey. It dials with the first command, not before.
+ * @throws {ConnectionError} (every method) when the server can't be reached, or the connection was closed
+ * @throws {TimeoutError} (every method) when no answer came within the deadline
+ */
+export interface Connection extends AsyncDisposable {
+  /** One flight. Replies in order; a command that failed has a `ReplyError` in its place. */
+  send(commands: readonly Command[], options?: SendOptions): Promise<Reply[]>;
+  /** Runs a script on the server, by digest where the server has it, else by source. @throws {ReplyError} */
+  script(script: Script, keys: readonly string[], args: readonly Argument[], options?: SendOptions): Promise<Reply>;
+  /** Made keys in batches, from every primary of a cluster; a key may come more than once. Can be left early. */
+  scan(options: ScanOptions): AsyncIterable<string[]>;
+  /** Ends what this connection holds alone. Idempotent; a command after it is a `ConnectionError`. */
+  close(): Promise<void>;
+}
+
+/** Gives connections, and decides how long each lives and who shares it. */
+export interface ConnectionFactory {
+  /**
+   * A connection for one invocation. Does no I/O.
+   * @throws {ConfigurationError} when this factory can't serve the location
+   */
+  connect(location: Location, invocation: Invocation): Connection;
+}

@@ -1,0 +1,160 @@
+import { ConfigurationError } from "./errors.js";
+
+export interface Address {
+  readonly host: string;
+  readonly port: number;
+}
+
+/** Where a cache is kept, read from its URL. */
+export interface Location {
+  readonly scheme: Scheme;
+  /** The servers; the first is the primary, or any node of a cluster. Empty for `memory:` and `unix:`. */
+  readonly addresses: readonly Address[];
+  readonly tls: boolean;
+  readonly username: string | undefined;
+  readonly password: string | undefined;
+  readonly database: number;
+  /** The protocol version that the URL asks for. */
+  readonly protocol: 2 | 3 | undefined;
+  /** The socket's path for `unix:`, the store's name for `memory:`, else empty. */
+  readonly path: string;
+  /** All of it without credentials, for messages. */
+  readonly display: string;
+}
+
+const SCHEMES = ["valkey", "valkeys", "redis", "rediss", "unix", "memory"] as const;
+export type Scheme = (typeof SCHEMES)[number];
+
+const EXAMPLE = 'give a URL such as "valkey://localhost:6379/0" or "memory:"';
+const DEFAULT_PORT = 6379;
+
+/**
+ * Reads one URL, several separated by commas, or a list of them (the primary first, then replicas; or nodes of a cluster).
+ * @throws {ConfigurationError} naming what is wrong, never with a password in it
+ */
+export function parseLocation(location: unknown): Location {
+  const texts = typeof location === "string" ? location.split(/,(?=\s*[a-z]+:)/i) : location;
+  if (!Array.isArray(texts) || texts.length === 0 || !texts.every((text) => typeof text === "string")) {
+    throw new ConfigurationError(`location: not a URL or a list of URLs; ${EXAMPLE}`);
+  }
+  const [first, ...rest] = texts.map((text) => parseUrl(text.trim())) as [Location, ...Location[]];
+  for (const other of rest) checkAlike(first, other);
+  return {
+    ...first,
+    addresses: [first, ...rest].flatMap((one) => one.addresses),
+    display: [first, ...rest].map((one) => one.display).join(","),
+  };
+}
+
+function parseUrl(text: string): Location {
+  const shown = redact(text);
+  const scheme = SCHEMES.find((known) => text.toLowerCase().startsWith(`${known}:`));
+  if (!scheme) {
+    const known = SCHEMES.map((name) => `${name}:`).join(", ");
+    throw new ConfigurationError(`location: ${shown} has none of the schemes ${known}; ${EXAMPLE}`);
+  }
+  if (scheme === "memory") return plain(scheme, text.slice("memory:".length), `memory:${text.slice(7)}`);
+  const url = toUrl(text, shown);
+  if (scheme === "unix") {
+    if (url.pathname.length < 2)
+      throw new ConfigurationError(`location: ${shown} names no socket; give "unix:///path"`);
+    return {
+      ...plain(scheme, decode(url.pathname, shown), shown),
+      ...credentials(url, shown),
+      ...settings(url, shown),
+    };
+  }
+  if (!url.hostname) throw new ConfigurationError(`location: ${shown} names no host; ${EXAMPLE}`);
+  const port = url.port === "" ? DEFAULT_PORT : Number(url.port);
+  if (port === 0) throw new ConfigurationError(`location: ${shown} has port 0; ports are 1 to 65535`);
+  return {
+    ...plain(scheme, "", shown),
+    ...credentials(url, shown),
+    ...settings(url, shown),
+    addresses: [{ host: url.hostname.replace(/^\[|\]$/g, ""), port }],
+    tls: scheme === "valkeys" || scheme === "rediss",
+  };
+}
+
+function plain(scheme: Scheme, path: string, display: string): Location {
+  const none = { username: undefined, password: undefined, protocol: undefined };
+  return { ...none, scheme, addresses: [], tls: false, database: 0, path, display };
+}
+
+function toUrl(text: string, shown: string): URL {
+  try {
+    return new URL(text);
+  } catch {
+    // The URL parser's own error carries the whole input, password included, so it is no cause to pass on.
+    throw new ConfigurationError(
+      `location: ${shown} is not a valid URL (ports are 1 to 65535; percent-encode what is special in a password); ${EXAMPLE}`,
+    );
+  }
+}
+
+function credentials(url: URL, shown: string): Pick<Location, "username" | "password"> {
+  return {
+    username: url.username === "" ? undefined : decode(url.username, shown),
+    password: url.password === "" ? undefined : decode(url.password, shown),
+  };
+}
+
+function settings(url: URL, shown: string): Pick<Location, "database" | "protocol"> {
+  const known = ["db", "protocol"];
+  for (const name of url.searchParams.keys()) {
+    if (!known.includes(name)) {
+      throw new ConfigurationError(
+        `location: ${shown} has an unknown parameter "${name}"; known are ${known.join(", ")}`,
+      );
+    }
+  }
+  const protocol = url.searchParams.get("protocol");
+  if (protocol !== null && protocol !== "2" && protocol !== "3") {
+    throw new ConfigurationError(`location: ${shown} asks for protocol "${protocol}"; give 2 or 3`);
+  }
+  return { database: database(url, shown), protocol: protocol === null ? undefined : protocol === "2" ? 2 : 3 };
+}
+
+function database(url: URL, shown: string): number {
+  const byPath = url.protocol === "unix:" ? "" : url.pathname.replace(/^\//, "");
+  const byQuery = url.searchParams.get("db") ?? "";
+  if (byPath !== "" && byQuery !== "" && byPath !== byQuery) {
+    throw new ConfigurationError(`location: ${shown} names two databases, ${byPath} and ${byQuery}; give one`);
+  }
+  const text = byPath || byQuery || "0";
+  if (!/^\d{1,9}$/.test(text)) {
+    throw new ConfigurationError(`location: ${shown} names the database "${text}"; databases are whole numbers from 0`);
+  }
+  return Number(text);
+}
+
+function checkAlike(first: Location, other: Location): void {
+  if (first.addresses.length === 0 || other.addresses.length === 0) {
+    throw new ConfigurationError(`location: ${first.display} and ${other.display} can't be combined; only servers can`);
+  }
+  for (const part of ["tls", "username", "password", "database", "protocol"] as const) {
+    if (first[part] !== other[part]) {
+      throw new ConfigurationError(
+        `location: ${first.display} and ${other.display} differ in ${part}; the servers of one cache share all but the address`,
+      );
+    }
+  }
+}
+
+function decode(text: string, shown: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    throw new ConfigurationError(`location: ${shown} has a percent sign that encodes nothing; write it as %25`);
+  }
+}
+
+/** Without credentials. Everything up to the last `@` goes, as a password may hold an `@` or a `/` that should have been encoded. */
+function redact(text: string): string {
+  const start = text.indexOf("://");
+  const at = text.lastIndexOf("@");
+  const query = text.indexOf("?", Math.max(at, 0));
+  const end = query === -1 ? text.length : query;
+  if (at > end) return "(hidden)";
+  return start === -1 || at < start ? text : `${text.slice(0, start + 3)}${text.slice(at + 1)}`;
+}
