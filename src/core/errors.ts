@@ -50,6 +50,11 @@ export class KeyNotFoundError extends CacheError {
   override readonly name = "KeyNotFoundError";
 }
 
+/** A loader gave no answer within its deadline. */
+export class LoaderTimeoutError extends CacheError {
+  override readonly name = "LoaderTimeoutError";
+}
+
 /** `incr` or `decr` met a value that is not a 64-bit integer. The value is untouched. */
 export class NotAnIntegerError extends CacheError {
   override readonly name = "NotAnIntegerError";

@@ -1,0 +1,43 @@
+/** The same work, done in one of several ways. Values are plain JSON. */
+export interface Store {
+  get(key: string): Promise<unknown>;
+  set(key: string, value: unknown): Promise<unknown>;
+  getMany(keys: readonly string[]): Promise<unknown>;
+  getOrSet(key: string, load: () => Promise<unknown>): Promise<unknown>;
+  close(): Promise<void>;
+}
+
+export type OpenStore = (url: string) => Promise<Store>;
+
+/** Lifetime of everything that is stored, in seconds. */
+export const TTL = 3_600;
+
+/** What people write around a client that gets and sets text. */
+export abstract class ByHand implements Store {
+  protected abstract read(key: string): Promise<string | null>;
+  protected abstract readMany(keys: readonly string[]): Promise<(string | null)[]>;
+  protected abstract write(key: string, text: string): Promise<unknown>;
+  abstract close(): Promise<void>;
+
+  async get(key: string): Promise<unknown> {
+    const text = await this.read(key);
+    return text === null ? undefined : JSON.parse(text);
+  }
+
+  async set(key: string, value: unknown): Promise<void> {
+    await this.write(key, JSON.stringify(value));
+  }
+
+  async getMany(keys: readonly string[]): Promise<unknown[]> {
+    const texts = await this.readMany(keys);
+    return texts.map((text) => (text === null ? undefined : JSON.parse(text)));
+  }
+
+  async getOrSet(key: string, load: () => Promise<unknown>): Promise<unknown> {
+    const text = await this.read(key);
+    if (text !== null) return JSON.parse(text);
+    const value = await load();
+    await this.set(key, value);
+    return value;
+  }
+}

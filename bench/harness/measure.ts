@@ -1,0 +1,79 @@
+import { median, quantile } from "./statistics.ts";
+
+/** One way to do the same work. */
+export interface Contender {
+  readonly name: string;
+  call(): Promise<unknown>;
+}
+
+export interface Sampling {
+  readonly rounds: number;
+  /** How long each contender runs in each round. */
+  readonly sliceMs: number;
+}
+
+export interface Comparison {
+  readonly name: string;
+  /** Calls per second, the median of all rounds. */
+  readonly perSecond: number;
+  /** Processor time of this process for one call, in microseconds, all its threads together: the median of all rounds. */
+  readonly cpuMicros: number;
+  /** Its calls per second by those of the baseline in the same round: the median, and the middle half of the rounds. */
+  readonly ratio: number;
+  readonly low: number;
+  readonly high: number;
+}
+
+/**
+ * Runs all contenders in turn, round after round, and compares each with the first one in the same round. What else the
+ * machine does meanwhile then slows down neighbours alike, and a bad moment is one round of many.
+ */
+export async function compare(
+  contenders: readonly Contender[],
+  callers: number,
+  { rounds, sliceMs }: Sampling,
+): Promise<Comparison[]> {
+  for (const contender of contenders) await slice(contender, callers, sliceMs);
+  const slices = new Map<string, Slice[]>(contenders.map(({ name }) => [name, []]));
+  for (let round = 0; round < rounds; round++) {
+    // There and back again: a machine that gets slower favours nobody.
+    const order = round % 2 === 0 ? contenders : contenders.toReversed();
+    for (const contender of order) slices.get(contender.name)?.push(await slice(contender, callers, sliceMs));
+  }
+  const baseline = slices.get(contenders[0]?.name ?? "") ?? [];
+  return [...slices].map(([name, own]) => {
+    const ratios = own.map(({ perSecond }, round) => perSecond / (baseline[round]?.perSecond ?? Number.NaN));
+    return {
+      name,
+      perSecond: median(own.map(({ perSecond }) => perSecond)),
+      cpuMicros: median(own.map(({ cpuMicros }) => cpuMicros)),
+      ratio: median(ratios),
+      low: quantile(ratios, 0.25),
+      high: quantile(ratios, 0.75),
+    };
+  });
+}
+
+interface Slice {
+  readonly perSecond: number;
+  readonly cpuMicros: number;
+}
+
+/** What so many callers do in that time, each with one call under way at any moment. */
+async function slice({ call }: Contender, callers: number, sliceMs: number): Promise<Slice> {
+  // What one contender left behind is not for the next one to clear away.
+  globalThis.gc?.();
+  let calls = 0;
+  const cpu = process.cpuUsage();
+  const startMs = performance.now();
+  const endMs = startMs + sliceMs;
+  const caller = async (): Promise<void> => {
+    do {
+      await call();
+      calls++;
+    } while (performance.now() < endMs);
+  };
+  await Promise.all(Array.from({ length: callers }, caller));
+  const { user, system } = process.cpuUsage(cpu);
+  return { perSecond: (calls * 1_000) / (performance.now() - startMs), cpuMicros: (user + system) / calls };
+}

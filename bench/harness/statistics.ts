@@ -1,0 +1,12 @@
+/** The value that this part of the sample lies below, between its neighbours where it falls between two. */
+export function quantile(sample: readonly number[], part: number): number {
+  const sorted = sample.toSorted((a, b) => a - b);
+  const position = (sorted.length - 1) * part;
+  const below = sorted[Math.floor(position)] ?? Number.NaN;
+  const above = sorted[Math.ceil(position)] ?? Number.NaN;
+  return below + (above - below) * (position - Math.floor(position));
+}
+
+export function median(sample: readonly number[]): number {
+  return quantile(sample, 0.5);
+}

@@ -1,0 +1,36 @@
+import type { BasicCase } from "./basic.ts";
+import type { Environment } from "./harness/results.ts";
+import { count, type Table } from "./harness/table.ts";
+import type { LoadCase } from "./load.ts";
+
+export interface BasicResult {
+  readonly environment: Environment;
+  readonly cases: readonly BasicCase[];
+}
+
+/** Calls per second of the baseline, and the ratio of each contender to it. */
+export function basicTable({ cases }: BasicResult): Table {
+  const [baseline, ...others] = cases[0]?.contenders.map(({ name }) => name) ?? [];
+  return {
+    columns: ["operation", "value", "callers", `${baseline}, calls/s`, ...others],
+    rows: cases.map(({ operation, size, callers, contenders: [first, ...rest] }) => [
+      operation,
+      size,
+      String(callers),
+      count(first?.perSecond ?? Number.NaN),
+      ...rest.map(({ ratio }) => ratio.toFixed(2)),
+    ]),
+  };
+}
+
+export interface LoadResult {
+  readonly environment: Environment;
+  readonly cases: readonly LoadCase[];
+}
+
+export function loadTable({ cases }: LoadResult): Table {
+  return {
+    columns: ["program", "import, ms", "process beyond an empty one, ms"],
+    rows: cases.map(({ name, importMs, processMs }) => [name, importMs.toFixed(1), processMs.toFixed(1)]),
+  };
+}

@@ -1,0 +1,100 @@
+// @ts-check
+import { spawnSync } from "node:child_process";
+import { accessSync, constants, existsSync, readFileSync } from "node:fs";
+import { delimiter, join } from "node:path";
+
+const BACKPORTS_FILE = "/etc/apt/sources.list.d/valkey-edge-cache-backports.sources";
+const KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg";
+
+/** Package lists are fetched once in a run. */
+let areListsFresh = false;
+
+/** Why apt-get can install nothing here; undefined where it can. */
+export function installObstacle() {
+  if (!isOnPath("apt-get")) return "there is no apt-get here to install it with";
+  return sudo() ? undefined : "installing it takes root, or a sudo that asks for no password";
+}
+
+/**
+ * Installs one of Debian's packages.
+ * @param {string} name
+ * @returns {string | undefined} why it could not be installed
+ */
+export function installWithApt(name) {
+  console.log(`Installing ${name} with apt-get.`);
+  if (!areListsFresh) apt(["update", "-qq"]);
+  areListsFresh = true;
+  if (!isAvailable(name) && !addBackports()) return `this system's package sources have no ${name}`;
+  if (apt(["install", "-qq", "--no-install-recommends", name]) !== 0) return `apt-get could not install ${name}`;
+  stopService(name);
+  return undefined;
+}
+
+/** Debian 12 has Valkey in its backports only, which come from where its other packages come from. */
+function addBackports() {
+  const release = /^VERSION_CODENAME=(\w+)$/m.exec(readFileSync("/etc/os-release", "utf8"))?.[1];
+  const mirror = release === "bookworm" ? mirrorOf(release) : undefined;
+  if (!mirror) return false;
+  const source = ["Types: deb", `URIs: ${mirror}`, `Suites: ${release}-backports`, "Components: main"];
+  if (existsSync(KEYRING)) source.push(`Signed-By: ${KEYRING}`);
+  console.log(`Adding ${release}-backports, in ${BACKPORTS_FILE}.`);
+  return asRoot("tee", [BACKPORTS_FILE], `${source.join("\n")}\n`) === 0 && apt(["update", "-qq"]) === 0;
+}
+
+/** @param {string} release */
+function mirrorOf(release) {
+  const wanted = ["Created-By: Packages", "Origin: Debian", `Codename: ${release}`, "Component: main"];
+  const found = spawnSync("apt-get", ["indextargets", "--format", "$(REPO_URI)", ...wanted], { encoding: "utf8" });
+  return found.stdout.split("\n")[0] || undefined;
+}
+
+/** @param {string} name */
+function isAvailable(name) {
+  const policy = spawnSync("apt-cache", ["policy", name], { encoding: "utf8", env: { ...process.env, LC_ALL: "C" } });
+  return /^\s*Candidate: (?!\(none\))/m.test(policy.stdout);
+}
+
+/**
+ * Debian starts what it installs; the tests start servers of their own, on other ports.
+ * @param {string} name
+ */
+function stopService(name) {
+  if (existsSync("/run/systemd/system")) asRoot("systemctl", ["--quiet", "disable", "--now", name], "", "ignore");
+  else if (existsSync(`/etc/init.d/${name}`)) asRoot("service", [name, "stop"], "", "ignore");
+}
+
+/** @param {string[]} args */
+function apt(args) {
+  const options = ["-y", "-o", "DPkg::Lock::Timeout=300", "-o", "Dpkg::Use-Pty=0"];
+  return asRoot("env", ["DEBIAN_FRONTEND=noninteractive", "apt-get", ...options, ...args], "");
+}
+
+/**
+ * @param {string} program
+ * @param {string[]} args
+ * @param {string} input
+ * @param {"inherit" | "ignore"} [output]
+ */
+function asRoot(program, args, input, output = "inherit") {
+  const [command = program, ...rest] = [...(sudo() ?? []), program, ...args];
+  const stdout = program === "tee" ? "ignore" : output;
+  return spawnSync(command, rest, { input, stdio: ["pipe", stdout, output] }).status;
+}
+
+/** What makes a command run as root; undefined where nothing does without asking. */
+function sudo() {
+  if (process.getuid?.() === 0) return [];
+  return spawnSync("sudo", ["-n", "true"], { stdio: "ignore" }).status === 0 ? ["sudo", "-n"] : undefined;
+}
+
+/** @param {string} program */
+export function isOnPath(program) {
+  return (process.env.PATH ?? "").split(delimiter).some((folder) => {
+    try {
+      accessSync(join(folder, program), constants.X_OK);
+      return true;
+    } catch {
+      return false;
+    }
+  });
+}

@@ -1,0 +1,86 @@
+// @ts-check
+import { createHash } from "node:crypto";
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
+import { join } from "node:path";
+import { ensurePackages } from "./packages.mjs";
+import { bin, mustRun, root, Stop, script } from "./run.mjs";
+
+const dist = join(root, "dist");
+const cache = join(root, ".cache");
+const stamp = join(cache, "build-stamp");
+
+/** Builds dist/ from src/, unless it was built from the same sources by the same tools. */
+export async function build() {
+  const sources = fingerprint();
+  if (existsSync(join(dist, "index.js")) && existsSync(stamp) && readFileSync(stamp, "utf8") === sources) return;
+  console.log("Building dist/.");
+  mkdirSync(cache, { recursive: true });
+  // Elsewhere first: a build that fails leaves the last one as it was.
+  const target = mkdtempSync(join(cache, "build-"));
+  try {
+    await buildScripts(target).catch((cause) => {
+      throw new Stop(cause.message, { cause });
+    });
+    await mustRun("Building declarations", join(bin, "tsc"), ["-p", "tsconfig.build.json", "--outDir", target]);
+    rmSync(dist, { recursive: true, force: true });
+    renameSync(target, dist);
+  } finally {
+    rmSync(target, { recursive: true, force: true });
+  }
+  writeFileSync(stamp, sources);
+}
+
+/** @param {string} target */
+async function buildScripts(target) {
+  // Loaded here, as it may not be installed yet when this file is.
+  const { rolldown } = await import("rolldown");
+  const bundle = await rolldown({
+    cwd: root,
+    input: entries(),
+    external: (id) => !/^[./]/.test(id),
+    platform: "neutral",
+    transform: { target: "es2022" },
+  });
+  await bundle.write({ dir: target, format: "esm", chunkFileNames: "chunks/[name]-[hash].js", sourcemap: true });
+  await bundle.close();
+}
+
+/** Every file at the top of src/ is an entry point. */
+function entries() {
+  const names = readdirSync(join(root, "src")).filter((name) => name.endsWith(".ts"));
+  return Object.fromEntries(names.map((name) => [name.slice(0, -".ts".length), join("src", name)]));
+}
+
+/** Of everything that the build reads. */
+function fingerprint() {
+  const hash = createHash("sha256");
+  const sources = readdirSync(join(root, "src"), { recursive: true, encoding: "utf8" }).filter((name) =>
+    name.endsWith(".ts"),
+  );
+  const settings = ["package-lock.json", "tsconfig.json", "tsconfig.build.json", "scripts/build.mjs"];
+  for (const path of [...sources.sort().map((name) => join("src", name)), ...settings]) {
+    hash
+      .update(`${path}\0`)
+      .update(readFileSync(join(root, path)))
+      .update("\0");
+  }
+  return hash.digest("hex");
+}
+
+// npm run build
+if (process.argv[1] === import.meta.filename) {
+  await script(async () => {
+    await ensurePackages();
+    await build();
+    return 0;
+  });
+}

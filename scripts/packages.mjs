@@ -1,0 +1,87 @@
+// @ts-check
+import { execFileSync } from "node:child_process";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { bin, mustRun, root, Stop } from "./run.mjs";
+
+/** @typedef {{ packages: Record<string, { version?: string, optional?: boolean }> }} Lock */
+
+const OLDEST_NODE = [20, 19];
+
+/** Installs what package-lock.json names, unless it is there already. */
+export async function ensurePackages() {
+  checkMachineNode(process.versions.node);
+  const lock = readLock("package-lock.json");
+  const installed = readLock("node_modules/.package-lock.json");
+  const reason = installed ? outdated(lock ?? { packages: {} }, installed) : "node_modules is missing";
+  if (reason) {
+    console.log(`Installing packages: ${reason}.`);
+    const { command, args } = npm();
+    await mustRun("Installing packages", command, [...args, "ci", "--include=dev", "--no-audit", "--no-fund"]);
+  }
+  checkPinnedNode(lock?.packages["node_modules/node"]?.version ?? "");
+}
+
+/**
+ * What tells that another set of packages is installed than the lock file names; undefined when nothing does.
+ * Optional packages may be absent: most are for other platforms.
+ * @param {Lock} lock
+ * @param {Lock} installed as npm wrote it into node_modules
+ */
+export function outdated(lock, installed) {
+  for (const [path, wanted] of Object.entries(lock.packages)) {
+    if (path === "") continue;
+    const found = installed.packages[path];
+    if (!found && wanted.optional) continue;
+    if (found?.version !== wanted.version) {
+      return `${path.replace(/^.*node_modules\//, "")} is ${found?.version ?? "missing"}, ${wanted.version} is wanted`;
+    }
+  }
+  return undefined;
+}
+
+/** @param {string} version */
+export function checkMachineNode(version) {
+  const [major = 0, minor = 0] = version.split(".").map(Number);
+  const [oldestMajor = 0, oldestMinor = 0] = OLDEST_NODE;
+  if (major > oldestMajor || (major === oldestMajor && minor >= oldestMinor)) return;
+  throw new Stop(`This is Node ${version}; install Node ${OLDEST_NODE.join(".")} or later.`);
+}
+
+/**
+ * The scripts run on the Node that the lock file names, which its package's install script fetches.
+ * @param {string} wanted
+ */
+function checkPinnedNode(wanted) {
+  const program = join(bin, "node");
+  let found = "missing";
+  try {
+    found = execFileSync(program, ["-p", "process.versions.node"], { encoding: "utf8" }).trim();
+  } catch {
+    // Absent or not runnable here: the message below says what to do about either.
+  }
+  if (found === wanted) return;
+  throw new Stop(
+    `node_modules/.bin/node is ${found}, and ${wanted} is wanted: the install script of the package "node" has not run.\n` +
+      'Turn "ignore-scripts" off (npm config get ignore-scripts), delete node_modules and try again.',
+  );
+}
+
+/** The npm that runs this script, else the one on the path. */
+function npm() {
+  const { npm_execpath: cli, npm_node_execpath: node } = process.env;
+  return cli && node && /npm-cli\.c?js$/.test(cli) ? { command: node, args: [cli] } : { command: "npm", args: [] };
+}
+
+/**
+ * @param {string} path
+ * @returns {Lock | undefined}
+ */
+function readLock(path) {
+  try {
+    return JSON.parse(readFileSync(join(root, path), "utf8"));
+  } catch (error) {
+    if (/** @type {NodeJS.ErrnoException} */ (error).code === "ENOENT") return undefined;
+    throw error;
+  }
+}

@@ -1,0 +1,63 @@
+// @ts-check
+// npm test: every check and every test, from a fresh clone on. Arguments go to vitest.
+import { mkdirSync, readFileSync, rmSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { build } from "./build.mjs";
+import { ensureNeeds } from "./needs.mjs";
+import { ensurePackages } from "./packages.mjs";
+import { bin, mustRun, root, run, Stop, script } from "./run.mjs";
+import { summary } from "./summary.mjs";
+
+const results = join(root, ".cache", "test-results.json");
+
+await script(async () => {
+  try {
+    await ensurePackages();
+    ensureNeeds();
+  } catch (error) {
+    if (!(error instanceof Stop)) throw error;
+    console.error(`\n${error.message}\n`);
+    console.log("0 passed, 1 failed");
+    return 1;
+  }
+  const failed = [
+    ...(await step(() => build())),
+    ...(await step(() => mustRun("Type-checking", join(bin, "tsc"), ["-p", "tsconfig.json"]))),
+    ...(await step(() => mustRun("Linting", join(bin, "biome"), ["check", "--error-on-warnings"]))),
+  ];
+  const { passed, line } = await test(failed.length);
+  for (const message of failed) console.error(message);
+  console.log(line);
+  return passed ? 0 : 1;
+});
+
+/**
+ * Runs a step; what it has to say when it fails.
+ * @param {() => Promise<void>} work
+ */
+async function step(work) {
+  try {
+    await work();
+    return [];
+  } catch (error) {
+    return [error instanceof Stop ? error.message : String(error)];
+  }
+}
+
+/** @param {number} failedSteps */
+async function test(failedSteps) {
+  mkdirSync(dirname(results), { recursive: true });
+  rmSync(results, { force: true });
+  const reporters = ["--reporter=default", "--reporter=json", `--outputFile.json=${results}`];
+  const { code } = await run(join(bin, "vitest"), ["run", ...reporters, ...process.argv.slice(2)]);
+  return summary(readResults(), code, failedSteps);
+}
+
+function readResults() {
+  try {
+    return JSON.parse(readFileSync(results, "utf8"));
+  } catch {
+    // vitest ended before it wrote any: counted as a failure.
+    return undefined;
+  }
+}

@@ -1,0 +1,140 @@
+import type { Client, ClientContext } from "../client/client.js";
+import type { Encoded } from "../codec/encoded.js";
+import { systemClock } from "../core/clock.js";
+import type { Connection } from "../core/connection.js";
+import { type Duration, toMs } from "../core/duration.js";
+import { ConnectionError, DecodeError, ReplyError, show } from "../core/errors.js";
+import type { EventName, Listener } from "../core/events.js";
+import type { Invocation } from "../core/invocation.js";
+import { checkKey, type Key, MadeKey, makePattern } from "../core/key.js";
+import type { Settings } from "./settings.js";
+
+/** What every method takes. */
+export interface KeyOptions {
+  /** The version in the key. @default the cache's */
+  version?: number;
+  /** What goes before the key. @default the cache's `keyPrefix` */
+  prefix?: string;
+}
+
+/** What the groups of methods stand on: keys, times, the error policy, and the connection of one invocation. */
+export abstract class CacheBase implements AsyncDisposable {
+  /** The raw connection, for commands that have no method. Make keys for it with `makeKey`, values with `encode` and `decode`. */
+  readonly connection: Connection;
+  protected readonly settings: Settings;
+  protected readonly context: ClientContext;
+  protected readonly client: Client;
+  #closing: Promise<void> | undefined;
+
+  /** @internal Caches are made by `createCache`. */
+  constructor(settings: Settings, invocation: Invocation) {
+    this.settings = settings;
+    this.connection = settings.factory.connect(settings.location, invocation);
+    this.context = {
+      connection: this.connection,
+      codec: settings.codec,
+      clock: systemClock,
+      invocation,
+      events: settings.events,
+      report: (error, method, key) => this.report(error, method, key),
+    };
+    this.client = settings.client(this.context);
+  }
+
+  /** Tells `listener` what the cache does, until the function that is returned is called. Costs nothing where nobody listens. */
+  on<E extends EventName>(name: E, listener: Listener<E>): () => void {
+    return this.settings.events.on(name, listener);
+  }
+
+  /** The key as stored. A made key comes back as it is. @throws TypeError on what is not a key */
+  makeKey(key: Key, options: KeyOptions = {}): MadeKey {
+    return key instanceof MadeKey ? key : new MadeKey(this.made(key, options));
+  }
+
+  /** A glob of made keys: the wildcards in `pattern` work, and none in the prefix. */
+  makePattern(pattern: string, options: KeyOptions = {}): string {
+    if (typeof pattern !== "string" || pattern === "") {
+      throw new TypeError(`pattern: ${show(pattern)} is not a pattern; give a glob such as "user:*"`);
+    }
+    return makePattern(this.settings.keyFunction, pattern, this.#prefix(options), this.version(options));
+  }
+
+  /** The stored form of a value. @throws {EncodeError} */
+  async encode(value: unknown): Promise<Encoded> {
+    return this.settings.codec.encode(value, "");
+  }
+
+  /** The value of a stored form. @throws {DecodeError} */
+  async decode(stored: Encoded): Promise<unknown> {
+    return this.settings.codec.decode(stored, "");
+  }
+
+  /** Waits for work in the background, and gives up the connection. Idempotent; a method after it is a `ConnectionError`. */
+  close(): Promise<void> {
+    this.#closing ??= this.client.close().finally(() => this.connection.close());
+    return this.#closing;
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  /** @throws TypeError on what is not a key */
+  protected made(key: Key, options: KeyOptions): string {
+    checkKey(key);
+    if (key instanceof MadeKey) return String(key);
+    return this.settings.keyFunction(key, this.#prefix(options), this.version(options));
+  }
+
+  protected lockKey(name: string, options: Pick<KeyOptions, "prefix">): string {
+    checkKey(name);
+    return this.settings.keyFunction(name, this.#prefix(options), "lock");
+  }
+
+  /** The user's key in a made one. */
+  protected reverse(madeKey: string, options: KeyOptions): string {
+    return this.settings.reverseKeyFunction(madeKey, this.#prefix(options));
+  }
+
+  /** @throws TypeError */
+  protected version({ version }: KeyOptions): number {
+    if (version === undefined) return this.settings.version;
+    if (Number.isSafeInteger(version)) return version;
+    throw new TypeError(`version: ${show(version)} is not a version; give a whole number`);
+  }
+
+  /** @throws TypeError */
+  protected ttlMs(ttl: Duration | null | undefined): number | null {
+    if (ttl === undefined) return this.settings.ttlMs;
+    return ttl === null ? null : toMs(ttl, "ttl");
+  }
+
+  /** What a failing store answers: an error, or `otherwise` for those who chose to ignore errors. */
+  protected guard<T>(method: string, key: string, otherwise: T, work: Promise<T>): Promise<T> {
+    if (!this.settings.ignoreErrors) return work;
+    return work.catch((error: unknown) => {
+      if (!isStoreFailure(error)) throw error;
+      this.report(error, method, key);
+      return otherwise;
+    });
+  }
+
+  protected report(error: unknown, method: string, key: string): void {
+    try {
+      this.settings.onError(error, { method, key });
+    } catch {
+      // The caller's answer doesn't depend on a broken listener, and there is nobody else to tell.
+    }
+  }
+
+  #prefix({ prefix }: KeyOptions): string {
+    if (prefix === undefined) return this.settings.prefix;
+    if (typeof prefix === "string") return prefix;
+    throw new TypeError(`prefix: ${show(prefix)} is not a prefix; give a string`);
+  }
+}
+
+/** Told from a bug in the caller's arguments, which always throws. */
+export function isStoreFailure(error: unknown): boolean {
+  return error instanceof ConnectionError || error instanceof ReplyError || error instanceof DecodeError;
+}

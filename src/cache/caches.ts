@@ -1,0 +1,44 @@
+import { ConfigurationError, show } from "../core/errors.js";
+import { type Cache, makeCache } from "./cache.js";
+import type { CacheOptions } from "./options.js";
+import { type ChooseFactory, toSettings } from "./settings.js";
+
+/** Caches by alias, each made when first used. */
+export type Caches<Alias extends string> = { readonly [A in Alias]: Cache } & AsyncDisposable & {
+    /** Closes those that were used. */
+    close(): Promise<void>;
+  };
+
+/** Makes several caches. @throws {ConfigurationError} on wrong options of any of them */
+export function makeCaches<Alias extends string>(
+  options: Readonly<Record<Alias, CacheOptions>>,
+  defaults: Partial<CacheOptions>,
+  choose: ChooseFactory,
+): Caches<Alias> {
+  if (typeof options !== "object" || options === null) {
+    throw new ConfigurationError(
+      `createCaches: ${show(options)} has no caches; give an object such as { default: { location: "memory:" } }`,
+    );
+  }
+  const used = new Map<string, Cache>();
+  const close = async (): Promise<void> => {
+    await Promise.all([...used.values()].map((cache) => cache.close()));
+  };
+  const caches: object = { close, [Symbol.asyncDispose]: close };
+  for (const [alias, own] of Object.entries<CacheOptions>(options)) {
+    if (Object.hasOwn(caches, alias))
+      throw new ConfigurationError(`createCaches: a cache can't be called "${alias}"; choose another alias`);
+    const merged = { ...defaults, ...own };
+    // Wrong options are found now; what they describe is made by the first use.
+    toSettings(merged, choose);
+    Object.defineProperty(caches, alias, {
+      enumerable: true,
+      get() {
+        const cache = used.get(alias) ?? makeCache(merged, choose);
+        used.set(alias, cache);
+        return cache;
+      },
+    });
+  }
+  return caches as Caches<Alias>;
+}

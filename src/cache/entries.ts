@@ -1,0 +1,341 @@
+import type { LoadOptions } from "../client/client.js";
+import type { Loader, LoaderContext, ManyLoader } from "../client/loader.js";
+import { several } from "../client/members.js";
+import { type Duration, toMs, toWindowMs } from "../core/duration.js";
+import { KeyNotFoundError, show } from "../core/errors.js";
+import { type Key, MadeKey } from "../core/key.js";
+import { CacheBase, type KeyOptions } from "./base.js";
+
+export interface GetOptions<D = undefined> extends KeyOptions {
+  /** What a miss answers. @default undefined */
+  default?: D;
+}
+
+export interface TtlOptions extends KeyOptions {
+  /** Lifetime: seconds, or a duration such as `"5m"`; `null` never expires. @default the cache's `ttl` */
+  ttl?: Duration | null;
+}
+
+export interface SetOptions extends TtlOptions {
+  /** Write only when there is no entry. @default false */
+  nx?: boolean;
+  /** Write only when there is an entry. @default false */
+  xx?: boolean;
+}
+
+export interface GetOrSetOptions extends TtlOptions {
+  /** Ends the wait, with the signal's reason. @default none */
+  signal?: AbortSignal;
+  /** When the loader takes longer, a stale value answers where there is one, and the load goes on. @default none */
+  softTimeout?: Duration;
+  /** When the loader takes longer, it is given up with a `LoaderTimeoutError`; `null` never. @default the client's */
+  hardTimeout?: Duration | null;
+}
+
+export interface IncrOptions extends TtlOptions {
+  /** Begin at 0 when there is no entry, with the lifetime `ttl`. @default false */
+  create?: boolean;
+}
+
+/** Methods on single values. */
+export abstract class Entries extends CacheBase {
+  /** The value, or `undefined` (or `options.default`) when there is none. @throws {DecodeError} */
+  get<T = unknown>(key: Key, options?: GetOptions): Promise<T | undefined>;
+  get<T = unknown, D = T>(key: Key, options: GetOptions<D>): Promise<T | D>;
+  async get(key: Key, options: GetOptions<unknown> = {}): Promise<unknown> {
+    const made = this.made(key, options);
+    const value = await this.guard("get", made, undefined, this.client.get(made));
+    return value === undefined ? options.default : value;
+  }
+
+  /**
+   * Writes a value. A `ttl` of 0 or less ends the entry instead.
+   * @returns `true`, or `false` when `nx` or `xx` was not met
+   * @throws {EncodeError} before any I/O, when the value can't be stored
+   */
+  async set(key: Key, value: unknown, options: SetOptions = {}): Promise<boolean> {
+    const made = this.made(key, options);
+    const ttlMs = this.ttlMs(options.ttl);
+    checkValue(value, made);
+    if (options.nx && options.xx)
+      throw new TypeError("nx and xx: an entry can't be both absent and there; give one of them");
+    const condition = options.nx ? "nx" : options.xx ? "xx" : undefined;
+    const write =
+      ttlMs !== null && ttlMs <= 0
+        ? this.#expireNow(made, condition)
+        : this.client.set(made, value, { ttlMs, condition });
+    return this.guard("set", made, false, write);
+  }
+
+  /** Writes a value when there is no entry. Whether it was written. @throws {EncodeError} before any I/O */
+  add(key: Key, value: unknown, options: TtlOptions = {}): Promise<boolean> {
+    return this.set(key, value, { ...options, nx: true });
+  }
+
+  /**
+   * The value, or what the loader gives, which is stored for `ttl` unless it is `undefined`. Callers of one key in one
+   * process share one load. When the store fails, the loader answers.
+   * @throws whatever the loader throws, and nothing of the store
+   */
+  async getOrSet<T>(key: Key, loader: Loader<T>, options: GetOrSetOptions = {}): Promise<T> {
+    const made = this.made(key, options);
+    if (typeof loader !== "function")
+      throw new TypeError(`loader: ${show(loader)} is not a function that gives a value`);
+    return (await this.client.getOrSet(made, loader, this.#loadOptions(options))) as T;
+  }
+
+  /**
+   * As `getOrSet` for several keys: one flight to read them, and one call of the loader for those that are missing.
+   * @param loader is given the missing keys, and answers a `Map` or an object; a key without a value there is missing in the answer
+   * @throws whatever the loader throws, and nothing of the store
+   */
+  async getOrSetMany<T = unknown>(
+    keys: Iterable<Key>,
+    loader: (keys: string[], context: LoaderContext) => Many<T> | Promise<Many<T>>,
+    options: GetOrSetOptions = {},
+  ): Promise<Map<string, T>> {
+    const names = this.#names(keys, options);
+    if (typeof loader !== "function")
+      throw new TypeError(`loader: ${show(loader)} is not a function that gives values`);
+    const load: ManyLoader = async (wanted, context) => {
+      const given = await loader(
+        wanted.map((made) => names.get(made) ?? made),
+        context,
+      );
+      const values = given instanceof Map ? given : new Map(Object.entries(given));
+      return new Map(wanted.map((made) => [made, values.get(names.get(made) ?? made)]));
+    };
+    if (names.size === 0) return new Map();
+    return named<T>(await this.client.getOrSetMany([...names.keys()], load, this.#loadOptions(options)), names);
+  }
+
+  /** Those of the keys that have a value, by key. One flight. @throws {DecodeError} */
+  getMany<T = unknown>(keys: Iterable<Key>, options: KeyOptions = {}): Promise<Map<string, T>> {
+    return this.#values("getMany", keys, options);
+  }
+
+  /** As `getMany`, all read at one moment; in a cluster the keys need a common hash tag. @throws {DecodeError} */
+  mget<T = unknown>(keys: Iterable<Key>, options: KeyOptions = {}): Promise<Map<string, T>> {
+    return this.#values("mget", keys, options);
+  }
+
+  /**
+   * Writes several values in one flight.
+   * @param entries a `Map`, pairs, or a record
+   * @returns the keys that could not be written
+   * @throws {EncodeError} before any I/O
+   */
+  async setMany(entries: EntriesInput, options: TtlOptions = {}): Promise<string[]> {
+    const { made, names } = this.#pairs(entries, options);
+    const ttlMs = this.ttlMs(options.ttl);
+    if (made.size === 0) return [];
+    if (ttlMs !== null && ttlMs <= 0) {
+      await this.guard("setMany", "", 0, this.client.delete([...made.keys()]));
+      return [];
+    }
+    const failed = await this.guard("setMany", "", [...made.keys()], this.client.setMany(made, ttlMs));
+    return failed.map((key) => names.get(key) ?? key);
+  }
+
+  /** Writes several values in one step, all or none; in a cluster the keys need a common hash tag. @throws {EncodeError} before any I/O */
+  async mset(entries: EntriesInput, options: TtlOptions = {}): Promise<void> {
+    const { made } = this.#pairs(entries, options);
+    const ttlMs = this.ttlMs(options.ttl);
+    if (made.size === 0) return;
+    const gone = ttlMs !== null && ttlMs <= 0;
+    const write = gone ? this.client.delete([...made.keys()]).then(() => {}) : this.client.mset(made, ttlMs);
+    await this.guard("mset", "", undefined, write);
+  }
+
+  /** Whether there was an entry to delete. */
+  async delete(key: Key, options: KeyOptions = {}): Promise<boolean> {
+    const made = this.made(key, options);
+    return (await this.guard("delete", made, 0, this.client.delete([made]))) > 0;
+  }
+
+  /** How many entries were deleted. */
+  async deleteMany(keys: Iterable<Key>, options: KeyOptions = {}): Promise<number> {
+    const made = this.#keys(keys, options);
+    return made.length === 0 ? 0 : this.guard("deleteMany", "", 0, this.client.delete(made));
+  }
+
+  async has(key: Key, options: KeyOptions = {}): Promise<boolean> {
+    const made = this.made(key, options);
+    return this.guard("has", made, false, this.client.has(made));
+  }
+
+  /**
+   * Adds to an integer, and keeps its lifetime. The answer is a `bigint` beyond ±2^53.
+   * @throws {KeyNotFoundError} when there is no entry and `create` is not given
+   * @throws {NotAnIntegerError} when something else is stored; it is left as it is
+   */
+  async incr(key: Key, delta: number | bigint = 1, options: IncrOptions = {}): Promise<number | bigint> {
+    const made = this.made(key, options);
+    if (typeof delta !== "bigint" && !Number.isSafeInteger(delta)) {
+      throw new TypeError(`delta: ${show(delta)} is not a whole number; give an integer, or a bigint beyond ±2^53`);
+    }
+    const ttlMs = this.ttlMs(options.ttl);
+    const create = options.create ? { ttlMs } : undefined;
+    return this.guard<number | bigint>("incr", made, 0, this.#incr(made, BigInt(delta), create));
+  }
+
+  /** As `incr`, taking away. */
+  decr(key: Key, delta: number | bigint = 1, options: IncrOptions = {}): Promise<number | bigint> {
+    return this.incr(key, -delta, options);
+  }
+
+  /** Moves an entry, with what is left of its lifetime, to the version `delta` above. The new version. @throws {KeyNotFoundError} */
+  async incrVersion(key: string, delta = 1, options: KeyOptions = {}): Promise<number> {
+    if ((key as unknown) instanceof MadeKey)
+      throw new TypeError("key: a made key has its version in it; give your own key");
+    if (!Number.isSafeInteger(delta)) throw new TypeError(`delta: ${show(delta)} is not a whole number`);
+    const version = this.version(options) + delta;
+    const from = this.made(key, options);
+    const moved = await this.guard(
+      "incrVersion",
+      from,
+      undefined,
+      this.client.rename(from, this.made(key, { ...options, version })),
+    );
+    if (moved === false) throw notFound(from);
+    return moved === undefined ? 0 : version;
+  }
+
+  /** As `incrVersion`, downwards. @throws {KeyNotFoundError} */
+  decrVersion(key: string, delta = 1, options: KeyOptions = {}): Promise<number> {
+    return this.incrVersion(key, -delta, options);
+  }
+
+  /** Seconds left; `null` when it never expires; `undefined` when there is no entry. */
+  async ttl(key: Key, options: KeyOptions = {}): Promise<number | null | undefined> {
+    const ms = await this.pttl(key, options);
+    return typeof ms === "number" ? ms / 1_000 : ms;
+  }
+
+  /** As `ttl`, in milliseconds. */
+  async pttl(key: Key, options: KeyOptions = {}): Promise<number | null | undefined> {
+    const made = this.made(key, options);
+    return this.guard("pttl", made, undefined, this.client.pttl(made));
+  }
+
+  /** Gives an entry a new lifetime; `null` for ever, 0 or less ends it. Whether there was one. */
+  async touch(key: Key, ttl?: Duration | null, options: KeyOptions = {}): Promise<boolean> {
+    const made = this.made(key, options);
+    return this.guard("touch", made, false, this.client.touch(made, this.ttlMs(ttl)));
+  }
+
+  /** As `touch`, with a lifetime that must be given. */
+  async expire(key: Key, ttl: Duration, options: KeyOptions = {}): Promise<boolean> {
+    const made = this.made(key, options);
+    return this.guard("expire", made, false, this.client.touch(made, toMs(ttl, "ttl")));
+  }
+
+  /** As `expire`, in milliseconds. */
+  async pexpire(key: Key, ttlMs: number, options: KeyOptions = {}): Promise<boolean> {
+    return this.expire(key, ttlMs / 1_000, options);
+  }
+
+  /** Ends an entry at a moment: a `Date`, or seconds since the epoch. Whether there was one. */
+  async expireAt(key: Key, at: Date | number, options: KeyOptions = {}): Promise<boolean> {
+    return this.pexpireAt(key, typeof at === "number" ? at * 1_000 : at, options);
+  }
+
+  /** As `expireAt`; numbers are milliseconds since the epoch. */
+  async pexpireAt(key: Key, at: Date | number, options: KeyOptions = {}): Promise<boolean> {
+    const made = this.made(key, options);
+    const atMs = Math.round(at instanceof Date ? at.getTime() : at);
+    if (!Number.isSafeInteger(atMs))
+      throw new TypeError(`at: ${show(at)} is not a moment; give a Date, or a number since the epoch`);
+    return this.guard("expireAt", made, false, this.client.expireAt(made, atMs));
+  }
+
+  /** Takes the lifetime away. Whether there was one. */
+  async persist(key: Key, options: KeyOptions = {}): Promise<boolean> {
+    const made = this.made(key, options);
+    return this.guard("persist", made, false, this.client.persist(made));
+  }
+
+  async #expireNow(made: string, condition: "nx" | "xx" | undefined): Promise<boolean> {
+    if (condition === "nx") return !(await this.client.has(made));
+    const deleted = await this.client.delete([made]);
+    return condition === undefined || deleted > 0;
+  }
+
+  async #incr(made: string, delta: bigint, create: { ttlMs: number | null } | undefined): Promise<number | bigint> {
+    const value = await this.client.incr(made, delta, create);
+    if (value === undefined) throw notFound(made);
+    return value;
+  }
+
+  #keys(keys: Iterable<Key>, options: KeyOptions): string[] {
+    return several(keys, "keys").map((key) => this.made(key as Key, options));
+  }
+
+  async #values<T>(method: "getMany" | "mget", keys: Iterable<Key>, options: KeyOptions): Promise<Map<string, T>> {
+    const names = this.#names(keys, options);
+    if (names.size === 0) return new Map();
+    return named<T>(
+      await this.guard(method, "", new Map<string, unknown>(), this.client[method]([...names.keys()])),
+      names,
+    );
+  }
+
+  /** The user's keys by their made ones. */
+  #names(keys: Iterable<Key>, options: KeyOptions): Map<string, string> {
+    return new Map((several(keys, "keys") as Key[]).map((key) => [this.made(key, options), String(key)]));
+  }
+
+  #loadOptions({ ttl, signal, softTimeout, hardTimeout }: GetOrSetOptions): LoadOptions {
+    return {
+      ttlMs: this.ttlMs(ttl),
+      signal,
+      softTimeoutMs: softTimeout === undefined ? undefined : toWindowMs(softTimeout, "softTimeout"),
+      hardTimeoutMs:
+        hardTimeout === undefined
+          ? undefined
+          : hardTimeout === null
+            ? Infinity
+            : toWindowMs(hardTimeout, "hardTimeout"),
+    };
+  }
+
+  #pairs(entries: EntriesInput, options: KeyOptions): { made: Map<string, unknown>; names: Map<string, string> } {
+    if (typeof entries !== "object" || entries === null) {
+      throw new TypeError(`entries: ${show(entries)} has no entries; give a Map, pairs, or an object`);
+    }
+    const pairs =
+      Symbol.iterator in entries ? (several(entries, "entries") as [Key, unknown][]) : Object.entries(entries);
+    const made = new Map<string, unknown>();
+    const names = new Map<string, string>();
+    for (const pair of pairs) {
+      if (!Array.isArray(pair)) throw new TypeError(`entries: ${show(pair)} is not a pair; give [key, value]`);
+      const [key, value] = pair;
+      const as = this.made(key, options);
+      checkValue(value, as);
+      made.set(as, value);
+      names.set(as, String(key));
+    }
+    return { made, names };
+  }
+}
+
+/** A `Map`, pairs, or a record. */
+export type EntriesInput = Iterable<readonly [Key, unknown]> | Readonly<Record<string, unknown>>;
+
+/** Values by key. */
+export type Many<T> = ReadonlyMap<string, T> | Readonly<Record<string, T>>;
+
+function named<T>(values: ReadonlyMap<string, unknown>, names: ReadonlyMap<string, string>): Map<string, T> {
+  return new Map([...values].map(([made, value]) => [names.get(made) ?? made, value as T]));
+}
+
+function checkValue(value: unknown, key: string): void {
+  if (value !== undefined) return;
+  throw new TypeError(
+    `key ${show(key)}: undefined can't be stored, as it is what a miss answers; store null, or delete the key`,
+  );
+}
+
+function notFound(key: string): KeyNotFoundError {
+  return new KeyNotFoundError(`key ${show(key)}: there is no such entry; set it first`);
+}

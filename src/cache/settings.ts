@@ -1,0 +1,90 @@
+import type { ClientFactory } from "../client/client.js";
+import { defaultClient } from "../client/default-client.js";
+import { Codec } from "../codec/codec.js";
+import { identity } from "../compressors/identity.js";
+import { type ConnectionOptions, connectionChecks } from "../connection/options.js";
+import type { ConnectionFactory } from "../core/connection.js";
+import { toMs } from "../core/duration.js";
+import { ConfigurationError } from "../core/errors.js";
+import { Events } from "../core/events.js";
+import {
+  defaultKeyFunction,
+  defaultReverseKeyFunction,
+  type KeyFunction,
+  type ReverseKeyFunction,
+} from "../core/key.js";
+import { type Location, parseLocation } from "../core/location.js";
+import { checkOptions } from "../core/options.js";
+import { json } from "../serializers/json.js";
+import { type CacheOptions, cacheChecks, type FailureContext } from "./options.js";
+
+/** Chooses a connection factory for a location, where the user has chosen none: each runtime has its own choice. */
+export type ChooseFactory = (location: Location, options: ConnectionOptions) => ConnectionFactory;
+
+/** Options with every default in place: what all views of one cache share. */
+export interface Settings {
+  readonly location: Location;
+  readonly factory: ConnectionFactory;
+  readonly client: ClientFactory;
+  readonly codec: Codec;
+  readonly ttlMs: number | null;
+  readonly prefix: string;
+  readonly version: number;
+  readonly keyFunction: KeyFunction;
+  readonly reverseKeyFunction: ReverseKeyFunction;
+  readonly scanCount: number;
+  readonly ignoreErrors: boolean;
+  readonly events: Events;
+  readonly onError: (error: unknown, context: FailureContext) => void;
+}
+
+const DEFAULT_TTL_MS = 300_000;
+const DEFAULT_MAX_DECOMPRESSED_SIZE = 64 * 1024 * 1024;
+
+/** @throws {ConfigurationError} before any I/O */
+export function toSettings(options: CacheOptions, choose: ChooseFactory): Settings {
+  checkOptions<CacheOptions>("createCache", options, cacheChecks);
+  const location = parseLocation(options.location);
+  return {
+    location,
+    factory: options.connectionFactory ?? choose(location, connectionOptions(options)),
+    client: options.client ?? defaultClient(),
+    codec: new Codec({
+      serializer: options.serializer ?? json(),
+      compressor: options.compressor ?? identity(),
+      maxDecompressedSize: options.maxDecompressedSize ?? DEFAULT_MAX_DECOMPRESSED_SIZE,
+    }),
+    ttlMs: options.ttl === undefined ? DEFAULT_TTL_MS : options.ttl === null ? null : toMs(options.ttl, "ttl"),
+    prefix: options.keyPrefix ?? "",
+    version: options.version ?? 1,
+    keyFunction: options.keyFunction ?? defaultKeyFunction,
+    reverseKeyFunction: options.reverseKeyFunction ?? reverseOf(options),
+    scanCount: options.scanCount ?? 1_000,
+    ignoreErrors: options.ignoreErrors ?? false,
+    events: new Events(),
+    onError: options.onError ?? (() => {}),
+  };
+}
+
+/** What belongs to the connection factory. Beside a factory of the user's own it would be ignored, so it is refused. */
+function connectionOptions(options: CacheOptions): ConnectionOptions {
+  const given = Object.entries(options).filter(
+    ([name, value]) => Object.hasOwn(connectionChecks, name) && value !== undefined,
+  );
+  const [first] = given;
+  if (options.connectionFactory && first) {
+    throw new ConfigurationError(
+      `createCache: option "${first[0]}" belongs to the connection factory; give it there, such as glide({ ${first[0]}: … })`,
+    );
+  }
+  return Object.fromEntries(given);
+}
+
+function reverseOf({ keyFunction }: CacheOptions): ReverseKeyFunction {
+  if (!keyFunction) return defaultReverseKeyFunction;
+  return () => {
+    throw new ConfigurationError(
+      "keys and iterKeys need a reverseKeyFunction beside the keyFunction; give createCache one",
+    );
+  };
+}

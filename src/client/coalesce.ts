@@ -1,0 +1,85 @@
+/** What shared work may ask of those who share it. */
+export interface Shared {
+  /** Whether the entry was left alone since this work began. */
+  isCurrent(): boolean;
+  /** Fires when the last caller has given up. */
+  signal(): AbortSignal;
+}
+
+/** Work in flight in this process, by key: those who ask meanwhile share it. */
+export class Coalesced<T> {
+  readonly #running = new Map<string, Flight<T>>();
+
+  /**
+   * Runs `work`, or joins the one in flight for `key`.
+   * @param leads what the caller that started it is given
+   * @param follows what every other one is given
+   * @param signal ends this caller's wait, with the signal's reason
+   */
+  run<R>(
+    key: string,
+    work: (shared: Shared) => Promise<T>,
+    leads: (result: T) => R | Promise<R>,
+    follows: (result: T) => R | Promise<R>,
+    signal?: AbortSignal,
+  ): Promise<R> {
+    const running = this.#running.get(key);
+    if (running) return running.join(signal).then(follows);
+    const flight: Flight<T> = new Flight<T>(() => this.#running.get(key) === flight);
+    this.#running.set(key, flight);
+    flight.start(work, () => {
+      if (this.#running.get(key) === flight) this.#running.delete(key);
+    });
+    return flight.join(signal).then(leads);
+  }
+
+  /** Who asks from now on starts anew: the entry was written, and what is in flight may be older. */
+  forget(key: string): void {
+    this.#running.delete(key);
+  }
+
+  forgetAll(): void {
+    this.#running.clear();
+  }
+}
+
+class Flight<T> implements Shared {
+  readonly isCurrent: () => boolean;
+  #result: Promise<T> | undefined;
+  #controller: AbortController | undefined;
+  #waiting = 0;
+
+  constructor(isCurrent: () => boolean) {
+    this.isCurrent = isCurrent;
+  }
+
+  start(work: (shared: Shared) => Promise<T>, done: () => void): void {
+    this.#result = work(this).finally(done);
+    // Those who wait hear of a failure; when all have given up, nobody does.
+    this.#result.catch(() => {});
+  }
+
+  signal(): AbortSignal {
+    this.#controller ??= new AbortController();
+    return this.#controller.signal;
+  }
+
+  join(signal: AbortSignal | undefined): Promise<T> {
+    const result = this.#result as Promise<T>;
+    this.#waiting++;
+    if (!signal) return result;
+    return new Promise((resolve, reject) => {
+      const leave = (): void => {
+        reject(signal.reason);
+        this.#waiting--;
+        if (this.#waiting === 0) {
+          this.#controller ??= new AbortController();
+          this.#controller.abort(signal.reason);
+        }
+      };
+      if (signal.aborted) return leave();
+      signal.addEventListener("abort", leave, { once: true });
+      result.then(resolve, reject).finally(() => signal.removeEventListener("abort", leave));
+    });
+  }
+}

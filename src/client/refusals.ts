@@ -1,0 +1,33 @@
+import { NotAnIntegerError, ReplyError, show } from "../core/errors.js";
+
+/** Says what to do about keys that a cluster can't serve together. */
+export async function sameSlot<T>(keys: readonly string[], work: Promise<T>): Promise<T> {
+  try {
+    return await work;
+  } catch (cause) {
+    if (!(cause instanceof ReplyError) || cause.code !== "CROSSSLOT") throw cause;
+    const some = keys.slice(0, 3).map(show).join(", ");
+    throw new ReplyError(
+      "CROSSSLOT",
+      `keys ${some} are in different slots of the cluster, which can't serve them in one step; give them a common hash tag, such as "{user1}:a" and "{user1}:b"`,
+      { cause },
+    );
+  }
+}
+
+/** The error to throw when INCRBY was refused. */
+export function notAnInteger(cause: unknown, key: string, delta: bigint): unknown {
+  if (!(cause instanceof ReplyError)) return cause;
+  if (cause.detail.includes("not an integer")) {
+    return new NotAnIntegerError(`key ${show(key)}: what is stored there is no 64-bit integer; set an integer first`, {
+      cause,
+    });
+  }
+  if (cause.detail.includes("overflow")) {
+    return new NotAnIntegerError(
+      `key ${show(key)}: adding ${delta} leaves the range of 64-bit integers; set a smaller one first`,
+      { cause },
+    );
+  }
+  return cause;
+}

@@ -1,0 +1,104 @@
+import { NO_TOKEN } from "../../codec/envelope.js";
+import type { Argument } from "../../core/connection.js";
+import type { Call, Script } from "../../core/script.js";
+import { digits, look, now, script, text } from "./entry.js";
+
+const HOLDS = `local function holds(token)
+  local head = redis.pcall('GETRANGE', KEYS[1], 0, 56)
+  if type(head) == 'table' or string.sub(head, 1, 2) ~= '\\17V' or string.sub(head, 30, 41) ~= token then return nil end
+  return head
+end
+local function lease(ms)
+  redis.call('SETRANGE', KEYS[1], 41, string.format('%015.0f', now() + ms))
+  local left = redis.call('PTTL', KEYS[1])
+  if left >= 0 and left < ms then redis.call('PEXPIRE', KEYS[1], ms) end
+end
+`;
+
+/** The entry's head while the lease is held with this token. */
+function holds(call: Call, key: string, token: Argument): string | undefined {
+  const { head } = look(call, key);
+  return head.startsWith("\x11V") && head.slice(29, 41) === text(token) ? head : undefined;
+}
+
+/** The entry stays at least as long as the lease: what is loaded for it must find it. */
+function lease(call: Call, key: string, leaseMs: number): void {
+  call("SETRANGE", key, "41", digits(now(call) + leaseMs));
+  const leftMs = Number(call("PTTL", key));
+  if (leftMs >= 0 && leftMs < leaseMs) call("PEXPIRE", key, String(leaseMs));
+}
+
+/**
+ * Takes the lease on an entry that has a value. ARGV: the fresh-until that the caller saw, the token, the lease in ms.
+ * Reply: 1, or 0 when somebody holds it, or has refreshed the entry since.
+ */
+export const CLAIM: Script = script(
+  "claim",
+  `${HOLDS}local what, head = look(KEYS[1])
+if what ~= 'fresh' and what ~= 'stale' then return 0 end
+if string.sub(head, 5, 19) ~= ARGV[1] or tonumber(string.sub(head, 42, 56)) > now() then return 0 end
+redis.call('SETRANGE', KEYS[1], 29, ARGV[2])
+lease(tonumber(ARGV[3]))
+return 1`,
+  (call, [key = ""], [seen = "", token = "", leaseMs = "0"]) => {
+    const { kind, head } = look(call, key);
+    if (kind !== "fresh" && kind !== "stale") return 0;
+    if (head.slice(4, 19) !== text(seen) || Number(head.slice(41, 56)) > now(call)) return 0;
+    call("SETRANGE", key, "29", token);
+    lease(call, key, Number(text(leaseMs)));
+    return 1;
+  },
+);
+
+/** Writes a value while the lease is held. ARGV: token, value, lifetime in ms or empty for ever. Reply: 1, or 0 when it is lost. */
+export const PUBLISH: Script = script(
+  "publish",
+  `${HOLDS}if not holds(ARGV[1]) then return 0 end
+if ARGV[3] == '' then redis.call('SET', KEYS[1], ARGV[2]) else redis.call('SET', KEYS[1], ARGV[2], 'PX', ARGV[3]) end
+return 1`,
+  (call, [key = ""], [token = "", value = "", ttlMs = ""]) => {
+    if (!holds(call, key, token)) return 0;
+    call("SET", key, value, ...(ttlMs === "" ? [] : ["PX", ttlMs]));
+    return 1;
+  },
+);
+
+/** Holds the lease for longer. ARGV: token, the lease in ms. Reply: 1, or 0 when it is lost. */
+export const RENEW: Script = script(
+  "renew",
+  `${HOLDS}if not holds(ARGV[1]) then return 0 end
+lease(tonumber(ARGV[2]))
+return 1`,
+  (call, [key = ""], [token = "", leaseMs = "0"]) => {
+    if (!holds(call, key, token)) return 0;
+    lease(call, key, Number(text(leaseMs)));
+    return 1;
+  },
+);
+
+/**
+ * Gives the lease up: a placeholder goes, a value stays as long as it would have, and nobody may claim it for a while.
+ * ARGV: token, that while in ms, the grace in ms. Reply: 1, or 0 when the lease was lost.
+ */
+export const YIELD: Script = script(
+  "yield",
+  `${HOLDS}local head = holds(ARGV[1])
+if not head then return 0 end
+if #head < 57 then redis.call('UNLINK', KEYS[1]) return 1 end
+redis.call('SETRANGE', KEYS[1], 29, string.rep(' ', 12) .. string.format('%015.0f', now() + ARGV[2]))
+local fresh = string.sub(head, 5, 19)
+if fresh ~= '999999999999999' then redis.call('PEXPIREAT', KEYS[1], string.format('%.0f', fresh + ARGV[3])) end
+return 1`,
+  (call, [key = ""], [token = "", pauseMs = "0", graceMs = "0"]) => {
+    const head = holds(call, key, token);
+    if (!head) return 0;
+    if (head.length < 57) {
+      call("UNLINK", key);
+      return 1;
+    }
+    call("SETRANGE", key, "29", NO_TOKEN + digits(now(call) + Number(text(pauseMs))));
+    const fresh = head.slice(4, 19);
+    if (fresh !== "9".repeat(15)) call("PEXPIREAT", key, String(Number(fresh) + Number(text(graceMs))));
+    return 1;
+  },
+);

@@ -1,0 +1,128 @@
+import type { Compressor } from "../core/compressor.js";
+import { CacheError, DecodeError, EncodeError, show } from "../core/errors.js";
+import { chain, type MaybePromise } from "../core/maybe-promise.js";
+import type { Serializer } from "../core/serializer.js";
+import { toBytes } from "../core/text.js";
+import type { Encoded } from "./encoded.js";
+import { markOf } from "./envelope.js";
+import { decodeNumber, encodeNumber, mayBeNumber } from "./number.js";
+
+export interface CodecOptions {
+  readonly serializer: Serializer;
+  readonly compressor: Compressor;
+  /** In bytes: a compressed value that would grow beyond it is an error instead. */
+  readonly maxDecompressedSize: number;
+}
+
+/**
+ * Values to stored bytes and back, as Django's caches do it: integers and finite floats in plain decimal, so that INCR
+ * works on them; all else serialized, then compressed when longer than the compressor's minimum.
+ */
+export class Codec {
+  /** Stored values are text, so that asking a transport for text pays. */
+  readonly text: boolean;
+  /** What wrote the values, for messages. */
+  readonly name: string;
+  /** What an envelope says of who wrote its payload. */
+  readonly mark: string;
+  readonly #serializer: Serializer;
+  readonly #compressor: Compressor;
+  readonly #maxLength: number;
+
+  constructor({ serializer, compressor, maxDecompressedSize }: CodecOptions) {
+    this.#serializer = serializer;
+    this.#compressor = compressor;
+    this.#maxLength = maxDecompressedSize;
+    const compresses = compressor.minLength !== Infinity;
+    this.text = serializer.text && !compresses;
+    this.name = compresses ? `${serializer.name} with ${compressor.name}` : serializer.name;
+    this.mark = markOf(serializer.name);
+  }
+
+  /** @throws {EncodeError} naming `key` (rejects with it, when the serializer or compressor is asynchronous) */
+  encode(value: unknown, key: string): MaybePromise<Encoded> {
+    const number = encodeNumber(value);
+    if (number !== undefined) return number;
+    return this.#guard(
+      () => chain(this.#serializer.serialize(value), (serialized) => this.#compress(serialized)),
+      (cause) =>
+        new EncodeError(
+          `key ${show(key)}: ${show(value)} can't be stored by ${this.name}: ${reason(cause)}; store another value, or choose another serializer`,
+          { cause },
+        ),
+    );
+  }
+
+  /** @throws {DecodeError} naming `key` (rejects with it, when the serializer or compressor is asynchronous) */
+  decode(stored: Encoded, key: string): MaybePromise<unknown> {
+    if (mayBeNumber(stored)) {
+      const number = decodeNumber(toLatin1(stored));
+      if (number !== undefined) return number;
+    }
+    return this.#guard(
+      () => this.#unpack(stored),
+      (cause) =>
+        new DecodeError(
+          `key ${show(key)}: what is stored there was not written by ${this.name}: ${reason(cause)}; delete the key, or use the serializer and compressor that wrote it`,
+          { cause },
+        ),
+    );
+  }
+
+  #compress(serialized: Encoded): MaybePromise<Encoded> {
+    if (mayBeNumber(serialized) && decodeNumber(toLatin1(serialized)) !== undefined) {
+      throw new TypeError("its serialized form would read as a number");
+    }
+    const compressor = this.#compressor;
+    if (compressor.minLength === Infinity) return serialized;
+    const bytes = toBytes(serialized);
+    // Short values stay as they are, unless they would be taken for compressed ones when read.
+    if (bytes.length <= compressor.minLength && compressor.recognizes(bytes) !== true) return serialized;
+    return compressor.compress(bytes);
+  }
+
+  #unpack(stored: Encoded): MaybePromise<unknown> {
+    const compressor = this.#compressor;
+    if (compressor.minLength === Infinity) return this.#serializer.deserialize(stored);
+    const bytes = toBytes(stored);
+    const recognized = compressor.recognizes(bytes);
+    if (recognized === false) return this.#serializer.deserialize(bytes);
+    const decompressed = () =>
+      chain(compressor.decompress(bytes, this.#maxLength), (plain) => this.#serializer.deserialize(plain));
+    if (recognized === true) return decompressed();
+    // Without a signature only trying tells; the reason that counts is why it can't be decompressed.
+    return attempt(decompressed, (cause) =>
+      attempt(
+        () => this.#serializer.deserialize(bytes),
+        () => {
+          throw cause;
+        },
+      ),
+    );
+  }
+
+  #guard<T>(work: () => MaybePromise<T>, wrap: (cause: unknown) => CacheError): MaybePromise<T> {
+    return attempt(work, (cause) => {
+      throw cause instanceof CacheError && !(cause instanceof DecodeError) ? cause : wrap(cause);
+    });
+  }
+}
+
+function attempt<T>(work: () => MaybePromise<T>, recover: (cause: unknown) => MaybePromise<T>): MaybePromise<T> {
+  try {
+    const result = work();
+    return result instanceof Promise ? result.catch(recover) : result;
+  } catch (cause) {
+    return recover(cause);
+  }
+}
+
+function reason(cause: unknown): string {
+  return cause instanceof Error ? cause.message : String(cause);
+}
+
+/** One character a byte; numbers are never long enough to reach the limit. */
+function toLatin1(stored: Encoded): string {
+  if (typeof stored === "string") return stored;
+  return stored.length > 5_000 ? "" : String.fromCharCode(...stored);
+}

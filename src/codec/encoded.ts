@@ -1,0 +1,2 @@
+/** A value as it is stored. */
+export type Encoded = string | Uint8Array;

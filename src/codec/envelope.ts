@@ -1,0 +1,129 @@
+import { DecodeError, show } from "../core/errors.js";
+import { toBytes } from "../core/text.js";
+import type { Encoded } from "./encoded.js";
+
+/*
+ * What stands before a value that has a logical expiry and a lease. Every byte is ASCII, so that an envelope around text
+ * is text, and numbers are decimal, so that a script on the server reads and rewrites them in place:
+ *
+ *   0–1    magic  0x11 0x56: begins no JSON, no number, no Python pickle, and nothing that a built-in compressor writes
+ *                 (zlib's first byte ends in 8; 0x11 is the window size that RFC 7932 §9.1 reserves for no brotli stream;
+ *                 a raw deflate stream that begins with a stored block has zeros where 0x11 has ones)
+ *   2      format version, "1"
+ *   3      which serializer wrote the payload: one printable character derived from its name
+ *   4–18   fresh until, milliseconds since the epoch; 999999999999999 is for ever
+ *   19–28  delta: how long the loader took, milliseconds
+ *   29–40  token of the lease, or spaces
+ *   41–55  lease until, milliseconds since the epoch by the server's clock
+ *   56–    the payload; none in a placeholder, which is a lease on an entry that doesn't exist yet
+ */
+export const HEADER_LENGTH = 56;
+/** Enough of an entry to tell what it is: the header, and whether a payload follows. */
+export const PEEK_END = String(HEADER_LENGTH);
+export const FOREVER = 999_999_999_999_999;
+export const NO_TOKEN = " ".repeat(12);
+
+const MAGIC = "\x11V";
+const VERSION = "1";
+const MAX_DELTA = 9_999_999_999;
+
+export interface Header {
+  /** Milliseconds since the epoch; `FOREVER` for ever. */
+  readonly freshUntilMs: number;
+  readonly deltaMs: number;
+  readonly token: string;
+  readonly leaseUntilMs: number;
+}
+
+/** The header and what follows, text around text and bytes around bytes. */
+export function seal(header: Header, mark: string, payload: Encoded): Encoded {
+  const text =
+    MAGIC +
+    VERSION +
+    mark +
+    digits(header.freshUntilMs, 15) +
+    digits(Math.min(header.deltaMs, MAX_DELTA), 10) +
+    header.token +
+    digits(header.leaseUntilMs, 15);
+  if (typeof payload === "string") return text + payload;
+  const bytes = new Uint8Array(HEADER_LENGTH + payload.length);
+  bytes.set(toBytes(text));
+  bytes.set(payload, HEADER_LENGTH);
+  return bytes;
+}
+
+/** A lease on an entry that doesn't exist yet. */
+export function placeholder(token: string, leaseUntilMs: number): string {
+  return seal({ freshUntilMs: 0, deltaMs: 0, token, leaseUntilMs }, " ", "") as string;
+}
+
+/** The character for a serializer, by its name. */
+export function markOf(serializerName: string): string {
+  let sum = 0;
+  for (let i = 0; i < serializerName.length; i++) sum = (sum * 31 + serializerName.charCodeAt(i)) % 94;
+  return String.fromCharCode(33 + sum);
+}
+
+/** Whether stored bytes are an envelope, of this or another format version. */
+export function isEnvelope(stored: Encoded): boolean {
+  return typeof stored === "string" ? stored.startsWith(MAGIC) : stored[0] === 0x11 && stored[1] === 0x56;
+}
+
+/** An envelope as read; its parts are read when asked for. */
+export class Envelope implements Header {
+  readonly #stored: Encoded;
+  readonly #header: string;
+
+  /** @throws {DecodeError} naming `key`, when it is broken or of another format version */
+  constructor(stored: Encoded, key: string) {
+    this.#stored = stored;
+    this.#header = typeof stored === "string" ? stored.slice(0, HEADER_LENGTH) : ascii(stored);
+    const version = this.#header[2];
+    if (version !== VERSION) {
+      throw new NewerFormatError(
+        `key ${show(key)}: stored in format ${show(version)}, and this version reads ${VERSION}; update valkey-edge-cache here, or delete the key`,
+      );
+    }
+    if (!/^.{4}\d{25}[!-~ ]{12}\d{15}$/s.test(this.#header)) {
+      throw new DecodeError(`key ${show(key)}: its header is broken; delete the key`);
+    }
+  }
+
+  get mark(): string {
+    return this.#header.charAt(3);
+  }
+
+  get freshUntilMs(): number {
+    return Number(this.#header.slice(4, 19));
+  }
+
+  get deltaMs(): number {
+    return Number(this.#header.slice(19, 29));
+  }
+
+  get token(): string {
+    return this.#header.slice(29, 41);
+  }
+
+  get leaseUntilMs(): number {
+    return Number(this.#header.slice(41, 56));
+  }
+
+  /** `undefined` in a placeholder. */
+  get payload(): Encoded | undefined {
+    const stored = this.#stored;
+    if (stored.length <= HEADER_LENGTH) return undefined;
+    return typeof stored === "string" ? stored.slice(HEADER_LENGTH) : stored.subarray(HEADER_LENGTH);
+  }
+}
+
+/** An entry that a newer version of this library wrote: not to be read, and not to be written over. */
+export class NewerFormatError extends DecodeError {}
+
+function digits(value: number, length: number): string {
+  return String(Math.max(0, Math.round(value))).padStart(length, "0");
+}
+
+function ascii(stored: Uint8Array): string {
+  return String.fromCharCode(...stored.subarray(0, HEADER_LENGTH));
+}

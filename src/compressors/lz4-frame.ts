@@ -1,0 +1,96 @@
+import { checkEnd, damaged, tooLong } from "./failures.js";
+
+/** Source: "LZ4 Frame Format Description", version 1.6. */
+const MAGIC = 0x184d2204;
+const UNCOMPRESSED = 0x8000_0000;
+const FLAG = { version: 0xc0, blockChecksum: 0x10, contentSize: 0x08, contentChecksum: 0x04, dictionary: 0x01 };
+
+export function isLz4Frame(bytes: Uint8Array): boolean {
+  return bytes[0] === 0x04 && bytes[1] === 0x22 && bytes[2] === 0x4d && bytes[3] === 0x18;
+}
+
+/**
+ * How long the content of a frame is, without decompressing it: what its header says may be missing, or a lie.
+ * @throws RangeError when it is longer than `maxLength`
+ * @throws Error unless `bytes` are one whole frame
+ */
+export function lz4Length(bytes: Uint8Array, maxLength: number): number {
+  const input = new Input(bytes);
+  if (input.uint32() !== MAGIC) throw damaged("lz4", "it does not begin as an LZ4 frame");
+  const flags = input.byte();
+  const blockLimit = 2 ** (8 + 2 * ((input.byte() >> 4) & 7));
+  if ((flags & FLAG.version) !== 0x40) throw damaged("lz4", "its version is unknown");
+  if (flags & FLAG.dictionary) throw damaged("lz4", "it needs a dictionary");
+  input.skip((flags & FLAG.contentSize ? 8 : 0) + 1);
+  let total = 0;
+  for (let size = input.uint32(); size !== 0; size = input.uint32()) {
+    const end = input.end(size % UNCOMPRESSED);
+    const length = size >= UNCOMPRESSED ? input.skip(size % UNCOMPRESSED) : blockLength(input, end, maxLength - total);
+    if (length > blockLimit) throw damaged("lz4", "a block is longer than its header allows");
+    total += length;
+    if (total > maxLength) throw tooLong(maxLength);
+    if (flags & FLAG.blockChecksum) input.skip(4);
+  }
+  if (flags & FLAG.contentChecksum) input.skip(4);
+  checkEnd("lz4", input.at, bytes.length);
+  return total;
+}
+
+/** Adds up literals and matches. Source: "LZ4 Block Format Description". */
+function blockLength(input: Input, end: number, maxLength: number): number {
+  let length = 0;
+  while (input.at < end) {
+    const token = input.byte();
+    length += input.skip(runLength(input, token >> 4));
+    if (input.at >= end) break;
+    input.skip(2);
+    length += runLength(input, token & 0x0f) + 4;
+    if (length > maxLength) throw tooLong(maxLength);
+  }
+  if (input.at !== end) throw damaged("lz4", "a block does not end where its size says");
+  return length;
+}
+
+/** Fifteen goes on in further bytes, up to one below 255. */
+function runLength(input: Input, start: number): number {
+  let length = start;
+  if (start !== 15) return length;
+  for (let byte = 255; byte === 255; length += byte) byte = input.byte();
+  return length;
+}
+
+/** Reads on, and never beyond the end. */
+class Input {
+  at = 0;
+  readonly #view: DataView;
+
+  constructor(bytes: Uint8Array) {
+    this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  }
+
+  byte(): number {
+    return this.#view.getUint8(this.skipTo(1) - 1);
+  }
+
+  uint32(): number {
+    return this.#view.getUint32(this.skipTo(4) - 4, true);
+  }
+
+  /** @returns `count` */
+  skip(count: number): number {
+    this.skipTo(count);
+    return count;
+  }
+
+  /** Where `count` bytes from here end. */
+  end(count: number): number {
+    const end = this.at + count;
+    if (end > this.#view.byteLength) throw damaged("lz4", "it ends too early");
+    return end;
+  }
+
+  private skipTo(count: number): number {
+    this.at = this.end(count);
+    return this.at;
+  }
+}

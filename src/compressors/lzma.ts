@@ -1,0 +1,113 @@
+import type { Transform } from "node:stream";
+import type { Compressor } from "../core/compressor.js";
+import { chain } from "../core/maybe-promise.js";
+import { isBoolean, isOneOf } from "../core/options.js";
+import { BoundedBytes } from "./bounded-bytes.js";
+import { damaged, tooLong } from "./failures.js";
+import { aloneLength, isLzmaAlone } from "./lzma-alone.js";
+import { optionalPackage } from "./optional-package.js";
+import { type CompressorOptions, compressorOptions, isWhole } from "./options.js";
+import { isXz, xzLength } from "./xz-length.js";
+
+export interface LzmaOptions extends CompressorOptions {
+  /** From 0 (fastest) to 9 (smallest). Memory grows with it: compressing takes 3 to 674 MiB, 94 at 6. @default 6 */
+  level?: number;
+  /** Smaller still, and much slower. @default false */
+  extreme?: boolean;
+  /** The checksum that is stored with a value and looked at when it is read. @default "crc64" */
+  check?: "none" | "crc32" | "crc64" | "sha256";
+}
+
+/** What is used of the package. Its published types take checks for strings, while it wants these numbers. */
+interface LzmaNative {
+  createStream(coder: "easyEncoder" | "autoDecoder", options: object): Transform & { totalIn(): number };
+}
+
+const loadLzma = optionalPackage("lzma-native", "lzma()", async () => {
+  const { default: module } = await import("lzma-native");
+  return module as unknown as LzmaNative;
+});
+
+/** Source: liblzma's check.h and container.h */
+const CHECKS = { none: 0, crc32: 1, crc64: 4, sha256: 10 };
+const EXTREME = 0x8000_0000;
+/** A decoder's dictionary is as large as the bytes say. No level of compression makes one over 64 MiB. */
+const DECODER_MEMORY = 66 * 2 ** 20;
+
+/**
+ * Writes the .xz format as Python's `lzma.compress` does, and reads it and the older .lzma. Needs the package
+ * `lzma-native` (Node, Bun; native), loaded by the first use.
+ * @throws {ConfigurationError} on wrong options, and (at the first use) when the package is not installed
+ */
+export function lzma(options: LzmaOptions = {}): Compressor {
+  const checks = { level: isWhole(0, 9), extreme: isBoolean, check: isOneOf("none", "crc32", "crc64", "sha256") };
+  const defaults = { level: 6, extreme: false, check: "crc64" } as const;
+  const { level, extreme, check, minLength } = compressorOptions("lzma()", options, checks, defaults);
+  // As texts, for the package takes a zero for "not given".
+  const settings = { preset: String(level + (extreme ? EXTREME : 0)), check: String(CHECKS[check]) };
+  return {
+    name: "lzma",
+    minLength,
+    recognizes: (bytes) => isXz(bytes) || isLzmaAlone(bytes),
+    compress: (bytes) =>
+      chain(loadLzma(), (lzma) => run(lzma, "easyEncoder", settings, [bytes], Number.POSITIVE_INFINITY)),
+    decompress(bytes, maxLength) {
+      const pieces = decoderInput(bytes, maxLength);
+      return chain(loadLzma(), (lzma) => run(lzma, "autoDecoder", { memlimit: DECODER_MEMORY }, pieces, maxLength));
+    },
+  };
+}
+
+/** Even the best compressed piece makes no more than about half a megabyte. */
+const PIECE = 64;
+
+/** The package makes all that its input asks for before it says so: input whose length isn't known goes in by pieces. */
+function decoderInput(bytes: Uint8Array, maxLength: number): Uint8Array[] {
+  if (isXz(bytes)) {
+    xzLength(bytes, maxLength);
+    return [bytes];
+  }
+  if (!isLzmaAlone(bytes)) throw damaged("lzma", "it begins neither as .xz nor as .lzma");
+  const length = aloneLength(bytes);
+  if (length !== undefined && length > maxLength) throw tooLong(maxLength);
+  if (length !== undefined) return [bytes];
+  const pieces: Uint8Array[] = [];
+  for (let at = 0; at < bytes.length; at += PIECE) pieces.push(bytes.subarray(at, at + PIECE));
+  return pieces;
+}
+
+function run(
+  lzma: LzmaNative,
+  coder: "easyEncoder" | "autoDecoder",
+  settings: object,
+  pieces: readonly Uint8Array[],
+  maxLength: number,
+): Promise<Uint8Array> {
+  const { promise, resolve, reject } = Promise.withResolvers<Uint8Array>();
+  const stream = lzma.createStream(coder, settings);
+  const output = new BoundedBytes(maxLength);
+  stream.on("error", (cause: Error) => reject(damaged("lzma", cause.message, cause)));
+  stream.on("data", (chunk: Uint8Array) => {
+    try {
+      output.append(chunk);
+    } catch (cause) {
+      reject(cause);
+      stream.destroy();
+    }
+  });
+  stream.on("end", () => {
+    const length = pieces.reduce((sum, piece) => sum + piece.length, 0);
+    if (stream.totalIn() === length) resolve(output.toBytes());
+    else reject(damaged("lzma", `it ends ${length - stream.totalIn()} bytes before the stored bytes do`));
+  });
+  feed(stream, pieces, 0);
+  return promise;
+}
+
+/** One piece after the other is done with, so that none is looked at once the limit is reached. */
+function feed(stream: Transform, pieces: readonly Uint8Array[], index: number): void {
+  const piece = pieces[index];
+  if (stream.destroyed) return;
+  if (piece === undefined) stream.end();
+  else stream.write(piece, () => feed(stream, pieces, index + 1));
+}

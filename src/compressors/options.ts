@@ -1,0 +1,35 @@
+import { type Check, type Checks, checkOptions } from "../core/options.js";
+
+/** What every compressor takes. */
+export interface CompressorOptions {
+  /** In bytes: what is no longer than this is stored as it is. @default 15 */
+  minLength?: number;
+}
+
+const MIN_LENGTH = 15;
+
+/**
+ * Checks a compressor's options and fills in what is not given.
+ * @param factory the function that takes them, for messages
+ * @throws {ConfigurationError} naming the option, its value and what is allowed
+ */
+export function compressorOptions<T extends CompressorOptions>(
+  factory: string,
+  given: T,
+  checks: Checks<Omit<T, keyof CompressorOptions>>,
+  defaults: Required<Omit<T, keyof CompressorOptions>>,
+): Required<T> {
+  checkOptions<CompressorOptions>(factory, given, { ...checks, minLength: isLength });
+  const set = Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined));
+  return { minLength: MIN_LENGTH, ...defaults, ...set } as Required<T>;
+}
+
+export function isWhole(from: number, to: number): Check {
+  return (value) =>
+    Number.isInteger(value) && Number(value) >= from && Number(value) <= to
+      ? undefined
+      : `a whole number from ${from} to ${to}`;
+}
+
+const isLength: Check = (value) =>
+  Number.isSafeInteger(value) && Number(value) >= 0 ? undefined : "a number of bytes, from 0";

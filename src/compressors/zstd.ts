@@ -1,0 +1,41 @@
+import type { Compressor } from "../core/compressor.js";
+import { isBoolean } from "../core/options.js";
+import { builtin, compressWith, decompressWith } from "./node-zlib.js";
+import { type CompressorOptions, compressorOptions, isWhole } from "./options.js";
+
+export interface ZstdOptions extends CompressorOptions {
+  /** From 1 (fast) to 22 (smallest); below 0 faster still, down to -131072. @default 3 */
+  level?: number;
+  /** Store a checksum of the value, which is looked at when it is read. @default false */
+  checksum?: boolean;
+}
+
+const RUNTIMES = "Node from 22.15";
+const FACTORY = "zstd()";
+/** Parameters of encoder and decoder. Source: zstd.h */
+const [LEVEL, CHECKSUM, WINDOW_LOG_MAX] = [100, 201, 100];
+
+/**
+ * Zstandard (RFC 8878), as Python's `compression.zstd` and its like read and write it; needs a node:zlib that has it.
+ * @throws {ConfigurationError} on wrong options, and (at the first use) in runtimes without it
+ */
+export function zstd(options: ZstdOptions = {}): Compressor {
+  const checks = { level: isWhole(-131_072, 22), checksum: isBoolean };
+  const { level, checksum, minLength } = compressorOptions(FACTORY, options, checks, { level: 3, checksum: false });
+  const params = { [LEVEL]: level, [CHECKSUM]: Number(checksum) };
+  return {
+    name: "zstd",
+    minLength,
+    recognizes: (bytes) => bytes[0] === 0x28 && bytes[1] === 0xb5 && bytes[2] === 0x2f && bytes[3] === 0xfd,
+    compress: (bytes) => compressWith(builtin("zstdCompressSync", FACTORY, RUNTIMES), bytes, { params }),
+    decompress: (bytes, maxLength) =>
+      decompressWith(builtin("zstdDecompressSync", FACTORY, RUNTIMES), "zstd", bytes, maxLength, {
+        params: { [WINDOW_LOG_MAX]: windowLog(maxLength) },
+      }),
+  };
+}
+
+/** A frame's header says how much memory its decoder takes: 8 MiB must be taken (RFC 8878 §3.1.1.1.2), more than the value is long need not. */
+function windowLog(maxLength: number): number {
+  return Math.min(27, Math.max(23, Math.ceil(Math.log2(maxLength))));
+}

@@ -1,0 +1,231 @@
+import type * as Glide from "@valkey/valkey-glide";
+import type { Argument, Command, Connection, Reply, ScanOptions, SendOptions } from "../core/connection.js";
+import { ConfigurationError, ConnectionError, type ReplyError } from "../core/errors.js";
+import type { Address } from "../core/location.js";
+import type { Script } from "../core/script.js";
+import { fromGlide } from "./glide-errors.js";
+import { toReply } from "./glide-replies.js";
+import { keysOf, scanServer } from "./scan-server.js";
+import { ScriptRunner } from "./script-runner.js";
+
+type Module = typeof Glide;
+type Client = Glide.GlideClient | Glide.GlideClusterClient;
+
+/** How much GLIDE's native side writes to standard output. */
+export type GlideLogLevel = "off" | "error" | "warn" | "info" | "debug";
+
+/** What GLIDE is opened with: plain data, so that equal settings are recognised as such. */
+export interface GlideSettings {
+  readonly cluster: boolean;
+  readonly name: string;
+  readonly addresses: readonly Address[];
+  readonly username: string | undefined;
+  readonly password: string | undefined;
+  readonly database: number;
+  readonly protocol: 2 | 3;
+  readonly connectTimeoutMs: number;
+  readonly commandTimeoutMs: number;
+  readonly readFrom: Glide.ReadFrom;
+  readonly clientAz: string | undefined;
+  readonly tls: { readonly insecure: boolean; readonly ca: string | undefined } | undefined;
+  readonly logLevel: GlideLogLevel;
+}
+
+/** GLIDE rejects flights over this number instead of queueing them; the deadline bounds how many there can be. */
+const IN_FLIGHT = 1_000_000;
+
+let loading: Promise<Module> | undefined;
+
+/**
+ * GLIDE itself, loaded by the first dial. Node 20 takes twice as long to `import` CommonJS as to `require` it, and no
+ * bundler follows a `createRequire`: so that way is tried first, and the one that bundlers see second.
+ */
+async function load(logLevel: GlideLogLevel): Promise<Module> {
+  loading ??= (async () => {
+    const module = (await required()) ?? (await import("@valkey/valkey-glide"));
+    // Process-wide, and before the first client: GLIDE logs to standard output, coloured, when nobody asked.
+    module.Logger.setLoggerConfig(logLevel);
+    return module;
+  })();
+  return loading;
+}
+
+async function required(): Promise<Module | undefined> {
+  try {
+    const { createRequire } = globalThis.process.getBuiltinModule("node:module");
+    return createRequire(import.meta.url)("@valkey/valkey-glide") as Module;
+  } catch {
+    return undefined;
+  }
+}
+
+/** Opens a client. @throws {ConnectionError} @throws {ConfigurationError} when GLIDE has no build for this platform */
+export async function openGlide(settings: GlideSettings): Promise<Connection> {
+  let module: Module;
+  try {
+    module = await load(settings.logLevel);
+  } catch (cause) {
+    loading = undefined;
+    throw new ConfigurationError("valkey-glide can't be loaded on this platform; use another connection factory", {
+      cause,
+    });
+  }
+  try {
+    const client = settings.cluster
+      ? await module.GlideClusterClient.createClient(common(module, settings))
+      : await module.GlideClient.createClient({
+          ...common(module, settings),
+          // One server needs no search for the primary: that saves a round trip of the handshake.
+          nodeDiscoveryMode:
+            settings.addresses.length === 1 ? module.NodeDiscoveryMode.Static : module.NodeDiscoveryMode.Standard,
+        });
+    return new GlideConnection(module, client, settings.name);
+  } catch (cause) {
+    const message = cause instanceof Error ? cause.message : String(cause);
+    throw new ConnectionError(
+      `${settings.name} could not be reached: ${message}; see whether it runs, and the location`,
+      { cause },
+    );
+  }
+}
+
+function common(
+  module: Module,
+  settings: GlideSettings,
+): Glide.BaseClientConfiguration & Glide.AdvancedGlideClientConfiguration {
+  const { username, password, tls, clientAz } = settings;
+  return {
+    addresses: settings.addresses.map(({ host, port }) => ({ host, port })),
+    useTLS: tls !== undefined,
+    protocol: settings.protocol === 3 ? module.ProtocolVersion.RESP3 : module.ProtocolVersion.RESP2,
+    requestTimeout: settings.commandTimeoutMs,
+    inflightRequestsLimit: IN_FLIGHT,
+    readFrom: settings.readFrom,
+    // A refused port, a wrong password and the like are named at once, and a server that is back is found within 0.2 s.
+    connectionBackoff: { numberOfRetries: 1, factor: 100, exponentBase: 2 },
+    ...(settings.database === 0 ? {} : { databaseId: settings.database }),
+    ...(password === undefined ? {} : { credentials: { password, ...(username === undefined ? {} : { username }) } }),
+    ...(clientAz === undefined ? {} : { clientAz }),
+    ...{ advancedConfiguration: advanced(settings) },
+  };
+}
+
+function advanced({ connectTimeoutMs, tls }: GlideSettings): Glide.AdvancedBaseClientConfiguration {
+  if (!tls) return { connectionTimeout: connectTimeoutMs };
+  return {
+    connectionTimeout: connectTimeoutMs,
+    tlsAdvancedConfiguration: { insecure: tls.insecure, ...(tls.ca === undefined ? {} : { rootCertificates: tls.ca }) },
+  };
+}
+
+class GlideConnection implements Connection {
+  readonly #module: Module;
+  readonly #client: Client;
+  readonly #name: string;
+  readonly #bytes: Glide.DecoderOption;
+  readonly #scripts = new ScriptRunner((commands, options) => this.send(commands, options));
+  /** How replies are decoded where text is wanted; bytes once the server is found to hold what is no text. */
+  #text: Glide.DecoderOption;
+
+  constructor(module: Module, client: Client, name: string) {
+    this.#module = module;
+    this.#client = client;
+    this.#name = name;
+    this.#bytes = { decoder: module.Decoder.Bytes };
+    this.#text = { decoder: module.Decoder.String };
+  }
+
+  async send(commands: readonly Command[], options?: SendOptions): Promise<Reply[]> {
+    const decoder = options?.text ? this.#text : this.#bytes;
+    try {
+      const [first] = commands;
+      if (first && commands.length === 1 && !options?.atomic) return [await this.#one(first, decoder)];
+      return await this.#batch(commands, options?.atomic === true, decoder);
+    } catch (error) {
+      if (decoder !== this.#bytes && isDecodingError(error)) {
+        this.#text = this.#bytes;
+        return this.send(commands, options);
+      }
+      throw error;
+    }
+  }
+
+  async #one(command: Command, decoder: Glide.DecoderOption): Promise<Reply> {
+    try {
+      return toReply(await this.#client.customCommand(toArguments(command), decoder), command[0]);
+    } catch (error) {
+      if (isDecodingError(error)) throw error;
+      const known = fromGlide(error, this.#name);
+      if (known instanceof ConnectionError) throw known;
+      return known;
+    }
+  }
+
+  async #batch(commands: readonly Command[], atomic: boolean, decoder: Glide.DecoderOption): Promise<Reply[]> {
+    const { Batch, ClusterBatch } = this.#module;
+    try {
+      const replies = await (this.#client instanceof this.#module.GlideClusterClient
+        ? this.#client.exec(fill(new ClusterBatch(atomic), commands), false, decoder)
+        : this.#client.exec(fill(new Batch(atomic), commands), false, decoder));
+      if (replies === null) throw new ConnectionError(`${this.#name} gave up an atomic flight; repeat it`);
+      return replies.map((reply, i) =>
+        reply instanceof Error ? this.#inPlace(reply) : toReply(reply, commands[i]?.[0]),
+      );
+    } catch (error) {
+      throw isDecodingError(error) || error instanceof ConnectionError ? error : fromGlide(error, this.#name);
+    }
+  }
+
+  #inPlace(error: Error): ReplyError {
+    const known = fromGlide(error, this.#name);
+    if (known instanceof ConnectionError) throw known;
+    return known;
+  }
+
+  script(script: Script, keys: readonly string[], args: readonly Argument[], options?: SendOptions): Promise<Reply> {
+    return this.#scripts.run(script, keys, args, options);
+  }
+
+  async *scan({ match, count }: ScanOptions): AsyncIterable<string[]> {
+    if (this.#client instanceof this.#module.GlideClusterClient) {
+      let cursor = new this.#module.ClusterScanCursor();
+      while (!cursor.isFinished()) {
+        const [next, keys] = await this.#client
+          .scan(cursor, { match, count, ...this.#bytes })
+          .catch((error: unknown) => {
+            throw fromGlide(error, this.#name);
+          });
+        cursor = next;
+        yield keysOf(keys);
+      }
+      return;
+    }
+    yield* scanServer((command) => this.#one(command, this.#bytes), match, count);
+  }
+
+  async close(): Promise<void> {
+    this.#client.close();
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+}
+
+function fill<B extends Glide.Batch | Glide.ClusterBatch>(batch: B, commands: readonly Command[]): B {
+  for (const command of commands) batch.customCommand(toArguments(command));
+  return batch;
+}
+
+/** GLIDE stores a `Uint8Array` as the text of its numbers unless it is a Buffer. */
+function toArguments(command: Command): Glide.GlideString[] {
+  return command.map((part) =>
+    typeof part === "string" || Buffer.isBuffer(part)
+      ? part
+      : Buffer.from(part.buffer, part.byteOffset, part.byteLength),
+  );
+}
+
+function isDecodingError(error: unknown): boolean {
+  return error instanceof Error && error.message.startsWith("Decoding error");
+}

@@ -1,0 +1,21 @@
+import type { Reply } from "../core/connection.js";
+import { ReplyError } from "../core/errors.js";
+import { toText } from "../core/text.js";
+
+/** Commands that answer with a status other than OK, which GLIDE hands over as bytes. */
+const STATUSES: ReadonlySet<string> = new Set(["PING", "TYPE"]);
+
+/** GLIDE's reply in the port's shape: booleans as numbers, maps as arrays of pairs, status replies as strings. */
+export function toReply(value: unknown, command = ""): Reply {
+  if (value === null || typeof value === "string" || typeof value === "number") return value;
+  if (value instanceof Uint8Array) return STATUSES.has(command) ? toText(value) : value;
+  if (typeof value === "boolean") return value ? 1 : 0;
+  if (Array.isArray(value))
+    return value.map((item) => (isPair(item) ? [toReply(item.key), toReply(item.value)] : toReply(item)));
+  if (value === undefined) return null;
+  return new ReplyError("ERR", `a reply of an unknown kind, ${typeof value}`);
+}
+
+function isPair(item: unknown): item is { key: unknown; value: unknown } {
+  return typeof item === "object" && item !== null && Object.hasOwn(item, "key") && Object.hasOwn(item, "value");
+}

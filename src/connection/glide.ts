@@ -1,0 +1,87 @@
+import { systemClock } from "../core/clock.js";
+import type { Connection, ConnectionFactory } from "../core/connection.js";
+import { toMs } from "../core/duration.js";
+import { ConfigurationError } from "../core/errors.js";
+import type { Location } from "../core/location.js";
+import { checkOptions, isOneOf } from "../core/options.js";
+import { toText } from "../core/text.js";
+import { type GlideLogLevel, type GlideSettings, openGlide } from "./glide-client.js";
+import { LazyConnection } from "./lazy.js";
+import { type ConnectionOptions, connectionChecks } from "./options.js";
+import { shared } from "./shared.js";
+
+export interface GlideOptions extends ConnectionOptions {
+  /** What GLIDE's native side logs to standard output, for the whole process. @default "off" */
+  logLevel?: GlideLogLevel;
+}
+
+/**
+ * Connections over valkey-glide to one server, or to a primary and its replicas. All caches of a process with equal
+ * settings share one connection, which ends with the last of them.
+ * @throws {ConfigurationError} on wrong options
+ */
+export function glide(options: GlideOptions = {}): ConnectionFactory {
+  return glideFactory("glide", options);
+}
+
+/** As `glide`, to a Valkey cluster; the location names one node or several. @throws {ConfigurationError} on wrong options */
+export function glideCluster(options: GlideOptions = {}): ConnectionFactory {
+  return glideFactory("glideCluster", options);
+}
+
+function glideFactory(name: "glide" | "glideCluster", options: GlideOptions): ConnectionFactory {
+  checkOptions<GlideOptions>(name, options, {
+    ...connectionChecks,
+    logLevel: isOneOf("off", "error", "warn", "info", "debug"),
+  });
+  return {
+    connect(location) {
+      const settings = toSettings(name, location, options);
+      const maxIdleMs = options.maxIdle === null ? Infinity : toMs(options.maxIdle ?? "60s", "maxIdle");
+      const key = `${name} ${maxIdleMs} ${JSON.stringify(settings)}`;
+      return shared(key, () => connection(settings, maxIdleMs));
+    },
+  };
+}
+
+function connection(settings: GlideSettings, maxIdleMs: number): Connection {
+  const { name, connectTimeoutMs, commandTimeoutMs, cluster } = settings;
+  return new LazyConnection(() => openGlide(settings), {
+    name,
+    connectTimeoutMs,
+    commandTimeoutMs,
+    maxIdleMs,
+    // One lost node is not the cluster: GLIDE keeps the rest, and finds what took its place.
+    redial: !cluster,
+    clock: systemClock,
+  });
+}
+
+function toSettings(factory: "glide" | "glideCluster", location: Location, options: GlideOptions): GlideSettings {
+  const { scheme, display, addresses } = location;
+  if (scheme === "memory" || scheme === "unix") {
+    const instead = scheme === "memory" ? "memory()" : "iovalkey()";
+    throw new ConfigurationError(
+      `location: ${factory}() can't serve ${display}; use the connection factory ${instead}, or a valkey:// URL`,
+    );
+  }
+  const { tls } = options;
+  return {
+    cluster: factory === "glideCluster",
+    name: display,
+    addresses,
+    username: location.username ?? options.username,
+    password: location.password ?? options.password,
+    database: location.database,
+    // RESP2 opens with one round trip less, and this library needs nothing that RESP3 adds.
+    protocol: location.protocol ?? 2,
+    connectTimeoutMs: toMs(options.connectTimeout ?? "1s", "connectTimeout"),
+    commandTimeoutMs: toMs(options.commandTimeout ?? "1s", "commandTimeout"),
+    readFrom: options.readFrom ?? "primary",
+    clientAz: options.clientAz,
+    tls: location.tls
+      ? { insecure: tls?.insecure ?? false, ca: tls?.ca === undefined ? undefined : toText(tls.ca) }
+      : undefined,
+    logLevel: options.logLevel ?? "off",
+  };
+}

@@ -1,0 +1,42 @@
+import { compileGlob, type GlobMatcher } from "../../core/glob.js";
+import type { Args } from "./args.js";
+import { Bulk } from "./bulk.js";
+import type { Answer } from "./command-table.js";
+import { err, refusals } from "./refusals.js";
+
+const CURSOR_LIMIT = 2n ** 64n;
+
+/** SSCAN and HSCAN find all in one step, as a server does in small collections: any cursor begins anew. */
+export function checkCursor(args: Args): void {
+  const cursor = args.text(2);
+  if (!/^\d{1,20}$/.test(cursor) || BigInt(cursor) >= CURSOR_LIMIT) throw err("invalid cursor");
+}
+
+export interface ScanFilter {
+  readonly matches: GlobMatcher;
+  readonly noValues: boolean;
+}
+
+/** What stands after the cursor. */
+export function parseScanFilter(args: Args): ScanFilter {
+  let matches: GlobMatcher = () => true;
+  let noValues = false;
+  for (let index = 3; index < args.length; index++) {
+    const word = args.word(index);
+    const last = index + 1 === args.length;
+    if (word === "NOVALUES") noValues = true;
+    else if (word === "COUNT" && !last) checkCount(args.integer(++index));
+    else if (word === "MATCH" && !last) matches = compileGlob(args.bulk(++index).text());
+    else throw refusals.syntax();
+  }
+  return { matches, noValues };
+}
+
+/** With the cursor that says that this was all. */
+export function scanned(found: Answer[]): Answer {
+  return [Bulk.from("0"), found];
+}
+
+function checkCount(count: number): void {
+  if (count < 1) throw refusals.syntax();
+}

@@ -1,0 +1,59 @@
+import { type Bulk, nameLength, SLOT_OVERHEAD } from "./bulk.js";
+
+/** A hash as stored. Knows its size in bytes. */
+export class Fields {
+  readonly #values = new Map<string, Bulk>();
+  #byteLength = 0;
+
+  /** How much larger `entries` would make it. */
+  growth(entries: Iterable<readonly [string, Bulk]>): number {
+    let growth = 0;
+    for (const [field, value] of entries) growth += fieldCost(field, value) - this.#costOf(field);
+    return growth;
+  }
+
+  get byteLength(): number {
+    return this.#byteLength;
+  }
+
+  get size(): number {
+    return this.#values.size;
+  }
+
+  has(field: string): boolean {
+    return this.#values.has(field);
+  }
+
+  get(field: string): Bulk | undefined {
+    return this.#values.get(field);
+  }
+
+  set(field: string, value: Bulk): void {
+    this.#byteLength += fieldCost(field, value) - this.#costOf(field);
+    this.#values.set(field, value);
+  }
+
+  delete(field: string): boolean {
+    this.#byteLength -= this.#costOf(field);
+    return this.#values.delete(field);
+  }
+
+  copy(): Fields {
+    const copy = new Fields();
+    for (const [field, value] of this.#values) copy.set(field, value);
+    return copy;
+  }
+
+  [Symbol.iterator](): Iterator<[string, Bulk]> {
+    return this.#values.entries();
+  }
+
+  #costOf(field: string): number {
+    const value = this.#values.get(field);
+    return value === undefined ? 0 : fieldCost(field, value);
+  }
+}
+
+function fieldCost(field: string, value: Bulk): number {
+  return SLOT_OVERHEAD + nameLength(field) + value.byteLength;
+}

@@ -1,0 +1,70 @@
+import { type Clock, systemClock } from "../../core/clock.js";
+import type { ConnectionFactory } from "../../core/connection.js";
+import { ConfigurationError, show } from "../../core/errors.js";
+import type { Location } from "../../core/location.js";
+import { MemoryConnection } from "./memory-connection.js";
+import { type Limits, Store } from "./store.js";
+
+export interface MemoryOptions {
+  /**
+   * How much each store may hold, in bytes: keys, values, and an overhead for each entry. The least recently used
+   * entries go when there is no room; a value that would not fit even alone is refused with the code OOM.
+   * @default 67_108_864 (64 MiB)
+   */
+  maxSize?: number;
+  /** How many entries each store may hold. @default as many as fit into `maxSize` */
+  maxEntries?: number;
+  /** What entries expire by, and what random members are drawn with. @default the host's own */
+  clock?: Clock;
+}
+
+const DEFAULT_MAX_SIZE = 64 * 1024 * 1024;
+const OPTIONS: readonly string[] = ["maxSize", "maxEntries", "clock"] satisfies (keyof MemoryOptions)[];
+
+/**
+ * Keeps entries in this process, for `memory:` locations: a store of this factory's own, which all its connections
+ * share, and one more for each name in `memory:name`. A store lives as long as the factory, whoever closes a connection.
+ * @throws {ConfigurationError} when an option is unknown or not of its kind
+ */
+export function memory(options: MemoryOptions = {}): ConnectionFactory {
+  const { clock = systemClock, ...limits } = check(options);
+  const stores = new Map<string, Store>();
+  return {
+    connect(location) {
+      checkLocation(location);
+      const store = stores.get(location.path) ?? new Store(clock, limits);
+      stores.set(location.path, store);
+      return new MemoryConnection(store);
+    },
+  };
+}
+
+function check(options: MemoryOptions): Limits & { clock: Clock | undefined } {
+  for (const name of Object.keys(options)) {
+    if (OPTIONS.includes(name)) continue;
+    throw new ConfigurationError(`memory(): unknown option "${name}"; known are ${OPTIONS.join(", ")}`);
+  }
+  const { maxSize = DEFAULT_MAX_SIZE, maxEntries = Number.MAX_SAFE_INTEGER, clock } = options;
+  checkCount("maxSize", maxSize, "bytes");
+  checkCount("maxEntries", maxEntries, "entries");
+  if (clock !== undefined && typeof clock?.now !== "function") {
+    throw new ConfigurationError(
+      `memory(): clock: ${show(clock)} is no clock; give an object with now, random and sleep`,
+    );
+  }
+  return { maxSize, maxEntries, clock };
+}
+
+function checkCount(name: string, value: unknown, unit: string): void {
+  if (Number.isSafeInteger(value) && Number(value) > 0) return;
+  throw new ConfigurationError(
+    `memory(): ${name}: ${show(value)} is no size; give a whole number of ${unit}, 1 or more`,
+  );
+}
+
+function checkLocation({ scheme, display }: Location): void {
+  if (scheme === "memory") return;
+  throw new ConfigurationError(
+    `location: ${display} is a server's, and memory() keeps entries in this process; give "memory:", or connectionFactory: glide() for valkey://`,
+  );
+}

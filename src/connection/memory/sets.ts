@@ -1,0 +1,114 @@
+import type { Args } from "./args.js";
+import { Bulk, nameForm } from "./bulk.js";
+import { checkCursor, parseScanFilter, scanned } from "./collection-scan.js";
+import type { Answer, CommandTable } from "./command-table.js";
+import { Members } from "./members.js";
+import { err, refusals } from "./refusals.js";
+import type { Store } from "./store.js";
+
+/** One set at a time, and SMOVE. A set without members does not exist. */
+export const sets: CommandTable = {
+  SADD: [-3, (store, args) => add(store, args.nameAt(1), args.namesFrom(2))],
+  SREM: [-3, (store, args) => remove(store, args.nameAt(1), args.namesFrom(2))],
+  SCARD: [2, (store, args) => membersAt(store, args).size],
+  SISMEMBER: [3, (store, args) => Number(membersAt(store, args).has(args.nameAt(2)))],
+  SMISMEMBER: [-3, smismember],
+  SMEMBERS: [2, (store, args) => Array.from(membersAt(store, args), Bulk.fromName)],
+  SMOVE: [4, smove],
+  SPOP: [-2, spop],
+  SRANDMEMBER: [-2, srandmember],
+  SSCAN: [-3, sscan],
+};
+
+/** Those of the key in the first argument; none when there is no such key. */
+function membersAt(store: Store, args: Args): Members {
+  return store.find(args.nameAt(1), Members)?.value ?? new Members();
+}
+
+function add(store: Store, key: string, names: readonly string[]): number {
+  const entry = store.find(key, Members);
+  const members = entry?.value ?? new Members();
+  const added = new Set(names.filter((name) => !members.has(name)));
+  store.checkRoom(key, members.byteLength + Members.cost(added));
+  for (const name of added) members.add(name);
+  store.put(key, members, entry?.expiresAtMs);
+  return added.size;
+}
+
+function remove(store: Store, key: string, names: readonly string[]): number {
+  const entry = store.find(key, Members);
+  if (entry === undefined) return 0;
+  const removed = names.filter((name) => entry.value.delete(name)).length;
+  if (entry.value.size === 0) store.delete(key);
+  else store.put(key, entry.value, entry.expiresAtMs);
+  return removed;
+}
+
+function smismember(store: Store, args: Args): Answer {
+  const members = membersAt(store, args);
+  return args.namesFrom(2).map((name) => Number(members.has(name)));
+}
+
+function smove(store: Store, args: Args): Answer {
+  const [from, to, name] = [args.nameAt(1), args.nameAt(2), args.nameAt(3)];
+  const source = store.find(from, Members);
+  if (source === undefined) return 0;
+  store.find(to, Members);
+  if (!source.value.has(name)) return 0;
+  if (from === to) return 1;
+  add(store, to, [name]);
+  remove(store, from, [name]);
+  return 1;
+}
+
+function spop(store: Store, args: Args): Answer {
+  const count = args.length === 2 ? 1 : popCount(args);
+  const names = sample([...membersAt(store, args)], count, () => store.clock.random());
+  remove(store, args.nameAt(1), names);
+  const popped = names.map(Bulk.fromName);
+  return args.length === 2 ? (popped[0] ?? null) : popped;
+}
+
+function popCount(args: Args): number {
+  if (args.length > 3) throw refusals.syntax();
+  const count = args.integer(2, refusals.outOfRange);
+  if (count < 0) throw refusals.outOfRange();
+  return count;
+}
+
+/** A negative count: so many, each drawn from all. */
+function srandmember(store: Store, args: Args): Answer {
+  if (args.length > 3) throw refusals.syntax();
+  const count = args.length === 2 ? 1 : args.integer(2);
+  if (count <= -(2 ** 63))
+    throw err("value is out of range, value must between -9223372036854775807 and 9223372036854775807");
+  const all = [...membersAt(store, args)];
+  const random = (): number => store.clock.random();
+  const drawn = count >= 0 ? sample(all, count, random) : draw(all, -count, random);
+  if (args.length === 2) return drawn[0] === undefined ? null : Bulk.fromName(drawn[0]);
+  return drawn.map(Bulk.fromName);
+}
+
+/** `count` different ones at most: the beginning of a shuffle. Rearranges `names`. */
+function sample(names: string[], count: number, random: () => number): string[] {
+  const wanted = Math.min(count, names.length);
+  for (let index = 0; index < wanted; index++) {
+    const other = index + Math.floor(random() * (names.length - index));
+    [names[index], names[other]] = [names[other] as string, names[index] as string];
+  }
+  return names.slice(0, wanted);
+}
+
+function draw(names: readonly string[], count: number, random: () => number): string[] {
+  if (names.length === 0) return [];
+  return Array.from({ length: count }, () => names[Math.floor(random() * names.length)] as string);
+}
+
+function sscan(store: Store, args: Args): Answer {
+  checkCursor(args);
+  const entry = store.find(args.nameAt(1), Members);
+  if (entry === undefined) return scanned([]);
+  const { matches, noValues } = parseScanFilter(args);
+  if (noValues) throw err("NOVALUES option can only be used in HSCAN");
+  return scanned([...entry.value].filter((name) => matches(nameForm(name))).map(Bulk.fromName));
+}

@@ -1,0 +1,116 @@
+import type { Args } from "./args.js";
+import { Bulk } from "./bulk.js";
+import type { Answer, CommandTable } from "./command-table.js";
+import { err, refusals } from "./refusals.js";
+import type { Store } from "./store.js";
+import { GETEX_WORDS, parseWriteOptions, SET_WORDS } from "./write-options.js";
+
+/** A server's default for the longest string. */
+const MAX_LENGTH = 512 * 1024 * 1024;
+
+/** Strings as a whole and in parts. */
+export const strings: CommandTable = {
+  GET: [2, (store, args) => store.find(args.nameAt(1), Bulk)?.value ?? null],
+  SET: [-3, set],
+  SETNX: [3, (store, args) => setAll(store, pairs(args), true)],
+  MSET: [-3, mset],
+  MSETNX: [-3, (store, args) => setAll(store, pairs(args), true)],
+  MGET: [-2, (store, args) => args.namesFrom(1).map((key) => stringOrNull(store, key))],
+  GETDEL: [2, getDel],
+  GETEX: [-2, getEx],
+  STRLEN: [2, (store, args) => store.find(args.nameAt(1), Bulk)?.value.byteLength ?? 0],
+  APPEND: [3, append],
+  GETRANGE: [4, getRange],
+  SETRANGE: [4, setRange],
+};
+
+function set(store: Store, args: Args): Answer {
+  const key = args.nameAt(1);
+  const { condition, get, expiry } = parseWriteOptions(args, 3, SET_WORDS, store.nowMs);
+  const before = get ? store.find(key, Bulk) : condition || expiry === "keep" ? store.peek(key) : undefined;
+  const old = get && before?.value instanceof Bulk ? before.value : null;
+  if (condition === "NX" ? before : condition === "XX" && !before) return old;
+  if (typeof expiry === "number" && expiry <= store.nowMs) store.delete(key);
+  else store.put(key, args.bulk(2), expiry === "keep" ? before?.expiresAtMs : Number(expiry ?? Infinity));
+  return get ? old : "OK";
+}
+
+function mset(store: Store, args: Args): Answer {
+  setAll(store, pairs(args), false);
+  return "OK";
+}
+
+function pairs(args: Args): [string, Bulk][] {
+  if (args.length % 2 === 0) throw refusals.arity(args.name);
+  const entries: [string, Bulk][] = [];
+  for (let index = 1; index < args.length; index += 2) entries.push([args.nameAt(index), args.bulk(index + 1)]);
+  return entries;
+}
+
+/** All or, when `onlyNew` and one is there or when one can't fit, none. */
+function setAll(store: Store, entries: readonly [string, Bulk][], onlyNew: boolean): number {
+  if (onlyNew && entries.some(([key]) => store.peek(key))) return 0;
+  for (const [key, value] of entries) store.checkRoom(key, value.byteLength);
+  for (const [key, value] of entries) store.put(key, value);
+  return 1;
+}
+
+function stringOrNull(store: Store, key: string): Bulk | null {
+  const value = store.get(key)?.value;
+  return value instanceof Bulk ? value : null;
+}
+
+function getDel(store: Store, args: Args): Answer {
+  const key = args.nameAt(1);
+  const entry = store.find(key, Bulk);
+  store.delete(key);
+  return entry?.value ?? null;
+}
+
+function getEx(store: Store, args: Args): Answer {
+  const key = args.nameAt(1);
+  const { expiry } = parseWriteOptions(args, 2, GETEX_WORDS, store.nowMs);
+  const entry = store.find(key, Bulk);
+  if (entry === undefined) return null;
+  if (typeof expiry === "number" && expiry <= store.nowMs) store.delete(key);
+  else if (expiry !== undefined) store.put(key, entry.value, expiry === "persist" ? Infinity : Number(expiry));
+  return entry.value;
+}
+
+function append(store: Store, args: Args): Answer {
+  const key = args.nameAt(1);
+  const entry = store.find(key, Bulk);
+  const added = args.bulk(2);
+  const length = (entry?.value.byteLength ?? 0) + added.byteLength;
+  checkLength(store, key, length);
+  store.put(key, entry === undefined ? added : entry.value.concat(added), entry?.expiresAtMs);
+  return length;
+}
+
+/** Negative positions count from the end; both ends belong to the range. */
+function getRange(store: Store, args: Args): Answer {
+  const [start, end] = [args.integer(2), args.integer(3)];
+  const value = store.find(args.nameAt(1), Bulk)?.value ?? Bulk.from("");
+  if (start < 0 && end < 0 && start > end) return Bulk.from("");
+  const position = (index: number): number => Math.max(index < 0 ? value.byteLength + index : index, 0);
+  return value.slice(position(start), position(end) + 1);
+}
+
+function setRange(store: Store, args: Args): Answer {
+  const offset = args.integer(2);
+  if (offset < 0) throw err("offset is out of range");
+  const key = args.nameAt(1);
+  const entry = store.find(key, Bulk);
+  const [value, part] = [entry?.value ?? Bulk.from(""), args.bulk(3)];
+  if (part.byteLength === 0) return value.byteLength;
+  checkLength(store, key, offset + part.byteLength);
+  const patched = value.patch(offset, part);
+  store.put(key, patched, entry?.expiresAtMs);
+  return patched.byteLength;
+}
+
+/** Before anything of that length is allocated. */
+function checkLength(store: Store, key: string, length: number): void {
+  if (length > MAX_LENGTH) throw err("string exceeds maximum allowed size (proto-max-bulk-len)");
+  store.checkRoom(key, length);
+}

@@ -1,0 +1,43 @@
+import type { Duration } from "../core/duration.js";
+import { type Checks, isOneOf, isText, isWait, orNull } from "../core/options.js";
+
+/** Which servers reads go to, as GLIDE names it. Writes always go to the primary. */
+export type ReadFrom = "primary" | "preferReplica" | "AZAffinity" | "AZAffinityReplicasAndPrimary" | "allNodes";
+
+export interface TlsOptions {
+  /** Accept any certificate, for tests. @default false */
+  insecure?: boolean;
+  /** Certificates of the authorities to trust, in PEM form. @default the system's */
+  ca?: string | Uint8Array;
+}
+
+/** What every transport over a network takes. */
+export interface ConnectionOptions {
+  /** Name of an ACL user; one in the location goes first. @default the server's default user */
+  username?: string;
+  /** Password; one in the location goes first. @default none */
+  password?: string;
+  /** How long opening a connection may take. @default "1s" */
+  connectTimeout?: Duration;
+  /** How long one flight may take. @default "1s" */
+  commandTimeout?: Duration;
+  /** Open a new connection after this long without a reply, as a silent network may have dropped the old one; `null` never. @default "60s" */
+  maxIdle?: Duration | null;
+  /** Which servers reads go to. @default "primary" */
+  readFrom?: ReadFrom;
+  /** The availability zone of this process, for the `AZ…` choices of `readFrom`. @default none */
+  clientAz?: string;
+  /** How to check the server, for `valkeys:` and `rediss:` locations. @default the system's authorities */
+  tls?: TlsOptions;
+}
+
+export const connectionChecks: Checks<ConnectionOptions> = {
+  username: isText,
+  password: isText,
+  connectTimeout: isWait,
+  commandTimeout: isWait,
+  maxIdle: orNull(isWait),
+  readFrom: isOneOf("primary", "preferReplica", "AZAffinity", "AZAffinityReplicasAndPrimary", "allNodes"),
+  clientAz: isText,
+  tls: (value) => (typeof value === "object" && value !== null ? undefined : "an object such as { insecure: true }"),
+};

@@ -1,0 +1,37 @@
+import type { Command, Reply } from "../core/connection.js";
+import { ReplyError } from "../core/errors.js";
+import { toText } from "../core/text.js";
+
+/** Walks one server's keyspace by SCAN. @throws {ReplyError} */
+export async function* scanServer(
+  one: (command: Command) => Promise<Reply>,
+  match: string,
+  count: number,
+): AsyncIterable<string[]> {
+  let cursor = "0";
+  do {
+    const reply = await one(["SCAN", cursor, "MATCH", match, "COUNT", String(count)]);
+    if (reply instanceof ReplyError) throw reply;
+    const [next, keys] = Array.isArray(reply) ? reply : [];
+    if (!(next instanceof Uint8Array) || !Array.isArray(keys))
+      throw new ReplyError("ERR", "SCAN answered in an unknown form");
+    cursor = toText(next);
+    yield keysOf(keys);
+  } while (cursor !== "0");
+}
+
+/** The keys that are text. Made keys always are; what is not, is none of ours. */
+export function keysOf(keys: readonly unknown[]): string[] {
+  const texts: string[] = [];
+  for (const key of keys) {
+    if (typeof key === "string") texts.push(key);
+    else if (key instanceof Uint8Array) {
+      try {
+        texts.push(toText(key));
+      } catch {
+        // Somebody else's key.
+      }
+    }
+  }
+  return texts;
+}

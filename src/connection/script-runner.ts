@@ -1,0 +1,43 @@
+import type { Argument, Command, Reply, SendOptions } from "../core/connection.js";
+import { ReplyError, throwIfError } from "../core/errors.js";
+import type { Script } from "../core/script.js";
+import { toBytes } from "../core/text.js";
+
+type Send = (commands: readonly Command[], options?: SendOptions) => Promise<Reply[]>;
+
+const digests = new WeakMap<Script, Promise<string>>();
+
+/**
+ * Runs scripts over one connection. The first time by source, which the server keeps, as that takes one flight whatever
+ * the server knows; from then on by digest, and by source again when the server has lost it.
+ */
+export class ScriptRunner {
+  readonly #send: Send;
+  readonly #sent = new WeakSet<Script>();
+
+  constructor(send: Send) {
+    this.#send = send;
+  }
+
+  /** @throws {ReplyError} */
+  async run(script: Script, keys: readonly string[], args: readonly Argument[], options?: SendOptions): Promise<Reply> {
+    const rest = [String(keys.length), ...keys, ...args];
+    if (this.#sent.has(script)) {
+      const [reply = null] = await this.#send([["EVALSHA", await digest(script), ...rest]], options);
+      if (!(reply instanceof ReplyError && reply.code === "NOSCRIPT")) return throwIfError(reply);
+    }
+    const [reply = null] = await this.#send([["EVAL", script.lua, ...rest]], options);
+    this.#sent.add(script);
+    return throwIfError(reply);
+  }
+}
+
+function digest(script: Script): Promise<string> {
+  const known = digests.get(script);
+  if (known) return known;
+  const computed = crypto.subtle.digest("SHA-1", toBytes(script.lua) as Uint8Array<ArrayBuffer>).then((bytes) => {
+    return Array.from(new Uint8Array(bytes), (byte) => byte.toString(16).padStart(2, "0")).join("");
+  });
+  digests.set(script, computed);
+  return computed;
+}

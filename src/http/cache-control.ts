@@ -1,0 +1,84 @@
+import { hasOpenQuote, isToken, listMembers } from "./fields.js";
+
+/** One occurrence of a directive. */
+export interface Directive {
+  /** In lower case. */
+  readonly name: string;
+  /** Unquoted. */
+  readonly argument: string | undefined;
+  /** As RFC 9111 §5.2 writes it. What is not may still restrict, but never permit. */
+  readonly wellFormed: boolean;
+}
+
+export interface Directives {
+  readonly all: readonly Directive[];
+  /** A quoted string never ends: any directive might be part of it. */
+  readonly unreadable: boolean;
+}
+
+/** The largest that a cache has to tell from infinity, in seconds. RFC 9111 §1.2.2. */
+export const MAX_SECONDS = 2 ** 31;
+
+const DIRECTIVE = /^([^=\s"]+)(?:=(?:"((?:[^"\\]|\\.)*)"|([^\s"=;]+)))?$/;
+
+/** Directives of a Cache-Control value (its lines joined), in order. Never throws. */
+export function parseCacheControl(value: string): Directives {
+  return { all: listMembers(value).flatMap(parseMember), unreadable: hasOpenQuote(value) };
+}
+
+function parseMember(member: string): Directive[] {
+  const match = DIRECTIVE.exec(member);
+  if (match?.[1] !== undefined && isToken(match[1])) {
+    const quoted = match[2]?.replace(/\\(.)/g, "$1");
+    return [{ name: match[1].toLowerCase(), argument: quoted ?? match[3], wellFormed: true }];
+  }
+  // `private; max-age=60` is a common mistake, and its author meant `private`.
+  return member
+    .split(/[;\s"]+/)
+    .map((word) => word.split("=", 1)[0]?.toLowerCase() ?? "")
+    .filter((name) => name !== "")
+    .map((name) => ({ name, argument: undefined, wellFormed: false }));
+}
+
+export function isPresent(directives: Directives, name: string): boolean {
+  return directives.all.some((each) => each.name === name);
+}
+
+/** Present as it should be: for directives that permit something. */
+export function isGranted(directives: Directives, name: string): boolean {
+  return directives.all.some((each) => each.name === name && each.wellFormed && each.argument === undefined);
+}
+
+/**
+ * A directive's delta-seconds, in seconds: `undefined` when it is absent, `"invalid"` when it is none,
+ * or when two of a name contradict each other (RFC 9111 §4.2.1).
+ */
+export function seconds(directives: Directives, name: string): number | "invalid" | undefined {
+  const found = directives.all.filter((each) => each.name === name).map((each) => deltaSeconds(each.argument));
+  if (found.length === 0) return undefined;
+  const [first] = found;
+  return first === undefined || found.some((other) => other !== first) ? "invalid" : first;
+}
+
+/** RFC 9111 §1.2.2: digits, and nothing else. What is too large to represent is infinite, not invalid. */
+export function deltaSeconds(text: string | undefined): number | undefined {
+  if (text === undefined || !/^\d+$/.test(text)) return undefined;
+  return Math.min(Number(text), MAX_SECONDS);
+}
+
+/**
+ * The field names that limit a directive, as in `private="set-cookie"`: `false` when the directive is absent,
+ * `true` when it applies to the whole response, as it does where any of its arguments names no field.
+ */
+export function limitedTo(directives: Directives, name: string): boolean | readonly string[] {
+  const found = directives.all.filter((each) => each.name === name);
+  if (found.length === 0) return false;
+  const names = found.map((each) => (each.wellFormed ? fieldNames(each.argument) : undefined));
+  return names.every((each) => each !== undefined) ? [...new Set(names.flat())] : true;
+}
+
+/** A list of field names in lower case; `undefined` when it is empty, or when one of them is none. */
+export function fieldNames(text: string | undefined): string[] | undefined {
+  const names = listMembers(text ?? "").map((name) => name.toLowerCase());
+  return names.length > 0 && names.every(isToken) ? names : undefined;
+}

@@ -1,0 +1,94 @@
+import {
+  type Directives,
+  deltaSeconds,
+  fieldNames,
+  isGranted,
+  isPresent,
+  limitedTo,
+  MAX_SECONDS,
+  seconds,
+} from "./cache-control.js";
+import type { Member } from "./structured.js";
+
+/** What a response tells caches. Windows and lifetimes in milliseconds. */
+export interface ResponseDirectives {
+  readonly noStore: boolean;
+  /** `true` for all of the response, a list for fields that must not be reused. */
+  readonly noCache: boolean | readonly string[];
+  /** `true` for all of the response, a list for fields that must not be shared. */
+  readonly private: boolean | readonly string[];
+  readonly public: boolean;
+  readonly mustRevalidate: boolean;
+  readonly proxyRevalidate: boolean;
+  readonly mustUnderstand: boolean;
+  readonly immutable: boolean;
+  /** `undefined` when absent; 0, which is stale, when invalid. */
+  readonly maxAgeMs: number | undefined;
+  readonly sMaxageMs: number | undefined;
+  /** `undefined` when absent or invalid. */
+  readonly staleWhileRevalidateMs: number | undefined;
+  readonly staleIfErrorMs: number | undefined;
+}
+
+/** From Cache-Control. RFC 9111 §5.2.2, RFC 5861, RFC 8246. */
+export function fromCacheControl(directives: Directives): ResponseDirectives {
+  return {
+    noStore: isPresent(directives, "no-store") || directives.unreadable,
+    noCache: limitedTo(directives, "no-cache"),
+    private: limitedTo(directives, "private"),
+    public: isGranted(directives, "public"),
+    mustRevalidate: isPresent(directives, "must-revalidate"),
+    proxyRevalidate: isPresent(directives, "proxy-revalidate"),
+    mustUnderstand: isGranted(directives, "must-understand") && !directives.unreadable,
+    immutable: isGranted(directives, "immutable"),
+    maxAgeMs: lifetime(seconds(directives, "max-age")),
+    sMaxageMs: lifetime(seconds(directives, "s-maxage")),
+    staleWhileRevalidateMs: window(seconds(directives, "stale-while-revalidate")),
+    staleIfErrorMs: window(seconds(directives, "stale-if-error")),
+  };
+}
+
+/** From a targeted field. A value of another type than the directive's is not there. RFC 9213 §2.1. */
+export function fromDictionary(members: ReadonlyMap<string, Member>): ResponseDirectives {
+  const isTrue = (name: string): boolean => {
+    const member = members.get(name);
+    return member?.type === "boolean" && member.value;
+  };
+  const limit = (name: string): boolean | readonly string[] => {
+    const member = members.get(name);
+    return member?.type === "string" ? (fieldNames(member.value) ?? true) : isTrue(name);
+  };
+  const integer = (name: string): number | "invalid" | undefined => {
+    const member = members.get(name);
+    if (member?.type !== "integer") return undefined;
+    return deltaSeconds(String(member.value)) ?? "invalid";
+  };
+  return {
+    noStore: isTrue("no-store"),
+    noCache: limit("no-cache"),
+    private: limit("private"),
+    public: isTrue("public"),
+    mustRevalidate: isTrue("must-revalidate"),
+    proxyRevalidate: isTrue("proxy-revalidate"),
+    mustUnderstand: isTrue("must-understand"),
+    immutable: isTrue("immutable"),
+    maxAgeMs: lifetime(integer("max-age")),
+    sMaxageMs: lifetime(integer("s-maxage")),
+    staleWhileRevalidateMs: window(integer("stale-while-revalidate")),
+    staleIfErrorMs: window(integer("stale-if-error")),
+  };
+}
+
+/** Invalid freshness is stale. RFC 9111 §4.2.1. */
+function lifetime(value: number | "invalid" | undefined): number | undefined {
+  return value === "invalid" ? 0 : value && toMs(value);
+}
+
+/** An invalid permission permits nothing. */
+function window(value: number | "invalid" | undefined): number | undefined {
+  return value === "invalid" ? undefined : value && toMs(value);
+}
+
+function toMs(value: number): number {
+  return Math.min(value, MAX_SECONDS) * 1_000;
+}

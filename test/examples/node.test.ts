@@ -1,0 +1,77 @@
+import { createServer } from "node:http";
+import { describe, expect, inject, it } from "vitest";
+import { HOST, listenAnywhere } from "../support/ports.js";
+import { startValkey } from "../support/servers.js";
+import { startService } from "./service.js";
+
+const QUESTION = "/cities/search?q=berlin&n=3";
+
+async function ask(url: string): Promise<{ from: string | null; body: unknown }> {
+  const response = await fetch(`${url}${QUESTION}`);
+  expect(response.status).toBe(200);
+  return { from: response.headers.get("x-cache"), body: await response.json() };
+}
+
+it("prints its address, serves the page and answers from memory", async () => {
+  await using service = await startService();
+  expect(service.output()).toMatch(/^Listening on http:\/\/localhost:\d+ \(cache: in memory;/);
+  expect(await (await fetch(service.url)).text()).toMatch(/^<!doctype html>/);
+  const first = await ask(service.url);
+  expect(first).toMatchObject({ from: "miss", body: { results: [{ name: "Berlin", country: "DE" }, {}, {}] } });
+  expect(await ask(service.url)).toEqual({ from: "hit", body: first.body });
+});
+
+it("keeps answers in Valkey, for the next process too", async () => {
+  await using valkey = await startValkey();
+  const env = { VALKEY_URL: valkey.url };
+  await using service = await startService(env);
+  expect((await ask(service.url)).from).toBe("miss");
+  service.kill("SIGTERM");
+  expect(await service.ended).toBe(0);
+  await using next = await startService(env);
+  expect((await ask(next.url)).from).toBe("hit");
+});
+
+it("answers without the store while that is down", async () => {
+  await using valkey = await startValkey();
+  await using service = await startService({ VALKEY_URL: valkey.url });
+  await ask(service.url);
+  await valkey.kill("SIGKILL");
+  expect((await ask(service.url)).from).toBe("miss");
+});
+
+describe.each(["SIGINT", "SIGTERM"] as const)("on %s", (signal) => {
+  it.each(["memory:", "valkey"])("ends with code 0, also with a connection kept alive, on %s", async (store) => {
+    await using service = await startService({ VALKEY_URL: store === "valkey" ? inject("valkeyUrl") : store });
+    await ask(service.url);
+    service.kill(signal);
+    expect(await service.ended).toBe(0);
+    expect(service.output()).not.toMatch(/error/i);
+  });
+});
+
+describe("says what is wrong, in one line, and ends with code 1", () => {
+  it.each([
+    [{ PORT: "http" }, /^PORT: "http" is not a port; give a number from 0 to 65535\n$/],
+    [{ PORT: "65536" }, /^PORT: "65536" is not a port/],
+    [{ VALKEY_URL: "mysql://localhost" }, /^location: mysql:\/\/localhost has none of the schemes .*\n$/],
+  ])("with %j", async (env, message) => {
+    await using service = await startService(env);
+    expect(await service.ended).toBe(1);
+    expect(service.output()).toMatch(message);
+  });
+
+  it("with a port that is taken", async () => {
+    const other = createServer();
+    const port = await listenAnywhere(other);
+    try {
+      await using service = await startService({ PORT: String(port) });
+      expect(await service.ended).toBe(1);
+      expect(service.output()).toMatch(
+        new RegExp(`^listen EADDRINUSE: .*${HOST}:${port}; set PORT to another port.*\n$`),
+      );
+    } finally {
+      other.close();
+    }
+  });
+});

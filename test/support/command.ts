@@ -1,0 +1,34 @@
+import { Redis } from "iovalkey";
+import { HOST } from "./ports.js";
+
+export interface CommandOptions {
+  password?: string;
+  /** @default 1000 */
+  timeoutMs?: number;
+}
+
+/** Sends one command over a connection of its own. */
+export async function command(
+  port: number,
+  [name, ...args]: readonly [string, ...string[]],
+  { password, timeoutMs = 1_000 }: CommandOptions = {},
+): Promise<unknown> {
+  const client = new Redis({
+    host: HOST,
+    port,
+    ...(password === undefined ? {} : { password }),
+    lazyConnect: true,
+    enableReadyCheck: false,
+    retryStrategy: () => null,
+    maxRetriesPerRequest: 0,
+    connectTimeout: timeoutMs,
+    commandTimeout: timeoutMs,
+  });
+  // The command rejects with what went wrong; the event tells nothing more.
+  client.on("error", () => {});
+  try {
+    return await client.call(name, ...args);
+  } finally {
+    client.disconnect();
+  }
+}

@@ -1,0 +1,35 @@
+/** Taken before any test fakes them. */
+const realSetTimeout = globalThis.setTimeout;
+const realNow = performance.now.bind(performance);
+
+export interface Until {
+  /** Named in the failure. */
+  what: string;
+  /** @default 5000 */
+  timeoutMs?: number;
+  /** @default 10 */
+  everyMs?: number;
+}
+
+/**
+ * Asks again and again until the answer is truthy, and gives that answer. An error counts as "not yet".
+ * Works under fake timers, too.
+ */
+export async function until<T>(condition: () => T | Promise<T>, options: Until): Promise<NonNullable<T>> {
+  const { what, timeoutMs = 5_000, everyMs = 10 } = options;
+  const endMs = realNow() + timeoutMs;
+  let last: unknown;
+  let cause: unknown;
+  do {
+    try {
+      cause = undefined;
+      last = await condition();
+      if (last) return last as NonNullable<T>;
+    } catch (error) {
+      cause = error;
+    }
+    await new Promise<void>((resolve) => realSetTimeout(resolve, everyMs));
+  } while (realNow() < endMs);
+  const got = cause instanceof Error ? `the last try failed: ${cause.message}` : `the last answer was ${String(last)}`;
+  throw new Error(`waited ${timeoutMs} ms for ${what}; ${got}`, { cause });
+}
