@@ -1,6 +1,7 @@
 import type { BasicCase } from "./basic.ts";
 import type { Environment } from "./harness/results.ts";
 import { count, type Table } from "./harness/table.ts";
+import type { HerdCase } from "./herd.ts";
 import type { LoadCase } from "./load.ts";
 
 export interface BasicResult {
@@ -32,5 +33,39 @@ export function loadTable({ cases }: LoadResult): Table {
   return {
     columns: ["program", "import, ms", "process beyond an empty one, ms"],
     rows: cases.map(({ name, importMs, processMs }) => [name, importMs.toFixed(1), processMs.toFixed(1)]),
+  };
+}
+
+export interface HerdResult {
+  readonly environment: Environment;
+  readonly cases: readonly HerdCase[];
+}
+
+export function herdTable({ cases }: HerdResult): Table {
+  return {
+    columns: [
+      "library",
+      "cold: loads",
+      "p50, ms",
+      "p99, ms",
+      "commands",
+      "expiring: loads",
+      "blocked calls",
+      "p50, ms",
+      "p99, ms",
+      "commands per call",
+    ],
+    rows: cases.map(({ name, cold, expiring }) => [
+      name,
+      count(cold.loads),
+      count(cold.p50Ms),
+      count(cold.p99Ms),
+      count(cold.commands),
+      count(expiring.loads),
+      count(expiring.blocked),
+      expiring.p50Ms.toFixed(1),
+      expiring.p99Ms.toFixed(1),
+      (expiring.commands / expiring.calls).toFixed(2),
+    ]),
   };
 }

@@ -25,7 +25,7 @@ export function installWithApt(name) {
   if (!areListsFresh) apt(["update", "-qq"]);
   areListsFresh = true;
   if (!isAvailable(name) && !addBackports()) return `this system's package sources have no ${name}`;
-  if (apt(["install", "-qq", "--no-install-recommends", name]) !== 0) return `apt-get could not install ${name}`;
+  if (!apt(["install", "-qq", "--no-install-recommends", name])) return `apt-get could not install ${name}`;
   stopService(name);
   return undefined;
 }
@@ -38,7 +38,7 @@ function addBackports() {
   const source = ["Types: deb", `URIs: ${mirror}`, `Suites: ${release}-backports`, "Components: main"];
   if (existsSync(KEYRING)) source.push(`Signed-By: ${KEYRING}`);
   console.log(`Adding ${release}-backports, in ${BACKPORTS_FILE}.`);
-  return asRoot("tee", [BACKPORTS_FILE], `${source.join("\n")}\n`) === 0 && apt(["update", "-qq"]) === 0;
+  return asRoot("sh", ["-c", `cat > ${BACKPORTS_FILE}`], { input: `${source.join("\n")}\n` }) && apt(["update", "-qq"]);
 }
 
 /** @param {string} release */
@@ -59,26 +59,25 @@ function isAvailable(name) {
  * @param {string} name
  */
 function stopService(name) {
-  if (existsSync("/run/systemd/system")) asRoot("systemctl", ["--quiet", "disable", "--now", name], "", "ignore");
-  else if (existsSync(`/etc/init.d/${name}`)) asRoot("service", [name, "stop"], "", "ignore");
+  const isQuiet = { output: /** @type {const} */ ("ignore") };
+  if (existsSync("/run/systemd/system")) asRoot("systemctl", ["disable", "--now", name], isQuiet);
+  else if (existsSync(`/etc/init.d/${name}`)) asRoot("service", [name, "stop"], isQuiet);
 }
 
 /** @param {string[]} args */
 function apt(args) {
   const options = ["-y", "-o", "DPkg::Lock::Timeout=300", "-o", "Dpkg::Use-Pty=0"];
-  return asRoot("env", ["DEBIAN_FRONTEND=noninteractive", "apt-get", ...options, ...args], "");
+  return asRoot("env", ["DEBIAN_FRONTEND=noninteractive", "apt-get", ...options, ...args]);
 }
 
 /**
  * @param {string} program
  * @param {string[]} args
- * @param {string} input
- * @param {"inherit" | "ignore"} [output]
+ * @param {{ input?: string, output?: "inherit" | "ignore" }} [options]
  */
-function asRoot(program, args, input, output = "inherit") {
+function asRoot(program, args, { input = "", output = "inherit" } = {}) {
   const [command = program, ...rest] = [...(sudo() ?? []), program, ...args];
-  const stdout = program === "tee" ? "ignore" : output;
-  return spawnSync(command, rest, { input, stdio: ["pipe", stdout, output] }).status;
+  return spawnSync(command, rest, { input, stdio: ["pipe", output, output] }).status === 0;
 }
 
 /** What makes a command run as root; undefined where nothing does without asking. */

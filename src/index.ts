@@ -14,6 +14,7 @@ export type {
   GetOptions,
   GetOrSetOptions,
   IncrOptions,
+  Many,
   SetOptions,
   TtlOptions,
 } from "./cache/entries.js";
@@ -28,7 +29,9 @@ export type {
   WriteOptions,
 } from "./client/client.js";
 export { DefaultClient, defaultClient } from "./client/default-client.js";
-export type { Loader, LoaderContext } from "./client/loader.js";
+export { HerdClient, herd } from "./client/herd/herd-client.js";
+export type { HerdOptions } from "./client/herd/options.js";
+export type { Loader, LoaderContext, ManyLoader } from "./client/loader.js";
 export type { Lock } from "./client/lock.js";
 export type { SetPage } from "./client/sets.js";
 export type { Codec } from "./codec/codec.js";
@@ -57,10 +60,12 @@ export {
   DecodeError,
   EncodeError,
   KeyNotFoundError,
+  LoaderTimeoutError,
   NotAnIntegerError,
   ReplyError,
   TimeoutError,
 } from "./core/errors.js";
+export type { CacheEvents, EventName, Listener } from "./core/events.js";
 export type { Invocation } from "./core/invocation.js";
 export { defaultKeyFunction, type Key, type KeyFunction, MadeKey, type ReverseKeyFunction } from "./core/key.js";
 export type { Address, Location, Scheme } from "./core/location.js";

@@ -6,6 +6,9 @@ import { createApp } from "./app.ts";
 import { buildCities, CITIES_FILE } from "./build-cities.ts";
 import { createCities } from "./cities/cities.ts";
 
+/** How long running requests may take when the process is told to end. */
+const GRACE_MS = 1_000;
+
 const location = process.env.VALKEY_URL || "memory:";
 
 try {
@@ -35,6 +38,8 @@ function closeOnSignals(server: ServerType, cache: Cache): void {
     if (closing) process.exit(1);
     closing = true;
     server.close(() => void cache.close());
+    // Browsers open connections ahead of need, and a server waits for the request on each.
+    if ("closeAllConnections" in server) setTimeout(() => server.closeAllConnections(), GRACE_MS).unref();
   };
   process.on("SIGINT", close).on("SIGTERM", close);
 }

@@ -26,7 +26,7 @@ export interface Stored {
   readonly ttlMs: number | null;
 }
 
-export const REPEATABLE: SendOptions = { idempotent: true };
+const REPEATABLE: SendOptions = { idempotent: true };
 const REPEATABLE_TEXT: SendOptions = { idempotent: true, text: true };
 const ATOMIC: SendOptions = { atomic: true, idempotent: true };
 
@@ -63,7 +63,7 @@ export class DefaultClient implements Client {
     this.flights.forget(key);
     if (condition)
       return (await this.script(SET_IF, [key], [write.stored, milliseconds(write.ttlMs), condition])) === 1;
-    throwIfError(await this.one(setCommand(key, write), REPEATABLE));
+    await this.put(key, write);
     return true;
   }
 
@@ -83,7 +83,7 @@ export class DefaultClient implements Client {
       key,
       (shared) => this.answer(key, loader, options, shared),
       (answer) => answer.value,
-      (answer) => (answer.encoded === undefined ? answer.value : this.context.codec.decode(answer.encoded, key)),
+      (answer) => this.#copy(answer, key),
       options.signal,
     );
   }
@@ -232,10 +232,9 @@ export class DefaultClient implements Client {
     const encoded = await this.context.codec.encode(value, key);
     // Written or deleted in this process meanwhile: this value may be older than that.
     if (shared.isCurrent()) {
-      const write = setCommand(key, this.wrap(encoded, ttlMs));
-      await this.one(write, REPEATABLE)
-        .then(throwIfError)
-        .catch((error: unknown) => this.context.report(error, "getOrSet", key));
+      await this.put(key, this.wrap(encoded, ttlMs)).catch((error: unknown) => {
+        this.context.report(error, "getOrSet", key);
+      });
     }
     return { value, encoded };
   }
@@ -250,6 +249,11 @@ export class DefaultClient implements Client {
   ): Promise<Loaded> {
     const never = () => new AbortController().signal;
     return load(this.context, { key, loader, stale, options, signal: () => signal() ?? never() });
+  }
+
+  /** Writes, whatever is there. @throws {ReplyError} */
+  protected async put(key: string, write: Stored): Promise<void> {
+    throwIfError(await this.one(setCommand(key, write), REPEATABLE));
   }
 
   /** One command, one flight. */
@@ -274,6 +278,19 @@ export class DefaultClient implements Client {
     const stored = toStored(reply, key);
     const payload = stored === undefined ? undefined : freshPayload(codec, stored, key, clock.now());
     return payload === undefined ? undefined : codec.decode(payload, key);
+  }
+
+  /** An answer of its own for each further caller, as values can be changed by who holds them. */
+  async #copy({ value, encoded }: Answer, key: string): Promise<unknown> {
+    const { codec } = this.context;
+    if (encoded !== undefined) return codec.decode(encoded, key);
+    if (typeof value !== "object" || value === null) return value;
+    try {
+      return await codec.decode(await codec.encode(value, key), key);
+    } catch {
+      // Not stored, and not of a kind that could be: there is but the one.
+      return value;
+    }
   }
 
   async #values(keys: readonly string[], options: SendOptions): Promise<Map<string, unknown>> {

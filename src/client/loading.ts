@@ -26,16 +26,18 @@ export interface Load {
 export async function load(context: Pick<ClientContext, "clock" | "events">, run: Load): Promise<Loaded> {
   const { clock, events } = context;
   const { key, options } = run;
-  const told = new Told(run.stale, options.ttlMs, run.signal);
   const startedMs = clock.now();
   const done = (failed: boolean): number => {
     const durationMs = Math.max(0, clock.now() - startedMs);
     events.emit("load", () => ({ key, durationMs, failed }));
     return durationMs;
   };
+  const gaveUp = new AbortController();
+  const told = new Told(run.stale, options.ttlMs, () => AbortSignal.any([gaveUp.signal, run.signal()]));
   let value: unknown;
   try {
-    value = await bounded(Promise.resolve(run.loader(told)), clock, options.hardTimeoutMs ?? Infinity, key);
+    const hardTimeoutMs = options.hardTimeoutMs ?? Infinity;
+    value = await (hardTimeoutMs === Infinity ? run.loader(told) : bounded(run, told, clock, hardTimeoutMs, gaveUp));
   } catch (error) {
     done(true);
     throw error;
@@ -46,18 +48,25 @@ export async function load(context: Pick<ClientContext, "clock" | "events">, run
   return { value, ttlMs: stored ? ttlMs : undefined, durationMs };
 }
 
-async function bounded<T>(work: Promise<T>, clock: Clock, ms: number, key: string): Promise<T> {
-  if (ms === Infinity) return work;
+/** The loader's answer, or an error when it takes longer; then its signal fires, too. */
+async function bounded(
+  { loader, key }: Load,
+  told: Told,
+  clock: Clock,
+  ms: number,
+  gaveUp: AbortController,
+): Promise<unknown> {
   const settled = new AbortController();
   const late = clock.sleep(ms, settled.signal).then(() => {
-    throw new LoaderTimeoutError(
+    if (settled.signal.aborted) return undefined;
+    const error = new LoaderTimeoutError(
       `key ${show(key)}: the loader gave nothing within ${ms} ms; make it faster, or raise hardTimeout`,
     );
+    gaveUp.abort(error);
+    throw error;
   });
-  // When the loader wins, the sleep ends at once, and what it throws then is no news.
-  late.catch(() => {});
   try {
-    return await Promise.race([work, late]);
+    return await Promise.race([loader(told), late]);
   } finally {
     settled.abort();
   }

@@ -3,43 +3,44 @@ import { tooLong } from "./failures.js";
 /** Bytes that grow as they are made, up to a limit. */
 export class BoundedBytes {
   readonly #maxLength: number;
+  readonly #exceeded: () => Error;
   #bytes: Uint8Array;
   #length = 0;
 
-  constructor(maxLength: number) {
+  /** @param exceeded what is thrown by whatever would make it longer than `maxLength` */
+  constructor(maxLength: number, exceeded: () => Error = () => tooLong(maxLength)) {
     this.#maxLength = maxLength;
+    this.#exceeded = exceeded;
     this.#bytes = new Uint8Array(Math.min(maxLength, 1024));
   }
 
-  get length(): number {
-    return this.#length;
+  push(byte: number): void {
+    if (this.#length === this.#bytes.length) this.#grow(1);
+    this.#bytes[this.#length++] = byte;
   }
 
-  /** @throws RangeError when it becomes longer than the limit */
   append(chunk: Uint8Array): void {
-    this.#reserve(chunk.length);
+    if (chunk.length > this.#bytes.length - this.#length) this.#grow(chunk.length);
     this.#bytes.set(chunk, this.#length);
     this.#length += chunk.length;
   }
 
-  /** @throws RangeError when it becomes longer than the limit */
   fill(byte: number, count: number): void {
-    this.#reserve(count);
+    if (count > this.#bytes.length - this.#length) this.#grow(count);
     this.#bytes.fill(byte, this.#length, this.#length + count);
     this.#length += count;
   }
 
-  /** A copy of just the right size. */
+  /** In memory of just that size. */
   toBytes(): Uint8Array {
     return this.#length === this.#bytes.length ? this.#bytes : this.#bytes.slice(0, this.#length);
   }
 
-  #reserve(count: number): void {
+  #grow(count: number): void {
     const needed = this.#length + count;
-    if (needed <= this.#bytes.length) return;
-    if (needed > this.#maxLength) throw tooLong(this.#maxLength);
+    if (needed > this.#maxLength) throw this.#exceeded();
     const grown = new Uint8Array(Math.min(Math.max(needed, 2 * this.#bytes.length), this.#maxLength));
-    grown.set(this.#bytes.subarray(0, this.#length));
+    grown.set(this.#bytes);
     this.#bytes = grown;
   }
 }

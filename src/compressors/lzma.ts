@@ -83,25 +83,25 @@ function run(
   pieces: readonly Uint8Array[],
   maxLength: number,
 ): Promise<Uint8Array> {
-  const { promise, resolve, reject } = Promise.withResolvers<Uint8Array>();
   const stream = lzma.createStream(coder, settings);
   const output = new BoundedBytes(maxLength);
-  stream.on("error", (cause: Error) => reject(damaged("lzma", cause.message, cause)));
-  stream.on("data", (chunk: Uint8Array) => {
-    try {
-      output.append(chunk);
-    } catch (cause) {
-      reject(cause);
-      stream.destroy();
-    }
+  return new Promise((resolve, reject) => {
+    stream.on("error", (cause: Error) => reject(damaged("lzma", cause.message, cause)));
+    stream.on("data", (chunk: Uint8Array) => {
+      try {
+        output.append(chunk);
+      } catch (cause) {
+        reject(cause);
+        stream.destroy();
+      }
+    });
+    stream.on("end", () => {
+      const left = pieces.reduce((sum, piece) => sum + piece.length, 0) - stream.totalIn();
+      if (left === 0) resolve(output.toBytes());
+      else reject(damaged("lzma", `it ends ${left} bytes before the stored bytes do`));
+    });
+    feed(stream, pieces, 0);
   });
-  stream.on("end", () => {
-    const length = pieces.reduce((sum, piece) => sum + piece.length, 0);
-    if (stream.totalIn() === length) resolve(output.toBytes());
-    else reject(damaged("lzma", `it ends ${length - stream.totalIn()} bytes before the stored bytes do`));
-  });
-  feed(stream, pieces, 0);
-  return promise;
 }
 
 /** One piece after the other is done with, so that none is looked at once the limit is reached. */

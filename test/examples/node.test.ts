@@ -1,7 +1,10 @@
+import { once } from "node:events";
 import { createServer } from "node:http";
+import { connect } from "node:net";
 import { describe, expect, inject, it } from "vitest";
 import { HOST, listenAnywhere } from "../support/ports.js";
 import { startValkey } from "../support/servers.js";
+import { until } from "../support/wait.js";
 import { startService } from "./service.js";
 
 const QUESTION = "/cities/search?q=berlin&n=3";
@@ -10,6 +13,14 @@ async function ask(url: string): Promise<{ from: string | null; body: unknown }>
   const response = await fetch(`${url}${QUESTION}`);
   expect(response.status).toBe(200);
   return { from: response.headers.get("x-cache"), body: await response.json() };
+}
+
+/** A connection on which so much of a request has been sent. */
+async function open(url: string, start: string): Promise<AsyncDisposable> {
+  const socket = connect(Number(new URL(url).port), HOST).on("error", () => {});
+  await once(socket, "connect");
+  socket.write(start);
+  return { [Symbol.asyncDispose]: async () => void socket.destroy() };
 }
 
 it("prints its address, serves the page and answers from memory", async () => {
@@ -48,6 +59,27 @@ describe.each(["SIGINT", "SIGTERM"] as const)("on %s", (signal) => {
     expect(await service.ended).toBe(0);
     expect(service.output()).not.toMatch(/error/i);
   });
+});
+
+it("ends with code 0 in spite of a connection that no request comes on", async () => {
+  await using service = await startService();
+  await using _silent = await open(service.url, "");
+  service.kill("SIGINT");
+  expect(await service.ended).toBe(0);
+});
+
+it("ends at once, with code 1, when told twice while a request is on its way", async () => {
+  await using service = await startService();
+  await using _slow = await open(service.url, "GET / HTTP/1.1\r\n");
+  service.kill("SIGINT");
+  const refused = () =>
+    fetch(service.url).then(
+      () => false,
+      () => true,
+    );
+  await until(refused, { what: "the server to refuse connections" });
+  service.kill("SIGINT");
+  expect(await service.ended).toBe(1);
 });
 
 describe("says what is wrong, in one line, and ends with code 1", () => {

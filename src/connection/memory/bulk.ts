@@ -91,9 +91,6 @@ export function toName(argument: Argument): string {
   return name;
 }
 
-/** About what a slot of a Set or a Map costs beside the text itself, in bytes. */
-export const SLOT_OVERHEAD = 40;
-
 export function nameLength(name: string): number {
   return isBinaryName(name) ? name.length - 1 : utf8Length(name);
 }

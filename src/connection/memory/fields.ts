@@ -1,4 +1,7 @@
-import { type Bulk, nameLength, SLOT_OVERHEAD } from "./bulk.js";
+import { type Bulk, nameLength } from "./bulk.js";
+
+/** What a field costs beside its name and value, in bytes, as measured on Node 24. */
+const FIELD_OVERHEAD = 120;
 
 /** A hash as stored. Knows its size in bytes. */
 export class Fields {
@@ -55,5 +58,5 @@ export class Fields {
 }
 
 function fieldCost(field: string, value: Bulk): number {
-  return SLOT_OVERHEAD + nameLength(field) + value.byteLength;
+  return FIELD_OVERHEAD + nameLength(field) + value.byteLength;
 }

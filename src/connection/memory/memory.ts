@@ -7,8 +7,8 @@ import { type Limits, Store } from "./store.js";
 
 export interface MemoryOptions {
   /**
-   * How much each store may hold, in bytes: keys, values, and an overhead for each entry. The least recently used
-   * entries go when there is no room; a value that would not fit even alone is refused with the code OOM.
+   * How much each store may hold, in bytes: keys and values as a server counts them, and 240 for each entry. When there
+   * is no room the least recently used entries go; what would not fit even alone is refused with the code OOM.
    * @default 67_108_864 (64 MiB)
    */
   maxSize?: number;

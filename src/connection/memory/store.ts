@@ -21,8 +21,8 @@ export interface Limits {
   readonly maxEntries: number;
 }
 
-/** About what an entry costs beside its key's and its value's bytes. */
-const ENTRY_OVERHEAD = 128;
+/** What an entry costs beside its key and value, in bytes, as measured on Node 24. */
+const ENTRY_OVERHEAD = 240;
 
 /** The keys and what they hold: the least recently used go when room is needed, the expired when they are come upon. */
 export class Store {

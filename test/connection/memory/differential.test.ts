@@ -70,9 +70,7 @@ async function askServer(sequence: readonly Command[]): Promise<unknown[]> {
   return Promise.all(
     sequence.map(([name, ...args]) => {
       const bytes = args.map((arg) => Buffer.from(arg as string));
-      return client
-        .sendCommand(new VendorCommand(name, bytes, {}))
-        .catch((error: unknown) => error) as Promise<unknown>;
+      return Promise.resolve(client.sendCommand(new VendorCommand(name, bytes, {}))).catch((error: unknown) => error);
     }),
   );
 }

@@ -29,7 +29,10 @@ const relative = fc.tuple(words("EX", "PX"), lifetime);
 const absolute = fc.tuple(words("EXAT", "PXAT"), moment);
 const setOption = fc.oneof(relative, absolute, fc.tuple(words("NX", "XX", "GET", "KEEPTTL", "EX", "PERSIST")));
 /** Only right amounts: servers differ in whether they look at the amount or for the key first. */
-const getExOption = fc.oneof(fc.constantFrom(["PX", "900000"], ["EXAT", "1"], ["PXAT", "99999999999999"]), fc.tuple(words("PERSIST", "KEEPTTL", "NX")));
+const getExOption = fc.oneof(
+  fc.constantFrom(["PX", "900000"], ["EXAT", "1"], ["PXAT", "99999999999999"]),
+  fc.tuple(words("PERSIST", "KEEPTTL", "NX")),
+);
 const scanOption = fc.oneof(
   fc.tuple(words("MATCH"), fc.constantFrom("*", "x", "[xy]", "?", "??", "\\1", "é")),
   fc.tuple(words("COUNT"), fc.constantFrom("1", "100", "0", "x")),

@@ -1,0 +1,42 @@
+import { mkdir, readFile, writeFile } from "node:fs/promises";
+import { arch, availableParallelism, platform } from "node:os";
+const folder = new URL("../results/", import.meta.url);
+/** @param packages those whose speed is measured; each is looked up where the bench finds it */
+export async function environment(valkey, packages) {
+    const versions = await Promise.all(packages.map(async (name) => [name, await version(name)]));
+    return {
+        node: process.versions.node,
+        ...(valkey === undefined ? {} : { valkey }),
+        system: `${platform()} ${arch()}`,
+        cores: availableParallelism(),
+        packages: Object.fromEntries(versions),
+    };
+}
+export async function writeResult(name, result) {
+    await mkdir(folder, { recursive: true });
+    await writeFile(new URL(`${name}.json`, folder), `${JSON.stringify(result, null, 2)}\n`);
+}
+/** A result of an earlier run; `undefined` when there is none. */
+export async function readResult(name) {
+    try {
+        return JSON.parse(await readFile(new URL(`${name}.json`, folder), "utf8"));
+    }
+    catch (error) {
+        if (error instanceof Error && "code" in error && error.code === "ENOENT")
+            return undefined;
+        throw error;
+    }
+}
+async function version(name) {
+    for (const modules of ["../node_modules/", "../../node_modules/"]) {
+        try {
+            const text = await readFile(new URL(`${modules}${name}/package.json`, import.meta.url), "utf8");
+            return JSON.parse(text).version;
+        }
+        catch (error) {
+            if (!(error instanceof Error && "code" in error && error.code === "ENOENT"))
+                throw error;
+        }
+    }
+    throw new Error(`${name} is not installed; run the bench through bench/run.ts, which installs it`);
+}

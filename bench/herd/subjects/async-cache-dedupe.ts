@@ -1,0 +1,6 @@
+import { openDedupe } from "../async-cache-dedupe.ts";
+import type { Subject } from "../subject.ts";
+
+export async function open(url: string, ttl: number): Promise<Subject> {
+  return openDedupe(url, { ttl });
+}

@@ -1,0 +1,46 @@
+import type { Codec } from "../../codec/codec.js";
+import type { Encoded } from "../../codec/encoded.js";
+import { Envelope, isEnvelope, placeholder } from "../../codec/envelope.js";
+import type { Command, Reply } from "../../core/connection.js";
+import { ReplyError } from "../../core/errors.js";
+import { payloadOf, toStored } from "../entry.js";
+import type { HerdSettings } from "./options.js";
+
+/** What reading or claiming an entry found. */
+export type Found =
+  /** Nothing: the lease was taken. */
+  | { readonly kind: "claimed" }
+  /** A value that is good; with its envelope when it has one. */
+  | { readonly kind: "fresh"; readonly payload: Encoded; readonly envelope: Envelope | undefined }
+  /** A value past its expiry, within its grace. */
+  | { readonly kind: "stale"; readonly payload: Encoded; readonly envelope: Envelope }
+  /** Somebody holds the lease, and there is nothing to answer meanwhile. */
+  | { readonly kind: "busy" };
+
+/** Codes with which a server refuses writes and still answers reads. */
+const REFUSALS: ReadonlySet<string> = new Set(["OOM", "READONLY", "MISCONF", "NOREPLICAS", "NOPERM"]);
+
+/** Reads an entry, or takes the lease on it when there is none: one command, whatever is there. Needs Valkey 7.0. */
+export function readOrClaim(key: string, token: string, { leaseMs }: HerdSettings, nowMs: number): Command {
+  return ["SET", key, placeholder(token, nowMs + leaseMs), "NX", "GET", "PX", String(leaseMs)];
+}
+
+export function refusesWrites(reply: Reply): boolean {
+  return reply instanceof ReplyError && REFUSALS.has(reply.code);
+}
+
+/** @throws {DecodeError} @throws {ReplyError} */
+export function toFound(
+  reply: Reply,
+  { key, token, codec, nowMs, graceMs }: { key: string; token: string; codec: Codec; nowMs: number; graceMs: number },
+): Found {
+  const stored = toStored(reply, key);
+  if (stored === undefined) return { kind: "claimed" };
+  if (!isEnvelope(stored)) return { kind: "fresh", payload: stored, envelope: undefined };
+  const envelope = new Envelope(stored, key);
+  const payload = payloadOf(codec, envelope, key);
+  // A placeholder of this caller's own: the flight was repeated after its first reply was lost.
+  if (payload === undefined) return { kind: envelope.token === token ? "claimed" : "busy" };
+  if (envelope.freshUntilMs > nowMs) return { kind: "fresh", payload, envelope };
+  return nowMs - envelope.freshUntilMs <= graceMs ? { kind: "stale", payload, envelope } : { kind: "busy" };
+}

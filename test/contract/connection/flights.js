@@ -1,0 +1,168 @@
+var __addDisposableResource = (this && this.__addDisposableResource) || function (env, value, async) {
+    if (value !== null && value !== void 0) {
+        if (typeof value !== "object" && typeof value !== "function") throw new TypeError("Object expected.");
+        var dispose, inner;
+        if (async) {
+            if (!Symbol.asyncDispose) throw new TypeError("Symbol.asyncDispose is not defined.");
+            dispose = value[Symbol.asyncDispose];
+        }
+        if (dispose === void 0) {
+            if (!Symbol.dispose) throw new TypeError("Symbol.dispose is not defined.");
+            dispose = value[Symbol.dispose];
+            if (async) inner = dispose;
+        }
+        if (typeof dispose !== "function") throw new TypeError("Object not disposable.");
+        if (inner) dispose = function() { try { inner.call(this); } catch (e) { return Promise.reject(e); } };
+        env.stack.push({ value: value, dispose: dispose, async: async });
+    }
+    else if (async) {
+        env.stack.push({ async: true });
+    }
+    return value;
+};
+var __disposeResources = (this && this.__disposeResources) || (function (SuppressedError) {
+    return function (env) {
+        function fail(e) {
+            env.error = env.hasError ? new SuppressedError(e, env.error, "An error was suppressed during disposal.") : e;
+            env.hasError = true;
+        }
+        var r, s = 0;
+        function next() {
+            while (r = env.stack.pop()) {
+                try {
+                    if (!r.async && s === 1) return s = 0, env.stack.push(r), Promise.resolve().then(next);
+                    if (r.dispose) {
+                        var result = r.dispose.call(r.value);
+                        if (r.async) return s |= 2, Promise.resolve(result).then(next, function(e) { fail(e); return next(); });
+                    }
+                    else s |= 1;
+                }
+                catch (e) {
+                    fail(e);
+                }
+            }
+            if (s === 1) return env.hasError ? Promise.reject(env.error) : Promise.resolve();
+            if (env.hasError) throw env.error;
+        }
+        return next();
+    };
+})(typeof SuppressedError === "function" ? SuppressedError : function (error, suppressed, message) {
+    var e = new Error(message);
+    return e.name = "SuppressedError", e.error = error, e.suppressed = suppressed, e;
+});
+import { describe, expect, it } from "vitest";
+import { ReplyError } from "../../../src/core/errors.js";
+import { a, answers, b, bulk, c, plain, refused } from "./rows.js";
+export function flights(subject) {
+    describe("a flight", () => {
+        it("of no commands answers nothing", async () => {
+            const { connection } = subject();
+            expect(await connection.send([])).toEqual([]);
+            expect(await connection.send([], { atomic: true })).toEqual([]);
+        });
+        it("carries commands to keys of any slots, and answers in their order", async () => {
+            const { connection } = subject();
+            const keys = Array.from({ length: 200 }, (_, index) => `key ${index}`);
+            const sets = keys.map((key, index) => ["SET", key, `value ${index}`]);
+            expect(await connection.send(sets)).toEqual(keys.map(() => "OK"));
+            const replies = await connection.send(keys.map((key) => ["GET", key]));
+            expect(replies.map(plain)).toEqual(keys.map((_, index) => bulk(`value ${index}`)));
+        });
+        it("carries MGET, DEL and EXISTS over keys of any slots", async () => {
+            const { connection } = subject();
+            const keys = Array.from({ length: 50 }, (_, index) => `key ${index}`);
+            await connection.send(keys.map((key) => ["SET", key, key]));
+            const [values] = await connection.send([["MGET", "missing", ...keys]]);
+            expect(plain(values)).toEqual([null, ...keys.map(bulk)]);
+            expect(await connection.send([["EXISTS", ...keys]])).toEqual([50]);
+            expect(await connection.send([["DEL", ...keys.slice(1)]])).toEqual([49]);
+            expect(await connection.send([["UNLINK", ...keys]])).toEqual([1]);
+        });
+        answers(subject, "has each error in the place of its command's reply", [
+            [["SADD", a, "member"], 1],
+            [["GET", a], refused("WRONGTYPE")],
+            [["INCR", a], refused("WRONGTYPE")],
+            [["HGET", a, "f"], refused("WRONGTYPE")],
+            [["SET", b, "text"], "OK"],
+            [["SADD", b, "member"], refused("WRONGTYPE")],
+            [["HSET", b, "f", "1"], refused("WRONGTYPE")],
+            [["SUNION", a, b], refused("WRONGTYPE")],
+            [["INCR", b], refused("ERR")],
+            [["NOSUCHCOMMAND", b], refused("ERR")],
+            [["GET", b], bulk("text")],
+        ]);
+        it("has CROSSSLOT in the place of a command whose keys live in several slots", async ({ skip }) => {
+            const { connection, cluster } = subject();
+            skip(!cluster, "only a cluster has slots");
+            const replies = await connection.send([["SUNION", "one", "two"], ["PING"]]);
+            expect(replies.map(plain)).toEqual([refused("CROSSSLOT"), "PONG"]);
+        });
+        it("of one failing command answers its error, and does not reject", async () => {
+            const [reply] = await subject().connection.send([["INCRBY", a, "x"]]);
+            expect(reply).toBeInstanceOf(ReplyError);
+            expect(reply).toMatchObject({ name: "ReplyError", code: "ERR", detail: expect.stringMatching(/integer/) });
+        });
+    });
+    describe("an atomic flight", () => {
+        it("runs all, and has a runtime error in its place", async () => {
+            const { connection } = subject();
+            const commands = [
+                ["SADD", a, "member"],
+                ["INCR", a],
+                ["SET", b, "1"],
+                ["INCR", b],
+                ["MGET", b, c],
+            ];
+            const replies = await connection.send(commands, { atomic: true });
+            expect(replies.map(plain)).toEqual([1, refused("WRONGTYPE"), "OK", 2, [bulk("2"), null]]);
+        });
+        it.each([
+            ["a command that the server does not know", ["NOSUCHCOMMAND", a]],
+            ["a wrong number of arguments", ["GET", a, b]],
+        ])("with %s runs nothing, and rejects with EXECABORT", async (_, wrong) => {
+            const { connection } = subject();
+            const sent = connection.send([["SET", a, "1"], wrong, ["SET", b, "2"]], { atomic: true });
+            await expect(sent).rejects.toMatchObject({ name: "ReplyError", code: "EXECABORT" });
+            expect(await connection.send([["EXISTS", a, b]])).toEqual([0]);
+        });
+        it("over several slots of a cluster rejects with CROSSSLOT", async ({ skip }) => {
+            const { connection, cluster } = subject();
+            skip(!cluster, "only a cluster has slots");
+            const commands = [
+                ["SET", "one", "1"],
+                ["SET", "two", "2"],
+            ];
+            const sent = connection.send(commands, { atomic: true });
+            await expect(sent).rejects.toMatchObject({ name: "ReplyError", code: "CROSSSLOT" });
+            expect(await connection.send([
+                ["EXISTS", "one"],
+                ["EXISTS", "two"],
+            ])).toEqual([0, 0]);
+        });
+        it("lets nobody's commands in between", async () => {
+            const env_1 = { stack: [], error: void 0, hasError: false };
+            try {
+                const { connection, other } = subject();
+                const second = __addDisposableResource(env_1, await other(), true);
+                const bump = [
+                    ["INCR", a],
+                    ["INCR", a],
+                    ["INCR", a],
+                ];
+                const flights = Array.from({ length: 40 }, (_, index) => (index % 2 ? connection : second).send(bump, { atomic: true }));
+                for (const [one, two, three] of await Promise.all(flights)) {
+                    expect([two, three]).toEqual([Number(one) + 1, Number(one) + 2]);
+                }
+            }
+            catch (e_1) {
+                env_1.error = e_1;
+                env_1.hasError = true;
+            }
+            finally {
+                const result_1 = __disposeResources(env_1);
+                if (result_1)
+                    await result_1;
+            }
+        });
+    });
+}

@@ -1,0 +1,96 @@
+import { describe, expect, it } from "vitest";
+import { a, b, bulk, c, plain } from "./rows.js";
+const TEXT = { idempotent: true, text: true };
+const LATIN1 = Uint8Array.of(0x63, 0x61, 0x66, 0xe9);
+const ALL_BYTES = Uint8Array.from({ length: 256 }, (_, index) => index);
+export function textAndBytes(subject) {
+    describe("text and bytes", () => {
+        it("values, members and fields are any bytes", async () => {
+            const { connection } = subject();
+            const replies = await connection.send([
+                ["SET", a, ALL_BYTES],
+                ["GET", a],
+                ["SADD", b, ALL_BYTES, LATIN1],
+                ["SISMEMBER", b, ALL_BYTES],
+                ["SISMEMBER", b, "caf\ufffd"],
+                ["HSET", c, LATIN1, ALL_BYTES],
+                ["HGETALL", c],
+                ["ECHO", ALL_BYTES],
+            ]);
+            const all = bulk([...ALL_BYTES]);
+            expect(replies.map(plain)).toEqual(["OK", all, 2, 1, 0, 1, [[bulk([...LATIN1]), all]], all]);
+        });
+        it("text is UTF-8, and the same key or member whether given as text or as bytes", async () => {
+            const { connection } = subject();
+            const bytes = new TextEncoder().encode("{slot}ключ 🔑");
+            const replies = await connection.send([
+                ["SET", "{slot}ключ 🔑", "значение"],
+                ["GET", bytes],
+                ["SADD", a, "ключ"],
+                ["SISMEMBER", a, new TextEncoder().encode("ключ")],
+                ["STRLEN", bytes],
+            ]);
+            expect(replies.map(plain)).toEqual(["OK", bulk("значение"), 1, 1, 16]);
+        });
+        it("keys are any bytes", async () => {
+            const { connection } = subject();
+            const key = Uint8Array.of(...new TextEncoder().encode(a), 0xff, 0);
+            const replies = await connection.send([
+                ["SET", key, "1"],
+                ["GET", key],
+                ["EXISTS", a, `${a}\ufffd\0`],
+                ["DEL", key],
+            ]);
+            expect(replies.map(plain)).toEqual(["OK", bulk("1"), 0, 1]);
+        });
+        it("a reply asked for as text is the same, as a string or as bytes", async () => {
+            const { connection } = subject();
+            await connection.send([
+                ["SET", a, "žluťoučký \u{1f40e}"],
+                ["SET", b, ""],
+            ]);
+            const [text, empty, missing] = await connection.send([
+                ["GET", a],
+                ["GET", b],
+                ["GET", c],
+            ], TEXT);
+            expect(asText(text)).toBe("žluťoučký \u{1f40e}");
+            expect(asText(empty)).toBe("");
+            expect(missing).toBeNull();
+        });
+        it("bytes that are not UTF-8 come whole when asked for as text, beside text and a byte order mark", async () => {
+            const { connection } = subject();
+            await connection.send([
+                ["MSET", a, "text", b, LATIN1, c, "\ufeffmarked"],
+                ["SADD", "{slot}set", LATIN1],
+            ]);
+            const [values, members] = await connection.send([
+                ["MGET", a, b, c],
+                ["SMEMBERS", "{slot}set"],
+            ], TEXT);
+            const [text, binary, marked] = values;
+            expect(asText(text)).toBe("text");
+            expect(plain(binary)).toEqual(bulk([...LATIN1]));
+            expect(asText(marked)).toBe("\ufeffmarked");
+            expect(plain(members)).toEqual([bulk([...LATIN1])]);
+        });
+        it("errors and statuses are themselves when text is asked for", async () => {
+            const { connection } = subject();
+            await connection.send([["SADD", a, "member"]]);
+            const replies = await connection.send([["GET", a], ["PING"], ["TYPE", a], ["SCARD", a]], TEXT);
+            expect(replies.map(plain)).toEqual([{ refused: "WRONGTYPE" }, "PONG", "set", 1]);
+        });
+        it("a large value comes back whole", async () => {
+            const { connection } = subject();
+            const value = new Uint8Array(1_000_000).map((_, index) => (index * 31) % 251);
+            const [, reply] = await connection.send([
+                ["SET", a, value],
+                ["GET", a],
+            ]);
+            expect(Buffer.compare(reply, value)).toBe(0);
+        });
+    });
+}
+function asText(reply) {
+    return reply instanceof Uint8Array ? Buffer.from(reply).toString() : reply;
+}

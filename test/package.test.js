@@ -1,0 +1,84 @@
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { publint } from "publint";
+import { formatMessage } from "publint/utils";
+import { afterAll, beforeAll, describe, expect, inject, it } from "vitest";
+import { CONSUMER, MODULES, TYPED } from "./fixtures/consumer.js";
+import { bin, manifest, nodes, output, root } from "./support/project.js";
+/** In the order in which every known tool finds its own. */
+const CONDITIONS = ["types", "workerd", "edge-light", "fastly", "deno", "bun", "node", "browser", "default"];
+const programs = [...(await nodes())];
+describe("the exports", () => {
+    const sources = readdirSync(join(root, "src")).filter((name) => name.endsWith(".ts"));
+    const entries = Object.entries(manifest.exports).flatMap(([path, target]) => typeof target === "string" ? [] : [{ path, target }]);
+    it("name every file at the top of src, and no other", () => {
+        const targets = entries.flatMap(({ target }) => Object.values(target));
+        const named = new Set(targets.map((file) => file.replace(/^\.\/dist\/(.*?)(\.d\.ts|\.js)$/, "$1.ts")));
+        expect([...named].sort()).toEqual(sources.sort());
+    });
+    it.each(entries)("have $path with its types first, its default last, and the conditions in order", ({ path, target }) => {
+        const name = path === "." ? "index" : path.slice("./".length);
+        expect(target).toMatchObject({ types: `./dist/${name}.d.ts`, default: `./dist/${name}.js` });
+        expect(Object.keys(target)).toEqual(CONDITIONS.filter((condition) => condition in target));
+    });
+    it("let tools read package.json", () => {
+        expect(manifest.exports["./package.json"]).toBe("./package.json");
+    });
+});
+describe("the packed package", () => {
+    const folder = mkdtempSync(join(tmpdir(), "package-"));
+    const consumer = join(folder, "consumer");
+    let tarball;
+    beforeAll(async () => {
+        await output("npm", ["pack", "--silent", "--pack-destination", folder]);
+        tarball = join(folder, readdirSync(folder).find((name) => name.endsWith(".tgz")) ?? "none");
+        mkdirSync(consumer);
+        writeFileSync(join(consumer, "package.json"), '{ "name": "consumer", "private": true, "type": "module" }');
+        await output("npm", ["install", "--prefer-offline", "--no-audit", "--no-fund", tarball], consumer);
+    }, 180_000);
+    afterAll(() => rmSync(folder, { recursive: true, force: true }));
+    const run = (program, source, ...args) => output(program, ["--input-type=module", "--eval", source, ...args], consumer);
+    it("holds what users need, and nothing else", async () => {
+        const files = (await output("tar", ["-tzf", tarball])).trim().split("\n");
+        const others = files.filter((file) => !/^package\/(dist\/.*\.(js|js\.map|d\.ts)|[A-Z]+(\.md)?|package\.json)$/.test(file));
+        expect(others).toEqual([]);
+        expect(files).toEqual(expect.arrayContaining(["package/README.md", "package/LICENSE", "package/dist/index.js"]));
+    });
+    it("has nothing that publint finds fault with", async () => {
+        const { buffer } = new Uint8Array(readFileSync(tarball));
+        const { messages, pkg } = await publint({ pack: { tarball: buffer }, strict: true });
+        expect(messages.map((message) => formatMessage(message, pkg))).toEqual([]);
+    });
+    it("has types that resolve in every kind of project that can use it", async () => {
+        await expect(output(join(bin, "attw"), [tarball, "--profile", "esm-only"])).resolves.toContain("No problems found");
+    });
+    it("has types that a strict project without Node's types accepts", async () => {
+        writeFileSync(join(consumer, "use.ts"), TYPED);
+        const compilerOptions = {
+            strict: true,
+            module: "NodeNext",
+            target: "ES2023",
+            lib: ["ES2023", "ESNext.Disposable", "DOM"],
+            types: [],
+            noEmit: true,
+        };
+        writeFileSync(join(consumer, "tsconfig.json"), JSON.stringify({ compilerOptions, files: ["use.ts"] }));
+        await expect(output(join(bin, "tsc"), ["-p", consumer])).resolves.toBe("");
+    });
+    it.each(programs)("caches in memory, and has every subpath, on Node %s", async (_version, program) => {
+        const paths = Object.keys(manifest.exports).filter((path) => path !== "./package.json");
+        const names = paths.map((path) => path.replace(/^\./, manifest.name));
+        await expect(run(program, CONSUMER, ...names)).resolves.toBe('{"name":"Bern"}\n');
+    });
+    it("loads GLIDE with the first command, and no transport when it is imported", async () => {
+        const { imported, used } = JSON.parse(await run(join(bin, "node"), MODULES, inject("valkeyUrl")));
+        const transports = /\/node_modules\/(@valkey\/valkey-glide|iovalkey)\//;
+        expect(imported.filter((url) => transports.test(url))).toEqual([]);
+        expect(used.some((url) => transports.test(url))).toBe(true);
+        // Every file is another read at a cold start.
+        const own = imported.filter((url) => url.includes(`/node_modules/${manifest.name}/`));
+        expect(own.length).toBeGreaterThan(0);
+        expect(own.length).toBeLessThanOrEqual(6);
+    });
+});

@@ -1,0 +1,58 @@
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { pathToFileURL } from "node:url";
+import { beforeAll, describe, expect, inject, it } from "vitest";
+import { unknownCommand } from "./support/commands.js";
+import { blocksOf } from "./support/markdown.js";
+import { bin, build, manifest, output, root } from "./support/project.js";
+const blocks = blocksOf(readFileSync(join(root, "README.md"), "utf8"));
+const inLanguage = (language) => blocks.filter((block) => block.language === language);
+/** Inside the repository, so that imports find the package by its own name, and the packages that it is used with. */
+const folder = join(root, ".cache", "readme");
+const KNOWN_LANGUAGES = ["ts", "sh", "json", "text"];
+/** Ends once the block has run, whatever it left open; a rejection that nobody handles fails it. */
+const RUNNER = "await import(process.argv[1]); setImmediate(() => process.exit(0));";
+it("has blocks only in languages that these tests know how to check", () => {
+    const unknown = blocks.filter(({ language }) => !KNOWN_LANGUAGES.includes(language));
+    expect(unknown.map(({ language, line }) => `line ${line}: ${language}`)).toEqual([]);
+});
+it("names the two commands that a newcomer needs", () => {
+    const lines = inLanguage("sh").flatMap(({ code }) => code.split("\n"));
+    expect(lines).toContain("npm start");
+    expect(lines).toContain("npm test");
+});
+it("has only commands that exist", () => {
+    const packages = ["hono", ...Object.keys({ ...manifest.dependencies, ...manifest.peerDependencies })];
+    const lines = inLanguage("sh").flatMap(({ code }) => code.replaceAll("\\\n", " ").split("\n"));
+    expect(lines.flatMap((line) => unknownCommand(line, { ...manifest, packages }) ?? [])).toEqual([]);
+});
+it.each(inLanguage("json"))("has valid JSON in line $line", ({ code }) => {
+    expect(() => JSON.parse(code)).not.toThrow();
+});
+describe("its TypeScript", () => {
+    beforeAll(async () => {
+        await build();
+        rmSync(folder, { recursive: true, force: true });
+        mkdirSync(folder, { recursive: true });
+        for (const block of inLanguage("ts"))
+            writeFileSync(fileOf(block), sourceOf(block));
+        // Types as users get them: from dist/, not from the sources.
+        const compilerOptions = { rootDir: "../..", paths: {} };
+        writeFileSync(join(folder, "tsconfig.json"), JSON.stringify({ extends: "../../tsconfig.json", compilerOptions, include: ["*.ts"] }));
+    }, 120_000);
+    it("has the right types", async () => {
+        await expect(output(join(bin, "tsc"), ["-p", folder])).resolves.toBe("");
+    });
+    it.each(inLanguage("ts"))("runs: the block in line $line", async (block) => {
+        const args = ["--input-type=module", "--eval", RUNNER, pathToFileURL(fileOf(block)).href];
+        await expect(output(join(bin, "node"), args)).resolves.toBeTypeOf("string");
+    });
+});
+function fileOf({ line }) {
+    return join(folder, `line-${line}.ts`);
+}
+/** Where the text has the usual address of a server, the shared one stands in. */
+function sourceOf({ before, code }) {
+    const source = `${before}\n${code}\nexport {};\n`;
+    return source.replaceAll("valkey://localhost:6379", inject("valkeyUrl"));
+}

@@ -1,0 +1,69 @@
+/** A file imports only from rows above its own, and from its own folder. The last row is the top of src/. */
+export const LAYERS = [
+    ["core"],
+    ["codec", "serializers", "compressors"],
+    ["connection", "client"],
+    ["cache"],
+    ["http"],
+    ["hono"],
+    ["."],
+];
+/** Each is imported in one file only; Hono's adapter may be several, in its folder, and one entry point. */
+const ADAPTERS = { hono: "hono" };
+const LONGEST_FILE = 320;
+/** Every rule that the sources break, in a sentence each. */
+export function violations(sources, layers = LAYERS) {
+    return [...layering(sources, layers), ...cycles(sources), ...vendors(sources), ...shapes(sources)];
+}
+function layering(sources, layers) {
+    const rowOf = (path) => layers.findIndex((row) => row.includes(folderOf(path)));
+    return sources.flatMap(({ path, files }) => {
+        if (rowOf(path) === -1)
+            return [`${path}: its folder is in no layer`];
+        return files
+            .filter((file) => folderOf(file) !== folderOf(path) && !(rowOf(file) !== -1 && rowOf(file) < rowOf(path)))
+            .map((file) => `${path} imports ${file}, which is not in a layer above its own`);
+    });
+}
+/** One sentence for each file that reaches itself, along a shortest way. */
+function cycles(sources) {
+    const imports = new Map(sources.map(({ path, files }) => [path, files]));
+    return sources.flatMap(({ path }) => {
+        const way = shortestWay(imports, path);
+        // Told once, from its first file on.
+        return way?.every((file) => file >= path) ? [`a cycle: ${[path, ...way].join(" → ")}`] : [];
+    });
+}
+function shortestWay(imports, start) {
+    const ways = [[]];
+    const seen = new Set();
+    for (const way of ways) {
+        for (const next of imports.get(way.at(-1) ?? start) ?? []) {
+            if (next === start)
+                return [...way, next];
+            if (seen.has(next))
+                continue;
+            seen.add(next);
+            ways.push([...way, next]);
+        }
+    }
+    return undefined;
+}
+function vendors(sources) {
+    const names = [...new Set(sources.flatMap(({ packages }) => packages))].sort();
+    return names.flatMap((name) => {
+        const importers = sources.filter(({ packages }) => packages.includes(name)).map(({ path }) => path);
+        const outside = importers.filter((path) => folderOf(path) !== ADAPTERS[name]);
+        return outside.length > 1 ? [`${name} is imported in more than one file: ${outside.join(", ")}`] : [];
+    });
+}
+function shapes(sources) {
+    return sources.flatMap(({ path, lines, hasDefaultExport }) => [
+        ...(lines > LONGEST_FILE ? [`${path} has ${lines} lines, more than ${LONGEST_FILE}`] : []),
+        ...(hasDefaultExport ? [`${path} has a default export`] : []),
+    ]);
+}
+/** The first folder under src/; `.` for files at the top. */
+function folderOf(path) {
+    return path.includes("/") ? path.slice(0, path.indexOf("/")) : ".";
+}

@@ -1,0 +1,97 @@
+import { describe, expect, it } from "vitest";
+import { violations } from "./architecture.js";
+import { readSource } from "./sources.js";
+describe("reading a source", () => {
+    it("finds every way of importing a file, types included", () => {
+        const text = `
+      import { a } from "./a.js";
+      import type { B } from "../codec/b.js";
+      export * from "./c.js";
+      export type { D } from "./d.js";
+      const e = await import("./e.js");
+      let f: import("./f.js").F;
+      let g: typeof import("./g.js");
+      import "./h.js";
+      // import "./not.js"
+      const text = 'import "./neither.js"';
+    `;
+        expect(readSource("core/x.ts", text).files).toEqual([
+            "core/a.ts",
+            "codec/b.ts",
+            "core/c.ts",
+            "core/d.ts",
+            "core/e.ts",
+            "core/f.ts",
+            "core/g.ts",
+            "core/h.ts",
+        ]);
+    });
+    it("names packages without what is inside them, and leaves out Node's own modules", () => {
+        const text = `
+      import type { GlideClient } from "@valkey/valkey-glide";
+      import { x } from "hono/http-exception";
+      import fs from "node:fs";
+      const y = require("iovalkey");
+    `;
+        expect(readSource("x.ts", text).packages).toEqual(["@valkey/valkey-glide", "hono", "iovalkey"]);
+    });
+    it.each(["export default 1;", "const x = 1; export { x as default };", 'export { default } from "./x.js";'])("takes %s for a default export", (text) => {
+        expect(readSource("x.ts", text).hasDefaultExport).toBe(true);
+    });
+    it("takes a default import for none", () => {
+        expect(readSource("x.ts", 'import x from "y"; export { x };').hasDefaultExport).toBe(false);
+    });
+});
+describe("the rules", () => {
+    const layers = [["core"], ["codec", "client"], ["."]];
+    const told = (...sources) => violations(sources, layers);
+    it("let a file import from rows above its own and from its own folder", () => {
+        const sources = [
+            file("index.ts", "client/a.ts"),
+            file("client/a.ts", "client/b.ts"),
+            file("client/b.ts", "core/c.ts"),
+        ];
+        expect(told(...sources, file("core/c.ts"))).toEqual([]);
+    });
+    it.each([
+        ["upward", "core/a.ts", "client/b.ts"],
+        ["sideways", "client/a.ts", "codec/b.ts"],
+        ["to the top of src", "client/a.ts", "index.ts"],
+        ["out of src", "client/a.ts", "../package.json"],
+    ])("forbid an import %s", (_, from, to) => {
+        expect(told(file(from, to))).toEqual([`${from} imports ${to}, which is not in a layer above its own`]);
+    });
+    it("forbid a folder without a layer", () => {
+        expect(told(file("helpers/a.ts"))).toEqual(["helpers/a.ts: its folder is in no layer"]);
+    });
+    it("forbid a cycle, and tell it once", () => {
+        const sources = [file("core/a.ts", "core/b.ts"), file("core/b.ts", "core/c.ts"), file("core/c.ts", "core/a.ts")];
+        expect(told(file("core/0.ts", "core/a.ts"), ...sources)).toEqual([
+            "a cycle: core/a.ts → core/b.ts → core/c.ts → core/a.ts",
+        ]);
+    });
+    it("forbid a vendor's package in two files", () => {
+        const sources = [
+            { ...file("core/a.ts"), packages: ["fflate"] },
+            { ...file("core/b.ts"), packages: ["fflate"] },
+        ];
+        expect(told(...sources)).toEqual(["fflate is imported in more than one file: core/a.ts, core/b.ts"]);
+    });
+    it("let Hono's adapter use Hono in all its files and one entry point", () => {
+        const uses = (path) => ({ ...file(path), packages: ["hono"] });
+        const adapter = [uses("hono/a.ts"), uses("hono/b.ts"), uses("hono.ts")];
+        expect(violations(adapter)).toEqual([]);
+        expect(violations([...adapter, uses("http/c.ts")])).toEqual([
+            "hono is imported in more than one file: hono.ts, http/c.ts",
+        ]);
+    });
+    it("forbid long files and default exports", () => {
+        expect(told({ ...file("core/a.ts"), lines: 321, hasDefaultExport: true })).toEqual([
+            "core/a.ts has 321 lines, more than 320",
+            "core/a.ts has a default export",
+        ]);
+    });
+});
+function file(path, ...files) {
+    return { path, lines: 1, files, packages: [], hasDefaultExport: false };
+}

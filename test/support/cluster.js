@@ -1,0 +1,73 @@
+import { command } from "./command.js";
+import { freePort, HOST } from "./ports.js";
+import { startValkey } from "./servers.js";
+import { until } from "./wait.js";
+const SLOTS = 16_384;
+/** Replicas copy at once, and are soon seen to be up to date: nodes name no replica that has heard nothing yet. */
+const SOON = ["--repl-diskless-sync-delay", "0", "--repl-ping-replica-period", "1"];
+/** A cluster of its own. When this resolves, every node finds it healthy, and all agree on who serves what. */
+export async function startCluster(options = {}) {
+    const { primaries = 3, replicas = 0, args = [] } = options;
+    const nodes = await Promise.all(Array.from({ length: primaries * (1 + replicas) }, () => startNode(args)));
+    const servers = nodes.map(({ server }) => server);
+    const stop = async () => {
+        await Promise.all(servers.map((server) => server.stop()));
+    };
+    try {
+        await assignSlots(servers.slice(0, primaries));
+        await meet(nodes);
+        await Promise.all(servers.slice(primaries).map((server, i) => replicate(server, servers[i % primaries])));
+        await until(() => agree(servers, primaries), { what: "the cluster to be ready", timeoutMs: 20_000, everyMs: 20 });
+    }
+    catch (error) {
+        await stop();
+        throw error;
+    }
+    return { url: servers.map(({ url }) => url).join(","), nodes: servers, stop, [Symbol.asyncDispose]: stop };
+}
+async function startNode(args) {
+    const busPort = await freePort();
+    const cluster = ["--cluster-enabled", "yes", "--cluster-node-timeout", "2000", "--cluster-port", String(busPort)];
+    return { server: await startValkey({ args: [...cluster, ...SOON, ...args] }), busPort };
+}
+async function assignSlots(servers) {
+    const first = (i) => Math.floor((i * SLOTS) / servers.length);
+    await Promise.all(servers.map(async ({ port }, i) => {
+        await command(port, ["CLUSTER", "ADDSLOTSRANGE", String(first(i)), String(first(i + 1) - 1)]);
+        // Different from the start, so that the nodes needn't settle it among themselves.
+        await command(port, ["CLUSTER", "SET-CONFIG-EPOCH", String(i + 1)]);
+    }));
+}
+async function meet(nodes) {
+    for (const { server } of nodes) {
+        for (const other of nodes) {
+            if (other.server === server)
+                continue;
+            await command(server.port, ["CLUSTER", "MEET", HOST, String(other.server.port), String(other.busPort)]);
+        }
+    }
+}
+async function replicate(replica, primary) {
+    if (!primary)
+        return;
+    const id = String(await command(primary.port, ["CLUSTER", "MYID"]));
+    // Refused until the replica has heard of its primary.
+    await until(() => command(replica.port, ["CLUSTER", "REPLICATE", id]), { what: "a replica to find its primary" });
+}
+async function agree(servers, primaries) {
+    const infos = await Promise.all(servers.map(({ port }) => command(port, ["CLUSTER", "INFO"])));
+    const isHealthy = infos.every((info) => {
+        const text = String(info);
+        return text.includes("cluster_state:ok") && text.includes(`cluster_size:${primaries}\r`);
+    });
+    if (!isHealthy)
+        return false;
+    const views = await Promise.all(servers.map(({ port }) => slotsSeenBy(port)));
+    return new Set(views).size === 1 && views[0]?.split(" ").length === servers.length;
+}
+/** Every range with those who serve it, the same text from nodes that see the same. */
+async function slotsSeenBy(port) {
+    const ranges = (await command(port, ["CLUSTER", "SLOTS"]));
+    const lines = ranges.flatMap(([first, last, ...servers]) => servers.map((one, i) => `${first}-${last}=${i > 0}:${one[1]}`));
+    return lines.sort().join(" ");
+}

@@ -1,0 +1,23 @@
+import { expect, it } from "vitest";
+import { unknownCommand } from "./commands.js";
+const project = { name: "cache", scripts: { test: "", start: "", bench: "" }, packages: ["hono"] };
+it.each([
+    "npm test",
+    "$ npm start",
+    "VALKEY_URL=valkey://localhost:6379 npm start",
+    "npm run bench # prints a table",
+    "npm install cache hono",
+    "# only a comment",
+    "",
+    "git clone https://example.org/cache.git",
+])("knows %s", (line) => {
+    expect(unknownCommand(line, project)).toBeUndefined();
+});
+it.each([
+    ["npm run benhc", 'no script "benhc"'],
+    ["npm deploy", 'no script "deploy"'],
+    ["npm install left-pad", "left-pad has no part"],
+    ["yarn test", "not one of npm"],
+])("tells what is wrong with %s", (line, reason) => {
+    expect(unknownCommand(line, project)).toContain(reason);
+});

@@ -1,0 +1,40 @@
+import { execFile } from "node:child_process";
+import { readFileSync } from "node:fs";
+import { delimiter, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
+/** The repository's root. */
+export const root = fileURLToPath(new URL("../..", import.meta.url));
+export const manifest = JSON.parse(readFileSync(join(root, "package.json"), "utf8"));
+/** Where the project's own tools are. */
+export const bin = join(root, "node_modules", ".bin");
+const runFile = promisify(execFile);
+/** Runs a program and gives what it printed. @throws with all its output when it fails */
+export async function output(program, args, folder = root) {
+    try {
+        const { stdout } = await runFile(program, args, { cwd: folder, timeout: 120_000, maxBuffer: 64 << 20 });
+        return stdout;
+    }
+    catch (error) {
+        const { stdout, stderr } = error;
+        throw new Error(`${[program, ...args].join(" ")} failed\n${stdout ?? ""}${stderr ?? ""}`, { cause: error });
+    }
+}
+/** Builds dist/ where it is older than src/. */
+export async function build() {
+    await output(join(bin, "node"), ["scripts/build.mjs"]);
+}
+/** The Nodes to try the package on, by version: the pinned one, and the machine's own where it is another and can run it. */
+export async function nodes() {
+    const own = (process.env.PATH ?? "").split(delimiter).filter((folder) => !folder.includes("node_modules"));
+    const found = new Map();
+    for (const program of [join(bin, "node"), ...own.map((folder) => join(folder, "node"))]) {
+        // Most folders of the path hold no Node.
+        const version = await output(program, ["-p", "process.versions.node"]).catch(() => "");
+        const [major = 0, minor = 0] = version.split(".").map(Number);
+        const isSupported = major > 20 || (major === 20 && minor >= 19);
+        if (isSupported && !found.has(version.trim()))
+            found.set(version.trim(), program);
+    }
+    return found;
+}

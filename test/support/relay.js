@@ -1,0 +1,52 @@
+import { connect } from "node:net";
+/** Taken before any test fakes them. */
+const realSetTimeout = globalThis.setTimeout;
+const realSetImmediate = globalThis.setImmediate;
+const realNow = performance.now.bind(performance);
+/** Connects a client's connection with one of its own to the server, in both directions. */
+export function relay(client, { host, port, faults, onClientTurn }) {
+    const server = connect({ host, port, noDelay: true, allowHalfOpen: true });
+    let isClientsTurn = false;
+    client.on("data", () => {
+        if (!isClientsTurn)
+            onClientTurn();
+        isClientsTurn = true;
+    });
+    server.on("data", () => {
+        isClientsTurn = false;
+    });
+    pass(client, server, faults);
+    pass(server, client, faults);
+    client.once("close", () => server.destroy());
+    server.once("close", (hadError) => {
+        if (hadError)
+            client.resetAndDestroy();
+    });
+}
+function pass(from, to, faults) {
+    let last = Promise.resolve();
+    from.on("data", (chunk) => {
+        if (faults.paused)
+            return;
+        const dueMs = realNow() + faults.delayMs;
+        last = last.then(() => write(to, chunk, dueMs, faults));
+    });
+    from.on("end", () => {
+        last = last.then(() => void to.end());
+    });
+    // An error is followed by "close", which ends the other side.
+    from.on("error", () => { });
+}
+async function write(to, chunk, dueMs, faults) {
+    const waitMs = dueMs - realNow();
+    if (waitMs > 0)
+        await new Promise((resolve) => realSetTimeout(resolve, waitMs));
+    const size = faults.throttled ? 1 : chunk.length;
+    for (let start = 0; start < chunk.length; start += size) {
+        if (!to.writable)
+            return;
+        to.write(chunk.subarray(start, start + size));
+        if (faults.throttled)
+            await new Promise((resolve) => realSetImmediate(resolve));
+    }
+}
