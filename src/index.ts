@@ -7,7 +7,7 @@ import { memory } from "./connection/memory/memory.js";
 import type { ConnectionFactory } from "./core/connection.js";
 
 export type { KeyOptions } from "./cache/base.js";
-export type { Cache, DeletePatternOptions, LockOptions, ScanOptions } from "./cache/cache.js";
+export type { Cache, DeletePatternOptions, InvocationOptions, LockOptions, ScanOptions } from "./cache/cache.js";
 export type { Caches } from "./cache/caches.js";
 export type {
   EntriesInput,

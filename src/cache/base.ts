@@ -1,4 +1,5 @@
 import type { Client, ClientContext } from "../client/client.js";
+import { Sharing } from "../client/sharing.js";
 import type { Encoded } from "../codec/encoded.js";
 import { systemClock } from "../core/clock.js";
 import type { Connection } from "../core/connection.js";
@@ -24,18 +25,21 @@ export abstract class CacheBase implements AsyncDisposable {
   protected readonly settings: Settings;
   protected readonly context: ClientContext;
   protected readonly client: Client;
+  readonly #ownsConnection: boolean;
   #closing: Promise<void> | undefined;
 
-  /** @internal Caches are made by `createCache`. */
-  constructor(settings: Settings, invocation: Invocation) {
+  /** @internal Caches are made by `createCache`. @param whole the cache of the process, for a view of it that shares its connection */
+  constructor(settings: Settings, invocation: Invocation, whole?: CacheBase) {
     this.settings = settings;
-    this.connection = settings.factory.connect(settings.location, invocation);
+    this.#ownsConnection = whole === undefined;
+    this.connection = whole?.connection ?? settings.factory.connect(settings.location, invocation);
     this.context = {
       connection: this.connection,
       codec: settings.codec,
       clock: systemClock,
       invocation,
       events: settings.events,
+      sharing: whole?.context.sharing ?? new Sharing(),
       report: (error, method, key) => this.report(error, method, key),
     };
     this.client = settings.client(this.context);
@@ -71,7 +75,7 @@ export abstract class CacheBase implements AsyncDisposable {
 
   /** Waits for work in the background, and gives up the connection. Idempotent; a method after it is a `ConnectionError`. */
   close(): Promise<void> {
-    this.#closing ??= this.client.close().finally(() => this.connection.close());
+    this.#closing ??= this.client.close().finally(() => (this.#ownsConnection ? this.connection.close() : undefined));
     return this.#closing;
   }
 

@@ -2,7 +2,7 @@ import { acquire, type Lock } from "../client/lock.js";
 import { type Duration, toWindowMs } from "../core/duration.js";
 import { ConfigurationError } from "../core/errors.js";
 import { compileGlob, escapeGlob } from "../core/glob.js";
-import { PROCESS } from "../core/invocation.js";
+import { type Invocation, PROCESS } from "../core/invocation.js";
 import { defaultKeyFunction, makePattern } from "../core/key.js";
 import type { KeyOptions } from "./base.js";
 import { Hashes } from "./hashes.js";
@@ -28,8 +28,26 @@ export interface LockOptions extends Pick<KeyOptions, "prefix"> {
   retryEvery?: Duration;
 }
 
+export interface InvocationOptions {
+  /** Keeps the host running until the promise settles, such as a Worker's `ctx.waitUntil`. @default nothing is kept running */
+  waitUntil?: (work: Promise<unknown>) => void;
+  /** Fires when nobody wants the answer any more, such as a request's `signal`. @default never */
+  signal?: AbortSignal;
+}
+
 /** A cache kept in Valkey. */
 export class Cache extends Hashes {
+  /**
+   * A view of this cache for one invocation: a request, or a function call. Made without I/O; close it when the work is
+   * done. Where the host's sockets belong to one request, it has a connection of its own, dialled by its first command.
+   */
+  for(invocation: InvocationOptions = {}): Cache {
+    const { waitUntil, signal } = invocation;
+    const { settings } = this;
+    const work: Invocation = { scope: "request", waitUntil: (promise) => waitUntil?.(promise), signal };
+    return new Cache(settings, work, settings.factory.shares ? this : undefined);
+  }
+
   /** The user's keys that match a glob, each once. */
   async keys(pattern = "*", options: ScanOptions = {}): Promise<string[]> {
     const keys = new Set<string>();

@@ -4,6 +4,7 @@ import type { Connection } from "../core/connection.js";
 import type { Events } from "../core/events.js";
 import type { Invocation } from "../core/invocation.js";
 import type { Loader, ManyLoader } from "./loader.js";
+import type { Sharing } from "./sharing.js";
 
 /** What a client works with. */
 export interface ClientContext {
@@ -12,6 +13,8 @@ export interface ClientContext {
   readonly clock: Clock;
   readonly invocation: Invocation;
   readonly events: Events;
+  /** What callers of one key share. */
+  readonly sharing: Sharing;
   /** Tells the cache's `onError` of a failure that no caller sees. */
   report(error: unknown, method: string, key: string): void;
 }

@@ -7,18 +7,13 @@ import type { MaybePromise } from "../core/maybe-promise.js";
 import type { Script } from "../core/script.js";
 import { toText } from "../core/text.js";
 import type { Client, ClientContext, ClientFactory, DeleteOptions, LoadOptions, WriteOptions } from "./client.js";
-import { Coalesced, type Shared } from "./coalesce.js";
+import type { Coalesced, Shared } from "./coalesce.js";
 import { freshPayload, isThere, logicalTtl, toStored } from "./entry.js";
 import type { Loader, ManyLoader } from "./loader.js";
 import { type Loaded, load } from "./loading.js";
 import { notAnInteger, sameSlot } from "./refusals.js";
 import { EXPIRE, INCREMENT, MOVE, PERSIST, SET_IF } from "./scripts/writes.js";
-
-/** A value and, where it is stored, its encoded form, from which each further caller gets a copy of its own. */
-export interface Answer {
-  readonly value: unknown;
-  readonly encoded: Encoded | undefined;
-}
+import type { Answer } from "./sharing.js";
 
 /** A value in the form in which it is written, and for how long, in milliseconds or `null` for ever. */
 export interface Stored {
@@ -38,10 +33,11 @@ export function defaultClient(): ClientFactory {
 export class DefaultClient implements Client {
   protected readonly context: ClientContext;
   protected readonly reads: SendOptions;
-  protected readonly flights = new Coalesced<Answer>();
+  protected readonly flights: Coalesced<Answer>;
 
   constructor(context: ClientContext) {
     this.context = context;
+    this.flights = context.sharing.flights;
     this.reads = context.codec.text ? REPEATABLE_TEXT : REPEATABLE;
   }
 

@@ -35,6 +35,7 @@ function glideFactory(name: "glide" | "glideCluster", options: GlideOptions): Co
     logLevel: isOneOf("off", "error", "warn", "info", "debug"),
   });
   return {
+    shares: true,
     connect(location) {
       const settings = toSettings(name, location, options);
       const maxIdleMs = options.maxIdle === null ? Infinity : toMs(options.maxIdle ?? "60s", "maxIdle");

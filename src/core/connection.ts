@@ -54,7 +54,12 @@ export interface Connection extends AsyncDisposable {
 /** Gives connections, and decides how long each lives and who shares it. */
 export interface ConnectionFactory {
   /**
-   * A connection for one invocation. Does no I/O.
+   * Whether one connection may serve the whole process, as where sockets outlive a request: then all invocations share
+   * it, and callers of one key share what is in flight. Else each invocation has its own.
+   */
+  readonly shares: boolean;
+  /**
+   * A connection, for the whole process or for one invocation. Does no I/O.
    * @throws {ConfigurationError} when this factory can't serve the location
    */
   connect(location: Location, invocation: Invocation): Connection;

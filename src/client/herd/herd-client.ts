@@ -3,8 +3,9 @@ import { type Envelope, FOREVER, NewerFormatError, NO_TOKEN, seal } from "../../
 import { DecodeError } from "../../core/errors.js";
 import type { ClientContext, ClientFactory, LoadOptions } from "../client.js";
 import type { Shared } from "../coalesce.js";
-import { type Answer, DefaultClient, type Stored } from "../default-client.js";
+import { DefaultClient, type Stored } from "../default-client.js";
 import type { Loader } from "../loader.js";
+import type { Answer } from "../sharing.js";
 import { refreshesEarly } from "./early.js";
 import { type Found, readOrClaim, refusesWrites, toFound } from "./found.js";
 import { Lease, newToken } from "./lease.js";
@@ -35,7 +36,6 @@ export function herd(options: HerdOptions = {}): ClientFactory {
 export class HerdClient extends DefaultClient {
   protected readonly settings: HerdSettings;
   readonly #background = new Set<Promise<void>>();
-  readonly #refreshing = new Set<string>();
 
   constructor(context: ClientContext, settings: HerdSettings = toHerdSettings({})) {
     super(context);
@@ -171,12 +171,12 @@ export class HerdClient extends DefaultClient {
     const { key, options } = wanted;
     const { clock, report } = this.context;
     // Somebody refreshes it, or has failed to a moment ago: the server would say no.
-    if (this.#refreshing.has(key) || seen.leaseUntilMs > clock.now()) return old;
-    this.#refreshing.add(key);
+    if (this.context.sharing.refreshing.has(key) || seen.leaseUntilMs > clock.now()) return old;
+    this.context.sharing.refreshing.add(key);
     const refreshing = (async (): Promise<Answer> => {
       const lease = await Lease.claim(this.context, this.settings, key, seen);
       return lease ? this.#holding(lease, { ...wanted, shared: undefined }, old.value) : old;
-    })().finally(() => this.#refreshing.delete(key));
+    })().finally(() => this.context.sharing.refreshing.delete(key));
     const reported = refreshing.catch((error: unknown) => {
       report(error, "getOrSet", key);
       return old;

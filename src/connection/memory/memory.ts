@@ -2,6 +2,7 @@ import { type Clock, systemClock } from "../../core/clock.js";
 import type { ConnectionFactory } from "../../core/connection.js";
 import { ConfigurationError, show } from "../../core/errors.js";
 import type { Location } from "../../core/location.js";
+import { keepsRequestsApart } from "../../core/runtime.js";
 import { MemoryConnection } from "./memory-connection.js";
 import { type Limits, Store } from "./store.js";
 
@@ -30,6 +31,8 @@ export function memory(options: MemoryOptions = {}): ConnectionFactory {
   const { clock = systemClock, ...limits } = check(options);
   const stores = new Map<string, Store>();
   return {
+    // The store is the process's; what waits on it is not, where requests are kept apart.
+    shares: !keepsRequestsApart(),
     connect(location) {
       checkLocation(location);
       const store = stores.get(location.path) ?? new Store(clock, limits);

@@ -1,0 +1,15 @@
+import type { Encoded } from "../codec/encoded.js";
+import { Coalesced } from "./coalesce.js";
+
+/** A value and, where it is stored, its encoded form, from which each further caller gets a copy of its own. */
+export interface Answer {
+  readonly value: unknown;
+  readonly encoded: Encoded | undefined;
+}
+
+/** What callers of one key share: those of the whole process, or of one invocation where the host keeps those apart. */
+export class Sharing {
+  readonly flights = new Coalesced<Answer>();
+  /** Keys that are refreshed in the background. */
+  readonly refreshing = new Set<string>();
+}
