@@ -68,6 +68,7 @@ console.log(`\n${toMarkdown(herdTable(result))}`);
 if (!options.quick && options.only.length === 0 && !process.exitCode) await writeResult("herd", result);
 
 async function cold(file: string): Promise<Toll> {
+  await server.command("FLUSHALL");
   await using fleet = await Fleet.launch(PROCESSES, file, server.url, 60);
   const tolls: Toll[] = [];
   for (let i = 0; i < (options.quick ? 1 : 5); i++) {
@@ -78,10 +79,11 @@ async function cold(file: string): Promise<Toll> {
 }
 
 async function expiring(file: string): Promise<Toll> {
+  await server.command("FLUSHALL");
   await using fleet = await Fleet.launch(PROCESSES, file, server.url, 1);
   const key = "expiring";
   await fleet.play({ key, callers: 1, forMs: 0, pauseMs: 0 }, 1);
-  return toll(server, fleet, { key, callers: 5, forMs: options.quick ? 2_500 : 5_000, pauseMs: 10 });
+  return await toll(server, fleet, { key, callers: 5, forMs: options.quick ? 2_500 : 5_000, pauseMs: 10 });
 }
 
 async function toll(on: Server, fleet: Fleet, orders: Omit<Orders, "startAtMs">): Promise<Toll> {

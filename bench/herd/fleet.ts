@@ -52,7 +52,7 @@ function answer(process: ChildProcess): Promise<unknown> {
   return new Promise((resolve, reject) => {
     const timer = setTimeout(() => settle(() => reject(new Error("a process does not answer"))), LONGEST_MS);
     const onMessage = (message: unknown): void => settle(() => resolve(message));
-    const onExit = (...a: unknown[]): void => settle(() => reject(new Error(a+"a process has ended; what it says is above")));
+    const onExit = (): void => settle(() => reject(new Error("a process has ended; what it says is above")));
     const settle = (finish: () => void): void => {
       clearTimeout(timer);
       process.off("message", onMessage).off("exit", onExit);
