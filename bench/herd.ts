@@ -1,4 +1,4 @@
-import { benchOptions, isWanted } from "./harness/options.ts";
+import { benchOptions, isComplete, isWanted } from "./harness/options.ts";
 import { environment, writeResult } from "./harness/results.ts";
 import { type Server, startServer } from "./harness/server.ts";
 import { median, quantile } from "./harness/statistics.ts";
@@ -65,7 +65,7 @@ const packages = ["@valkey/valkey-glide", "bentocache", "@epic-web/cachified", "
 packages.push("async-cache-dedupe", "cache-manager", "keyv", "@keyv/redis", "unstorage", "ioredis", "@redis/client");
 const result = { environment: await environment(server.version, packages), cases };
 console.log(`\n${toMarkdown(herdTable(result))}`);
-if (!options.quick && options.only.length === 0 && !process.exitCode) await writeResult("herd", result);
+if (isComplete(options) && !process.exitCode) await writeResult("herd", result);
 
 async function cold(file: string): Promise<Toll> {
   await server.command("FLUSHALL");

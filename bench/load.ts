@@ -1,6 +1,6 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { benchOptions } from "./harness/options.ts";
+import { benchOptions, isComplete } from "./harness/options.ts";
 import { environment, writeResult } from "./harness/results.ts";
 import { median } from "./harness/statistics.ts";
 import { toMarkdown } from "./harness/table.ts";
@@ -27,7 +27,7 @@ const rounds = options.quick ? 5 : 31;
 const cases = await measureAll();
 const result = { environment: await environment(undefined, ["@valkey/valkey-glide", "iovalkey"]), cases };
 console.log(`\n${toMarkdown(loadTable(result))}`);
-if (!options.quick) await writeResult("load", result);
+if (isComplete(options)) await writeResult("load", result);
 
 async function measureAll(): Promise<LoadCase[]> {
   const runs = programs.map(() => [] as { readonly importMs: number; readonly totalMs: number }[]);

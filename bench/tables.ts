@@ -1,16 +1,16 @@
-import type { BasicCase } from "./basic.ts";
 import type { Environment } from "./harness/results.ts";
 import { count, type Table } from "./harness/table.ts";
 import type { HerdCase } from "./herd.ts";
 import type { LoadCase } from "./load.ts";
+import type { GridCase } from "./stores/grid.ts";
 
-export interface BasicResult {
+export interface GridResult {
   readonly environment: Environment;
-  readonly cases: readonly BasicCase[];
+  readonly cases: readonly GridCase[];
 }
 
 /** Calls per second of the baseline, and the ratio of each contender to it. */
-export function basicTable({ cases }: BasicResult): Table {
+export function gridTable({ cases }: GridResult): Table {
   const [baseline, ...others] = cases[0]?.contenders.map(({ name }) => name) ?? [];
   return {
     columns: ["operation", "value", "callers", `${baseline}, calls/s`, ...others],

@@ -17,7 +17,14 @@ export async function ensurePackages() {
   if (reason) {
     console.log(`Installing packages: ${reason}.`);
     const { command, args } = npm();
-    await mustRun("Installing packages", command, [...args, "ci", "--include=dev", "--no-audit", "--no-fund"]);
+    await mustRun("Installing packages", command, [
+      ...args,
+      "ci",
+      "--include=dev",
+      "--no-audit",
+      "--no-fund",
+      "--loglevel=error",
+    ]);
   }
   checkPinnedNode(lock?.packages["node_modules/node"]?.version ?? "");
 }

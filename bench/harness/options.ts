@@ -19,3 +19,8 @@ export function benchOptions(): BenchOptions {
 export function isWanted(name: string, { only }: BenchOptions): boolean {
   return only.length === 0 || only.some((text) => name.includes(text));
 }
+
+/** Whether the run measures all there is, so that its result may be kept. */
+export function isComplete({ quick, only }: BenchOptions): boolean {
+  return !quick && only.length === 0;
+}

@@ -81,9 +81,8 @@ function roundPoint(lat: number, lng: number): { lat: number; lng: number } {
   return rounded;
 }
 
-/** To three decimals, and without a negative zero. */
 function round(degrees: number): number {
-  return Math.round(degrees * 1e3) / 1e3 + 0;
+  return Math.round(degrees * 1e3) / 1e3;
 }
 
 function queryOf(c: Context): Query {

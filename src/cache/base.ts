@@ -4,7 +4,7 @@ import type { Encoded } from "../codec/encoded.js";
 import { systemClock } from "../core/clock.js";
 import type { Connection } from "../core/connection.js";
 import { type Duration, toMs } from "../core/duration.js";
-import { ConnectionError, DecodeError, ReplyError, show } from "../core/errors.js";
+import { ConfigurationError, ConnectionError, DecodeError, ReplyError, show } from "../core/errors.js";
 import type { EventName, Listener } from "../core/events.js";
 import type { Invocation } from "../core/invocation.js";
 import { checkKey, type Key, MadeKey, makePattern } from "../core/key.js";
@@ -32,7 +32,7 @@ export abstract class CacheBase implements AsyncDisposable {
   constructor(settings: Settings, invocation: Invocation, whole?: CacheBase) {
     this.settings = settings;
     this.#ownsConnection = whole === undefined;
-    this.connection = whole?.connection ?? settings.factory.connect(settings.location, invocation);
+    this.connection = whole?.connection ?? settings.connect(invocation);
     this.context = {
       connection: this.connection,
       codec: settings.codec,
@@ -41,6 +41,7 @@ export abstract class CacheBase implements AsyncDisposable {
       events: settings.events,
       sharing: whole?.context.sharing ?? new Sharing(),
       report: (error, method, key) => this.report(error, method, key),
+      forgive: (error, method, key) => this.forgive(error, method, key),
     };
     this.client = settings.client(this.context);
   }
@@ -60,7 +61,7 @@ export abstract class CacheBase implements AsyncDisposable {
     if (typeof pattern !== "string" || pattern === "") {
       throw new TypeError(`pattern: ${show(pattern)} is not a pattern; give a glob such as "user:*"`);
     }
-    return makePattern(this.settings.keyFunction, pattern, this.#prefix(options), this.version(options));
+    return makePattern(this.settings.keyFunction, pattern, this.prefix(options), this.version(options));
   }
 
   /** The stored form of a value. @throws {EncodeError} */
@@ -87,17 +88,23 @@ export abstract class CacheBase implements AsyncDisposable {
   protected made(key: Key, options: KeyOptions): string {
     checkKey(key);
     if (key instanceof MadeKey) return String(key);
-    return this.settings.keyFunction(key, this.#prefix(options), this.version(options));
+    return this.settings.keyFunction(key, this.prefix(options), this.version(options));
   }
 
+  /** @throws TypeError on what is not a name @throws {ConfigurationError} when an entry would have that key, too */
   protected lockKey(name: string, options: Pick<KeyOptions, "prefix">): string {
     checkKey(name);
-    return this.settings.keyFunction(name, this.#prefix(options), "lock");
+    const { keyFunction, version } = this.settings;
+    const key = keyFunction(name, this.prefix(options), "lock");
+    if (key !== keyFunction(name, this.prefix(options), version)) return key;
+    throw new ConfigurationError(
+      `lock: this keyFunction gives a lock the key of an entry, ${show(key)}; put the version into keys, which is "lock" there`,
+    );
   }
 
   /** The user's key in a made one. */
   protected reverse(madeKey: string, options: KeyOptions): string {
-    return this.settings.reverseKeyFunction(madeKey, this.#prefix(options));
+    return this.settings.reverseKeyFunction(madeKey, this.prefix(options));
   }
 
   /** @throws TypeError */
@@ -117,10 +124,15 @@ export abstract class CacheBase implements AsyncDisposable {
   protected guard<T>(method: string, key: string, otherwise: T, work: Promise<T>): Promise<T> {
     if (!this.settings.ignoreErrors) return work;
     return work.catch((error: unknown) => {
-      if (!isStoreFailure(error)) throw error;
-      this.report(error, method, key);
+      this.forgive(error, method, key);
       return otherwise;
     });
+  }
+
+  /** Throws, unless it is a failure of the store and those are ignored: then it is told. */
+  protected forgive(error: unknown, method: string, key: string): void {
+    if (!this.settings.ignoreErrors || !isStoreFailure(error)) throw error;
+    this.report(error, method, key);
   }
 
   protected report(error: unknown, method: string, key: string): void {
@@ -131,14 +143,16 @@ export abstract class CacheBase implements AsyncDisposable {
     }
   }
 
-  #prefix({ prefix }: KeyOptions): string {
+  /** @throws TypeError */
+  protected prefix({ prefix }: KeyOptions): string {
     if (prefix === undefined) return this.settings.prefix;
     if (typeof prefix === "string") return prefix;
     throw new TypeError(`prefix: ${show(prefix)} is not a prefix; give a string`);
   }
 }
 
-/** Told from a bug in the caller's arguments, which always throws. */
+/** Told from a bug in the caller's arguments, keys of several slots among them, which always throws. */
 export function isStoreFailure(error: unknown): boolean {
-  return error instanceof ConnectionError || error instanceof ReplyError || error instanceof DecodeError;
+  if (error instanceof ReplyError) return error.code !== "CROSSSLOT";
+  return error instanceof ConnectionError || error instanceof DecodeError;
 }

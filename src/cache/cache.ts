@@ -1,7 +1,7 @@
 import { acquire, type Lock } from "../client/lock.js";
 import { type Duration, toWindowMs } from "../core/duration.js";
 import { ConfigurationError } from "../core/errors.js";
-import { compileGlob, escapeGlob } from "../core/glob.js";
+import { compileGlob } from "../core/glob.js";
 import { type Invocation, PROCESS } from "../core/invocation.js";
 import { defaultKeyFunction, makePattern } from "../core/key.js";
 import type { KeyOptions } from "./base.js";
@@ -45,7 +45,7 @@ export class Cache extends Hashes {
     const { waitUntil, signal } = invocation;
     const { settings } = this;
     const work: Invocation = { scope: "request", waitUntil: (promise) => waitUntil?.(promise), signal };
-    return new Cache(settings, work, settings.factory.shares ? this : undefined);
+    return new Cache(settings, work, settings.sharesConnection ? this : undefined);
   }
 
   /** The user's keys that match a glob, each once. */
@@ -75,7 +75,7 @@ export class Cache extends Hashes {
   /** Deletes every entry of this cache's prefix, whatever its version. How many. Locks stay. */
   async clear(options: Omit<DeletePatternOptions, "version"> = {}): Promise<number> {
     const { keyFunction } = this.settings;
-    const prefix = options.prefix ?? this.settings.prefix;
+    const prefix = this.prefix(options);
     const pattern = makePattern(keyFunction, "*", prefix, "*");
     if (/^\**$/.test(pattern)) {
       throw new ConfigurationError(
@@ -121,7 +121,10 @@ export class Cache extends Hashes {
     if (keyFunction === defaultKeyFunction) {
       return (key) => /^-?\d+:/.test(key.slice(prefix.length + 1));
     }
-    const isLock = compileGlob(keyFunction("*", escapeGlob(prefix), "lock"));
+    const locks = makePattern(keyFunction, "*", prefix, "lock");
+    // A function that leaves the version out has no locks.
+    if (locks === makePattern(keyFunction, "*", prefix, "*")) return () => true;
+    const isLock = compileGlob(locks);
     return (key) => !isLock(key);
   }
 }

@@ -129,11 +129,10 @@ export abstract class Entries extends CacheBase {
     const { made, names } = this.#pairs(entries, options);
     const ttlMs = this.ttlMs(options.ttl);
     if (made.size === 0) return [];
-    if (ttlMs !== null && ttlMs <= 0) {
-      await this.guard("setMany", "", 0, this.client.delete([...made.keys()]));
-      return [];
-    }
-    const failed = await this.guard("setMany", "", [...made.keys()], this.client.setMany(made, ttlMs));
+    const keys = [...made.keys()];
+    const gone = ttlMs !== null && ttlMs <= 0;
+    const write = gone ? this.client.delete(keys).then((): string[] => []) : this.client.setMany(made, ttlMs);
+    const failed = await this.guard("setMany", "", keys, write);
     return failed.map((key) => names.get(key) ?? key);
   }
 
@@ -170,26 +169,19 @@ export abstract class Entries extends CacheBase {
    * @throws {NotAnIntegerError} when something else is stored; it is left as it is
    */
   async incr(key: Key, delta: number | bigint = 1, options: IncrOptions = {}): Promise<number | bigint> {
-    const made = this.made(key, options);
-    if (typeof delta !== "bigint" && !Number.isSafeInteger(delta)) {
-      throw new TypeError(`delta: ${show(delta)} is not a whole number; give an integer, or a bigint beyond ±2^53`);
-    }
-    const ttlMs = this.ttlMs(options.ttl);
-    const create = options.create ? { ttlMs } : undefined;
-    return this.guard<number | bigint>("incr", made, 0, this.#incr(made, BigInt(delta), create));
+    return this.#add("incr", key, toInt64(delta), options);
   }
 
   /** As `incr`, taking away. */
-  decr(key: Key, delta: number | bigint = 1, options: IncrOptions = {}): Promise<number | bigint> {
-    return this.incr(key, -delta, options);
+  async decr(key: Key, delta: number | bigint = 1, options: IncrOptions = {}): Promise<number | bigint> {
+    return this.#add("decr", key, toInt64(-toInt64(delta)), options);
   }
 
   /** Moves an entry, with what is left of its lifetime, to the version `delta` above. The new version. @throws {KeyNotFoundError} */
   async incrVersion(key: string, delta = 1, options: KeyOptions = {}): Promise<number> {
     if ((key as unknown) instanceof MadeKey)
       throw new TypeError("key: a made key has its version in it; give your own key");
-    if (!Number.isSafeInteger(delta)) throw new TypeError(`delta: ${show(delta)} is not a whole number`);
-    const version = this.version(options) + delta;
+    const version = this.version(options) + toStep(delta);
     const from = this.made(key, options);
     const moved = await this.guard(
       "incrVersion",
@@ -202,8 +194,8 @@ export abstract class Entries extends CacheBase {
   }
 
   /** As `incrVersion`, downwards. @throws {KeyNotFoundError} */
-  decrVersion(key: string, delta = 1, options: KeyOptions = {}): Promise<number> {
-    return this.incrVersion(key, -delta, options);
+  async decrVersion(key: string, delta = 1, options: KeyOptions = {}): Promise<number> {
+    return this.incrVersion(key, -toStep(delta), options);
   }
 
   /** Seconds left; `null` when it never expires; `undefined` when there is no entry. */
@@ -243,10 +235,10 @@ export abstract class Entries extends CacheBase {
   /** As `expireAt`; numbers are milliseconds since the epoch. */
   async pexpireAt(key: Key, at: Date | number, options: KeyOptions = {}): Promise<boolean> {
     const made = this.made(key, options);
-    const atMs = Math.round(at instanceof Date ? at.getTime() : at);
-    if (!Number.isSafeInteger(atMs))
+    const atMs: unknown = at instanceof Date ? at.getTime() : at;
+    if (typeof atMs !== "number" || !Number.isSafeInteger(Math.round(atMs)))
       throw new TypeError(`at: ${show(at)} is not a moment; give a Date, or a number since the epoch`);
-    return this.guard("expireAt", made, false, this.client.expireAt(made, atMs));
+    return this.guard("expireAt", made, false, this.client.expireAt(made, Math.round(atMs)));
   }
 
   /** Takes the lifetime away. Whether there was one. */
@@ -261,10 +253,19 @@ export abstract class Entries extends CacheBase {
     return condition === undefined || deleted > 0;
   }
 
-  async #incr(made: string, delta: bigint, create: { ttlMs: number | null } | undefined): Promise<number | bigint> {
-    const value = await this.client.incr(made, delta, create);
-    if (value === undefined) throw notFound(made);
-    return value;
+  #add(method: "incr" | "decr", key: Key, delta: bigint, options: IncrOptions): Promise<number | bigint> {
+    const made = this.made(key, options);
+    const create = options.create ? { ttlMs: this.ttlMs(options.ttl) } : undefined;
+    return this.guard<number | bigint>(method, made, 0, this.#counted(made, delta, create));
+  }
+
+  async #counted(made: string, delta: bigint, create: { ttlMs: number | null } | undefined): Promise<number | bigint> {
+    // What is to live for no time is not created, only answered.
+    const shortLived = create !== undefined && create.ttlMs !== null && create.ttlMs <= 0;
+    const value = await this.client.incr(made, delta, shortLived ? undefined : create);
+    if (value !== undefined) return value;
+    if (!shortLived) throw notFound(made);
+    return Number.isSafeInteger(Number(delta)) ? Number(delta) : delta;
   }
 
   #keys(keys: Iterable<Key>, options: KeyOptions): string[] {
@@ -334,6 +335,22 @@ function checkValue(value: unknown, key: string): void {
   throw new TypeError(
     `key ${show(key)}: undefined can't be stored, as it is what a miss answers; store null, or delete the key`,
   );
+}
+
+/** @throws TypeError on what is no integer of 64 bits, which is what the server counts in */
+function toInt64(delta: unknown): bigint {
+  if (typeof delta === "bigint" ? BigInt.asIntN(64, delta) === delta : Number.isSafeInteger(delta)) {
+    return BigInt(delta as number | bigint);
+  }
+  throw new TypeError(
+    `delta: ${show(delta)} is not a whole number of 64 bits; give an integer, or a bigint beyond ±2^53`,
+  );
+}
+
+/** @throws TypeError */
+function toStep(delta: unknown): number {
+  if (typeof delta === "number" && Number.isSafeInteger(delta)) return delta;
+  throw new TypeError(`delta: ${show(delta)} is not a whole number`);
 }
 
 function notFound(key: string): KeyNotFoundError {

@@ -12,13 +12,11 @@ export interface ScanSetOptions extends KeyOptions {
   scanCount?: number;
 }
 
-export interface StoreOptions {
-  /** The version in the destination's key. @default the cache's */
+export interface StoreOptions extends KeyOptions {
+  /** The version in the destination's key. @default `version` */
   versionDestination?: number;
-  /** The version in the other keys. @default the cache's */
+  /** The version in the other keys. @default `version` */
   versionKeys?: number;
-  /** What goes before every key. @default the cache's `keyPrefix` */
-  prefix?: string;
 }
 
 /** Methods on sets. Members are values as the cache stores them; lists are arrays, Sets or other iterables. */
@@ -152,14 +150,14 @@ export abstract class Sets extends Entries {
     command: "SDIFFSTORE" | "SINTERSTORE" | "SUNIONSTORE",
     destination: Key,
     keys: Iterable<Key>,
-    { versionDestination, versionKeys, prefix }: StoreOptions,
+    options: StoreOptions,
   ): Promise<number> {
-    const shared = prefix === undefined ? {} : { prefix };
+    const { versionDestination, versionKeys } = options;
     const to = this.made(
       destination,
-      versionDestination === undefined ? shared : { ...shared, version: versionDestination },
+      versionDestination === undefined ? options : { ...options, version: versionDestination },
     );
-    const made = this.#several(keys, versionKeys === undefined ? shared : { ...shared, version: versionKeys });
+    const made = this.#several(keys, versionKeys === undefined ? options : { ...options, version: versionKeys });
     return this.guard(command.toLowerCase(), to, 0, this.#sets.combineInto(command, to, made));
   }
 

@@ -3,10 +3,11 @@ import { defaultClient } from "../client/default-client.js";
 import { Codec } from "../codec/codec.js";
 import { identity } from "../compressors/identity.js";
 import { type ConnectionOptions, connectionChecks } from "../connection/options.js";
-import type { ConnectionFactory } from "../core/connection.js";
+import type { Connection, ConnectionFactory } from "../core/connection.js";
 import { toMs } from "../core/duration.js";
 import { ConfigurationError } from "../core/errors.js";
 import { Events } from "../core/events.js";
+import type { Invocation } from "../core/invocation.js";
 import {
   defaultKeyFunction,
   defaultReverseKeyFunction,
@@ -23,8 +24,10 @@ export type ChooseFactory = (location: Location, options: ConnectionOptions) => 
 
 /** Options with every default in place: what all views of one cache share. */
 export interface Settings {
-  readonly location: Location;
-  readonly factory: ConnectionFactory;
+  /** Does no I/O. A function, so that printing a cache prints no password. */
+  readonly connect: (invocation: Invocation) => Connection;
+  /** As its factory says. */
+  readonly sharesConnection: boolean;
   readonly client: ClientFactory;
   readonly codec: Codec;
   readonly ttlMs: number | null;
@@ -45,9 +48,11 @@ const DEFAULT_MAX_DECOMPRESSED_SIZE = 64 * 1024 * 1024;
 export function toSettings(options: CacheOptions, choose: ChooseFactory): Settings {
   checkOptions<CacheOptions>("createCache", options, cacheChecks);
   const location = parseLocation(options.location);
+  const forFactory = connectionOptions(options);
+  const factory = options.connectionFactory ?? choose(location, forFactory);
   return {
-    location,
-    factory: options.connectionFactory ?? choose(location, connectionOptions(options)),
+    connect: (invocation) => factory.connect(location, invocation),
+    sharesConnection: factory.shares,
     client: options.client ?? defaultClient(),
     codec: new Codec({
       serializer: options.serializer ?? json(),

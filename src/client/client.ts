@@ -17,6 +17,8 @@ export interface ClientContext {
   readonly sharing: Sharing;
   /** Tells the cache's `onError` of a failure that no caller sees. */
   report(error: unknown, method: string, key: string): void;
+  /** Throws `error`, unless failures of the store are ignored: then `onError` is told, and the work goes on without. */
+  forgive(error: unknown, method: string, key: string): void;
 }
 
 /** Makes the client of one cache. */

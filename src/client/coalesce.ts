@@ -24,7 +24,8 @@ export class Coalesced<T> {
     signal?: AbortSignal,
   ): Promise<R> {
     const running = this.#running.get(key);
-    if (running) return running.join(signal).then(follows);
+    // What all have given up is ending with their reason, and nobody else's.
+    if (running && !running.isGivenUp) return running.join(signal).then(follows);
     const flight: Flight<T> = new Flight<T>(() => this.#running.get(key) === flight);
     this.#running.set(key, flight);
     flight.start(work, () => {
@@ -64,6 +65,10 @@ class Flight<T> implements Shared {
     return this.#controller.signal;
   }
 
+  get isGivenUp(): boolean {
+    return this.#controller?.signal.aborted ?? false;
+  }
+
   join(signal: AbortSignal | undefined): Promise<T> {
     const result = this.#result as Promise<T>;
     this.#waiting++;
@@ -72,10 +77,9 @@ class Flight<T> implements Shared {
       const leave = (): void => {
         reject(signal.reason);
         this.#waiting--;
-        if (this.#waiting === 0) {
-          this.#controller ??= new AbortController();
-          this.#controller.abort(signal.reason);
-        }
+        if (this.#waiting > 0) return;
+        this.#controller ??= new AbortController();
+        this.#controller.abort(signal.reason);
       };
       if (signal.aborted) return leave();
       signal.addEventListener("abort", leave, { once: true });

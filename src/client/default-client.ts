@@ -42,15 +42,16 @@ export class DefaultClient implements Client {
   }
 
   async get(key: string): Promise<unknown> {
-    return this.decode(await this.one(["GET", key], this.reads), key);
+    const replies = await this.context.connection.send([["GET", key]], this.reads);
+    return this.decode(replies[0] ?? null, key);
   }
 
   getMany(keys: readonly string[]): Promise<Map<string, unknown>> {
-    return this.#values(keys, this.reads);
+    return this.#values("getMany", keys, this.reads);
   }
 
   mget(keys: readonly string[]): Promise<Map<string, unknown>> {
-    return sameSlot(keys, this.#values(keys, { ...this.reads, atomic: true }));
+    return sameSlot(keys, this.#values("mget", keys, { ...this.reads, atomic: true }));
   }
 
   async set(key: string, value: unknown, { ttlMs, condition }: WriteOptions): Promise<boolean> {
@@ -179,6 +180,8 @@ export class DefaultClient implements Client {
   }
 
   async deletePattern(pattern: string, { count, owns, onProgress }: DeleteOptions): Promise<number> {
+    // Before, not after: what is being loaded now must not come back to a place that the scan has passed.
+    this.flights.forgetAll();
     let deleted = 0;
     for await (const batch of this.context.connection.scan({ match: pattern, count })) {
       const keys = batch.filter(owns);
@@ -186,13 +189,12 @@ export class DefaultClient implements Client {
       deleted += await this.delete(keys);
       onProgress?.(deleted);
     }
-    this.flights.forgetAll();
     return deleted;
   }
 
   async flush(): Promise<void> {
-    throwIfError(await this.one(["FLUSHDB"], REPEATABLE));
     this.flights.forgetAll();
+    throwIfError(await this.one(["FLUSHDB"], REPEATABLE));
   }
 
   async close(): Promise<void> {}
@@ -254,8 +256,8 @@ export class DefaultClient implements Client {
 
   /** One command, one flight. */
   protected async one(command: Command, options?: SendOptions): Promise<Reply> {
-    const [reply = null] = await this.context.connection.send([command], options);
-    return reply;
+    const replies = await this.context.connection.send([command], options);
+    return replies[0] ?? null;
   }
 
   /** @throws {ReplyError} */
@@ -289,14 +291,22 @@ export class DefaultClient implements Client {
     }
   }
 
-  async #values(keys: readonly string[], options: SendOptions): Promise<Map<string, unknown>> {
+  async #values(
+    method: "getMany" | "mget",
+    keys: readonly string[],
+    options: SendOptions,
+  ): Promise<Map<string, unknown>> {
     const replies = throwIfError(await this.one(["MGET", ...keys], options));
     const values = new Map<string, unknown>();
     if (!Array.isArray(replies)) return values;
     for (const [i, key] of keys.entries()) {
-      const value = this.decode(replies[i] ?? null, key);
-      const ready = value instanceof Promise ? await value : value;
-      if (ready !== undefined) values.set(key, ready);
+      try {
+        const value = this.decode(replies[i] ?? null, key);
+        const ready = value instanceof Promise ? await value : value;
+        if (ready !== undefined) values.set(key, ready);
+      } catch (error) {
+        this.context.forgive(error, method, key);
+      }
     }
     return values;
   }

@@ -1,6 +1,6 @@
 import type { Codec } from "../codec/codec.js";
 import type { Argument, Command, Connection, Reply, SendOptions } from "../core/connection.js";
-import { throwIfError } from "../core/errors.js";
+import { DecodeError, show, throwIfError } from "../core/errors.js";
 import { toText } from "../core/text.js";
 import type { ClientContext } from "./client.js";
 import { decodeOne } from "./members.js";
@@ -34,7 +34,7 @@ export class HashCommands {
     const values = new Map<string, unknown>();
     for (const pair of Array.isArray(pairs) ? pairs : []) {
       const [field, value = null] = Array.isArray(pair) ? pair : [];
-      if (field instanceof Uint8Array) values.set(toText(field), await decodeOne(this.#codec, value, key));
+      if (field instanceof Uint8Array) values.set(fieldText(field, key), await decodeOne(this.#codec, value, key));
     }
     return values;
   }
@@ -50,7 +50,8 @@ export class HashCommands {
 
   async fields(key: string): Promise<string[]> {
     const fields = throwIfError(await this.#one(["HKEYS", key], READ));
-    return Array.isArray(fields) ? fields.flatMap((field) => (field instanceof Uint8Array ? [toText(field)] : [])) : [];
+    if (!Array.isArray(fields)) return [];
+    return fields.flatMap((field) => (field instanceof Uint8Array ? [fieldText(field, key)] : []));
   }
 
   async has(key: string, field: string): Promise<boolean> {
@@ -64,5 +65,16 @@ export class HashCommands {
 
   async #number(command: Command, options?: SendOptions): Promise<number> {
     return Number(throwIfError(await this.#one(command, options)));
+  }
+}
+
+/** @throws {DecodeError} on the field of another program that is no text */
+function fieldText(field: Uint8Array, key: string): string {
+  try {
+    return toText(field);
+  } catch (cause) {
+    throw new DecodeError(`key ${show(key)}: a field there is no text; read it over the raw connection, or delete it`, {
+      cause,
+    });
   }
 }

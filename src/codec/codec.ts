@@ -1,5 +1,5 @@
 import type { Compressor } from "../core/compressor.js";
-import { CacheError, DecodeError, EncodeError, show } from "../core/errors.js";
+import { type CacheError, ConfigurationError, DecodeError, EncodeError, show } from "../core/errors.js";
 import { chain, type MaybePromise } from "../core/maybe-promise.js";
 import type { Serializer } from "../core/serializer.js";
 import { toBytes } from "../core/text.js";
@@ -43,14 +43,15 @@ export class Codec {
   encode(value: unknown, key: string): MaybePromise<Encoded> {
     const number = encodeNumber(value);
     if (number !== undefined) return number;
-    return this.#guard(
-      () => chain(this.#serializer.serialize(value), (serialized) => this.#compress(serialized)),
-      (cause) =>
-        new EncodeError(
-          `key ${show(key)}: ${show(value)} can't be stored by ${this.name}: ${reason(cause)}; store another value, or choose another serializer`,
-          { cause },
-        ),
-    );
+    try {
+      const encoded = chain(this.#serializer.serialize(value), (serialized) => this.#compress(serialized));
+      if (!(encoded instanceof Promise)) return encoded;
+      return encoded.catch((cause: unknown) => {
+        throw this.#unstorable(value, key, cause);
+      });
+    } catch (cause) {
+      throw this.#unstorable(value, key, cause);
+    }
   }
 
   /** @throws {DecodeError} naming `key` (rejects with it, when the serializer or compressor is asynchronous) */
@@ -59,14 +60,15 @@ export class Codec {
       const number = decodeNumber(toLatin1(stored));
       if (number !== undefined) return number;
     }
-    return this.#guard(
-      () => this.#unpack(stored),
-      (cause) =>
-        new DecodeError(
-          `key ${show(key)}: what is stored there was not written by ${this.name}: ${reason(cause)}; delete the key, or use the serializer and compressor that wrote it`,
-          { cause },
-        ),
-    );
+    try {
+      const value = this.#unpack(stored);
+      if (!(value instanceof Promise)) return value;
+      return value.catch((cause: unknown) => {
+        throw this.#unreadable(key, cause);
+      });
+    } catch (cause) {
+      throw this.#unreadable(key, cause);
+    }
   }
 
   #compress(serialized: Encoded): MaybePromise<Encoded> {
@@ -101,10 +103,20 @@ export class Codec {
     );
   }
 
-  #guard<T>(work: () => MaybePromise<T>, wrap: (cause: unknown) => CacheError): MaybePromise<T> {
-    return attempt(work, (cause) => {
-      throw cause instanceof CacheError && !(cause instanceof DecodeError) ? cause : wrap(cause);
-    });
+  #unstorable(value: unknown, key: string, cause: unknown): CacheError {
+    if (cause instanceof ConfigurationError) return cause;
+    return new EncodeError(
+      `key ${show(key)}: ${show(value)} can't be stored by ${this.name}: ${reason(cause)}; store another value, or choose another serializer`,
+      { cause },
+    );
+  }
+
+  #unreadable(key: string, cause: unknown): CacheError {
+    if (cause instanceof ConfigurationError) return cause;
+    return new DecodeError(
+      `key ${show(key)}: what is stored there was not written by ${this.name}: ${reason(cause)}; delete the key, or use the serializer and compressor that wrote it`,
+      { cause },
+    );
   }
 }
 

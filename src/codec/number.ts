@@ -3,7 +3,11 @@ const MAX_DIGITS = 4_300;
 const INTEGER = /^-?\d+$/;
 const DECIMAL = /^-?\d+(?:\.\d+)?(?:e[+-]?\d+)?$/i;
 /** What Python's `repr` writes for floats that have no digits. */
-const WORDS: Readonly<Record<string, number>> = { nan: Number.NaN, inf: Infinity, "-inf": -Infinity };
+const WORDS: ReadonlyMap<string, number> = new Map([
+  ["nan", Number.NaN],
+  ["inf", Infinity],
+  ["-inf", -Infinity],
+]);
 
 /** The decimal that stores a number so that INCR and other languages read it; `undefined` for what is no finite number. */
 export function encodeNumber(value: unknown): string | undefined {
@@ -24,7 +28,7 @@ export function decodeNumber(text: string): number | bigint | undefined {
     const value = Number(text);
     return Number.isSafeInteger(value) ? value : BigInt(text);
   }
-  return DECIMAL.test(text) ? Number(text) : WORDS[text];
+  return DECIMAL.test(text) ? Number(text) : WORDS.get(text);
 }
 
 /** Whether stored text or bytes may begin a number: cheap, and true of few other values. */

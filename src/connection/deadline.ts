@@ -1,23 +1,27 @@
 /**
- * Settles as `work` does, or rejects with `late()` after `ms`. What `work` does after that is nobody's business.
+ * Calls `late` after `ms`, unless it is cleared before.
  *
  * A timer that fires because the thread was blocked says nothing about the server: replies that came meanwhile are still
- * to be read. So the wait ends one turn of the event loop after the timer.
+ * to be read. So it is over one turn of the event loop after the timer.
  */
+export class Deadline {
+  #timer: ReturnType<typeof setTimeout>;
+
+  constructor(ms: number, late: () => void) {
+    this.#timer = setTimeout(() => {
+      this.#timer = setTimeout(late, 1);
+    }, ms);
+  }
+
+  clear(): void {
+    clearTimeout(this.#timer);
+  }
+}
+
+/** Settles as `work` does, or rejects with `late()` after `ms`. What `work` does after that is nobody's business. */
 export function withDeadline<T>(work: Promise<T>, ms: number, late: () => Error): Promise<T> {
   return new Promise((resolve, reject) => {
-    let timer = setTimeout(() => {
-      timer = setTimeout(() => reject(late()), 1);
-    }, ms);
-    work.then(
-      (value) => {
-        clearTimeout(timer);
-        resolve(value);
-      },
-      (error) => {
-        clearTimeout(timer);
-        reject(error);
-      },
-    );
+    const deadline = new Deadline(ms, () => reject(late()));
+    work.then(resolve, reject).finally(() => deadline.clear());
   });
 }

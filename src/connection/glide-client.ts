@@ -1,8 +1,9 @@
 import type * as Glide from "@valkey/valkey-glide";
 import type { Argument, Command, Connection, Reply, ScanOptions, SendOptions } from "../core/connection.js";
-import { ConfigurationError, ConnectionError, type ReplyError } from "../core/errors.js";
+import { ConfigurationError, ConnectionError, ReplyError } from "../core/errors.js";
 import type { Address } from "../core/location.js";
 import type { Script } from "../core/script.js";
+import { Bunch } from "./bunch.js";
 import { fromGlide } from "./glide-errors.js";
 import { toReply } from "./glide-replies.js";
 import { keysOf, scanServer } from "./scan-server.js";
@@ -124,6 +125,8 @@ class GlideConnection implements Connection {
   readonly #name: string;
   readonly #bytes: Glide.DecoderOption;
   readonly #scripts = new ScriptRunner((commands, options) => this.send(commands, options));
+  /** None in a cluster: its nodes would wait for each other. */
+  readonly #bunch: Bunch | undefined;
   /** How replies are decoded where text is wanted; bytes once the server is found to hold what is no text. */
   #text: Glide.DecoderOption;
 
@@ -131,33 +134,40 @@ class GlideConnection implements Connection {
     this.#module = module;
     this.#client = client;
     this.#name = name;
+    const alone = client instanceof module.GlideClient;
+    this.#bunch = alone ? new Bunch((commands, text) => this.#flight(commands, text, false)) : undefined;
     this.#bytes = { decoder: module.Decoder.Bytes };
     this.#text = { decoder: module.Decoder.String };
   }
 
-  async send(commands: readonly Command[], options?: SendOptions): Promise<Reply[]> {
-    const decoder = options?.text ? this.#text : this.#bytes;
+  send(commands: readonly Command[], options?: SendOptions): Promise<Reply[]> {
+    const [first] = commands;
+    const text = options?.text === true;
+    if (this.#bunch && first && commands.length === 1 && !options?.atomic) return this.#bunch.send(first, text);
+    return this.#flight(commands, text, options?.atomic === true);
+  }
+
+  async #flight(commands: readonly Command[], text: boolean, atomic: boolean): Promise<Reply[]> {
+    const decoder = text ? this.#text : this.#bytes;
     try {
       const [first] = commands;
-      if (first && commands.length === 1 && !options?.atomic) return [await this.#one(first, decoder)];
-      return await this.#batch(commands, options?.atomic === true, decoder);
+      return first && commands.length === 1 && !atomic
+        ? await this.#single(first, decoder)
+        : await this.#batch(commands, atomic, decoder);
     } catch (error) {
-      if (decoder !== this.#bytes && isDecodingError(error)) {
-        this.#text = this.#bytes;
-        return this.send(commands, options);
-      }
-      throw error;
+      if (!isDecodingError(error)) throw error;
+      // Not all of it is text. Who asks for text says that the flight may be repeated.
+      this.#text = this.#bytes;
+      return this.#flight(commands, false, atomic);
     }
   }
 
-  async #one(command: Command, decoder: Glide.DecoderOption): Promise<Reply> {
+  async #single(command: Command, decoder: Glide.DecoderOption): Promise<Reply[]> {
     try {
-      return toReply(await this.#client.customCommand(toArguments(command), decoder), command[0]);
+      return [toReply(await this.#client.customCommand(toArguments(command), decoder), command)];
     } catch (error) {
       if (isDecodingError(error)) throw error;
-      const known = fromGlide(error, this.#name);
-      if (known instanceof ConnectionError) throw known;
-      return known;
+      return [this.#inPlace(error)];
     }
   }
 
@@ -168,15 +178,18 @@ class GlideConnection implements Connection {
         ? this.#client.exec(fill(new ClusterBatch(atomic), commands), false, decoder)
         : this.#client.exec(fill(new Batch(atomic), commands), false, decoder));
       if (replies === null) throw new ConnectionError(`${this.#name} gave up an atomic flight; repeat it`);
-      return replies.map((reply, i) =>
-        reply instanceof Error ? this.#inPlace(reply) : toReply(reply, commands[i]?.[0]),
-      );
+      return replies.map((reply, i) => (reply instanceof Error ? this.#inPlace(reply) : toReply(reply, commands[i])));
     } catch (error) {
-      throw isDecodingError(error) || error instanceof ConnectionError ? error : fromGlide(error, this.#name);
+      if (isDecodingError(error) || error instanceof ConnectionError) throw error;
+      const known = fromGlide(error, this.#name);
+      // What can't be queued aborts the whole, which GLIDE reports by the first refusal alone.
+      const aborts = atomic && known instanceof ReplyError && known.code === "ERR";
+      throw aborts ? new ReplyError("EXECABORT", known.detail, { cause: known }) : known;
     }
   }
 
-  #inPlace(error: Error): ReplyError {
+  /** @throws {ConnectionError} on what is no answer of the server */
+  #inPlace(error: unknown): ReplyError {
     const known = fromGlide(error, this.#name);
     if (known instanceof ConnectionError) throw known;
     return known;
@@ -187,6 +200,8 @@ class GlideConnection implements Connection {
   }
 
   async *scan({ match, count }: ScanOptions): AsyncIterable<string[]> {
+    // GLIDE's cluster scan takes an empty glob, which matches nothing, for none.
+    if (match === "") return;
     if (this.#client instanceof this.#module.GlideClusterClient) {
       let cursor = new this.#module.ClusterScanCursor();
       while (!cursor.isFinished()) {
@@ -200,7 +215,7 @@ class GlideConnection implements Connection {
       }
       return;
     }
-    yield* scanServer((command) => this.#one(command, this.#bytes), match, count);
+    yield* scanServer((command) => this.#single(command, this.#bytes), match, count);
   }
 
   async close(): Promise<void> {
@@ -219,11 +234,15 @@ function fill<B extends Glide.Batch | Glide.ClusterBatch>(batch: B, commands: re
 
 /** GLIDE stores a `Uint8Array` as the text of its numbers unless it is a Buffer. */
 function toArguments(command: Command): Glide.GlideString[] {
-  return command.map((part) =>
-    typeof part === "string" || Buffer.isBuffer(part)
-      ? part
-      : Buffer.from(part.buffer, part.byteOffset, part.byteLength),
-  );
+  const parts: Glide.GlideString[] = new Array(command.length);
+  for (let i = 0; i < command.length; i++) {
+    const part = command[i] as Argument;
+    parts[i] =
+      typeof part === "string" || Buffer.isBuffer(part)
+        ? part
+        : Buffer.from(part.buffer, part.byteOffset, part.byteLength);
+  }
+  return parts;
 }
 
 function isDecodingError(error: unknown): boolean {

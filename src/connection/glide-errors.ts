@@ -18,6 +18,8 @@ const CODES: Readonly<Record<string, string>> = {
 };
 const PREFIX = /^An error was signalled by the server:? ?-? ?/;
 const CODED = /^([A-Za-z]+):?\s*(.*)$/s;
+/** What GLIDE refuses by itself, before any server is asked, has the kind behind the message. */
+const OWN = /^(.*)- (CrossSlot)$/s;
 
 /** What went wrong, in this library's terms. GLIDE's errors have no codes, so their classes and messages tell. */
 export function fromGlide(error: unknown, name: string): ReplyError | ConnectionError {
@@ -35,7 +37,9 @@ export function fromGlide(error: unknown, name: string): ReplyError | Connection
 }
 
 function toReplyError(message: string, cause: unknown): ReplyError | undefined {
-  const [, word = "", detail = ""] = CODED.exec(message.replace(PREFIX, "")) ?? [];
+  if (message.startsWith("Received crossed slots")) return new ReplyError("CROSSSLOT", message, { cause });
+  const [, own, kind] = OWN.exec(message) ?? [];
+  const [, word = "", detail = ""] = CODED.exec(kind ? `${kind}: ${own}` : message.replace(PREFIX, "")) ?? [];
   const code = Object.hasOwn(CODES, word) ? CODES[word] : /^[A-Z]{2,}$/.test(word) ? word : undefined;
   return code === undefined ? undefined : new ReplyError(code, detail.trim(), { cause });
 }

@@ -1,14 +1,16 @@
-import type { Reply } from "../core/connection.js";
+import type { Command, Reply } from "../core/connection.js";
 import { ReplyError } from "../core/errors.js";
 import { toText } from "../core/text.js";
 
-/** Commands that answer with a status other than OK, which GLIDE hands over as bytes. */
-const STATUSES: ReadonlySet<string> = new Set(["PING", "TYPE"]);
+/** Whether a command answers with a status other than OK, which GLIDE hands over as bytes. */
+function answersStatus(command: Command | undefined): boolean {
+  return command?.[0] === "TYPE" || (command?.[0] === "PING" && command.length === 1);
+}
 
 /** GLIDE's reply in the port's shape: booleans as numbers, maps as arrays of pairs, status replies as strings. */
-export function toReply(value: unknown, command = ""): Reply {
+export function toReply(value: unknown, command?: Command): Reply {
   if (value === null || typeof value === "string" || typeof value === "number") return value;
-  if (value instanceof Uint8Array) return STATUSES.has(command) ? toText(value) : value;
+  if (value instanceof Uint8Array) return answersStatus(command) ? toText(value) : value;
   if (typeof value === "boolean") return value ? 1 : 0;
   if (Array.isArray(value))
     return value.map((item) => (isPair(item) ? [toReply(item.key), toReply(item.value)] : toReply(item)));

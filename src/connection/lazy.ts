@@ -2,7 +2,7 @@ import type { Clock } from "../core/clock.js";
 import type { Argument, Command, Connection, Reply, ScanOptions, SendOptions } from "../core/connection.js";
 import { ConnectionError, TimeoutError } from "../core/errors.js";
 import type { Script } from "../core/script.js";
-import { withDeadline } from "./deadline.js";
+import { Deadline, withDeadline } from "./deadline.js";
 
 export interface LazyOptions {
   /** The server, for messages. */
@@ -82,32 +82,47 @@ export class LazyConnection implements Connection {
 
   #run<T>(run: Run<T>, options: SendOptions | undefined): Promise<T> {
     const live = this.#usable();
-    const first = live
+    return live
       ? this.#flight(live, run, options)
       : this.#connect().then((opened) => this.#flight(opened, run, options));
-    if (!options?.idempotent) return first;
-    return first.catch((error: unknown) => {
-      if (!(error instanceof ConnectionError) || error instanceof TimeoutError || this.#closed || this.#failure)
-        throw error;
-      return this.#connect().then((opened) => this.#flight(opened, run, options));
+  }
+
+  /**
+   * One flight under its deadline, and once more when its connection is lost and it is idempotent. Every command goes
+   * through here, so it is one promise and one timer.
+   */
+  #flight<T>(connection: Connection, run: Run<T>, options: SendOptions | undefined, again = false): Promise<T> {
+    const { commandTimeoutMs, clock } = this.#options;
+    const timeoutMs = options?.timeoutMs;
+    const ms = timeoutMs === undefined || timeoutMs > commandTimeoutMs ? commandTimeoutMs : timeoutMs;
+    return new Promise((resolve, reject) => {
+      const failed = (error: unknown): void => {
+        timer.clear();
+        this.#failed(connection, error);
+        if (again || !options?.idempotent || !this.#mayRepeat(error)) reject(error);
+        else
+          this.#connect()
+            .then((opened) => this.#flight(opened, run, options, true))
+            .then(resolve, reject);
+      };
+      const timer = new Deadline(ms, () => failed(this.#late(ms)));
+      run(connection).then((result) => {
+        timer.clear();
+        this.#timeouts = 0;
+        this.#lastReplyMs = clock.now();
+        resolve(result);
+      }, failed);
     });
   }
 
-  #flight<T>(connection: Connection, run: Run<T>, options: SendOptions | undefined): Promise<T> {
-    const { commandTimeoutMs, clock, name } = this.#options;
-    const ms = Math.min(options?.timeoutMs ?? commandTimeoutMs, commandTimeoutMs);
-    const late = () =>
-      new TimeoutError(`${name} did not answer within ${ms} ms; see whether it is reachable, or raise commandTimeout`);
-    return withDeadline(run(connection), ms, late).then(
-      (result) => {
-        this.#timeouts = 0;
-        this.#lastReplyMs = clock.now();
-        return result;
-      },
-      (error: unknown) => {
-        this.#failed(connection, error);
-        throw error;
-      },
+  #mayRepeat(error: unknown): boolean {
+    return error instanceof ConnectionError && !(error instanceof TimeoutError) && !this.#closed;
+  }
+
+  #late(ms: number): TimeoutError {
+    const { name } = this.#options;
+    return new TimeoutError(
+      `${name} did not answer within ${ms} ms; see whether it is reachable, or raise commandTimeout`,
     );
   }
 

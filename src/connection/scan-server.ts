@@ -1,17 +1,17 @@
 import type { Command, Reply } from "../core/connection.js";
-import { ReplyError } from "../core/errors.js";
+import { ReplyError, throwIfError } from "../core/errors.js";
 import { toText } from "../core/text.js";
 
 /** Walks one server's keyspace by SCAN. @throws {ReplyError} */
 export async function* scanServer(
-  one: (command: Command) => Promise<Reply>,
+  single: (command: Command) => Promise<Reply[]>,
   match: string,
   count: number,
 ): AsyncIterable<string[]> {
   let cursor = "0";
   do {
-    const reply = await one(["SCAN", cursor, "MATCH", match, "COUNT", String(count)]);
-    if (reply instanceof ReplyError) throw reply;
+    const [answer = null] = await single(["SCAN", cursor, "MATCH", match, "COUNT", String(count)]);
+    const reply = throwIfError(answer);
     const [next, keys] = Array.isArray(reply) ? reply : [];
     if (!(next instanceof Uint8Array) || !Array.isArray(keys))
       throw new ReplyError("ERR", "SCAN answered in an unknown form");

@@ -5,7 +5,6 @@ import {
   isGranted,
   isPresent,
   limitedTo,
-  MAX_SECONDS,
   seconds,
 } from "./cache-control.js";
 import type { Member } from "./structured.js";
@@ -81,14 +80,10 @@ export function fromDictionary(members: ReadonlyMap<string, Member>): ResponseDi
 
 /** Invalid freshness is stale. RFC 9111 §4.2.1. */
 function lifetime(value: number | "invalid" | undefined): number | undefined {
-  return value === "invalid" ? 0 : value && toMs(value);
+  return value === "invalid" ? 0 : value && value * 1_000;
 }
 
 /** An invalid permission permits nothing. */
 function window(value: number | "invalid" | undefined): number | undefined {
-  return value === "invalid" ? undefined : value && toMs(value);
-}
-
-function toMs(value: number): number {
-  return Math.min(value, MAX_SECONDS) * 1_000;
+  return value === "invalid" ? undefined : value && value * 1_000;
 }

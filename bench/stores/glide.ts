@@ -1,7 +1,7 @@
 import { GlideClient, Logger, TimeUnit } from "@valkey/valkey-glide";
-import { ByHand, type Store, TTL } from "./store.ts";
+import { ByHand, PATIENCE_MS, type Store, TTL } from "./store.ts";
 
-/** GLIDE by hand, with its defaults. */
+/** GLIDE by hand, with its defaults but for the time it waits. */
 class Glide extends ByHand {
   readonly #client: GlideClient;
 
@@ -30,5 +30,6 @@ class Glide extends ByHand {
 export async function open(url: string): Promise<Store> {
   const { hostname, port } = new URL(url);
   Logger.setLoggerConfig("off");
-  return new Glide(await GlideClient.createClient({ addresses: [{ host: hostname, port: Number(port) }] }));
+  const addresses = [{ host: hostname, port: Number(port) }];
+  return new Glide(await GlideClient.createClient({ addresses, requestTimeout: PATIENCE_MS }));
 }

@@ -12,6 +12,9 @@ export type OpenStore = (url: string) => Promise<Store>;
 /** Lifetime of everything that is stored, in seconds. */
 export const TTL = 3_600;
 
+/** How long a call may take: with hundreds of large values in flight on a slow machine, longer than clients wait by default. */
+export const PATIENCE_MS = 10_000;
+
 /** What people write around a client that gets and sets text. */
 export abstract class ByHand implements Store {
   protected abstract read(key: string): Promise<string | null>;

@@ -1,0 +1,18 @@
+import { benchOptions, isComplete } from "./harness/options.ts";
+import { environment, writeResult } from "./harness/results.ts";
+import { startServer } from "./harness/server.ts";
+import { toMarkdown } from "./harness/table.ts";
+import { measureGrid } from "./stores/grid.ts";
+import { gridTable } from "./tables.ts";
+
+const stores = [
+  { name: "defaultClient()", file: "library" },
+  { name: "herd()", file: "library-herd" },
+];
+
+const options = benchOptions();
+await using server = await startServer();
+const cases = await measureGrid(server.url, stores, ["get", "set", "getMany(100)", "getOrSet, a hit"], options);
+const result = { environment: await environment(server.version, ["@valkey/valkey-glide"]), cases };
+console.log(`\n${toMarkdown(gridTable(result))}`);
+if (isComplete(options)) await writeResult("herd-hit", result);

@@ -1,0 +1,181 @@
+import { describe, expect, it, vi } from "vitest";
+import { EncodeError } from "../../../src/core/errors.js";
+import { deferred } from "../../support/deferred.js";
+import type { Open } from "../cache.js";
+import { plant } from "./stored.js";
+
+export function loads(open: Open): void {
+  describe("getOrSet", () => {
+    it("loads on a miss and stores; on a hit it does not load", async () => {
+      const cache = open();
+      const loader = vi.fn(async () => ({ n: 1 }));
+      expect(await cache.getOrSet("a", loader)).toEqual({ n: 1 });
+      expect(await cache.getOrSet("a", loader)).toEqual({ n: 1 });
+      expect(await cache.get("a")).toEqual({ n: 1 });
+      expect(loader).toHaveBeenCalledTimes(1);
+    });
+
+    it("takes a loader that is not async", async () => {
+      expect(await open().getOrSet("a", () => 5)).toBe(5);
+    });
+
+    it("stores for the ttl given, the cache's by default", async () => {
+      const cache = open({ ttl: "1m" });
+      await cache.getOrSet("a", () => 1);
+      await cache.getOrSet("b", () => 1, { ttl: "1h" });
+      await cache.getOrSet("c", () => 1, { ttl: null });
+      expect(await cache.ttl("a")).toBeLessThanOrEqual(60);
+      expect(await cache.ttl("a")).toBeGreaterThan(50);
+      expect(await cache.ttl("b")).toBeGreaterThan(3_500);
+      expect(await cache.ttl("c")).toBeNull();
+    });
+
+    it("takes a stored null for a hit, and stores a null that is loaded", async () => {
+      const cache = open();
+      const loader = vi.fn(() => null);
+      expect(await cache.getOrSet("a", loader)).toBeNull();
+      expect(await cache.getOrSet("a", loader)).toBeNull();
+      expect(loader).toHaveBeenCalledTimes(1);
+    });
+
+    it("answers undefined, and stores nothing, when the loader gives that", async () => {
+      const cache = open();
+      expect(await cache.getOrSet("a", () => undefined)).toBeUndefined();
+      expect(await cache.has("a")).toBe(false);
+    });
+
+    it("throws what the loader throws, stores nothing, and loads again next time", async () => {
+      const cache = open();
+      const broken = new Error("broken");
+      await expect(cache.getOrSet("a", () => Promise.reject(broken))).rejects.toBe(broken);
+      await expect(
+        cache.getOrSet("a", () => {
+          throw broken;
+        }),
+      ).rejects.toBe(broken);
+      expect(await cache.has("a")).toBe(false);
+      expect(await cache.getOrSet("a", () => 2)).toBe(2);
+    });
+
+    it("lets the loader choose the lifetime", async () => {
+      const cache = open();
+      await cache.getOrSet("a", (context) => {
+        context.ttl("2h");
+        return 1;
+      });
+      await cache.getOrSet("b", (context) => {
+        context.ttl(null);
+        return 1;
+      });
+      expect(await cache.ttl("a")).toBeGreaterThan(7_000);
+      expect(await cache.ttl("b")).toBeNull();
+    });
+
+    it.each([0, -1])("answers and stores nothing for a ttl of %j", async (ttl) => {
+      const cache = open();
+      expect(await cache.getOrSet("a", () => 1, { ttl })).toBe(1);
+      expect(
+        await cache.getOrSet("a", (context) => {
+          context.ttl(ttl);
+          return 2;
+        }),
+      ).toBe(2);
+      expect(await cache.has("a")).toBe(false);
+    });
+
+    it("lets the loader say that its value is not to be stored", async () => {
+      const cache = open();
+      expect(
+        await cache.getOrSet("a", (context) => {
+          context.doNotStore();
+          return 1;
+        }),
+      ).toBe(1);
+      expect(await cache.has("a")).toBe(false);
+    });
+
+    it("tells a loader on a plain miss of no stale value, and gives it a signal that has not fired", async () => {
+      let seen: unknown;
+      await open().getOrSet("a", ({ stale, signal }) => {
+        seen = { stale, aborted: signal.aborted };
+        return 1;
+      });
+      expect(seen).toEqual({ stale: undefined, aborted: false });
+    });
+
+    it("loads once for all who ask meanwhile, and gives each a value of their own", async () => {
+      const cache = open();
+      const loader = vi.fn(async () => ({ list: [1] }));
+      const got = await Promise.all(Array.from({ length: 10 }, () => cache.getOrSet("a", loader)));
+      expect(loader).toHaveBeenCalledTimes(1);
+      got[0]?.list.push(2);
+      got[1]?.list.push(3);
+      expect(got[2]).toEqual({ list: [1] });
+      expect(await cache.get("a")).toEqual({ list: [1] });
+    });
+
+    it("lets all who wait hear of a failure", async () => {
+      const cache = open();
+      const loader = vi.fn(() => Promise.reject(new Error("broken")));
+      const got = await Promise.allSettled(Array.from({ length: 5 }, () => cache.getOrSet("a", loader)));
+      expect(got.map(({ status }) => status)).toEqual(Array(5).fill("rejected"));
+      expect(loader).toHaveBeenCalledTimes(1);
+    });
+
+    it("replaces what can't be decoded, and tells onError", async () => {
+      const onError = vi.fn();
+      const cache = open({ onError });
+      await plant(cache, "a", "not JSON");
+      expect(await cache.getOrSet("a", () => 1)).toBe(1);
+      expect(await cache.get("a")).toBe(1);
+      expect(onError).toHaveBeenCalledExactlyOnceWith(expect.objectContaining({ name: "DecodeError" }), {
+        method: "getOrSet",
+        key: String(cache.makeKey("a")),
+      });
+    });
+
+    it("says so when what is loaded can't be stored", async () => {
+      const cache = open();
+      await expect(cache.getOrSet("a", () => () => 1)).rejects.toThrow(EncodeError);
+      expect(await cache.has("a")).toBe(false);
+    });
+
+    it("ends one caller's wait when that caller's signal fires, and nobody else's", async () => {
+      const cache = open();
+      const { promise, resolve } = deferred<number>();
+      const controller = new AbortController();
+      const one = cache.getOrSet("a", () => promise, { signal: controller.signal });
+      const other = cache.getOrSet("a", () => promise);
+      controller.abort(new Error("left"));
+      await expect(one).rejects.toThrow("left");
+      resolve(1);
+      expect(await other).toBe(1);
+    });
+
+    const invalidations: [string, (cache: ReturnType<Open>) => Promise<unknown>, unknown][] = [
+      ["delete", (cache) => cache.delete("a"), undefined],
+      ["deleteMany", (cache) => cache.deleteMany(["a"]), undefined],
+      ["deletePattern", (cache) => cache.deletePattern("a*"), undefined],
+      ["clear", (cache) => cache.clear(), undefined],
+      ["set with a ttl of 0", (cache) => cache.set("a", 0, { ttl: 0 }), undefined],
+      ["set", (cache) => cache.set("a", "new"), "new"],
+      ["setMany", (cache) => cache.setMany({ a: "new" }), "new"],
+      ["mset", (cache) => cache.mset({ a: "new" }), "new"],
+      ["incr", (cache) => cache.incr("a", 5, { create: true }), 5],
+    ];
+    it.each(invalidations)("does not store what was loaded before %s", async (_, invalidate, left) => {
+      const cache = open();
+      const loading = deferred();
+      const { promise, resolve } = deferred<string>();
+      const load = cache.getOrSet("a", () => {
+        loading.resolve();
+        return promise;
+      });
+      await loading.promise;
+      await invalidate(cache);
+      resolve("old");
+      expect(await load).toBe("old");
+      expect(await cache.get("a")).toBe(left);
+    });
+  });
+}

@@ -1,0 +1,26 @@
+import type { Cache } from "../../../src/cache/cache.js";
+import type { Argument, Command, Reply } from "../../../src/core/connection.js";
+import { throwIfError } from "../../../src/core/errors.js";
+import { toText } from "../../../src/core/text.js";
+
+/** What the server has under a made key, as text. */
+export async function stored(cache: Cache, madeKey: unknown): Promise<string | null> {
+  const reply = await raw(cache, "GET", String(madeKey));
+  return reply instanceof Uint8Array ? toText(reply) : null;
+}
+
+/** The reply to a command sent past the cache. @throws {ReplyError} */
+export async function raw(cache: Cache, ...command: Command): Promise<Reply> {
+  const [reply = null] = await cache.connection.send([command]);
+  return throwIfError(reply);
+}
+
+/** Puts under a key what the cache would not write itself. */
+export async function plant(cache: Cache, key: string, value: Argument): Promise<void> {
+  await raw(cache, "SET", String(cache.makeKey(key)), value);
+}
+
+/** A prefix that nobody else has. */
+export function ownPrefix(): string {
+  return `t${crypto.randomUUID().slice(0, 13)}`;
+}
