@@ -1,5 +1,6 @@
 import type { Encoded } from "../codec/encoded.js";
 import { Coalesced } from "./coalesce.js";
+import { Seen } from "./seen.js";
 
 /** A value and, where it is stored, its encoded form, from which each further caller gets a copy of its own. */
 export interface Answer {
@@ -10,6 +11,7 @@ export interface Answer {
 /** What callers of one key share: those of the whole process, or of one invocation where the host keeps those apart. */
 export class Sharing {
   readonly flights = new Coalesced<Answer>();
+  readonly seen = new Seen();
   /** Keys that are refreshed in the background. */
   readonly refreshing = new Set<string>();
 }

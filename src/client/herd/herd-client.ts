@@ -1,5 +1,6 @@
 import type { Encoded } from "../../codec/encoded.js";
 import { type Envelope, FOREVER, NewerFormatError, NO_TOKEN, seal } from "../../codec/envelope.js";
+import type { Reply } from "../../core/connection.js";
 import { DecodeError } from "../../core/errors.js";
 import type { ClientContext, ClientFactory, LoadOptions } from "../client.js";
 import type { Shared } from "../coalesce.js";
@@ -20,6 +21,11 @@ interface Wanted {
   /** Fires when nobody wants the answer any more; absent in the background. */
   readonly shared: Shared | undefined;
 }
+
+type Answerable = Exclude<Found, { kind: "claimed" }>;
+
+/** How long a value without an expiry that can be read counts as seen. */
+const PLAIN_SEEN_MS = 1_000;
 
 /** How often a load starts anew after its lease was lost under it. */
 const MAX_RESTARTS = 3;
@@ -108,12 +114,11 @@ export class HerdClient extends DefaultClient {
   async #find(wanted: Wanted): Promise<Answer | Lease | "busy" | "none" | "rubbish"> {
     const { key } = wanted;
     try {
-      const token = newToken();
-      const found = await this.#readOrClaim(key, token);
+      const found = (await this.#readSeen(key)) ?? (await this.#readOrClaim(key));
       if (!found) return "none";
-      if (found.kind === "claimed") {
+      if (found instanceof Lease) {
         this.context.events.emit("claim", () => ({ key, won: true }));
-        return new Lease(this.context, this.settings, key, token);
+        return found;
       }
       if (found.kind === "busy") {
         this.context.events.emit("claim", () => ({ key, won: false }));
@@ -126,17 +131,42 @@ export class HerdClient extends DefaultClient {
     }
   }
 
-  /** `undefined` when the server refuses writes and has no value either. @throws {DecodeError} @throws {ReplyError} */
-  async #readOrClaim(key: string, token: string): Promise<Found | undefined> {
-    const { clock, codec } = this.context;
-    const reply = await this.one(readOrClaim(key, token, this.settings, clock.now()), this.reads);
-    const at = { key, token, codec, graceMs: this.settings.graceMs };
-    if (!refusesWrites(reply)) return toFound(reply, { ...at, nowMs: clock.now() });
-    const read = toFound(await this.one(["GET", key], this.reads), { ...at, nowMs: clock.now() });
-    return read.kind === "claimed" || read.kind === "busy" ? undefined : read;
+  /** Reads what this process has seen fresh; `undefined` when it hasn't, or it is gone. @throws {DecodeError} @throws {ReplyError} */
+  async #readSeen(key: string): Promise<Answerable | undefined> {
+    const { clock, sharing } = this.context;
+    if (!sharing.seen.has(key, clock.now())) return undefined;
+    const found = await this.#read(key);
+    if (found?.kind === "fresh") return found;
+    sharing.seen.delete(key);
+    return found;
   }
 
-  async #serve(found: Exclude<Found, { kind: "claimed" | "busy" }>, wanted: Wanted): Promise<Answer> {
+  /** `undefined` when the server refuses writes and has no value either. @throws {DecodeError} @throws {ReplyError} */
+  async #readOrClaim(key: string): Promise<Answerable | Lease | undefined> {
+    const { clock, sharing } = this.context;
+    const token = newToken();
+    const reply = await this.one(readOrClaim(key, token, this.settings, clock.now()), this.reads);
+    if (refusesWrites(reply)) {
+      const read = await this.#read(key);
+      return read?.kind === "busy" ? undefined : read;
+    }
+    const found = this.#toFound(reply, key, token);
+    if (found.kind === "claimed") return new Lease(this.context, this.settings, key, token);
+    if (found.kind === "fresh") sharing.seen.add(key, found.envelope?.freshUntilMs ?? clock.now() + PLAIN_SEEN_MS);
+    return found;
+  }
+
+  async #read(key: string): Promise<Answerable | undefined> {
+    const found = this.#toFound(await this.one(["GET", key], this.reads), key, "");
+    return found.kind === "claimed" ? undefined : found;
+  }
+
+  #toFound(reply: Reply, key: string, token: string): Found {
+    const { clock, codec } = this.context;
+    return toFound(reply, { key, token, codec, nowMs: clock.now(), graceMs: this.settings.graceMs });
+  }
+
+  async #serve(found: Exclude<Answerable, { kind: "busy" }>, wanted: Wanted): Promise<Answer> {
     const { key } = wanted;
     const { clock, codec, events } = this.context;
     const value = await codec.decode(found.payload, key);
