@@ -102,7 +102,7 @@ export class Cache extends Hashes {
     const ttlMs = toWindowMs(ttl, "ttl");
     if (ttlMs === 0) throw new TypeError("ttl: a lock needs a lifetime; give a duration above 0");
     const times = { ttlMs, waitMs: toWindowMs(wait, "wait"), retryEveryMs: toWindowMs(retryEvery, "retryEvery") };
-    return this.guard("lock", key, undefined, acquire(this.connection, this.context.clock, key, times));
+    return this.guard("lock", key, undefined, acquire(this.context, key, times));
   }
 
   #deleteMatching(

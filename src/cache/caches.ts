@@ -1,4 +1,5 @@
-import { ConfigurationError, show } from "../core/errors.js";
+import { connectionChecks } from "../connection/options.js";
+import { ConfigurationError } from "../core/errors.js";
 import { type Cache, makeCache } from "./cache.js";
 import type { CacheOptions } from "./options.js";
 import { type ChooseFactory, toSettings } from "./settings.js";
@@ -17,7 +18,7 @@ export function makeCaches<Alias extends string>(
 ): Caches<Alias> {
   if (typeof options !== "object" || options === null) {
     throw new ConfigurationError(
-      `createCaches: ${show(options)} has no caches; give an object such as { default: { location: "memory:" } }`,
+      'createCaches: options must be an object that has options by alias, such as { default: { location: "memory:" } }',
     );
   }
   const used = new Map<string, Cache>();
@@ -28,7 +29,7 @@ export function makeCaches<Alias extends string>(
   for (const [alias, own] of Object.entries<CacheOptions>(options)) {
     if (Object.hasOwn(caches, alias))
       throw new ConfigurationError(`createCaches: a cache can't be called "${alias}"; choose another alias`);
-    const merged = { ...defaults, ...own };
+    const merged = merge(defaults, own, alias);
     // Wrong options are found now; what they describe is made by the first use.
     toSettings(merged, choose);
     Object.defineProperty(caches, alias, {
@@ -41,4 +42,15 @@ export function makeCaches<Alias extends string>(
     });
   }
   return caches as Caches<Alias>;
+}
+
+/** Where a cache has a connection factory of its own, the defaults' options for theirs mean nothing. */
+function merge(defaults: Partial<CacheOptions>, own: CacheOptions, alias: string): CacheOptions {
+  if (typeof own !== "object" || own === null)
+    throw new ConfigurationError(`createCaches: "${alias}" must have an object of options`);
+  const given = Object.fromEntries(Object.entries(own).filter(([, value]) => value !== undefined));
+  const inherited = Object.entries(defaults).filter(
+    ([name]) => own.connectionFactory === undefined || !Object.hasOwn(connectionChecks, name),
+  );
+  return { ...Object.fromEntries(inherited), ...given } as CacheOptions;
 }

@@ -1,8 +1,10 @@
-import type { Clock } from "../core/clock.js";
-import type { Connection } from "../core/connection.js";
 import { type Duration, toMs } from "../core/duration.js";
 import { throwIfError } from "../core/errors.js";
+import type { Script } from "../core/script.js";
+import type { ClientContext } from "./client.js";
 import { EXTEND, RELEASE } from "./scripts/locks.js";
+
+type LockContext = Pick<ClientContext, "connection" | "clock" | "forgive">;
 
 export interface AcquireOptions {
   readonly ttlMs: number;
@@ -12,19 +14,19 @@ export interface AcquireOptions {
 
 /** A lock that is held until it is released, or its time is over. `await using` releases it. */
 export class Lock implements AsyncDisposable {
-  readonly #connection: Connection;
+  readonly #context: LockContext;
   readonly #key: string;
   readonly #token: string;
 
-  constructor(connection: Connection, key: string, token: string) {
-    this.#connection = connection;
+  constructor(context: LockContext, key: string, token: string) {
+    this.#context = context;
     this.#key = key;
     this.#token = token;
   }
 
   /** Whether it was still held. */
-  async release(): Promise<boolean> {
-    return (await this.#connection.script(RELEASE, [this.#key], [this.#token])) === 1;
+  release(): Promise<boolean> {
+    return this.#whileHeld(RELEASE);
   }
 
   /** Holds it for `ttl` from now on. Whether it was still held. @throws TypeError on what is no duration above 0 */
@@ -32,26 +34,35 @@ export class Lock implements AsyncDisposable {
     const ttlMs = toMs(ttl, "ttl");
     if (ttlMs <= 0)
       throw new TypeError("ttl: a lock can't be extended by nothing; give a duration above 0, or release it");
-    return (await this.#connection.script(EXTEND, [this.#key], [this.#token, String(ttlMs)])) === 1;
+    return this.#whileHeld(EXTEND, String(ttlMs));
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.release();
   }
+
+  async #whileHeld(script: Script, ...args: readonly string[]): Promise<boolean> {
+    try {
+      return (await this.#context.connection.script(script, [this.#key], [this.#token, ...args])) === 1;
+    } catch (error) {
+      this.#context.forgive(error, "lock", this.#key);
+      return false;
+    }
+  }
 }
 
 /** Takes the lock as soon as it is free; `undefined` when it is not free within the wait. */
 export async function acquire(
-  connection: Connection,
-  clock: Clock,
+  context: LockContext,
   key: string,
   { ttlMs, waitMs, retryEveryMs }: AcquireOptions,
 ): Promise<Lock | undefined> {
+  const { connection, clock } = context;
   const token = crypto.randomUUID();
   const untilMs = clock.now() + waitMs;
   for (;;) {
     const [reply = null] = await connection.send([["SET", key, token, "NX", "PX", String(ttlMs)]]);
-    if (throwIfError(reply) !== null) return new Lock(connection, key, token);
+    if (throwIfError(reply) !== null) return new Lock(context, key, token);
     const leftMs = untilMs - clock.now();
     if (leftMs <= 0) return undefined;
     // Half of it at random, so that those who wait don't ask in step.

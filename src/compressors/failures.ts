@@ -9,7 +9,8 @@ export function damaged(format: string, reason: string, cause?: unknown): Error 
   return new Error(`not ${format} data, or damaged: ${reason}`, cause === undefined ? undefined : { cause });
 }
 
-/** A stream that ends before the stored bytes do was changed, or is of another kind. */
+/** A stream ends where the stored bytes do, unless those were cut, added to, or are of another kind. */
 export function checkEnd(format: string, end: number, length: number): void {
-  if (end !== length) throw damaged(format, `it ends ${length - end} bytes before the stored bytes do`);
+  if (end > length) throw damaged(format, "it ends too early");
+  if (end < length) throw damaged(format, `it ends ${length - end} bytes before the stored bytes do`);
 }

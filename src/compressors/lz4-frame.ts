@@ -25,7 +25,7 @@ export function lz4Length(bytes: Uint8Array, maxLength: number): number {
   let total = 0;
   for (let size = input.uint32(); size !== 0; size = input.uint32()) {
     const end = input.end(size % UNCOMPRESSED);
-    const length = size >= UNCOMPRESSED ? input.skip(size % UNCOMPRESSED) : blockLength(input, end, maxLength - total);
+    const length = size >= UNCOMPRESSED ? input.skip(size % UNCOMPRESSED) : blockLength(input, end);
     if (length > blockLimit) throw damaged("lz4", "a block is longer than its header allows");
     total += length;
     if (total > maxLength) throw tooLong(maxLength);
@@ -37,7 +37,7 @@ export function lz4Length(bytes: Uint8Array, maxLength: number): number {
 }
 
 /** Adds up literals and matches. Source: "LZ4 Block Format Description". */
-function blockLength(input: Input, end: number, maxLength: number): number {
+function blockLength(input: Input, end: number): number {
   let length = 0;
   while (input.at < end) {
     const token = input.byte();
@@ -45,7 +45,6 @@ function blockLength(input: Input, end: number, maxLength: number): number {
     if (input.at >= end) break;
     input.skip(2);
     length += runLength(input, token & 0x0f) + 4;
-    if (length > maxLength) throw tooLong(maxLength);
   }
   if (input.at !== end) throw damaged("lz4", "a block does not end where its size says");
   return length;

@@ -24,8 +24,9 @@ export function xzLength(bytes: Uint8Array, maxLength: number): number {
   // A block begins with its header's size; zero begins the index, which follows the last one.
   while (byteAt(bytes, at) !== 0) {
     const data = at + 4 * (byteAt(bytes, at) + 1);
-    const { end, length } = chunks(bytes, data, maxLength - total);
+    const { end, length } = chunks(bytes, data);
     total += length;
+    if (total > maxLength) throw tooLong(maxLength);
     at = data + 4 * Math.ceil((end - data) / 4) + check;
   }
   checkEnd("xz", indexEnd(bytes, at) + STREAM_FOOTER, bytes.length);
@@ -33,7 +34,7 @@ export function xzLength(bytes: Uint8Array, maxLength: number): number {
 }
 
 /** Adds up LZMA2 chunks. Source: the control bytes as in liblzma's lzma2_decoder.c */
-function chunks(bytes: Uint8Array, start: number, maxLength: number): { end: number; length: number } {
+function chunks(bytes: Uint8Array, start: number): { end: number; length: number } {
   let at = start;
   let length = 0;
   for (let control = byteAt(bytes, at); control !== 0; control = byteAt(bytes, at)) {
@@ -48,7 +49,6 @@ function chunks(bytes: Uint8Array, start: number, maxLength: number): { end: num
     } else {
       throw damaged("xz", "it has a chunk of an unknown kind");
     }
-    if (length > maxLength) throw tooLong(maxLength);
   }
   return { end: at + 1, length };
 }

@@ -25,6 +25,9 @@ export interface Location {
 const SCHEMES = ["valkey", "valkeys", "redis", "rediss", "unix", "memory"] as const;
 export type Scheme = (typeof SCHEMES)[number];
 
+/** Commas in a password separate nothing. */
+const SEPARATOR = new RegExp(`,(?=\\s*(?:${SCHEMES.join("|")}):)`, "i");
+const SCHEME = new RegExp(`^(?:[a-z][a-z0-9+.-]*://|(?:${SCHEMES.join("|")}):)`, "i");
 const EXAMPLE = 'give a URL such as "valkey://localhost:6379/0" or "memory:"';
 const DEFAULT_PORT = 6379;
 
@@ -33,7 +36,7 @@ const DEFAULT_PORT = 6379;
  * @throws {ConfigurationError} naming what is wrong, never with a password in it
  */
 export function parseLocation(location: unknown): Location {
-  const texts = typeof location === "string" ? location.split(/,(?=\s*[a-z]+:)/i) : location;
+  const texts = typeof location === "string" ? location.split(SEPARATOR) : location;
   if (!Array.isArray(texts) || texts.length === 0 || !texts.every((text) => typeof text === "string")) {
     throw new ConfigurationError(`location: not a URL or a list of URLs; ${EXAMPLE}`);
   }
@@ -53,8 +56,9 @@ function parseUrl(text: string): Location {
     const known = SCHEMES.map((name) => `${name}:`).join(", ");
     throw new ConfigurationError(`location: ${shown} has none of the schemes ${known}; ${EXAMPLE}`);
   }
-  if (scheme === "memory") return plain(scheme, text.slice("memory:".length), `memory:${text.slice(7)}`);
+  if (scheme === "memory") return plain(scheme, text.slice("memory:".length), text.includes("@") ? shown : text);
   const url = toUrl(text, shown);
+  checkPlaces(url, text, shown);
   if (scheme === "unix") {
     if (url.pathname.length < 2)
       throw new ConfigurationError(`location: ${shown} names no socket; give "unix:///path"`);
@@ -90,6 +94,15 @@ function toUrl(text: string, shown: string): URL {
       `location: ${shown} is not a valid URL (ports are 1 to 65535; percent-encode what is special in a password); ${EXAMPLE}`,
     );
   }
+}
+
+/** A special character ends a password that is not encoded: what follows it would pass for a path, or be dropped. */
+function checkPlaces({ protocol, pathname, search, hash }: URL, text: string, shown: string): void {
+  const path = protocol === "unix:" ? "" : pathname;
+  if (hash === "" && !`${path}${search}`.includes("@") && !/[\t\r\n]/.test(text)) return;
+  throw new ConfigurationError(
+    `location: ${shown} has a # or a line break in it, or an @ behind the host; percent-encode what is special in a password`,
+  );
 }
 
 function credentials(url: URL, shown: string): Pick<Location, "username" | "password"> {
@@ -149,12 +162,16 @@ function decode(text: string, shown: string): string {
   }
 }
 
-/** Without credentials. Everything up to the last `@` goes, as a password may hold an `@` or a `/` that should have been encoded. */
+/**
+ * What is surely no password: the scheme, the host, a port of digits, the path. A password that should have been encoded
+ * may hold any character, and one without a host stands in the place of a port.
+ */
 function redact(text: string): string {
-  const start = text.indexOf("://");
-  const at = text.lastIndexOf("@");
-  const query = text.indexOf("?", Math.max(at, 0));
-  const end = query === -1 ? text.length : query;
-  if (at > end) return "(hidden)";
-  return start === -1 || at < start ? text : `${text.slice(0, start + 3)}${text.slice(at + 1)}`;
+  const [scheme = ""] = SCHEME.exec(text) ?? [];
+  const rest = text.slice(scheme.length);
+  const at = rest.lastIndexOf("@") + 1;
+  if (/[?#]/.test(rest.slice(0, at))) return `${scheme}(hidden)`;
+  const [place = ""] = rest.slice(at).split(/[?#]/, 1);
+  const [, host = "", port = "", path = ""] = /^(\[[^\]]*\]|[^:/]*)(:[^/]*)?(.*)$/s.exec(place) ?? [];
+  return `${scheme}${host}${/^(?::\d{1,6})?$/.test(port) ? port : ":(hidden)"}${path}`;
 }

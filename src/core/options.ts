@@ -14,7 +14,7 @@ export type Checks<T> = { readonly [K in keyof Required<T>]: Check };
  */
 export function checkOptions<T extends object>(where: string, given: unknown, checks: Checks<T>): asserts given is T {
   if (typeof given !== "object" || given === null || Array.isArray(given)) {
-    throw new ConfigurationError(`${where}: options must be an object, not ${show(given)}`);
+    throw new ConfigurationError(`${where}: options must be an object, not ${shown("", given)}`);
   }
   for (const [name, value] of Object.entries(given)) {
     const check = Object.hasOwn(checks, name) ? checks[name as keyof T] : undefined;
@@ -24,8 +24,14 @@ export function checkOptions<T extends object>(where: string, given: unknown, ch
     }
     const allowed = value === undefined ? undefined : check(value, name);
     if (allowed !== undefined)
-      throw new ConfigurationError(`${where}: option "${name}" is ${show(value)}; give ${allowed}`);
+      throw new ConfigurationError(`${where}: option "${name}" is ${shown(name, value)}; give ${allowed}`);
   }
+}
+
+/** Never a password: not the one that is an option itself, and no URL that was given in the place of something else. */
+function shown(option: string, value: unknown): string {
+  const secret = /pass/i.test(option) || (typeof value === "string" && value.includes("@"));
+  return secret ? `a ${typeof value} (hidden)` : show(value);
 }
 
 export const isBoolean: Check = (value) => (typeof value === "boolean" ? undefined : "true or false");

@@ -1,0 +1,1 @@
+export { type BrotliOptions, brotli } from "./compressors/brotli.js";

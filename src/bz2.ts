@@ -1,0 +1,1 @@
+export { type Bz2Options, bz2 } from "./compressors/bz2.js";

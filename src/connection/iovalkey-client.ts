@@ -1,0 +1,221 @@
+import type { ConnectionOptions as NodeTlsOptions } from "node:tls";
+import { AbstractConnector, Redis, type RedisOptions, Command as Sent } from "iovalkey";
+import type { Argument, Command, Connection, Reply, ScanOptions, SendOptions } from "../core/connection.js";
+import { ConnectionError, ReplyError, TimeoutError } from "../core/errors.js";
+import type { Address } from "../core/location.js";
+import type { Script } from "../core/script.js";
+import { ByteDuplex } from "./byte-duplex.js";
+import type { Connector } from "./connector.js";
+import { withDeadline } from "./deadline.js";
+import { toReply, toReplyError } from "./iovalkey-replies.js";
+import { scanServer } from "./scan-server.js";
+import { ScriptRunner } from "./script-runner.js";
+
+/** What iovalkey is opened with: plain data, so that equal settings are recognised as such. */
+export interface IovalkeySettings {
+  readonly name: string;
+  readonly address: Address | { readonly path: string };
+  readonly username: string | undefined;
+  readonly password: string | undefined;
+  readonly database: number;
+  readonly connectTimeoutMs: number;
+  readonly commandTimeoutMs: number;
+  readonly maxIdleMs: number;
+  readonly tls: TlsSettings | undefined;
+}
+
+interface TlsSettings {
+  readonly insecure: boolean;
+  readonly ca: string | undefined;
+  readonly cert: string | undefined;
+  readonly key: string | undefined;
+  readonly servername: string | undefined;
+}
+
+/** How long the socket's other side may take to end a closed connection. */
+const END_MS = 100;
+
+/** Opens a client. @throws {ConnectionError} */
+export async function openIovalkey(settings: IovalkeySettings, connector: Connector | undefined): Promise<Connection> {
+  const { name, connectTimeoutMs } = settings;
+  const client = new Redis(toOptions(settings, connector));
+  let cause: unknown;
+  // Its `connect` rejects with "Connection is closed." alone; the event before says why.
+  client.on("error", (error: unknown) => {
+    cause ??= error;
+  });
+  const connection = new IovalkeyConnection(client, name);
+  const late = () => new TimeoutError(`${name} could not be reached within ${connectTimeoutMs} ms; see whether it runs`);
+  try {
+    await withDeadline(client.connect(), connectTimeoutMs, late);
+    await connection.greet(settings);
+    return connection;
+  } catch (error) {
+    await connection.close();
+    if (error instanceof ConnectionError) throw error;
+    const { message } = (cause ?? error) as Error;
+    throw new ConnectionError(
+      `${name} could not be reached: ${message || String(cause)}; see whether it runs, and the location`,
+      { cause: cause ?? error },
+    );
+  }
+}
+
+function toOptions(settings: IovalkeySettings, connector: Connector | undefined): RedisOptions {
+  const { address, connectTimeoutMs, tls } = settings;
+  return {
+    ...address,
+    // IPv6 as well; iovalkey tries it by itself only when it dials again, which is not its business here.
+    family: 0,
+    ...(tls && !connector ? { tls: toNodeTls(tls, "host" in address ? address.host : undefined) } : {}),
+    ...(connector && "host" in address ? { Connector: connectorClass(connector, address, tls !== undefined) } : {}),
+    lazyConnect: true,
+    enableReadyCheck: false,
+    enableOfflineQueue: false,
+    autoResubscribe: false,
+    autoResendUnfulfilledCommands: false,
+    // Dialling again, retries and deadlines are those of LazyConnection.
+    retryStrategy: () => null,
+    maxRetriesPerRequest: 0,
+    connectTimeout: connectTimeoutMs,
+    disconnectTimeout: END_MS,
+  };
+}
+
+function toNodeTls({ insecure, ca, cert, key, servername = "" }: TlsSettings, host = ""): NodeTlsOptions {
+  // Names only: an address is no server name (RFC 6066 §3).
+  const name = servername || (/^[\d.]+$|:/.test(host) ? "" : host);
+  return {
+    rejectUnauthorized: !insecure,
+    ...(name === "" ? {} : { servername: name }),
+    ...(ca === undefined ? {} : { ca }),
+    ...(cert === undefined ? {} : { cert }),
+    ...(key === undefined ? {} : { key }),
+  };
+}
+
+function connectorClass(connector: Connector, address: Address, tls: boolean): RedisOptions["Connector"] {
+  return class extends AbstractConnector {
+    constructor() {
+      super(END_MS);
+    }
+
+    override async connect(): ReturnType<AbstractConnector["connect"]> {
+      const duplex = new ByteDuplex(await connector({ host: address.host, port: address.port, tls }));
+      // iovalkey calls it a socket, and uses no more of it than ByteDuplex has.
+      this.stream = duplex as unknown as typeof this.stream;
+      return this.stream;
+    }
+  };
+}
+
+class IovalkeyConnection implements Connection {
+  readonly #client: Redis;
+  readonly #name: string;
+  readonly #scripts = new ScriptRunner((commands, options) => this.send(commands, options));
+  /** Rejects when the server refused the credentials. */
+  #greeted: Promise<void> | undefined;
+
+  constructor(client: Redis, name: string) {
+    this.#client = client;
+    this.#name = name;
+  }
+
+  /**
+   * Logs in, and chooses the database. iovalkey would do both, but tells nobody when the server refuses. The credentials
+   * are on their way when this resolves: the first flight follows at once, and fails when they are refused. A database is
+   * waited for, lest commands meant for it run in another.
+   */
+  async greet({ username, password, database }: IovalkeySettings): Promise<void> {
+    const login = username === undefined ? [] : [username];
+    const greetings: Command[] = [
+      ...(password === undefined ? [] : [["AUTH", ...login, password] as Command]),
+      ...(database === 0 ? [] : [["SELECT", String(database)] as Command]),
+    ];
+    if (greetings.length === 0) return;
+    const greeted = this.#exchange(greetings).then((replies) => {
+      const refused = replies.find((reply) => reply instanceof ReplyError);
+      if (refused) throw this.#refusal(refused);
+      this.#greeted = undefined;
+    });
+    this.#greeted = greeted;
+    // Told by the flights that wait for it.
+    greeted.catch(() => {});
+    if (database !== 0) await greeted;
+  }
+
+  async send(commands: readonly Command[], options?: SendOptions): Promise<Reply[]> {
+    if (commands.length === 0) return [];
+    const answered = options?.atomic ? this.#transaction(commands) : this.#exchange(commands);
+    if (this.#greeted) await Promise.all([this.#greeted, answered]);
+    return answered;
+  }
+
+  script(script: Script, keys: readonly string[], args: readonly Argument[], options?: SendOptions): Promise<Reply> {
+    return this.#scripts.run(script, keys, args, options);
+  }
+
+  async *scan({ match, count }: ScanOptions): AsyncIterable<string[]> {
+    const one = async (command: Command): Promise<Reply> => (await this.send([command]))[0] ?? null;
+    yield* scanServer(one, match, count);
+  }
+
+  async close(): Promise<void> {
+    this.#client.disconnect();
+    this.#client.stream?.destroy();
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  async #transaction(commands: readonly Command[]): Promise<Reply[]> {
+    const replies = await this.#exchange([["MULTI"], ...commands, ["EXEC"]]);
+    const ran = replies.at(-1);
+    if (ran instanceof ReplyError) throw ran;
+    if (!Array.isArray(ran)) throw new ConnectionError(`${this.#name} gave up an atomic flight; repeat it`);
+    return ran;
+  }
+
+  /** One write, however many commands. */
+  async #exchange(commands: readonly Command[]): Promise<Reply[]> {
+    const sent = commands.map(toSent);
+    const [first] = sent;
+    if (first && sent.length === 1) this.#client.sendCommand(first);
+    else {
+      const pipeline = this.#client.pipeline();
+      for (const command of sent) pipeline.sendCommand(command);
+      // Always resolves; the commands tell what became of each.
+      void pipeline.exec();
+    }
+    const settled = await Promise.allSettled(sent.map(({ promise }) => promise as Promise<unknown>));
+    return settled.map((one, i) =>
+      one.status === "fulfilled" ? toReply(one.value, commands[i]?.[0]) : this.#failed(one.reason),
+    );
+  }
+
+  /** The server's own errors are replies; all others mean that the connection is lost. */
+  #failed(error: unknown): ReplyError {
+    if (error instanceof Error && error.name === "ReplyError") return toReplyError(error);
+    const message = error instanceof Error ? error.message : String(error);
+    throw new ConnectionError(`the connection to ${this.#name} was lost: ${message}; see whether it runs`, {
+      cause: error,
+    });
+  }
+
+  #refusal({ message }: ReplyError): ConnectionError {
+    return new ConnectionError(
+      `${this.#name} refused the connection: ${message}; see the username, the password and the database`,
+    );
+  }
+}
+
+function toSent(command: Command): Sent {
+  const [name, ...args] = command;
+  // Upper case: iovalkey reshapes the arguments and replies of some commands, which it knows in lower case.
+  return new Sent(name.toUpperCase(), args.map(toArgument), { replyEncoding: null });
+}
+
+function toArgument(part: Argument): string | Buffer {
+  return typeof part === "string" ? part : Buffer.from(part.buffer, part.byteOffset, part.byteLength);
+}

@@ -1,0 +1,26 @@
+import type { Connection } from "../core/connection.js";
+import { ConfigurationError } from "../core/errors.js";
+
+/** Stands for a connection where only invocations can have one. Every command says so, before any I/O. */
+export function outsideInvocation(name: string): Connection {
+  const refusal = () =>
+    new ConfigurationError(
+      `${name}: this host's sockets belong to one request each, and this cache to none; ` +
+        "inside the handler use cache.for({ waitUntil: (p) => ctx.waitUntil(p) }), and close that when the request is done",
+    );
+  const close = async (): Promise<void> => {};
+  return {
+    send: async () => {
+      throw refusal();
+    },
+    script: async () => {
+      throw refusal();
+    },
+    // biome-ignore lint/correctness/useYield: there is nothing to scan
+    async *scan() {
+      throw refusal();
+    },
+    close,
+    [Symbol.asyncDispose]: close,
+  };
+}

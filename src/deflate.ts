@@ -1,0 +1,1 @@
+export { type DeflateOptions, deflate } from "./compressors/deflate.js";

@@ -1,0 +1,1 @@
+export { type GzipOptions, gzip } from "./compressors/gzip.js";

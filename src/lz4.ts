@@ -1,0 +1,1 @@
+export { type Lz4Options, lz4 } from "./compressors/lz4.js";

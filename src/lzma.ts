@@ -1,0 +1,1 @@
+export { type LzmaOptions, lzma } from "./compressors/lzma.js";

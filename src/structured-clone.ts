@@ -1,0 +1,1 @@
+export { structuredClone } from "./serializers/structured-clone.js";

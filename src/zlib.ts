@@ -1,0 +1,1 @@
+export { type ZlibOptions, zlib } from "./compressors/zlib.js";

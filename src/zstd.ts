@@ -1,0 +1,1 @@
+export { type ZstdOptions, zstd } from "./compressors/zstd.js";
