@@ -1,5 +1,5 @@
 import type { ConnectionOptions as NodeTlsOptions } from "node:tls";
-import { AbstractConnector, Redis, type RedisOptions, Command as Sent } from "iovalkey";
+import { AbstractConnector, Pipeline, Redis, type RedisOptions, Command as Sent } from "iovalkey";
 import type { Argument, Command, Connection, Reply, ScanOptions, SendOptions } from "../core/connection.js";
 import { ConnectionError, ReplyError, TimeoutError } from "../core/errors.js";
 import type { Address } from "../core/location.js";
@@ -7,7 +7,7 @@ import type { Script } from "../core/script.js";
 import { ByteDuplex } from "./byte-duplex.js";
 import type { Connector } from "./connector.js";
 import { withDeadline } from "./deadline.js";
-import { toReply, toReplyError } from "./iovalkey-replies.js";
+import { toReply, toReplyError, toShape } from "./iovalkey-replies.js";
 import { scanServer } from "./scan-server.js";
 import { ScriptRunner } from "./script-runner.js";
 
@@ -67,8 +67,8 @@ function toOptions(settings: IovalkeySettings, connector: Connector | undefined)
     ...address,
     // IPv6 as well; iovalkey tries it by itself only when it dials again, which is not its business here.
     family: 0,
-    ...(tls && !connector ? { tls: toNodeTls(tls, "host" in address ? address.host : undefined) } : {}),
-    ...(connector && "host" in address ? { Connector: connectorClass(connector, address, tls !== undefined) } : {}),
+    ...(tls && !connector && { tls: toNodeTls(tls, "host" in address ? address.host : "") }),
+    ...(connector && "host" in address && { Connector: connectorClass(connector, address, tls !== undefined) }),
     lazyConnect: true,
     enableReadyCheck: false,
     enableOfflineQueue: false,
@@ -82,7 +82,7 @@ function toOptions(settings: IovalkeySettings, connector: Connector | undefined)
   };
 }
 
-function toNodeTls({ insecure, ca, cert, key, servername = "" }: TlsSettings, host = ""): NodeTlsOptions {
+function toNodeTls({ insecure, ca, cert, key, servername = "" }: TlsSettings, host: string): NodeTlsOptions {
   // Names only: an address is no server name (RFC 6066 §3).
   const name = servername || (/^[\d.]+$|:/.test(host) ? "" : host);
   return {
@@ -94,14 +94,16 @@ function toNodeTls({ insecure, ca, cert, key, servername = "" }: TlsSettings, ho
   };
 }
 
-function connectorClass(connector: Connector, address: Address, tls: boolean): RedisOptions["Connector"] {
+function connectorClass(connector: Connector, address: Address, tls: boolean): NonNullable<RedisOptions["Connector"]> {
   return class extends AbstractConnector {
     constructor() {
       super(END_MS);
     }
 
     override async connect(): ReturnType<AbstractConnector["connect"]> {
+      this.connecting = true;
       const duplex = new ByteDuplex(await connector({ host: address.host, port: address.port, tls }));
+      if (!this.connecting) throw duplex.destroy(new Error("closed while it was dialled")).errored;
       // iovalkey calls it a socket, and uses no more of it than ByteDuplex has.
       this.stream = duplex as unknown as typeof this.stream;
       return this.stream;
@@ -147,7 +149,11 @@ class IovalkeyConnection implements Connection {
   async send(commands: readonly Command[], options?: SendOptions): Promise<Reply[]> {
     if (commands.length === 0) return [];
     const answered = options?.atomic ? this.#transaction(commands) : this.#exchange(commands);
-    if (this.#greeted) await Promise.all([this.#greeted, answered]);
+    if (this.#greeted) {
+      // What was answered to strangers is no answer.
+      answered.catch(() => {});
+      await this.#greeted;
+    }
     return answered;
   }
 
@@ -156,8 +162,7 @@ class IovalkeyConnection implements Connection {
   }
 
   async *scan({ match, count }: ScanOptions): AsyncIterable<string[]> {
-    const one = async (command: Command): Promise<Reply> => (await this.send([command]))[0] ?? null;
-    yield* scanServer(one, match, count);
+    yield* scanServer((command) => this.send([command]), match, count);
   }
 
   async close(): Promise<void> {
@@ -174,7 +179,7 @@ class IovalkeyConnection implements Connection {
     const ran = replies.at(-1);
     if (ran instanceof ReplyError) throw ran;
     if (!Array.isArray(ran)) throw new ConnectionError(`${this.#name} gave up an atomic flight; repeat it`);
-    return ran;
+    return ran.map((reply, i) => toShape(reply, commands[i]?.[0]));
   }
 
   /** One write, however many commands. */
@@ -183,14 +188,14 @@ class IovalkeyConnection implements Connection {
     const [first] = sent;
     if (first && sent.length === 1) this.#client.sendCommand(first);
     else {
-      const pipeline = this.#client.pipeline();
+      const pipeline = new Pipeline(this.#client);
       for (const command of sent) pipeline.sendCommand(command);
-      // Always resolves; the commands tell what became of each.
+      // The commands themselves tell what became of each.
       void pipeline.exec();
     }
     const settled = await Promise.allSettled(sent.map(({ promise }) => promise as Promise<unknown>));
     return settled.map((one, i) =>
-      one.status === "fulfilled" ? toReply(one.value, commands[i]?.[0]) : this.#failed(one.reason),
+      one.status === "fulfilled" ? toShape(toReply(one.value), commands[i]?.[0]) : this.#failed(one.reason),
     );
   }
 

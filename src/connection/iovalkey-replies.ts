@@ -7,16 +7,21 @@ const CODED = /^([A-Z][A-Z0-9_]*) (.*)$/s;
 const [PLUS, CR, LF] = [0x2b, 0x0d, 0x0a] as const;
 const LONGEST_STATUS = 64;
 
-/** iovalkey's reply in the port's shape: status replies as strings, maps as arrays of pairs, errors in their place. */
-export function toReply(value: unknown, command = ""): Reply {
+/** iovalkey's reply as data: status replies as strings, errors in their place. Maps are still flat. */
+export function toReply(value: unknown): Reply {
   if (value === null || typeof value === "number") return value;
   if (value instanceof Uint8Array) return status(value) ?? value;
-  if (Array.isArray(value)) {
-    const items = value.map((item) => toReply(item));
-    return MAPS.has(command.toUpperCase()) ? pairs(items) : items;
-  }
+  if (Array.isArray(value)) return value.map(toReply);
   if (value instanceof Error) return toReplyError(value);
   return new ReplyError("ERR", `a reply of an unknown kind, ${typeof value}`);
+}
+
+/** The reply in the port's shape: a map as an array of pairs. */
+export function toShape(reply: Reply, command = ""): Reply {
+  if (!Array.isArray(reply) || !MAPS.has(command.toUpperCase())) return reply;
+  const pairs: Reply[] = [];
+  for (let i = 0; i + 1 < reply.length; i += 2) pairs.push(reply.slice(i, i + 2));
+  return pairs;
 }
 
 /** The server's error. Without a cause: iovalkey's own carries the command's arguments, passwords included. */
@@ -38,8 +43,3 @@ function status(bytes: Uint8Array): string | undefined {
   return bytes.every((byte) => byte >= 0x20 && byte < 0x7f) ? String.fromCharCode(...bytes) : undefined;
 }
 
-function pairs(items: readonly Reply[]): Reply[] {
-  const paired: Reply[] = [];
-  for (let i = 0; i + 1 < items.length; i += 2) paired.push([items[i] ?? null, items[i + 1] ?? null]);
-  return paired;
-}

@@ -62,7 +62,8 @@ export class LazyConnection implements Connection {
         yield next.value;
       }
     } finally {
-      await batches.return?.();
+      // Not waited for: a scan that hangs ends when its batch comes, which may be never.
+      batches.return?.().catch(() => {});
     }
   }
 
@@ -96,7 +97,11 @@ export class LazyConnection implements Connection {
     const timeoutMs = options?.timeoutMs;
     const ms = timeoutMs === undefined || timeoutMs > commandTimeoutMs ? commandTimeoutMs : timeoutMs;
     return new Promise((resolve, reject) => {
+      let over = false;
       const failed = (error: unknown): void => {
+        // A flight that was given up counts once, and is not repeated when its connection ends later.
+        if (over) return;
+        over = true;
         timer.clear();
         this.#failed(connection, error);
         if (again || !options?.idempotent || !this.#mayRepeat(error)) reject(error);

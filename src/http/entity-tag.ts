@@ -24,7 +24,7 @@ export function weaklyEqual(a: EntityTag, b: EntityTag): boolean {
   return a.opaque === b.opaque;
 }
 
-/** Only strong tags are strongly equal, and what has no quotes is no tag. */
+/** Only strong tags are strongly equal. */
 export function stronglyEqual(a: EntityTag, b: EntityTag): boolean {
-  return !a.weak && !b.weak && a.opaque === b.opaque && a.opaque.startsWith('"');
+  return !a.weak && !b.weak && a.opaque === b.opaque;
 }

@@ -52,7 +52,7 @@ function isAbout({ fields }: StoredResponse, update: Fields): boolean {
   const other = validatorsOf(update);
   if (other.etag !== undefined) {
     const tag = parseEntityTag(other.etag);
-    const equal = tag.weak || !tag.opaque.startsWith('"') ? weaklyEqual : stronglyEqual;
+    const equal = tag.weak ? weaklyEqual : stronglyEqual;
     return mine.etag !== undefined && equal(tag, parseEntityTag(mine.etag));
   }
   return other.lastModified === undefined || other.lastModified === mine.lastModified;

@@ -1,0 +1,39 @@
+import { describe, expect, it, vi } from "vitest";
+import { brotli } from "../../src/compressors/brotli.js";
+import { optionalPackage } from "../../src/compressors/optional-package.js";
+import { zstd } from "../../src/compressors/zstd.js";
+import { ConfigurationError } from "../../src/core/errors.js";
+import { TEXT } from "../contract/compressor.js";
+
+describe("where something is missing", () => {
+  it("brotli() and zstd() name the function and the runtimes that have it", () => {
+    vi.spyOn(process, "getBuiltinModule").mockReturnValue({});
+    expect(() => brotli().compress(TEXT)).toThrow(ConfigurationError);
+    expect(() => brotli().compress(TEXT)).toThrow("brotli() needs brotliCompressSync of node:zlib");
+    expect(() => zstd().compress(TEXT)).toThrow("use Node from 22.15, or zlib()");
+    expect(() => zstd().decompress(TEXT, 1)).toThrow("zstd() needs zstdDecompressSync of node:zlib");
+  });
+
+  it("a package is named with how to install it, and tried again later", async () => {
+    const load = vi
+      .fn(() => Promise.resolve("module"))
+      .mockRejectedValueOnce(new Error("Cannot find package 'x'\n at"));
+    const get = optionalPackage("x", "xz()", load);
+    const failed = get();
+    await expect(failed).rejects.toThrow(ConfigurationError);
+    await expect(failed).rejects.toThrow(
+      "xz() needs the package x, which could not be loaded (Cannot find package 'x'); run: npm install x",
+    );
+    await expect(failed).rejects.toMatchObject({ cause: expect.any(Error) });
+    expect(await get()).toBe("module");
+  });
+
+  it("a package is loaded once for all who ask, who then are answered at once", async () => {
+    const load = vi.fn(() => Promise.resolve("module"));
+    const get = optionalPackage("x", "xz()", load);
+    expect(load).not.toHaveBeenCalled();
+    expect(await Promise.all([get(), get(), get()])).toEqual(["module", "module", "module"]);
+    expect(get()).toBe("module");
+    expect(load).toHaveBeenCalledOnce();
+  });
+});
