@@ -4,13 +4,13 @@ import type { HerdCase } from "./herd.ts";
 import type { LoadCase } from "./load.ts";
 import type { GridCase } from "./stores/grid.ts";
 
-export interface GridResult {
+export interface Result<Case> {
   readonly environment: Environment;
-  readonly cases: readonly GridCase[];
+  readonly cases: readonly Case[];
 }
 
-/** Calls per second of the baseline, and the ratio of each contender to it. */
-export function gridTable({ cases }: GridResult): Table {
+/** Calls per second of the first contender, and the ratio of each other one to it. */
+export function gridTable({ cases }: Result<GridCase>): Table {
   const [baseline, ...others] = cases[0]?.contenders.map(({ name }) => name) ?? [];
   return {
     columns: ["operation", "value", "callers", `${baseline}, calls/s`, ...others],
@@ -24,24 +24,14 @@ export function gridTable({ cases }: GridResult): Table {
   };
 }
 
-export interface LoadResult {
-  readonly environment: Environment;
-  readonly cases: readonly LoadCase[];
-}
-
-export function loadTable({ cases }: LoadResult): Table {
+export function loadTable({ cases }: Result<LoadCase>): Table {
   return {
     columns: ["program", "import, ms", "process beyond an empty one, ms"],
     rows: cases.map(({ name, importMs, processMs }) => [name, importMs.toFixed(1), processMs.toFixed(1)]),
   };
 }
 
-export interface HerdResult {
-  readonly environment: Environment;
-  readonly cases: readonly HerdCase[];
-}
-
-export function herdTable({ cases }: HerdResult): Table {
+export function herdTable({ cases }: Result<HerdCase>): Table {
   return {
     columns: [
       "library",
@@ -50,10 +40,10 @@ export function herdTable({ cases }: HerdResult): Table {
       "p99, ms",
       "commands",
       "expiring: loads",
-      "blocked calls",
+      "held up",
       "p50, ms",
       "p99, ms",
-      "commands per call",
+      "commands",
     ],
     rows: cases.map(({ name, cold, expiring }) => [
       name,
@@ -65,7 +55,7 @@ export function herdTable({ cases }: HerdResult): Table {
       count(expiring.blocked),
       expiring.p50Ms.toFixed(1),
       expiring.p99Ms.toFixed(1),
-      (expiring.commands / expiring.calls).toFixed(2),
+      count(expiring.commands),
     ]),
   };
 }

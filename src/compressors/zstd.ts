@@ -1,5 +1,6 @@
 import type { Compressor } from "../core/compressor.js";
 import { isBoolean } from "../core/options.js";
+import { damaged, tooLong } from "./failures.js";
 import { builtin, compressWith, decompressWith } from "./node-zlib.js";
 import { type CompressorOptions, compressorOptions, isWhole } from "./options.js";
 
@@ -10,13 +11,14 @@ export interface ZstdOptions extends CompressorOptions {
   checksum?: boolean;
 }
 
-const RUNTIMES = "Node from 22.15";
+const RUNTIMES = "Node from 22.15, Bun or Deno";
 const FACTORY = "zstd()";
 /** Parameters of encoder and decoder. Source: zstd.h */
 const [LEVEL, CHECKSUM, WINDOW_LOG_MAX] = [100, 201, 100];
 
 /**
- * Zstandard (RFC 8878), as Python's `compression.zstd` and its like read and write it; needs a node:zlib that has it.
+ * Zstandard (RFC 8878), as Python's `compression.zstd` and its like read and write it; needs a node:zlib
+ * that has it: Node from 22.15, Bun, Deno.
  * @throws {ConfigurationError} on wrong options, and (at the first use) in runtimes without it
  */
 export function zstd(options: ZstdOptions = {}): Compressor {
@@ -26,13 +28,36 @@ export function zstd(options: ZstdOptions = {}): Compressor {
   return {
     name: "zstd",
     minLength,
-    recognizes: (bytes) => bytes[0] === 0x28 && bytes[1] === 0xb5 && bytes[2] === 0x2f && bytes[3] === 0xfd,
+    recognizes: isZstdFrame,
     compress: (bytes) => compressWith(builtin("zstdCompressSync", FACTORY, RUNTIMES), bytes, { params }),
-    decompress: (bytes, maxLength) =>
-      decompressWith(builtin("zstdDecompressSync", FACTORY, RUNTIMES), "zstd", bytes, maxLength, {
+    decompress(bytes, maxLength) {
+      const run = builtin("zstdDecompressSync", FACTORY, RUNTIMES);
+      const length = contentLength(bytes);
+      if (length !== undefined && length > maxLength) throw tooLong(maxLength);
+      const result = decompressWith(run, "zstd", bytes, maxLength, {
         params: { [WINDOW_LOG_MAX]: windowLog(maxLength) },
-      }),
+      });
+      // Not all runtimes notice by themselves.
+      if (length !== undefined && length !== result.length) throw damaged("zstd", "it ends too early");
+      return result;
+    },
   };
+}
+
+function isZstdFrame(bytes: Uint8Array): boolean {
+  return bytes[0] === 0x28 && bytes[1] === 0xb5 && bytes[2] === 0x2f && bytes[3] === 0xfd;
+}
+
+/** What a frame says about the length of its content; `undefined` when it says nothing. Source: RFC 8878 §3.1.1.1 */
+function contentLength(bytes: Uint8Array): number | undefined {
+  const descriptor = bytes[4] ?? 0;
+  const hasWindow = (descriptor & 0x20) === 0;
+  const size = [hasWindow ? 0 : 1, 2, 4, 8][descriptor >> 6] as number;
+  const start = 5 + (hasWindow ? 1 : 0) + ([0, 1, 2, 4][descriptor & 3] as number);
+  if (!isZstdFrame(bytes) || size === 0 || start + size > bytes.length) return undefined;
+  const digits = bytes.subarray(start, start + size);
+  const length = digits.reduceRight((sum, byte) => 256 * sum + byte, 0);
+  return size === 2 ? length + 256 : length;
 }
 
 /** A frame's header says how much memory its decoder takes: 8 MiB must be taken (RFC 8878 §3.1.1.1.2), more than the value is long need not. */

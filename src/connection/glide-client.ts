@@ -32,6 +32,9 @@ export interface GlideSettings {
   readonly logLevel: GlideLogLevel;
 }
 
+/** GLIDE has no build for this platform. */
+export class GlideMissingError extends ConfigurationError {}
+
 /** GLIDE rejects flights over this number instead of queueing them; the deadline bounds how many there can be. */
 const IN_FLIGHT = 1_000_000;
 
@@ -60,16 +63,14 @@ async function required(): Promise<Module | undefined> {
   }
 }
 
-/** Opens a client. @throws {ConnectionError} @throws {ConfigurationError} when GLIDE has no build for this platform */
+/** Opens a client. @throws {ConnectionError} @throws {GlideMissingError} */
 export async function openGlide(settings: GlideSettings): Promise<Connection> {
   let module: Module;
   try {
     module = await load(settings.logLevel);
   } catch (cause) {
     loading = undefined;
-    throw new ConfigurationError("valkey-glide can't be loaded on this platform; use another connection factory", {
-      cause,
-    });
+    throw new GlideMissingError("valkey-glide can't be loaded on this platform; use iovalkey()", { cause });
   }
   try {
     const client = settings.cluster

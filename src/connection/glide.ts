@@ -21,15 +21,20 @@ export interface GlideOptions extends ConnectionOptions {
  * @throws {ConfigurationError} on wrong options
  */
 export function glide(options: GlideOptions = {}): ConnectionFactory {
-  return glideFactory("glide", options);
+  return glideFactory("glide", options, openGlide);
 }
 
 /** As `glide`, to a Valkey cluster; the location names one node or several. @throws {ConfigurationError} on wrong options */
 export function glideCluster(options: GlideOptions = {}): ConnectionFactory {
-  return glideFactory("glideCluster", options);
+  return glideFactory("glideCluster", options, openGlide);
 }
 
-function glideFactory(name: "glide" | "glideCluster", options: GlideOptions): ConnectionFactory {
+/** @param open dials; it may open something else than GLIDE in its place */
+export function glideFactory(
+  name: "glide" | "glideCluster",
+  options: GlideOptions,
+  open: (settings: GlideSettings, location: Location) => Promise<Connection>,
+): ConnectionFactory {
   checkOptions<GlideOptions>(name, options, {
     ...connectionChecks,
     logLevel: isOneOf("off", "error", "warn", "info", "debug"),
@@ -39,15 +44,15 @@ function glideFactory(name: "glide" | "glideCluster", options: GlideOptions): Co
     connect(location) {
       const settings = toSettings(name, location, options);
       const maxIdleMs = options.maxIdle === null ? Infinity : toMs(options.maxIdle ?? "60s", "maxIdle");
-      const key = `${name} ${maxIdleMs} ${JSON.stringify(settings)}`;
-      return shared(key, () => connection(settings, maxIdleMs));
+      const key = `${name} ${open.name} ${maxIdleMs} ${JSON.stringify(settings)}`;
+      return shared(key, () => connection(() => open(settings, location), settings, maxIdleMs));
     },
   };
 }
 
-function connection(settings: GlideSettings, maxIdleMs: number): Connection {
+function connection(dial: () => Promise<Connection>, settings: GlideSettings, maxIdleMs: number): Connection {
   const { name, connectTimeoutMs, commandTimeoutMs, cluster } = settings;
-  return new LazyConnection(() => openGlide(settings), {
+  return new LazyConnection(dial, {
     name,
     connectTimeoutMs,
     commandTimeoutMs,

@@ -45,10 +45,11 @@ export async function openIovalkey(settings: IovalkeySettings, connector: Connec
     cause ??= error;
   });
   const connection = new IovalkeyConnection(client, name);
-  const late = () => new TimeoutError(`${name} could not be reached within ${connectTimeoutMs} ms; see whether it runs`);
+  const late = () =>
+    new TimeoutError(`${name} could not be reached within ${connectTimeoutMs} ms; see whether it runs`);
   try {
-    await withDeadline(client.connect(), connectTimeoutMs, late);
-    await connection.greet(settings);
+    const ready = client.connect().then(() => connection.greet(settings));
+    await withDeadline(ready, connectTimeoutMs, late);
     return connection;
   } catch (error) {
     await connection.close();

@@ -42,4 +42,3 @@ function status(bytes: Uint8Array): string | undefined {
   if (around[0] !== PLUS || around[length + 1] !== CR || around[length + 2] !== LF) return undefined;
   return bytes.every((byte) => byte >= 0x20 && byte < 0x7f) ? String.fromCharCode(...bytes) : undefined;
 }
-

@@ -76,6 +76,11 @@ export function toSettings(location: Location, options: IovalkeyOptions): Iovalk
       `location: iovalkey() can't serve ${display}, as it speaks RESP2 alone; leave "protocol" out of the URL`,
     );
   }
+  if (scheme === "unix" && options.connector) {
+    throw new ConfigurationError(
+      `iovalkey: a connector dials addresses, and ${display} is a socket; leave option "connector" out, or give a valkey:// URL`,
+    );
+  }
   return {
     name: display,
     address: address ?? { path },

@@ -1,10 +1,13 @@
 import { isForOrigin } from "./conditional.js";
 import type { RequestHead } from "./exchange.js";
-import { type Fields, fieldValue, hasControlCharacter, hasField, listMembers, trim, withoutFields } from "./fields.js";
+import { type Fields, fieldValue, hasControlCharacter, hasField, listMembers, trim } from "./fields.js";
 import { isAnsweredFromStore, overridesMethod } from "./methods.js";
 
-/** Fields that many applications believe though any client can send them: what they change is not in the key. */
-export const UNKEYED_FIELDS: readonly string[] = [
+/**
+ * Fields that many applications believe though any client can send them: what they change is not in the key, and would be
+ * stored for others. To be taken off (`withoutFields`) before the origin sees the request.
+ */
+export const UNKEYED_FIELDS: ReadonlySet<string> = new Set([
   "forwarded",
   "x-forwarded-host",
   "x-forwarded-path",
@@ -18,7 +21,7 @@ export const UNKEYED_FIELDS: readonly string[] = [
   "x-original-host",
   "x-original-url",
   "x-rewrite-url",
-];
+]);
 
 /** Why a request is neither answered from the store nor its response stored. */
 export type Bypass = "method" | "method-override" | "body" | "cookie" | "upgrade" | "precondition" | "malformed";
@@ -69,9 +72,4 @@ function isListed(name: string, allowed: readonly string[]): boolean {
 /** Whether a request may wait for another's response: not with credentials, nor when its response may not be stored. */
 export function mayCollapse(fields: Fields, noStore: boolean): boolean {
   return !noStore && !hasField(fields, "authorization") && !hasField(fields, "cookie");
-}
-
-/** A request without the fields that are not in its key, so that what they change can't be stored for others. */
-export function withoutUnkeyed(fields: Fields, names: readonly string[]): Fields {
-  return withoutFields(fields, new Set(names.map((name) => name.toLowerCase())));
 }

@@ -3,7 +3,7 @@ import type { Serializer } from "../core/serializer.js";
 
 /**
  * V8's structured clone, as `node:v8` has it: holds `Map`, `Set`, `Date`, `RegExp`, errors, bigints, binary data,
- * `undefined`, cycles. For Node and Bun, each of which reads only what its own kind wrote.
+ * `undefined`, cycles. For Node, Deno and Bun; the last neither reads what the others wrote nor the other way round.
  *
  * Only for a store that nobody hostile can write to: reading made-up bytes can take much memory, as V8 believes the
  * lengths in them. `serialize` throws a `TypeError` for functions, symbols, promises and the like; `deserialize` throws

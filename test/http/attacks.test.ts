@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
-import { bypassReason, UNKEYED_FIELDS, withoutUnkeyed } from "../../src/http/admission.js";
+import { bypassReason, UNKEYED_FIELDS } from "../../src/http/admission.js";
 import { cacheKey } from "../../src/http/cache-key.js";
+import { withoutFields } from "../../src/http/fields.js";
 import { selector, varyNames } from "../../src/http/vary.js";
 import { evaluate, fields, type Lines, request, response, stored, whyNot } from "./exchanges.js";
 
@@ -17,7 +18,7 @@ function isShared(vary: string | string[], one: Lines, other: Lines): boolean {
 describe("unkeyed input", () => {
   it("by forwarding fields reaches neither the key nor the origin", () => {
     for (const name of ["x-forwarded-host", "x-forwarded-scheme", "x-forwarded-proto", "x-original-url", "forwarded"]) {
-      expect(withoutUnkeyed(fields({ [name]: "evil" }), UNKEYED_FIELDS)).toEqual([]);
+      expect(withoutFields(fields({ [name]: "evil" }), UNKEYED_FIELDS)).toEqual([]);
     }
   });
 
@@ -136,8 +137,8 @@ describe("oversized and malformed input", () => {
     expect(cacheKey(`https://example.com/${"a".repeat(2 ** 20)}`, KEY)).toEqual({ refused: "url-too-long" });
   });
 
-  it("as a field of 1 MB is read in time that grows with its length alone", () => {
-    const long = (unit: string): string => unit.repeat(2 ** 20 / unit.length);
+  it("as a field of 256 kB is read in time that grows with its length alone", () => {
+    const long = (unit: string): string => unit.repeat(2 ** 18 / unit.length);
     for (const unit of ["a", ",", '"', " ", "max-age=1,", '\\"', "; ", "=", "a b"]) {
       evaluate(response({ "cache-control": long(unit), vary: long(unit), expires: long(unit), etag: long(unit) }));
       evaluate(

@@ -1,9 +1,9 @@
-import { bypassReason, UNKEYED_FIELDS, withoutUnkeyed } from "../../src/http/admission.js";
+import { bypassReason, UNKEYED_FIELDS } from "../../src/http/admission.js";
 import { cacheKey } from "../../src/http/cache-key.js";
 import { cacheStatus, type Forwarded } from "../../src/http/cache-status.js";
 import { isNotModified, notModifiedFields, unconditional } from "../../src/http/conditional.js";
 import type { RequestHead, ResponseHead } from "../../src/http/exchange.js";
-import { type Fields, fieldValue } from "../../src/http/fields.js";
+import { type Fields, fieldValue, withoutFields } from "../../src/http/fields.js";
 import { invalidatedUrls } from "../../src/http/invalidation.js";
 import { makePolicy, type PolicyOptions } from "../../src/http/policy.js";
 import { answerRange, partialFields, unsatisfiableFields } from "../../src/http/range.js";
@@ -53,7 +53,7 @@ export class TinyCache {
 
   send(lines: Lines = {}, method = "GET", url?: string): Answer {
     const sent = request(lines, method, url);
-    const asked = { ...sent, fields: withoutUnkeyed(sent.fields, UNKEYED_FIELDS) };
+    const asked = { ...sent, fields: withoutFields(sent.fields, UNKEYED_FIELDS) };
     const key = cacheKey(asked.url, { hosts: undefined, maxUrlLength: 8_192 });
     const bypass = bypassReason(asked, false, { cookies: [] });
     if ("refused" in key) return this.#forward(asked, "bypass");

@@ -1,0 +1,74 @@
+import { readdir, readFile, writeFile } from "node:fs/promises";
+import { type Environment, readResult } from "./harness/results.ts";
+import { type Table, toMarkdown } from "./harness/table.ts";
+import type { HerdCase } from "./herd.ts";
+import type { LoadCase } from "./load.ts";
+import type { GridCase } from "./stores/grid.ts";
+import { gridTable, herdTable, loadTable, type Result } from "./tables.ts";
+
+/**
+ * Writes the tables of results/*.json into the documents, each between `<!-- bench:NAME -->` and `<!-- /bench -->`.
+ * With `--check` nothing is written, and a document that says something else is an error.
+ */
+const root = new URL("../", import.meta.url);
+const blocks = /(<!-- bench:([\w-]+) -->\n)[^]*?(<!-- \/bench -->)/g;
+
+const tables: Readonly<Record<string, () => Promise<string | undefined>>> = {
+  basic: () => written<GridCase>("basic", (result) => gridTable(atOneKilobyte(result))),
+  "basic-all": () => written<GridCase>("basic", gridTable),
+  load: () => written<LoadCase>("load", loadTable),
+  herd: () => written<HerdCase>("herd", herdTable),
+  "herd-hit": () => written<GridCase>("herd-hit", (result) => gridTable(atOneKilobyte(result))),
+};
+
+const isCheck = process.argv.includes("--check");
+for (const document of await documents()) {
+  const before = await readFile(document, "utf8");
+  const after = await filled(before);
+  if (after === before) continue;
+  const path = document.pathname.slice(root.pathname.length);
+  if (isCheck) {
+    console.error(`${path} does not say what bench/results says; run node bench/report.ts`);
+    process.exitCode = 1;
+  } else {
+    await writeFile(document, after);
+    console.log(`${path} has the new results.`);
+  }
+}
+
+async function documents(): Promise<URL[]> {
+  const folders = ["./", "docs/", "bench/"].map((folder) => new URL(folder, root));
+  const files = await Promise.all(
+    folders.map(async (folder) => (await readdir(folder)).map((name) => new URL(name, folder))),
+  );
+  return files.flat().filter(({ pathname }) => pathname.endsWith(".md"));
+}
+
+async function filled(text: string): Promise<string> {
+  const made = new Map<string, string>();
+  for (const [, , name = ""] of text.matchAll(blocks)) {
+    const table = tables[name];
+    if (!table) throw new Error(`there is no table bench:${name}; there are ${Object.keys(tables).join(", ")}`);
+    made.set(name, (await table()) ?? "");
+  }
+  return text.replace(blocks, (block, begin: string, name: string, end: string) => {
+    const table = made.get(name);
+    return table ? `${begin}${table}\n${end}` : block;
+  });
+}
+
+/** The table of a result and what it was measured on; `undefined` before the first run. */
+async function written<Case>(name: string, table: (result: Result<Case>) => Table): Promise<string | undefined> {
+  const result = (await readResult(name)) as Result<Case> | undefined;
+  return result && `${toMarkdown(table(result))}\n\n${conditions(result.environment)}`;
+}
+
+function conditions({ node, valkey, system, cores, packages }: Environment): string {
+  const versions = Object.entries(packages).map(([name, version]) => `${name} ${version}`);
+  const server = valkey === undefined ? [] : [`valkey-server ${valkey}`];
+  return `Node ${node}, ${[...server, ...versions].join(", ")}; ${system}, ${cores} cores.`;
+}
+
+function atOneKilobyte(result: Result<GridCase>): Result<GridCase> {
+  return { ...result, cases: result.cases.filter(({ size }) => size === "1 KB") };
+}

@@ -1,0 +1,39 @@
+import type { Connection, ConnectionFactory } from "../core/connection.js";
+import type { Location } from "../core/location.js";
+import { glideFactory } from "./glide.js";
+import { GlideMissingError, type GlideSettings, openGlide } from "./glide-client.js";
+import { toSettings } from "./iovalkey.js";
+import type { ConnectionOptions } from "./options.js";
+
+/** Found out by the first dial, for the whole process. */
+let glideIsMissing = false;
+
+/**
+ * As `glide`; and where GLIDE has no build for the platform, iovalkey in its place, which reads from the primary alone.
+ * @throws {ConfigurationError} on wrong options
+ */
+export function glideElseIovalkey(options: ConnectionOptions): ConnectionFactory {
+  return glideFactory("glide", options, async function glideElseIovalkey(settings, location) {
+    if (!glideIsMissing) {
+      const opened = await tryGlide(settings);
+      if (opened) return opened;
+      glideIsMissing = true;
+    }
+    return openInstead(location, options);
+  });
+}
+
+async function tryGlide(settings: GlideSettings): Promise<Connection | undefined> {
+  try {
+    return await openGlide(settings);
+  } catch (error) {
+    if (error instanceof GlideMissingError) return undefined;
+    throw error;
+  }
+}
+
+async function openInstead(location: Location, options: ConnectionOptions): Promise<Connection> {
+  const { openIovalkey } = await import("./iovalkey-client.js");
+  // RESP3 is a wish that changes no reply.
+  return openIovalkey(toSettings({ ...location, protocol: undefined }, options), undefined);
+}

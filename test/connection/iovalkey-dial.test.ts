@@ -1,0 +1,226 @@
+import { createServer, connect as dialTcp } from "node:net";
+import { join } from "node:path";
+import { Duplex } from "node:stream";
+import { afterAll, beforeAll, describe, expect, it, onTestFinished } from "vitest";
+import type { Connector } from "../../src/connection/connector.js";
+import { type IovalkeyOptions, iovalkey } from "../../src/connection/iovalkey.js";
+import type { Connection } from "../../src/core/connection.js";
+import { ConfigurationError, ConnectionError, TimeoutError } from "../../src/core/errors.js";
+import { PROCESS } from "../../src/core/invocation.js";
+import { parseLocation } from "../../src/core/location.js";
+import { certificate, tlsArguments } from "../support/certificates.js";
+import { command } from "../support/command.js";
+import { deferred } from "../support/deferred.js";
+import { freePort, listenAnywhere } from "../support/ports.js";
+import { startProxy } from "../support/proxy.js";
+import { startValkey, type ValkeyServer } from "../support/servers.js";
+import { until } from "../support/wait.js";
+
+function open(location: string, options: IovalkeyOptions = {}): Connection {
+  const connection = iovalkey(options).connect(parseLocation(location), PROCESS);
+  onTestFinished(() => connection.close());
+  return connection;
+}
+
+const refusalOf = (work: Promise<unknown>): Promise<unknown> =>
+  work.then(
+    () => undefined,
+    (error: unknown) => error,
+  );
+
+describe("iovalkey, dialling", () => {
+  let server: ValkeyServer;
+  let tlsPort: number;
+  const socket = () => join("/tmp", `valkey-edge-cache-${process.pid}.sock`);
+  beforeAll(async () => {
+    tlsPort = await freePort();
+    server = await startValkey({ args: ["--unixsocket", socket(), ...tlsArguments(tlsPort)] });
+  });
+  afterAll(() => server.stop());
+
+  it("does no I/O before the first command, and shares one dial among the first commands", async () => {
+    await using proxy = await startProxy(server);
+    const connection = open(proxy.url);
+    expect(proxy.accepted).toBe(0);
+    await Promise.all([connection.send([["PING"]]), connection.send([["PING"]]), connection.send([["PING"]])]);
+    expect(proxy.accepted).toBe(1);
+  });
+
+  it("shares one connection among equal configurations, and none among others", async () => {
+    await using proxy = await startProxy(server);
+    const same = [open(proxy.url), open(proxy.url), open(proxy.url, { connectTimeout: "2s" })];
+    await Promise.all(same.map((connection) => connection.send([["PING"]])));
+    expect(proxy.accepted).toBe(2);
+  });
+
+  it("asks in one round trip, with a password too", async () => {
+    await using proxy = await startProxy(server);
+    await command(server.port, ["ACL", "SETUSER", "guest", "on", ">secret", "~*", "+@all"]);
+    const connection = open(`valkey://guest:secret@${proxy.host}:${proxy.port}`);
+    expect(await connection.send([["ACL", "WHOAMI"]])).toEqual([Buffer.from("guest")]);
+    expect(proxy.roundTrips).toBe(1);
+  });
+
+  it("names a wrong password, and what it ran meanwhile is no answer", async () => {
+    const connection = open(`valkey://guest:wrong@${server.host}:${server.port}`);
+    for (const atomic of [false, true]) {
+      const error = await refusalOf(connection.send([["PING"]], { atomic }));
+      expect(error).toBeInstanceOf(ConnectionError);
+      expect(String(error)).toMatch(/refused the connection: WRONGPASS .*; see the username, the password/);
+      expect(String(error)).not.toContain("wrong@");
+    }
+  });
+
+  it("never runs a command in another database than its own", async () => {
+    const chosen = open(`${server.url}/3`);
+    await chosen.send([["SET", "database", "3"]]);
+    expect(await open(server.url).send([["EXISTS", "database"]])).toEqual([0]);
+    const missing = open(`${server.url}/99`);
+    const error = await refusalOf(missing.send([["SET", "stray", "1"]]));
+    expect(String(error)).toMatch(/ConnectionError: .*DB index is out of range.*see the username, .* the database/);
+    expect(await open(server.url).send([["EXISTS", "stray"]])).toEqual([0]);
+  });
+
+  it("reaches a Unix socket", async () => {
+    const connection = open(`unix://${socket()}?db=2`);
+    expect(await connection.send([["PING"]])).toEqual(["PONG"]);
+  });
+
+  it("speaks TLS, and checks whom it speaks to", async () => {
+    const location = `valkeys://localhost:${tlsPort}`;
+    expect(await open(location, { tls: { ca: certificate("ca.pem") } }).send([["PING"]])).toEqual(["PONG"]);
+    expect(await open(location, { tls: { insecure: true } }).send([["PING"]])).toEqual(["PONG"]);
+    const error = await refusalOf(open(location).send([["PING"]]));
+    expect(error).toBeInstanceOf(ConnectionError);
+    expect(String(error)).toMatch(/could not be reached: .*certificate/);
+  });
+
+  it("shows a certificate to servers that ask for one", async () => {
+    const port = await freePort();
+    await using strict = await startValkey({ args: tlsArguments(port, "yes") });
+    const tls = { ca: certificate("ca.pem") };
+    const location = `valkeys://${strict.host}:${port}`;
+    await expect(open(location, { tls }).send([["PING"]])).rejects.toThrow(ConnectionError);
+    const shown = { ...tls, cert: certificate("client.pem"), key: Buffer.from(certificate("client.key")) };
+    expect(await open(location, { tls: shown }).send([["PING"]])).toEqual(["PONG"]);
+  });
+
+  it("says why a server can't be reached, and that within its deadline", async () => {
+    const refused = await refusalOf(open(`valkey://127.0.0.1:${await freePort()}`).send([["PING"]]));
+    expect(refused).toBeInstanceOf(ConnectionError);
+    expect(String(refused)).toMatch(/could not be reached: .*ECONNREFUSED.*; see whether it runs/);
+    expect(refused).toMatchObject({ cause: { code: "ECONNREFUSED" } });
+    await using proxy = await startProxy(server);
+    proxy.pause();
+    const mute = open(`${proxy.url}/1`, { connectTimeout: "50ms" });
+    await expect(mute.send([["PING"]])).rejects.toThrow(TimeoutError);
+    await until(() => proxy.connections === 0, { what: "the dial to be given up" });
+  });
+
+  it("ends its connection at the server when it is closed, also in the middle of a command", async () => {
+    await using proxy = await startProxy(server);
+    const connection = open(proxy.url);
+    await connection.send([["PING"]]);
+    const pending = refusalOf(connection.send([["BLPOP", "nothing", "0"]]));
+    await connection.close();
+    expect(await pending).toBeInstanceOf(ConnectionError);
+    await until(() => proxy.connections === 0, { what: "the connection to end" });
+  });
+
+  it("opens another connection after one was lost, repeating what may be repeated", async () => {
+    await using proxy = await startProxy(server);
+    const connection = open(proxy.url);
+    await connection.send([["PING"]]);
+    proxy.reset();
+    expect(await connection.send([["PING"]], { idempotent: true })).toEqual(["PONG"]);
+    expect(proxy.accepted).toBe(2);
+  });
+
+  it("tells a status from a value that reads like one", async () => {
+    const connection = open(server.url);
+    const values = ["OK", "+OK", "PONG", "+", "\r\n"];
+    const pairs = values.flatMap((value, index) => [`status ${index}`, value]);
+    const [, stored] = await connection.send([
+      ["MSET", "first", "x+", ...(pairs as [string])],
+      ["MGET", "first", ...values.map((_, index) => `status ${index}`)],
+    ]);
+    expect(stored).toEqual(["x+", ...values].map((value) => Buffer.from(value)));
+  });
+
+  it("tells a status from a value also when replies arrive byte by byte", async () => {
+    await using proxy = await startProxy(server);
+    proxy.throttle();
+    const connection = open(proxy.url);
+    const replies = await connection.send([["SET", "throttled", "OK"], ["GET", "throttled"], ["PING"]]);
+    expect(replies).toEqual(["OK", Buffer.from("OK"), "PONG"]);
+  });
+});
+
+describe("iovalkey, through a connector", () => {
+  const web: Connector = ({ host, port }) => Duplex.toWeb(dialTcp({ host, port })) as ReturnType<Connector> & object;
+
+  it("talks over the streams that it is given, told where to dial", async () => {
+    await using server = await startValkey();
+    const targets: unknown[] = [];
+    const connector: Connector = (target) => {
+      targets.push(target);
+      return web(target);
+    };
+    const connection = open(server.url, { connector });
+    const value = new Uint8Array(300_000).fill(7);
+    const replies = await connection.send([
+      ["SET", "key", value],
+      ["GET", "key"],
+    ]);
+    expect(replies).toEqual(["OK", Buffer.from(value)]);
+    expect(targets).toEqual([{ host: server.host, port: server.port, tls: false }]);
+    await connection.close();
+    await until(async () => !/name= .*cmd=get/.test(String(await command(server.port, ["CLIENT", "LIST"]))), {
+      what: "the connection to end",
+    });
+  });
+
+  it("gives up what is dialled too late", async () => {
+    await using server = await startValkey();
+    await using proxy = await startProxy(server);
+    const gate = deferred<void>();
+    const connector: Connector = async (target) => {
+      await gate.promise;
+      return web(target);
+    };
+    const connection = open(proxy.url, { connector, connectTimeout: "20ms" });
+    await expect(connection.send([["PING"]])).rejects.toThrow(TimeoutError);
+    gate.resolve();
+    await until(() => proxy.accepted === 1 && proxy.connections === 0, { what: "the late connection to end" });
+  });
+
+  it("reports a dial that throws, and a stream that breaks", async () => {
+    const broken = open("valkey://127.0.0.1:1", {
+      connector: () => {
+        throw new Error("no route");
+      },
+    });
+    await expect(broken.send([["PING"]])).rejects.toThrow(/could not be reached: no route/);
+    const server = createServer((socket) => void socket.once("data", () => socket.resetAndDestroy()));
+    const port = await listenAnywhere(server);
+    onTestFinished(() => void server.close());
+    const cut = open(`valkey://127.0.0.1:${port}`, { connector: web });
+    await expect(cut.send([["PING"]])).rejects.toThrow(/the connection to .* was lost/);
+  });
+});
+
+describe("iovalkey, configured", () => {
+  it.each([
+    [{ connectTimeout: 0 }, "valkey://a", /option "connectTimeout"/],
+    [{ connector: {} }, "valkey://a", /option "connector" is an object; give a function/],
+    [{ readFrom: "preferReplica" }, "valkey://a", /reads from the primary alone; leave it out, or use glide\(\)/],
+    [{ tls: { cert: "x" } }, "valkeys://a", /one of cert and key alone/],
+    [{}, "memory:", /use the connection factory memory\(\)/],
+    [{}, "valkey://a?protocol=3", /speaks RESP2 alone/],
+    [{ connector: () => ({}) }, "unix:///a", /a connector dials addresses/],
+  ] as [IovalkeyOptions, string, RegExp][])("%o with %s is refused", (options, location, message) => {
+    const connect = () => iovalkey(options).connect(parseLocation(location), PROCESS);
+    expect(connect).toThrow(ConfigurationError);
+    expect(connect).toThrow(message);
+  });
+});

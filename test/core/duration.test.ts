@@ -1,0 +1,114 @@
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { type Duration, toMs, toWindowMs } from "../../src/core/duration.js";
+
+describe("a duration", () => {
+  it.each<[Duration, number]>([
+    [0, 0],
+    [1, 1_000],
+    [0.5, 500],
+    [1.5, 1_500],
+    [-2, -2_000],
+    ["0s", 0],
+    ["250ms", 250],
+    ["1.5ms", 2],
+    ["90s", 90_000],
+    ["0.25s", 250],
+    ["5m", 300_000],
+    ["2h", 7_200_000],
+    ["1d", 86_400_000],
+    ["0.5d", 43_200_000],
+    ["-5m", -300_000],
+  ])("%j is %i ms", (duration, ms) => {
+    expect(toMs(duration, "ttl")).toBe(ms);
+  });
+
+  it.each<Duration>([1e-9, 0.000_1, "0.1ms", Number.MIN_VALUE])(
+    "of %j, however short, is never nothing",
+    (duration) => {
+      expect(toMs(duration, "ttl")).toBe(1);
+    },
+  );
+
+  it.each([
+    Number.NaN,
+    Number.POSITIVE_INFINITY,
+    Number.NEGATIVE_INFINITY,
+    1e300,
+    "",
+    "5",
+    "5 m",
+    " 5m",
+    "5M",
+    "5 parsecs",
+    "m",
+    ".5s",
+    "5.s",
+    "1e3s",
+    "+5s",
+    "--5s",
+    "5ms5",
+    "5m\n",
+    "٥m",
+    null,
+    undefined,
+    true,
+    {},
+    [],
+    ["5m"],
+    5n,
+    new Date(),
+    () => 5,
+    Symbol("5m"),
+  ])("is not %s: a TypeError names the option and what is allowed", (wrong) => {
+    expect(() => toMs(wrong, "someOption")).toThrow(TypeError);
+    expect(() => toMs(wrong, "someOption")).toThrow(/^someOption: .*"250ms", "90s", "5m", "2h", "1d"/);
+  });
+
+  it("names a wrong text in its error", () => {
+    expect(() => toMs("5 parsecs", "ttl")).toThrow('"5 parsecs"');
+  });
+
+  it("is whole milliseconds, the nearest, of any seconds", () => {
+    fc.assert(
+      fc.property(fc.double({ min: 0.001, max: 1e11, noNaN: true }), (seconds) => {
+        const ms = toMs(seconds, "ttl");
+        expect(Number.isInteger(ms)).toBe(true);
+        expect(Math.abs(ms - seconds * 1_000)).toBeLessThanOrEqual(0.5);
+        expect(toMs(-seconds, "ttl")).toBeCloseTo(-ms, -1);
+      }),
+    );
+  });
+
+  it("in text means what it means in seconds", () => {
+    const units = fc.constantFrom<[string, number]>(["ms", 0.001], ["s", 1], ["m", 60], ["h", 3_600], ["d", 86_400]);
+    fc.assert(
+      fc.property(fc.integer({ min: -10_000, max: 10_000 }), units, (n, [unit, seconds]) => {
+        expect(toMs(`${n}${unit}`, "ttl")).toBeCloseTo(toMs(n * seconds, "ttl"), 6);
+      }),
+    );
+  });
+
+  it("crashes on no text in any other way than its TypeError", () => {
+    fc.assert(
+      fc.property(fc.anything(), (value) => {
+        try {
+          expect(Number.isSafeInteger(toMs(value, "ttl"))).toBe(true);
+        } catch (error) {
+          expect(error).toBeInstanceOf(TypeError);
+          expect(String(error)).toContain("is not a duration");
+        }
+      }),
+    );
+  });
+});
+
+describe("a window of time", () => {
+  it("may be 0, and not negative", () => {
+    expect(toWindowMs(0, "wait")).toBe(0);
+    expect(toWindowMs("5s", "wait")).toBe(5_000);
+    expect(() => toWindowMs(-1, "wait")).toThrow(/^wait: -1 is negative/);
+    expect(() => toWindowMs("-1ms", "wait")).toThrow(TypeError);
+    expect(() => toWindowMs("soon", "wait")).toThrow(TypeError);
+  });
+});

@@ -1,0 +1,66 @@
+import { inspect } from "node:util";
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { compileGlob } from "../../src/core/glob.js";
+import { checkKey, defaultKeyFunction, defaultReverseKeyFunction, MadeKey, makePattern } from "../../src/core/key.js";
+
+const text = fc.string({ unit: "grapheme" });
+const key = fc.string({ unit: "grapheme", minLength: 1 });
+
+describe("the default key function", () => {
+  it("joins prefix, version and key as Django does", () => {
+    expect(defaultKeyFunction("user:1", "shop", 2)).toBe("shop:2:user:1");
+    expect(defaultKeyFunction("a", "", 0)).toBe(":0:a");
+  });
+
+  it("has a reverse, whatever is in the prefix and the key", () => {
+    fc.assert(
+      fc.property(key, text, fc.maxSafeInteger(), (name, prefix, version) => {
+        expect(defaultReverseKeyFunction(defaultKeyFunction(name, prefix, version), prefix)).toBe(name);
+      }),
+    );
+  });
+});
+
+describe("a pattern", () => {
+  it("matches the keys of its prefix, whatever is in that", () => {
+    fc.assert(
+      fc.property(key, text, fc.integer(), (name, prefix, version) => {
+        const made = defaultKeyFunction(name, prefix, version);
+        expect(compileGlob(makePattern(defaultKeyFunction, "*", prefix, version))(made)).toBe(true);
+        expect(compileGlob(makePattern(defaultKeyFunction, "*", prefix, "*"))(made)).toBe(true);
+      }),
+    );
+  });
+
+  it("matches no keys of a prefix that its own would match as a glob", () => {
+    const matches = compileGlob(makePattern(defaultKeyFunction, "*", "a*[b]?", 1));
+    expect(matches("a*[b]?:1:x")).toBe(true);
+    expect(matches("aXXbY:1:x")).toBe(false);
+  });
+});
+
+describe("a made key", () => {
+  it("is its text wherever text is wanted", () => {
+    const made = new MadeKey("shop:1:a");
+    expect(`${made}`).toBe("shop:1:a");
+    expect(JSON.stringify([made])).toBe('["shop:1:a"]');
+    expect(inspect(made)).not.toContain("undefined");
+  });
+});
+
+describe("checkKey", () => {
+  it("takes texts and made keys", () => {
+    expect(() => checkKey("a")).not.toThrow();
+    expect(() => checkKey(" ")).not.toThrow();
+    expect(() => checkKey(new MadeKey("a"))).not.toThrow();
+  });
+
+  it.each(["", 5, 0, null, undefined, true, {}, ["a"], Symbol("a"), () => "a", new String("a")])(
+    "refuses %s, saying what a key is",
+    (wrong) => {
+      expect(() => checkKey(wrong)).toThrow(TypeError);
+      expect(() => checkKey(wrong)).toThrow(/^key: .*; give /);
+    },
+  );
+});

@@ -1,0 +1,165 @@
+import { readFileSync } from "node:fs";
+import { describe, expect, it } from "vitest";
+import { msgpack } from "../../src/serializers/msgpack.js";
+import { serializerContract } from "../contract/serializer.js";
+
+serializerContract(() => msgpack());
+
+interface Packed {
+  readonly name: string;
+  readonly json: string;
+  readonly stored: string;
+}
+
+const golden = JSON.parse(
+  readFileSync(new URL("../fixtures/django/golden-packages.json", import.meta.url), "utf8"),
+) as { readonly msgpack: readonly Packed[]; readonly special: readonly Omit<Packed, "json">[] };
+
+const serializer = msgpack();
+const bytes = (...hex: string[]): Uint8Array => new Uint8Array(Buffer.from(hex.join(""), "hex"));
+const hex = async (value: unknown): Promise<string> =>
+  Buffer.from((await serializer.serialize(value)) as Uint8Array).toString("hex");
+const read = async (stored: Uint8Array): Promise<unknown> => serializer.deserialize(stored);
+const special = (name: string): Promise<unknown> =>
+  read(Buffer.from(golden.special.find((one) => one.name === name)?.stored ?? "", "base64"));
+
+describe("what Python's msgpack wrote", () => {
+  it.each(golden.msgpack.map((one) => [one.name, one] as const))("is read, and written alike: %s", async (_, one) => {
+    const stored = Buffer.from(one.stored, "base64");
+    const value: unknown = JSON.parse(one.json);
+    expect(await read(stored)).toStrictEqual(value);
+    // Positive integers beyond 32 bits are written as signed ones here, which every reader takes for the same.
+    if (one.name !== "exact integers") expect(await hex(value)).toBe(stored.toString("hex"));
+  });
+
+  it("is read where JSON has nothing alike", async () => {
+    expect(await special("bytes")).toStrictEqual({ data: new Uint8Array([0, 1, 254, 255]), text: "bytes" });
+    expect(await special("timestamp")).toStrictEqual({ at: new Date(1714979289123) });
+    expect(await special("integers")).toStrictEqual([
+      2 ** 32,
+      -(2 ** 31) - 1,
+      2 ** 53,
+      2n ** 63n,
+      -(2n ** 63n),
+      2n ** 64n - 1n,
+    ]);
+    expect(await special("integer keys")).toStrictEqual({ 1: "one", "-2": "minus two" });
+    expect(await special("nan")).toStrictEqual([Number.NaN, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY]);
+    await expect(special("other extension")).rejects.toThrow("an extension of type 5");
+  });
+});
+
+describe("msgpack()", () => {
+  it("writes integers of up to 64 bits as integers", async () => {
+    expect(await hex(5_000_000_000)).toBe("d3000000012a05f200");
+    expect(await hex({ a: [-5_000_000_000] })).toBe("81a16191d3fffffffed5fa0e00");
+    expect(await hex(2n ** 64n - 1n)).toBe("cfffffffffffffffff");
+    expect(await hex(4_294_967_295)).toBe("ceffffffff");
+    expect(await hex(2 ** 60)).toBe("cb43b0000000000000");
+  });
+
+  it("writes binary data as such, and dates as timestamps", async () => {
+    expect(await hex({ a: new Uint8Array([1, 2]), b: Buffer.from([3]) })).toBe("82a161c4020102a162c40103");
+    expect(await hex(new Date(1000))).toBe("d6ff00000001");
+    for (const date of [new Date(1714979289123), new Date(-1), new Date(2 ** 45)]) {
+      expect(await serializer.deserialize(await serializer.serialize(date))).toStrictEqual(date);
+    }
+  });
+
+  it("applies toJSON(), and writes undefined inside as nil", async () => {
+    expect(await hex({ a: { toJSON: () => 5 }, b: undefined })).toBe("82a16105a162c0");
+    expect(await hex([undefined])).toBe("91c0");
+    expect(
+      await hex(
+        new (class Place {
+          id = 1;
+        })(),
+      ),
+    ).toBe("81a2696401");
+  });
+
+  it("leaves the value that it is given as it is", async () => {
+    const value = { large: 2 ** 40, list: [2 ** 40, { at: { toJSON: () => 1 } }] };
+    const before = { ...value, list: [...value.list] };
+    await serializer.serialize(value);
+    expect(value).toStrictEqual(before);
+  });
+
+  it.each([
+    ["undefined", undefined, "store null"],
+    ["a Map", { a: [new Map()] }, '(at "a" → 0)'],
+    ["a Set", new Set(), "convert it, or use structuredClone()"],
+    ["a RegExp", { re: /x/ }, '(at "re")'],
+    ["an Error", [new Error("x")], "(at 0)"],
+    ["a promise", { p: Promise.resolve() }, '(at "p")'],
+    ["a function inside", { f: () => 1 }, "leave it out"],
+    ["other binary data", new Float64Array(1), "give a Uint8Array"],
+    ["an ArrayBuffer", new ArrayBuffer(1), "give a Uint8Array"],
+    ["a bigint over 64 bits", { n: 2n ** 64n }, "store it as a string"],
+    ["an invalid date", new Date(Number.NaN), "leave it out"],
+    ["a key named __proto__", JSON.parse('{"a":{"__proto__":1}}'), "rename it"],
+  ])("refuses %s, and says where it is or what to do", async (_, value, message) => {
+    const attempt = async (): Promise<unknown> => serializer.serialize(value);
+    await expect(attempt).rejects.toThrow(TypeError);
+    await expect(attempt).rejects.toThrow(message);
+  });
+
+  it("refuses a value that refers to itself", async () => {
+    const value: unknown[] = [];
+    value.push({ value });
+    await expect(async () => serializer.serialize(value)).rejects.toThrow("an array refers to itself, or is too deep");
+  });
+
+  it.each([
+    ["a record, which would make code", bytes("d47240", "91a161", "01")],
+    ["a regular expression", bytes("c70578", "92a3282e2a", "a0")],
+    ["an error", bytes("d46500", "93a54572726f72a178c0")],
+    ["a set", bytes("d47300", "9101")],
+    ["shared references", bytes("d66900000001", "9101")],
+    ["a typed array", bytes("c70974", "08", "0000000000000000")],
+    ["the byte that is never used", bytes("91c1")],
+    ["a timestamp of a wrong length", bytes("c705ff0000000000")],
+  ])("reads no extension of the package: %s", async (_, stored) => {
+    await expect(read(stored)).rejects.toThrow(/MessagePack data has (an extension|a byte)/);
+  });
+
+  it("refuses lengths that the bytes don't fill, at once", async () => {
+    for (const stored of [
+      "ddffffffff",
+      "dfffffffff",
+      "dbffffffff",
+      "c6ffffffff",
+      "dd01000000".repeat(50),
+      "dcffff",
+      "91",
+      "",
+    ]) {
+      await expect(read(bytes(stored))).rejects.toThrow("ends too early");
+    }
+  });
+
+  it("refuses what follows a value, text, and nesting without end", async () => {
+    await expect(read(bytes("0102"))).rejects.toThrow("ends 1 bytes before the stored bytes do");
+    await expect(async () => serializer.deserialize("\u0001")).rejects.toThrow("is text, not MessagePack");
+    await expect(read(new Uint8Array([...new Array<number>(500_000).fill(0x91), 1]))).rejects.toThrow(RangeError);
+    expect(await read(bytes("9101"))).toEqual([1]);
+  });
+
+  it("changes no prototype by a key named __proto__", async () => {
+    const value = (await read(bytes("81", "a9", Buffer.from("__proto__").toString("hex"), "81a16101"))) as object;
+    expect(Object.getPrototypeOf(value)).toBe(Object.prototype);
+    expect((value as { a?: number }).a).toBeUndefined();
+  });
+
+  it("answers at once after its package is loaded", async () => {
+    await serializer.serialize(1);
+    expect(serializer.serialize([1])).toBeInstanceOf(Uint8Array);
+    expect(serializer.deserialize(bytes("9101"))).toEqual([1]);
+  });
+
+  it("gives binary data that keeps nothing else in memory", async () => {
+    const { data } = (await read(bytes("81a464617461", "c4020102"))) as { data: Uint8Array };
+    expect(data).toStrictEqual(new Uint8Array([1, 2]));
+    expect(data.buffer.byteLength).toBe(2);
+  });
+});

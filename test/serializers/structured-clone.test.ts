@@ -1,0 +1,75 @@
+import { describe, expect, it, vi } from "vitest";
+import { ConfigurationError } from "../../src/core/errors.js";
+import { structuredClone } from "../../src/serializers/structured-clone.js";
+import { serializerContract } from "../contract/serializer.js";
+
+serializerContract(() => structuredClone());
+
+describe("structuredClone()", () => {
+  const restored = (value: unknown): unknown => {
+    const serializer = structuredClone();
+    return serializer.deserialize(serializer.serialize(value) as Uint8Array);
+  };
+
+  it.each([
+    ["maps and sets", new Map<unknown, unknown>([[{ a: 1 }, new Set([1, "1"])]])],
+    ["dates", new Date(1234567890123)],
+    ["big integers", [2n ** 100n, -1n]],
+    ["undefined", [undefined, { a: undefined }]],
+    ["arrays with holes", Object.assign(new Array(3), { 1: "x" })],
+    ["numbers that JSON lacks", [Number.NaN, Number.POSITIVE_INFINITY, -0]],
+    ["typed arrays", [new Uint8Array([1, 2]), new Float64Array([1.5]), new BigInt64Array([-1n])]],
+    ["array buffers", new Uint8Array([5, 6]).buffer],
+    ["regular expressions", /a.b/gi],
+  ])("holds %s", (_, value) => {
+    expect(restored(value)).toStrictEqual(value);
+  });
+
+  it("holds errors with their causes", () => {
+    const error = restored(new RangeError("out", { cause: "in" }));
+    expect(error).toBeInstanceOf(RangeError);
+    expect(error).toMatchObject({ message: "out", cause: "in" });
+  });
+
+  it("holds values that refer to themselves", () => {
+    const value: Record<string, unknown> = {};
+    value.self = value;
+    const clone = restored(value) as typeof value;
+    expect(clone.self).toBe(clone);
+  });
+
+  it("says what it can't clone, and what to do", () => {
+    const serializer = structuredClone();
+    for (const value of [{ run: () => 1 }, { s: Symbol("s") }, Promise.resolve(1), new WeakMap()]) {
+      expect(() => serializer.serialize(value)).toThrow(TypeError);
+      expect(() => serializer.serialize(value)).toThrow(/can't be cloned: .* Store data without functions and symbols/);
+    }
+  });
+
+  it("gives binary data that nobody else can change", () => {
+    const serializer = structuredClone();
+    const stored = serializer.serialize(new Uint8Array([1, 2, 3])) as Uint8Array;
+    const first = serializer.deserialize(stored) as Uint8Array;
+    first.fill(9);
+    expect(serializer.deserialize(stored)).toEqual(new Uint8Array([1, 2, 3]));
+  });
+
+  it("refuses text and other formats", () => {
+    const serializer = structuredClone();
+    expect(() => serializer.deserialize("{}")).toThrow("text is not a structured clone");
+    expect(() => serializer.deserialize(new TextEncoder().encode('{"a":1}'))).toThrow();
+  });
+
+  it("says what to use where the runtime has no V8, or none that works", () => {
+    const broken = {
+      serialize: () => {
+        throw new Error("not implemented");
+      },
+    };
+    for (const module of [undefined, broken]) {
+      vi.spyOn(process, "getBuiltinModule").mockReturnValue(module);
+      expect(() => structuredClone()).toThrow(ConfigurationError);
+      expect(() => structuredClone()).toThrow("use json() or msgpack() here");
+    }
+  });
+});
