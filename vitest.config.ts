@@ -17,6 +17,7 @@ export default defineConfig({
     globalSetup: "test/support/global-setup.ts",
     // GLIDE is a native addon: processes, not threads.
     pool: "forks",
+    maxWorkers: "100%",
     testTimeout: 15_000,
     hookTimeout: 30_000,
     restoreMocks: true,

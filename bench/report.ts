@@ -11,7 +11,7 @@ import { gridTable, herdTable, loadTable, type Result } from "./tables.ts";
  * With `--check` nothing is written, and a document that says something else is an error.
  */
 const root = new URL("../", import.meta.url);
-const blocks = /(<!-- bench:([\w-]+) -->\n)[^]*?(<!-- \/bench -->)/g;
+const blocks = /(<!-- bench:([\w-]+) -->\n).*?(<!-- \/bench -->)/gs;
 
 const tables: Readonly<Record<string, () => Promise<string | undefined>>> = {
   basic: () => written<GridCase>("basic", (result) => gridTable(atOneKilobyte(result))),

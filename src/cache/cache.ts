@@ -6,6 +6,7 @@ import { type Invocation, PROCESS } from "../core/invocation.js";
 import { defaultKeyFunction, makePattern } from "../core/key.js";
 import type { KeyOptions } from "./base.js";
 import { Hashes } from "./hashes.js";
+import { type Health, health } from "./health.js";
 import type { CacheOptions } from "./options.js";
 import { type ChooseFactory, toSettings } from "./settings.js";
 
@@ -46,6 +47,11 @@ export class Cache extends Hashes {
     const { settings } = this;
     const work: Invocation = { scope: "request", waitUntil: (promise) => waitUntil?.(promise), signal };
     return new Cache(settings, work, settings.sharesConnection ? this : undefined);
+  }
+
+  /** How the store is: asks it, and answers rather than throws when it fails. @throws {ConnectionError} when the cache was closed */
+  health(): Promise<Health> {
+    return health(this.connection);
   }
 
   /** The user's keys that match a glob, each once. */

@@ -14,7 +14,8 @@ import type { Encoded } from "./encoded.js";
  *   4–18   fresh until, milliseconds since the epoch; 999999999999999 is for ever
  *   19–28  delta: how long the loader took, milliseconds
  *   29–40  token of the lease, or spaces
- *   41–55  lease until, milliseconds since the epoch by the server's clock
+ *   41–55  lease until, milliseconds since the epoch by the server's clock; while there is no token, nobody may take the
+ *          lease until then
  *   56–    the payload; none in a placeholder, which is a lease on an entry that doesn't exist yet
  */
 export const HEADER_LENGTH = 56;
@@ -26,6 +27,7 @@ export const NO_TOKEN = " ".repeat(12);
 const MAGIC = "\x11V";
 const VERSION = "1";
 const MAX_DELTA = 9_999_999_999;
+const LAYOUT = /^..1[ -~]\d{25}[ -~]{12}\d{15}$/s;
 
 export interface Header {
   /** Milliseconds since the epoch; `FOREVER` for ever. */
@@ -79,12 +81,12 @@ export class Envelope implements Header {
     this.#stored = stored;
     this.#header = typeof stored === "string" ? stored.slice(0, HEADER_LENGTH) : ascii(stored);
     const version = this.#header[2];
-    if (version !== VERSION) {
+    if (version !== undefined && version !== VERSION) {
       throw new NewerFormatError(
         `key ${show(key)}: stored in format ${show(version)}, and this version reads ${VERSION}; update valkey-edge-cache here, or delete the key`,
       );
     }
-    if (!/^.{4}\d{25}[!-~ ]{12}\d{15}$/s.test(this.#header)) {
+    if (!LAYOUT.test(this.#header)) {
       throw new DecodeError(`key ${show(key)}: its header is broken; delete the key`);
     }
   }

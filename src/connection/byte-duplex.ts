@@ -35,6 +35,11 @@ export class ByteDuplex extends Duplex {
     this.#writer.write(chunk).then(() => done(), done);
   }
 
+  /** What was written while it was corked, in one piece. */
+  override _writev(chunks: { chunk: Buffer }[], done: (error?: Error | null) => void): void {
+    this._write(Buffer.concat(chunks.map(({ chunk }) => chunk)), "buffer", done);
+  }
+
   override _final(done: (error?: Error | null) => void): void {
     this.#writer.close().then(() => done(), done);
   }

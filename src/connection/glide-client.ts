@@ -1,5 +1,13 @@
 import type * as Glide from "@valkey/valkey-glide";
-import type { Argument, Command, Connection, Reply, ScanOptions, SendOptions } from "../core/connection.js";
+import type {
+  Argument,
+  Command,
+  Connection,
+  ConnectionStatus,
+  Reply,
+  ScanOptions,
+  SendOptions,
+} from "../core/connection.js";
 import { ConfigurationError, ConnectionError, ReplyError } from "../core/errors.js";
 import type { Address } from "../core/location.js";
 import type { Script } from "../core/script.js";
@@ -75,12 +83,7 @@ export async function openGlide(settings: GlideSettings): Promise<Connection> {
   try {
     const client = settings.cluster
       ? await module.GlideClusterClient.createClient(common(module, settings))
-      : await module.GlideClient.createClient({
-          ...common(module, settings),
-          // One server needs no search for the primary: that saves a round trip of the handshake.
-          nodeDiscoveryMode:
-            settings.addresses.length === 1 ? module.NodeDiscoveryMode.Static : module.NodeDiscoveryMode.Standard,
-        });
+      : await openStandalone(module, settings);
     return new GlideConnection(module, client, settings.name);
   } catch (cause) {
     const message = cause instanceof Error ? cause.message : String(cause);
@@ -88,6 +91,21 @@ export async function openGlide(settings: GlideSettings): Promise<Connection> {
       `${settings.name} could not be reached: ${message}; see whether it runs, and the location`,
       { cause },
     );
+  }
+}
+
+/**
+ * A client that asks for the server's role when it is opened, as one that does not would be open without any server: a
+ * refused port or password would show as commands without answer. A user who may not ask has reached the server.
+ */
+async function openStandalone(module: Module, settings: GlideSettings): Promise<Glide.GlideClient> {
+  const { GlideClient, NodeDiscoveryMode } = module;
+  const options = common(module, settings);
+  try {
+    return await GlideClient.createClient({ ...options, nodeDiscoveryMode: NodeDiscoveryMode.Standard });
+  } catch (error) {
+    if (settings.addresses.length > 1 || !String(error).includes("PermissionDenied")) throw error;
+    return await GlideClient.createClient({ ...options, nodeDiscoveryMode: NodeDiscoveryMode.Static });
   }
 }
 
@@ -103,8 +121,8 @@ function common(
     requestTimeout: settings.commandTimeoutMs,
     inflightRequestsLimit: IN_FLIGHT,
     readFrom: settings.readFrom,
-    // A refused port, a wrong password and the like are named at once, and a server that is back is found within 0.2 s.
-    connectionBackoff: { numberOfRetries: 1, factor: 100, exponentBase: 2 },
+    // A refused port, a wrong password and the like are named at once, and a server that is back is found within 0.05 s.
+    connectionBackoff: { numberOfRetries: 1, factor: 20, exponentBase: 2 },
     ...(settings.database === 0 ? {} : { databaseId: settings.database }),
     ...(password === undefined ? {} : { credentials: { password, ...(username === undefined ? {} : { username }) } }),
     ...(clientAz === undefined ? {} : { clientAz }),
@@ -217,6 +235,10 @@ class GlideConnection implements Connection {
       return;
     }
     yield* scanServer((command) => this.#single(command, this.#bytes), match, count);
+  }
+
+  status(): ConnectionStatus {
+    return { state: "closed", lastError: undefined };
   }
 
   async close(): Promise<void> {

@@ -2,7 +2,7 @@ import type { Connection, ConnectionFactory } from "../core/connection.js";
 import type { Location } from "../core/location.js";
 import { glideFactory } from "./glide.js";
 import { GlideMissingError, type GlideSettings, openGlide } from "./glide-client.js";
-import { toSettings } from "./iovalkey.js";
+import { toSettings } from "./iovalkey-factory.js";
 import type { ConnectionOptions } from "./options.js";
 
 /** Found out by the first dial, for the whole process. */
@@ -13,7 +13,7 @@ let glideIsMissing = false;
  * @throws {ConfigurationError} on wrong options
  */
 export function glideElseIovalkey(options: ConnectionOptions): ConnectionFactory {
-  return glideFactory("glide", options, async function glideElseIovalkey(settings, location) {
+  return glideFactory("glideElseIovalkey", options, async (settings, location) => {
     if (!glideIsMissing) {
       const opened = await tryGlide(settings);
       if (opened) return opened;

@@ -29,9 +29,11 @@ export function glideCluster(options: GlideOptions = {}): ConnectionFactory {
   return glideFactory("glideCluster", options, openGlide);
 }
 
+type FactoryName = "glide" | "glideCluster" | "glideElseIovalkey";
+
 /** @param open dials; it may open something else than GLIDE in its place */
 export function glideFactory(
-  name: "glide" | "glideCluster",
+  name: FactoryName,
   options: GlideOptions,
   open: (settings: GlideSettings, location: Location) => Promise<Connection>,
 ): ConnectionFactory {
@@ -44,7 +46,7 @@ export function glideFactory(
     connect(location) {
       const settings = toSettings(name, location, options);
       const maxIdleMs = options.maxIdle === null ? Infinity : toMs(options.maxIdle ?? "60s", "maxIdle");
-      const key = `${name} ${open.name} ${maxIdleMs} ${JSON.stringify(settings)}`;
+      const key = `${name} ${maxIdleMs} ${JSON.stringify(settings)}`;
       return shared(key, () => connection(() => open(settings, location), settings, maxIdleMs));
     },
   };
@@ -63,7 +65,7 @@ function connection(dial: () => Promise<Connection>, settings: GlideSettings, ma
   });
 }
 
-function toSettings(factory: "glide" | "glideCluster", location: Location, options: GlideOptions): GlideSettings {
+function toSettings(factory: FactoryName, location: Location, options: GlideOptions): GlideSettings {
   const { scheme, display, addresses } = location;
   if (scheme === "memory" || scheme === "unix") {
     const instead = scheme === "memory" ? "memory()" : "iovalkey()";

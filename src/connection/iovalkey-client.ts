@@ -1,6 +1,14 @@
 import type { ConnectionOptions as NodeTlsOptions } from "node:tls";
-import { AbstractConnector, Pipeline, Redis, type RedisOptions, Command as Sent } from "iovalkey";
-import type { Argument, Command, Connection, Reply, ScanOptions, SendOptions } from "../core/connection.js";
+import { AbstractConnector, Redis, type RedisOptions, Command as Sent } from "#iovalkey";
+import type {
+  Argument,
+  Command,
+  Connection,
+  ConnectionStatus,
+  Reply,
+  ScanOptions,
+  SendOptions,
+} from "../core/connection.js";
 import { ConnectionError, ReplyError, TimeoutError } from "../core/errors.js";
 import type { Address } from "../core/location.js";
 import type { Script } from "../core/script.js";
@@ -166,6 +174,10 @@ class IovalkeyConnection implements Connection {
     yield* scanServer((command) => this.send([command]), match, count);
   }
 
+  status(): ConnectionStatus {
+    return { state: "closed", lastError: undefined };
+  }
+
   async close(): Promise<void> {
     this.#client.disconnect();
     this.#client.stream?.destroy();
@@ -186,14 +198,10 @@ class IovalkeyConnection implements Connection {
   /** One write, however many commands. */
   async #exchange(commands: readonly Command[]): Promise<Reply[]> {
     const sent = commands.map(toSent);
-    const [first] = sent;
-    if (first && sent.length === 1) this.#client.sendCommand(first);
-    else {
-      const pipeline = new Pipeline(this.#client);
-      for (const command of sent) pipeline.sendCommand(command);
-      // The commands themselves tell what became of each.
-      void pipeline.exec();
-    }
+    const { stream } = this.#client;
+    stream.cork();
+    for (const command of sent) this.#client.sendCommand(command);
+    stream.uncork();
     const settled = await Promise.allSettled(sent.map(({ promise }) => promise as Promise<unknown>));
     return settled.map((one, i) =>
       one.status === "fulfilled" ? toShape(toReply(one.value), commands[i]?.[0]) : this.#failed(one.reason),

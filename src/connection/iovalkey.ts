@@ -1,33 +1,5 @@
-import { systemClock } from "../core/clock.js";
-import type { Connection, ConnectionFactory } from "../core/connection.js";
-import { toMs } from "../core/duration.js";
-import { ConfigurationError } from "../core/errors.js";
-import type { Location } from "../core/location.js";
-import { checkOptions, isFunction } from "../core/options.js";
-import { keepsRequestsApart } from "../core/runtime.js";
-import { toText } from "../core/text.js";
-import { type Connector, connectorId } from "./connector.js";
-import type { IovalkeySettings } from "./iovalkey-client.js";
-import { LazyConnection } from "./lazy.js";
-import { type ConnectionOptions, connectionChecks, type TlsOptions } from "./options.js";
-import { outsideInvocation } from "./outside-invocation.js";
-import { shared } from "./shared.js";
-
-export interface IovalkeyTlsOptions extends TlsOptions {
-  /** This client's certificate, in PEM form, for servers that ask for one. Wants `key`. @default none */
-  cert?: string | Uint8Array;
-  /** The private key of `cert`, in PEM form. @default none */
-  key?: string | Uint8Array;
-  /** The name that the server's certificate must have. @default the location's host */
-  servername?: string;
-}
-
-export interface IovalkeyOptions extends ConnectionOptions {
-  /** How to check the server, and what to show it, for `valkeys:` and `rediss:` locations. @default the system's authorities */
-  tls?: IovalkeyTlsOptions;
-  /** Dials instead of `node:net` and `node:tls`; TLS is then its own business. @default none */
-  connector?: Connector;
-}
+import type { ConnectionFactory } from "../core/connection.js";
+import { type IovalkeyOptions, iovalkeyFactory } from "./iovalkey-factory.js";
 
 /**
  * Connections over iovalkey to one server: where GLIDE can't be, over Unix sockets, and through a dial of your own.
@@ -36,75 +8,8 @@ export interface IovalkeyOptions extends ConnectionOptions {
  * @throws {ConfigurationError} on wrong options
  */
 export function iovalkey(options: IovalkeyOptions = {}): ConnectionFactory {
-  checkOptions<IovalkeyOptions>("iovalkey", options, { ...connectionChecks, connector: isFunction });
-  checkReads(options);
-  const shares = !keepsRequestsApart();
-  return {
-    shares,
-    connect(location, invocation) {
-      const settings = toSettings(location, options);
-      const { connector } = options;
-      if (!shares) {
-        return invocation.scope === "process" ? outsideInvocation(settings.name) : dialled(settings, connector);
-      }
-      const key = `iovalkey ${connectorId(connector)} ${JSON.stringify(settings)}`;
-      return shared(key, () => dialled(settings, connector));
-    },
-  };
-}
-
-/** A connection that iovalkey opens when it is first used. */
-function dialled(settings: IovalkeySettings, connector: Connector | undefined): Connection {
-  const dial = async (): Promise<Connection> => {
+  return iovalkeyFactory(options, async (settings, connector) => {
     const { openIovalkey } = await import("./iovalkey-client.js");
     return openIovalkey(settings, connector);
-  };
-  return new LazyConnection(dial, { ...settings, redial: true, clock: systemClock });
-}
-
-/** What iovalkey is opened with. @throws {ConfigurationError} */
-export function toSettings(location: Location, options: IovalkeyOptions): IovalkeySettings {
-  const { scheme, display, addresses, path } = location;
-  const [address] = addresses;
-  if (scheme === "memory") {
-    throw new ConfigurationError(
-      `location: iovalkey() can't serve ${display}; use the connection factory memory(), or a valkey:// URL`,
-    );
-  }
-  if (location.protocol === 3) {
-    throw new ConfigurationError(
-      `location: iovalkey() can't serve ${display}, as it speaks RESP2 alone; leave "protocol" out of the URL`,
-    );
-  }
-  if (scheme === "unix" && options.connector) {
-    throw new ConfigurationError(
-      `iovalkey: a connector dials addresses, and ${display} is a socket; leave option "connector" out, or give a valkey:// URL`,
-    );
-  }
-  return {
-    name: display,
-    address: address ?? { path },
-    username: location.username ?? options.username,
-    password: location.password ?? options.password,
-    database: location.database,
-    connectTimeoutMs: toMs(options.connectTimeout ?? "1s", "connectTimeout"),
-    commandTimeoutMs: toMs(options.commandTimeout ?? "1s", "commandTimeout"),
-    maxIdleMs: options.maxIdle === null ? Infinity : toMs(options.maxIdle ?? "60s", "maxIdle"),
-    tls: location.tls ? toTls(options.tls ?? {}) : undefined,
-  };
-}
-
-function toTls({ insecure = false, ca, cert, key, servername }: IovalkeyTlsOptions): IovalkeySettings["tls"] {
-  if ((cert === undefined) !== (key === undefined)) {
-    throw new ConfigurationError(`iovalkey: option "tls" has one of cert and key alone; give both or none`);
-  }
-  const text = (pem: string | Uint8Array | undefined) => (pem === undefined ? undefined : toText(pem));
-  return { insecure, ca: text(ca), cert: text(cert), key: text(key), servername };
-}
-
-function checkReads({ readFrom = "primary" }: IovalkeyOptions): void {
-  if (readFrom === "primary") return;
-  throw new ConfigurationError(
-    `iovalkey: option "readFrom" is "${readFrom}", and iovalkey() reads from the primary alone; leave it out, or use glide()`,
-  );
+  });
 }

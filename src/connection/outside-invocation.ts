@@ -20,6 +20,7 @@ export function outsideInvocation(name: string): Connection {
     async *scan() {
       throw refusal();
     },
+    status: () => ({ state: "idle", lastError: undefined }),
     close,
     [Symbol.asyncDispose]: close,
   };

@@ -1,4 +1,12 @@
-import type { Argument, Command, Connection, Reply, ScanOptions, SendOptions } from "../core/connection.js";
+import type {
+  Argument,
+  Command,
+  Connection,
+  ConnectionStatus,
+  Reply,
+  ScanOptions,
+  SendOptions,
+} from "../core/connection.js";
 import { ConnectionError } from "../core/errors.js";
 import type { Script } from "../core/script.js";
 
@@ -47,6 +55,11 @@ class Hold implements Connection {
   async *scan(options: ScanOptions): AsyncIterable<string[]> {
     if (this.#released) throw closed();
     yield* this.#connection.scan(options);
+  }
+
+  status(): ConnectionStatus {
+    if (this.#released) throw closed();
+    return this.#connection.status();
   }
 
   close(): Promise<void> {

@@ -35,6 +35,17 @@ export interface ScanOptions {
   count: number;
 }
 
+export interface ConnectionStatus {
+  /**
+   * `"idle"`: nothing is open, as nothing was sent yet, or what was open is lost. `"closed"`: as an electric circuit is,
+   * so commands go through. `"open"`: the server failed, and commands fail at once. `"half-open"`: it failed, and the next
+   * command is let through to see.
+   */
+  readonly state: "idle" | "closed" | "open" | "half-open";
+  /** What failed last; `undefined` once a command was answered. */
+  readonly lastError: Error | undefined;
+}
+
 /**
  * Sends commands to Valkey. It dials with the first command, not before.
  * @throws {ConnectionError} (every method) when the server can't be reached, or the connection was closed
@@ -47,6 +58,8 @@ export interface Connection extends AsyncDisposable {
   script(script: Script, keys: readonly string[], args: readonly Argument[], options?: SendOptions): Promise<Reply>;
   /** Made keys in batches, from every primary of a cluster; a key may come more than once. Can be left early. */
   scan(options: ScanOptions): AsyncIterable<string[]>;
+  /** How it is, as far as it knows without asking: `"closed"` where no record is kept. @throws {ConnectionError} once it was closed */
+  status(): ConnectionStatus;
   /** Ends what this connection holds alone. Idempotent; a command after it is a `ConnectionError`. */
   close(): Promise<void>;
 }

@@ -8,6 +8,7 @@ export function fakeConnection(own: Partial<Connection> = {}): Connection {
     send: vi.fn(async (commands): Promise<Reply[]> => commands.map(() => "PONG")),
     script: vi.fn(async () => 1),
     async *scan() {},
+    status: () => ({ state: "closed", lastError: undefined }),
     close,
     [Symbol.asyncDispose]: () => close(),
     ...own,

@@ -303,4 +303,196 @@ describe("a lazy connection", () => {
       expect(dial).not.toHaveBeenCalled();
     });
   });
+
+  describe("that fails again and again", () => {
+    it("fails at once, with the last error as the cause, and dials once per window", async () => {
+      const dial = vi.fn(() => Promise.reject(refused()));
+      const connection = lazy(dial);
+      await expect(connection.send(PING)).rejects.toThrow("refused");
+      const started = performance.now();
+      for (let i = 0; i < 1_000; i++) {
+        await expect(connection.send(PING)).rejects.toMatchObject({
+          name: "ConnectionError",
+          cause: { message: "refused" },
+        });
+      }
+      expect(performance.now() - started).toBe(0);
+      expect(dial).toHaveBeenCalledTimes(1);
+      expect(connection.status()).toMatchObject({ state: "open", lastError: { message: "refused" } });
+    });
+
+    it("lets one of many calls dial, and the others fail at once, until it succeeds", async () => {
+      const opened = deferred<Connection>();
+      const dial = vi.fn(() => opened.promise).mockRejectedValueOnce(refused());
+      const connection = lazy(dial);
+      await expect(connection.send(PING)).rejects.toThrow();
+      await vi.advanceTimersByTimeAsync(100);
+      const probe = connection.send(PING);
+      const others = await Promise.allSettled(Array.from({ length: 50 }, () => connection.send(PING)));
+      expect(others.every(({ status }) => status === "rejected")).toBe(true);
+      expect(connection.status().state).toBe("half-open");
+      opened.resolve(fakeConnection());
+      expect(await probe).toEqual(["PONG"]);
+      expect(connection.status()).toEqual({ state: "closed", lastError: undefined });
+      expect(await connection.send(PING)).toEqual(["PONG"]);
+      expect(dial).toHaveBeenCalledTimes(2);
+    });
+
+    it("is dialled again by a call after a second, however long it was gone", async () => {
+      const dial = vi.fn(async (): Promise<Connection> => fakeConnection());
+      for (let i = 0; i < 20; i++) dial.mockRejectedValueOnce(refused());
+      const connection = lazy(dial);
+      while (dial.mock.calls.length < 20) {
+        await connection.send(PING).catch(() => {});
+        await vi.advanceTimersByTimeAsync(10);
+      }
+      await vi.advanceTimersByTimeAsync(1_000);
+      expect(await connection.send(PING)).toEqual(["PONG"]);
+    });
+
+    it("is not given up for what the server refuses, nor for what no server is to blame for", async () => {
+      const refusal = () => Promise.reject(new ReplyError("OOM", "no room"));
+      const connection = lazy(async () => fakeConnection({ script: refusal }));
+      for (let i = 0; i < 10; i++) {
+        await expect(connection.script({ name: "s", lua: "", twin: () => 1 }, [], [])).rejects.toThrow("OOM");
+      }
+      const broken = lazy(() => Promise.reject(new ConfigurationError("can't be loaded")));
+      for (let i = 0; i < 10; i++) await expect(broken.send(PING)).rejects.toThrow("can't be loaded");
+      expect(connection.status().state).toBe("closed");
+    });
+
+    it("fails at once after three flights in a row without answer, although dialling works", async () => {
+      const connection = lazy(async () => fakeConnection({ send: () => hang() }));
+      for (let i = 0; i < 3; i++) await settledAfter(510, connection.send(PING));
+      expect(await settledAfter(0, connection.send(PING))).toMatchObject({ status: "rejected" });
+    });
+
+    it("is one whose transport mends itself replaced only then", async () => {
+      const hung = fakeConnection({ send: () => hang() });
+      const dial = vi.fn(async () => fakeConnection()).mockResolvedValueOnce(hung);
+      const connection = lazy(dial, { redial: false });
+      for (let i = 0; i < 3; i++) {
+        expect(hung.close).not.toHaveBeenCalled();
+        await settledAfter(510, connection.send(PING));
+      }
+      expect(hung.close).toHaveBeenCalledTimes(1);
+      await vi.advanceTimersByTimeAsync(100);
+      expect(await connection.send(PING)).toEqual(["PONG"]);
+    });
+
+    it("ends a call that dials again when commandTimeout is over", async () => {
+      const dial = vi
+        .fn(() => hang<Connection>())
+        .mockResolvedValueOnce(fakeConnection({ send: vi.fn(() => Promise.reject(new ConnectionError("lost"))) }));
+      const connection = lazy(dial, { connectTimeoutMs: 10_000 });
+      const sent = connection.send(PING, IDEMPOTENT);
+      expect(await settledAfter(499, sent)).toBe("pending");
+      expect(await settledAfter(10, sent)).toMatchObject({ reason: expect.any(TimeoutError) });
+    });
+  });
+
+  describe("to a server that takes no writes any more", () => {
+    const readonly = () => new ReplyError("READONLY", "You can't write against a read only replica.");
+    const demoted = () => fakeConnection({ send: vi.fn(async (commands) => commands.map(readonly)) });
+
+    it("dials again, and repeats what was refused, whatever it is", async () => {
+      const old = demoted();
+      const dial = vi.fn(async () => fakeConnection()).mockResolvedValueOnce(old);
+      const connection = lazy(dial);
+      expect(await connection.send(PING)).toEqual([readonly()]);
+      await vi.advanceTimersByTimeAsync(1_000);
+      expect(await connection.send(PING)).toEqual(["PONG"]);
+      expect(dial).toHaveBeenCalledTimes(2);
+      expect(old.close).toHaveBeenCalledTimes(1);
+    });
+
+    it("does so for scripts", async () => {
+      const old = fakeConnection({ script: () => Promise.reject(readonly()) });
+      const connection = lazy(vi.fn(async () => fakeConnection()).mockResolvedValueOnce(old));
+      await connection.send(PING);
+      await vi.advanceTimersByTimeAsync(1_000);
+      expect(await connection.script({ name: "s", lua: "", twin: () => 1 }, [], [])).toBe(1);
+    });
+
+    it("dials no more than once a second, and hands the refusal on", async () => {
+      const dial = vi.fn(async () => demoted());
+      const connection = lazy(dial);
+      for (let i = 0; i < 100; i++) {
+        expect(await connection.send(PING, IDEMPOTENT)).toEqual([readonly()]);
+        await vi.advanceTimersByTimeAsync(20);
+      }
+      expect(dial.mock.calls.length).toBeLessThanOrEqual(3);
+    });
+
+    it("repeats no flight of several commands that may have been carried out in part", async () => {
+      const half = fakeConnection({ send: vi.fn(async () => [1, readonly()]) });
+      const fresh = fakeConnection();
+      const connection = lazy(vi.fn(async () => fresh).mockResolvedValueOnce(half));
+      await connection.send(PING);
+      await vi.advanceTimersByTimeAsync(1_000);
+      expect(await connection.send([["INCR", "a"], ["PING"]])).toEqual([1, readonly()]);
+      expect(fresh.send).not.toHaveBeenCalled();
+      expect(await connection.send(PING)).toEqual(["PONG"]);
+    });
+  });
+
+  it("that is replaced ends what is under way where it began, and begins the rest anew", async () => {
+    const answer = deferred<Reply[]>();
+    const old = fakeConnection({ send: () => answer.promise });
+    const fresh = fakeConnection();
+    const connection = lazy(vi.fn(async () => fresh).mockResolvedValueOnce(old));
+    const under = connection.send(PING);
+    await vi.advanceTimersByTimeAsync(0);
+    connection.replace();
+    expect(await connection.send(PING)).toEqual(["PONG"]);
+    expect(old.close).not.toHaveBeenCalled();
+    answer.resolve(["late PONG"]);
+    expect(await under).toEqual(["late PONG"]);
+    expect(old.close).toHaveBeenCalledTimes(1);
+  });
+
+  it("begins a scan again over a new connection when the old one is lost", async () => {
+    const old = fakeConnection({
+      async *scan() {
+        yield ["a"];
+        throw new ConnectionError("lost");
+      },
+    });
+    const fresh = fakeConnection({
+      async *scan() {
+        yield ["a"];
+        yield ["b"];
+      },
+    });
+    const connection = lazy(vi.fn(async () => fresh).mockResolvedValueOnce(old));
+    const seen: string[] = [];
+    for await (const batch of connection.scan({ match: "*", count: 1 })) seen.push(...batch);
+    expect(seen).toEqual(["a", "a", "b"]);
+  });
+
+  it("keeps what is in use, although the clock says that it was silent for long", async () => {
+    const answer = deferred<Reply[]>();
+    const opened = fakeConnection({ send: vi.fn(async () => ["PONG"] as Reply[]) });
+    const dial = vi.fn(async () => opened);
+    const connection = lazy(dial);
+    await connection.send(PING);
+    vi.mocked(opened.send).mockReturnValueOnce(answer.promise);
+    const under = connection.send(PING);
+    vi.setSystemTime(Date.now() + 3_600_000);
+    expect(await connection.send(PING)).toEqual(["PONG"]);
+    answer.resolve(["PONG"]);
+    expect(await under).toEqual(["PONG"]);
+    vi.setSystemTime(Date.now() - 7_200_000);
+    expect(await connection.send(PING)).toEqual(["PONG"]);
+    expect(dial.mock.calls.length).toBeLessThanOrEqual(2);
+  });
+
+  it("tells how it is", async () => {
+    const connection = lazy(vi.fn(async () => fakeConnection()));
+    expect(connection.status()).toEqual({ state: "idle", lastError: undefined });
+    await connection.send(PING);
+    expect(connection.status()).toEqual({ state: "closed", lastError: undefined });
+    await connection.close();
+    expect(() => connection.status()).toThrow(/closed/);
+  });
 });

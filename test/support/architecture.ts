@@ -8,6 +8,7 @@ export const LAYERS: readonly (readonly string[])[] = [
   ["cache"],
   ["http"],
   ["hono"],
+  ["api"],
   ["."],
 ];
 

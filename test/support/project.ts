@@ -29,7 +29,8 @@ export async function output(program: string, args: readonly string[], folder = 
     return stdout;
   } catch (error) {
     const { stdout, stderr } = error as { stdout?: string; stderr?: string };
-    throw new Error(`${[program, ...args].join(" ")} failed\n${stdout ?? ""}${stderr ?? ""}`, { cause: error });
+    // Without a cause: that would say all of it again.
+    throw new Error(`${[program, ...args].join(" ")} failed\n${stdout ?? ""}${stderr ?? ""}`);
   }
 }
 

@@ -1,13 +1,14 @@
-export interface EarlyRefresh {
-  readonly freshUntilMs: number;
-  /** How long the load took. */
-  readonly deltaMs: number;
-  readonly beta: number;
-  readonly nowMs: number;
-  readonly random: () => number;
-}
+import type { Header } from "../../codec/envelope.js";
+import type { Clock } from "../../core/clock.js";
 
-/** The chance to refresh early grows towards expiry with the cost of the load. Source: Vattani et al., VLDB 2015, §3 (XFetch). */
-export function refreshesEarly({ freshUntilMs, deltaMs, beta, nowMs, random }: EarlyRefresh): boolean {
-  return beta > 0 && deltaMs > 0 && nowMs - deltaMs * beta * Math.log(random()) >= freshUntilMs;
+/**
+ * Whether to refresh a fresh entry now: the chance grows towards expiry with the cost of the load.
+ * Source: Vattani et al., VLDB 2015, §3 (XFetch).
+ */
+export function refreshesEarly(
+  { freshUntilMs, deltaMs }: Pick<Header, "freshUntilMs" | "deltaMs">,
+  beta: number,
+  clock: Pick<Clock, "now" | "random">,
+): boolean {
+  return beta > 0 && deltaMs > 0 && clock.now() - deltaMs * beta * Math.log(clock.random()) >= freshUntilMs;
 }

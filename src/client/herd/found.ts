@@ -1,8 +1,8 @@
 import type { Codec } from "../../codec/codec.js";
 import type { Encoded } from "../../codec/encoded.js";
-import { Envelope, isEnvelope, placeholder } from "../../codec/envelope.js";
+import { Envelope, isEnvelope, NewerFormatError, placeholder } from "../../codec/envelope.js";
 import type { Command, Reply } from "../../core/connection.js";
-import { ReplyError } from "../../core/errors.js";
+import { DecodeError, ReplyError } from "../../core/errors.js";
 import { payloadOf, toStored } from "../entry.js";
 import type { HerdSettings } from "./options.js";
 
@@ -14,8 +14,13 @@ export type Found =
   | { readonly kind: "fresh"; readonly payload: Encoded; readonly envelope: Envelope | undefined }
   /** A value past its expiry, within its grace. */
   | { readonly kind: "stale"; readonly payload: Encoded; readonly envelope: Envelope }
+  /** A value past its grace, as who wrote it has a longer one: not to be answered, and free to be claimed. */
+  | { readonly kind: "expired"; readonly envelope: Envelope }
   /** Somebody holds the lease, and there is nothing to answer meanwhile. */
   | { readonly kind: "busy" };
+
+/** A value that can be answered. */
+export type Answerable = Extract<Found, { kind: "fresh" | "stale" }>;
 
 /** Codes with which a server refuses writes and still answers reads. */
 const REFUSALS: ReadonlySet<string> = new Set(["OOM", "READONLY", "MISCONF", "NOREPLICAS", "NOPERM"]);
@@ -25,8 +30,13 @@ export function readOrClaim(key: string, token: string, { leaseMs }: HerdSetting
   return ["SET", key, placeholder(token, nowMs + leaseMs), "NX", "GET", "PX", String(leaseMs)];
 }
 
-export function refusesWrites(reply: Reply): boolean {
+export function refusesWrites(reply: Reply): reply is ReplyError {
   return reply instanceof ReplyError && REFUSALS.has(reply.code);
+}
+
+/** Whether an entry that can't be read may be written over. */
+export function isRubbish(error: unknown): boolean {
+  return error instanceof DecodeError && !(error instanceof NewerFormatError);
 }
 
 /** @throws {DecodeError} @throws {ReplyError} */
@@ -42,5 +52,6 @@ export function toFound(
   // A placeholder of this caller's own: the flight was repeated after its first reply was lost.
   if (payload === undefined) return { kind: envelope.token === token ? "claimed" : "busy" };
   if (envelope.freshUntilMs > nowMs) return { kind: "fresh", payload, envelope };
-  return nowMs - envelope.freshUntilMs <= graceMs ? { kind: "stale", payload, envelope } : { kind: "busy" };
+  if (nowMs - envelope.freshUntilMs <= graceMs) return { kind: "stale", payload, envelope };
+  return envelope.leaseUntilMs > nowMs ? { kind: "busy" } : { kind: "expired", envelope };
 }

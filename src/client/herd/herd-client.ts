@@ -1,16 +1,19 @@
 import type { Encoded } from "../../codec/encoded.js";
-import { type Envelope, FOREVER, NewerFormatError, NO_TOKEN, seal } from "../../codec/envelope.js";
+import type { Envelope } from "../../codec/envelope.js";
 import type { Reply } from "../../core/connection.js";
-import { DecodeError } from "../../core/errors.js";
 import type { ClientContext, ClientFactory, LoadOptions } from "../client.js";
-import type { Shared } from "../coalesce.js";
+import { Coalesced, type Shared } from "../coalesce.js";
 import { DefaultClient, type Stored } from "../default-client.js";
-import type { Loader } from "../loader.js";
+import type { Loader, ManyLoader } from "../loader.js";
+import type { Loaded } from "../loading.js";
 import type { Answer } from "../sharing.js";
+import { Background, within } from "./background.js";
 import { refreshesEarly } from "./early.js";
-import { type Found, readOrClaim, refusesWrites, toFound } from "./found.js";
+import { type Answerable, type Found, isRubbish, readOrClaim, refusesWrites, toFound } from "./found.js";
 import { Lease, newToken } from "./lease.js";
+import { ManyLoad } from "./many.js";
 import { type HerdOptions, type HerdSettings, toHerdSettings } from "./options.js";
+import { sealed } from "./sealed.js";
 import { Wait } from "./wait.js";
 
 /** A load that somebody waits for, or nobody does. */
@@ -22,7 +25,7 @@ interface Wanted {
   readonly shared: Shared | undefined;
 }
 
-type Answerable = Exclude<Found, { kind: "claimed" }>;
+type Read = Exclude<Found, { kind: "claimed" }>;
 
 /** How long a value without an expiry that can be read counts as seen. */
 const PLAIN_SEEN_MS = 1_000;
@@ -41,41 +44,49 @@ export function herd(options: HerdOptions = {}): ClientFactory {
 
 export class HerdClient extends DefaultClient {
   protected readonly settings: HerdSettings;
-  readonly #background = new Set<Promise<void>>();
+  readonly #background: Background;
 
   constructor(context: ClientContext, settings: HerdSettings = toHerdSettings({})) {
     super(context);
     this.settings = settings;
+    this.#background = new Background(context);
+  }
+
+  override getOrSetMany(
+    keys: readonly string[],
+    loader: ManyLoader,
+    given: LoadOptions,
+  ): Promise<Map<string, unknown>> {
+    const { context, settings, reads } = this;
+    const parts = { context, settings, reads, background: this.#background, loader, options: this.#withDefault(given) };
+    const own = (values: Map<string, unknown>) => values;
+    // A flight of this one caller's own: for its signal, which ends the wait.
+    const flight = new Coalesced<Map<string, unknown>>();
+    return flight.run("", (shared) => new ManyLoad({ ...parts, shared }).run(keys), own, own, given.signal);
   }
 
   override async close(): Promise<void> {
-    await Promise.all(this.#background);
+    await this.#background.ended();
   }
 
   protected override get graceMs(): number {
     return this.settings.graceMs;
   }
 
-  protected override wrap(encoded: Encoded, ttlMs: number | null, deltaMs = 0): Stored {
-    const { clock, codec } = this.context;
-    const { jitter, graceMs } = this.settings;
-    const shortMs = ttlMs === null ? null : Math.max(1, Math.round(ttlMs * (1 - jitter * clock.random())));
-    const freshUntilMs = shortMs === null ? FOREVER : Math.min(FOREVER, clock.now() + shortMs);
-    const header = { freshUntilMs, deltaMs, token: NO_TOKEN, leaseUntilMs: 0 };
-    return { stored: seal(header, codec.mark, encoded), ttlMs: shortMs === null ? null : shortMs + graceMs };
+  protected override wrap(encoded: Encoded, ttlMs: number | null): Stored {
+    return sealed(this.context, this.settings, encoded, ttlMs, 0);
   }
 
   protected override async answer(
     key: string,
     loader: Loader<unknown>,
-    given: LoadOptions,
+    options: LoadOptions,
     shared: Shared,
   ): Promise<Answer> {
-    const options = { ...given, hardTimeoutMs: given.hardTimeoutMs ?? this.settings.hardTimeoutMs };
     const wanted: Wanted = { key, loader, options, shared };
     for (let restarts = 0; ; restarts++) {
-      const found = await this.#await(wanted);
-      if (found === "none" || found === "rubbish") return this.#alone(wanted, found === "rubbish");
+      const found = await this.#await(wanted, shared);
+      if (found === "none") return this.#alone(wanted);
       if (!(found instanceof Lease)) return found;
       try {
         return await this.#holding(found, wanted, undefined);
@@ -87,76 +98,88 @@ export class HerdClient extends DefaultClient {
     }
   }
 
+  protected override load(
+    key: string,
+    loader: Loader<unknown>,
+    stale: unknown,
+    options: LoadOptions,
+    signal: () => AbortSignal | undefined,
+  ): Promise<Loaded> {
+    return super.load(key, loader, stale, this.#withDefault(options), signal);
+  }
+
+  #withDefault(given: LoadOptions): LoadOptions {
+    return given.hardTimeoutMs === undefined ? { ...given, hardTimeoutMs: this.settings.hardTimeoutMs } : given;
+  }
+
   /** As `#find`, waiting while somebody else computes; `none` when that takes too long. */
-  async #await(wanted: Wanted): Promise<Answer | Lease | "none" | "rubbish"> {
-    const { key, shared } = wanted;
+  async #await(wanted: Wanted, shared: Shared): Promise<Answer | Lease | "none"> {
+    const found = await this.#find(wanted);
+    if (found !== "busy") return found;
+    const { key } = wanted;
     const { clock, events } = this.context;
-    let wait: Wait | undefined;
-    const waited = (answered: boolean): void => {
-      const durationMs = wait?.durationMs;
-      if (durationMs !== undefined) events.emit("wait", () => ({ key, durationMs, answered }));
-    };
+    events.emit("claim", () => ({ key, won: false }));
+    const wait = new Wait(clock, this.settings.waitMs);
     for (;;) {
-      const found = await this.#find(wanted);
-      if (found !== "busy") {
-        waited(found !== "none");
-        return found;
-      }
-      wait ??= new Wait(clock, this.settings.waitMs);
-      if (!(await wait.next(shared?.signal() ?? new AbortController().signal))) {
-        waited(false);
-        return "none";
-      }
+      const goesOn = await wait.next(shared.signal());
+      const next = goesOn ? await this.#find(wanted) : "none";
+      if (next === "busy") continue;
+      events.emit("wait", () => ({ key, durationMs: wait.durationMs, answered: next !== "none" }));
+      return next;
     }
   }
 
-  /** An answer, or the lease; `none` when the store fails, and `rubbish` when what it holds can't be read. */
-  async #find(wanted: Wanted): Promise<Answer | Lease | "busy" | "none" | "rubbish"> {
+  /** An answer, or the lease; `none` when the store fails, or has what must be left alone. */
+  async #find(wanted: Wanted): Promise<Answer | Lease | "busy" | "none"> {
     const { key } = wanted;
     try {
       const found = (await this.#readSeen(key)) ?? (await this.#readOrClaim(key));
       if (!found) return "none";
-      if (found instanceof Lease) {
-        this.context.events.emit("claim", () => ({ key, won: true }));
-        return found;
-      }
-      if (found.kind === "busy") {
-        this.context.events.emit("claim", () => ({ key, won: false }));
-        return "busy";
-      }
+      if (found instanceof Lease || found === "busy") return found;
       return await this.#serve(found, wanted);
     } catch (error) {
       this.context.report(error, "getOrSet", key);
-      return error instanceof DecodeError && !(error instanceof NewerFormatError) ? "rubbish" : "none";
+      return isRubbish(error) ? this.#seize(key) : "none";
     }
   }
 
   /** Reads what this process has seen fresh; `undefined` when it hasn't, or it is gone. @throws {DecodeError} @throws {ReplyError} */
-  async #readSeen(key: string): Promise<Answerable | undefined> {
+  async #readSeen(key: string): Promise<Answerable | Lease | "busy" | undefined> {
     const { clock, sharing } = this.context;
     if (!sharing.seen.has(key, clock.now())) return undefined;
     const found = await this.#read(key);
     if (found?.kind === "fresh") return found;
     sharing.seen.delete(key);
-    return found;
+    return found && this.#orClaim(found, key);
   }
 
   /** `undefined` when the server refuses writes and has no value either. @throws {DecodeError} @throws {ReplyError} */
-  async #readOrClaim(key: string): Promise<Answerable | Lease | undefined> {
-    const { clock, sharing } = this.context;
+  async #readOrClaim(key: string): Promise<Answerable | Lease | "busy" | undefined> {
+    const { clock, sharing, events, report } = this.context;
     const token = newToken();
     const reply = await this.one(readOrClaim(key, token, this.settings, clock.now()), this.reads);
     if (refusesWrites(reply)) {
       const read = await this.#read(key);
-      return read?.kind === "busy" ? undefined : read;
+      if (read && read.kind !== "expired") return read.kind === "busy" ? "busy" : read;
+      report(reply, "getOrSet", key);
+      return undefined;
     }
     const found = this.#toFound(reply, key, token);
-    if (found.kind === "claimed") return new Lease(this.context, this.settings, key, token);
+    if (found.kind === "claimed") {
+      events.emit("claim", () => ({ key, won: true }));
+      return new Lease(this.context, this.settings, key, token);
+    }
     if (found.kind === "fresh") sharing.seen.add(key, found.envelope?.freshUntilMs ?? clock.now() + PLAIN_SEEN_MS);
-    return found;
+    return this.#orClaim(found, key);
   }
 
-  async #read(key: string): Promise<Answerable | undefined> {
+  async #orClaim(found: Read, key: string): Promise<Answerable | Lease | "busy"> {
+    if (found.kind === "busy") return "busy";
+    if (found.kind !== "expired") return found;
+    return (await Lease.claim(this.context, this.settings, key, found.envelope)) ?? "busy";
+  }
+
+  async #read(key: string): Promise<Read | undefined> {
     const found = this.#toFound(await this.one(["GET", key], this.reads), key, "");
     return found.kind === "claimed" ? undefined : found;
   }
@@ -166,102 +189,80 @@ export class HerdClient extends DefaultClient {
     return toFound(reply, { key, token, codec, nowMs: clock.now(), graceMs: this.settings.graceMs });
   }
 
-  async #serve(found: Exclude<Answerable, { kind: "busy" }>, wanted: Wanted): Promise<Answer> {
+  async #seize(key: string): Promise<Lease | "busy" | "none"> {
+    try {
+      return (await Lease.seize(this.context, this.settings, key)) ?? "busy";
+    } catch (error) {
+      this.context.report(error, "getOrSet", key);
+      return "none";
+    }
+  }
+
+  async #serve(found: Answerable, wanted: Wanted): Promise<Answer> {
     const { key } = wanted;
     const { clock, codec, events } = this.context;
     const value = await codec.decode(found.payload, key);
     const answer: Answer = { value, encoded: found.payload };
-    const { envelope } = found;
     if (found.kind === "stale") {
-      const refreshed = await this.#refresh(found.envelope, wanted, answer);
-      if (refreshed !== answer) return refreshed;
-      events.emit("stale", () => ({ key }));
-      return answer;
+      const refreshed = await this.#refresh(found, wanted, answer);
+      if (refreshed === answer) events.emit("stale", () => ({ key }));
+      return refreshed;
     }
     events.emit("hit", () => ({ key }));
-    const { beta } = this.settings;
-    if (
-      envelope &&
-      refreshesEarly({
-        freshUntilMs: envelope.freshUntilMs,
-        deltaMs: envelope.deltaMs,
-        beta,
-        nowMs: clock.now(),
-        random: () => clock.random(),
-      })
-    ) {
-      events.emit("early", () => ({ key }));
-      return this.#refresh(envelope, wanted, answer);
-    }
-    return answer;
+    const { envelope } = found;
+    const early = envelope && refreshesEarly(envelope, this.settings.beta, clock);
+    return early ? this.#refresh({ ...found, envelope }, wanted, answer) : answer;
   }
 
   /** Refreshes an entry that has a value, when nobody does yet; the old answer where it need not, or can't, be waited for. */
-  async #refresh(seen: Envelope, wanted: Wanted, old: Answer): Promise<Answer> {
+  async #refresh(found: Refreshable, wanted: Wanted, old: Answer): Promise<Answer> {
     const { key, options } = wanted;
-    const { clock, report } = this.context;
+    const { clock, report, sharing } = this.context;
     // Somebody refreshes it, or has failed to a moment ago: the server would say no.
-    if (this.context.sharing.refreshing.has(key) || seen.leaseUntilMs > clock.now()) return old;
-    this.context.sharing.refreshing.add(key);
-    const refreshing = (async (): Promise<Answer> => {
-      const lease = await Lease.claim(this.context, this.settings, key, seen);
-      return lease ? this.#holding(lease, { ...wanted, shared: undefined }, old.value) : old;
-    })().finally(() => this.context.sharing.refreshing.delete(key));
-    const reported = refreshing.catch((error: unknown) => {
-      report(error, "getOrSet", key);
-      return old;
-    });
-    this.#inBackground(reported);
-    if (this.settings.background) return old;
-    const { softTimeoutMs } = options;
-    if (softTimeoutMs === undefined) return reported;
-    const done = new AbortController();
-    const late = clock.sleep(softTimeoutMs, done.signal).then(() => old);
-    return Promise.race([reported, late]).finally(() => done.abort());
+    if (sharing.refreshing.has(key) || found.envelope.leaseUntilMs > clock.now()) return old;
+    sharing.refreshing.add(key);
+    const work = this.#reload(found, wanted)
+      .catch((error: unknown) => {
+        report(error, "getOrSet", key);
+        return undefined;
+      })
+      .then((answer) => {
+        sharing.refreshing.delete(key);
+        return answer ?? old;
+      });
+    this.#background.add(work, key);
+    return this.settings.background ? old : within(clock, options.softTimeoutMs, work, old);
+  }
+
+  /** The new answer, where the lease was won. @throws as `#holding` */
+  async #reload(found: Refreshable, wanted: Wanted): Promise<Answer | undefined> {
+    const { key } = wanted;
+    const { codec, events } = this.context;
+    const lease = await Lease.claim(this.context, this.settings, key, found.envelope);
+    if (!lease) return undefined;
+    if (found.kind === "fresh") events.emit("early", () => ({ key }));
+    // The loader's own: the caller holds the other, and may change it.
+    const stale = await codec.decode(found.payload, key);
+    return this.#holding(lease, { ...wanted, shared: undefined }, stale);
   }
 
   /** Loads and publishes under a lease. @throws what the loader throws @throws {EncodeError} */
-  async #holding(lease: Lease, wanted: Wanted, stale: unknown): Promise<Answer> {
-    const { key, loader, options, shared } = wanted;
-    const { codec, report } = this.context;
-    const failed = (error: unknown): void => report(error, "getOrSet", key);
+  async #holding(lease: Lease, { key, loader, options, shared }: Wanted, stale: unknown): Promise<Answer> {
     const signal = (): AbortSignal => (shared ? AbortSignal.any([lease.lost, shared.signal()]) : lease.lost);
-    lease.keep().catch(failed);
-    try {
-      const { value, ttlMs, durationMs } = await this.load(key, loader, stale, options, signal);
-      if (ttlMs === undefined) {
-        lease.end();
-        await lease.yield(0).catch(failed);
-        return { value, encoded: undefined };
-      }
-      const encoded = await codec.encode(value, key);
-      lease.end();
-      const write = this.wrap(encoded, ttlMs, durationMs);
-      await lease.publish(write.stored, write.ttlMs).catch(failed);
-      return { value, encoded };
-    } catch (error) {
-      lease.end();
-      await lease.yield(stale === undefined ? 0 : this.settings.retryAfterMs).catch(failed);
+    lease.keep();
+    const loaded = await this.load(key, loader, stale, options, signal).catch(async (error: unknown) => {
+      await lease.yield();
       throw error;
-    }
+    });
+    return { value: loaded.value, encoded: await lease.settle(loaded) };
   }
 
-  /** Loads without a lease: the store fails, another caller takes too long, or there is rubbish to write over. */
-  async #alone({ key, loader, options, shared }: Wanted, writes: boolean): Promise<Answer> {
-    const { value, ttlMs, durationMs } = await this.load(key, loader, undefined, options, () => shared?.signal());
-    if (!writes || ttlMs === undefined || shared?.isCurrent() === false) return { value, encoded: undefined };
-    const encoded = await this.context.codec.encode(value, key);
-    await this.put(key, this.wrap(encoded, ttlMs, durationMs)).catch((error: unknown) => {
-      this.context.report(error, "getOrSet", key);
-    });
-    return { value, encoded };
-  }
-
-  #inBackground(work: Promise<unknown>): void {
-    const done: Promise<void> = work.then(() => {
-      this.#background.delete(done);
-    });
-    this.#background.add(done);
-    this.context.invocation.waitUntil(done);
+  /** Loads without a lease, and so without storing: the store fails, or another caller takes too long. */
+  async #alone({ key, loader, options, shared }: Wanted): Promise<Answer> {
+    const { value } = await this.load(key, loader, undefined, options, () => shared?.signal());
+    return { value, encoded: undefined };
   }
 }
+
+/** A value that has an envelope, to say until when it is good. */
+type Refreshable = Answerable & { readonly envelope: Envelope };

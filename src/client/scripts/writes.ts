@@ -1,4 +1,4 @@
-import { NO_TOKEN } from "../../codec/envelope.js";
+import { FOREVER, NO_TOKEN } from "../../codec/envelope.js";
 import type { Script } from "../../core/script.js";
 import { digits, exists, look, now, script, text } from "./entry.js";
 
@@ -31,7 +31,7 @@ if what == 'plain' then redis.call('PEXPIREAT', KEYS[1], string.format('%.0f', a
 local left = redis.call('PTTL', KEYS[1])
 local grace = tonumber(ARGV[3])
 if left >= 0 then grace = math.max(0, left - (tonumber(string.sub(head, 5, 19)) - now())) end
-redis.call('SETRANGE', KEYS[1], 4, string.format('%015.0f', at))
+redis.call('SETRANGE', KEYS[1], 4, string.format('%015.0f', math.min(at, 999999999999999)))
 redis.call('PEXPIREAT', KEYS[1], string.format('%.0f', at + grace))
 return 1`,
   (call, [key = ""], [mode, ms, graceMs]) => {
@@ -49,7 +49,7 @@ return 1`,
     const leftMs = Number(call("PTTL", key));
     const grace =
       leftMs < 0 ? Number(text(graceMs ?? "0")) : Math.max(0, leftMs - (Number(head.slice(4, 19)) - now(call)));
-    call("SETRANGE", key, "4", digits(atMs));
+    call("SETRANGE", key, "4", digits(Math.min(atMs, FOREVER)));
     call("PEXPIREAT", key, String(Math.round(atMs + grace)));
     return 1;
   },
@@ -114,22 +114,19 @@ return value`,
       call("SET", key, text(header) + text(delta), ...(ttlMs === "" ? [] : ["PX", ttlMs]));
       return text(delta);
     }
-    const stored = text(call("GET", key));
-    // An integer is short and ASCII; what is neither is refused before anything is written.
-    call("SET", key, stored.length > 100 ? "x" : stored.slice(56), "KEEPTTL");
+    const stored = call("GET", key);
+    if (!(stored instanceof Uint8Array)) return null;
+    const head = text(stored.subarray(0, 56));
+    // An integer is short: what is longer is refused without being looked at.
+    call("SET", key, stored.length > 100 ? "x" : stored.subarray(56), "KEEPTTL");
     try {
       call("INCRBY", key, delta);
     } catch (error) {
-      call(
-        "SET",
-        key,
-        Uint8Array.from(stored, (char) => char.charCodeAt(0)),
-        "KEEPTTL",
-      );
+      call("SET", key, stored, "KEEPTTL");
       throw error;
     }
     const value = text(call("GET", key));
-    call("SET", key, stored.slice(0, 29) + NO_TOKEN + stored.slice(41, 56) + value, "KEEPTTL");
+    call("SET", key, head.slice(0, 29) + NO_TOKEN + head.slice(41, 56) + value, "KEEPTTL");
     return value;
   },
 );

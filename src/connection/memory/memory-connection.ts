@@ -1,4 +1,12 @@
-import type { Argument, Command, Connection, Reply, ScanOptions, SendOptions } from "../../core/connection.js";
+import type {
+  Argument,
+  Command,
+  Connection,
+  ConnectionStatus,
+  Reply,
+  ScanOptions,
+  SendOptions,
+} from "../../core/connection.js";
 import { ConnectionError, ReplyError, throwIfError } from "../../core/errors.js";
 import { compileGlob } from "../../core/glob.js";
 import type { Call, Script } from "../../core/script.js";
@@ -40,6 +48,11 @@ export class MemoryConnection implements Connection {
     }
   }
 
+  status(): ConnectionStatus {
+    if (this.#closed) throw closed("status");
+    return { state: "closed", lastError: undefined };
+  }
+
   async close(): Promise<void> {
     this.#closed = true;
   }
@@ -49,9 +62,13 @@ export class MemoryConnection implements Connection {
   }
 
   #begin(name: string): void {
-    if (this.#closed) throw new ConnectionError(`${name}: the cache was closed; make a new one, or close it later`);
+    if (this.#closed) throw closed(name);
     this.#store.tick();
   }
+}
+
+function closed(name: string): ConnectionError {
+  return new ConnectionError(`${name}: the cache was closed; make a new one, or close it later`);
 }
 
 /** As MULTI and EXEC: a command that can't be queued stops them all, one that fails only itself. */

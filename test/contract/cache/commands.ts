@@ -4,7 +4,16 @@ import { all } from "./sets.js";
 /** Every method of a cache that needs the store. */
 export type CommandName = Exclude<
   keyof Cache,
-  "connection" | "for" | "on" | "makeKey" | "makePattern" | "encode" | "decode" | "close" | typeof Symbol.asyncDispose
+  | "connection"
+  | "for"
+  | "on"
+  | "health"
+  | "makeKey"
+  | "makePattern"
+  | "encode"
+  | "decode"
+  | "close"
+  | typeof Symbol.asyncDispose
 >;
 
 interface CommandCase {

@@ -1,12 +1,14 @@
 import type { Cache } from "../../../src/cache/cache.js";
+import { HEADER_LENGTH, isEnvelope } from "../../../src/codec/envelope.js";
 import type { Argument, Command, Reply } from "../../../src/core/connection.js";
 import { throwIfError } from "../../../src/core/errors.js";
 import { toText } from "../../../src/core/text.js";
 
-/** What the server has under a made key, as text. */
+/** What the server has under a made key, as text; of an envelope, what is in it. */
 export async function stored(cache: Cache, madeKey: unknown): Promise<string | null> {
   const reply = await raw(cache, "GET", String(madeKey));
-  return reply instanceof Uint8Array ? toText(reply) : null;
+  if (!(reply instanceof Uint8Array)) return null;
+  return toText(isEnvelope(reply) ? reply.subarray(HEADER_LENGTH) : reply);
 }
 
 /** The reply to a command sent past the cache. @throws {ReplyError} */

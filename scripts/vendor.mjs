@@ -1,0 +1,74 @@
+// @ts-check
+// iovalkey for Workers: as it is, without its parts for clusters, sentinels, scan streams and automatic pipelines, its
+// table of all commands and its debug log, which this library doesn't use and a Worker's bundle would carry; and with short forms of two small helpers.
+import { builtinModules, createRequire, isBuiltin } from "node:module";
+import { join } from "node:path";
+
+/** What stands for a module of iovalkey, or for a package that it uses. */
+const STAND_INS = {
+  "iovalkey/built/cluster/index.js": "exports.default = class {};",
+  "iovalkey/built/connectors/SentinelConnector/index.js": "exports.default = class {};",
+  "iovalkey/built/ScanStream.js": "exports.default = class {};",
+  "iovalkey/built/Pipeline.js": "exports.default = class {};",
+  "iovalkey/built/transaction.js": "exports.addTransactionSupport = () => {};",
+  "iovalkey/built/autoPipelining.js": "exports.shouldUseAutoPipelining = () => false;",
+  "iovalkey/built/utils/debug.js": "exports.default = () => Object.assign(() => {}, { enabled: false });",
+  "@iovalkey/commands":
+    "exports.list = []; exports.exists = exports.hasFlag = () => false; exports.getKeyIndexes = () => [];",
+  "cluster-key-slot": "module.exports = () => 0;",
+  "redis-errors/lib/old.js": "",
+  "lodash.isarguments": "module.exports = (value) => String(value) === '[object Arguments]';",
+  "lodash.defaults": `module.exports = (target, ...sources) => {
+    for (const source of sources) for (const name in source) if (target[name] === undefined) target[name] = source[name];
+    return target;
+  };`,
+};
+
+/** What this library imports of it. */
+const ENTRY = `
+  import redis from "iovalkey/built/Redis.js";
+  import command from "iovalkey/built/Command.js";
+  import connector from "iovalkey/built/connectors/AbstractConnector.js";
+
+  export const Redis = redis.default;
+  export const Command = command.default;
+  export const AbstractConnector = connector.default;
+`;
+
+/**
+ * Writes `vendor/iovalkey.js`.
+ * @param {string} target
+ * @param {string} root
+ */
+export async function buildVendor(target, root) {
+  // Loaded here, as they may not be installed yet when this file is.
+  const { rolldown } = await import("rolldown");
+  const { esmExternalRequirePlugin } = await import("rolldown/plugins");
+  const bundle = await rolldown({
+    cwd: root,
+    input: "entry",
+    platform: "neutral",
+    plugins: [standIns(join(root, "package.json")), esmExternalRequirePlugin({ external: builtinModules })],
+    transform: { target: "es2022" },
+  });
+  await bundle.write({ file: join(target, "vendor", "iovalkey.js"), format: "esm", minify: true });
+  await bundle.close();
+}
+
+/**
+ * @param {string} from
+ * @returns {import("rolldown").Plugin}
+ */
+function standIns(from) {
+  const require = createRequire(from);
+  const files = new Map(Object.entries(STAND_INS).map(([name, code]) => [require.resolve(name), code]));
+  return {
+    name: "stand-ins",
+    resolveId(name, importer) {
+      if (name === "entry") return "\0entry.mjs";
+      if (isBuiltin(name)) return undefined;
+      return (importer?.startsWith("/") ? createRequire(importer) : require).resolve(name);
+    },
+    load: (id) => (id === "\0entry.mjs" ? ENTRY : files.get(id)),
+  };
+}

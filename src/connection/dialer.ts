@@ -1,0 +1,173 @@
+import type { Clock } from "../core/clock.js";
+import type { Connection } from "../core/connection.js";
+import { ConnectionError, TimeoutError } from "../core/errors.js";
+import { Breaker } from "./breaker.js";
+import { withDeadline } from "./deadline.js";
+
+export interface DialerOptions {
+  /** The server, for messages. */
+  readonly name: string;
+  readonly connectTimeoutMs: number;
+  readonly commandTimeoutMs: number;
+  /** Dial again after this long without a reply; `Infinity` never. */
+  readonly maxIdleMs: number;
+  /** Whether a connection that is lost, or leads to a server that takes no writes, is replaced by dialling again, rather than left to the transport to mend. */
+  readonly redial: boolean;
+  readonly clock: Clock;
+  /** Shared by connections that are opened one after another to one server. @default one of its own */
+  readonly breaker?: Breaker;
+}
+
+/** An open connection, and what is known of it. */
+export interface Line {
+  readonly connection: Connection;
+  readonly openedMs: number;
+  heardMs: number;
+  /** Flights under way. */
+  flights: number;
+  /** Flights in a row that ran out of time. */
+  timeouts: number;
+  isRetired: boolean;
+}
+
+/** A connection that lets so many flights in a row run out of time is taken for dead. */
+const MAX_TIMEOUTS = 2;
+/** A server that takes no writes is not dialled again sooner than so long after the last time. */
+const DEMOTION_MS = 1_000;
+
+/** Keeps one open connection: dials when there is none, all callers sharing one dial, and gives up what is dead. */
+export class Dialer {
+  readonly options: DialerOptions;
+  readonly breaker: Breaker;
+  readonly #dial: () => Promise<Connection>;
+  #live: Line | undefined;
+  #dialing: Promise<Line> | undefined;
+  #wasOpen = false;
+  #closed = false;
+
+  constructor(dial: () => Promise<Connection>, options: DialerOptions) {
+    const { name, clock, connectTimeoutMs, commandTimeoutMs } = options;
+    this.#dial = dial;
+    this.options = options;
+    this.breaker = options.breaker ?? new Breaker(name, clock, 2 * (connectTimeoutMs + commandTimeoutMs));
+  }
+
+  get isClosed(): boolean {
+    return this.#closed;
+  }
+
+  get isOpen(): boolean {
+    return this.#live !== undefined;
+  }
+
+  /** Whether there ever was a connection. */
+  get wasOpen(): boolean {
+    return this.#wasOpen;
+  }
+
+  /** The open connection, unless it was silent for too long. */
+  usable(): Line | undefined {
+    const live = this.#live;
+    if (live && live.flights === 0 && this.#since(live.heardMs) > this.options.maxIdleMs) this.lose(live);
+    return this.#live;
+  }
+
+  /** @throws {ConnectionError} */
+  async connect(): Promise<Line> {
+    if (this.#closed) throw this.closedError();
+    const live = this.usable();
+    if (live) return live;
+    this.#dialing ??= this.#open().finally(() => {
+      this.#dialing = undefined;
+    });
+    return this.#dialing;
+  }
+
+  begin(line: Line): void {
+    line.flights++;
+  }
+
+  end(line: Line): void {
+    line.flights--;
+    if (line.isRetired && line.flights === 0) discard(line);
+  }
+
+  heard(line: Line): void {
+    line.timeouts = 0;
+    line.heardMs = this.options.clock.now();
+  }
+
+  /** A flight failed for a reason of the connection's. */
+  suspect(line: Line, error: ConnectionError): void {
+    const isDead = !(error instanceof TimeoutError) || ++line.timeouts >= MAX_TIMEOUTS;
+    if (isDead && this.options.redial) this.lose(line);
+  }
+
+  /** The server takes no writes. Whether there may be a better one. */
+  demoted(line: Line): boolean {
+    if (!this.options.redial || (line === this.#live && this.#since(line.openedMs) < DEMOTION_MS)) return false;
+    this.retire(line);
+    return true;
+  }
+
+  /** Ends a dead connection, and with it what is still under way there. */
+  lose(line: Line): void {
+    if (line !== this.#live) return;
+    this.#live = undefined;
+    discard(line);
+  }
+
+  /** Lets a connection end what is under way, and begin nothing more. */
+  retire(line = this.#live): void {
+    if (!line || line !== this.#live) return;
+    this.#live = undefined;
+    line.isRetired = true;
+    if (line.flights === 0) discard(line);
+  }
+
+  async close(): Promise<void> {
+    if (this.#closed) return;
+    this.#closed = true;
+    const live = this.#live;
+    this.#live = undefined;
+    await live?.connection.close();
+    // A dial in flight ends what it opens, as it finds this connection closed.
+    await this.#dialing?.catch(() => {});
+  }
+
+  closedError(): ConnectionError {
+    return new ConnectionError(`the connection to ${this.options.name} was closed; make a new cache`);
+  }
+
+  async #open(): Promise<Line> {
+    const { name, connectTimeoutMs, clock } = this.options;
+    const late = () =>
+      new TimeoutError(
+        `${name} could not be reached within ${connectTimeoutMs} ms; see whether it runs, or raise connectTimeout`,
+      );
+    const dialled = this.#dial();
+    try {
+      const connection = await withDeadline(dialled, connectTimeoutMs, late);
+      if (this.#closed) throw this.closedError();
+      const nowMs = clock.now();
+      const live = { connection, openedMs: nowMs, heardMs: nowMs, flights: 0, timeouts: 0, isRetired: false };
+      this.#wasOpen = true;
+      this.#live = live;
+      return live;
+    } catch (error) {
+      dialled.then((opened) => opened.close()).catch(() => {});
+      if (error instanceof ConnectionError && !this.#closed) this.breaker.dialFailed(error);
+      throw error;
+    }
+  }
+
+  /** The distance both ways, whichever way the clock was set. */
+  #since(ms: number): number {
+    return Math.abs(this.options.clock.now() - ms);
+  }
+}
+
+function discard({ connection }: Line): void {
+  // Nobody waits for it to end, and it can't end worse than it is.
+  connection.close().catch(() => {});
+}

@@ -1,0 +1,34 @@
+import { memoryAt } from "./api/memory-at.js";
+import { notHere } from "./api/not-here.js";
+import { type Cache, makeCache } from "./cache/cache.js";
+import { type Caches, makeCaches } from "./cache/caches.js";
+import type { CacheOptions } from "./cache/options.js";
+import type { ChooseFactory } from "./cache/settings.js";
+import { ConfigurationError } from "./core/errors.js";
+
+// Where there is no TCP: edge-light, Fastly, browsers. Its types are those of index.ts, and so it has all that index.ts has.
+export * from "./api/common.js";
+
+const NO_TCP = 'this runtime has no TCP; use "memory:", or a connectionFactory of your own that asks over HTTP';
+
+export const glide = notHere("glide", NO_TCP);
+export const glideCluster = notHere("glideCluster", NO_TCP);
+export const iovalkey = notHere("iovalkey", NO_TCP);
+
+export function createCache(options: CacheOptions): Cache {
+  return makeCache(options, chooseFactory);
+}
+
+export function createCaches<Alias extends string>(
+  options: Readonly<Record<Alias, CacheOptions>>,
+  defaults: Partial<CacheOptions> = {},
+): Caches<Alias> {
+  return makeCaches(options, defaults, chooseFactory);
+}
+
+const chooseFactory: ChooseFactory = (location) => {
+  if (location.scheme === "memory") return memoryAt(location);
+  throw new ConfigurationError(
+    `location: ${location.display} can't be reached, as ${NO_TCP}; or run on a runtime with TCP, such as Node.js`,
+  );
+};

@@ -1,0 +1,181 @@
+import fc from "fast-check";
+import { beforeEach, describe, expect, it } from "vitest";
+import { Breaker } from "../../src/connection/breaker.js";
+import { ConnectionError, TimeoutError } from "../../src/core/errors.js";
+
+const PROBE_MS = 4_000;
+const LONGEST_MS = 1_000;
+
+/** Time that moves when told, and no jitter unless asked for. */
+function testClock(random = 0.999) {
+  const clock = { nowMs: 1_000_000, now: () => clock.nowMs, random: () => random, sleep: async () => {} };
+  return clock;
+}
+
+const lost = (message = "lost") => new ConnectionError(message);
+
+describe("a breaker", () => {
+  let clock: ReturnType<typeof testClock>;
+  let breaker: Breaker;
+  beforeEach(() => {
+    clock = testClock();
+    breaker = new Breaker("valkey://test", clock, PROBE_MS);
+  });
+
+  const failOnce = (error = lost()) => breaker.failed(breaker.admit(), error);
+  const open = () => {
+    while (breaker.state === "closed") failOnce();
+  };
+
+  it("lets calls through, and stays closed after a lone failure or two", () => {
+    failOnce();
+    failOnce();
+    expect(breaker.state).toBe("closed");
+    expect(() => breaker.admit()).not.toThrow();
+  });
+
+  it("opens after three failures in a row, and refuses calls with the last one as the cause", () => {
+    failOnce();
+    failOnce();
+    const last = new TimeoutError("no answer");
+    expect(failOnce(last)).toBe(true);
+    expect(breaker.state).toBe("open");
+    expect(() => breaker.admit()).toThrow(ConnectionError);
+    expect(() => breaker.admit()).toThrow(expect.objectContaining({ cause: last }));
+    expect(() => breaker.admit()).toThrow(/valkey:\/\/test failed 3 times in a row.*no answer/);
+  });
+
+  it("begins to count anew with each success", () => {
+    for (let i = 0; i < 10; i++) {
+      failOnce();
+      failOnce();
+      breaker.succeeded();
+    }
+    expect(breaker.state).toBe("closed");
+    expect(breaker.lastError).toBeUndefined();
+  });
+
+  it("takes calls that fail together for one failure", () => {
+    const together = Array.from({ length: 50 }, () => breaker.admit());
+    for (const era of together) breaker.failed(era, lost());
+    expect(breaker.state).toBe("closed");
+    failOnce();
+    failOnce();
+    expect(breaker.state).toBe("open");
+  });
+
+  it("opens after one failed dial", () => {
+    breaker.dialFailed(lost("refused"));
+    expect(breaker.state).toBe("open");
+    expect(() => breaker.admit()).toThrow(/valkey:\/\/test failed, so.*refused/);
+  });
+
+  it("lets one call through after a window, and refuses the others until that one ends", () => {
+    open();
+    clock.nowMs += 100;
+    expect(breaker.state).toBe("half-open");
+    const probe = breaker.admit();
+    expect(() => breaker.admit()).toThrow(ConnectionError);
+    expect(breaker.state).toBe("half-open");
+    breaker.succeeded();
+    expect(breaker.state).toBe("closed");
+    expect(() => breaker.admit()).not.toThrow();
+    expect(breaker.failed(probe, lost())).toBe(false);
+  });
+
+  it("does not close, or open again, for a call that began before it opened and fails now", () => {
+    const early = breaker.admit();
+    open();
+    clock.nowMs += 100;
+    breaker.admit();
+    expect(breaker.failed(early, lost())).toBe(false);
+    expect(breaker.state).toBe("half-open");
+  });
+
+  it("waits longer after each try in vain, up to a second, and begins small again after a success", () => {
+    open();
+    const windows: number[] = [];
+    for (let i = 0; i < 7; i++) {
+      const startMs = clock.nowMs;
+      while (breaker.state === "open") clock.nowMs++;
+      windows.push(clock.nowMs - startMs);
+      failOnce();
+    }
+    expect(windows).toEqual([100, 200, 400, 800, LONGEST_MS, LONGEST_MS, LONGEST_MS]);
+    breaker.succeeded();
+    open();
+    clock.nowMs += 100;
+    expect(breaker.state).toBe("half-open");
+  });
+
+  it("spreads those who fail together", () => {
+    const windows = [0, 0.5, 0.999].map((random) => {
+      const own = testClock(random);
+      const one = new Breaker("x", own, PROBE_MS);
+      one.dialFailed(lost());
+      const startMs = own.nowMs;
+      while (one.state === "open") own.nowMs++;
+      return own.nowMs - startMs;
+    });
+    expect(windows).toEqual([50, 75, 100]);
+  });
+
+  it("lets another call through when the one that was to find out never ends", () => {
+    open();
+    clock.nowMs += 100;
+    breaker.admit();
+    clock.nowMs += PROBE_MS - 1;
+    expect(() => breaker.admit()).toThrow(ConnectionError);
+    clock.nowMs += 1;
+    expect(() => breaker.admit()).not.toThrow();
+  });
+
+  it("lets another call through when the one that was to find out found out nothing", () => {
+    open();
+    clock.nowMs += 100;
+    breaker.released(breaker.admit());
+    expect(() => breaker.admit()).not.toThrow();
+  });
+
+  it("tries at once when there is reason to, and is closed if it was", () => {
+    breaker.expectRecovery();
+    expect(breaker.state).toBe("closed");
+    open();
+    breaker.expectRecovery();
+    expect(breaker.state).toBe("half-open");
+    breaker.admit();
+    expect(() => breaker.admit()).toThrow(ConnectionError);
+  });
+
+  it("never refuses calls for more than twice its longest window, however the clock is set", () => {
+    const steps = fc.array(
+      fc.oneof(
+        fc.record({ pass: fc.integer({ min: 1, max: 500 }) }),
+        fc.record({ set: fc.integer({ min: -1e7, max: 1e7 }) }),
+      ),
+      { maxLength: 100 },
+    );
+    fc.assert(
+      fc.property(steps, (all) => {
+        const own = testClock();
+        const one = new Breaker("x", own, PROBE_MS);
+        one.dialFailed(lost());
+        let refusedMs = 0;
+        for (const step of all) {
+          own.nowMs += "pass" in step ? step.pass : step.set;
+          refusedMs += "pass" in step ? step.pass : 0;
+          try {
+            one.failed(one.admit(), lost());
+            refusedMs = 0;
+          } catch {
+            // A clock that is set again and again may end each window late, but none twice.
+            if (!all.some((other) => "set" in other)) expect(refusedMs).toBeLessThanOrEqual(LONGEST_MS + 500);
+          }
+        }
+        // Whatever happened before: time that passes is enough.
+        for (let i = 0; i < 2 * LONGEST_MS && one.state !== "half-open"; i++) own.nowMs++;
+        expect(one.state).toBe("half-open");
+      }),
+    );
+  });
+});
