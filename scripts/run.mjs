@@ -14,16 +14,18 @@ const SAME_SIGNAL_MS = 500;
 /** What to say and stop with, instead of a stack trace. */
 export class Stop extends Error {}
 
+/** This process was told to end while a program ran. */
+export class Interrupted extends Stop {}
+
 /**
  * Runs a program in the project's root, sharing the terminal, and waits for its end.
  * It is told once to end when this process is, and killed when this process is told again.
  * @param {string} command
  * @param {readonly string[]} args
- * @param {NodeJS.ProcessEnv} [extraEnv]
  * @returns {Promise<{ code: number, stopped: boolean }>} `stopped`: this process was told to end
  */
-export function run(command, args, extraEnv = {}) {
-  const env = { ...process.env, PATH: `${bin}${delimiter}${process.env.PATH}`, ...extraEnv };
+export function run(command, args) {
+  const env = { ...process.env, PATH: `${bin}${delimiter}${process.env.PATH}` };
   // In a process group of its own, the program doesn't also get the terminal's signals.
   const child = spawn(command, args, { cwd: root, env, stdio: "inherit", detached: true });
   let toldAt = 0;
@@ -38,9 +40,9 @@ export function run(command, args, extraEnv = {}) {
   for (const signal of signals) process.on(signal, tell);
   return new Promise((resolve, reject) => {
     child.once("error", (cause) => reject(new Stop(`${command} can't be run: ${cause.message}`, { cause })));
-    child.once("exit", (code, signal) => {
+    child.once("exit", (code) => {
       for (const each of signals) process.off(each, tell);
-      resolve({ code: code ?? (signal ? 1 : 0), stopped: toldAt > 0 });
+      resolve({ code: code ?? 1, stopped: toldAt > 0 });
     });
   });
 }
@@ -50,10 +52,10 @@ export function run(command, args, extraEnv = {}) {
  * @param {string} what
  * @param {string} command
  * @param {readonly string[]} args
- * @param {NodeJS.ProcessEnv} [extraEnv]
  */
-export async function mustRun(what, command, args, extraEnv) {
-  const { code } = await run(command, args, extraEnv);
+export async function mustRun(what, command, args) {
+  const { code, stopped } = await run(command, args);
+  if (stopped) throw new Interrupted(`${what} was interrupted.`);
   if (code !== 0) throw new Stop(`${what} failed (exit code ${code}): ${[command, ...args].join(" ")}`);
 }
 

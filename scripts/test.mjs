@@ -5,7 +5,7 @@ import { dirname, join } from "node:path";
 import { build } from "./build.mjs";
 import { ensureNeeds } from "./needs.mjs";
 import { ensurePackages } from "./packages.mjs";
-import { bin, mustRun, root, run, Stop, script } from "./run.mjs";
+import { bin, Interrupted, mustRun, root, run, Stop, script } from "./run.mjs";
 import { summary } from "./summary.mjs";
 
 const results = join(root, ".cache", "test-results.json");
@@ -40,6 +40,7 @@ async function step(work) {
     await work();
     return [];
   } catch (error) {
+    if (error instanceof Interrupted) throw error;
     return [error instanceof Stop ? error.message : String(error)];
   }
 }

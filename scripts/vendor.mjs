@@ -1,6 +1,7 @@
 // @ts-check
 // iovalkey for Workers: as it is, without its parts for clusters, sentinels, scan streams and automatic pipelines, its
-// table of all commands and its debug log, which this library doesn't use and a Worker's bundle would carry; and with short forms of two small helpers.
+// table of all commands and its debug log, which this library doesn't use and a Worker's bundle would carry; and with short forms of
+// three small helpers. NOTICE.md names whose work it is.
 import { builtinModules, createRequire, isBuiltin } from "node:module";
 import { join } from "node:path";
 
@@ -16,6 +17,11 @@ const STAND_INS = {
   "@iovalkey/commands":
     "exports.list = []; exports.exists = exports.hasFlag = () => false; exports.getKeyIndexes = () => [];",
   "cluster-key-slot": "module.exports = () => 0;",
+  // Queues of the commands of one request, which are short.
+  denque: `module.exports = class extends Array {
+    peekAt(index) { return this[index]; }
+    remove(index, count) { return this.splice(index, count); }
+  };`,
   "redis-errors/lib/old.js": "",
   "lodash.isarguments": "module.exports = (value) => String(value) === '[object Arguments]';",
   "lodash.defaults": `module.exports = (target, ...sources) => {

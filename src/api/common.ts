@@ -34,14 +34,12 @@ export { identity } from "../compressors/identity.js";
 export { type MemoryOptions, memory } from "../connection/memory/memory.js";
 export type { ConnectionOptions, ReadFrom, TlsOptions } from "../connection/options.js";
 export type { Clock } from "../core/clock.js";
+export type { Argument, Command, Reply } from "../core/command.js";
 export type { Compressor } from "../core/compressor.js";
 export type {
-  Argument,
-  Command,
   Connection,
   ConnectionFactory,
   ConnectionStatus,
-  Reply,
   ScanOptions as ConnectionScanOptions,
   SendOptions,
 } from "../core/connection.js";

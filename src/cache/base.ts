@@ -26,12 +26,15 @@ export abstract class CacheBase implements AsyncDisposable {
   protected readonly context: ClientContext;
   protected readonly client: Client;
   readonly #ownsConnection: boolean;
+  /** What an invocation began and may not have waited for; it ends before the invocation's cache does. */
+  readonly #begun: Set<Promise<unknown>> | undefined;
   #closing: Promise<void> | undefined;
 
   /** @internal Caches are made by `createCache`. @param whole the cache of the process, for a view of it that shares its connection */
   constructor(settings: Settings, invocation: Invocation, whole?: CacheBase) {
     this.settings = settings;
     this.#ownsConnection = whole === undefined;
+    this.#begun = invocation.scope === "request" ? new Set() : undefined;
     this.connection = whole?.connection ?? settings.connect(invocation);
     this.context = {
       connection: this.connection,
@@ -40,7 +43,11 @@ export abstract class CacheBase implements AsyncDisposable {
       invocation,
       events: settings.events,
       sharing: whole?.context.sharing ?? new Sharing(),
-      report: (error, method, key) => this.report(error, method, key),
+      report: (error, method, key) => {
+        // Nobody's failure but that of who made the cache, and no answer would tell.
+        if (error instanceof ConfigurationError) throw error;
+        this.report(error, method, key);
+      },
       forgive: (error, method, key) => this.forgive(error, method, key),
     };
     this.client = settings.client(this.context);
@@ -74,9 +81,19 @@ export abstract class CacheBase implements AsyncDisposable {
     return this.settings.codec.decode(stored, "");
   }
 
+  /** Bytes that are no value, such as a file, made shorter by the cache's compressor; `undefined` where that doesn't pay. */
+  async compressBytes(bytes: Uint8Array): Promise<Uint8Array | undefined> {
+    return this.settings.codec.compressBytes(bytes);
+  }
+
+  /** What `compressBytes` made shorter. @throws {DecodeError} */
+  async decompressBytes(packed: Uint8Array): Promise<Uint8Array> {
+    return this.settings.codec.decompressBytes(packed, "");
+  }
+
   /** Waits for work in the background, and gives up the connection. Idempotent; a method after it is a `ConnectionError`. */
   close(): Promise<void> {
-    this.#closing ??= this.client.close().finally(() => (this.#ownsConnection ? this.connection.close() : undefined));
+    this.#closing ??= this.#end().finally(() => (this.#ownsConnection ? this.connection.close() : undefined));
     return this.#closing;
   }
 
@@ -122,11 +139,23 @@ export abstract class CacheBase implements AsyncDisposable {
 
   /** What a failing store answers: an error, or `otherwise` for those who chose to ignore errors. */
   protected guard<T>(method: string, key: string, otherwise: T, work: Promise<T>): Promise<T> {
+    if (this.#begun) this.#note(work, this.#begun);
     if (!this.settings.ignoreErrors) return work;
     return work.catch((error: unknown) => {
       this.forgive(error, method, key);
       return otherwise;
     });
+  }
+
+  #note(work: Promise<unknown>, begun: Set<Promise<unknown>>): void {
+    const over = (): void => void begun.delete(work);
+    begun.add(work);
+    work.then(over, over);
+  }
+
+  async #end(): Promise<void> {
+    if (this.#begun) await Promise.allSettled(this.#begun);
+    await this.client.close();
   }
 
   /** Throws, unless it is a failure of the store and those are ignored: then it is told. */

@@ -1,7 +1,7 @@
 import type { Codec } from "../codec/codec.js";
 import type { Encoded } from "../codec/encoded.js";
 import { Envelope, FOREVER, isEnvelope } from "../codec/envelope.js";
-import type { Reply } from "../core/connection.js";
+import type { Reply } from "../core/command.js";
 import { DecodeError, ReplyError, show } from "../core/errors.js";
 
 /** The stored form in a reply to a read; `undefined` when there is none. @throws {ReplyError} */

@@ -1,6 +1,6 @@
 import type { Codec } from "../codec/codec.js";
 import type { Encoded } from "../codec/encoded.js";
-import type { Reply } from "../core/connection.js";
+import type { Reply } from "../core/command.js";
 import { show, throwIfError } from "../core/errors.js";
 
 /** @throws {EncodeError} before any I/O */

@@ -1,5 +1,6 @@
 import type { Codec } from "../codec/codec.js";
-import type { Command, Connection, Reply, SendOptions } from "../core/connection.js";
+import type { Command, Reply } from "../core/command.js";
+import type { Connection, SendOptions } from "../core/connection.js";
 import { throwIfError } from "../core/errors.js";
 import { toText } from "../core/text.js";
 import type { ClientContext } from "./client.js";

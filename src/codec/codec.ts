@@ -71,6 +71,21 @@ export class Codec {
     }
   }
 
+  /** Bytes that are no value, such as a file, made shorter; `undefined` where that doesn't pay. */
+  compressBytes(bytes: Uint8Array): MaybePromise<Uint8Array | undefined> {
+    if (bytes.length <= this.#compressor.minLength) return undefined;
+    return chain(this.#compressor.compress(bytes), (packed) => (packed.length < bytes.length ? packed : undefined));
+  }
+
+  /** What `compressBytes` made shorter. @throws {DecodeError} naming `key` (rejects with it, when the compressor is asynchronous) */
+  async decompressBytes(packed: Uint8Array, key: string): Promise<Uint8Array> {
+    try {
+      return await this.#compressor.decompress(packed, this.#maxLength);
+    } catch (cause) {
+      throw this.#unreadable(key, cause);
+    }
+  }
+
   #compress(serialized: Encoded): MaybePromise<Encoded> {
     if (mayBeNumber(serialized) && decodeNumber(toLatin1(serialized)) !== undefined) {
       throw new TypeError("its serialized form would read as a number");

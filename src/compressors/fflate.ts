@@ -1,9 +1,9 @@
 import type * as Fflate from "fflate";
 import { chain, type MaybePromise } from "../core/maybe-promise.js";
+import { optionalPackage } from "../core/optional-package.js";
 import { BoundedBytes } from "./bounded-bytes.js";
 import { type Container, checkSum, streamIn } from "./deflate-containers.js";
 import { damaged } from "./failures.js";
-import { optionalPackage } from "./optional-package.js";
 
 const loadFflate = optionalPackage("fflate", "zlib(), gzip() or deflate()", () => import("fflate"));
 

@@ -1,9 +1,9 @@
 import type { Compressor } from "../core/compressor.js";
 import { chain } from "../core/maybe-promise.js";
+import { optionalPackage } from "../core/optional-package.js";
 import { isBoolean } from "../core/options.js";
 import { damaged } from "./failures.js";
 import { isLz4Frame, lz4Length } from "./lz4-frame.js";
-import { optionalPackage } from "./optional-package.js";
 import { type CompressorOptions, compressorOptions } from "./options.js";
 
 /** There is no level: the package has the format's one fast method, as Python's `lz4` by default. */

@@ -1,11 +1,11 @@
 import type { Transform } from "node:stream";
 import type { Compressor } from "../core/compressor.js";
 import { chain } from "../core/maybe-promise.js";
+import { optionalPackage } from "../core/optional-package.js";
 import { isBoolean, isOneOf } from "../core/options.js";
 import { BoundedBytes } from "./bounded-bytes.js";
 import { damaged, tooLong } from "./failures.js";
 import { aloneLength, isLzmaAlone } from "./lzma-alone.js";
-import { optionalPackage } from "./optional-package.js";
 import { type CompressorOptions, compressorOptions, isWhole } from "./options.js";
 import { isXz, xzLength } from "./xz-length.js";
 

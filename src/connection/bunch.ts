@@ -1,4 +1,4 @@
-import type { Command, Reply } from "../core/connection.js";
+import type { Command, Reply } from "../core/command.js";
 
 interface Waiting {
   readonly command: Command;

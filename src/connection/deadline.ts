@@ -18,10 +18,21 @@ export class Deadline {
   }
 }
 
-/** Settles as `work` does, or rejects with `late()` after `ms`. What `work` does after that is nobody's business. */
-export function withDeadline<T>(work: Promise<T>, ms: number, late: () => Error): Promise<T> {
+/**
+ * Settles as `work` does, or rejects with `late()` after `ms`, or when `givenUp` fires. What `work` does after that is
+ * nobody's business.
+ */
+export function withDeadline<T>(work: Promise<T>, ms: number, late: () => Error, givenUp?: AbortSignal): Promise<T> {
   return new Promise((resolve, reject) => {
+    const end = () => {
+      deadline.clear();
+      reject(givenUp?.reason);
+    };
     const deadline = new Deadline(ms, () => reject(late()));
-    work.then(resolve, reject).finally(() => deadline.clear());
+    givenUp?.addEventListener("abort", end, { once: true });
+    work.then(resolve, reject).finally(() => {
+      deadline.clear();
+      givenUp?.removeEventListener("abort", end);
+    });
   });
 }

@@ -30,6 +30,13 @@ export interface Line {
   isRetired: boolean;
 }
 
+/** A dial under way. */
+interface Dialing {
+  /** `undefined` when it was given up for another one. */
+  readonly line: Promise<Line | undefined>;
+  giveUp(): void;
+}
+
 /** A connection that lets so many flights in a row run out of time is taken for dead. */
 const MAX_TIMEOUTS = 2;
 /** A server that takes no writes is not dialled again sooner than so long after the last time. */
@@ -41,7 +48,7 @@ export class Dialer {
   readonly breaker: Breaker;
   readonly #dial: () => Promise<Connection>;
   #live: Line | undefined;
-  #dialing: Promise<Line> | undefined;
+  #dialing: Dialing | undefined;
   #wasOpen = false;
   #closed = false;
 
@@ -74,13 +81,14 @@ export class Dialer {
 
   /** @throws {ConnectionError} */
   async connect(): Promise<Line> {
-    if (this.#closed) throw this.closedError();
-    const live = this.usable();
-    if (live) return live;
-    this.#dialing ??= this.#open().finally(() => {
-      this.#dialing = undefined;
-    });
-    return this.#dialing;
+    for (;;) {
+      if (this.#closed) throw this.closedError();
+      const live = this.usable();
+      if (live) return live;
+      this.#dialing ??= this.#open();
+      const opened = await this.#dialing.line;
+      if (opened) return opened;
+    }
   }
 
   begin(line: Line): void {
@@ -118,11 +126,18 @@ export class Dialer {
   }
 
   /** Lets a connection end what is under way, and begin nothing more. */
-  retire(line = this.#live): void {
-    if (!line || line !== this.#live) return;
+  retire(line: Line): void {
+    if (line !== this.#live) return;
     this.#live = undefined;
     line.isRetired = true;
     if (line.flights === 0) discard(line);
+  }
+
+  /** The server is not the right one any more, whether it is connected or still being dialled. */
+  replace(): void {
+    if (this.#live) this.retire(this.#live);
+    this.#dialing?.giveUp();
+    this.breaker.expectRecovery();
   }
 
   async close(): Promise<void> {
@@ -132,14 +147,28 @@ export class Dialer {
     this.#live = undefined;
     await live?.connection.close();
     // A dial in flight ends what it opens, as it finds this connection closed.
-    await this.#dialing?.catch(() => {});
+    await this.#dialing?.line.catch(() => {});
   }
 
   closedError(): ConnectionError {
     return new ConnectionError(`the connection to ${this.options.name} was closed; make a new cache`);
   }
 
-  async #open(): Promise<Line> {
+  #open(): Dialing {
+    const givenUp = new AbortController();
+    const dialing: Dialing = {
+      line: this.#opened(givenUp.signal).finally(() => {
+        if (this.#dialing === dialing) this.#dialing = undefined;
+      }),
+      giveUp: () => {
+        if (this.#dialing === dialing) this.#dialing = undefined;
+        givenUp.abort();
+      },
+    };
+    return dialing;
+  }
+
+  async #opened(givenUp: AbortSignal): Promise<Line | undefined> {
     const { name, connectTimeoutMs, clock } = this.options;
     const late = () =>
       new TimeoutError(
@@ -147,8 +176,9 @@ export class Dialer {
       );
     const dialled = this.#dial();
     try {
-      const connection = await withDeadline(dialled, connectTimeoutMs, late);
+      const connection = await withDeadline(dialled, connectTimeoutMs, late, givenUp);
       if (this.#closed) throw this.closedError();
+      givenUp.throwIfAborted();
       const nowMs = clock.now();
       const live = { connection, openedMs: nowMs, heardMs: nowMs, flights: 0, timeouts: 0, isRetired: false };
       this.#wasOpen = true;
@@ -156,6 +186,7 @@ export class Dialer {
       return live;
     } catch (error) {
       dialled.then((opened) => opened.close()).catch(() => {});
+      if (givenUp.aborted) return undefined;
       if (error instanceof ConnectionError && !this.#closed) this.breaker.dialFailed(error);
       throw error;
     }

@@ -1,19 +1,13 @@
 import type * as Glide from "@valkey/valkey-glide";
-import type {
-  Argument,
-  Command,
-  Connection,
-  ConnectionStatus,
-  Reply,
-  ScanOptions,
-  SendOptions,
-} from "../core/connection.js";
+import type { Argument, Command, Reply } from "../core/command.js";
+import type { Connection, ConnectionStatus, ScanOptions, SendOptions } from "../core/connection.js";
 import { ConfigurationError, ConnectionError, ReplyError } from "../core/errors.js";
 import type { Address } from "../core/location.js";
 import type { Script } from "../core/script.js";
 import { Bunch } from "./bunch.js";
 import { fromGlide } from "./glide-errors.js";
 import { toReply } from "./glide-replies.js";
+import type { ReadFrom } from "./options.js";
 import { keysOf, scanServer } from "./scan-server.js";
 import { ScriptRunner } from "./script-runner.js";
 
@@ -34,7 +28,7 @@ export interface GlideSettings {
   readonly protocol: 2 | 3;
   readonly connectTimeoutMs: number;
   readonly commandTimeoutMs: number;
-  readonly readFrom: Glide.ReadFrom;
+  readonly readFrom: ReadFrom;
   readonly clientAz: string | undefined;
   readonly tls: { readonly insecure: boolean; readonly ca: string | undefined } | undefined;
   readonly logLevel: GlideLogLevel;
@@ -72,7 +66,38 @@ async function required(): Promise<Module | undefined> {
 }
 
 /** Opens a client. @throws {ConnectionError} @throws {GlideMissingError} */
-export async function openGlide(settings: GlideSettings): Promise<Connection> {
+export function openGlide(settings: GlideSettings): Promise<Connection> {
+  return open(settings, (module) =>
+    settings.cluster
+      ? module.GlideClusterClient.createClient(common(module, settings))
+      : openStandalone(module, settings),
+  );
+}
+
+/**
+ * Opens a client to a sentinel, and hands on what that publishes on a channel. As sentinels have no role to ask for, it
+ * may open without any: then its commands get no answer. @throws {ConnectionError} @throws {GlideMissingError}
+ */
+export function openGlideSentinel(
+  settings: GlideSettings,
+  channel: string,
+  onMessage: (message: string) => void,
+): Promise<Connection> {
+  return open(settings, (module) => {
+    const { Exact } = module.GlideClientConfiguration.PubSubChannelModes;
+    return module.GlideClient.createClient({
+      ...common(module, settings),
+      protocol: module.ProtocolVersion.RESP3,
+      nodeDiscoveryMode: module.NodeDiscoveryMode.Static,
+      pubsubSubscriptions: {
+        channelsAndPatterns: { [Exact]: new Set([channel]) },
+        callback: ({ message }) => onMessage(String(message)),
+      },
+    });
+  });
+}
+
+async function open(settings: GlideSettings, create: (module: Module) => Promise<Client>): Promise<Connection> {
   let module: Module;
   try {
     module = await load(settings.logLevel);
@@ -81,10 +106,7 @@ export async function openGlide(settings: GlideSettings): Promise<Connection> {
     throw new GlideMissingError("valkey-glide can't be loaded on this platform; use iovalkey()", { cause });
   }
   try {
-    const client = settings.cluster
-      ? await module.GlideClusterClient.createClient(common(module, settings))
-      : await openStandalone(module, settings);
-    return new GlideConnection(module, client, settings.name);
+    return new GlideConnection(module, await create(module), settings.name);
   } catch (cause) {
     const message = cause instanceof Error ? cause.message : String(cause);
     throw new ConnectionError(
@@ -94,9 +116,12 @@ export async function openGlide(settings: GlideSettings): Promise<Connection> {
   }
 }
 
+/** Opening failed although the server answered: the user may not ask for its role, or its role is a replica's. */
+const REACHED = /PermissionDenied|No primary node found/;
+
 /**
  * A client that asks for the server's role when it is opened, as one that does not would be open without any server: a
- * refused port or password would show as commands without answer. A user who may not ask has reached the server.
+ * refused port or password would show as commands without answer.
  */
 async function openStandalone(module: Module, settings: GlideSettings): Promise<Glide.GlideClient> {
   const { GlideClient, NodeDiscoveryMode } = module;
@@ -104,7 +129,7 @@ async function openStandalone(module: Module, settings: GlideSettings): Promise<
   try {
     return await GlideClient.createClient({ ...options, nodeDiscoveryMode: NodeDiscoveryMode.Standard });
   } catch (error) {
-    if (settings.addresses.length > 1 || !String(error).includes("PermissionDenied")) throw error;
+    if (settings.addresses.length > 1 || !REACHED.test(String(error))) throw error;
     return await GlideClient.createClient({ ...options, nodeDiscoveryMode: NodeDiscoveryMode.Static });
   }
 }

@@ -29,7 +29,7 @@ export function glideCluster(options: GlideOptions = {}): ConnectionFactory {
   return glideFactory("glideCluster", options, openGlide);
 }
 
-type FactoryName = "glide" | "glideCluster" | "glideElseIovalkey";
+type FactoryName = "glide" | "glideCluster" | "glideElseIovalkey" | "sentinel";
 
 /** @param open dials; it may open something else than GLIDE in its place */
 export function glideFactory(
@@ -65,7 +65,8 @@ function connection(dial: () => Promise<Connection>, settings: GlideSettings, ma
   });
 }
 
-function toSettings(factory: FactoryName, location: Location, options: GlideOptions): GlideSettings {
+/** What GLIDE is opened with. @throws {ConfigurationError} */
+export function toSettings(factory: FactoryName, location: Location, options: GlideOptions): GlideSettings {
   const { scheme, display, addresses } = location;
   if (scheme === "memory" || scheme === "unix") {
     const instead = scheme === "memory" ? "memory()" : "iovalkey()";

@@ -1,14 +1,7 @@
 import type { ConnectionOptions as NodeTlsOptions } from "node:tls";
 import { AbstractConnector, Redis, type RedisOptions, Command as Sent } from "#iovalkey";
-import type {
-  Argument,
-  Command,
-  Connection,
-  ConnectionStatus,
-  Reply,
-  ScanOptions,
-  SendOptions,
-} from "../core/connection.js";
+import type { Argument, Command, Reply } from "../core/command.js";
+import type { Connection, ConnectionStatus, ScanOptions, SendOptions } from "../core/connection.js";
 import { ConnectionError, ReplyError, TimeoutError } from "../core/errors.js";
 import type { Address } from "../core/location.js";
 import type { Script } from "../core/script.js";

@@ -1,4 +1,4 @@
-import type { Reply } from "../core/connection.js";
+import type { Reply } from "../core/command.js";
 import { ReplyError } from "../core/errors.js";
 
 /** Commands whose reply is a map, which RESP2 sends as keys and values in turn. */

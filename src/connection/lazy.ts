@@ -1,12 +1,5 @@
-import type {
-  Argument,
-  Command,
-  Connection,
-  ConnectionStatus,
-  Reply,
-  ScanOptions,
-  SendOptions,
-} from "../core/connection.js";
+import type { Argument, Command, Reply } from "../core/command.js";
+import type { Connection, ConnectionStatus, ScanOptions, SendOptions } from "../core/connection.js";
 import type { Script } from "../core/script.js";
 import { Call } from "./call.js";
 import { Dialer, type DialerOptions } from "./dialer.js";
@@ -68,8 +61,7 @@ export class LazyConnection implements Connection {
 
   /** The server is not the right one any more: what begins from now on goes to one that is dialled then. */
   replace(): void {
-    this.#dialer.retire();
-    this.#dialer.breaker.expectRecovery();
+    this.#dialer.replace();
   }
 
   close(): Promise<void> {

@@ -1,4 +1,4 @@
-import type { Command, Reply } from "../core/connection.js";
+import type { Command, Reply } from "../core/command.js";
 import { ReplyError, throwIfError } from "../core/errors.js";
 import { toText } from "../core/text.js";
 

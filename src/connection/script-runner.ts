@@ -1,4 +1,5 @@
-import type { Argument, Command, Reply, SendOptions } from "../core/connection.js";
+import type { Argument, Command, Reply } from "../core/command.js";
+import type { SendOptions } from "../core/connection.js";
 import { ReplyError, throwIfError } from "../core/errors.js";
 import type { Script } from "../core/script.js";
 import { toBytes } from "../core/text.js";

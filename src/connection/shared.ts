@@ -1,12 +1,5 @@
-import type {
-  Argument,
-  Command,
-  Connection,
-  ConnectionStatus,
-  Reply,
-  ScanOptions,
-  SendOptions,
-} from "../core/connection.js";
+import type { Argument, Command, Reply } from "../core/command.js";
+import type { Connection, ConnectionStatus, ScanOptions, SendOptions } from "../core/connection.js";
 import { ConnectionError } from "../core/errors.js";
 import type { Script } from "../core/script.js";
 

@@ -1,18 +1,7 @@
-import type { ReplyError } from "./errors.js";
+import type { Argument, Command, Reply } from "./command.js";
 import type { Invocation } from "./invocation.js";
 import type { Location } from "./location.js";
 import type { Script } from "./script.js";
-
-/** A command's name, then its arguments. */
-export type Command = readonly [name: string, ...args: Argument[]];
-
-export type Argument = string | Uint8Array;
-
-/**
- * One shape on every transport: integers and booleans are numbers, status replies are strings, bulk strings are bytes,
- * sets are arrays, maps are arrays of pairs, absence is `null`. A command that failed has a `ReplyError` in its place.
- */
-export type Reply = null | number | string | Uint8Array | ReplyError | Reply[];
 
 export interface SendOptions {
   /** Run all commands or, when one of them can't be queued, none, with nobody's commands in between. @default false */

@@ -1,4 +1,4 @@
-import type { Argument, Command, Reply } from "./connection.js";
+import type { Argument, Command, Reply } from "./command.js";
 
 /** Runs one command at once, where the script's data is. */
 export type Call = (...command: Command) => Reply;

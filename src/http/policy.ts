@@ -1,5 +1,5 @@
 import { type Duration, toWindowMs } from "../core/duration.js";
-import { type Check, checkOptions, isBoolean, isWindow, orNull } from "../core/options.js";
+import { type Check, type Checks, checkOptions, isBoolean, isWindow, orNull } from "../core/options.js";
 import { isToken } from "./fields.js";
 
 /** How far the cache goes where RFC 9111 leaves the choice to it. */
@@ -53,20 +53,22 @@ const isStatuses: Check = (value) =>
     ? undefined
     : "a list of statuses from 200 to 599";
 
+export const policyChecks: Checks<PolicyOptions> = {
+  targetedFields: isFieldNames,
+  defaultTtl: orNull(isWindow),
+  heuristicFraction: isFraction,
+  heuristicLimit: isWindow,
+  heuristicErrors: isBoolean,
+  cacheableStatusCodes: orNull(isStatuses),
+  staleWhileRevalidate: isWindow,
+  staleIfError: isWindow,
+  staleIfUnreachable: isBoolean,
+  requestDirectives: isBoolean,
+};
+
 /** @throws {ConfigurationError} naming the option that is unknown or wrong */
 export function makePolicy(options: PolicyOptions = {}): Policy {
-  checkOptions<PolicyOptions>("httpCache", options, {
-    targetedFields: isFieldNames,
-    defaultTtl: orNull(isWindow),
-    heuristicFraction: isFraction,
-    heuristicLimit: isWindow,
-    heuristicErrors: isBoolean,
-    cacheableStatusCodes: orNull(isStatuses),
-    staleWhileRevalidate: isWindow,
-    staleIfError: isWindow,
-    staleIfUnreachable: isBoolean,
-    requestDirectives: isBoolean,
-  });
+  checkOptions<PolicyOptions>("httpCache", options, policyChecks);
   const { defaultTtl = null, cacheableStatusCodes = null } = options;
   return {
     targetedFields: (options.targetedFields ?? ["CDN-Cache-Control"]).map((name) => name.toLowerCase()),

@@ -1,6 +1,6 @@
-import { optionalPackage } from "../compressors/optional-package.js";
 import { show } from "../core/errors.js";
 import { chain } from "../core/maybe-promise.js";
+import { optionalPackage } from "../core/optional-package.js";
 import type { Serializer } from "../core/serializer.js";
 import { checkPlain } from "./msgpack-format.js";
 import { toPlain } from "./msgpack-values.js";

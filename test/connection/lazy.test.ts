@@ -1,7 +1,8 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { LazyConnection, type LazyOptions } from "../../src/connection/lazy.js";
 import { systemClock } from "../../src/core/clock.js";
-import type { Connection, Reply } from "../../src/core/connection.js";
+import type { Reply } from "../../src/core/command.js";
+import type { Connection } from "../../src/core/connection.js";
 import { ConfigurationError, ConnectionError, ReplyError, TimeoutError } from "../../src/core/errors.js";
 import { deferred } from "../support/deferred.js";
 import { fakeConnection, hang } from "./fake-connection.js";
@@ -449,6 +450,22 @@ describe("a lazy connection", () => {
     answer.resolve(["late PONG"]);
     expect(await under).toEqual(["late PONG"]);
     expect(old.close).toHaveBeenCalledTimes(1);
+  });
+
+  it("that is replaced while it is dialled is dialled anew for those who wait, and closed when it comes", async () => {
+    const [slow, fresh] = [deferred<Connection>(), fakeConnection()];
+    const dial = vi.fn(async () => fresh).mockReturnValueOnce(slow.promise as Promise<typeof fresh>);
+    const connection = lazy(dial);
+    const sent = connection.send(PING);
+    connection.replace();
+    expect(await sent).toEqual(["PONG"]);
+    expect(fresh.send).toHaveBeenCalledTimes(1);
+    const late = fakeConnection();
+    slow.resolve(late);
+    await vi.advanceTimersByTimeAsync(0);
+    expect(late.close).toHaveBeenCalledTimes(1);
+    expect(await connection.send(PING)).toEqual(["PONG"]);
+    expect(dial).toHaveBeenCalledTimes(2);
   });
 
   it("begins a scan again over a new connection when the old one is lost", async () => {

@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { describe, expect, it, vi } from "vitest";
 import { ScriptRunner } from "../../src/connection/script-runner.js";
-import type { Command, Reply } from "../../src/core/connection.js";
+import type { Command, Reply } from "../../src/core/command.js";
 import { ConnectionError, ReplyError } from "../../src/core/errors.js";
 import type { Script } from "../../src/core/script.js";
 

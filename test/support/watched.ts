@@ -1,4 +1,5 @@
-import type { Command, Connection, ConnectionFactory, ScanOptions, SendOptions } from "../../src/core/connection.js";
+import type { Command } from "../../src/core/command.js";
+import type { Connection, ConnectionFactory, ScanOptions, SendOptions } from "../../src/core/connection.js";
 import type { Script } from "../../src/core/script.js";
 
 /** What went over a connection, in the order in which it was sent. */

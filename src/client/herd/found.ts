@@ -1,7 +1,7 @@
 import type { Codec } from "../../codec/codec.js";
 import type { Encoded } from "../../codec/encoded.js";
 import { Envelope, isEnvelope, NewerFormatError, placeholder } from "../../codec/envelope.js";
-import type { Command, Reply } from "../../core/connection.js";
+import type { Command, Reply } from "../../core/command.js";
 import { DecodeError, ReplyError } from "../../core/errors.js";
 import { payloadOf, toStored } from "../entry.js";
 import type { HerdSettings } from "./options.js";

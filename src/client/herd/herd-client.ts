@@ -1,9 +1,10 @@
 import type { Encoded } from "../../codec/encoded.js";
 import type { Envelope } from "../../codec/envelope.js";
-import type { Reply } from "../../core/connection.js";
+import type { Reply } from "../../core/command.js";
 import type { ClientContext, ClientFactory, LoadOptions } from "../client.js";
 import { Coalesced, type Shared } from "../coalesce.js";
-import { DefaultClient, type Stored } from "../default-client.js";
+import { DefaultClient } from "../default-client.js";
+import type { Stored } from "../key-commands.js";
 import type { Loader, ManyLoader } from "../loader.js";
 import type { Loaded } from "../loading.js";
 import type { Answer } from "../sharing.js";
@@ -249,11 +250,16 @@ export class HerdClient extends DefaultClient {
   /** Loads and publishes under a lease. @throws what the loader throws @throws {EncodeError} */
   async #holding(lease: Lease, { key, loader, options, shared }: Wanted, stale: unknown): Promise<Answer> {
     const signal = (): AbortSignal => (shared ? AbortSignal.any([lease.lost, shared.signal()]) : lease.lost);
+    let loaded: Loaded;
     lease.keep();
-    const loaded = await this.load(key, loader, stale, options, signal).catch(async (error: unknown) => {
+    try {
+      // Given up before it began.
+      shared?.signal().throwIfAborted();
+      loaded = await this.load(key, loader, stale, options, signal);
+    } catch (error) {
       await lease.yield();
       throw error;
-    });
+    }
     return { value: loaded.value, encoded: await lease.settle(loaded) };
   }
 

@@ -1,9 +1,10 @@
 import type { Envelope } from "../../codec/envelope.js";
-import type { Reply, SendOptions } from "../../core/connection.js";
+import type { Reply } from "../../core/command.js";
+import type { SendOptions } from "../../core/connection.js";
 import type { ClientContext, LoadOptions } from "../client.js";
 import type { Shared } from "../coalesce.js";
 import type { ManyLoader } from "../loader.js";
-import { load } from "../loading.js";
+import { type Loaded, load } from "../loading.js";
 import { type Background, within } from "./background.js";
 import { refreshesEarly } from "./early.js";
 import { type Found, isRubbish, readOrClaim, refusesWrites, toFound } from "./found.js";
@@ -208,14 +209,18 @@ export class ManyLoad {
     const { context, loader, options, shared } = this.#parts;
     const keys = [...won.map(({ key }) => key), ...alone];
     const ends = [...(inBackground ? [] : [shared.signal()]), ...(alone.length === 0 ? [allLost(won)] : [])];
+    const signal = AbortSignal.any(ends);
+    let loaded: Loaded;
     for (const lease of won) lease.keep();
-    const run = { key: "", loader: loader.bind(undefined, keys), stale: undefined, options };
-    const loaded = await load(context, { ...run, signal: () => AbortSignal.any(ends) }).catch(
-      async (error: unknown) => {
-        await Promise.all(won.map((lease) => lease.yield()));
-        throw error;
-      },
-    );
+    try {
+      // Given up before it began.
+      signal.throwIfAborted();
+      const run = { key: "", loader: loader.bind(undefined, keys), stale: undefined, options };
+      loaded = await load(context, { ...run, signal: () => signal });
+    } catch (error) {
+      await Promise.all(won.map((lease) => lease.yield()));
+      throw error;
+    }
     const values = new Map(keys.map((key) => [key, (loaded.value as Values).get(key)]));
     await Promise.all(
       won.map((lease) =>

@@ -1,7 +1,7 @@
 import type { Encoded } from "../../codec/encoded.js";
 import { FOREVER, NO_TOKEN, seal } from "../../codec/envelope.js";
 import type { ClientContext } from "../client.js";
-import type { Stored } from "../default-client.js";
+import type { Stored } from "../key-commands.js";
 import type { HerdSettings } from "./options.js";
 
 /** The form in which a value is stored: in an envelope that says until when it is fresh, and for the grace on top of that. */

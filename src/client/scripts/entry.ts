@@ -1,4 +1,4 @@
-import type { Argument, Reply } from "../../core/connection.js";
+import type { Argument, Reply } from "../../core/command.js";
 import { ReplyError } from "../../core/errors.js";
 import type { Call, Script } from "../../core/script.js";
 

@@ -1,5 +1,5 @@
 import { NO_TOKEN } from "../../codec/envelope.js";
-import type { Argument, Reply } from "../../core/connection.js";
+import type { Argument, Reply } from "../../core/command.js";
 import type { Call, Script } from "../../core/script.js";
 import { toBytes } from "../../core/text.js";
 import { digits, look, now, number, script, text } from "./entry.js";

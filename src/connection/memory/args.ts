@@ -1,4 +1,4 @@
-import type { Argument, Command } from "../../core/connection.js";
+import type { Argument, Command } from "../../core/command.js";
 import type { ReplyError } from "../../core/errors.js";
 import { argumentText, Bulk, toName } from "./bulk.js";
 import { refusals } from "./refusals.js";

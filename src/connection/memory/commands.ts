@@ -1,7 +1,7 @@
-import type { Command, Reply } from "../../core/connection.js";
+import type { Command, Reply } from "../../core/command.js";
 
 import { Args } from "./args.js";
-import { Bulk } from "./bulk.js";
+import { Bulk, toName } from "./bulk.js";
 import type { Answer, CommandTable } from "./command-table.js";
 import { counters } from "./counters.js";
 import { expiry } from "./expiry.js";
@@ -20,6 +20,11 @@ const COMMANDS = new Map(TABLES.flatMap((table) => Object.entries(table)));
 /** @throws {ReplyError} when there is no such command, or when the number of arguments can't be right */
 export function checkCommand(command: Command): void {
   find(command);
+}
+
+/** @throws {ReplyError} OOM when it is to set what would not fit even alone, which a server finds out before the first one is run */
+export function checkRoom(store: Store, [name, key = "", value = ""]: Command): void {
+  if (name.toUpperCase() === "SET") store.checkRoom(toName(key), Bulk.from(value).byteLength);
 }
 
 /** One command, at once. With `text`, bulk strings that are valid UTF-8 come as strings. @throws {ReplyError} */

@@ -1,17 +1,10 @@
-import type {
-  Argument,
-  Command,
-  Connection,
-  ConnectionStatus,
-  Reply,
-  ScanOptions,
-  SendOptions,
-} from "../../core/connection.js";
+import type { Argument, Command, Reply } from "../../core/command.js";
+import type { Connection, ConnectionStatus, ScanOptions, SendOptions } from "../../core/connection.js";
 import { ConnectionError, ReplyError, throwIfError } from "../../core/errors.js";
 import { compileGlob } from "../../core/glob.js";
 import type { Call, Script } from "../../core/script.js";
 import { nameForm, nameText } from "./bulk.js";
-import { checkCommand, run } from "./commands.js";
+import { checkCommand, checkRoom, run } from "./commands.js";
 import { refusals } from "./refusals.js";
 import type { Store } from "./store.js";
 
@@ -26,7 +19,10 @@ export class MemoryConnection implements Connection {
 
   async send(commands: readonly Command[], { atomic = false, text = false }: SendOptions = {}): Promise<Reply[]> {
     this.#begin(commands[0]?.[0] ?? "send");
-    if (atomic) checkAll(commands);
+    if (atomic) {
+      checkAll(commands);
+      for (const command of commands) checkRoom(this.#store, command);
+    }
     return commands.map((command) => answer(() => run(this.#store, command, text)));
   }
 

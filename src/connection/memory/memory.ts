@@ -1,10 +1,11 @@
 import { type Clock, systemClock } from "../../core/clock.js";
 import type { ConnectionFactory } from "../../core/connection.js";
-import { ConfigurationError, show } from "../../core/errors.js";
+import { ConfigurationError } from "../../core/errors.js";
 import type { Location } from "../../core/location.js";
+import { checkOptions, isImplementation, isPositiveInteger } from "../../core/options.js";
 import { keepsRequestsApart } from "../../core/runtime.js";
 import { MemoryConnection } from "./memory-connection.js";
-import { type Limits, Store } from "./store.js";
+import { Store } from "./store.js";
 
 export interface MemoryOptions {
   /**
@@ -20,7 +21,6 @@ export interface MemoryOptions {
 }
 
 const DEFAULT_MAX_SIZE = 64 * 1024 * 1024;
-const OPTIONS: readonly string[] = ["maxSize", "maxEntries", "clock"] satisfies (keyof MemoryOptions)[];
 
 /**
  * Keeps entries in this process, for `memory:` locations: a store of this factory's own, which all its connections
@@ -28,41 +28,23 @@ const OPTIONS: readonly string[] = ["maxSize", "maxEntries", "clock"] satisfies 
  * @throws {ConfigurationError} when an option is unknown or not of its kind
  */
 export function memory(options: MemoryOptions = {}): ConnectionFactory {
-  const { clock = systemClock, ...limits } = check(options);
+  checkOptions<MemoryOptions>("memory", options, {
+    maxSize: isPositiveInteger,
+    maxEntries: isPositiveInteger,
+    clock: isImplementation("a clock", "now", "random", "sleep"),
+  });
+  const { maxSize = DEFAULT_MAX_SIZE, maxEntries = Number.MAX_SAFE_INTEGER, clock = systemClock } = options;
   const stores = new Map<string, Store>();
   return {
     // The store is the process's; what waits on it is not, where requests are kept apart.
     shares: !keepsRequestsApart(),
     connect(location) {
       checkLocation(location);
-      const store = stores.get(location.path) ?? new Store(clock, limits);
+      const store = stores.get(location.path) ?? new Store(clock, { maxSize, maxEntries });
       stores.set(location.path, store);
       return new MemoryConnection(store);
     },
   };
-}
-
-function check(options: MemoryOptions): Limits & { clock: Clock | undefined } {
-  for (const name of Object.keys(options)) {
-    if (OPTIONS.includes(name)) continue;
-    throw new ConfigurationError(`memory(): unknown option "${name}"; known are ${OPTIONS.join(", ")}`);
-  }
-  const { maxSize = DEFAULT_MAX_SIZE, maxEntries = Number.MAX_SAFE_INTEGER, clock } = options;
-  checkCount("maxSize", maxSize, "bytes");
-  checkCount("maxEntries", maxEntries, "entries");
-  if (clock !== undefined && typeof clock?.now !== "function") {
-    throw new ConfigurationError(
-      `memory(): clock: ${show(clock)} is no clock; give an object with now, random and sleep`,
-    );
-  }
-  return { maxSize, maxEntries, clock };
-}
-
-function checkCount(name: string, value: unknown, unit: string): void {
-  if (Number.isSafeInteger(value) && Number(value) > 0) return;
-  throw new ConfigurationError(
-    `memory(): ${name}: ${show(value)} is no size; give a whole number of ${unit}, 1 or more`,
-  );
 }
 
 function checkLocation({ scheme, display }: Location): void {

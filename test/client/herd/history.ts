@@ -1,22 +1,29 @@
 import { Envelope, isEnvelope } from "../../../src/codec/envelope.js";
-import type { Command } from "../../../src/core/connection.js";
+import type { Argument, Command } from "../../../src/core/command.js";
 import { toText } from "../../../src/core/text.js";
-import type { SimProcess, World } from "./world.js";
+import { COMMAND_TIMEOUT_MS, type SimProcess, type World } from "./world.js";
 
 /** What callers are answered with: which value it is. */
 export interface Told {
   readonly id: number;
 }
 
+/** When a lease was won, and how often its holder had been frozen or cut off by then. */
+interface Win {
+  readonly token: string;
+  readonly moment: number;
+  readonly atMs: number;
+  readonly disturbances: number;
+}
+
 /** One run of a loader. */
 export interface Run {
   readonly key: string;
   readonly process: SimProcess;
-  /** Whether it runs under a lease. */
-  readonly leased: boolean;
   /** When it looked at the source, counted in events. */
   readonly birth: number;
-  readonly disturbances: number;
+  /** The lease that it runs under; absent without one, and where it can't be told which. */
+  readonly win: Win | undefined;
   ended: boolean;
 }
 
@@ -35,6 +42,8 @@ export class History {
   readonly #floors = new Map<string, number>();
   /** When each key was last written or deleted by its users. */
   readonly #changes = new Map<string, number>();
+  /** Leases won, by process and key, whose load has not begun. */
+  readonly #wins = new Map<SimProcess, Map<string, Win[]>>();
   #now = 0;
   #nextId = 0;
 
@@ -47,9 +56,9 @@ export class History {
     return this.#nextId++;
   }
 
-  begin(key: string, process: SimProcess, leased: boolean): { run: Run; id: number } {
-    const run: Run = { key, process, leased, birth: ++this.#now, disturbances: process.disturbances, ended: false };
-    if (leased) this.#checkAlone(run);
+  begin(key: string, process: SimProcess): { run: Run; id: number } {
+    const run: Run = { key, process, birth: ++this.#now, win: this.#takeWin(process, key), ended: false };
+    this.#checkAlone(run);
     this.runs.push(run);
     const id = this.newId();
     this.#births.set(id, run.birth);
@@ -66,14 +75,16 @@ export class History {
     if (birth < since) this.violations.push(`${key}: answered with value ${id}, which a change had made obsolete`);
   }
 
-  #observe(_process: SimProcess, commands: readonly Command[]): void {
-    for (const [name, first, value, ...words] of commands) {
+  #observe(process: SimProcess, commands: readonly Command[]): void {
+    for (const [name, first, value, ...more] of commands) {
       const key = String(first);
+      const claims = name === "SET" && more.includes("NX");
       if (name === "UNLINK") this.#change(key);
-      if (name === "SET" && !words.includes("NX")) {
-        this.#births.set(idIn(value, key) ?? -1, this.#change(key));
-      }
-      if (name === "publish") this.#look(key);
+      else if (claims) this.#look(process, key, new Envelope(value ?? "", key).token);
+      else if (name === "SET") this.#births.set(idIn(value, key) ?? -1, this.#change(key));
+      else if (name === "claim") this.#look(process, key, more[0]);
+      else if (name === "publish") this.#look(process, key, undefined);
+      else if (name === "yield") this.#takeBack(process, key, value);
     }
   }
 
@@ -84,32 +95,71 @@ export class History {
     return moment;
   }
 
-  #look(key: string): void {
-    // The store answers within this call, as it is in memory.
-    void this.#world.store.send([["GET", key]]).then(([stored]) => {
-      const id = idIn(stored, key);
-      if (id === undefined) return;
-      const birth = this.#births.get(id) ?? 0;
-      const floor = this.#floors.get(key) ?? 0;
-      if (birth < floor) this.violations.push(`${key}: value ${id} of ${birth} was stored over what is of ${floor}`);
-      this.#floors.set(key, Math.max(birth, floor));
-      this.stored++;
+  /** What the store has now; whether it is leased to this token. */
+  #look(process: SimProcess, key: string, token: Argument | undefined): void {
+    const moment = ++this.#now;
+    // The store answers within this turn, as it is in memory.
+    void this.#world.store.send([["GET", key]]).then(([stored = null]) => {
+      if (
+        typeof token === "string" &&
+        isBytes(stored) &&
+        isEnvelope(stored) &&
+        new Envelope(stored, key).token === token
+      ) {
+        this.#winsOf(process, key).push({ token, moment, atMs: this.#world.nowMs, disturbances: process.disturbances });
+      }
+      this.#checkStored(key, idIn(stored, key));
     });
+  }
+
+  #winsOf(process: SimProcess, key: string): Win[] {
+    const wins = this.#wins.get(process) ?? new Map<string, Win[]>();
+    const ofKey = wins.get(key) ?? [];
+    this.#wins.set(process, wins.set(key, ofKey));
+    return ofKey;
+  }
+
+  /** A lease that was given up before its load began. */
+  #takeBack(process: SimProcess, key: string, token: Argument | undefined): void {
+    const wins = this.#winsOf(process, key);
+    const at = wins.findIndex((win) => win.token === token);
+    if (at !== -1) wins.splice(at, 1);
+  }
+
+  /** The one that the process has heard of, if there is just one. */
+  #takeWin(process: SimProcess, key: string): Win | undefined {
+    const wins = this.#winsOf(process, key).splice(0);
+    const heard = wins.filter(({ atMs }) => this.#world.nowMs - atMs < COMMAND_TIMEOUT_MS);
+    return heard.length === 1 ? heard[0] : undefined;
+  }
+
+  #checkStored(key: string, id: number | undefined): void {
+    if (id === undefined) return;
+    const birth = this.#births.get(id) ?? 0;
+    const floor = this.#floors.get(key) ?? 0;
+    if (birth < floor) this.violations.push(`${key}: value ${id} of ${birth} was stored over what is of ${floor}`);
+    this.#floors.set(key, Math.max(birth, floor));
+    this.stored++;
   }
 
   /** At most one load runs under a lease that nothing has voided. */
   #checkAlone(run: Run): void {
-    for (const other of this.runs) {
-      const voided = other.birth < this.changedAt(run.key) || other.process.disturbances > other.disturbances;
-      const live =
-        other.key === run.key && other.leased && !other.ended && other.process.state === "running" && !voided;
-      if (live) this.violations.push(`${run.key}: two loads under a live lease`);
-    }
+    const isLive = ({ key, process, ended, win }: Run): boolean =>
+      !ended &&
+      process.state === "running" &&
+      process.disturbances === win?.disturbances &&
+      win.moment > this.changedAt(key);
+    const others = this.runs.filter((other) => other.key === run.key && isLive(other));
+    if (isLive(run) && others.length > 0) this.violations.push(`${run.key}: two loads under a live lease`);
   }
 }
 
+function isBytes(stored: unknown): stored is string | Uint8Array {
+  return typeof stored === "string" || stored instanceof Uint8Array;
+}
+
 function idIn(stored: unknown, key: string): number | undefined {
-  if (typeof stored !== "string" && !(stored instanceof Uint8Array)) return undefined;
+  if (!isBytes(stored)) return undefined;
   const payload = isEnvelope(stored) ? new Envelope(stored, key).payload : stored;
   return payload === undefined ? undefined : (JSON.parse(toText(payload)) as Told).id;
 }

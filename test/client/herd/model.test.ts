@@ -74,8 +74,6 @@ class Model {
   readonly history: History;
   readonly world: World;
   readonly #processes: readonly SimProcess[];
-  /** Leases won and not yet used, by process and key. */
-  readonly #won = new Map<string, number>();
   /** When each process last learned that its own change was made. */
   readonly #known = new Map<string, number>();
   readonly #pending = new Set<string>();
@@ -84,11 +82,6 @@ class Model {
     this.world = new World(seed);
     this.history = new History(this.world);
     this.#processes = settings.map((one) => new SimProcess(this.world, one));
-    for (const [i, one] of this.#processes.entries()) {
-      one.events.on("claim", ({ key, won }) => {
-        if (won) this.#won.set(`${i} ${key}`, (this.#won.get(`${i} ${key}`) ?? 0) + 1);
-      });
-    }
   }
 
   async take(step: Step): Promise<void> {
@@ -100,18 +93,16 @@ class Model {
         one.state = "crashed";
         return;
       case "freeze":
-        one.disturbances++;
-        one.state = "frozen";
+        one.freeze();
         return;
       case "thaw":
-        one.state = "running";
+        one.thaw();
         return;
       case "skew":
         one.skewMs = step.ms;
         return;
       case "cut":
-        one.disturbances++;
-        one.cutUntilMs = this.world.nowMs + step.ms;
+        one.cut(step.ms);
         return;
       default:
         if (one.state === "running") this.#use(step, one);
@@ -120,7 +111,7 @@ class Model {
 
   /** Lets every process that has not crashed come to an end. What is left to say against it. */
   async end(): Promise<readonly string[]> {
-    for (const one of this.#processes) if (one.state === "frozen") one.state = "running";
+    for (const one of this.#processes) one.thaw();
     await this.world.advance(BOUND_MS);
     const crashed = this.#processes.flatMap(({ state }, i) => (state === "crashed" ? [i] : []));
     const left = [...this.#pending].filter((name) => !crashed.some((i) => name.startsWith(`${i} `)));
@@ -138,7 +129,7 @@ class Model {
     const since = this.#known.get(`${process} ${key}`) ?? 0;
     const patience = new AbortController();
     if (patienceMs !== undefined) void one.clock.sleep(patienceMs).then(() => patience.abort(new Expected("left")));
-    const loader = (context: LoaderContext) => this.#load(key, process, one, load, context);
+    const loader = (context: LoaderContext) => this.#load(key, one, load, context);
     this.#follow(
       `${process} ${key}`,
       one.client.getOrSet(key, loader, { ttlMs, signal: patience.signal }),
@@ -150,21 +141,16 @@ class Model {
 
   #many({ process, load, ttlMs }: Extract<Step, { do: "many" }>, one: SimProcess): void {
     const loader = async (keys: readonly string[], context: LoaderContext) =>
-      new Map(
-        await Promise.all(keys.map(async (key) => [key, await this.#load(key, process, one, load, context)] as const)),
-      );
+      new Map(await Promise.all(keys.map(async (key) => [key, await this.#load(key, one, load, context)] as const)));
     const since = new Map(KEYS.map((key) => [key as string, this.#known.get(`${process} ${key}`) ?? 0]));
     this.#follow(`${process} many`, one.client.getOrSetMany(KEYS, loader, { ttlMs }), (answers) => {
       for (const [key, answer] of answers) this.history.checkAnswer(key, answer as Told, since.get(key) ?? 0);
     });
   }
 
-  async #load(key: string, process: number, one: SimProcess, load: Load, context: LoaderContext): Promise<unknown> {
-    const name = `${process} ${key}`;
-    const won = this.#won.get(name) ?? 0;
-    if (won > 0) this.#won.set(name, won - 1);
-    const { run, id } = this.history.begin(key, one, won > 0);
-    // Who does not stop when told has given up all the same.
+  async #load(key: string, one: SimProcess, load: Load, context: LoaderContext): Promise<unknown> {
+    const { run, id } = this.history.begin(key, one);
+    // A load that does not stop when told is nobody's any more.
     context.signal.addEventListener("abort", () => {
       run.ended = true;
     });

@@ -6,7 +6,8 @@ import { Codec } from "../../../src/codec/codec.js";
 import { identity } from "../../../src/compressors/identity.js";
 import { memory } from "../../../src/connection/memory/memory.js";
 import type { Clock } from "../../../src/core/clock.js";
-import type { Argument, Command, Connection, ConnectionStatus, Reply } from "../../../src/core/connection.js";
+import type { Argument, Command, Reply } from "../../../src/core/command.js";
+import type { Connection, ConnectionStatus } from "../../../src/core/connection.js";
 import { TimeoutError } from "../../../src/core/errors.js";
 import { Events } from "../../../src/core/events.js";
 import { PROCESS } from "../../../src/core/invocation.js";
@@ -24,7 +25,8 @@ interface Timer {
 
 /** Taken before any test fakes it. */
 const realSetImmediate = globalThis.setImmediate;
-const COMMAND_TIMEOUT_MS = 500;
+/** How long the simulated transport waits for an answer. */
+export const COMMAND_TIMEOUT_MS = 500;
 
 /** Simulated processes around one store. Time passes, and code runs, only in `advance`. */
 export class World {
@@ -94,16 +96,17 @@ export class SimProcess implements Connection {
   state: "running" | "frozen" | "crashed" = "running";
   /** How far its clock is ahead of the server's. */
   skewMs = 0;
-  /** Until then, what it sends or should receive is lost. */
-  cutUntilMs = 0;
-  /** How often it was frozen or cut off. */
+  /** How often it was frozen, thawed or cut off. */
   disturbances = 0;
   readonly errors: unknown[] = [];
   readonly events = new Events();
   readonly client: HerdClient;
   readonly #world: World;
   readonly #server: Connection;
+  /** Until then, what it sends or should receive is lost. */
+  #cutUntilMs = 0;
   #lastArrivalMs = 0;
+  #lastReturnMs = 0;
 
   constructor(world: World, options: HerdOptions) {
     this.#world = world;
@@ -123,6 +126,22 @@ export class SimProcess implements Connection {
       },
       toHerdSettings(options),
     );
+  }
+
+  freeze(): void {
+    this.state = "frozen";
+    this.disturbances++;
+  }
+
+  thaw(): void {
+    if (this.state !== "frozen") return;
+    this.state = "running";
+    this.disturbances++;
+  }
+
+  cut(ms: number): void {
+    this.#cutUntilMs = this.#world.nowMs + ms;
+    this.disturbances++;
   }
 
   get clock(): Clock {
@@ -161,14 +180,14 @@ export class SimProcess implements Connection {
     });
   }
 
-  /** To the server, which gets flights in the order in which they were sent, and back. */
+  /** To the server and back, in either direction in order. */
   #travel<T>(commands: readonly Command[], run: () => Promise<T>): Promise<T> {
     const world = this.#world;
     const latency = () => 1 + Math.floor(world.random() * 20);
     const arrivalMs = Math.max(world.nowMs + latency(), this.#lastArrivalMs);
     this.#lastArrivalMs = arrivalMs;
     return new Promise<T>((resolve, reject) => {
-      const isCut = () => world.nowMs < this.cutUntilMs;
+      const isCut = () => world.nowMs < this.#cutUntilMs;
       const late = () => reject(new TimeoutError("the simulated server did not answer"));
       world.at(world.nowMs + COMMAND_TIMEOUT_MS, this, late);
       if (isCut()) return;
@@ -178,7 +197,8 @@ export class SimProcess implements Connection {
         world.onEffect(this, commands);
         // Whoever crashes or is cut off does not hear of a refusal.
         replies.catch(() => {});
-        world.at(world.nowMs + latency(), this, () => {
+        this.#lastReturnMs = Math.max(world.nowMs + latency(), this.#lastReturnMs);
+        world.at(this.#lastReturnMs, this, () => {
           if (!isCut()) replies.then(resolve, reject);
         });
       });

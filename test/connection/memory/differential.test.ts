@@ -2,7 +2,7 @@ import fc from "fast-check";
 import { Redis, Command as VendorCommand } from "iovalkey";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { memory } from "../../../src/connection/memory/memory.js";
-import type { Argument, Command } from "../../../src/core/connection.js";
+import type { Argument, Command } from "../../../src/core/command.js";
 import { ReplyError } from "../../../src/core/errors.js";
 import { compileGlob } from "../../../src/core/glob.js";
 import { PROCESS } from "../../../src/core/invocation.js";

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { type MemoryOptions, memory } from "../../../src/connection/memory/memory.js";
-import type { Command, Reply } from "../../../src/core/connection.js";
+import type { Command, Reply } from "../../../src/core/command.js";
 import { PROCESS } from "../../../src/core/invocation.js";
 import { parseLocation } from "../../../src/core/location.js";
 

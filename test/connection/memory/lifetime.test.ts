@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { memory } from "../../../src/connection/memory/memory.js";
 import { systemClock } from "../../../src/core/clock.js";
-import type { Command } from "../../../src/core/connection.js";
+import type { Command } from "../../../src/core/command.js";
 import { PROCESS } from "../../../src/core/invocation.js";
 import { parseLocation } from "../../../src/core/location.js";
 import type { Script } from "../../../src/core/script.js";

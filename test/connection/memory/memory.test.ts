@@ -1,7 +1,8 @@
 import { describe, expect, it } from "vitest";
 import { memory } from "../../../src/connection/memory/memory.js";
 import { systemClock } from "../../../src/core/clock.js";
-import type { Connection, Reply } from "../../../src/core/connection.js";
+import type { Reply } from "../../../src/core/command.js";
+import type { Connection } from "../../../src/core/connection.js";
 import { ConfigurationError, ReplyError } from "../../../src/core/errors.js";
 import { PROCESS } from "../../../src/core/invocation.js";
 import { parseLocation } from "../../../src/core/location.js";
@@ -38,12 +39,12 @@ describe("memory()", () => {
   });
 
   it.each([
-    [{ maxSize: 0 }, /maxSize: 0 .* whole number of bytes/],
-    [{ maxSize: 1.5 }, /maxSize: 1.5/],
-    [{ maxSize: "64MB" }, /maxSize: "64MB"/],
-    [{ maxEntries: -1 }, /maxEntries: -1 .* whole number of entries/],
-    [{ clock: {} }, /clock: an object .* now, random and sleep/],
-    [{ maxsize: 5 }, /unknown option "maxsize"; known are maxSize, maxEntries, clock/],
+    [{ maxSize: 0 }, /"maxSize" is 0; give a whole number above 0/],
+    [{ maxSize: 1.5 }, /"maxSize" is 1.5/],
+    [{ maxSize: "64MB" }, /"maxSize" is "64MB"/],
+    [{ maxEntries: -1 }, /"maxEntries" is -1; give a whole number above 0/],
+    [{ clock: {} }, /"clock" is an object; give a clock .*now\(\), random\(\), sleep\(\)/],
+    [{ maxsize: 5 }, /unknown option "maxsize"; known options are: maxSize, maxEntries, clock/],
   ])("refuses the options %j, naming what is wrong", (options, message) => {
     expect(() => memory(options as never)).toThrow(ConfigurationError);
     expect(() => memory(options as never)).toThrow(message);

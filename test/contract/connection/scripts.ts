@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import type { Argument } from "../../../src/core/connection.js";
+import type { Argument } from "../../../src/core/command.js";
 import { ReplyError } from "../../../src/core/errors.js";
 import type { Script } from "../../../src/core/script.js";
 import type { ConnectionSubject } from "../connection.js";

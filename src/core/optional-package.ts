@@ -1,5 +1,5 @@
-import { ConfigurationError } from "../core/errors.js";
-import type { MaybePromise } from "../core/maybe-promise.js";
+import { ConfigurationError } from "./errors.js";
+import type { MaybePromise } from "./maybe-promise.js";
 
 /**
  * A package that only those install who use what needs it. Loaded by the first call, after which calls answer at once;

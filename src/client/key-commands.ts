@@ -1,0 +1,169 @@
+import type { Encoded } from "../codec/encoded.js";
+import { PEEK_END } from "../codec/envelope.js";
+import { decodeNumber } from "../codec/number.js";
+import type { Argument, Command, Reply } from "../core/command.js";
+import type { SendOptions } from "../core/connection.js";
+import { DecodeError, throwIfError } from "../core/errors.js";
+import type { Script } from "../core/script.js";
+import { toText } from "../core/text.js";
+import type { ClientContext, DeleteOptions } from "./client.js";
+import type { Coalesced } from "./coalesce.js";
+import { isThere, logicalTtl } from "./entry.js";
+import { notAnInteger, sameSlot } from "./refusals.js";
+import { EXPIRE, INCREMENT, MOVE, PERSIST } from "./scripts/writes.js";
+import type { Answer } from "./sharing.js";
+
+/** A value in the form in which it is written, and for how long, in milliseconds or `null` for ever. */
+export interface Stored {
+  readonly stored: Encoded;
+  readonly ttlMs: number | null;
+}
+
+export const REPEATABLE: SendOptions = { idempotent: true };
+
+/**
+ * The commands that read and write no values: whether entries are there, how long they live, what they are called. They
+ * are the same whoever wrote an entry, plain or in an envelope.
+ */
+export abstract class KeyCommands {
+  protected readonly context: ClientContext;
+  protected readonly flights: Coalesced<Answer>;
+
+  constructor(context: ClientContext) {
+    this.context = context;
+    this.flights = context.sharing.flights;
+  }
+
+  async delete(keys: readonly string[]): Promise<number> {
+    for (const key of keys) this.flights.forget(key);
+    const commands = keys.flatMap((key): Command[] => [peek(key), ["UNLINK", key]]);
+    const replies = await this.context.connection.send(commands);
+    const nowMs = this.context.clock.now();
+    let deleted = 0;
+    for (const [i, key] of keys.entries()) {
+      const gone = throwIfError(replies[2 * i + 1] ?? null) === 1;
+      if (gone && this.#wasThere(replies[2 * i] ?? null, key, nowMs)) deleted++;
+    }
+    return deleted;
+  }
+
+  async has(key: string): Promise<boolean> {
+    return isThere(await this.one(peek(key), REPEATABLE), key, this.context.clock.now());
+  }
+
+  async incr(
+    key: string,
+    delta: bigint,
+    create: { readonly ttlMs: number | null } | undefined,
+  ): Promise<number | bigint | undefined> {
+    this.flights.forget(key);
+    const made = create && this.wrap("", create.ttlMs);
+    const args: Argument[] = made ? ["create", milliseconds(made.ttlMs), made.stored] : ["", "", ""];
+    const reply = await this.script(INCREMENT, [key], [String(delta), ...args]).catch((error: unknown) => {
+      throw notAnInteger(error, key, delta);
+    });
+    return reply instanceof Uint8Array || typeof reply === "string" ? decodeNumber(toText(reply)) : undefined;
+  }
+
+  async rename(from: string, to: string): Promise<boolean> {
+    this.flights.forget(from);
+    this.flights.forget(to);
+    return (await sameSlot([from, to], this.script(MOVE, [from, to], []))) === 1;
+  }
+
+  async pttl(key: string): Promise<number | null | undefined> {
+    const [left = null, start = null] = await this.context.connection.send([["PTTL", key], peek(key)], REPEATABLE);
+    const ms = Number(throwIfError(left));
+    const nowMs = this.context.clock.now();
+    if (ms === -2 || !isThere(start, key, nowMs)) return undefined;
+    const logicalMs = logicalTtl(start, key, nowMs);
+    return logicalMs !== undefined ? logicalMs : ms === -1 ? null : ms;
+  }
+
+  async touch(key: string, ttlMs: number | null): Promise<boolean> {
+    if (ttlMs === null) return Number(await this.script(PERSIST, [key], [])) > 0;
+    return (await this.script(EXPIRE, [key], ["in", String(ttlMs), String(this.graceMs)], REPEATABLE)) === 1;
+  }
+
+  async expireAt(key: string, atMs: number): Promise<boolean> {
+    return (await this.script(EXPIRE, [key], ["at", String(atMs), String(this.graceMs)], REPEATABLE)) === 1;
+  }
+
+  async persist(key: string): Promise<boolean> {
+    return (await this.script(PERSIST, [key], [])) === 1;
+  }
+
+  async *scan(pattern: string, count: number): AsyncIterable<string[]> {
+    for await (const keys of this.context.connection.scan({ match: pattern, count })) {
+      if (keys.length === 0) continue;
+      const peeks = await this.context.connection.send(keys.map(peek), REPEATABLE);
+      const nowMs = this.context.clock.now();
+      yield keys.filter((key, i) => this.#wasThere(peeks[i] ?? null, key, nowMs));
+    }
+  }
+
+  async deletePattern(pattern: string, { count, owns, onProgress }: DeleteOptions): Promise<number> {
+    // Before, not after: what is being loaded now must not come back to a place that the scan has passed.
+    this.flights.forgetAll();
+    let deleted = 0;
+    for await (const batch of this.context.connection.scan({ match: pattern, count })) {
+      const keys = batch.filter(owns);
+      if (keys.length === 0) continue;
+      deleted += await this.delete(keys);
+      onProgress?.(deleted);
+    }
+    return deleted;
+  }
+
+  async flush(): Promise<void> {
+    this.flights.forgetAll();
+    throwIfError(await this.one(["FLUSHDB"], REPEATABLE));
+  }
+
+  async close(): Promise<void> {}
+
+  /** How long an entry stays after its expiry. */
+  protected get graceMs(): number {
+    return 0;
+  }
+
+  /** The form in which a value is stored. */
+  protected wrap(encoded: Encoded, ttlMs: number | null): Stored {
+    return { stored: encoded, ttlMs };
+  }
+
+  /** One command, one flight. */
+  protected async one(command: Command, options?: SendOptions): Promise<Reply> {
+    const replies = await this.context.connection.send([command], options);
+    return replies[0] ?? null;
+  }
+
+  /** @throws {ReplyError} */
+  protected script(
+    script: Script,
+    keys: readonly string[],
+    args: readonly Argument[],
+    options?: SendOptions,
+  ): Promise<Reply> {
+    return this.context.connection.script(script, keys, args, options);
+  }
+
+  /** As `isThere`, for what is being deleted or listed: an entry that can't be read is there, too. */
+  #wasThere(start: Reply, key: string, nowMs: number): boolean {
+    try {
+      return isThere(start, key, nowMs);
+    } catch (error) {
+      if (error instanceof DecodeError) return true;
+      throw error;
+    }
+  }
+}
+
+function peek(key: string): Command {
+  return ["GETRANGE", key, "0", PEEK_END];
+}
+
+/** As a script's argument; empty is for ever. */
+export function milliseconds(ttlMs: number | null): string {
+  return ttlMs === null ? "" : String(ttlMs);
+}

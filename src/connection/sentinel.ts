@@ -1,0 +1,48 @@
+import type { Connection, ConnectionFactory } from "../core/connection.js";
+import { toSettings as toGlideSettings } from "./glide.js";
+import { GlideMissingError, openGlide, openGlideSentinel } from "./glide-client.js";
+import type { SentinelTransport } from "./sentinel-connection.js";
+import { type MakeTransport, type SentinelOptions, sentinelFactory } from "./sentinel-factory.js";
+import { overIovalkey } from "./sentinel-iovalkey.js";
+
+/**
+ * Connections to the primary that sentinels name, and under `readFrom` to its replicas, over valkey-glide, or over iovalkey
+ * where GLIDE has no build for the platform. They follow failovers. The location's host is the service's name.
+ * @throws {ConfigurationError} on wrong options
+ */
+export function sentinel(options: SentinelOptions): ConnectionFactory {
+  return sentinelFactory(options, overGlide);
+}
+
+const overGlide: MakeTransport = (location, options, access) => {
+  const servers = toGlideSettings("sentinel", location, options);
+  const sentinels = { ...servers, ...access, database: 0, readFrom: "primary" as const, clientAz: undefined };
+  const instead = (): SentinelTransport =>
+    overIovalkey({ ...location, protocol: undefined }, { ...options, readFrom: "primary" }, access);
+  return {
+    openSentinel: ({ host, port }, onSwitch) =>
+      orElse(
+        () =>
+          openGlideSentinel(
+            { ...sentinels, name: `the sentinel at ${host}:${port}`, addresses: [{ host, port }] },
+            "+switch-master",
+            onSwitch,
+          ),
+        () => instead().openSentinel({ host, port }, onSwitch),
+      ),
+    openServers: (found) =>
+      orElse(
+        () => openGlide({ ...servers, addresses: [found.primary, ...found.replicas] }),
+        () => instead().openServers(found),
+      ),
+  };
+};
+
+async function orElse(open: () => Promise<Connection>, otherwise: () => Promise<Connection>): Promise<Connection> {
+  try {
+    return await open();
+  } catch (error) {
+    if (error instanceof GlideMissingError) return otherwise();
+    throw error;
+  }
+}

@@ -1,0 +1,123 @@
+import type { Command } from "../core/command.js";
+import type { Connection } from "../core/connection.js";
+import { ConnectionError, throwIfError } from "../core/errors.js";
+import type { Address } from "../core/location.js";
+import { type Servers, toPrimary, toReplicas } from "./sentinel-replies.js";
+
+export interface SentinelsOptions {
+  readonly service: string;
+  readonly addresses: readonly Address[];
+  /** Whether replicas are wanted, too. */
+  readonly replicas: boolean;
+  /** Whether the connection to the sentinel that answered is kept, for what it publishes. */
+  readonly keeps: boolean;
+  /** Opens a connection to one sentinel. */
+  open(address: Address): Promise<Connection>;
+}
+
+/** When a sentinel has said nothing for so long, the next one is asked as well. */
+const STAGGER_MS = 100;
+
+/** Asks sentinels until one answers, and keeps the connection to that one. */
+export class Sentinels {
+  readonly #options: SentinelsOptions;
+  /** The one that answered last goes first. */
+  #order: readonly Address[];
+  #kept: { readonly address: Address; readonly connection: Connection } | undefined;
+  #locating: Promise<Servers> | undefined;
+  #closed = false;
+
+  constructor(options: SentinelsOptions) {
+    this.#options = options;
+    this.#order = options.addresses;
+  }
+
+  /** @throws {ConnectionError} when no sentinel tells */
+  locate(): Promise<Servers> {
+    this.#locating ??= this.#askAll().finally(() => {
+      this.#locating = undefined;
+    });
+    return this.#locating;
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    const kept = this.#kept;
+    this.#kept = undefined;
+    await kept?.connection.close();
+  }
+
+  /** One after the other, the next one as soon as one fails, or takes long. The first answer is taken. */
+  #askAll(): Promise<Servers> {
+    const waiting = [...this.#order];
+    const failures: string[] = [];
+    return new Promise((resolve, reject) => {
+      let isDone = false;
+      let timer: ReturnType<typeof setTimeout> | undefined;
+      const askNext = (): void => {
+        clearTimeout(timer);
+        const address = waiting.shift();
+        if (isDone || !address) return;
+        if (waiting.length > 0) timer = setTimeout(askNext, STAGGER_MS);
+        this.#ask(address, () => isDone).then(
+          (servers) => {
+            isDone = true;
+            clearTimeout(timer);
+            resolve(servers);
+          },
+          (error) => {
+            failures.push(`${address.host}:${address.port}: ${error instanceof Error ? error.message : error}`);
+            if (failures.length === this.#options.addresses.length) reject(this.#failure(failures, error));
+            else askNext();
+          },
+        );
+      };
+      askNext();
+    });
+  }
+
+  async #ask(address: Address, isTooLate: () => boolean): Promise<Servers> {
+    const { keeps, open } = this.#options;
+    const kept = this.#kept?.address === address ? this.#kept : undefined;
+    const connection = kept?.connection ?? (await open(address));
+    try {
+      const servers = await this.#servers(connection);
+      if (isTooLate() || !keeps || this.#closed) this.#discard(connection);
+      else this.#keep(address, connection);
+      return servers;
+    } catch (error) {
+      this.#discard(connection);
+      throw error;
+    }
+  }
+
+  async #servers(connection: Connection): Promise<Servers> {
+    const { service, replicas } = this.#options;
+    const commands: Command[] = [["SENTINEL", "GET-MASTER-ADDR-BY-NAME", service]];
+    if (replicas) commands.push(["SENTINEL", "REPLICAS", service]);
+    const [where = null, others = null] = await connection.send(commands, { idempotent: true });
+    const primary = toPrimary(throwIfError(where));
+    if (!primary) throw new ConnectionError(`it knows no service ${JSON.stringify(service)}`);
+    return { primary, replicas: replicas ? toReplicas(throwIfError(others)) : [] };
+  }
+
+  #keep(address: Address, connection: Connection): void {
+    this.#order = [address, ...this.#order.filter((one) => one !== address)];
+    const last = this.#kept?.connection;
+    this.#kept = { address, connection };
+    if (last && last !== connection) this.#discard(last);
+  }
+
+  #discard(connection: Connection): void {
+    if (this.#kept?.connection === connection) this.#kept = undefined;
+    // Nobody waits for it to end, and it can't end worse than it is.
+    connection.close().catch(() => {});
+  }
+
+  #failure(failures: readonly string[], cause: unknown): ConnectionError {
+    return new ConnectionError(
+      `no sentinel told where the primary of ${JSON.stringify(this.#options.service)} is (${failures.join("; ")}); see whether the sentinels run, their addresses and credentials, and the service's name`,
+      { cause },
+    );
+  }
+}

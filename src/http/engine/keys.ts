@@ -1,0 +1,46 @@
+import type { Cache } from "../../cache/cache.js";
+import { chain, type MaybePromise } from "../../core/maybe-promise.js";
+import { joinParts } from "../cache-key.js";
+import type { Labels } from "../groups.js";
+import { digest } from "./digest.js";
+
+/** Longer texts are hashed: keys stay readable, and bounded. */
+const LONGEST = 200;
+/** 192 bits: nobody finds two texts with the same. */
+const HASH = 32;
+/** 72 bits: enough where two labels with the same hash are purged together by accident. */
+const LABEL_HASH = 12;
+
+/** The made key of a URL: its hash tag keeps all its keys in one slot of a cluster. */
+export function baseKey(cache: Cache, name: string, cacheKey: string): MaybePromise<string> {
+  const short = cacheKey.length <= LONGEST ? cacheKey : digest(cacheKey, HASH).then((hash) => `#${hash}`);
+  return chain(short, (text) => String(cache.makeKey(`http:${name}:{${text}}`)));
+}
+
+/** The made key of the purge log. */
+export function logKey(cache: Cache, name: string): string {
+  return String(cache.makeKey(`http:${name}:purged`));
+}
+
+/** What the keys of a URL's variants begin with; a key without a hash tag becomes one. */
+export function variantStem(base: string): string {
+  return `${base.includes("{") ? base : `{${base}}`}:`;
+}
+
+export function variantKey(base: string, generation: string, selectorHash: string): string {
+  return `${variantStem(base)}${generation}:${selectorHash}`;
+}
+
+export function selectorHash(selector: string): Promise<string> {
+  return digest(selector, HASH);
+}
+
+/** Tags hold in all of the cache, groups within the origin of `url`. RFC 9875 §2. */
+export function labelHashes({ tags, groups }: Labels, url: string): Promise<string[]> {
+  const origin = groups.length > 0 && URL.canParse(url) ? new URL(url).origin : "";
+  const texts = [
+    ...tags.map((tag) => joinParts(["tag", tag])),
+    ...groups.map((group) => joinParts(["group", origin, group])),
+  ];
+  return Promise.all(texts.map((text) => digest(text, LABEL_HASH)));
+}

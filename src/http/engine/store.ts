@@ -1,0 +1,172 @@
+import type { Cache } from "../../cache/cache.js";
+import type { Command, Reply } from "../../core/connection.js";
+import { ReplyError, throwIfError } from "../../core/errors.js";
+import type { Fields } from "../fields.js";
+import { selector, mostRecent } from "../vary.js";
+import { selectorHash, variantKey } from "./keys.js";
+import { Lease, type LeaseContext, newToken, readOrClaim } from "./lease.js";
+import type { Settings } from "./options.js";
+import type { LogRead } from "./purge-log.js";
+import { type Entry, type Index, isRubbish, readRecord, type Stored } from "./record.js";
+import type { State } from "./state.js";
+
+/** Where a response to a request is stored: under its URL's key, or as one of that URL's variants. */
+export interface Place {
+  readonly base: string;
+  readonly index: { readonly index: Index; readonly bytes: Uint8Array } | undefined;
+}
+
+export type Found =
+  /** A response that matches the request. */
+  | { readonly kind: "response"; readonly entry: Entry; readonly place: Place }
+  /** A response that was purged by label: as if there were none, but its lease is to be claimed. */
+  | { readonly kind: "purged"; readonly entry: Entry; readonly place: Place }
+  /** None; with the lease, where that was asked for and could be had. */
+  | { readonly kind: "none"; readonly lease: Lease | undefined; readonly place: Place }
+  /** None, and requests need not wait for each other; the first that can be stored may be. */
+  | { readonly kind: "uncacheable"; readonly lease: Lease; readonly place: Place }
+  /** Somebody computes it. */
+  | { readonly kind: "busy"; readonly place: Place }
+  /** The store gives no answer. */
+  | { readonly kind: "failed" };
+
+type Read = { readonly kind: "absent" } | { readonly kind: "claimed"; readonly lease: Lease } | Stored;
+
+/** Codes with which a server refuses writes and still answers reads. */
+const REFUSALS: ReadonlySet<string> = new Set(["OOM", "READONLY", "MISCONF", "NOREPLICAS", "NOPERM"]);
+const REPEATABLE = { idempotent: true };
+
+/** Looks up what is stored, through one invocation's connection. */
+export class Store {
+  readonly #cache: Cache;
+  readonly #state: State;
+  readonly #settings: Settings;
+  readonly leases: LeaseContext;
+
+  constructor(cache: Cache, state: State, settings: Settings) {
+    this.#cache = cache;
+    this.#state = state;
+    this.#settings = settings;
+    this.leases = { connection: cache.connection, clock: settings.clock, leaseMs: settings.leaseMs };
+  }
+
+  /**
+   * What is stored for a request: one flight for a response without Vary, two for one with. Never rejects.
+   * @param claims take the lease when there is none, in the same flight
+   */
+  async find(base: string, request: Fields, claims: boolean): Promise<Found> {
+    let key = base;
+    try {
+      const found = await this.#read(base, claims);
+      if (found.kind !== "index") return await this.#judge(found, base, { base, index: undefined });
+      const place = { base, index: found };
+      const keys = await variantKeys(base, found.index, request);
+      [key = base] = keys;
+      return await this.#judge(await this.#readVariant(keys, claims), key, place);
+    } catch (error) {
+      this.#settings.onError(error, { method: "find", key });
+      if (isRubbish(error)) this.delete([key]).catch((cause: unknown) => this.#settings.onError(cause, { method: "find", key }));
+      return { kind: "failed" };
+    }
+  }
+
+  /** Deletes keys, which may be in different slots of a cluster. @throws {ConnectionError} @throws {ReplyError} */
+  async delete(keys: readonly string[]): Promise<void> {
+    for (const key of keys) this.#state.seen.delete(key);
+    const replies = await this.#cache.connection.send(keys.map((key) => ["UNLINK", key] as const), REPEATABLE);
+    for (const reply of replies) throwIfError(reply);
+  }
+
+  async #judge(read: Read, key: string, place: Place): Promise<Found> {
+    switch (read.kind) {
+      case "absent":
+        return { kind: "none", lease: undefined, place };
+      case "claimed":
+        return { kind: "none", lease: read.lease, place };
+      case "uncacheable":
+        return { kind: "uncacheable", lease: new Lease(this.leases, key, read.token), place };
+      case "lease":
+      case "index":
+        return { kind: "busy", place };
+      case "response": {
+        const { entry } = read;
+        const verdict = entry.head.labels.length > 0 ? await this.#verdict(entry) : "good";
+        if (verdict === "hard") return { kind: "purged", entry, place };
+        return { kind: "response", entry: verdict === "soft" ? { ...entry, invalid: true } : entry, place };
+      }
+    }
+  }
+
+  async #verdict({ head }: Entry) {
+    const { log } = this.#state;
+    if (!log.inUse) {
+      // The flight that brought the entry may not have read the log. From now on every one does.
+      log.inUse = true;
+      await this.#readLog();
+    }
+    return log.verdict(head.labels, head.stamp);
+  }
+
+  async #readLog(): Promise<void> {
+    const { log } = this.#state;
+    for (let tries = 0; tries < 2; tries++) {
+      const read = log.read();
+      const [reply = null] = await this.#cache.connection.send([read.command], REPEATABLE);
+      if (log.take(read, reply)) return;
+    }
+  }
+
+  /** One key, and on the way what was purged by label since the last time. */
+  async #read(key: string, claims: boolean): Promise<Read> {
+    const { seen } = this.#state;
+    // What was there a moment ago is read by a plain GET, which costs the server less than a claim that fails.
+    const token = claims && !seen.has(key, this.#settings.clock.now()) ? newToken() : undefined;
+    const command: Command = token === undefined ? ["GET", key] : readOrClaim(key, token, this.leases);
+    const reply = await this.#flight(command);
+    if (token !== undefined && reply instanceof ReplyError && REFUSALS.has(reply.code)) return this.#read(key, false);
+    const read = this.#toRead(throwIfError(reply), key, token);
+    if (read.kind !== "absent" || !claims || token !== undefined) return read;
+    seen.delete(key);
+    return this.#read(key, true);
+  }
+
+  async #readVariant(keys: readonly string[], claims: boolean): Promise<Read> {
+    const [newest = ""] = keys;
+    if (keys.length === 1) return this.#read(newest, claims);
+    const replies = await this.#cache.connection.send(keys.map((key) => ["GET", key] as const), REPEATABLE);
+    const reads = keys.map((key, i) => this.#toRead(throwIfError(replies[i] ?? null), key, undefined));
+    const entries = reads.flatMap((read) => (read.kind === "response" ? [{ stored: read.entry.head, read }] : []));
+    const best = mostRecent(entries);
+    return best ? best.read : this.#read(newest, claims);
+  }
+
+  async #flight(command: Command): Promise<Reply> {
+    const { log } = this.#state;
+    const read: LogRead | undefined = log.isWanted ? log.read() : undefined;
+    const commands = read ? [command, read.command] : [command];
+    const [reply = null, purged = null] = await this.#cache.connection.send(commands, REPEATABLE);
+    if (read && !log.take(read, purged)) await this.#readLog();
+    return reply;
+  }
+
+  #toRead(reply: Exclude<Reply, ReplyError>, key: string, token: string | undefined): Read {
+    if (!(reply instanceof Uint8Array)) {
+      return token === undefined ? { kind: "absent" } : { kind: "claimed", lease: new Lease(this.leases, key, token) };
+    }
+    const stored = readRecord(reply, key);
+    // A lease of this caller's own: the flight was repeated after its first reply was lost.
+    if (stored.kind === "lease" && stored.token === token) {
+      return { kind: "claimed", lease: new Lease(this.leases, key, token) };
+    }
+    if (stored.kind === "response") this.#state.seen.add(key, stored.entry.expiresMs);
+    if (stored.kind === "index") this.#state.seen.add(key, this.#settings.clock.now() + this.#settings.leaseMs);
+    return stored;
+  }
+}
+
+/** Where a request's response may be, by each list of field names that the URL's responses gave, the newest first. */
+function variantKeys(base: string, { names, generation }: Index, request: Fields): Promise<string[]> {
+  return Promise.all(
+    names.map(async (list) => variantKey(base, generation, await selectorHash(selector(list, request)))),
+  );
+}

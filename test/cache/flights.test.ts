@@ -1,0 +1,163 @@
+import { describe, expect, it } from "vitest";
+import { type Cache, createCache, memory } from "../../src/index.js";
+import { deferred } from "../support/deferred.js";
+import { until } from "../support/wait.js";
+import { watched } from "../support/watched.js";
+
+function open() {
+  const store = watched(memory());
+  return { ...store, cache: createCache({ location: "memory:", connectionFactory: store.factory }) };
+}
+
+/** How often the caller waits for the network. */
+const ROUND_TRIPS: [string, (cache: Cache) => Promise<unknown>, number][] = [
+  ["get", (cache) => cache.get("a"), 1],
+  ["set", (cache) => cache.set("a", 1), 1],
+  ["set under nx", (cache) => cache.set("a", 1, { nx: true }), 1],
+  ["set of a ttl of 0", (cache) => cache.set("a", 1, { ttl: 0 }), 1],
+  ["getOrSet of a hit", (cache) => cache.getOrSet("hit", () => 1), 1],
+  ["getOrSet of a miss", (cache) => cache.getOrSet("a", () => 1), 2],
+  ["getMany", (cache) => cache.getMany(Array.from({ length: 500 }, (_, i) => `key ${i}`)), 1],
+  ["mget", (cache) => cache.mget(["a", "b"]), 1],
+  ["setMany", (cache) => cache.setMany(Array.from({ length: 500 }, (_, i) => [`key ${i}`, i] as const)), 1],
+  ["mset", (cache) => cache.mset({ a: 1, b: 2 }), 1],
+  ["getOrSetMany", (cache) => cache.getOrSetMany(["a", "b", "hit"], () => ({ a: 1, b: 2 })), 2],
+  ["delete", (cache) => cache.delete("a"), 1],
+  ["deleteMany", (cache) => cache.deleteMany(["a", "b"]), 1],
+  ["has", (cache) => cache.has("a"), 1],
+  ["incr", (cache) => cache.incr("hit"), 1],
+  ["incrVersion", (cache) => cache.incrVersion("hit"), 1],
+  ["ttl", (cache) => cache.ttl("hit"), 1],
+  ["pttl", (cache) => cache.pttl("hit"), 1],
+  ["touch", (cache) => cache.touch("hit"), 1],
+  ["touch to stay", (cache) => cache.touch("hit", null), 1],
+  ["expireAt", (cache) => cache.expireAt("hit", new Date(Date.now() + 1_000)), 1],
+  ["smembers", (cache) => cache.smembers("s"), 1],
+  ["hset of a record", (cache) => cache.hset("h", { a: 1, b: 2 }), 1],
+  ["lock", (cache) => cache.lock("job"), 1],
+  ["flush", (cache) => cache.flush(), 1],
+];
+
+describe("round trips", () => {
+  it.each(ROUND_TRIPS)("%s takes no more than it needs", async (_, run, trips) => {
+    const { cache, flights } = open();
+    await cache.set("hit", 1);
+    flights.length = 0;
+    await run(cache);
+    expect(flights).toHaveLength(trips);
+  });
+
+  it("reads say that they may be repeated, and what counts or takes away does not", async () => {
+    const { cache, flights } = open();
+    await cache.set("a", 1);
+    const isRepeatable = async (run: () => Promise<unknown>) => {
+      flights.length = 0;
+      await run();
+      return flights.every((flight) => flight.kind === "send" && flight.options.idempotent === true);
+    };
+    expect(await isRepeatable(() => cache.get("a"))).toBe(true);
+    expect(await isRepeatable(() => cache.getMany(["a"]))).toBe(true);
+    expect(await isRepeatable(() => cache.has("a"))).toBe(true);
+    expect(await isRepeatable(() => cache.ttl("a"))).toBe(true);
+    expect(await isRepeatable(() => cache.set("a", 1))).toBe(true);
+    expect(await isRepeatable(() => cache.smembers("s"))).toBe(true);
+    for (const once of [
+      () => cache.incr("a"),
+      () => cache.add("b", 1),
+      () => cache.delete("a"),
+      () => cache.sadd("s", [1]),
+      () => cache.spop("s"),
+      () => cache.lock("job"),
+    ]) {
+      expect(await isRepeatable(once)).toBe(false);
+    }
+  });
+
+  it("deletePattern takes bounded batches, however many keys there are", async () => {
+    const { cache, flights } = open();
+    await cache.setMany(Array.from({ length: 1_000 }, (_, i) => [`key ${i}`, i] as const));
+    flights.length = 0;
+    expect(await cache.deletePattern("*", { scanCount: 100 })).toBe(1_000);
+    const sizes = flights.map((flight) => (flight.kind === "send" ? flight.commands.length : 0));
+    expect(Math.max(...sizes)).toBeLessThanOrEqual(200);
+  });
+
+  it("scans look at as many keys at once as the call says, else the cache, else a thousand", async () => {
+    const { factory, flights } = watched(memory());
+    const counts = () => flights.flatMap((flight) => (flight.kind === "scan" ? [flight.options.count] : []));
+    const cache = createCache({ location: "memory:", connectionFactory: factory, scanCount: 77 });
+    await cache.keys();
+    await cache.deletePattern("*", { scanCount: 5 });
+    await cache.clear();
+    await createCache({ location: "memory:", connectionFactory: factory }).keys();
+    expect(counts()).toEqual([77, 5, 77, 1_000]);
+  });
+});
+
+describe("what is loaded while its entry is invalidated", () => {
+  /** A load that is under way until the function that is returned is called. */
+  async function loading(cache: Cache) {
+    const [started, answer] = [deferred(), deferred<string>()];
+    const load = cache.getOrSet("a", () => {
+      started.resolve();
+      return answer.promise;
+    });
+    await started.promise;
+    return async () => {
+      answer.resolve("old");
+      expect(await load).toBe("old");
+    };
+  }
+
+  it.each<[string, (cache: Cache) => Promise<unknown>]>([
+    ["delete", (cache) => cache.delete("a")],
+    ["deletePattern", (cache) => cache.deletePattern("*")],
+    ["clear", (cache) => cache.clear()],
+    ["flush", (cache) => cache.flush()],
+    ["set", (cache) => cache.set("a", "new")],
+  ])("is not stored when it comes while %s is on its way", async (_, invalidate) => {
+    const { cache, delay } = open();
+    const finish = await loading(cache);
+    const arrived = deferred();
+    delay(arrived.promise);
+    const invalidation = invalidate(cache);
+    // Were it stored, that would be sent now, behind the invalidation or in front of it.
+    const finished = finish();
+    arrived.resolve();
+    await Promise.all([invalidation, finished]);
+    expect(await cache.get("a")).not.toBe("old");
+  });
+
+  it("is asked for anew by who comes after the invalidation", async () => {
+    const { cache } = open();
+    const finish = await loading(cache);
+    await cache.delete("a");
+    expect(await cache.getOrSet("a", () => "new")).toBe("new");
+    await finish();
+    expect(await cache.get("a")).toBe("new");
+  });
+
+  it("is stored when it is another entry that is invalidated", async () => {
+    const { cache } = open();
+    const finish = await loading(cache);
+    await cache.delete("b");
+    await finish();
+    expect(await cache.get("a")).toBe("old");
+  });
+
+  it("is stored by the time that the caller has it", async () => {
+    const { cache, delay } = open();
+    const finish = await loading(cache);
+    const arrived = deferred();
+    delay(arrived.promise);
+    let isDone = false;
+    const finished = finish().then(() => {
+      isDone = true;
+    });
+    await until(() => true, { what: "a turn" });
+    expect(isDone).toBe(false);
+    arrived.resolve();
+    await finished;
+    expect(await cache.get("a")).toBe("old");
+  });
+});

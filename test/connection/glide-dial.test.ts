@@ -1,0 +1,84 @@
+import { describe, expect, it } from "vitest";
+import { type CacheOptions, ConnectionError, createCache, glideCluster, ReplyError } from "../../src/index.js";
+import { command } from "../support/command.js";
+import { startValkey } from "../support/servers.js";
+import { until } from "../support/wait.js";
+
+/** What goes wrong with the first command of a cache. */
+async function failure(options: CacheOptions): Promise<unknown> {
+  await using cache = createCache(options);
+  return await cache.get("a").then(
+    () => undefined,
+    (error: unknown) => error,
+  );
+}
+
+describe("GLIDE, when it is opened", () => {
+  it("names a port that refuses, long before the deadline", async () => {
+    const startMs = performance.now();
+    const error = await failure({ location: "valkey://127.0.0.1:1" });
+    expect(error).toBeInstanceOf(ConnectionError);
+    expect(error).toMatchObject({
+      name: "ConnectionError",
+      message: expect.stringMatching(/127\.0\.0\.1:1 .*refused/),
+    });
+    expect(performance.now() - startMs).toBeLessThan(900);
+  });
+
+  it("names a host that does not exist", async () => {
+    const error = await failure({ location: "valkey://no-such-host.invalid" });
+    expect(error).toBeInstanceOf(ConnectionError);
+    expect(String(error)).toContain("no-such-host.invalid");
+  });
+
+  it("names a wrong password, and an unknown database", async () => {
+    await using server = await startValkey({ args: ["--requirepass", "right"] });
+    const name = `127.0.0.1:${server.port}`;
+    expect(String(await failure({ location: server.url, password: "wrong" }))).toMatch(/authentication failed/i);
+    const error = await failure({ location: `${server.url}/99`, password: "right" });
+    expect(String(error)).toMatch(/database/);
+    expect(String(error)).toContain(name);
+  });
+
+  it("leaves it to the server to say that a password is missing", async () => {
+    await using server = await startValkey({ args: ["--requirepass", "right"] });
+    expect(String(await failure({ location: server.url }))).toMatch(/NOAUTH|Authentication required/);
+  });
+
+  it("opens for a user who may not ask for the server's role", async () => {
+    await using server = await startValkey();
+    await command(server.port, ["ACL", "SETUSER", "app", "on", ">pass", "+@all", "-@dangerous", "~*"]);
+    await using cache = createCache({ location: server.url, username: "app", password: "pass" });
+    expect(await cache.set("a", 1)).toBe(true);
+    expect(await cache.get("a")).toBe(1);
+  });
+
+  it("opens to a replica alone, which answers reads and refuses writes by itself", async () => {
+    await using primary = await startValkey({ args: ["--repl-diskless-sync-delay", "0"] });
+    await using replica = await startValkey({ args: ["--replicaof", `127.0.0.1 ${primary.port}`] });
+    await command(primary.port, ["SET", ":1:a", "1"]);
+    await until(async () => (await command(replica.port, ["GET", ":1:a"])) === "1", { what: "the copy" });
+    await using cache = createCache({ location: replica.url });
+    expect(await cache.get("a")).toBe(1);
+    const error: unknown = await cache.set("a", 2).catch((cause: unknown) => cause);
+    expect(error).toBeInstanceOf(ReplyError);
+    expect(error).toMatchObject({ code: "READONLY" });
+  });
+
+  it("finds the primary among several servers", async () => {
+    await using primary = await startValkey();
+    await using replica = await startValkey({ args: ["--replicaof", `127.0.0.1 ${primary.port}`] });
+    await using cache = createCache({ location: [replica.url, primary.url] });
+    expect(await cache.set("a", 1)).toBe(true);
+    expect(await command(primary.port, ["GET", ":1:a"])).toBe("1");
+  });
+
+  it("names the nodes of a cluster that is not there, or is none", async () => {
+    const absent = { location: "valkey://127.0.0.1:1", connectionFactory: glideCluster() };
+    expect(await failure(absent)).toBeInstanceOf(ConnectionError);
+    await using server = await startValkey();
+    const error = await failure({ location: server.url, connectionFactory: glideCluster() });
+    expect(error).toBeInstanceOf(ConnectionError);
+    expect(String(error)).toContain(server.url);
+  });
+});

@@ -1,0 +1,132 @@
+import { gzipSync } from "node:zlib";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { WORKER } from "../fixtures/worker.js";
+import { command } from "../support/command.js";
+import { type Consumer, consumerOfPacked } from "../support/packed.js";
+import { freePort } from "../support/ports.js";
+import { startProxy } from "../support/proxy.js";
+import { startValkey, type ValkeyServer } from "../support/servers.js";
+import { until } from "../support/wait.js";
+import { bundleWorker, runWorker } from "../support/worker.js";
+
+const MAX_BYTES = 45_000;
+
+describe("a Worker with the packed package, bundled by wrangler", () => {
+  let consumer: Consumer;
+  let script: string;
+  let server: ValkeyServer;
+
+  beforeAll(async () => {
+    [consumer, server] = await Promise.all([consumerOfPacked(), startValkey()]);
+    script = await bundleWorker(consumer, WORKER);
+  }, 120_000);
+  afterAll(async () => {
+    consumer[Symbol.dispose]();
+    await server.stop();
+  });
+
+  /** Connections at the server, but for the one that asks. */
+  const clients = async () =>
+    String(await command(server.port, ["CLIENT", "LIST"]))
+      .trim()
+      .split("\n").length - 1;
+  const noClients = () => until(async () => (await clients()) === 0, { what: "the Worker's connections to end" });
+
+  it("is small, and has no trace of GLIDE or of the memory transport", () => {
+    expect(gzipSync(script, { level: 9 }).length).toBeLessThanOrEqual(MAX_BYTES);
+    expect(script).not.toMatch(/valkey-glide|GlideClient|maxEntries/);
+    // What is looked for would be found in this form.
+    expect(script).toContain("maxDecompressedSize");
+  });
+
+  it("answers 200 requests at once, each over a connection of its own, and leaves none behind", async () => {
+    await using worker = await runWorker(script, { VALKEY_URL: server.url });
+    const keys = Array.from({ length: 200 }, (_, index) => `key-${index}`);
+    for (const _ of ["misses", "hits"]) {
+      const answers = await Promise.all(keys.map((key) => worker.fetch(`/load/${key}`)));
+      expect(answers).toEqual(keys.map((key) => ({ status: 200, text: `loaded ${key}` })));
+    }
+    await noClients();
+  });
+
+  it("opens no connection for a request that asks nothing of the cache", async () => {
+    await using proxy = await startProxy(server);
+    await using worker = await runWorker(script, { VALKEY_URL: proxy.url });
+    expect(await worker.fetch("/none/x")).toEqual({ status: 200, text: "none" });
+    expect(proxy.accepted).toBe(0);
+    await worker.fetch("/get/x");
+    expect(proxy.accepted).toBe(1);
+  });
+
+  it("asks in one round trip after the TCP handshake", async () => {
+    await using proxy = await startProxy(server);
+    await using worker = await runWorker(script, { VALKEY_URL: proxy.url });
+    proxy.delay(20);
+    await worker.fetch("/get/missing");
+    expect(proxy.roundTrips).toBe(1);
+  });
+
+  it("loads once for callers of one request", async () => {
+    await using worker = await runWorker(script, { VALKEY_URL: server.url });
+    expect(await worker.fetch("/twice/same")).toEqual({ status: 200, text: "loaded same 1,loaded same 1" });
+    await noClients();
+  });
+
+  it("finishes a write that nobody waited for, before its connection ends", async () => {
+    await using worker = await runWorker(script, { VALKEY_URL: server.url });
+    expect(await worker.fetch("/background/written")).toEqual({ status: 200, text: "answered" });
+    await until(async () => (await worker.fetch("/get/written")).text === "late", { what: "the write to arrive" });
+    await noClients();
+  });
+
+  it("dials through cloudflare:sockets where it is told to", async () => {
+    await using worker = await runWorker(script, { VALKEY_URL: server.url });
+    const keys = Array.from({ length: 20 }, (_, index) => `socket-${index}`);
+    const answers = await Promise.all(keys.map((key) => worker.fetch(`/load/${key}?by=sockets`)));
+    expect(answers).toEqual(keys.map((key) => ({ status: 200, text: `loaded ${key}` })));
+    await noClients();
+  });
+
+  it("says what to do when the cache is used outside a request's view", async () => {
+    await using worker = await runWorker(script, { VALKEY_URL: server.url });
+    const { status, text } = await worker.fetch("/load/x?outside");
+    expect(status).toBe(500);
+    expect(text).toMatch(/^ConfigurationError: .*inside the handler use cache\.for\(\{ waitUntil: .*ctx\.waitUntil/);
+  });
+
+  describe.each(["net", "sockets"])("by %s, with a server in trouble", (by) => {
+    const bindings = { COMMAND_TIMEOUT: "150ms", CONNECT_TIMEOUT: "150ms" };
+    // Loading the Worker itself takes its time, and is not what is measured.
+    const timed = async (url: string, path: string) => {
+      await using worker = await runWorker(script, { ...bindings, VALKEY_URL: url });
+      await worker.fetch("/none/x");
+      const started = performance.now();
+      const answer = await worker.fetch(`${path}?by=${by}`);
+      return { ...answer, ms: performance.now() - started };
+    };
+    const fromLoader = { status: 200, text: "loaded x" };
+
+    it("answers from the loader when the port is refused", async () => {
+      const { ms, ...answer } = await timed(`valkey://127.0.0.1:${await freePort()}`, "/load/x");
+      expect(answer).toEqual(fromLoader);
+      expect(ms).toBeLessThan(1_000);
+    });
+
+    it("answers from the loader when the server takes the connection and says nothing", async () => {
+      await using proxy = await startProxy(server);
+      proxy.pause();
+      const { ms, ...answer } = await timed(proxy.url, "/load/x");
+      expect(answer).toEqual(fromLoader);
+      expect(ms).toBeLessThan(1_000);
+      await until(() => proxy.connections === 0, { what: "the Worker's connection to end" });
+    });
+
+    it("answers from the loader when the server is slower than the deadline", async () => {
+      await using proxy = await startProxy(server);
+      proxy.delay(400);
+      const { ms, ...answer } = await timed(proxy.url, "/load/x");
+      expect(answer).toEqual(fromLoader);
+      expect(ms).toBeLessThan(1_500);
+    });
+  });
+});

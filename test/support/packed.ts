@@ -1,0 +1,31 @@
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import { manifest, output, root } from "./project.js";
+
+export interface Consumer extends Disposable {
+  readonly folder: string;
+  /** Puts a file into the project, and gives its path. */
+  write(name: string, text: string): string;
+}
+
+/** A project in a folder of its own that has the packed package, its dependencies, and `others` of this one's. */
+export async function consumerOfPacked(...others: string[]): Promise<Consumer> {
+  const folder = mkdtempSync(join(tmpdir(), "consumer-"));
+  const installed = join(folder, "node_modules", manifest.name);
+  mkdirSync(installed, { recursive: true });
+  await output("npm", ["pack", "--silent", "--pack-destination", folder]);
+  const tarball = readdirSync(folder).find((name) => name.endsWith(".tgz")) ?? "none";
+  await output("tar", ["-xzf", join(folder, tarball), "--strip-components=1", "-C", installed]);
+  for (const name of [...Object.keys(manifest.dependencies), ...others]) {
+    const link = join(folder, "node_modules", name);
+    mkdirSync(dirname(link), { recursive: true });
+    symlinkSync(join(root, "node_modules", name), link);
+  }
+  const write = (name: string, text: string) => {
+    writeFileSync(join(folder, name), text);
+    return join(folder, name);
+  };
+  write("package.json", '{ "name": "consumer", "private": true, "type": "module" }');
+  return { folder, write, [Symbol.dispose]: () => rmSync(folder, { recursive: true, force: true }) };
+}

@@ -1,0 +1,42 @@
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { convertV4MiniflareOptions, Miniflare } from "miniflare";
+import type { Consumer } from "./packed.js";
+import { bin, output } from "./project.js";
+
+/** From this date on Workers have Node's modules without asking. */
+const COMPATIBILITY_DATE = "2026-08-04";
+
+/** Bundles a Worker as `wrangler deploy --minify` does. */
+export async function bundleWorker(consumer: Consumer, source: string): Promise<string> {
+  consumer.write("worker.js", source);
+  const settings = ['name = "tested"', 'main = "worker.js"', `compatibility_date = "${COMPATIBILITY_DATE}"`];
+  consumer.write("wrangler.toml", settings.join("\n"));
+  process.env.WRANGLER_SEND_METRICS = "false";
+  await output(join(bin, "wrangler"), ["deploy", "--dry-run", "--minify", "--outdir", "out"], consumer.folder);
+  return readFileSync(join(consumer.folder, "out", "worker.js"), "utf8");
+}
+
+export interface RunningWorker extends AsyncDisposable {
+  fetch(path: string, init?: { headers?: Record<string, string> }): Promise<{ status: number; text: string }>;
+}
+
+/** Runs a bundled Worker in workerd. */
+export async function runWorker(script: string, bindings: Record<string, string>): Promise<RunningWorker> {
+  process.env.CLOUDFLARE_CF_FETCH_ENABLED = "false";
+  const miniflare = new Miniflare(
+    convertV4MiniflareOptions({
+      modules: [{ type: "ESModule", path: "worker.js", contents: script }],
+      compatibilityDate: COMPATIBILITY_DATE,
+      bindings,
+    }),
+  );
+  await miniflare.ready;
+  return {
+    async fetch(path, init = {}) {
+      const response = await miniflare.dispatchFetch(`http://worker.test${path}`, init);
+      return { status: response.status, text: await response.text() };
+    },
+    [Symbol.asyncDispose]: () => miniflare.dispose(),
+  };
+}
