@@ -1,27 +1,48 @@
 import { fileURLToPath } from "node:url";
+import { cloudflareTest } from "@cloudflare/vitest-plugin";
 import { defineConfig } from "vitest/config";
 
-const src = fileURLToPath(new URL("src", import.meta.url));
+const fromRoot = (path: string) => fileURLToPath(new URL(path, import.meta.url));
+const IN_WORKERD = "test/workerd/**/*.test.ts";
+
+const common = {
+  testTimeout: 15_000,
+  hookTimeout: 30_000,
+  restoreMocks: true,
+  unstubEnvs: true,
+  unstubGlobals: true,
+};
 
 // biome-ignore lint/style/noDefaultExport: vitest asks for it
 export default defineConfig({
-  resolve: {
-    // The package's own name, as the examples import it, stands for its sources.
-    alias: [
-      { find: /^valkey-edge-cache$/, replacement: `${src}/index.ts` },
-      { find: /^valkey-edge-cache\/(.+)$/, replacement: `${src}/$1.ts` },
-    ],
-  },
   test: {
-    include: ["test/**/*.test.ts", "examples/**/*.test.ts"],
+    // Once for all projects, which would each run it again if they extended this configuration.
     globalSetup: "test/support/global-setup.ts",
-    // GLIDE is a native addon: processes, not threads.
-    pool: "forks",
-    maxWorkers: "100%",
-    testTimeout: 15_000,
-    hookTimeout: 30_000,
-    restoreMocks: true,
-    unstubEnvs: true,
-    unstubGlobals: true,
+    projects: [
+      {
+        resolve: {
+          // The package's own name, as the examples import it, stands for its sources.
+          alias: [
+            { find: /^valkey-edge-cache$/, replacement: fromRoot("src/index.ts") },
+            { find: /^valkey-edge-cache\/(.+)$/, replacement: fromRoot("src/$1.ts") },
+          ],
+        },
+        test: {
+          ...common,
+          name: "node",
+          include: ["test/**/*.test.ts", "examples/**/*.test.ts"],
+          exclude: [IN_WORKERD],
+          // GLIDE is a native addon: processes, not threads.
+          pool: "forks",
+          maxWorkers: "100%",
+        },
+      },
+      {
+        plugins: [cloudflareTest({ miniflare: { compatibilityDate: "2026-08-04" } })],
+        // As Workers get it; made by the global setup.
+        resolve: { alias: { "#iovalkey": fromRoot(".cache/workerd/vendor/iovalkey.js") } },
+        test: { ...common, name: "workerd", include: [IN_WORKERD] },
+      },
+    ],
   },
 });

@@ -34,10 +34,12 @@ const STAND_INS = {
 const ENTRY = `
   import redis from "iovalkey/built/Redis.js";
   import command from "iovalkey/built/Command.js";
+  import errors from "redis-errors";
   import connector from "iovalkey/built/connectors/AbstractConnector.js";
 
   export const Redis = redis.default;
   export const Command = command.default;
+  export const ReplyError = errors.ReplyError;
   export const AbstractConnector = connector.default;
 `;
 
@@ -54,7 +56,7 @@ export async function buildVendor(target, root) {
     cwd: root,
     input: "entry",
     platform: "neutral",
-    plugins: [standIns(join(root, "package.json")), esmExternalRequirePlugin({ external: builtinModules })],
+    plugins: [standIns(join(root, "package.json")), esmExternalRequirePlugin({ external: [...builtinModules] })],
     transform: { target: "es2022" },
   });
   await bundle.write({ file: join(target, "vendor", "iovalkey.js"), format: "esm", minify: true });
@@ -66,7 +68,8 @@ export async function buildVendor(target, root) {
  * @returns {import("rolldown").Plugin}
  */
 function standIns(from) {
-  const require = createRequire(from);
+  // As iovalkey sees them: what it depends on may not be at the top.
+  const require = createRequire(createRequire(from).resolve("iovalkey"));
   const files = new Map(Object.entries(STAND_INS).map(([name, code]) => [require.resolve(name), code]));
   return {
     name: "stand-ins",

@@ -29,21 +29,25 @@ export class Bunch {
   /** The reply, in a list of its own. */
   send(command: Command, text: boolean): Promise<Reply[]> {
     return new Promise((resolve, reject) => {
-      if (this.#waiting.push({ command, text, resolve, reject }) === 1) queueMicrotask(() => this.#flush());
+      if (this.#waiting.push({ command, text, resolve, reject }) === 1) queueMicrotask(() => this.flush());
     });
   }
 
-  #flush(): void {
+  /** Sends what is waiting now: what is sent past the bunch must not overtake it. */
+  flush(): void {
     const waiting = this.#waiting;
     this.#waiting = [];
-    if (waiting.length < LEAST) {
-      for (const { command, text, resolve, reject } of waiting) this.#send([command], text).then(resolve, reject);
-      return;
+    for (let start = 0, end = 0; start < waiting.length; start = end) {
+      const text = waiting[start]?.text === true;
+      while (end < waiting.length && end - start < MOST && waiting[end]?.text === text) end++;
+      this.#sendRun(waiting.slice(start, end), text);
     }
-    for (const text of [true, false]) {
-      const alike = waiting.filter((one) => one.text === text);
-      for (let at = 0; at < alike.length; at += MOST) this.#join(alike.slice(at, at + MOST), text);
-    }
+  }
+
+  /** Commands in a row that are decoded alike, so that all keep their order. */
+  #sendRun(run: readonly Waiting[], text: boolean): void {
+    if (run.length >= LEAST) this.#join(run, text);
+    else for (const { command, resolve, reject } of run) this.#send([command], text).then(resolve, reject);
   }
 
   #join(waiting: readonly Waiting[], text: boolean): void {

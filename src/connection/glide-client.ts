@@ -188,6 +188,7 @@ class GlideConnection implements Connection {
     const [first] = commands;
     const text = options?.text === true;
     if (this.#bunch && first && commands.length === 1 && !options?.atomic) return this.#bunch.send(first, text);
+    this.#bunch?.flush();
     return this.#flight(commands, text, options?.atomic === true);
   }
 

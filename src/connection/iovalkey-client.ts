@@ -1,5 +1,5 @@
 import type { ConnectionOptions as NodeTlsOptions } from "node:tls";
-import { AbstractConnector, Redis, type RedisOptions, Command as Sent } from "#iovalkey";
+import { AbstractConnector, Redis, type RedisOptions, Command as Sent, ReplyError as ServerError } from "#iovalkey";
 import type { Argument, Command, Reply } from "../core/command.js";
 import type { Connection, ConnectionStatus, ScanOptions, SendOptions } from "../core/connection.js";
 import { ConnectionError, ReplyError, TimeoutError } from "../core/errors.js";
@@ -203,7 +203,7 @@ class IovalkeyConnection implements Connection {
 
   /** The server's own errors are replies; all others mean that the connection is lost. */
   #failed(error: unknown): ReplyError {
-    if (error instanceof Error && error.name === "ReplyError") return toReplyError(error);
+    if (error instanceof ServerError) return toReplyError(error as Error);
     const message = error instanceof Error ? error.message : String(error);
     throw new ConnectionError(`the connection to ${this.#name} was lost: ${message}; see whether it runs`, {
       cause: error,

@@ -1,6 +1,7 @@
 import { gzipSync } from "node:zlib";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { WORKER } from "../fixtures/worker.js";
+import { tlsArguments } from "../support/certificates.js";
 import { command } from "../support/command.js";
 import { type Consumer, consumerOfPacked } from "../support/packed.js";
 import { freePort } from "../support/ports.js";
@@ -64,6 +65,17 @@ describe("a Worker with the packed package, bundled by wrangler", () => {
     proxy.delay(20);
     await worker.fetch("/get/missing");
     expect(proxy.roundTrips).toBe(1);
+  });
+
+  it("asks in two round trips where TLS has its own", async () => {
+    const port = await freePort();
+    await using secure = await startValkey({ args: tlsArguments(port) });
+    await using proxy = await startProxy({ host: secure.host, port });
+    await using worker = await runWorker(script, { VALKEY_URL: `valkeys://localhost:${proxy.port}` });
+    proxy.delay(20);
+    expect(await worker.fetch("/get/missing")).toEqual({ status: 200, text: "undefined" });
+    // The client's greeting; then what ends the handshake, and the command right behind it.
+    expect(proxy.roundTrips).toBe(2);
   });
 
   it("loads once for callers of one request", async () => {

@@ -7,6 +7,7 @@ export const LAYERS: readonly (readonly string[])[] = [
   ["connection", "client"],
   ["cache"],
   ["http"],
+  ["hosts"],
   ["hono"],
   ["api"],
   ["."],

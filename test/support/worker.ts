@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { convertV4MiniflareOptions, Miniflare } from "miniflare";
+import { certificateFile } from "./certificates.js";
 import type { Consumer } from "./packed.js";
 import { bin, output } from "./project.js";
 
@@ -23,7 +23,9 @@ export interface RunningWorker extends AsyncDisposable {
 
 /** Runs a bundled Worker in workerd. */
 export async function runWorker(script: string, bindings: Record<string, string>): Promise<RunningWorker> {
-  process.env.CLOUDFLARE_CF_FETCH_ENABLED = "false";
+  // Read when Miniflare is loaded: the authority of the tests' servers is one that workerd trusts.
+  Object.assign(process.env, { CLOUDFLARE_CF_FETCH_ENABLED: "false", NODE_EXTRA_CA_CERTS: certificateFile("ca.pem") });
+  const { convertV4MiniflareOptions, Miniflare } = await import("miniflare");
   const miniflare = new Miniflare(
     convertV4MiniflareOptions({
       modules: [{ type: "ESModule", path: "worker.js", contents: script }],

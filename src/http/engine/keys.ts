@@ -3,6 +3,7 @@ import { chain, type MaybePromise } from "../../core/maybe-promise.js";
 import { joinParts } from "../cache-key.js";
 import type { Labels } from "../groups.js";
 import { digest } from "./digest.js";
+import { randomText } from "./random.js";
 
 /** Longer texts are hashed: keys stay readable, and bounded. */
 const LONGEST = 200;
@@ -20,6 +21,11 @@ export function baseKey(cache: Cache, name: string, cacheKey: string): MaybeProm
 /** The made key of the purge log. */
 export function logKey(cache: Cache, name: string): string {
   return String(cache.makeKey(`http:${name}:purged`));
+}
+
+/** Told apart from all others that a URL's variants have had. */
+export function newGeneration(): string {
+  return randomText(12);
 }
 
 /** What the keys of a URL's variants begin with; a key without a hash tag becomes one. */

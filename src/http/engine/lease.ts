@@ -47,13 +47,16 @@ export function readOrClaim(key: string, token: string, { clock, leaseMs }: Leas
 export class Lease {
   readonly key: string;
   readonly token: string;
+  /** What the lease is on: nothing yet, a response, or a mark that several callers may replace. */
+  readonly on: "nothing" | "response" | "mark";
   readonly #context: LeaseContext;
   readonly #ended = new AbortController();
 
-  constructor(context: LeaseContext, key: string, token: string) {
+  constructor(context: LeaseContext, key: string, token: string, on: Lease["on"]) {
     this.#context = context;
     this.key = key;
     this.token = token;
+    this.on = on;
   }
 
   /** Takes the lease on a stored response, unless somebody holds it. @param force also in the pause after a failure */
@@ -61,11 +64,13 @@ export class Lease {
     const token = newToken();
     const args = [String(entry.expiresMs).padStart(15, "0"), token, String(context.leaseMs), force ? "1" : ""];
     const reply = await context.connection.script(CLAIM, [entry.key], args);
-    return reply === 1 ? new Lease(context, entry.key, token) : undefined;
+    return reply === 1 ? new Lease(context, entry.key, token, "response") : undefined;
   }
 
   /** Renews the lease, three times in each of its terms, until it ends or is lost. */
   async keep(): Promise<void> {
+    // Nobody waits for a mark to be replaced.
+    if (this.on === "mark") return;
     const { clock, connection, leaseMs } = this.#context;
     for (;;) {
       await clock.sleep(leaseMs / 3, this.#ended.signal);
@@ -96,6 +101,7 @@ export class Lease {
   /** Gives up. What is stored stays, and is not refreshed in the background for `pauseMs`. */
   async yield(pauseMs: number): Promise<void> {
     this.#ended.abort();
+    if (this.on === "mark") return;
     await this.#context.connection.script(YIELD, [this.key], [this.token, String(pauseMs)], REPEATABLE);
   }
 

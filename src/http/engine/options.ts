@@ -1,5 +1,5 @@
-import { systemClock } from "../../core/clock.js";
 import type { Clock } from "../../core/clock.js";
+import { systemClock } from "../../core/clock.js";
 import { type Duration, toMs, toWindowMs } from "../../core/duration.js";
 import { ConfigurationError } from "../../core/errors.js";
 import {
@@ -79,8 +79,11 @@ export interface Settings {
 }
 
 const isTexts: Check = (value) =>
-  Array.isArray(value) && value.every((text) => typeof text === "string" && text !== "") ? undefined : "a list of texts";
-const isName: Check = (value) => (typeof value === "string" && isToken(value) ? undefined : 'a token such as "my-cache"');
+  Array.isArray(value) && value.every((text) => typeof text === "string" && text !== "")
+    ? undefined
+    : "a list of texts";
+const isName: Check = (value) =>
+  typeof value === "string" && isToken(value) ? undefined : 'a token such as "my-cache"';
 const isSize: Check = (value, name) => (value === 0 ? undefined : isPositiveInteger(value, name));
 const isMaxPurges: Check = (value) =>
   isInteger(value, "") === undefined && Number(value) >= 2 ? undefined : "a whole number from 2";

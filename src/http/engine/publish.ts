@@ -1,16 +1,15 @@
 import type { Cache } from "../../cache/cache.js";
 import type { RequestHead } from "../exchange.js";
 import { hasField } from "../fields.js";
-import type { Labels } from "../groups.js";
+import { type Labels, responseLabels } from "../groups.js";
 import { usefulMs } from "../select.js";
 import type { StoredResponse } from "../stored-response.js";
 import { selector } from "../vary.js";
-import { labelHashes, selectorHash, variantKey } from "./keys.js";
+import { labelHashes, newGeneration, selectorHash, variantKey } from "./keys.js";
 import { type Lease, newToken } from "./lease.js";
 import type { Settings } from "./options.js";
 import type { Stamp } from "./purge-log.js";
-import { randomText } from "./random.js";
-import { type Head, type Index, indexRecord, responseRecord, uncacheableRecord } from "./record.js";
+import { type Entry, type Head, type Index, indexRecord, responseRecord, uncacheableRecord } from "./record.js";
 import type { State } from "./state.js";
 import type { Place } from "./store.js";
 
@@ -18,7 +17,6 @@ import type { Place } from "./store.js";
 const MAX_NAMES = 4;
 /** How often to store again after another variant of the URL was stored meanwhile. */
 const MAX_TRIES = 16;
-const GENERATION = 12;
 
 /** A response, and what its storing depends on. */
 export interface Storing {
@@ -43,18 +41,21 @@ export class Publisher {
     this.#settings = settings;
   }
 
-  /** Stores a response with its body; whether the lease was still held. */
-  async store(storing: Storing, body: Uint8Array): Promise<boolean> {
+  /**
+   * Stores a response with its body; whether the lease was still held.
+   * @param isPacked whether the body went through the cache's compressor; without it, it goes there now
+   */
+  async store(storing: Storing, body: Uint8Array, isPacked?: boolean): Promise<boolean> {
     const { stored, labels, request } = storing;
     const hashes = await labelHashes(labels, request.url);
     const stamp = hashes.length > 0 ? await this.#stamp(storing.stamp) : undefined;
-    const packed = hasField(stored.fields, "content-encoding") ? undefined : await this.#cache.compressBytes(body);
-    const head: Head = { ...stored, labels: hashes, stamp, packed: packed !== undefined };
-    return this.put(storing, head, packed ?? body);
+    const isEncoded = isPacked !== undefined || hasField(stored.fields, "content-encoding");
+    const packed = isEncoded ? undefined : await this.#cache.compressBytes(body);
+    const head: Head = { ...stored, labels: hashes, stamp, packed: isPacked ?? packed !== undefined };
+    return this.#put(storing, head, packed ?? body);
   }
 
-  /** Stores a response whose body is as it is to be stored. */
-  async put({ request, lease, place }: Omit<Storing, "stored" | "labels" | "stamp">, head: Head, body: Uint8Array): Promise<boolean> {
+  async #put({ request, lease, place }: Storing, head: Head, body: Uint8Array): Promise<boolean> {
     const nowMs = this.#settings.clock.now();
     const ttlMs = usefulMs(head, this.#settings.graceMs, nowMs);
     if (!(ttlMs > 0)) {
@@ -78,6 +79,17 @@ export class Publisher {
     return false;
   }
 
+  /** Stores a response that was validated, with its body as it is stored; one that can't be found by its labels goes. */
+  async freshen(
+    storing: Omit<Storing, "stored" | "labels">,
+    { head, body }: Entry,
+    stored: StoredResponse,
+  ): Promise<void> {
+    const labels = responseLabels(stored.fields);
+    if (labels) await this.store({ ...storing, stored, labels }, body, head.packed);
+    else await storing.lease.drop();
+  }
+
   /** What came last for a URL can't be stored: requests need not wait for each other for a while. */
   async markUncacheable(lease: Lease): Promise<void> {
     const ttlMs = this.#settings.uncacheableMs;
@@ -92,13 +104,19 @@ export class Publisher {
     return before ?? log.begin(this.#cache.connection);
   }
 
-  #target(base: string, index: Index | undefined, names: readonly string[], hash: string | undefined, expiresMs: number) {
+  #target(
+    base: string,
+    index: Index | undefined,
+    names: readonly string[],
+    hash: string | undefined,
+    expiresMs: number,
+  ) {
     const keyOf = (generation: string) => (variant: string) => variantKey(base, generation, variant);
     if (hash === undefined) {
       const evicted = index ? index.variants.map(keyOf(index.generation)) : [];
       return { index: "", target: base, evicted } as const;
     }
-    const next = index ?? { generation: randomText(GENERATION), names: [], variants: [] };
+    const next = index ?? { generation: newGeneration(), names: [], variants: [] };
     const all = next.variants.includes(hash) ? next.variants : [hash, ...next.variants];
     const others = next.names.filter((list) => list.join() !== names.join());
     const updated: Index = {

@@ -1,4 +1,4 @@
-import { Envelope, HEADER_LENGTH, markOf, NO_TOKEN, NewerFormatError, seal } from "../../codec/envelope.js";
+import { Envelope, HEADER_LENGTH, markOf, NewerFormatError, NO_TOKEN, seal } from "../../codec/envelope.js";
 import { DecodeError, show } from "../../core/errors.js";
 import { toBytes, toText } from "../../core/text.js";
 import type { StoredResponse } from "../stored-response.js";
@@ -39,8 +39,10 @@ export interface Entry {
   readonly invalid: boolean;
   /** When its key expires, in milliseconds since the epoch: told to the server to claim exactly this response. */
   readonly expiresMs: number;
-  /** Until then somebody has the lease on it, or nobody is to take it. */
+  /** Until then, by the server's clock, somebody has the lease on it, or it rests after a failure. */
   readonly leaseUntilMs: number;
+  /** Nobody has the lease: its last refresh failed. */
+  readonly rests: boolean;
 }
 
 /** The variants of one URL. */
@@ -83,6 +85,7 @@ function readEntry(envelope: Envelope, payload: Uint8Array, key: string): Entry 
     invalid: payload[1] === 0x21,
     expiresMs: envelope.freshUntilMs,
     leaseUntilMs: envelope.leaseUntilMs,
+    rests: envelope.leaseUntilMs > 0 && envelope.token === NO_TOKEN,
   };
 }
 

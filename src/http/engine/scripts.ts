@@ -1,5 +1,5 @@
-import { NO_TOKEN } from "../../codec/envelope.js";
 import { digits, look, now, script, text } from "../../client/scripts/entry.js";
+import { NO_TOKEN } from "../../codec/envelope.js";
 import type { Argument, Reply } from "../../core/command.js";
 import type { Call, Script } from "../../core/script.js";
 import { toBytes } from "../../core/text.js";
@@ -128,7 +128,11 @@ redis.call('SET', KEYS[3], ARGV[4], 'PX', ARGV[5])
 if KEYS[1] ~= KEYS[2] and KEYS[1] ~= KEYS[3] then redis.call('UNLINK', KEYS[1]) end
 for i = 4, #KEYS do if KEYS[i] ~= KEYS[3] then redis.call('UNLINK', KEYS[i]) end end
 return 1`,
-  (call, [leased = "", base = "", target = "", ...evicted], [token = "", seen = "", index = "", value = "", ttlMs = ""]) => {
+  (
+    call,
+    [leased = "", base = "", target = "", ...evicted],
+    [token = "", seen = "", index = "", value = "", ttlMs = ""],
+  ) => {
     if (!holds(call, leased, token)) return 0;
     if (seen.length > 0) {
       const found = call("GET", base);

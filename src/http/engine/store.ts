@@ -1,13 +1,14 @@
 import type { Cache } from "../../cache/cache.js";
-import type { Command, Reply } from "../../core/connection.js";
+import type { Command, Reply } from "../../core/command.js";
 import { ReplyError, throwIfError } from "../../core/errors.js";
 import type { Fields } from "../fields.js";
-import { selector, mostRecent } from "../vary.js";
-import { selectorHash, variantKey } from "./keys.js";
+import { mostRecent, selector } from "../vary.js";
+import { newGeneration, selectorHash, variantKey, variantStem } from "./keys.js";
 import { Lease, type LeaseContext, newToken, readOrClaim } from "./lease.js";
 import type { Settings } from "./options.js";
 import type { LogRead } from "./purge-log.js";
 import { type Entry, type Index, isRubbish, readRecord, type Stored } from "./record.js";
+import { SOFTEN } from "./scripts.js";
 import type { State } from "./state.js";
 
 /** Where a response to a request is stored: under its URL's key, or as one of that URL's variants. */
@@ -65,7 +66,8 @@ export class Store {
       return await this.#judge(await this.#readVariant(keys, claims), key, place);
     } catch (error) {
       this.#settings.onError(error, { method: "find", key });
-      if (isRubbish(error)) this.delete([key]).catch((cause: unknown) => this.#settings.onError(cause, { method: "find", key }));
+      if (isRubbish(error))
+        this.delete([key]).catch((cause: unknown) => this.#settings.onError(cause, { method: "find", key }));
       return { kind: "failed" };
     }
   }
@@ -73,8 +75,16 @@ export class Store {
   /** Deletes keys, which may be in different slots of a cluster. @throws {ConnectionError} @throws {ReplyError} */
   async delete(keys: readonly string[]): Promise<void> {
     for (const key of keys) this.#state.seen.delete(key);
-    const replies = await this.#cache.connection.send(keys.map((key) => ["UNLINK", key] as const), REPEATABLE);
+    const replies = await this.#cache.connection.send(
+      keys.map((key) => ["UNLINK", key] as const),
+      REPEATABLE,
+    );
     for (const reply of replies) throwIfError(reply);
+  }
+
+  /** Makes what is stored under a URL's key, all its variants too, or under a variant's, stale at once. @throws {ConnectionError} @throws {ReplyError} */
+  async soften(key: string): Promise<void> {
+    await this.#cache.connection.script(SOFTEN, [key], [variantStem(key), newGeneration()]);
   }
 
   async #judge(read: Read, key: string, place: Place): Promise<Found> {
@@ -84,7 +94,7 @@ export class Store {
       case "claimed":
         return { kind: "none", lease: read.lease, place };
       case "uncacheable":
-        return { kind: "uncacheable", lease: new Lease(this.leases, key, read.token), place };
+        return { kind: "uncacheable", lease: new Lease(this.leases, key, read.token, "mark"), place };
       case "lease":
       case "index":
         return { kind: "busy", place };
@@ -133,7 +143,10 @@ export class Store {
   async #readVariant(keys: readonly string[], claims: boolean): Promise<Read> {
     const [newest = ""] = keys;
     if (keys.length === 1) return this.#read(newest, claims);
-    const replies = await this.#cache.connection.send(keys.map((key) => ["GET", key] as const), REPEATABLE);
+    const replies = await this.#cache.connection.send(
+      keys.map((key) => ["GET", key] as const),
+      REPEATABLE,
+    );
     const reads = keys.map((key, i) => this.#toRead(throwIfError(replies[i] ?? null), key, undefined));
     const entries = reads.flatMap((read) => (read.kind === "response" ? [{ stored: read.entry.head, read }] : []));
     const best = mostRecent(entries);
@@ -151,12 +164,14 @@ export class Store {
 
   #toRead(reply: Exclude<Reply, ReplyError>, key: string, token: string | undefined): Read {
     if (!(reply instanceof Uint8Array)) {
-      return token === undefined ? { kind: "absent" } : { kind: "claimed", lease: new Lease(this.leases, key, token) };
+      return token === undefined
+        ? { kind: "absent" }
+        : { kind: "claimed", lease: new Lease(this.leases, key, token, "nothing") };
     }
     const stored = readRecord(reply, key);
     // A lease of this caller's own: the flight was repeated after its first reply was lost.
     if (stored.kind === "lease" && stored.token === token) {
-      return { kind: "claimed", lease: new Lease(this.leases, key, token) };
+      return { kind: "claimed", lease: new Lease(this.leases, key, token, "nothing") };
     }
     if (stored.kind === "response") this.#state.seen.add(key, stored.entry.expiresMs);
     if (stored.kind === "index") this.#state.seen.add(key, this.#settings.clock.now() + this.#settings.leaseMs);

@@ -10,10 +10,14 @@ export interface Told {
 
 /** When a lease was won, and how often its holder had been frozen or cut off by then. */
 interface Win {
-  readonly token: string;
   readonly moment: number;
   readonly atMs: number;
   readonly disturbances: number;
+}
+
+interface Heard {
+  readonly turn: number;
+  readonly win: Win;
 }
 
 /** One run of a loader. */
@@ -42,7 +46,9 @@ export class History {
   readonly #floors = new Map<string, number>();
   /** When each key was last written or deleted by its users. */
   readonly #changes = new Map<string, number>();
-  /** Leases won, by process and key, whose load has not begun. */
+  readonly #own = new Map<SimProcess, Map<string, number>>();
+  readonly #heard = new Map<SimProcess, Map<string, Heard>>();
+  /** Leases won, by process and key, of which the process has not heard. */
   readonly #wins = new Map<SimProcess, Map<string, Win[]>>();
   #now = 0;
   #nextId = 0;
@@ -56,6 +62,15 @@ export class History {
     return this.#nextId++;
   }
 
+  /** A process has heard that it has a lease. Answers come in the order of the questions, if they come. */
+  hear(process: SimProcess, key: string): void {
+    const wins = this.#winsOf(process, key);
+    const lost = wins.findIndex(({ atMs }) => this.#world.nowMs - atMs < COMMAND_TIMEOUT_MS);
+    const [win] = wins.splice(0, lost + 1).slice(-1);
+    const heard = this.#heard.get(process) ?? new Map<string, Heard>();
+    if (win) this.#heard.set(process, heard.set(key, { turn: this.#world.turn, win }));
+  }
+
   begin(key: string, process: SimProcess): { run: Run; id: number } {
     const run: Run = { key, process, birth: ++this.#now, win: this.#takeWin(process, key), ended: false };
     this.#checkAlone(run);
@@ -65,9 +80,9 @@ export class History {
     return { run, id };
   }
 
-  /** Since when nothing older may be answered to who has seen this moment. */
-  changedAt(key: string): number {
-    return this.#changes.get(key) ?? 0;
+  /** When the process's own last change of the key arrived. */
+  ownChange(process: SimProcess, key: string): number {
+    return this.#own.get(process)?.get(key) ?? 0;
   }
 
   checkAnswer(key: string, { id }: Told, since: number): void {
@@ -79,18 +94,18 @@ export class History {
     for (const [name, first, value, ...more] of commands) {
       const key = String(first);
       const claims = name === "SET" && more.includes("NX");
-      if (name === "UNLINK") this.#change(key);
+      if (name === "UNLINK") this.#change(process, key);
       else if (claims) this.#look(process, key, new Envelope(value ?? "", key).token);
-      else if (name === "SET") this.#births.set(idIn(value, key) ?? -1, this.#change(key));
+      else if (name === "SET") this.#births.set(idIn(value, key) ?? -1, this.#change(process, key));
       else if (name === "claim") this.#look(process, key, more[0]);
       else if (name === "publish") this.#look(process, key, undefined);
-      else if (name === "yield") this.#takeBack(process, key, value);
     }
   }
 
-  #change(key: string): number {
+  #change(process: SimProcess, key: string): number {
     const moment = ++this.#now;
     this.#changes.set(key, moment);
+    this.#own.set(process, (this.#own.get(process) ?? new Map<string, number>()).set(key, moment));
     this.#floors.set(key, moment);
     return moment;
   }
@@ -106,7 +121,7 @@ export class History {
         isEnvelope(stored) &&
         new Envelope(stored, key).token === token
       ) {
-        this.#winsOf(process, key).push({ token, moment, atMs: this.#world.nowMs, disturbances: process.disturbances });
+        this.#winsOf(process, key).push({ moment, atMs: this.#world.nowMs, disturbances: process.disturbances });
       }
       this.#checkStored(key, idIn(stored, key));
     });
@@ -119,18 +134,11 @@ export class History {
     return ofKey;
   }
 
-  /** A lease that was given up before its load began. */
-  #takeBack(process: SimProcess, key: string, token: Argument | undefined): void {
-    const wins = this.#winsOf(process, key);
-    const at = wins.findIndex((win) => win.token === token);
-    if (at !== -1) wins.splice(at, 1);
-  }
-
-  /** The one that the process has heard of, if there is just one. */
+  /** The lease that was won in this very turn: a load under a lease begins with the answer that won it. */
   #takeWin(process: SimProcess, key: string): Win | undefined {
-    const wins = this.#winsOf(process, key).splice(0);
-    const heard = wins.filter(({ atMs }) => this.#world.nowMs - atMs < COMMAND_TIMEOUT_MS);
-    return heard.length === 1 ? heard[0] : undefined;
+    const heard = this.#heard.get(process)?.get(key);
+    this.#heard.get(process)?.delete(key);
+    return heard?.turn === this.#world.turn ? heard.win : undefined;
   }
 
   #checkStored(key: string, id: number | undefined): void {
@@ -148,7 +156,7 @@ export class History {
       !ended &&
       process.state === "running" &&
       process.disturbances === win?.disturbances &&
-      win.moment > this.changedAt(key);
+      win.moment > (this.#changes.get(key) ?? 0);
     const others = this.runs.filter((other) => other.key === run.key && isLive(other));
     if (isLive(run) && others.length > 0) this.violations.push(`${run.key}: two loads under a live lease`);
   }

@@ -82,6 +82,9 @@ class Model {
     this.world = new World(seed);
     this.history = new History(this.world);
     this.#processes = settings.map((one) => new SimProcess(this.world, one));
+    for (const one of this.#processes) {
+      one.events.on("claim", ({ key, won }) => won && this.history.hear(one, key));
+    }
   }
 
   async take(step: Step): Promise<void> {
@@ -171,7 +174,7 @@ class Model {
         ? one.client.delete([key])
         : one.client.set(key, { id: this.history.newId() }, { ttlMs: 5_000 });
     this.#follow(`${process} ${kind}`, work, () => {
-      this.#known.set(`${process} ${key}`, this.history.changedAt(key));
+      this.#known.set(`${process} ${key}`, this.history.ownChange(one, key));
     });
   }
 

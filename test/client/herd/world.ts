@@ -31,6 +31,8 @@ export const COMMAND_TIMEOUT_MS = 500;
 /** Simulated processes around one store. Time passes, and code runs, only in `advance`. */
 export class World {
   nowMs = 1_700_000_000_000;
+  /** What runs between two moments at which something arrives or time is over is one turn. */
+  turn = 0;
   readonly store: Connection;
   /** Called each time the server has carried out a flight or a script. */
   onEffect: (process: SimProcess, commands: readonly Command[]) => void = () => {};
@@ -68,6 +70,7 @@ export class World {
       if (!next) break;
       this.#timers.splice(this.#timers.indexOf(next), 1);
       this.nowMs = Math.max(this.nowMs, next.dueMs);
+      this.turn++;
       next.fire();
       await settled();
     }

@@ -12,6 +12,8 @@ export type CommandName = Exclude<
   | "makePattern"
   | "encode"
   | "decode"
+  | "compressBytes"
+  | "decompressBytes"
   | "close"
   | typeof Symbol.asyncDispose
 >;

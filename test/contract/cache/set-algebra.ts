@@ -54,8 +54,13 @@ export function setAlgebra(open: Open, traits: CacheTraits): void {
 
     it("can't be none", async () => {
       const cache = open();
-      for (const tried of [cache.sdiff([]), cache.sinter([]), cache.sunion([]), cache.sunionstore(into, [])]) {
-        await expect(tried).rejects.toThrow(TypeError);
+      for (const tried of [
+        () => cache.sdiff([]),
+        () => cache.sinter([]),
+        () => cache.sunion([]),
+        () => cache.sunionstore(into, []),
+      ]) {
+        await expect(tried()).rejects.toThrow(TypeError);
       }
       await expect(cache.sunion("text")).rejects.toThrow(TypeError);
     });

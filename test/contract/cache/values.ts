@@ -132,8 +132,8 @@ export function values(open: Open): void {
     ])("that this cache did not write are a DecodeError that names the key: %s", async (_, bytes) => {
       const cache = open();
       await plant(cache, "a", bytes);
-      for (const read of [cache.get("a"), cache.getMany(["a"]), cache.mget(["a"])]) {
-        const error: unknown = await read.catch((cause: unknown) => cause);
+      for (const read of [() => cache.get("a"), () => cache.getMany(["a"]), () => cache.mget(["a"])]) {
+        const error: unknown = await read().catch((cause: unknown) => cause);
         expect(error).toBeInstanceOf(DecodeError);
         expect(String(error)).toContain(String(cache.makeKey("a")));
       }

@@ -1,0 +1,2 @@
+export { type HttpCacheEnv, type HttpCacheMiddleware, httpCache } from "./hono/http-cache.js";
+export type { Dispatcher, HonoHttpCacheOptions as HttpCacheOptions } from "./hono/http-cache-options.js";

@@ -1,0 +1,57 @@
+import type { Context, Next } from "hono";
+import type { Host } from "../http/engine/host.js";
+import { runInner } from "./http-cache-inner.js";
+import type { HonoOptions } from "./http-cache-options.js";
+import { takeOuter } from "./http-cache-outer.js";
+import { executionContext } from "./http-cache-views.js";
+
+type Settle = { readonly resolve: (response: Response) => void; readonly reject: (error: unknown) => void };
+
+/**
+ * Requests of the middleware's own: they go through the application like any other, as `next()` can't be called again, and
+ * are known by the object that they are. No header marks them, so no client can make one.
+ */
+export class Dispatches {
+  readonly #options: HonoOptions;
+  readonly #waiting = new WeakMap<Request, Settle>();
+
+  constructor(options: HonoOptions) {
+    this.#options = options;
+  }
+
+  /** Asks the application again for what `c` asked; `undefined` where there is none to ask. */
+  again(c: Context): Host["again"] {
+    const { app } = this.#options;
+    if (!app) return undefined;
+    const { url } = c.req.raw;
+    const { env } = c;
+    const context = executionContext(c);
+    return (fields) => {
+      const request = new Request(url, { headers: fields.map(([name, value]) => [name, value]) });
+      return new Promise<Response>((resolve, reject) => {
+        this.#waiting.set(request, { resolve, reject });
+        const unreached = (cause: unknown): void =>
+          reject(
+            new Error(`${url} did not reach httpCache again; give it the application that it is used in, as app`, {
+              cause,
+            }),
+          );
+        Promise.resolve(app.fetch(request, env, context)).then(unreached, unreached);
+      });
+    };
+  }
+
+  /** Whether the request is one of these: then it is answered. */
+  async answers(c: Context, next: Next): Promise<boolean> {
+    const settle = this.#waiting.get(c.req.raw);
+    if (!settle) return false;
+    takeOuter(c);
+    const { response, failed } = await runInner(c, next, this.#options);
+    if (failed) settle.reject(c.error);
+    else settle.resolve(response);
+    // The middleware outside has nothing to do with what is stored.
+    c.res = undefined;
+    c.res = new Response(null, { status: 204 });
+    return true;
+  }
+}

@@ -1,0 +1,67 @@
+import { isNotModified, notModifiedFields } from "../conditional.js";
+import type { RequestHead } from "../exchange.js";
+import { type Fields, fieldValue, hasField } from "../fields.js";
+import { answerRange, partialFields, unsatisfiableFields } from "../range.js";
+import type { Body } from "./body.js";
+
+/** A response to a client, before its host makes one of it. */
+export interface Answer {
+  readonly status: number;
+  readonly fields: Fields;
+  readonly body: Uint8Array | Body | null;
+  /** The host's own response, where it is to be left as it is. */
+  readonly untouched?: boolean;
+}
+
+/** Statuses that never have a body. */
+const WITHOUT_BODY: ReadonlySet<number> = new Set([101, 103, 204, 205, 304]);
+
+/** A complete response as this request wants it: not at all, in part, or whole. RFC 9110 §13.2.2. */
+export function conditionally(
+  request: RequestHead,
+  answer: Answer & { readonly body: Uint8Array | null },
+  responseTimeMs: number,
+): Answer {
+  const selected = { ...answer, responseTimeMs };
+  if (isNotModified(request.fields, selected)) return notModified(answer.fields);
+  if (request.method === "HEAD" || !answer.body || !hasField(request.fields, "range")) return answer;
+  const { body, fields } = answer;
+  const range = answerRange(request.fields, selected, body.length);
+  if (range.kind === "whole") return answer;
+  if (range.kind === "unsatisfiable") {
+    return { status: 416, fields: unsatisfiableFields(fields, body.length), body: null };
+  }
+  const part = partialFields(fields, range, body.length);
+  return { status: 206, fields: part, body: body.subarray(range.start, range.end) };
+}
+
+export function notModified(fields: Fields): Answer {
+  return { status: 304, fields: notModifiedFields(fields), body: null };
+}
+
+/** What Content-Length says, where it says it rightly. */
+export function contentLength(fields: Fields): number | undefined {
+  const value = fieldValue(fields, "content-length");
+  return value !== undefined && /^\d+$/.test(value) ? Number(value) : undefined;
+}
+
+/** As a web response. Lines of one field are joined, except Set-Cookie. */
+export function toResponse({ status, fields, body }: Answer, isHead: boolean): Response {
+  const content = isHead || WITHOUT_BODY.has(status) ? null : body;
+  return new Response(content as ConstructorParameters<typeof Response>[0], { status, headers: toHeaders(fields) });
+}
+
+function toHeaders(fields: Fields): Headers | Record<string, string> {
+  const plain: Record<string, string> = Object.create(null);
+  for (const [name, value] of fields) {
+    if (Object.hasOwn(plain, name)) return joined(fields);
+    plain[name] = value;
+  }
+  return plain;
+}
+
+function joined(fields: Fields): Headers {
+  const headers = new Headers();
+  for (const [name, value] of fields) headers.append(name, value);
+  return headers;
+}

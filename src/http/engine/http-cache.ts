@@ -1,0 +1,201 @@
+import type { Cache } from "../../cache/cache.js";
+import { type Clock, systemClock } from "../../core/clock.js";
+import { show } from "../../core/errors.js";
+import { bypassReason, UNKEYED_FIELDS } from "../admission.js";
+import { cacheKey, joinParts } from "../cache-key.js";
+import { cacheStatus, type Handling } from "../cache-status.js";
+import type { RequestHead, ResponseHead } from "../exchange.js";
+import { toFields, withoutFields } from "../fields.js";
+import { invalidatedGroups, type Labels } from "../groups.js";
+import { invalidatedUrls } from "../invalidation.js";
+import { isSafe } from "../methods.js";
+import { narrow } from "../negotiation.js";
+import { requestDirectives } from "../request-directives.js";
+import { evaluateStorage } from "../storable.js";
+import type { Answer } from "./answer.js";
+import { handle } from "./handling.js";
+import type { Forwarded, Host } from "./host.js";
+import { ask, type Inquiry } from "./inquiry.js";
+import { baseKey, labelHashes } from "./keys.js";
+import { type HttpCacheOptions, type Settings, toSettings } from "./options.js";
+import { Publisher } from "./publish.js";
+import { States } from "./state.js";
+import { Store } from "./store.js";
+import { take } from "./take.js";
+
+/** A request as its host has it. */
+export interface Exchange {
+  readonly request: RequestHead;
+  readonly hasBody: boolean;
+  /** Takes the place of the URL in the key. @default the URL */
+  readonly key?: string | undefined;
+  readonly host: Host;
+}
+
+/** The cache's answer, or the host's own response, to be passed on with one more member of Cache-Status. */
+export type Outcome = { readonly answer: Answer } | { readonly passed: Forwarded; readonly member: string };
+
+export interface PurgeOptions {
+  /** Keep the responses, to be validated before they are used again; else delete them. @default false */
+  soft?: boolean;
+}
+
+/**
+ * A shared HTTP cache in front of any origin (RFC 9111). It holds no connection: each call is given the cache, or the view
+ * of it for one invocation, that it is to use.
+ */
+export class HttpCache {
+  readonly #settings: Settings;
+  readonly #states: States;
+  readonly #status: (handling: Handling) => string;
+
+  /** @throws {ConfigurationError} on wrong options */
+  constructor(options: HttpCacheOptions = {}, clock: Clock = systemClock) {
+    this.#settings = toSettings(options, clock);
+    this.#states = new States(this.#settings);
+    this.#status = cacheStatus(this.#settings.name);
+  }
+
+  /**
+   * Answers a request from the store, or has the host forward it and stores what may be stored. A failing store is no
+   * failure here. @throws what the host throws
+   */
+  async handle(exchange: Exchange, cache: Cache): Promise<Outcome> {
+    const { request, hasBody, host } = exchange;
+    const { cookies } = this.#settings;
+    const bypass = bypassReason(request, hasBody, { cookies });
+    if (bypass) return this.#pass(exchange, cache, bypass);
+    const key = this.#keyOf(request.url, exchange.key);
+    if (key === undefined) return this.#pass(exchange, cache, "url");
+    const fields = narrow(withoutFields(request.fields, UNKEYED_FIELDS), this.#settings);
+    return { answer: await handle(await this.#inquiry({ ...request, fields }, key, host, cache)) };
+  }
+
+  /**
+   * Ends what is stored for a URL, all its variants too, and keeps what is being computed for it from being stored.
+   * @param url absolute, or a key of the host's own as `{ key }`
+   * @throws {ConnectionError} @throws {ReplyError}
+   * @throws TypeError on a URL that nothing is stored for
+   */
+  async purge(
+    cache: Cache,
+    url: string | { readonly key: string },
+    { soft = false }: PurgeOptions = {},
+  ): Promise<void> {
+    const key = typeof url === "string" ? this.#keyOf(url, undefined) : this.#keyOf("", url.key);
+    if (key === undefined) {
+      throw new TypeError(
+        `purge: ${show(url)} is no URL that can be stored; give an absolute one, of a host that is allowed`,
+      );
+    }
+    const base = await baseKey(cache, this.#settings.name, key);
+    const store = new Store(cache, this.#states.of(cache), this.#settings);
+    await (soft ? store.soften(base) : store.delete([base]));
+  }
+
+  /** Ends what is stored with one of these tags, by Cache-Tag or Surrogate-Key. @throws {ConnectionError} @throws {ReplyError} @throws TypeError */
+  async purgeTags(cache: Cache, tags: readonly string[], { soft = false }: PurgeOptions = {}): Promise<void> {
+    if (!Array.isArray(tags) || !tags.every((tag) => typeof tag === "string" && tag !== "")) {
+      throw new TypeError(`purgeTags: ${show(tags)} is no list of tags; give texts such as ["product-1"]`);
+    }
+    await this.#purgeLabels(cache, { tags, groups: [] }, "", soft);
+  }
+
+  /** Ends what is stored with one of these groups (RFC 9875) for an origin. @param origin such as `"https://example.com"` */
+  async purgeGroups(
+    cache: Cache,
+    origin: string,
+    groups: readonly string[],
+    { soft = false }: PurgeOptions = {},
+  ): Promise<void> {
+    await this.#purgeLabels(cache, { tags: [], groups }, origin, soft);
+  }
+
+  async #purgeLabels(cache: Cache, labels: Labels, url: string, soft: boolean): Promise<void> {
+    const hashes = [...new Set(await labelHashes(labels, url))];
+    if (hashes.length > 0) await this.#states.of(cache).log.append(cache.connection, hashes, soft);
+  }
+
+  /** What the cache doesn't answer goes to the origin as it is, and may change what is stored. RFC 9111 §4.4. */
+  async #pass(exchange: Exchange, cache: Cache, reason: string): Promise<Outcome> {
+    const { request, host, key } = exchange;
+    const question = {
+      requestTimeMs: this.#settings.clock.now(),
+      stamp: undefined,
+      lease: undefined,
+      place: undefined,
+    };
+    const passed = await host.forward(undefined);
+    const detail = this.#settings.debug ? reason : undefined;
+    const how = reason === "method" ? "method" : "bypass";
+    const outcome = { passed, member: this.#status({ how, detail }) };
+    if (isSafe(request.method)) return outcome;
+    const response = { status: passed.response.status, fields: toFields(passed.response.headers) };
+    await this.#invalidate(cache, request, response, key);
+    const { clock, policy } = this.#settings;
+    const times = { requestTimeMs: question.requestTimeMs, responseTimeMs: clock.now() };
+    const isStorable =
+      request.method === "POST" &&
+      !passed.failed &&
+      !request.fields.some(([name]) => UNKEYED_FIELDS.has(name)) &&
+      evaluateStorage(request, response, times, policy).storable;
+    const urlKey = isStorable ? this.#keyOf(request.url, key) : undefined;
+    if (urlKey === undefined) return outcome;
+    // Claimed after the invalidation, so that what is stored for GET is not older than what the POST has changed.
+    const inquiry = await this.#inquiry(request, urlKey, host, cache);
+    const found = await inquiry.store.find(inquiry.base, request.fields, true);
+    const lease = found.kind === "none" || found.kind === "uncacheable" ? found.lease : undefined;
+    const place = found.kind === "failed" ? undefined : found.place;
+    const { stamp } = ask(inquiry, lease, place);
+    return { answer: take(inquiry, passed, { ...question, stamp, lease, place }, { how }) };
+  }
+
+  /** Before the client hears of its success: what it reads next must be new. A failing store is told of, not thrown. */
+  async #invalidate(cache: Cache, request: RequestHead, response: ResponseHead, key?: string): Promise<void> {
+    const groups = invalidatedGroups(request.method, response.fields);
+    const [own, ...others] = invalidatedUrls(request, response);
+    if (own === undefined && groups.length === 0) return;
+    try {
+      const keys = own === undefined ? [] : [this.#keyOf(request.url, key), ...others.map((url) => this.#keyOf(url))];
+      const bases = keys.filter((one) => one !== undefined).map((one) => baseKey(cache, this.#settings.name, one));
+      const store = new Store(cache, this.#states.of(cache), this.#settings);
+      const labels = this.#purgeLabels(cache, { tags: [], groups }, request.url, false);
+      await Promise.all([store.delete(await Promise.all(bases)), labels]);
+    } catch (error) {
+      this.#settings.onError(error, { method: "invalidate", key: request.url });
+    }
+  }
+
+  #keyOf(url: string, own?: string | undefined): string | undefined {
+    if (own !== undefined) return joinParts(["key", own]);
+    const { hosts, maxUrlLength } = this.#settings;
+    const made = cacheKey(url, { hosts, maxUrlLength });
+    return "key" in made ? made.key : undefined;
+  }
+
+  async #inquiry(asked: RequestHead, key: string, host: Host, cache: Cache): Promise<Inquiry> {
+    const settings = this.#settings;
+    const state = this.#states.of(cache);
+    const base = baseKey(cache, settings.name, key);
+    return {
+      settings,
+      state,
+      host,
+      asked,
+      store: new Store(cache, state, settings),
+      publisher: new Publisher(cache, state, settings),
+      wishes: requestDirectives(asked.fields),
+      base: typeof base === "string" ? base : await base,
+      status: (handling) => this.#status(settings.debug ? { ...handling, key } : { ...handling, detail: undefined }),
+      inBackground: (work, method) => {
+        const done = work.then(
+          () => {},
+          (error: unknown) => settings.onError(error, { method, key }),
+        );
+        host.waitUntil(done);
+        return done;
+      },
+      unpack: (packed) => cache.decompressBytes(packed),
+    };
+  }
+}

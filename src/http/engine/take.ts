@@ -1,0 +1,126 @@
+import type { Forwarded as Why } from "../cache-status.js";
+import { isNotModified } from "../conditional.js";
+import type { ResponseHead, Timing } from "../exchange.js";
+import { type Fields, hasField, toFields } from "../fields.js";
+import { type Labels, responseLabels } from "../groups.js";
+import { isAnsweredFromStore } from "../methods.js";
+import { answerRange, partialFields } from "../range.js";
+import { fieldsFromOrigin } from "../served-fields.js";
+import { evaluateStorage, type NotStored } from "../storable.js";
+import type { StoredResponse } from "../stored-response.js";
+import { type Answer, contentLength, notModified } from "./answer.js";
+import { type Body, Collector, part } from "./body.js";
+import type { Forwarded } from "./host.js";
+import { type Inquiry, type Question, timing } from "./inquiry.js";
+import { NO_BODY } from "./record.js";
+
+/** How a request came to the origin, for Cache-Status. */
+export interface Way {
+  readonly how: Why;
+  readonly collapsed?: boolean | undefined;
+}
+
+type Keeping =
+  | { readonly stored: StoredResponse; readonly labels: Labels }
+  | { readonly why: NotStored | "failed" | "labels" | "too-large" | "no-lease" | "sent" };
+
+/** Why a response that is not stored says nothing about the next request's. */
+const ABOUT_THE_REQUEST: ReadonlySet<string> = new Set(["authorization"]);
+
+/** Stores what the origin answered, where it may be, and answers the client with it. */
+export function take(inquiry: Inquiry, { response, failed }: Forwarded, question: Question, way: Way): Answer {
+  const times = timing(question, inquiry);
+  const head: ResponseHead = { status: response.status, fields: toFields(response.headers) };
+  const keeping = failed ? ({ why: "failed" } as const) : judge(inquiry, head, question, times);
+  const isStored = "stored" in keeping;
+  const member = inquiry.status({ ...way, stored: isStored, detail: isStored ? undefined : keeping.why });
+  const fields = fieldsFromOrigin(head.fields, member);
+  if (!isStored && (keeping.why === "sent" || head.status < 200)) {
+    settle(inquiry, head.status, keeping.why, question);
+    return { status: head.status, fields, body: null, untouched: true };
+  }
+  if (!isStored) {
+    settle(inquiry, head.status, keeping.why, question);
+    return present(inquiry, { status: head.status, fields }, response.body, times, failed);
+  }
+  const body = keep(inquiry, keeping, question, response.body);
+  return present(inquiry, { status: head.status, fields }, body, times, false);
+}
+
+function judge(inquiry: Inquiry, head: ResponseHead, { lease, place }: Question, times: Timing): Keeping {
+  const { asked, settings } = inquiry;
+  // Something has answered on the host's own connection already.
+  if (hasField(head.fields, "x-hono-already-sent")) return { why: "sent" };
+  const result = evaluateStorage(asked, head, times, settings.policy);
+  if (!result.storable) return { why: result.why };
+  if ((contentLength(head.fields) ?? 0) > settings.maxBodySize) return { why: "too-large" };
+  const labels = responseLabels(head.fields);
+  if (!labels) return { why: "labels" };
+  return lease && place ? { stored: result.stored, labels } : { why: "no-lease" };
+}
+
+/** The lease's end, where nothing is stored: those who wait go on, all at once where the next response will be no better. */
+export function settle(inquiry: Inquiry, status: number, why: string, { lease }: Question): void {
+  if (!lease || lease.on === "mark") return;
+  const isFailure = why === "failed" || status >= 500;
+  const keeps = ABOUT_THE_REQUEST.has(why) || (lease.on === "response" && isFailure);
+  const pauseMs = isFailure ? inquiry.settings.retryAfterMs : 0;
+  inquiry.inBackground(keeps ? lease.yield(pauseMs) : inquiry.publisher.markUncacheable(lease), "settle");
+}
+
+/** Has the body stored when it is complete; what is to be passed on of it. */
+function keep(
+  inquiry: Inquiry,
+  { stored, labels }: Extract<Keeping, { stored: unknown }>,
+  question: Question,
+  body: Body | null,
+): Body | null {
+  const { asked: request, settings, publisher } = inquiry;
+  const { lease, place, stamp } = question;
+  if (!lease || !place) return body;
+  const store = (bytes: Uint8Array): Promise<void> => {
+    const work = publisher.store({ request, stored, labels, stamp, lease, place }, bytes);
+    return inquiry.inBackground(work, "store");
+  };
+  if (!body) {
+    store(NO_BODY);
+    return null;
+  }
+  const collector = new Collector(body, {
+    limit: settings.maxBodySize,
+    expected: contentLength(stored.fields),
+    clock: settings.clock,
+    done: (collected) => {
+      if (collected instanceof Uint8Array) {
+        const stored = store(collected);
+        return settings.wait ? stored : undefined;
+      }
+      settle(inquiry, collected === "cut-short" ? 500 : 200, collected, question);
+      return undefined;
+    },
+  });
+  return collector.stream;
+}
+
+/** The origin's answer as the client wants it: its conditions and Range were kept from the origin. */
+function present(
+  { asked }: Inquiry,
+  { status, fields }: { status: number; fields: Fields },
+  body: Body | null,
+  { responseTimeMs }: Timing,
+  failed: boolean,
+): Answer {
+  const answer = { status, fields, body };
+  if (status !== 200 || failed || !isAnsweredFromStore(asked.method)) return answer;
+  const selected = { status, fields, responseTimeMs };
+  if (isNotModified(asked.fields, selected)) {
+    // Told that its reader left, a body that is to be stored is read to its end.
+    body?.cancel().catch(() => {});
+    return notModified(fields);
+  }
+  const length = contentLength(fields);
+  if (asked.method !== "GET" || !body || length === undefined) return answer;
+  const range = answerRange(asked.fields, selected, length);
+  if (range.kind !== "part") return answer;
+  return { status: 206, fields: partialFields(fields, range, length), body: part(body, range.start, range.end) };
+}

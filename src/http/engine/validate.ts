@@ -1,0 +1,167 @@
+import { unconditional } from "../conditional.js";
+import type { Fields } from "../fields.js";
+import { hasField, toFields } from "../fields.js";
+import { responseLabels } from "../groups.js";
+import { type Decision, mayReplaceFailure } from "../select.js";
+import { evaluateStorage } from "../storable.js";
+import { type Freshened, freshen, validationRequest } from "../validation.js";
+import { type Answer, contentLength } from "./answer.js";
+import { readAll } from "./body.js";
+import type { Forwarded } from "./host.js";
+import { ask, type Inquiry, type Question, timing } from "./inquiry.js";
+import type { Lease } from "./lease.js";
+import type { Entry } from "./record.js";
+import { serve } from "./serve.js";
+import type { Place } from "./store.js";
+import { settle, take } from "./take.js";
+
+/** What is to be validated, and under which lease; without one, the result is not stored. */
+export interface Validation {
+  readonly entry: Entry;
+  readonly place: Place;
+  readonly lease: Lease | undefined;
+  readonly decision: Extract<Decision, { ageMs: number }>;
+}
+
+/** Asks the origin whether a stored response is still good, and answers with what comes of it. RFC 9111 §4.3. */
+export async function validate(inquiry: Inquiry, validation: Validation): Promise<Answer> {
+  const { asked, host } = inquiry;
+  const { entry, decision, lease, place } = validation;
+  const question = ask(inquiry, lease, place);
+  const how = decision.action === "validate" && decision.why === "request" ? "request" : "stale";
+  let got: Forwarded;
+  try {
+    got = await host.forward(validationRequest(asked.fields, entry.head));
+  } catch (error) {
+    settle(inquiry, 500, "failed", question);
+    if (!mayReplace(inquiry, entry, "unreachable")) throw error;
+    return serve(inquiry, entry, decision);
+  }
+  const { response, failed } = got;
+  if (failed || response.status !== 304) {
+    if (!mayReplace(inquiry, entry, failed ? "unreachable" : { status: response.status })) {
+      return take(inquiry, got, question, { how });
+    }
+    response.body?.cancel().catch(() => {});
+    settle(inquiry, 500, "failed", question);
+    return serve(inquiry, entry, decision);
+  }
+  const result = freshen(
+    entry.head,
+    asked,
+    { status: 304, fields: toFields(response.headers) },
+    timing(question, inquiry),
+    inquiry.settings.policy,
+  );
+  return apply(inquiry, validation, question, result, how);
+}
+
+async function apply(
+  inquiry: Inquiry,
+  { entry, decision }: Validation,
+  question: Question,
+  result: Freshened,
+  how: "request" | "stale",
+): Promise<Answer> {
+  if (result.outcome === "mismatch") return askAnew(inquiry, entry, decision, question, how);
+  const isStored = result.outcome === "updated" && question.lease !== undefined;
+  const member = inquiry.status({ how, forwardedStatus: 304, stored: isStored });
+  if (result.outcome === "updated") {
+    const { lease, place, stamp } = question;
+    if (lease && place) {
+      const work = inquiry.publisher.freshen({ request: inquiry.asked, lease, place, stamp }, entry, result.stored);
+      const done = inquiry.inBackground(work, "store");
+      if (inquiry.settings.wait) await done;
+    }
+    return serve(inquiry, { ...entry, head: { ...entry.head, ...result.stored } }, decision, {
+      member,
+      ageMs: result.stored.initialAgeMs,
+    });
+  }
+  end(inquiry, question, result.outcome);
+  const head = { ...entry.head, fields: result.fields };
+  return serve(inquiry, { ...entry, head }, decision, { member, ageMs: 0 });
+}
+
+/** The store's part of a validation that was not to be stored. */
+function end(inquiry: Inquiry, { lease }: Question, outcome: "once" | "last" | "mismatch"): void {
+  if (lease) inquiry.inBackground(outcome === "once" ? lease.yield(0) : lease.drop(), "settle");
+}
+
+/**
+ * The 304 is about another response than the stored one. Where the host can ask again, it does; where it can't, the origin's
+ * word that nothing has changed stands, for this request alone.
+ */
+async function askAnew(
+  inquiry: Inquiry,
+  entry: Entry,
+  decision: Validation["decision"],
+  question: Question,
+  how: "request" | "stale",
+): Promise<Answer> {
+  end(inquiry, question, "mismatch");
+  const { asked, host } = inquiry;
+  if (!host.again)
+    return serve(inquiry, entry, decision, {
+      member: inquiry.status({ how, forwardedStatus: 304 }),
+      ageMs: decision.ageMs,
+    });
+  const again = ask(inquiry, undefined, undefined);
+  const response = await host.again(unconditional(asked.fields));
+  return take(inquiry, { response, failed: false }, again, { how });
+}
+
+function mayReplace(
+  { wishes, settings }: Inquiry,
+  entry: Entry,
+  failure: Parameters<typeof mayReplaceFailure>[1],
+): boolean {
+  const candidate = { stored: entry.head, invalid: entry.invalid };
+  return mayReplaceFailure(candidate, failure, wishes, settings.policy, settings.clock.now());
+}
+
+/** Fields that say who asks: a request that is nobody's has none of them, so a response that they select can't be asked for. */
+const CREDENTIALS = ["authorization", "cookie"];
+
+/** Whether a stored response can be validated by a request that is nobody's. */
+export function canRefresh({ host }: Inquiry, { head }: Entry): boolean {
+  return host.again !== undefined && !CREDENTIALS.some((name) => head.vary.includes(name));
+}
+
+/** Validates a stored response that a client has been given. Rejects when that fails. */
+export async function refresh(inquiry: Inquiry, entry: Entry, place: Place, lease: Lease): Promise<void> {
+  const { asked, host, settings, publisher } = inquiry;
+  const selecting: Fields = asked.fields.filter(([name]) => entry.head.vary.includes(name));
+  const request = { method: "GET", url: asked.url, fields: selecting };
+  const question = ask(inquiry, lease, place);
+  try {
+    const response = await host.again?.(validationRequest(selecting, entry.head));
+    if (!response || response.status >= 500) {
+      await response?.body?.cancel();
+      return await lease.yield(settings.retryAfterMs);
+    }
+    const head = { status: response.status, fields: toFields(response.headers) };
+    const times = timing(question, inquiry);
+    if (response.status === 304) {
+      const result = freshen(entry.head, request, head, times, settings.policy);
+      return result.outcome === "updated"
+        ? await publisher.freshen({ request, lease, place, stamp: question.stamp }, entry, result.stored)
+        : await lease.drop();
+    }
+    const result = evaluateStorage(request, head, times, settings.policy);
+    const labels = responseLabels(head.fields);
+    if (!result.storable || !labels || hasField(head.fields, "x-hono-already-sent")) {
+      await response.body?.cancel();
+      return await publisher.markUncacheable(lease);
+    }
+    const { maxBodySize: limit, clock } = settings;
+    const body = await readAll(response.body, { limit, clock, expected: contentLength(head.fields) });
+    if (body instanceof Uint8Array) {
+      await publisher.store({ request, stored: result.stored, labels, stamp: question.stamp, lease, place }, body);
+    } else if (body === "too-large") await publisher.markUncacheable(lease);
+    else await lease.yield(settings.retryAfterMs);
+  } catch (error) {
+    await lease.yield(settings.retryAfterMs);
+    throw error;
+  }
+}

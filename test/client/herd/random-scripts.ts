@@ -1,0 +1,96 @@
+import fc from "fast-check";
+import * as leases from "../../../src/client/scripts/leases.js";
+import * as locks from "../../../src/client/scripts/locks.js";
+import * as writes from "../../../src/client/scripts/writes.js";
+import { FOREVER, NO_TOKEN, placeholder, seal } from "../../../src/codec/envelope.js";
+import type { Argument, Command } from "../../../src/core/command.js";
+import type { Script } from "../../../src/core/script.js";
+
+/** Few, so that scripts meet. */
+export const KEYS = ["a", "b"] as const;
+
+/** A command that plants something, or a script at work on it. */
+export type Step =
+  | Command
+  | { readonly script: Script; readonly keys: readonly string[]; readonly args: readonly Argument[] };
+
+const TOKENS = ["AAAAAAAAAAAA", "BBBBBBBBBBBB"] as const;
+/** One moment for all, so that what is claimed is what was seen. Lifetimes are far enough from it and from each other. */
+const NOW_MS = Date.now();
+const FRESH = [NOW_MS - 500_000, NOW_MS + 100_000, NOW_MS + 3_000_000, FOREVER];
+
+const key = fc.constantFrom<string>(...KEYS);
+const token = fc.constantFrom(...TOKENS, NO_TOKEN);
+const binary = Uint8Array.of(0xff, 0, 0x11, 0x56, 0x31);
+const payload = fc.constantFrom<string | Uint8Array>(
+  ...["5", "-7", "007", "1.5", "9223372036854775807", '"text"', "é", "x".repeat(80), ""],
+  binary,
+);
+const freshUntilMs = fc.constantFrom(...FRESH);
+const leaseUntilMs = fc.constantFrom(0, NOW_MS - 500_000, NOW_MS + 200_000);
+const header = fc.record({ freshUntilMs, deltaMs: fc.constantFrom(0, 12_345), token, leaseUntilMs });
+
+const envelope = fc.tuple(header, payload).map(([head, value]) => seal(head, "W", value));
+/** Such as a crash, another program or a newer version leaves behind. */
+const broken = fc.oneof(
+  fc.tuple(envelope, fc.nat(56), fc.constantFrom("2", "x", " ", "\0")).map(([whole, at, char]) => {
+    const bytes = Buffer.from(whole);
+    bytes.write(char, at, "latin1");
+    return bytes;
+  }),
+  fc.tuple(envelope, fc.nat(60)).map(([whole, length]) => Buffer.from(whole).subarray(0, length)),
+  fc.uint8Array({ maxLength: 80 }).map((bytes) => Uint8Array.of(0x11, 0x56, 0x31, ...bytes)),
+);
+const stored = fc.oneof(
+  { weight: 4, arbitrary: envelope },
+  { weight: 2, arbitrary: token.map((one) => placeholder(one, NOW_MS + 200_000)) },
+  { weight: 2, arbitrary: payload },
+  { weight: 1, arbitrary: fc.constantFrom(...TOKENS) },
+  { weight: 1, arbitrary: broken },
+);
+
+const plants: fc.Arbitrary<Command> = fc.oneof(
+  { weight: 4, arbitrary: fc.tuple(key, stored).map(([name, value]): Command => ["SET", name, value, "PX", "900000"]) },
+  { weight: 4, arbitrary: fc.tuple(key, stored).map(([name, value]): Command => ["SET", name, value]) },
+  { weight: 1, arbitrary: key.map((name): Command => ["DEL", name]) },
+  { weight: 1, arbitrary: key.map((name): Command => ["SADD", name, "member"]) },
+);
+
+const ms = (...all: string[]) => fc.constantFrom<Argument>(...all);
+const claimer = fc.constantFrom<Argument>(...TOKENS);
+const digits = fc.constantFrom<Argument>(...FRESH.map((one) => String(one).padStart(15, "0")), "x");
+const value = fc.oneof(payload, envelope);
+const lifetime = ms("", "400000");
+const delta = fc.constantFrom<Argument>("1", "-3", "9223372036854775807", "-9223372036854775808");
+const head = header.map((one) => seal(one, "W", "") as Argument);
+
+/** For each script, the arguments that it may be given. */
+const ARGUMENTS: readonly (readonly [Script, ...fc.Arbitrary<Argument>[]])[] = [
+  [leases.CLAIM, digits, claimer, ms("50000", "2000000")],
+  [leases.SEIZE, stored, claimer.map((one) => placeholder(String(one), NOW_MS + 200_000)), ms("50000")],
+  [leases.PUBLISH, token, value, lifetime],
+  [leases.RENEW, token, ms("50000", "2000000")],
+  [leases.DROP, token],
+  [leases.YIELD, token, ms("0", "30000"), ms("0", "60000", "800000")],
+  [writes.SET_IF, value, lifetime, ms("nx", "xx")],
+  [writes.EXPIRE, ms("in"), ms("300000", "0", "-5"), ms("0", "60000")],
+  [writes.EXPIRE, ms("at"), ms(String(NOW_MS + 700_000), "1", "8640000000000000"), ms("0", "60000")],
+  [writes.PERSIST],
+  [writes.INCREMENT, delta, ms(""), ms(""), ms("")],
+  [writes.INCREMENT, delta, ms("create"), lifetime, fc.oneof(head, ms(""))],
+  [writes.MOVE],
+  [locks.RELEASE, claimer],
+  [locks.EXTEND, claimer, ms("400000")],
+];
+
+const runs = ARGUMENTS.map(([script, ...args]) =>
+  fc
+    .tuple(key, key, fc.tuple(...args))
+    .map(([one, other, given]): Step => ({ script, keys: script === writes.MOVE ? [one, other] : [one], args: given })),
+);
+
+/** Scripts, and something for them to work on. */
+export const steps: fc.Arbitrary<Step> = fc.oneof({ weight: 8, arbitrary: plants }, ...runs);
+
+export const covered: ReadonlySet<Script> = new Set(ARGUMENTS.map(([script]) => script));
+export const all: readonly Script[] = Object.values({ ...leases, ...locks, ...writes });

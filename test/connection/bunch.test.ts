@@ -1,0 +1,69 @@
+import { describe, expect, it, vi } from "vitest";
+import { Bunch } from "../../src/connection/bunch.js";
+import type { Command, Reply } from "../../src/core/command.js";
+
+/** Answers each command with its first argument. */
+function bunch() {
+  const sent = vi.fn(
+    async (commands: readonly Command[], _text: boolean): Promise<Reply[]> =>
+      commands.map(([, argument = ""]) => String(argument)),
+  );
+  return { sent, bunched: new Bunch(sent) };
+}
+
+const gets = (count: number, name = "key") => Array.from({ length: count }, (_, i): Command => ["GET", `${name} ${i}`]);
+const sizes = (sent: ReturnType<typeof bunch>["sent"]) => sent.mock.calls.map(([commands]) => commands.length);
+
+describe("commands of one turn", () => {
+  it("are one message when they are many, and each gets its own reply", async () => {
+    const { sent, bunched } = bunch();
+    const replies = await Promise.all(gets(100).map((command) => bunched.send(command, true)));
+    expect(replies).toEqual(Array.from({ length: 100 }, (_, i) => [`key ${i}`]));
+    expect(sizes(sent)).toEqual([100]);
+  });
+
+  it("are sent one by one when they are few", async () => {
+    const { sent, bunched } = bunch();
+    const replies = await Promise.all(gets(5).map((command) => bunched.send(command, true)));
+    expect(replies).toEqual([["key 0"], ["key 1"], ["key 2"], ["key 3"], ["key 4"]]);
+    expect(sizes(sent)).toEqual([1, 1, 1, 1, 1]);
+  });
+
+  it("are several messages when they are very many", async () => {
+    const { sent, bunched } = bunch();
+    await Promise.all(gets(300).map((command) => bunched.send(command, true)));
+    expect(sizes(sent)).toEqual([128, 128, 44]);
+  });
+
+  it("keep their order, however they are to be decoded", async () => {
+    const { sent, bunched } = bunch();
+    const all = [...gets(40, "a"), ...gets(3, "b"), ...gets(40, "c"), ...gets(1, "d")];
+    const isText = ([, name]: Command) => /^[ac]/.test(String(name));
+    const replies = await Promise.all(all.map((command) => bunched.send(command, isText(command))));
+    expect(replies).toEqual(all.map(([, name]) => [name]));
+    expect(sent.mock.calls.flatMap(([commands]) => commands)).toEqual(all);
+    for (const [commands, text] of sent.mock.calls) expect(commands.every((one) => isText(one) === text)).toBe(true);
+  });
+
+  it("of different turns are different messages", async () => {
+    const { sent, bunched } = bunch();
+    await Promise.all(gets(40).map((command) => bunched.send(command, true)));
+    await Promise.all(gets(40).map((command) => bunched.send(command, true)));
+    expect(sizes(sent)).toEqual([40, 40]);
+  });
+
+  it("are sent at once on request, and not twice", async () => {
+    const { sent, bunched } = bunch();
+    const replies = Promise.all(gets(3).map((command) => bunched.send(command, true)));
+    bunched.flush();
+    expect(sent).toHaveBeenCalledTimes(3);
+    await replies;
+    expect(sent).toHaveBeenCalledTimes(3);
+  });
+
+  it("all hear of a failure", async () => {
+    const bunched = new Bunch(() => Promise.reject(new Error("lost")));
+    const ends = await Promise.allSettled(gets(50).map((command) => bunched.send(command, true)));
+    expect(ends.every((end) => end.status === "rejected" && end.reason.message === "lost")).toBe(true);
+  });
+});

@@ -1,0 +1,34 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+
+export interface ScriptEnd {
+  /** `null` when it had to be killed. */
+  readonly code: number | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/** Lets Node run the sources as they are, where they name each other as they are named once compiled. */
+const SOURCES = `data:text/javascript,
+  import { registerHooks } from "node:module";
+  const toSource = (name, parent = "") => (name[0] === "." && parent.includes("/src/") ? name.replace(/js$/, "ts") : name);
+  registerHooks({ resolve: (name, context, next) => next(toSource(name, context.parentURL), context) });
+`;
+const FLAGS = ["--experimental-transform-types", "--disable-warning=ExperimentalWarning", "--import", SOURCES];
+const INDEX = JSON.stringify(new URL("../../src/index.ts", import.meta.url));
+
+/** Runs a module in a Node process of its own, with the package's exports as `lib`, until it ends by itself or time is up. */
+export async function runScript(source: string, timeoutMs = 10_000): Promise<ScriptEnd> {
+  const module = `const lib = await import(${INDEX});\n${source}`;
+  const child = spawn(process.execPath, [...FLAGS, "--input-type=module", "--eval", module]);
+  const output = { stdout: "", stderr: "" };
+  for (const stream of ["stdout", "stderr"] as const) {
+    child[stream].setEncoding("utf8").on("data", (text: string) => {
+      output[stream] += text;
+    });
+  }
+  const timer = setTimeout(() => child.kill("SIGKILL"), timeoutMs);
+  const [code] = (await once(child, "close")) as [number | null];
+  clearTimeout(timer);
+  return { code, ...output };
+}

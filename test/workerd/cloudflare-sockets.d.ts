@@ -1,0 +1,7 @@
+/** As far as the tests use it. */
+declare module "cloudflare:sockets" {
+  export function connect(address: { hostname: string; port: number }): {
+    readonly readable: ReadableStream<Uint8Array>;
+    readonly writable: WritableStream<Uint8Array>;
+  };
+}
