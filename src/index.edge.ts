@@ -14,6 +14,7 @@ const NO_TCP = 'this runtime has no TCP; use "memory:", or a connectionFactory o
 export const glide = notHere("glide", NO_TCP);
 export const glideCluster = notHere("glideCluster", NO_TCP);
 export const iovalkey = notHere("iovalkey", NO_TCP);
+export const sentinel = notHere("sentinel", NO_TCP);
 
 export function createCache(options: CacheOptions): Cache {
   return makeCache(options, chooseFactory);

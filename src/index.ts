@@ -12,6 +12,8 @@ export { type GlideOptions, glide, glideCluster } from "./connection/glide.js";
 export type { GlideLogLevel } from "./connection/glide-client.js";
 export { iovalkey } from "./connection/iovalkey.js";
 export type { IovalkeyOptions, IovalkeyTlsOptions } from "./connection/iovalkey-factory.js";
+export { sentinel } from "./connection/sentinel.js";
+export type { SentinelAddress, SentinelOptions } from "./connection/sentinel-factory.js";
 
 /**
  * Makes a cache; nothing is dialled before its first command.
@@ -38,5 +40,6 @@ export function createCaches<Alias extends string>(
 
 const chooseFactory: ChooseFactory = (location, options) => {
   if (location.scheme === "memory") return memoryAt(location);
-  return location.scheme === "unix" ? iovalkey(options) : glideElseIovalkey(options);
+  // What GLIDE lacks: sockets, and certificates to show.
+  return location.scheme === "unix" || options.tls?.cert ? iovalkey(options) : glideElseIovalkey(options);
 };

@@ -1,18 +1,21 @@
 import { type Context, Hono } from "hono";
-import type { Cache } from "valkey-edge-cache";
+import { type ValkeyCacheEnv, valkeyCache } from "valkey-edge-cache/hono";
 import type { Cities } from "./cities/cities.ts";
 import { ParameterError, type Query, readCount, readDegrees, readText } from "./parameters.ts";
 
 export interface AppOptions {
-  cache: Cache;
+  /** A cache, or what makes one from the first request's context, for hosts that know where it is only then. */
+  cache: Parameters<typeof valkeyCache>[0];
   cities: Cities;
   /** The HTML of `GET /`. */
   page: string;
 }
 
 /** The routes, the same on every host. */
-export function createApp({ cache, cities, page }: AppOptions): Hono {
-  const app = new Hono();
+export function createApp({ cache, cities, page }: AppOptions): Hono<ValkeyCacheEnv> {
+  const app = new Hono<ValkeyCacheEnv>();
+
+  app.use("/cities/*", valkeyCache(cache));
 
   app.get("/", (c) => c.html(page));
 
@@ -20,7 +23,7 @@ export function createApp({ cache, cities, page }: AppOptions): Hono {
     const query = queryOf(c);
     const point = roundPoint(readDegrees(query, "lat", 90), readDegrees(query, "lng", 180));
     const n = readCount(query, "n");
-    return answer(c, cache, `near:${point.lat},${point.lng}:${n}`, () => ({
+    return answer(c, `near:${point.lat},${point.lng}:${n}`, () => ({
       ...point,
       results: cities.near(point.lat, point.lng, n),
     }));
@@ -30,10 +33,10 @@ export function createApp({ cache, cities, page }: AppOptions): Hono {
     const query = queryOf(c);
     const q = readText(query, "q");
     const n = readCount(query, "n");
-    return answer(c, cache, `search:${n}:${q}`, () => ({ q, results: cities.search(q, n) }));
+    return answer(c, `search:${n}:${q}`, () => ({ q, results: cities.search(q, n) }));
   });
 
-  app.get("/cities/density", (c) => answer(c, cache, "density", () => cities.density()));
+  app.get("/cities/density", (c) => answer(c, "density", () => cities.density()));
 
   app.onError((error, c) => {
     if (error instanceof ParameterError) {
@@ -47,7 +50,7 @@ export function createApp({ cache, cities, page }: AppOptions): Hono {
 }
 
 /** Answers with what the cache has under `key`, else with what `compute` makes of the places, and says which, and how long it took. */
-async function answer<T>(c: Context, cache: Cache, key: string, compute: () => T): Promise<Response> {
+async function answer<T>(c: Context<ValkeyCacheEnv>, key: string, compute: () => T): Promise<Response> {
   const started = performance.now();
   let loadMs: number | undefined;
   const load = () => {
@@ -56,7 +59,7 @@ async function answer<T>(c: Context, cache: Cache, key: string, compute: () => T
     loadMs = performance.now() - loading;
     return computed;
   };
-  const body = await cache.getOrSet(key, load, { ttl: "10m" });
+  const body = await c.var.cache.getOrSet(key, load, { ttl: "10m" });
   const cacheMs = performance.now() - started - (loadMs ?? 0);
   c.header("x-cache", loadMs === undefined ? "hit" : "miss");
   c.header(

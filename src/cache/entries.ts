@@ -226,16 +226,22 @@ export abstract class Entries extends Lifetimes {
 
   async #values<T>(method: "getMany" | "mget", keys: Iterable<Key>, options: KeyOptions): Promise<Map<string, T>> {
     const names = this.#names(keys, options);
-    if (names.size === 0) return new Map();
-    return named<T>(
-      await this.guard(method, "", new Map<string, unknown>(), this.client[method]([...names.keys()])),
-      names,
-    );
+    const values = new Map<string, T>();
+    if (names.size === 0) return values;
+    const found = await this.guard<unknown[]>(method, "", [], this.client[method]([...names.keys()]));
+    let i = 0;
+    for (const name of names.values()) {
+      const value = found[i++];
+      if (value !== undefined) values.set(name, value as T);
+    }
+    return values;
   }
 
   /** The user's keys by their made ones. */
   #names(keys: Iterable<Key>, options: KeyOptions): Map<string, string> {
-    return new Map((several(keys, "keys") as Key[]).map((key) => [this.made(key, options), String(key)]));
+    const names = new Map<string, string>();
+    for (const key of several(keys, "keys") as Key[]) names.set(this.made(key, options), String(key));
+    return names;
   }
 
   #loadOptions({ ttl, signal, softTimeout, hardTimeout }: GetOrSetOptions): LoadOptions {

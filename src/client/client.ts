@@ -59,10 +59,10 @@ export interface DeleteOptions {
 export interface Client {
   /** The value, or `undefined` when there is none. @throws {DecodeError} */
   get(key: string): Promise<unknown>;
-  /** Those of the keys that have a value. One flight. @throws {DecodeError} */
-  getMany(keys: readonly string[]): Promise<Map<string, unknown>>;
+  /** The values in the order of the keys, `undefined` where there is none. One flight. @throws {DecodeError} */
+  getMany(keys: readonly string[]): Promise<unknown[]>;
   /** As `getMany`, all read at one moment. */
-  mget(keys: readonly string[]): Promise<Map<string, unknown>>;
+  mget(keys: readonly string[]): Promise<unknown[]>;
   /** Whether the condition was met, `true` without one. @throws {EncodeError} before any I/O */
   set(key: string, value: unknown, options: WriteOptions): Promise<boolean>;
   /** The keys that could not be written. One flight. @throws {EncodeError} before any I/O */

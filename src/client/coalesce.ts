@@ -55,9 +55,9 @@ class Flight<T> implements Shared {
   }
 
   start(work: (shared: Shared) => Promise<T>, done: () => void): void {
-    this.#result = work(this).finally(done);
+    this.#result = work(this);
     // Those who wait hear of a failure; when all have given up, nobody does.
-    this.#result.catch(() => {});
+    this.#result.then(done, done);
   }
 
   signal(): AbortSignal {

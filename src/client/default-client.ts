@@ -33,11 +33,11 @@ export class DefaultClient extends KeyCommands implements Client {
     return this.decode(replies[0] ?? null, key);
   }
 
-  getMany(keys: readonly string[]): Promise<Map<string, unknown>> {
+  getMany(keys: readonly string[]): Promise<unknown[]> {
     return this.#values("getMany", keys, this.reads);
   }
 
-  mget(keys: readonly string[]): Promise<Map<string, unknown>> {
+  mget(keys: readonly string[]): Promise<unknown[]> {
     return sameSlot(keys, this.#values("mget", keys, { ...this.reads, atomic: true }));
   }
 
@@ -73,10 +73,12 @@ export class DefaultClient extends KeyCommands implements Client {
   }
 
   async getOrSetMany(keys: readonly string[], loader: ManyLoader, options: LoadOptions): Promise<Map<string, unknown>> {
-    let values = new Map<string, unknown>();
+    const values = new Map<string, unknown>();
     let storable = true;
     try {
-      values = await this.getMany(keys);
+      for (const [i, value] of (await this.getMany(keys)).entries()) {
+        if (value !== undefined) values.set(keys[i] as string, value);
+      }
     } catch (error) {
       this.context.report(error, "getOrSetMany", "");
       storable = error instanceof DecodeError;
@@ -105,7 +107,8 @@ export class DefaultClient extends KeyCommands implements Client {
       const stored = toStored(await this.one(["GET", key], this.reads), key);
       const encoded = stored && freshPayload(this.context.codec, stored, key, this.context.clock.now());
       if (encoded !== undefined) {
-        const value = await this.context.codec.decode(encoded, key);
+        const decoded = this.context.codec.decode(encoded, key);
+        const value = decoded instanceof Promise ? await decoded : decoded;
         this.context.events.emit("hit", () => ({ key }));
         return { value, encoded };
       }
@@ -144,10 +147,10 @@ export class DefaultClient extends KeyCommands implements Client {
   }
 
   /** What a reply to a read says. @throws {DecodeError} @throws {ReplyError} */
-  protected decode(reply: Reply, key: string): MaybePromise<unknown> {
-    const { codec, clock } = this.context;
+  protected decode(reply: Reply, key: string, nowMs = this.context.clock.now()): MaybePromise<unknown> {
+    const { codec } = this.context;
     const stored = toStored(reply, key);
-    const payload = stored === undefined ? undefined : freshPayload(codec, stored, key, clock.now());
+    const payload = stored === undefined ? undefined : freshPayload(codec, stored, key, nowMs);
     return payload === undefined ? undefined : codec.decode(payload, key);
   }
 
@@ -164,22 +167,22 @@ export class DefaultClient extends KeyCommands implements Client {
     }
   }
 
-  async #values(
-    method: "getMany" | "mget",
-    keys: readonly string[],
-    options: SendOptions,
-  ): Promise<Map<string, unknown>> {
+  async #values(method: "getMany" | "mget", keys: readonly string[], options: SendOptions): Promise<unknown[]> {
     const replies = throwIfError(await this.one(["MGET", ...keys], options));
-    const values = new Map<string, unknown>();
+    const values: unknown[] = [];
     if (!Array.isArray(replies)) return values;
-    for (const [i, key] of keys.entries()) {
+    const nowMs = this.context.clock.now();
+    for (let i = 0; i < keys.length; i++) {
+      const key = keys[i] as string;
+      let value: unknown;
       try {
-        const value = this.decode(replies[i] ?? null, key);
-        const ready = value instanceof Promise ? await value : value;
-        if (ready !== undefined) values.set(key, ready);
+        value = this.decode(replies[i] ?? null, key, nowMs);
+        if (value instanceof Promise) value = await value;
       } catch (error) {
         this.context.forgive(error, method, key);
+        value = undefined;
       }
+      values.push(value);
     }
     return values;
   }

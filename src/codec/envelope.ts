@@ -12,7 +12,7 @@ import type { Encoded } from "./encoded.js";
  *   2      format version, "1"
  *   3      which serializer wrote the payload: one printable character derived from its name
  *   4–18   fresh until, milliseconds since the epoch; 999999999999999 is for ever
- *   19–28  delta: how long the loader took, milliseconds
+ *   19–28  delta: how long the loader took, milliseconds; at most a tenth of the entry's life, as it says how early to refresh
  *   29–40  token of the lease, or spaces
  *   41–55  lease until, milliseconds since the epoch by the server's clock; while there is no token, nobody may take the
  *          lease until then

@@ -10,7 +10,7 @@ interface Waiting {
 type Send = (commands: readonly Command[], text: boolean) => Promise<Reply[]>;
 
 /** Fewer than this cost less one by one. */
-const LEAST = 32;
+const LEAST = 4;
 /** More would keep the first waiting for the last. */
 const MOST = 128;
 

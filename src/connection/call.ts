@@ -1,6 +1,6 @@
 import type { Connection, SendOptions } from "../core/connection.js";
 import { ConnectionError, ReplyError, TimeoutError } from "../core/errors.js";
-import { Deadline } from "./deadline.js";
+import type { Clearable } from "./deadline.js";
 import type { Dialer, Line } from "./dialer.js";
 
 type Run<T> = (connection: Connection) => Promise<T>;
@@ -15,7 +15,7 @@ export class Call<T> {
   readonly #options: SendOptions | undefined;
   readonly #resolve: (result: T) => void;
   readonly #reject: (error: unknown) => void;
-  #timer: Deadline | undefined;
+  #timer: Clearable | undefined;
   #line: Line | undefined;
   #era = 0;
   #isRepeated = false;
@@ -54,7 +54,7 @@ export class Call<T> {
   }
 
   #arm(): void {
-    this.#timer ??= new Deadline(this.#timeoutMs, () => this.#late());
+    this.#timer ??= this.#dialer.deadlines.start(this.#timeoutMs, () => this.#late());
   }
 
   get #timeoutMs(): number {

@@ -18,6 +18,71 @@ export class Deadline {
   }
 }
 
+/** What ends a wait before its deadline. */
+export interface Clearable {
+  clear(): void;
+}
+
+/**
+ * Deadlines of one length: the first to begin is the first to end, so one timer serves all, and is left armed when they
+ * are cleared, which nearly all are. A timer each would cost a lone command more than its own work.
+ */
+export class Deadlines {
+  readonly #ms: number;
+  /** In the order of their ends. */
+  readonly #waiting = new Set<Waiting>();
+  #isArmed = false;
+
+  constructor(ms: number) {
+    this.#ms = ms;
+  }
+
+  /** Calls `late` after `ms`, unless it is cleared before. */
+  start(ms: number, late: () => void): Clearable {
+    if (ms !== this.#ms) return new Deadline(ms, late);
+    const waiting = new Waiting(this.#waiting, performance.now() + ms, late);
+    if (!this.#isArmed) this.#arm(ms);
+    return waiting;
+  }
+
+  #arm(ms: number): void {
+    this.#isArmed = true;
+    const timer: unknown = setTimeout(() => setTimeout(() => this.#end(), 1), ms);
+    // What is waited for keeps the process alive; a timer that is left over must not.
+    if (typeof timer === "object" && timer !== null && "unref" in timer && typeof timer.unref === "function")
+      timer.unref();
+  }
+
+  #end(): void {
+    this.#isArmed = false;
+    const nowMs = performance.now();
+    for (const waiting of this.#waiting) {
+      if (waiting.atMs > nowMs) {
+        this.#arm(waiting.atMs - nowMs);
+        return;
+      }
+      waiting.clear();
+      waiting.late();
+    }
+  }
+}
+
+class Waiting implements Clearable {
+  readonly #among: Set<Waiting>;
+  readonly atMs: number;
+  readonly late: () => void;
+
+  constructor(among: Set<Waiting>, atMs: number, late: () => void) {
+    this.#among = among.add(this);
+    this.atMs = atMs;
+    this.late = late;
+  }
+
+  clear(): void {
+    this.#among.delete(this);
+  }
+}
+
 /**
  * Settles as `work` does, or rejects with `late()` after `ms`, or when `givenUp` fires. What `work` does after that is
  * nobody's business.

@@ -2,7 +2,7 @@ import type { Clock } from "../core/clock.js";
 import type { Connection } from "../core/connection.js";
 import { ConnectionError, TimeoutError } from "../core/errors.js";
 import { Breaker } from "./breaker.js";
-import { withDeadline } from "./deadline.js";
+import { Deadlines, withDeadline } from "./deadline.js";
 
 export interface DialerOptions {
   /** The server, for messages. */
@@ -46,6 +46,8 @@ const DEMOTION_MS = 1_000;
 export class Dialer {
   readonly options: DialerOptions;
   readonly breaker: Breaker;
+  /** Of flights. */
+  readonly deadlines: Deadlines;
   readonly #dial: () => Promise<Connection>;
   #live: Line | undefined;
   #dialing: Dialing | undefined;
@@ -56,6 +58,7 @@ export class Dialer {
     const { name, clock, connectTimeoutMs, commandTimeoutMs } = options;
     this.#dial = dial;
     this.options = options;
+    this.deadlines = new Deadlines(commandTimeoutMs);
     this.breaker = options.breaker ?? new Breaker(name, clock, 2 * (connectTimeoutMs + commandTimeoutMs));
   }
 
@@ -107,8 +110,13 @@ export class Dialer {
 
   /** A flight failed for a reason of the connection's. */
   suspect(line: Line, error: ConnectionError): void {
-    const isDead = !(error instanceof TimeoutError) || ++line.timeouts >= MAX_TIMEOUTS;
+    const isDead = !(error instanceof TimeoutError) || ++line.timeouts >= MAX_TIMEOUTS || this.#wasSilent(line);
     if (isDead && this.options.redial) this.lose(line);
+  }
+
+  /** Already before the flight that ran out of time: what went over the network has been forgotten there, as in a freeze. */
+  #wasSilent(line: Line): boolean {
+    return this.#since(line.heardMs) > 2 * this.options.commandTimeoutMs;
   }
 
   /** The server takes no writes. Whether there may be a better one. */

@@ -83,17 +83,16 @@ export function openGlideSentinel(
   channel: string,
   onMessage: (message: string) => void,
 ): Promise<Connection> {
-  return open(settings, (module) => {
-    const { Exact } = module.GlideClientConfiguration.PubSubChannelModes;
-    return module.GlideClient.createClient({
+  return open(settings, async (module) => {
+    const client = await module.GlideClient.createClient({
       ...common(module, settings),
       protocol: module.ProtocolVersion.RESP3,
       nodeDiscoveryMode: module.NodeDiscoveryMode.Static,
-      pubsubSubscriptions: {
-        channelsAndPatterns: { [Exact]: new Set([channel]) },
-        callback: ({ message }) => onMessage(String(message)),
-      },
+      pubsubSubscriptions: { channelsAndPatterns: {}, callback: ({ message }) => onMessage(String(message)) },
     });
+    // Nobody waits for it: a user who may not subscribe can still ask.
+    await client.subscribeLazy([channel]);
+    return client;
   });
 }
 

@@ -75,6 +75,11 @@ export function toSettings(factory: FactoryName, location: Location, options: Gl
     );
   }
   const { tls } = options;
+  if (tls?.cert !== undefined || tls?.key !== undefined) {
+    throw new ConfigurationError(
+      `${factory}: option "tls" has a client certificate, which GLIDE can't show; use the connection factory iovalkey()`,
+    );
+  }
   return {
     cluster: factory === "glideCluster",
     name: display,

@@ -6,6 +6,7 @@ import type { Location } from "../core/location.js";
 import { checkOptions, isFunction } from "../core/options.js";
 import { keepsRequestsApart } from "../core/runtime.js";
 import { toText } from "../core/text.js";
+import { Breaker } from "./breaker.js";
 import { type Connector, connectorId } from "./connector.js";
 import type { IovalkeySettings } from "./iovalkey-client.js";
 import { LazyConnection } from "./lazy.js";
@@ -14,10 +15,6 @@ import { outsideInvocation } from "./outside-invocation.js";
 import { shared } from "./shared.js";
 
 export interface IovalkeyTlsOptions extends TlsOptions {
-  /** This client's certificate, in PEM form, for servers that ask for one. Wants `key`. @default none */
-  cert?: string | Uint8Array;
-  /** The private key of `cert`, in PEM form. @default none */
-  key?: string | Uint8Array;
   /** The name that the server's certificate must have. @default the location's host */
   servername?: string;
 }
@@ -37,17 +34,27 @@ export function iovalkeyFactory(options: IovalkeyOptions, open: OpenIovalkey): C
   checkOptions<IovalkeyOptions>("iovalkey", options, { ...connectionChecks, connector: isFunction });
   checkReads(options);
   const shares = !keepsRequestsApart();
+  // Connections that live as long as a request learn from those before them that the server is gone.
+  const breakers = new Map<string, Breaker>();
   return {
     shares,
     connect(location, invocation) {
       const settings = toSettings(location, options);
       const { connector } = options;
-      const lazy = () =>
-        new LazyConnection(() => open(settings, connector), { ...settings, redial: true, clock: systemClock });
-      if (shares) return shared(`iovalkey ${connectorId(connector)} ${JSON.stringify(settings)}`, lazy);
-      return invocation.scope === "process" ? outsideInvocation(settings.name) : lazy();
+      const key = `iovalkey ${connectorId(connector)} ${JSON.stringify(settings)}`;
+      const lazy = (breaker = breakerOf(settings)) =>
+        new LazyConnection(() => open(settings, connector), { ...settings, redial: true, clock: systemClock, breaker });
+      if (shares) return shared(key, () => lazy());
+      if (invocation.scope === "process") return outsideInvocation(settings.name);
+      const breaker = breakers.get(key) ?? breakerOf(settings);
+      breakers.set(key, breaker);
+      return lazy(breaker);
     },
   };
+}
+
+function breakerOf({ name, connectTimeoutMs, commandTimeoutMs }: IovalkeySettings): Breaker {
+  return new Breaker(name, systemClock, 2 * (connectTimeoutMs + commandTimeoutMs));
 }
 
 /** What iovalkey is opened with. @throws {ConfigurationError} */

@@ -9,6 +9,10 @@ export interface TlsOptions {
   insecure?: boolean;
   /** Certificates of the authorities to trust, in PEM form. @default the system's */
   ca?: string | Uint8Array;
+  /** This client's certificate, in PEM form, for servers that ask for one. Wants `key`; over `iovalkey()` alone. @default none */
+  cert?: string | Uint8Array;
+  /** The private key of `cert`, in PEM form. @default none */
+  key?: string | Uint8Array;
 }
 
 /** What every transport over a network takes. */

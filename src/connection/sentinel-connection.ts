@@ -12,6 +12,7 @@ import { Sentinels } from "./sentinels.js";
 export interface SentinelTransport {
   /** @param onSwitch is told what the sentinel publishes on `+switch-master`, where the transport can subscribe */
   openSentinel(address: Address, onSwitch: (message: string) => void): Promise<Connection>;
+  /** Of several servers, it finds out by itself which one is the primary. */
   openServers(servers: Servers): Promise<Connection>;
 }
 
@@ -43,14 +44,16 @@ export class SentinelConnection implements Connection {
   #checkedMs = 0;
 
   constructor(settings: SentinelSettings, transport: SentinelTransport) {
-    const { service, sentinels, replicas, watches } = settings;
+    const { service, sentinels: addresses, replicas, watches: keeps } = settings;
+    // All of them have been asked when the dial is over, each a little later than the one before.
+    const timeoutMs = Math.ceil(settings.connectTimeoutMs / 2);
     this.#settings = settings;
     this.#transport = transport;
     const onSwitch = (message: string): void => {
       if (isSwitchOf(service, message)) this.#lazy.replace();
     };
     const open = (address: Address) => transport.openSentinel(address, onSwitch);
-    this.#sentinels = new Sentinels({ service, addresses: sentinels, replicas, keeps: watches, open });
+    this.#sentinels = new Sentinels({ service, addresses, replicas, keeps, timeoutMs, open });
     this.#lazy = new LazyConnection(() => this.#dial(), { ...settings, redial: true });
   }
 
@@ -84,22 +87,25 @@ export class SentinelConnection implements Connection {
   async #dial(): Promise<Connection> {
     const servers = await this.#sentinels.locate();
     const connection = await this.#transport.openServers(servers);
-    await this.#checkRole(connection, servers).catch(async (error: unknown) => {
+    try {
+      await this.#checkRole(connection, servers);
+    } catch (error) {
       await connection.close();
       throw error;
-    });
+    }
     this.#servers = servers;
     this.#checkedMs = this.#settings.clock.now();
     return connection;
   }
 
   /** A sentinel that was cut off from the others names the old primary; that one may be a replica by now. */
-  async #checkRole(connection: Connection, { primary: { host, port } }: Servers): Promise<void> {
+  async #checkRole(connection: Connection, { primary, replicas }: Servers): Promise<void> {
+    if (replicas.length > 0) return;
     const [role = null] = await connection.send([["ROLE"]], { idempotent: true });
     if (isPrimarysRole(role)) return;
-    const { name, service } = this.#settings;
+    const { name } = this.#settings;
     throw new ConnectionError(
-      `${name}: the sentinels name ${host}:${port} as the primary of ${JSON.stringify(service)}, and it is none; wait for the failover to end`,
+      `${name}: the sentinels name ${primary.host}:${primary.port} as the primary, and it is none; wait for the failover to end`,
     );
   }
 

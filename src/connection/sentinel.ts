@@ -1,6 +1,7 @@
 import type { Connection, ConnectionFactory } from "../core/connection.js";
 import { toSettings as toGlideSettings } from "./glide.js";
 import { GlideMissingError, openGlide, openGlideSentinel } from "./glide-client.js";
+import type { OpenIovalkey } from "./iovalkey-factory.js";
 import type { SentinelTransport } from "./sentinel-connection.js";
 import { type MakeTransport, type SentinelOptions, sentinelFactory } from "./sentinel-factory.js";
 import { overIovalkey } from "./sentinel-iovalkey.js";
@@ -18,7 +19,7 @@ const overGlide: MakeTransport = (location, options, access) => {
   const servers = toGlideSettings("sentinel", location, options);
   const sentinels = { ...servers, ...access, database: 0, readFrom: "primary" as const, clientAz: undefined };
   const instead = (): SentinelTransport =>
-    overIovalkey({ ...location, protocol: undefined }, { ...options, readFrom: "primary" }, access);
+    overIovalkey(openLate)({ ...location, protocol: undefined }, { ...options, readFrom: "primary" }, access);
   return {
     openSentinel: ({ host, port }, onSwitch) =>
       orElse(
@@ -36,6 +37,11 @@ const overGlide: MakeTransport = (location, options, access) => {
         () => instead().openServers(found),
       ),
   };
+};
+
+const openLate: OpenIovalkey = async (settings, connector) => {
+  const { openIovalkey } = await import("./iovalkey-client.js");
+  return openIovalkey(settings, connector);
 };
 
 async function orElse(open: () => Promise<Connection>, otherwise: () => Promise<Connection>): Promise<Connection> {

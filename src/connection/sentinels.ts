@@ -1,7 +1,8 @@
 import type { Command } from "../core/command.js";
 import type { Connection } from "../core/connection.js";
-import { ConnectionError, throwIfError } from "../core/errors.js";
+import { ConnectionError, TimeoutError, throwIfError } from "../core/errors.js";
 import type { Address } from "../core/location.js";
+import { withDeadline } from "./deadline.js";
 import { type Servers, toPrimary, toReplicas } from "./sentinel-replies.js";
 
 export interface SentinelsOptions {
@@ -11,6 +12,8 @@ export interface SentinelsOptions {
   readonly replicas: boolean;
   /** Whether the connection to the sentinel that answered is kept, for what it publishes. */
   readonly keeps: boolean;
+  /** How long one sentinel may take, its dial included. */
+  readonly timeoutMs: number;
   /** Opens a connection to one sentinel. */
   open(address: Address): Promise<Connection>;
 }
@@ -59,7 +62,7 @@ export class Sentinels {
         const address = waiting.shift();
         if (isDone || !address) return;
         if (waiting.length > 0) timer = setTimeout(askNext, STAGGER_MS);
-        this.#ask(address, () => isDone).then(
+        this.#askInTime(address, () => isDone).then(
           (servers) => {
             isDone = true;
             clearTimeout(timer);
@@ -74,6 +77,19 @@ export class Sentinels {
       };
       askNext();
     });
+  }
+
+  #askInTime(address: Address, isTooLate: () => boolean): Promise<Servers> {
+    const { timeoutMs } = this.#options;
+    let isLate = false;
+    return withDeadline(
+      this.#ask(address, () => isLate || isTooLate()),
+      timeoutMs,
+      () => {
+        isLate = true;
+        return new TimeoutError(`no answer within ${timeoutMs} ms`);
+      },
+    );
   }
 
   async #ask(address: Address, isTooLate: () => boolean): Promise<Servers> {

@@ -39,11 +39,11 @@ export function lambdaHandler<Event, Context, Result>(
   handler: (event: Event, context: Context, cache: Cache) => Result | Promise<Result>,
 ): (event: Event, context: Context) => Promise<Result> {
   const cacheOf = cacheSource(source);
-  return (event, context) => withCache(cacheOf(), {}, (cache) => handler(event, context, cache));
+  return (event, context) => withCache(cacheOf(), { freezes: true }, (cache) => handler(event, context, cache));
 }
 
 export interface RequestHandlerOptions {
-  /** Keeps the host running until the promise settles, such as `waitUntil` of @vercel/functions. @default nothing; the response waits for what runs in the background */
+  /** Keeps the host running until the promise settles, such as `waitUntil` of @vercel/functions. @default nothing, as a process goes on */
   waitUntil?: WaitUntil;
 }
 

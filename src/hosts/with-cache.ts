@@ -16,37 +16,32 @@ export function cacheSource<Args extends unknown[]>(source: CacheSource<Args>): 
   };
 }
 
+/** How a host treats one invocation. */
 export interface InvocationHost {
-  /** @default the invocation ends only when its cache has */
+  /** Where it is missing, the process goes on, unless it freezes. */
   readonly waitUntil?: WaitUntil | undefined;
+  /** The process may stop as soon as the result is given back. */
+  readonly freezes?: boolean;
   readonly signal?: AbortSignal | undefined;
 }
 
-/**
- * Runs one invocation with a cache of its own, and closes that: after the body of the response where the host can wait,
- * else before the result is given back, as such a host may stop right after.
- */
+/** Runs one invocation with a cache of its own, and closes that when neither the handler nor its response needs it. */
 export async function withCache<R>(
   whole: Cache,
-  { waitUntil, signal }: InvocationHost,
+  { waitUntil, freezes, signal }: InvocationHost,
   run: (cache: Cache) => R | Promise<R>,
 ): Promise<R> {
   const cache = whole.for({ ...(waitUntil && { waitUntil }), ...(signal && { signal }) });
-  if (!waitUntil) {
-    try {
-      return await run(cache);
-    } finally {
-      await cache.close();
-    }
-  }
-  let sent: Promise<void> = Promise.resolve();
+  let sent: Promise<void> | undefined;
   try {
     const result = await run(cache);
-    if (!(result instanceof Response)) return result;
+    if (!waitUntil || !(result instanceof Response)) return result;
     const streamed = afterBody(result);
     sent = streamed.sent;
     return streamed.response as R & Response;
   } finally {
-    waitUntil(sent.then(() => cache.close()));
+    const closed = sent ? sent.then(() => cache.close()) : cache.close();
+    if (freezes) await closed;
+    else waitUntil?.(closed);
   }
 }

@@ -243,7 +243,9 @@ describe("a network", () => {
       at.proxy.reset();
       expect(await at.cache.get("a")).toBe(1);
       at.proxy.reset();
-      expect(await at.cache.set("a", 1)).toBe(true);
+      expect(await at.cache.set("a", 1, { ttl: 50 })).toBe(true);
+      // Repeating a write does not lengthen its lifetime.
+      expect(await at.cache.ttl("a")).toBeLessThanOrEqual(50);
     }
   });
 

@@ -1,4 +1,5 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from "vitest";
+import { openIovalkey } from "../../src/connection/iovalkey-client.js";
 import { sentinel } from "../../src/connection/sentinel.js";
 import { type SentinelOptions, sentinelFactory } from "../../src/connection/sentinel-factory.js";
 import { overIovalkey } from "../../src/connection/sentinel-iovalkey.js";
@@ -77,7 +78,7 @@ describe("a connection through sentinels", () => {
       commandTimeout: "200ms",
     });
     await expect(connection.send([["PING"]])).rejects.toThrow(
-      new RegExp(`no sentinel told.*127\\.0\\.0\\.1:${servers.primary.port}: ERR unknown command`),
+      new RegExp(`no sentinel told.*127\\.0\\.0\\.1:${servers.primary.port}: .*ERR unknown command`),
     );
   });
 
@@ -89,7 +90,7 @@ describe("a connection through sentinels", () => {
     try {
       for (const factory of [
         sentinel({ sentinels: addresses(servers).slice(0, 1) }),
-        sentinelFactory({ sentinels: addresses(servers).slice(0, 1) }, overIovalkey),
+        sentinelFactory({ sentinels: addresses(servers).slice(0, 1) }, overIovalkey(openIovalkey)),
       ]) {
         await using connection = connect(factory, "valkey://wrong/0");
         await expect(connection.send([["SET", "a", "1"]])).rejects.toThrow(/primary/);
@@ -125,24 +126,12 @@ describe("a connection through sentinels", () => {
     expect((await commandsRun(replica?.port ?? 0, "get")) - before).toBeGreaterThanOrEqual(10);
   });
 
-  it("has one connection to the primary and one to a sentinel, for all caches of equal settings", async () => {
-    const clients = async (port: number) => String(await command(port, ["CLIENT", "LIST"])).match(/lib-name=GlideJS/g);
-    const factory = () => sentinel({ sentinels: addresses(servers), maxIdle: "77s" });
-    const connections = Array.from({ length: 100 }, () => connect(factory()));
-    await Promise.all(connections.map((connection) => connection.send([["PING"]])));
-    expect(await clients(servers.primary.port)).toHaveLength(1);
-    const perSentinel = await Promise.all(servers.sentinels.map(({ port }) => clients(port)));
-    expect(perSentinel.flatMap((found) => found ?? [])).toHaveLength(1);
-    await Promise.all(connections.map((connection) => connection.close()));
-    await until(async () => (await clients(servers.primary.port)) === null, { what: "the connection to end" });
-  });
-
   it("logs in to sentinels with credentials of their own", async () => {
     const [, , last] = servers.sentinels;
     const port = last?.port ?? 0;
     await command(port, ["ACL", "SETUSER", "cache", "on", ">secret", "+@all"]);
     const sentinels = [{ host: "127.0.0.1", port }];
-    for (const make of [sentinel, (options: SentinelOptions) => sentinelFactory(options, overIovalkey)]) {
+    for (const make of [sentinel, (options: SentinelOptions) => sentinelFactory(options, overIovalkey(openIovalkey))]) {
       await using connection = connect(make({ sentinels, sentinelUsername: "cache", sentinelPassword: "secret" }));
       expect(await connection.send([["PING"]])).toEqual(["PONG"]);
       await using wrong = connect(make({ sentinels, sentinelUsername: "cache", sentinelPassword: "wrong" }));
@@ -164,6 +153,18 @@ describe("a connection through sentinels", () => {
   });
 });
 
+it("has one connection to the primary and one to a sentinel, for all caches of equal settings", async () => {
+  await using servers = await startSentinels({ replicas: 1 });
+  const clients = async (port: number) => String(await command(port, ["CLIENT", "LIST"])).match(/lib-name=GlideJS/g);
+  const factory = () => sentinel({ sentinels: addresses(servers), maxIdle: "77s" });
+  const connections = Array.from({ length: 100 }, () => connect(factory()));
+  await Promise.all(connections.map((connection) => connection.send([["PING"]])));
+  expect(await clients(servers.primary.port)).toHaveLength(1);
+  const perSentinel = await Promise.all(servers.sentinels.map(({ port }) => clients(port)));
+  expect(perSentinel.flatMap((found) => found ?? [])).toHaveLength(1);
+  await Promise.all(connections.map((connection) => connection.close()));
+});
+
 describe("a failover", () => {
   afterEach(() => {
     vi.restoreAllMocks();
@@ -178,6 +179,13 @@ describe("a failover", () => {
       },
       { what: "the connection to follow" },
     );
+
+  /** When sentinels are asked again although nothing failed. */
+  const later = (work: () => Promise<unknown>) => {
+    const now = Date.now;
+    vi.spyOn(Date, "now").mockImplementation(() => now() + 6_000);
+    return work();
+  };
 
   it("that was planned is followed although the old primary still takes writes", async () => {
     await using servers = await startSentinels({ replicas: 1 });
@@ -204,17 +212,15 @@ describe("a failover", () => {
       },
       { what: "the failover", timeoutMs: 10_000 },
     );
-    const now = Date.now;
-    vi.spyOn(Date, "now").mockImplementation(() => now() + 6_000);
-    await follows(connection, told);
+    await later(() => follows(connection, told));
   });
 
   it("is followed over iovalkey, too", async () => {
     await using servers = await startSentinels({ replicas: 1 });
-    await using connection = connect(sentinelFactory({ sentinels: addresses(servers) }, overIovalkey));
+    await using connection = connect(sentinelFactory({ sentinels: addresses(servers) }, overIovalkey(openIovalkey)));
     expect(await portOf(connection)).toBe(servers.primary.port);
     await servers.failover();
-    await follows(connection, (await servers.primaryPort()) ?? 0);
+    await later(async () => follows(connection, (await servers.primaryPort()) ?? 0));
   });
 });
 

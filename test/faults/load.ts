@@ -21,7 +21,7 @@ export interface Failure {
   readonly method: Method;
   readonly startMs: number;
   readonly endMs: number;
-  readonly error: unknown;
+  readonly error: string;
 }
 
 type Method = "get" | "set" | "incr" | "getMany" | "getOrSet";
@@ -34,10 +34,10 @@ export class Load {
   readonly wrong: string[] = [];
   calls = 0;
   longestMs = 0;
-  /** When the last call succeeded that began after `since`. */
   readonly #cache: Cache;
   readonly #options: Required<LoadOptions>;
   readonly #callers: Promise<void>[] = [];
+  readonly #texts = new Map<string, string>();
   #isEnding = false;
 
   constructor(cache: Cache, options: LoadOptions = {}) {
@@ -68,12 +68,20 @@ export class Load {
       try {
         await this.#call(method, state);
       } catch (error) {
-        this.failures.push({ method, startMs, endMs: performance.now(), error });
+        this.failures.push({ method, startMs, endMs: performance.now(), error: this.#told(error) });
       }
       this.calls++;
       this.longestMs = Math.max(this.longestMs, performance.now() - startMs);
       await pause(this.#options.restMs);
     }
+  }
+
+  /** The same text for the same error: what is measured is the library's memory, not this one's. */
+  #told(error: unknown): string {
+    const text = String(error);
+    const known = this.#texts.get(text) ?? text;
+    this.#texts.set(text, known);
+    return known;
   }
 
   async #call(method: Method, state: Caller): Promise<void> {

@@ -39,6 +39,19 @@ it("swallows bytes while paused, and leaves connections open", async () => {
   await expect(say(client, "kept")).resolves.toBe("kept");
 });
 
+it("strands open connections for ever, and not those that come", async () => {
+  const stranded = await dial();
+  await say(stranded, "hello");
+  let heard = 0;
+  stranded.on("data", () => heard++);
+  proxy.strand();
+  stranded.write("lost");
+  await until(() => proxy.roundTrips === 2, { what: "the bytes to be swallowed" });
+  proxy.resume();
+  await expect(say(await dial(), "new")).resolves.toBe("new");
+  expect(heard).toBe(0);
+});
+
 it("resets open connections", async () => {
   const client = await dial();
   await say(client, "hello");

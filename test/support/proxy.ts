@@ -23,7 +23,7 @@ export class TcpProxy implements AsyncDisposable {
   /** Times that clients spoke: all that a client sends on a connection until the server answers counts once. */
   roundTrips = 0;
   readonly #target: Required<ProxyTarget>;
-  readonly #faults: Faults = { paused: false, delayMs: 0, throttled: false };
+  #faults: Faults = { paused: false, delayMs: 0, throttled: false };
   readonly #clients = new Set<Socket>();
   #listener: Server;
 
@@ -53,6 +53,12 @@ export class TcpProxy implements AsyncDisposable {
   /** Passes on again what comes from now on. */
   resume(): void {
     this.#faults.paused = false;
+  }
+
+  /** Loses for ever what goes over connections that are open now, as a NAT does that forgot them; new ones work. */
+  strand(): void {
+    this.#faults.paused = true;
+    this.#faults = { ...this.#faults, paused: false };
   }
 
   /** Holds back, from now on, all that either side sends; 0 ends it. */

@@ -35,12 +35,16 @@ interface Seat {
 }
 
 const SERVICE = "primary";
+/** Replicas copy at once. */
+const SOON = ["--repl-diskless-sync-delay", "0"];
 const DOWN_AFTER_MS = 500;
 
 /** One primary with replicas, and sentinels that watch over them. When this resolves, all know of all. */
 export async function startSentinels(options: SentinelOptions = {}): Promise<Sentinels> {
-  const primary = await startValkey();
+  const primary = await startValkey({ args: SOON });
   const replicas = await Promise.all(Array.from({ length: options.replicas ?? 1 }, () => startReplica(primary)));
+  // Sentinels look rarely: what they see first should be as it stays.
+  await Promise.all(replicas.map(({ port }) => until(() => isFollowing(port), { what: "a replica to follow" })));
   const seats = await Promise.all(Array.from({ length: options.sentinels ?? 3 }, newSeat));
   const folder = await mkdtemp(join(tmpdir(), "sentinel-"));
   const running = await Promise.all(seats.map((seat) => startSentinel(seat, { seats, primary, replicas, folder })));
@@ -73,7 +77,12 @@ export async function startSentinels(options: SentinelOptions = {}): Promise<Sen
 }
 
 function startReplica(primary: ValkeyServer): Promise<ValkeyServer> {
-  return startValkey({ args: ["--replicaof", `${HOST} ${primary.port}`, "--repl-diskless-sync-delay", "0"] });
+  return startValkey({ args: ["--replicaof", `${HOST} ${primary.port}`, ...SOON] });
+}
+
+async function isFollowing(port: number): Promise<boolean> {
+  const role = (await command(port, ["ROLE"])) as unknown[];
+  return role[3] === "connected";
 }
 
 async function newSeat(): Promise<Seat> {

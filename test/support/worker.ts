@@ -21,14 +21,25 @@ export interface RunningWorker extends AsyncDisposable {
   fetch(path: string, init?: { headers?: Record<string, string> }): Promise<{ status: number; text: string }>;
 }
 
+/** A file beside the Worker's script, which it imports. */
+export interface WorkerFile {
+  readonly type: "Data" | "Text";
+  readonly path: string;
+  readonly contents: Uint8Array<ArrayBuffer>;
+}
+
 /** Runs a bundled Worker in workerd. */
-export async function runWorker(script: string, bindings: Record<string, string>): Promise<RunningWorker> {
+export async function runWorker(
+  script: string,
+  bindings: Record<string, string>,
+  files: readonly WorkerFile[] = [],
+): Promise<RunningWorker> {
   // Read when Miniflare is loaded: the authority of the tests' servers is one that workerd trusts.
   Object.assign(process.env, { CLOUDFLARE_CF_FETCH_ENABLED: "false", NODE_EXTRA_CA_CERTS: certificateFile("ca.pem") });
   const { convertV4MiniflareOptions, Miniflare } = await import("miniflare");
   const miniflare = new Miniflare(
     convertV4MiniflareOptions({
-      modules: [{ type: "ESModule", path: "worker.js", contents: script }],
+      modules: [{ type: "ESModule", path: "worker.js", contents: script }, ...files],
       compatibilityDate: COMPATIBILITY_DATE,
       bindings,
     }),

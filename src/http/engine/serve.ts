@@ -1,3 +1,4 @@
+import type { Fields } from "../fields.js";
 import { fieldsFromStore } from "../served-fields.js";
 import { type Answer, conditionally } from "./answer.js";
 import type { Inquiry } from "./inquiry.js";
@@ -7,6 +8,8 @@ import type { Entry } from "./record.js";
 export interface Shown {
   readonly member: string;
   readonly ageMs: number;
+  /** Set-Cookie lines that the origin has just sent to this client. */
+  readonly cookies?: Fields;
 }
 
 /** Answers a request from a stored response. @throws {DecodeError} */
@@ -17,7 +20,7 @@ export async function serve(
   shown?: Shown,
 ): Promise<Answer> {
   const member = shown?.member ?? status({ how: "hit", ttlMs });
-  const fields = fieldsFromStore(head.fields, shown?.ageMs ?? ageMs, member);
+  const fields = [...fieldsFromStore(head.fields, shown?.ageMs ?? ageMs, member), ...(shown?.cookies ?? [])];
   const content = head.packed && asked.method !== "HEAD" ? await unpack(body) : body;
   return conditionally(asked, { status: head.status, fields, body: content }, head.responseTimeMs);
 }

@@ -35,7 +35,7 @@ export function take(inquiry: Inquiry, { response, failed }: Forwarded, question
   const isStored = "stored" in keeping;
   const member = inquiry.status({ ...way, stored: isStored, detail: isStored ? undefined : keeping.why });
   const fields = fieldsFromOrigin(head.fields, member);
-  if (!isStored && (keeping.why === "sent" || head.status < 200)) {
+  if (!isStored && (keeping.why === "sent" || head.status < 200 || head.status > 599)) {
     settle(inquiry, head.status, keeping.why, question);
     return { status: head.status, fields, body: null, untouched: true };
   }

@@ -1,10 +1,10 @@
 import { unconditional } from "../conditional.js";
-import type { Fields } from "../fields.js";
-import { hasField, toFields } from "../fields.js";
+import type { ResponseHead } from "../exchange.js";
+import { type Fields, hasField, toFields } from "../fields.js";
 import { responseLabels } from "../groups.js";
 import { type Decision, mayReplaceFailure } from "../select.js";
 import { evaluateStorage } from "../storable.js";
-import { type Freshened, freshen, validationRequest } from "../validation.js";
+import { freshen, validationRequest } from "../validation.js";
 import { type Answer, contentLength } from "./answer.js";
 import { readAll } from "./body.js";
 import type { Forwarded } from "./host.js";
@@ -46,41 +46,36 @@ export async function validate(inquiry: Inquiry, validation: Validation): Promis
     settle(inquiry, 500, "failed", question);
     return serve(inquiry, entry, decision);
   }
-  const result = freshen(
-    entry.head,
-    asked,
-    { status: 304, fields: toFields(response.headers) },
-    timing(question, inquiry),
-    inquiry.settings.policy,
-  );
-  return apply(inquiry, validation, question, result, how);
+  return freshened(inquiry, validation, question, { status: 304, fields: toFields(response.headers) }, how);
 }
 
-async function apply(
+async function freshened(
   inquiry: Inquiry,
   { entry, decision }: Validation,
   question: Question,
-  result: Freshened,
+  got: ResponseHead,
   how: "request" | "stale",
 ): Promise<Answer> {
+  const { asked, settings, publisher } = inquiry;
+  const result = freshen(entry.head, asked, got, timing(question, inquiry), settings.policy);
   if (result.outcome === "mismatch") return askAnew(inquiry, entry, decision, question, how);
-  const isStored = result.outcome === "updated" && question.lease !== undefined;
+  const { lease, place, stamp } = question;
+  const isStored = result.outcome === "updated" && lease !== undefined && place !== undefined;
   const member = inquiry.status({ how, forwardedStatus: 304, stored: isStored });
-  if (result.outcome === "updated") {
-    const { lease, place, stamp } = question;
-    if (lease && place) {
-      const work = inquiry.publisher.freshen({ request: inquiry.asked, lease, place, stamp }, entry, result.stored);
-      const done = inquiry.inBackground(work, "store");
-      if (inquiry.settings.wait) await done;
-    }
-    return serve(inquiry, { ...entry, head: { ...entry.head, ...result.stored } }, decision, {
-      member,
-      ageMs: result.stored.initialAgeMs,
-    });
+  // They are for this client, whose request the origin has answered, and for nobody else.
+  const cookies = got.fields.filter(([name]) => name === "set-cookie");
+  if (result.outcome !== "updated") {
+    end(inquiry, question, result.outcome);
+    const head = { ...entry.head, fields: result.fields };
+    return serve(inquiry, { ...entry, head }, decision, { member, ageMs: 0, cookies });
   }
-  end(inquiry, question, result.outcome);
-  const head = { ...entry.head, fields: result.fields };
-  return serve(inquiry, { ...entry, head }, decision, { member, ageMs: 0 });
+  if (isStored) {
+    const work = publisher.freshen({ request: asked, lease, place, stamp }, entry, result.stored);
+    const done = inquiry.inBackground(work, "store");
+    if (settings.wait) await done;
+  }
+  const head = { ...entry.head, ...result.stored };
+  return serve(inquiry, { ...entry, head }, decision, { member, ageMs: result.stored.initialAgeMs, cookies });
 }
 
 /** The store's part of a validation that was not to be stored. */

@@ -6,8 +6,8 @@ import { History, type Told } from "./history.js";
 import { SimProcess, World } from "./world.js";
 
 const KEYS = ["a", "b"] as const;
-const PROCESSES = 4;
-const WAIT_MS = 3_000;
+const PROCESSES = 3;
+const WAIT_MS = 1_000;
 const HARD_TIMEOUT_MS = 2_000;
 /** A caller waits, and loads; and starts anew at most three times when its lease is lost under a load that fails. */
 const BOUND_MS = 4 * (WAIT_MS + HARD_TIMEOUT_MS + 2_000);
@@ -34,7 +34,7 @@ const process = fc.nat(PROCESSES - 1);
 const key = fc.constantFrom(...KEYS);
 const ttlMs = fc.constantFrom(300, 1_000, 5_000, null);
 const load = fc.record<Load>({
-  ms: fc.constantFrom(0, 10, 100, 400, 1_500, 5_000),
+  ms: fc.constantFrom(0, 10, 100, 400, 1_500, Infinity),
   ending: fc.constantFrom<Ending>("value", "value", "value", "value", "throws", "undefined", "not stored"),
   obedient: fc.boolean(),
 });
@@ -211,9 +211,9 @@ describe("the herd protocol, whatever happens in whatever order", () => {
         expect(await model.end()).toEqual([]);
         stored += model.history.stored;
       }),
-      { numRuns: 300 },
+      { numRuns: 600 },
     );
     // Most runs get as far as storing something, or nothing would have been put to the test.
-    expect(stored).toBeGreaterThan(300);
+    expect(stored).toBeGreaterThan(600);
   }, 60_000);
 });

@@ -92,7 +92,7 @@ export function counters(open: Open): void {
       const cache = open();
       await cache.set("a", value, { ttl: 50 });
       for (const tried of [() => cache.incr("a"), () => cache.decr("a"), () => cache.incr("a", 1, { create: true })]) {
-        const error: unknown = await tried.catch((cause: unknown) => cause);
+        const error: unknown = await tried().catch((cause: unknown) => cause);
         expect(error).toBeInstanceOf(NotAnIntegerError);
         expect(String(error)).toContain(String(cache.makeKey("a")));
       }

@@ -1,0 +1,18 @@
+import { readFileSync } from "node:fs";
+import { handle } from "hono/aws-lambda";
+import { createCache } from "valkey-edge-cache";
+import { createApp } from "./app.ts";
+import { CITIES_FILE } from "./build-cities.ts";
+import { createCities } from "./cities/cities.ts";
+
+/** Outside the handler: later invocations of the process find its connection. */
+const cache = createCache({ location: process.env.VALKEY_URL || "memory:", keyPrefix: "cities" });
+
+export const handler = handle(
+  createApp({
+    cache,
+    // Packed with the function: `node build-cities.ts` writes it.
+    cities: createCities(() => readFileSync(CITIES_FILE)),
+    page: readFileSync(new URL("page.html", import.meta.url), "utf8"),
+  }),
+);

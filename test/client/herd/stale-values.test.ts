@@ -1,0 +1,192 @@
+import { describe, expect, it, vi } from "vitest";
+import type { CacheOptions } from "../../../src/cache/options.js";
+import { fakeTime, fleet, headerOf, slowLoader } from "./fleet.js";
+
+describe("a stale value", () => {
+  const pass = fakeTime();
+
+  it("answers everybody at once, the one who replaces it too", async () => {
+    const open = fleet();
+    const [here, there] = [open(), open()];
+    await here.set("a", "old", { ttl: 1 });
+    await pass(1_000);
+    const loader = slowLoader<string>();
+    for (const cache of [here, there, here, there]) expect(await cache.getOrSet("a", loader)).toBe("old");
+    expect(loader.signals).toHaveLength(1);
+    loader.resolve("new");
+    await pass(0);
+    for (const cache of [here, there]) expect(await cache.getOrSet("a", loader)).toBe("new");
+  });
+
+  it("is shown to the loader, which can't change what callers hold", async () => {
+    const cache = fleet()();
+    await cache.set("a", { list: [1] }, { ttl: 1 });
+    await pass(1_000);
+    const loader = slowLoader<{ list: number[] }>();
+    const held = await cache.getOrSet("a", loader);
+    held.list.push(2);
+    await pass(0);
+    expect(loader.stales).toEqual([{ list: [1] }]);
+    loader.resolve({ list: [] });
+  });
+
+  it("is gone when its grace is over", async () => {
+    const cache = fleet({ timeout: 10 })();
+    await cache.set("a", "old", { ttl: 1 });
+    await pass(11_001);
+    expect(await cache.getOrSet("a", () => "new")).toBe("new");
+  });
+
+  it("is never answered without a grace", async () => {
+    const cache = fleet({ timeout: 0 })();
+    await cache.set("a", "old", { ttl: 1 });
+    await pass(1_001);
+    expect(await cache.getOrSet("a", () => "new")).toBe("new");
+  });
+
+  it("is kept for the grace after touch, expire and expireAt, too", async () => {
+    const cache = fleet({ timeout: 60 })();
+    const moves = [
+      () => cache.touch("a", 10),
+      () => cache.expire("a", 10),
+      () => cache.expireAt("a", new Date(Date.now() + 10_000)),
+    ];
+    for (const move of moves) {
+      await cache.set("a", "old", { ttl: 1 });
+      expect(await move()).toBe(true);
+      expect(await cache.ttl("a")).toBe(10);
+      await pass(69_999);
+      expect(await headerOf(cache, "a")).toBeDefined();
+      await pass(2);
+      expect(await headerOf(cache, "a")).toBeUndefined();
+    }
+  });
+
+  describe("without background work", () => {
+    const options = { background: false, retryAfter: 5 };
+
+    it("answers all but the one who replaces it, who waits for the new one", async () => {
+      const open = fleet(options);
+      const [here, there] = [open(), open()];
+      await here.set("a", "old", { ttl: 1 });
+      await pass(1_000);
+      const loader = slowLoader<string>();
+      const given = here.getOrSet("a", loader);
+      await pass(100);
+      expect(await there.getOrSet("a", loader)).toBe("old");
+      loader.resolve("new");
+      expect(await given).toBe("new");
+      expect(loader.signals).toHaveLength(1);
+    });
+
+    it("answers all when the loader throws", async () => {
+      const onError = vi.fn();
+      const cache = fleet(options)({ onError });
+      await cache.set("a", "old", { ttl: 1 });
+      await pass(1_000);
+      const broken = new Error("broken");
+      expect(await cache.getOrSet("a", () => Promise.reject(broken))).toBe("old");
+      expect(onError).toHaveBeenCalledExactlyOnceWith(broken, expect.anything());
+    });
+
+    it("answers when the soft timeout is over, and the load goes on", async () => {
+      const cache = fleet(options)();
+      await cache.set("a", "old", { ttl: 1 });
+      await pass(1_000);
+      const loader = slowLoader<string>();
+      const given = cache.getOrSet("a", loader, { softTimeout: "200ms" });
+      await pass(199);
+      const answered = vi.fn();
+      void given.then(answered);
+      await pass(0);
+      expect(answered).not.toHaveBeenCalled();
+      await pass(1);
+      expect(await given).toBe("old");
+      loader.resolve("new");
+      await pass(0);
+      expect(await cache.get("a")).toBe("new");
+    });
+
+    it("waits no longer than the load when that is within the soft timeout", async () => {
+      const cache = fleet(options)();
+      await cache.set("a", "old", { ttl: 1 });
+      await pass(1_000);
+      const loader = slowLoader<string>();
+      const given = cache.getOrSet("a", loader, { softTimeout: 10 });
+      loader.resolve("new");
+      expect(await given).toBe("new");
+      expect(vi.getTimerCount()).toBe(0);
+    });
+  });
+});
+
+describe("an early refresh", () => {
+  const pass = fakeTime();
+  /** A cache with an entry that took a second to load, and expires ten seconds after it began. */
+  async function loaded(options: Partial<CacheOptions> & { beta?: number }) {
+    const { beta = 1, ...more } = options;
+    const cache = fleet({ beta })(more);
+    const loader = slowLoader<string>();
+    const given = cache.getOrSet("a", loader, { ttl: 10 });
+    await pass(1_000);
+    loader.resolve("old");
+    await given;
+    return cache;
+  }
+
+  it("comes the sooner the longer a load takes and the nearer the expiry is", async () => {
+    const cache = await loaded({});
+    const loader = vi.fn(() => "new");
+    // A chance of one in e³: three times the load's second before expiry.
+    const random = vi.spyOn(Math, "random").mockReturnValue(Math.exp(-3));
+    await pass(6_900);
+    expect(await cache.getOrSet("a", loader)).toBe("old");
+    expect(loader).not.toHaveBeenCalled();
+    await pass(100);
+    expect(await cache.getOrSet("a", loader)).toBe("old");
+    await pass(0);
+    expect(loader).toHaveBeenCalledTimes(1);
+    random.mockReturnValue(0.999);
+    expect(await cache.getOrSet("a", loader)).toBe("new");
+  });
+
+  it("never comes with a beta of 0", async () => {
+    const cache = await loaded({ beta: 0 });
+    vi.spyOn(Math, "random").mockReturnValue(0);
+    await pass(9_999);
+    const loader = vi.fn();
+    expect(await cache.getOrSet("a", loader)).toBe("old");
+    expect(loader).not.toHaveBeenCalled();
+  });
+
+  it("that fails leaves the value, and is not tried again for a while", async () => {
+    const onError = vi.fn();
+    const cache = await loaded({ onError });
+    vi.spyOn(Math, "random").mockReturnValue(0);
+    const loader = vi.fn(() => Promise.reject(new Error("broken")));
+    for (let i = 0; i < 3; i++) {
+      expect(await cache.getOrSet("a", loader)).toBe("old");
+      await pass(1_000);
+    }
+    expect(loader).toHaveBeenCalledTimes(1);
+    expect(onError).toHaveBeenCalledTimes(1);
+    expect(await cache.ttl("a")).toBe(7);
+  });
+});
+
+describe("jitter", () => {
+  const pass = fakeTime();
+
+  it("shortens lifetimes by up to its part, and none that is for ever", async () => {
+    const cache = fleet({ jitter: 0.2, timeout: 60 })();
+    vi.spyOn(Math, "random").mockReturnValue(0.5);
+    await cache.set("a", 1, { ttl: 100 });
+    expect(await cache.ttl("a")).toBe(90);
+    await cache.getOrSet("b", () => 1, { ttl: 100 });
+    expect(await cache.ttl("b")).toBe(90);
+    await cache.set("c", 1, { ttl: null });
+    expect(await cache.ttl("c")).toBeNull();
+    await pass(150_001);
+    expect(await headerOf(cache, "a")).toBeUndefined();
+  });
+});

@@ -1,0 +1,31 @@
+import type { APIGatewayProxyResult, LambdaContext, LambdaEvent } from "hono/aws-lambda";
+import { beforeAll, expect, it } from "vitest";
+import { buildCities } from "../../examples/hono-app/build-cities.js";
+
+/** As a function URL sends it. */
+function eventOf(rawPath: string, rawQueryString: string): LambdaEvent {
+  return {
+    version: "2.0",
+    routeKey: "$default",
+    rawPath,
+    rawQueryString,
+    headers: { host: "a.lambda-url.eu-central-1.on.aws" },
+    isBase64Encoded: false,
+    body: null,
+    requestContext: { http: { method: "GET", path: rawPath, sourceIp: "192.0.2.1" }, domainName: "a.on.aws" },
+  } as unknown as LambdaEvent;
+}
+
+beforeAll(() => buildCities());
+
+it("serves the example to Lambda's events", async () => {
+  const { handler } = await import("../../examples/hono-app/lambda.js");
+  const ask = async (path: string, query = "") =>
+    (await handler(eventOf(path, query), { awsRequestId: "1" } as unknown as LambdaContext)) as APIGatewayProxyResult;
+  const first = await ask("/cities/search", "q=lodz&n=1");
+  expect([first.statusCode, first.headers?.["x-cache"]]).toEqual([200, "miss"]);
+  expect(JSON.parse(first.body)).toMatchObject({ q: "lodz", results: [{ name: "Łódź" }] });
+  const second = await ask("/cities/search", "q=lodz&n=1");
+  expect([second.body, second.headers?.["x-cache"]]).toEqual([first.body, "hit"]);
+  expect((await ask("/")).body).toContain("<!doctype html>");
+});

@@ -1,0 +1,23 @@
+import { describe, expect, it } from "vitest";
+import * as failovers from "./failovers.js";
+import { survive } from "./survive.js";
+
+describe("a failover", () => {
+  it.each([failovers.sentinelCrash, failovers.sentinelCrashWithReplicas, failovers.clusterCrash, failovers.demoted])(
+    "$name",
+    async (fault) => {
+      const { load } = await survive(fault);
+      for (const { error } of load.failures) expect(error).toMatch(/^(ConnectionError|TimeoutError|ReplyError): /);
+    },
+    30_000,
+  );
+
+  it.each([failovers.sentinelPlanned, failovers.slotsMove])(
+    "that nobody notices: $name",
+    async (fault) => {
+      const { load } = await survive(fault);
+      expect(load.failures.map(({ error }) => error)).toEqual([]);
+    },
+    30_000,
+  );
+});

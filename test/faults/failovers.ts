@@ -1,0 +1,127 @@
+import { setTimeout as pause } from "node:timers/promises";
+import { type CacheOptions, createCache, glideCluster, sentinel } from "../../src/index.js";
+import { startCluster, type ValkeyCluster } from "../support/cluster.js";
+import { command } from "../support/command.js";
+import { type Sentinels, startSentinels } from "../support/sentinels.js";
+import { startValkey, type ValkeyServer } from "../support/servers.js";
+import { until } from "../support/wait.js";
+import type { Fault } from "./fault.js";
+import type { LoadOptions } from "./load.js";
+
+const DEADLINE_MS = 500;
+const TIMES = { commandTimeout: "500ms", connectTimeout: "500ms" } as const;
+/** Replication doesn't wait, so that what was acknowledged last is lost with a primary. */
+const LOAD = { mayForget: true };
+
+const underSentinels = (
+  name: string,
+  harm: (servers: Sentinels, healed: () => void) => Promise<void>,
+  options: Partial<CacheOptions> = {},
+): Fault => ({
+  name,
+  async prepare(stack) {
+    const servers = stack.use(await startSentinels({ replicas: 2 }));
+    const sentinels = servers.sentinels.map(({ host, port }) => ({ host, port }));
+    const connectionFactory = sentinel({ sentinels, ...TIMES, ...options });
+    const cache = stack.use(createCache({ location: `valkey://${servers.service}/0`, connectionFactory }));
+    return { cache, load: LOAD, deadlineMs: DEADLINE_MS, harm: (healed) => harm(servers, healed) };
+  },
+});
+
+async function killPrimary(servers: Sentinels, healed: () => void): Promise<void> {
+  await servers.primary.kill("SIGKILL");
+  await until(() => Promise.all(servers.replicas.map(({ port }) => isPrimary(port))).then((all) => all.some(Boolean)), {
+    what: "a replica to be elected",
+    timeoutMs: 15_000,
+  });
+  healed();
+}
+
+export const sentinelCrash = underSentinels(
+  "3 sentinels, 1 primary, 2 replicas: the primary is killed (down-after 0.5 s)",
+  killPrimary,
+);
+
+export const sentinelCrashWithReplicas = underSentinels("the same, reading from replicas", killPrimary, {
+  readFrom: "preferReplica",
+});
+
+export const sentinelPlanned = underSentinels(
+  "3 sentinels, 1 primary, 2 replicas: a planned failover",
+  async (servers, healed) => {
+    await servers.failover();
+    healed();
+  },
+);
+
+export const demoted: Fault = {
+  name: "a primary and its replica change places, both in the location",
+  async prepare(stack) {
+    const soon = ["--repl-diskless-sync-delay", "0"];
+    const one = stack.use(await startValkey({ args: soon }));
+    const other = stack.use(await startValkey({ args: [...soon, "--replicaof", `${one.host} ${one.port}`] }));
+    const cache = stack.use(createCache({ location: [one.url, other.url], ...TIMES }));
+    return {
+      cache,
+      load: LOAD,
+      deadlineMs: DEADLINE_MS,
+      async harm(healed) {
+        // A connection is not taken for misled in its first second.
+        await pause(1_000);
+        await command(other.port, ["REPLICAOF", "NO", "ONE"]);
+        await command(one.port, ["REPLICAOF", other.host, String(other.port)]);
+        healed();
+      },
+    };
+  },
+};
+
+const inCluster = (
+  name: string,
+  { replicas, load }: { replicas: number; load?: LoadOptions },
+  harm: (cluster: ValkeyCluster, healed: () => void) => Promise<void>,
+): Fault => ({
+  name,
+  async prepare(stack) {
+    const cluster = stack.use(await startCluster({ replicas }));
+    const cache = createCache({ location: cluster.url, connectionFactory: glideCluster(TIMES) });
+    return { cache: stack.use(cache), load: load ?? {}, deadlineMs: DEADLINE_MS, harm: (healed) => harm(cluster, healed) };
+  },
+});
+
+export const clusterCrash = inCluster(
+  "a cluster of 3 + 3: a primary is killed (node timeout 2 s)",
+  { replicas: 1, load: LOAD },
+  async ({ nodes }, healed) => {
+    const [first, , , replica] = nodes as [ValkeyServer, ValkeyServer, ValkeyServer, ValkeyServer];
+    await first.kill("SIGKILL");
+    await until(() => isPrimary(replica.port), { what: "the replica to be elected", timeoutMs: 15_000 });
+    healed();
+  },
+);
+
+export const slotsMove: Fault = inCluster("a cluster: 200 slots move to another node", { replicas: 0 }, async ({ nodes }, healed) => {
+  const [from, to, other] = nodes as [ValkeyServer, ValkeyServer, ValkeyServer];
+  for (let slot = 0; slot < 200; slot++) await moveSlot(slot, from, to, other);
+  healed();
+});
+
+async function moveSlot(slot: number, from: ValkeyServer, to: ValkeyServer, other: ValkeyServer): Promise<void> {
+  const [source, target] = await Promise.all([from, to].map(({ port }) => command(port, ["CLUSTER", "MYID"])));
+  const set = ({ port }: ValkeyServer, ...args: string[]) =>
+    command(port, ["CLUSTER", "SETSLOT", String(slot), ...args]);
+  await set(to, "IMPORTING", String(source));
+  await set(from, "MIGRATING", String(target));
+  for (;;) {
+    const keys = (await command(from.port, ["CLUSTER", "GETKEYSINSLOT", String(slot), "100"])) as string[];
+    if (keys.length === 0) break;
+    const where = [to.host, String(to.port), "", "0", "1000", "REPLACE", "KEYS"];
+    await command(from.port, ["MIGRATE", ...where, ...keys]);
+  }
+  for (const node of [to, from, other]) await set(node, "NODE", String(target));
+}
+
+async function isPrimary(port: number): Promise<boolean> {
+  const [role] = (await command(port, ["ROLE"])) as [string];
+  return role === "master";
+}

@@ -1,0 +1,91 @@
+import { setTimeout as pause } from "node:timers/promises";
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
+import type { Cache } from "../../src/cache/cache.js";
+import { until } from "../support/wait.js";
+import { Load, type LoadOptions } from "./load.js";
+
+/** What is done to servers or to the way there, and what for users came of it. */
+export interface Fault {
+  readonly name: string;
+  /** Starts what takes part; all of it ends with `stack`. */
+  prepare(stack: AsyncDisposableStack): Promise<Scene>;
+}
+
+export interface Scene {
+  readonly cache: Cache;
+  readonly load?: LoadOptions;
+  /** How long one call may take at most, in milliseconds. */
+  readonly deadlineMs: number;
+  /** Does harm while the load goes on. @param healed to be called when all is well again, or can be: recovery is counted from then */
+  harm(healed: () => void, load: Load): Promise<void>;
+}
+
+/** One row of the table in docs/reliability.md. Times in milliseconds, sizes in MiB. */
+export interface Figures {
+  readonly name: string;
+  readonly deadlineMs: number;
+  readonly longestMs: number;
+  readonly calls: number;
+  readonly failed: number;
+  readonly getOrSetFailed: number;
+  readonly wrong: number;
+  readonly recoveryMs: number;
+  readonly heapBefore: number;
+  readonly heapAfter: number;
+  readonly unhandled: number;
+}
+
+export interface Measured extends Figures {
+  readonly load: Load;
+}
+
+const WARM_MS = 300;
+/** Well again: no call fails for so long. */
+const QUIET_MS = 300;
+
+export async function measure(fault: Fault): Promise<Measured> {
+  await using stack = new AsyncDisposableStack();
+  let unhandled = 0;
+  const onUnhandled = () => unhandled++;
+  process.on("unhandledRejection", onUnhandled);
+  stack.defer(() => void process.off("unhandledRejection", onUnhandled));
+  const { cache, deadlineMs, harm, load: options } = await fault.prepare(stack);
+  await cache.set("warm", 1);
+  const heapBefore = heap();
+  const load = new Load(cache, options);
+  await pause(WARM_MS);
+  let healedMs = Number.POSITIVE_INFINITY;
+  await harm(() => {
+    healedMs = performance.now();
+  }, load);
+  await until(() => isQuiet(load, healedMs), { what: `${fault.name}: calls to succeed again`, timeoutMs: 10_000 });
+  await load.stop();
+  const figures = {
+    deadlineMs,
+    longestMs: load.longestMs,
+    calls: load.calls,
+    failed: load.failures.length,
+    getOrSetFailed: load.failuresOf("getOrSet").length,
+    wrong: load.wrong.length,
+    recoveryMs: load.recoveredAfterMs(healedMs),
+    heapBefore,
+    heapAfter: heap(),
+    unhandled,
+  };
+  return { name: fault.name, ...figures, load };
+}
+
+function isQuiet({ failures }: Load, healedMs: number): boolean {
+  const lastMs = Math.max(healedMs, failures.at(-1)?.endMs ?? 0);
+  return performance.now() - lastMs > QUIET_MS;
+}
+
+setFlagsFromString("--expose-gc");
+const collect = runInNewContext("gc") as () => void;
+
+/** What is in use, in MiB. */
+function heap(): number {
+  collect();
+  return process.memoryUsage().heapUsed / 2 ** 20;
+}

@@ -1,0 +1,43 @@
+import { describe, expect, it } from "vitest";
+import * as network from "./network-faults.js";
+import * as server from "./server-faults.js";
+import { survive } from "./survive.js";
+
+describe("nobody notices", () => {
+  it.each([network.slow, network.byteByByte, server.scriptsFlushed, server.clockSet])("$name", async (fault) => {
+    const { load } = await survive(fault);
+    expect(load.failures).toEqual([]);
+  });
+});
+
+describe("calls end in time, getOrSet answers, and all is well again by itself", () => {
+  it.each([
+    network.halfOpen,
+    network.resetInReply,
+    network.refused,
+    server.restarted,
+    server.frozen,
+    server.killedClients,
+    server.paused,
+    server.tooManyClients,
+    server.manyPending,
+    server.wrongPassword,
+  ])("$name", async (fault) => {
+    const { load } = await survive(fault);
+    for (const { error } of load.failures) expect(error).toMatch(/^(Connection|Timeout)Error: /);
+  });
+});
+
+describe("only what is refused fails", () => {
+  it.each([
+    { fault: server.outOfMemory, methods: ["set", "incr"], code: "OOM" },
+    { fault: server.forbiddenCommand, methods: ["incr"], code: "NOPERM" },
+  ])("$fault.name", async ({ fault, methods, code }) => {
+    const { load } = await survive(fault);
+    expect(load.failures.length).toBeGreaterThan(0);
+    for (const { method, error } of load.failures) {
+      expect(methods).toContain(method);
+      expect(error).toMatch(new RegExp(`^ReplyError: ${code} `));
+    }
+  });
+});

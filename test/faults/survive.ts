@@ -1,0 +1,21 @@
+import { expect } from "vitest";
+import { type Fault, type Measured, measure } from "./fault.js";
+import { keepFigures } from "./figures.js";
+
+/** What a busy machine adds to a deadline. */
+const SLACK_MS = 400;
+/** Windows of the breaker are no longer, and a dial is quick. */
+const RECOVERY_MS = 2_000;
+
+/** Measures a fault, and expects what is to be expected of each. */
+export async function survive(fault: Fault): Promise<Measured> {
+  const measured = await measure(fault);
+  await keepFigures(measured);
+  const { deadlineMs, longestMs, recoveryMs, heapBefore, heapAfter, load, ...counts } = measured;
+  expect(load.wrong).toEqual([]);
+  expect(counts).toMatchObject({ getOrSetFailed: 0, unhandled: 0 });
+  expect(longestMs).toBeLessThan(deadlineMs + SLACK_MS);
+  expect(recoveryMs).toBeLessThan(RECOVERY_MS);
+  expect(heapAfter - heapBefore).toBeLessThan(30);
+  return measured;
+}

@@ -1,0 +1,208 @@
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { lambdaHandler, requestHandler, type WaitUntil, workerHandler } from "../../src/hosts.js";
+import { type Cache, type ConnectionFactory, createCache, herd, memory } from "../../src/index.js";
+import { deferred } from "../support/deferred.js";
+import { until } from "../support/wait.js";
+
+/** A host where each invocation has a connection of its own, which tells when it ends. */
+function separately(): ConnectionFactory & { open: number; closed: number } {
+  const inner = memory();
+  const factory: ConnectionFactory & { open: number; closed: number } = {
+    shares: false,
+    open: 0,
+    closed: 0,
+    connect(location, invocation) {
+      const connection = inner.connect(location, invocation);
+      factory.open++;
+      const close = connection.close.bind(connection);
+      connection.close = async () => {
+        factory.closed++;
+        await close();
+      };
+      return connection;
+    },
+  };
+  return factory;
+}
+
+let factory: ReturnType<typeof separately>;
+let cache: Cache;
+beforeEach(() => {
+  factory = separately();
+  cache = createCache({ location: "memory:", connectionFactory: factory, client: herd() });
+});
+afterEach(() => cache.close());
+
+/** Connections of invocations: the cache itself has one, too. */
+const open = () => factory.open - 1;
+
+function waits(): { waitUntil: WaitUntil; all: () => Promise<unknown>; works: Promise<unknown>[] } {
+  const works: Promise<unknown>[] = [];
+  return { works, waitUntil: (work) => void works.push(work), all: () => Promise.all(works) };
+}
+
+/** An entry that is served while it is computed anew. */
+async function setStale(key: string, value: string): Promise<void> {
+  await cache.set(key, value, { ttl: "1ms" });
+  await until(async () => !(await cache.has(key)), { what: "the entry to be stale", everyMs: 1 });
+}
+
+describe("workerHandler", () => {
+  it("makes the cache once, of the Worker's env, and gives each request a view", async () => {
+    const envs: unknown[] = [];
+    const source = (env: { NAME: string }) => {
+      envs.push(env);
+      return cache;
+    };
+    const seen = new Set<Cache>();
+    const fetch = workerHandler(source, async (request, env, _context, view) => {
+      seen.add(view);
+      return Response.json([env.NAME, await view.getOrSet(new URL(request.url).pathname, () => "loaded")]);
+    });
+    const { waitUntil, all } = waits();
+    for (const _ of [1, 2]) {
+      const response = await fetch(new Request("http://a/x"), { NAME: "n" }, { waitUntil });
+      expect(await response.json()).toEqual(["n", "loaded"]);
+    }
+    await all();
+    expect(envs).toEqual([{ NAME: "n" }]);
+    expect(seen.size).toBe(2);
+    expect([open(), factory.closed]).toEqual([2, 2]);
+  });
+
+  it("keeps the connection while the response streams from the cache, and ends it then", async () => {
+    await cache.setMany({ 0: "a", 1: "b", 2: "c" });
+    const fetch = workerHandler(cache, (_request, _env, _context, view) => {
+      let index = 0;
+      const body = new ReadableStream({
+        async pull(controller) {
+          const part = await view.get<string>(String(index++));
+          if (part === undefined) controller.close();
+          else controller.enqueue(new TextEncoder().encode(part));
+        },
+      });
+      return new Response(body, { status: 203, headers: { "x-kept": "yes" } });
+    });
+    const { waitUntil, all } = waits();
+    const response = await fetch(new Request("http://a/"), {}, { waitUntil });
+    expect(factory.closed).toBe(0);
+    expect([response.status, response.headers.get("x-kept")]).toEqual([203, "yes"]);
+    expect(await response.text()).toBe("abc");
+    await all();
+    expect(factory.closed).toBe(1);
+  });
+
+  it("ends the connection when the client goes away in the middle", async () => {
+    const fetch = workerHandler(
+      cache,
+      () => new Response(new ReadableStream({ pull: (controller) => controller.enqueue(new Uint8Array(10)) })),
+    );
+    const { waitUntil, all } = waits();
+    const response = await fetch(new Request("http://a/"), {}, { waitUntil });
+    await response.body?.cancel();
+    await all();
+    expect(factory.closed).toBe(1);
+  });
+
+  it("ends the connection when the handler throws, which stays what it throws", async () => {
+    const fetch = workerHandler(cache, () => {
+      throw new Error("mine");
+    });
+    const { waitUntil, all } = waits();
+    await expect(fetch(new Request("http://a/"), {}, { waitUntil })).rejects.toThrow("mine");
+    await all();
+    expect(factory.closed).toBe(1);
+  });
+
+  it("leaves a response without a body as it is", async () => {
+    const made = new Response(null, { status: 304 });
+    const { waitUntil } = waits();
+    expect(await workerHandler(cache, () => made)(new Request("http://a/"), {}, { waitUntil })).toBe(made);
+  });
+});
+
+describe("lambdaHandler", () => {
+  const event = {
+    version: "2.0",
+    routeKey: "$default",
+    rawPath: "/x",
+    rawQueryString: "",
+    headers: { host: "a.lambda-url.eu-central-1.on.aws" },
+    requestContext: { http: { method: "GET", path: "/x", sourceIp: "192.0.2.1" } },
+    isBase64Encoded: false,
+  };
+  const context = { awsRequestId: "1", callbackWaitsForEmptyEventLoop: true };
+
+  it("answers with the handler's result, once what it began has ended", async () => {
+    const loading = deferred<string>();
+    await setStale("key", "old");
+    const handler = lambdaHandler(cache, async ({ rawPath }: typeof event, _context: typeof context, view) => {
+      const body = await view.getOrSet("key", () => loading.promise);
+      // Not waited for, as it happens.
+      void view.set("written", "late");
+      return { statusCode: 200, body: `${rawPath} ${body}` };
+    });
+    let answered = false;
+    const answer = handler(event, context).finally(() => {
+      answered = true;
+    });
+    // Several turns, in which it could answer.
+    for (let turn = 0; turn < 20; turn++) await new Promise((resolve) => setImmediate(resolve));
+    expect(answered).toBe(false);
+    loading.resolve("new");
+    const { body } = await answer;
+    expect(body).toMatch(/^\/x (old|new)$/);
+    expect([await cache.get("written"), await cache.get("key")]).toEqual(["late", "new"]);
+  });
+
+  it("keeps one cache for all invocations", async () => {
+    let made = 0;
+    const handler = lambdaHandler(
+      () => {
+        made++;
+        return cache;
+      },
+      async (key: string, _context: unknown, view) => view.getOrSet(key, () => made),
+    );
+    expect(await Promise.all([handler("a", {}), handler("b", {})])).toEqual([1, 1]);
+    expect(factory.closed).toBe(2);
+  });
+});
+
+describe("requestHandler", () => {
+  it("on a server answers at once, while what runs in the background goes on", async () => {
+    const loading = deferred<string>();
+    const began = deferred();
+    await setStale("key", "old");
+    const handler = requestHandler(cache, async (_request, view, { params }: { params: string }) => {
+      const value = await view.getOrSet("key", () => {
+        began.resolve();
+        return loading.promise;
+      });
+      return new Response(`${params} ${value}`);
+    });
+    const response = await handler(new Request("http://a/"), { params: "p" });
+    expect(await response.text()).toBe("p old");
+    await began.promise;
+    loading.resolve("new");
+  });
+
+  it("on Vercel hands the rest to waitUntil, which reads the platform's own request context", async () => {
+    const { waitUntil: platform, works } = waits();
+    const key = Symbol.for("@vercel/request-context");
+    const host = globalThis as { [key]?: { get(): { waitUntil: WaitUntil } } };
+    host[key] = { get: () => ({ waitUntil: platform }) };
+    try {
+      const waitUntil: WaitUntil = (work) => host[key]?.get().waitUntil(work);
+      const GET = requestHandler(cache, async (_request, view) => Response.json(await view.getOrSet("a", () => 1)), {
+        waitUntil,
+      });
+      expect(await (await GET(new Request("http://a/"))).json()).toBe(1);
+      expect(works.length).toBeGreaterThan(0);
+      await Promise.all(works);
+      expect(factory.closed).toBe(1);
+    } finally {
+      delete host[key];
+    }
+  });
+});
