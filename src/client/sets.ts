@@ -8,6 +8,8 @@ import { decodeAll, decodeOne, encodeAll } from "./members.js";
 import { sameSlot } from "./refusals.js";
 
 const READ: SendOptions = { idempotent: true };
+/** A cursor is good on one server only, and reads may go to any: what is atomic goes to the primary. */
+const WALK: SendOptions = { idempotent: true, atomic: true };
 
 export interface SetPage {
   /** Where to go on; `"0"` when the walk is over. */
@@ -96,7 +98,7 @@ export class SetCommands {
   async scan(key: string, cursor: string, match: string | undefined, count: number): Promise<SetPage> {
     const command: [string, ...string[]] = ["SSCAN", key, cursor, "COUNT", String(count)];
     if (match !== undefined) command.push("MATCH", match);
-    const reply = throwIfError(await this.#one(command, READ));
+    const reply = throwIfError(await this.#one(command, WALK));
     const [next, members = null] = Array.isArray(reply) ? reply : [];
     return {
       cursor: next instanceof Uint8Array ? toText(next) : "0",

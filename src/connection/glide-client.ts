@@ -105,7 +105,7 @@ async function open(settings: GlideSettings, create: (module: Module) => Promise
     throw new GlideMissingError("valkey-glide can't be loaded on this platform; use iovalkey()", { cause });
   }
   try {
-    return new GlideConnection(module, await create(module), settings.name);
+    return new GlideConnection(module, await create(module), settings);
   } catch (cause) {
     const message = cause instanceof Error ? cause.message : String(cause);
     throw new ConnectionError(
@@ -168,16 +168,16 @@ class GlideConnection implements Connection {
   readonly #name: string;
   readonly #bytes: Glide.DecoderOption;
   readonly #scripts = new ScriptRunner((commands, options) => this.send(commands, options));
-  /** None in a cluster: its nodes would wait for each other. */
+  /** None in a cluster, whose nodes would wait for each other, nor where reads go to replicas, as batches never do. */
   readonly #bunch: Bunch | undefined;
   /** How replies are decoded where text is wanted; bytes once the server is found to hold what is no text. */
   #text: Glide.DecoderOption;
 
-  constructor(module: Module, client: Client, name: string) {
+  constructor(module: Module, client: Client, { name, readFrom }: GlideSettings) {
     this.#module = module;
     this.#client = client;
     this.#name = name;
-    const alone = client instanceof module.GlideClient;
+    const alone = client instanceof module.GlideClient && readFrom === "primary";
     this.#bunch = alone ? new Bunch((commands, text) => this.#flight(commands, text, false)) : undefined;
     this.#bytes = { decoder: module.Decoder.Bytes };
     this.#text = { decoder: module.Decoder.String };
@@ -199,7 +199,7 @@ class GlideConnection implements Connection {
         ? await this.#single(first, decoder)
         : await this.#batch(commands, atomic, decoder);
     } catch (error) {
-      if (!isDecodingError(error)) throw error;
+      if (decoder === this.#bytes || !isDecodingError(error)) throw error;
       // Not all of it is text. Who asks for text says that the flight may be repeated.
       this.#text = this.#bytes;
       return this.#flight(commands, false, atomic);
@@ -259,7 +259,8 @@ class GlideConnection implements Connection {
       }
       return;
     }
-    yield* scanServer((command) => this.#single(command, this.#bytes), match, count);
+    // In a batch, which goes to the primary: a cursor is good on one server only, and reads may go to any.
+    yield* scanServer((command) => this.#batch([command], false, this.#bytes), match, count);
   }
 
   status(): ConnectionStatus {

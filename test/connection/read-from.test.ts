@@ -4,9 +4,9 @@ import { command } from "../support/command.js";
 import { startValkey, type ValkeyServer } from "../support/servers.js";
 import { until } from "../support/wait.js";
 
-describe("a primary and its replica", () => {
+describe("a primary and its replicas", () => {
   let primary: ValkeyServer;
-  let replica: ValkeyServer;
+  let replicas: readonly ValkeyServer[] = [];
 
   beforeAll(async () => {
     primary = await startValkey({ args: ["--repl-diskless-sync-delay", "0"] });
@@ -48,6 +48,19 @@ describe("a primary and its replica", () => {
     const reads = await countReads({ readFrom: "allNodes" });
     expect(reads.primary + reads.replica).toBe(20);
     expect(reads.replica).toBeGreaterThan(0);
+  });
+
+  it.each(["preferReplica", "allNodes"] as const)("are walked as a whole under %s, as cursors are not mixed", async (readFrom) => {
+    await using cache = open({ readFrom, keyPrefix: readFrom });
+    const keys = Array.from({ length: 2_000 }, (_, i) => `key ${i}`);
+    await cache.setMany(keys.map((key) => [key, 1] as const));
+    await cache.sadd("set", keys);
+    const members = new Set<unknown>();
+    for await (const member of cache.sscanIter("set", { scanCount: 50 })) members.add(member);
+    expect(members.size).toBe(2_000);
+    expect(await cache.keys("key *", { scanCount: 50 })).toHaveLength(2_000);
+    expect(await cache.deletePattern("key *", { scanCount: 50 })).toBe(2_000);
+    expect(await cache.clear()).toBe(1);
   });
 
   it("take every write at the primary, also when the replica is preferred for reads", async () => {

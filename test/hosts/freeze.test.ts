@@ -3,7 +3,7 @@ import { once } from "node:events";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { pathToFileURL } from "node:url";
-import { beforeAll, describe, expect, it, onTestFinished } from "vitest";
+import { beforeAll, describe, expect, it } from "vitest";
 import { command } from "../support/command.js";
 import { bin, build, root } from "../support/project.js";
 import { startProxy, type TcpProxy } from "../support/proxy.js";
@@ -50,7 +50,7 @@ interface Told {
   readonly ms: number;
 }
 
-class Frozen {
+class Frozen implements Disposable {
   readonly #child: ChildProcess;
   readonly #lines: AsyncIterator<string>;
 
@@ -60,7 +60,6 @@ class Frozen {
     const { stdout } = this.#child;
     if (!stdout) throw new Error("the process has no standard output");
     this.#lines = createInterface({ input: stdout })[Symbol.asyncIterator]();
-    onTestFinished(() => void this.#child.kill("SIGKILL"));
   }
 
   async ask(task: "warm" | "get" | "getOrSet"): Promise<Told> {
@@ -72,6 +71,10 @@ class Frozen {
     this.#child.kill("SIGSTOP");
     await Promise.all([work(), new Promise((resolve) => setTimeout(resolve, FROZEN_MS))]);
     this.#child.kill("SIGCONT");
+  }
+
+  [Symbol.dispose](): void {
+    this.#child.kill("SIGKILL");
   }
 
   /** It ends by itself, with nothing left that would keep it. */
@@ -102,7 +105,7 @@ describe.each(["glide", "iovalkey"])("a process that was frozen, over %s", (tran
     it.concurrent.each(["get", "getOrSet"] as const)("answers %s within two seconds", async (task) => {
       await using server = await startValkey();
       await using proxy = await startProxy(server);
-      const frozen = new Frozen(proxy.url, transport);
+      using frozen = new Frozen(proxy.url, transport);
       expect(await frozen.ask("warm")).toMatchObject({ result: "value" });
       await frozen.during(() => MEANWHILE[what]?.({ server, proxy }) ?? Promise.reject(new Error(what)));
       const { result, ms } = await frozen.ask(task);

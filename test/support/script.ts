@@ -17,10 +17,18 @@ const SOURCES = `data:text/javascript,
 const FLAGS = ["--experimental-transform-types", "--disable-warning=ExperimentalWarning", "--import", SOURCES];
 const INDEX = JSON.stringify(new URL("../../src/index.ts", import.meta.url));
 
-/** Runs a module in a Node process of its own, with the package's exports as `lib`, until it ends by itself or time is up. */
-export async function runScript(source: string, timeoutMs = 10_000): Promise<ScriptEnd> {
+/**
+ * Runs a module in a Node process of its own, with the package's exports as `lib`, until it ends by itself or time is up.
+ * @param launcher a program, and its arguments, that runs the program that comes after them
+ */
+export async function runScript(
+  source: string,
+  timeoutMs = 10_000,
+  launcher: readonly string[] = [],
+): Promise<ScriptEnd> {
   const module = `const lib = await import(${INDEX});\n${source}`;
-  const child = spawn(process.execPath, [...FLAGS, "--input-type=module", "--eval", module]);
+  const [program = "", ...args] = [...launcher, process.execPath, ...FLAGS, "--input-type=module", "--eval", module];
+  const child = spawn(program, args);
   const output = { stdout: "", stderr: "" };
   for (const stream of ["stdout", "stderr"] as const) {
     child[stream].setEncoding("utf8").on("data", (text: string) => {

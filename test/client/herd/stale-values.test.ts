@@ -137,9 +137,9 @@ describe("an early refresh", () => {
   it("comes the sooner the longer a load takes and the nearer the expiry is", async () => {
     const cache = await loaded({});
     const loader = vi.fn(() => "new");
-    // A chance of one in e³: three times the load's second before expiry.
-    const random = vi.spyOn(Math, "random").mockReturnValue(Math.exp(-3));
-    await pass(6_900);
+    // A chance of one in √e: half of the load's second before expiry.
+    const random = vi.spyOn(Math, "random").mockReturnValue(Math.exp(-0.5));
+    await pass(9_400);
     expect(await cache.getOrSet("a", loader)).toBe("old");
     expect(loader).not.toHaveBeenCalled();
     await pass(100);
@@ -148,6 +148,29 @@ describe("an early refresh", () => {
     expect(loader).toHaveBeenCalledTimes(1);
     random.mockReturnValue(0.999);
     expect(await cache.getOrSet("a", loader)).toBe("new");
+  });
+
+  it("never comes earlier than the load would be over by the expiry, whatever is drawn", async () => {
+    const cache = await loaded({});
+    vi.spyOn(Math, "random").mockReturnValue(0);
+    const loader = vi.fn(() => "new");
+    await pass(8_999);
+    expect(await cache.getOrSet("a", loader)).toBe("old");
+    expect(loader).not.toHaveBeenCalled();
+  });
+
+  it("never comes before the last tenth of an entry's life, however long its load took", async () => {
+    const cache = fleet({})();
+    const slow = slowLoader<string>();
+    const given = cache.getOrSet("a", slow, { ttl: 10 });
+    await pass(9_000);
+    slow.resolve("old");
+    await given;
+    vi.spyOn(Math, "random").mockReturnValue(0);
+    const loader = vi.fn(() => "new");
+    await pass(8_999);
+    expect(await cache.getOrSet("a", loader)).toBe("old");
+    expect(loader).not.toHaveBeenCalled();
   });
 
   it("never comes with a beta of 0", async () => {
@@ -164,13 +187,14 @@ describe("an early refresh", () => {
     const cache = await loaded({ onError });
     vi.spyOn(Math, "random").mockReturnValue(0);
     const loader = vi.fn(() => Promise.reject(new Error("broken")));
+    await pass(9_100);
     for (let i = 0; i < 3; i++) {
       expect(await cache.getOrSet("a", loader)).toBe("old");
-      await pass(1_000);
+      await pass(100);
     }
     expect(loader).toHaveBeenCalledTimes(1);
     expect(onError).toHaveBeenCalledTimes(1);
-    expect(await cache.ttl("a")).toBe(7);
+    expect(await cache.ttl("a")).toBe(0.6);
   });
 });
 

@@ -1,0 +1,28 @@
+import type { Command } from "../../../src/core/command.js";
+import type { Connection, ConnectionFactory } from "../../../src/core/connection.js";
+
+/** A factory as given, and the flights that its connections were asked for: the names of the commands in each. */
+export function counting(factory: ConnectionFactory): { factory: ConnectionFactory; flights: string[][] } {
+  const flights: string[][] = [];
+  const watch = (connection: Connection): Connection => ({
+    send: (commands, options) => {
+      flights.push(commands.map(([name]: Command) => name));
+      return connection.send(commands, options);
+    },
+    script: (script, keys, args, options) => {
+      flights.push([script.name]);
+      return connection.script(script, keys, args, options);
+    },
+    scan: (options) => connection.scan(options),
+    status: () => connection.status(),
+    close: () => connection.close(),
+    [Symbol.asyncDispose]: () => connection.close(),
+  });
+  return {
+    factory: {
+      shares: factory.shares,
+      connect: (location, invocation) => watch(factory.connect(location, invocation)),
+    },
+    flights,
+  };
+}
