@@ -1,7 +1,8 @@
 // @ts-check
 // iovalkey for Workers: as it is, without its parts for clusters, sentinels, scan streams and automatic pipelines, its
 // table of all commands and its debug log, which this library doesn't use and a Worker's bundle would carry; and with short forms of
-// three small helpers. NOTICE.md names whose work it is.
+// three small helpers. Its NOTICE.md says whose work it is, in their licences' own words.
+import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { builtinModules, createRequire, isBuiltin } from "node:module";
 import { join } from "node:path";
 
@@ -43,8 +44,11 @@ const ENTRY = `
   export const AbstractConnector = connector.default;
 `;
 
+/** Whose work is in it. */
+const AUTHORS = ["iovalkey", "redis-parser", "redis-errors", "standard-as-callback"];
+
 /**
- * Writes `vendor/iovalkey.js`.
+ * Writes `vendor/iovalkey.js`, and the licences of what is in it.
  * @param {string} target
  * @param {string} root
  */
@@ -61,6 +65,18 @@ export async function buildVendor(target, root) {
   });
   await bundle.write({ file: join(target, "vendor", "iovalkey.js"), format: "esm", minify: true });
   await bundle.close();
+  writeFileSync(join(target, "vendor", "NOTICE.md"), AUTHORS.map((name) => licence(root, name)).join("\n"));
+}
+
+/**
+ * @param {string} root
+ * @param {string} name of a package
+ */
+function licence(root, name) {
+  const folder = join(root, "node_modules", name);
+  const file = readdirSync(folder).find((one) => /^licen[cs]e/i.test(one));
+  if (!file) throw new Error(`${name} has no licence to pass on; see whether it is installed`);
+  return `# ${name}\n\n${readFileSync(join(folder, file), "utf8").trim()}\n`;
 }
 
 /**

@@ -1,11 +1,13 @@
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, it } from "vitest";
 import { command } from "../support/command.js";
 import { output } from "../support/project.js";
+import { relay } from "../support/relay.js";
 import { runScript } from "../support/script.js";
-import { startValkey } from "../support/servers.js";
+import { startValkey, type ValkeyServer } from "../support/servers.js";
 import { until } from "../support/wait.js";
 import { keepFigures } from "./figures.js";
 
@@ -33,6 +35,16 @@ const USER = (location: string) => `
   console.log(JSON.stringify(told));
 `;
 
+/** Takes connections on an address of this machine, for a server. */
+async function answerAt(address: string, port: number, server: ValkeyServer): Promise<AsyncDisposable> {
+  const faults = { paused: false, delayMs: 0, throttled: false };
+  const listener = createServer({ allowHalfOpen: true }, (client) =>
+    relay(client, { host: server.host, port: server.port, faults, onClientTurn: () => {} }),
+  );
+  await new Promise<void>((resolve, reject) => listener.once("error", reject).listen(port, address, resolve));
+  return listener;
+}
+
 /** Processes of their own may have names of their own, where the system lets users have name spaces. */
 const canRename = await output("unshare", ["-rm", "true"]).then(
   () => true,
@@ -51,8 +63,8 @@ it.skipIf(!canRename)("a name that gets another address is looked up again", asy
   const running = runScript(USER(`valkey://cache.test:${old.port}`), 20_000, launcher);
   await until(async () => (await command(old.port, ["EXISTS", ":1:seen"])) === 1, { what: "the cache to be used" });
   await old.kill("SIGKILL");
-  // The same port of another of this machine's own addresses, beside the one that tests look at.
-  stack.use(await startValkey({ args: ["--port", String(old.port), "--bind", "127.0.0.2"], answersAt: "127.0.0.2" }));
+  const next = stack.use(await startValkey());
+  stack.use(await answerAt("127.0.0.2", old.port, next));
   await point("127.0.0.2");
   const healedMs = Date.now();
   const { stdout, stderr } = await running;

@@ -85,7 +85,12 @@ const inCluster = (
   async prepare(stack) {
     const cluster = stack.use(await startCluster({ replicas }));
     const cache = createCache({ location: cluster.url, connectionFactory: glideCluster(TIMES) });
-    return { cache: stack.use(cache), load: load ?? {}, deadlineMs: DEADLINE_MS, harm: (healed) => harm(cluster, healed) };
+    return {
+      cache: stack.use(cache),
+      load: load ?? {},
+      deadlineMs: DEADLINE_MS,
+      harm: (healed) => harm(cluster, healed),
+    };
   },
 });
 
@@ -100,11 +105,15 @@ export const clusterCrash = inCluster(
   },
 );
 
-export const slotsMove: Fault = inCluster("a cluster: 200 slots move to another node", { replicas: 0 }, async ({ nodes }, healed) => {
-  const [from, to, other] = nodes as [ValkeyServer, ValkeyServer, ValkeyServer];
-  for (let slot = 0; slot < 200; slot++) await moveSlot(slot, from, to, other);
-  healed();
-});
+export const slotsMove: Fault = inCluster(
+  "a cluster: 200 slots move to another node",
+  { replicas: 0 },
+  async ({ nodes }, healed) => {
+    const [from, to, other] = nodes as [ValkeyServer, ValkeyServer, ValkeyServer];
+    for (let slot = 0; slot < 200; slot++) await moveSlot(slot, from, to, other);
+    healed();
+  },
+);
 
 async function moveSlot(slot: number, from: ValkeyServer, to: ValkeyServer, other: ValkeyServer): Promise<void> {
   const [source, target] = await Promise.all([from, to].map(({ port }) => command(port, ["CLUSTER", "MYID"])));

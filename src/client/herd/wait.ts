@@ -29,7 +29,8 @@ export class Wait {
     const leftMs = this.#limitMs - elapsedMs;
     if (leftMs <= 0) return false;
     const evenMs = Math.min(LONGEST_MS, Math.max(FIRST_MS, elapsedMs * PART));
-    const ms = Math.min(leftMs, evenMs * (0.5 + this.#clock.random() / 2));
+    // Whole milliseconds, as timers have no others.
+    const ms = Math.ceil(Math.min(leftMs, evenMs * (0.5 + this.#clock.random() / 2)));
     await this.#clock.sleep(ms, signal);
     signal.throwIfAborted();
     this.#sleptMs += ms;

@@ -80,8 +80,8 @@ describe("what a cache tells of the herd", () => {
     await cache.getOrSet("a", () => 2);
     await pass(0);
     await cache.getOrSet("a", () => 3);
-    expect(seen).toEqual([
-      ["stale", "a"],
+    expect(seen.slice(0, 2)).toEqual(expect.arrayContaining([["stale", "a"]]));
+    expect(seen.filter(([name]) => name !== "stale")).toEqual([
       ["claim", "a", { won: true }],
       ["load", "a", { durationMs: 0, failed: false }],
       ["hit", "a"],
@@ -115,10 +115,11 @@ describe("what a cache tells of the herd", () => {
     const open = fleet();
     const [here, there] = [open(), open()];
     const first = slowLoader<number>();
-    const given = here.getOrSet("a", first);
+    const given = here.getOrSet("a", first, { ttl: 10 });
     await pass(1_000);
     first.resolve(1);
     await given;
+    await pass(9_500);
     vi.spyOn(Math, "random").mockReturnValue(0);
     const seen = [told(here), told(there)];
     const second = slowLoader<number>();

@@ -175,6 +175,7 @@ describe("getOrSetMany under the herd client", () => {
     await pass(1_000);
     slow.resolve();
     await given;
+    await pass(9_500);
     vi.spyOn(Math, "random").mockReturnValue(0);
     expect(await cache.getOrSetMany(["a"], () => ({ a: "new" }))).toEqual(map({ a: "A" }));
     await pass(0);
