@@ -109,7 +109,7 @@ async function open(settings: GlideSettings, create: (module: Module) => Promise
   } catch (cause) {
     const message = cause instanceof Error ? cause.message : String(cause);
     throw new ConnectionError(
-      `${settings.name} could not be reached: ${message}; see whether it runs, and the location`,
+      `${settings.name} could not be reached: ${message.replaceAll("\n", "")}; see whether it runs, and the location`,
       { cause },
     );
   }

@@ -1,9 +1,9 @@
 import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import type { Measured } from "./fault.js";
+import type { Figures } from "./fault.js";
 
 /** Writes what was measured where `npm run faults` collects it; elsewhere nobody asks for it. */
-export async function keepFigures({ load: _load, ...figures }: Measured): Promise<void> {
+export async function keepFigures(figures: Figures): Promise<void> {
   const folder = process.env.FAULT_FIGURES;
   if (!folder) return;
   await mkdir(folder, { recursive: true });
