@@ -1,3 +1,4 @@
+import type { ColdStartCase } from "./cold-start.ts";
 import type { Environment } from "./harness/results.ts";
 import { count, type Table } from "./harness/table.ts";
 import type { HerdCase } from "./herd.ts";
@@ -28,6 +29,13 @@ export function loadTable({ cases }: Result<LoadCase>): Table {
   return {
     columns: ["program", "import, ms", "process beyond an empty one, ms"],
     rows: cases.map(({ name, importMs, processMs }) => [name, importMs.toFixed(1), processMs.toFixed(1)]),
+  };
+}
+
+export function coldStartTable({ cases }: Result<ColdStartCase>): Table {
+  return {
+    columns: ["program", "process, ms", "ratio"],
+    rows: cases.map(({ name, processMs, ratio }) => [name, processMs.toFixed(0), ratio.toFixed(2)]),
   };
 }
 

@@ -24,9 +24,9 @@ describe("commands of one turn", () => {
 
   it("are sent one by one when they are few", async () => {
     const { sent, bunched } = bunch();
-    const replies = await Promise.all(gets(5).map((command) => bunched.send(command, true)));
-    expect(replies).toEqual([["key 0"], ["key 1"], ["key 2"], ["key 3"], ["key 4"]]);
-    expect(sizes(sent)).toEqual([1, 1, 1, 1, 1]);
+    const replies = await Promise.all(gets(2).map((command) => bunched.send(command, true)));
+    expect(replies).toEqual([["key 0"], ["key 1"]]);
+    expect(sizes(sent)).toEqual([1, 1]);
   });
 
   it("are several messages when they are very many", async () => {

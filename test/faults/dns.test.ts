@@ -81,5 +81,5 @@ it.skipIf(!canRename)("a name that gets another address is looked up again", asy
   expect(told.longestMs).toBeLessThan(DEADLINE_MS + 400);
   expect(recoveryMs).toBeLessThan(2_000);
   const name = "a server's name gets another address, and the old server is killed";
-  await keepFigures({ name, deadlineMs: DEADLINE_MS, recoveryMs, wrong: 0, unhandled: 0, ...told });
+  await keepFigures(name, { name, deadlineMs: DEADLINE_MS, recoveryMs, wrong: 0, unhandled: 0, ...told });
 });

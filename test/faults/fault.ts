@@ -1,8 +1,7 @@
 import { setTimeout as pause } from "node:timers/promises";
-import { setFlagsFromString } from "node:v8";
-import { runInNewContext } from "node:vm";
 import type { Cache } from "../../src/cache/cache.js";
 import { until } from "../support/wait.js";
+import { collectedHeap } from "./heap.js";
 import { Load, type LoadOptions } from "./load.js";
 
 /** What is done to servers or to the way there, and what for users came of it. */
@@ -52,7 +51,7 @@ export async function measure(fault: Fault): Promise<Measured> {
   stack.defer(() => void process.off("unhandledRejection", onUnhandled));
   const { cache, deadlineMs, harm, load: options } = await fault.prepare(stack);
   await cache.set("warm", 1);
-  const heapBefore = heap();
+  const heapBefore = collectedHeap();
   const load = new Load(cache, options);
   await pause(WARM_MS);
   let healedMs = Number.POSITIVE_INFINITY;
@@ -70,7 +69,7 @@ export async function measure(fault: Fault): Promise<Measured> {
     wrong: load.wrong.length,
     recoveryMs: load.recoveredAfterMs(healedMs),
     heapBefore,
-    heapAfter: heap(),
+    heapAfter: collectedHeap(),
     unhandled,
   };
   return { name: fault.name, ...figures, load };
@@ -79,13 +78,4 @@ export async function measure(fault: Fault): Promise<Measured> {
 function isQuiet({ failures }: Load, healedMs: number): boolean {
   const lastMs = Math.max(healedMs, failures.at(-1)?.endMs ?? 0);
   return performance.now() - lastMs > QUIET_MS;
-}
-
-setFlagsFromString("--expose-gc");
-const collect = runInNewContext("gc") as () => void;
-
-/** What is in use, in MiB. */
-function heap(): number {
-  collect();
-  return process.memoryUsage().heapUsed / 2 ** 20;
 }

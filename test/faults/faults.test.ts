@@ -35,8 +35,8 @@ describe("only what is refused fails", () => {
   ])("$fault.name", async ({ fault, methods, code }) => {
     const { load } = await survive(fault);
     expect(load.failures.length).toBeGreaterThan(0);
-    for (const { method, error } of load.failures) {
-      expect(methods).toContain(method);
+    for (const { step, error } of load.failures) {
+      expect(methods).toContain(step);
       expect(error).toMatch(new RegExp(`^ReplyError: ${code} `));
     }
   });

@@ -1,15 +1,11 @@
 import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import type { Figures } from "./fault.js";
 
 /** Writes what was measured where `npm run faults` collects it; elsewhere nobody asks for it. */
-export async function keepFigures(figures: Figures): Promise<void> {
+export async function keepFigures(name: string, figures: object): Promise<void> {
   const folder = process.env.FAULT_FIGURES;
   if (!folder) return;
   await mkdir(folder, { recursive: true });
-  const file = `${figures.name.replaceAll(/\W+/g, "-")}.json`;
-  await writeFile(
-    join(folder, file),
-    JSON.stringify({ order: performance.timeOrigin + performance.now(), ...figures }),
-  );
+  const order = performance.timeOrigin + performance.now();
+  await writeFile(join(folder, `${name.replaceAll(/\W+/g, "-")}.json`), JSON.stringify({ order, ...figures }));
 }

@@ -11,7 +11,7 @@ const RECOVERY_MS = 2_000;
 export async function survive(fault: Fault): Promise<Measured> {
   const measured = await measure(fault);
   const { load, ...figures } = measured;
-  await keepFigures(figures);
+  await keepFigures(figures.name, figures);
   const { deadlineMs, longestMs, recoveryMs, heapBefore, heapAfter, ...counts } = figures;
   expect(load.wrong).toEqual([]);
   expect(counts).toMatchObject({ getOrSetFailed: 0, unhandled: 0 });

@@ -26,6 +26,7 @@ interface Node {
 }
 
 const SLOTS = 16_384;
+const TRIES = 5;
 
 /** Replicas copy at once, and are soon seen to be up to date: nodes name no replica that has heard nothing yet. */
 const SOON = ["--repl-diskless-sync-delay", "0", "--repl-ping-replica-period", "1"];
@@ -51,9 +52,16 @@ export async function startCluster(options: ClusterOptions = {}): Promise<Valkey
 }
 
 async function startNode(args: readonly string[]): Promise<Node> {
-  const busPort = await freePort();
-  const cluster = ["--cluster-enabled", "yes", "--cluster-node-timeout", "2000", "--cluster-port", String(busPort)];
-  return { server: await startValkey({ args: [...cluster, ...SOON, ...args] }), busPort };
+  for (let tries = 1; ; tries += 1) {
+    const busPort = await freePort();
+    const cluster = ["--cluster-enabled", "yes", "--cluster-node-timeout", "2000", "--cluster-port", String(busPort)];
+    try {
+      return { server: await startValkey({ args: [...cluster, ...SOON, ...args] }), busPort };
+    } catch (error) {
+      // Somebody else was faster at this port; another one for clients alone does not help.
+      if (tries === TRIES || !/Address already in use/.test(String(error))) throw error;
+    }
+  }
 }
 
 async function assignSlots(servers: readonly ValkeyServer[]): Promise<void> {

@@ -87,14 +87,14 @@ export const YIELD: Script = script(
 if not head then return 0 end
 if #head < 57 then redis.call('UNLINK', KEYS[1]) return 1 end
 redis.call('SETRANGE', KEYS[1], 29, BLANK .. string.format('%015.0f', now() + ARGV[2]))
-redis.call('PEXPIREAT', KEYS[1], string.sub(head, 5, 19))
+redis.call('PEXPIREAT', KEYS[1], string.format('%.0f', number(string.sub(head, 5, 19))))
 return 1`,
   (call, [key = ""], [token = "", pauseMs = "0"]) => {
     const head = holds(call, key, token);
     if (!head) return 0;
     if (head.length < 57) return call("UNLINK", key);
     call("SETRANGE", key, "29", NO_TOKEN + digits(now(call) + Number(text(pauseMs))));
-    call("PEXPIREAT", key, head.slice(4, 19));
+    call("PEXPIREAT", key, String(Number(head.slice(4, 19))));
     return 1;
   },
 );
@@ -122,7 +122,7 @@ if ARGV[2] ~= '' then
 end
 if ARGV[3] ~= '' then
   local left = ARGV[2] ~= '' and redis.call('PTTL', KEYS[2]) or 0
-  redis.call('SET', KEYS[2], ARGV[3], 'PX', math.max(left, tonumber(ARGV[5])))
+  redis.call('SET', KEYS[2], ARGV[3], 'PX', string.format('%.0f', math.max(left, tonumber(ARGV[5]))))
 elseif KEYS[2] ~= KEYS[3] then atLeast(KEYS[2], ARGV[5]) end
 redis.call('SET', KEYS[3], ARGV[4], 'PX', ARGV[5])
 if KEYS[1] ~= KEYS[2] and KEYS[1] ~= KEYS[3] then redis.call('UNLINK', KEYS[1]) end

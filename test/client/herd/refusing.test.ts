@@ -3,8 +3,10 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it, onTestFinished, vi } from "vitest";
 import type { Cache } from "../../../src/cache/cache.js";
+import type { CacheOptions } from "../../../src/cache/options.js";
 import { ConnectionError, ReplyError } from "../../../src/core/errors.js";
 import { createCache, herd } from "../../../src/index.js";
+import { ownPrefix } from "../../contract/cache/stored.js";
 import { command } from "../../support/command.js";
 import { startValkey, type ValkeyServer } from "../../support/servers.js";
 import { until } from "../../support/wait.js";
@@ -22,10 +24,14 @@ afterAll(async () => {
   await rm(folder, { recursive: true, force: true });
 });
 
-function open(location = server.url, onError: (error: unknown) => void = () => {}): Cache {
-  const cache = createCache({ location, client: herd({ timeout: 60, retryAfter: 0 }), onError });
-  onTestFinished(() => cache.close());
-  return cache;
+/** Opens caches of processes of their own, for one test. */
+function fleet(): (options?: Partial<CacheOptions>) => Cache {
+  const keyPrefix = ownPrefix();
+  return (options) => {
+    const cache = createCache({ location: server.url, client: herd({ retryAfter: 0 }), keyPrefix, ...options });
+    onTestFinished(() => cache.close());
+    return cache;
+  };
 }
 
 /** How a server comes to refuse writes, and what it says then. */
@@ -69,13 +75,13 @@ const REFUSALS: readonly [code: string, refuse: () => Promise<() => Promise<unkn
 describe.each(REFUSALS)("a server that refuses writes with %s", (code, refuse) => {
   it("answers what it has, and has the loader called for what it hasn't", async () => {
     const onError = vi.fn();
-    const cache = open(server.url, onError);
+    const open = fleet();
+    const cache = open({ onError });
     await cache.setMany({ a: "stored", b: "stored" });
     await cache.set("old", "stale", { ttl: "1ms" });
-    await cache.delete("missing");
     const undo = await refuse();
     try {
-      const other = open(server.url, onError);
+      const other = open({ onError });
       const loader = vi.fn(async () => "loaded");
       for (const one of [cache, other]) expect(await one.getOrSet("a", loader)).toBe("stored");
       expect(onError).not.toHaveBeenCalled();
@@ -103,8 +109,9 @@ describe("a user who may not write", () => {
   it("is answered what there is, waits for what others load, and loads for itself what nobody does", async () => {
     await command(server.port, ["ACL", "SETUSER", "reader", "on", ">secret", "~*", "+@read", "+@connection"]);
     const onError = vi.fn();
+    const open = fleet();
     const writer = open();
-    const reader = open(server.url.replace("://", "://reader:secret@"), onError);
+    const reader = open({ username: "reader", password: "secret", onError });
     await writer.set("a", "stored");
     const loader = vi.fn(async () => "loaded");
     expect(await reader.getOrSet("a", loader)).toBe("stored");
@@ -126,7 +133,8 @@ describe("a server that is down", () => {
   it("has each process call the loader once at a time for each key, and answer with that", async () => {
     const own = await startValkey();
     const onError = vi.fn();
-    const caches = [open(own.url, onError), open(own.url.replace("127.0.0.1", "localhost"), onError)];
+    const open = fleet();
+    const caches = [100, 101].map((ms) => open({ location: own.url, commandTimeout: `${ms}ms`, onError }));
     await Promise.all(caches.map((cache) => cache.set("a", "stored")));
     await own.stop();
     const loader = vi.fn(() => new Promise((resolve) => setTimeout(resolve, 50, "loaded")));

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from "vitest";
 import type { Cache } from "../../../src/cache/cache.js";
 import type { CacheOptions } from "../../../src/cache/options.js";
-import { createCache, defaultClient, herd, iovalkey } from "../../../src/index.js";
+import { createCache, defaultClient, glide, herd, iovalkey } from "../../../src/index.js";
 import { ownPrefix } from "../../contract/cache/stored.js";
 import { command } from "../../support/command.js";
 import { startProxy, type TcpProxy } from "../../support/proxy.js";
@@ -21,7 +21,7 @@ afterAll(async () => {
   await server.stop();
 });
 
-function open(options: Partial<CacheOptions> = {}): Cache {
+function open(options: Partial<CacheOptions>): Cache {
   const cache = createCache({ location: proxy.url, keyPrefix: ownPrefix(), client: herd(), ...options });
   onTestFinished(() => cache.close());
   return cache;
@@ -35,12 +35,12 @@ async function trips(work: () => Promise<unknown>): Promise<number> {
 }
 
 describe.each([
-  ["GLIDE", {}],
-  ["iovalkey", { connectionFactory: iovalkey() }],
-] as const)("round trips over %s", (_name, options) => {
+  ["GLIDE", glide],
+  ["iovalkey", iovalkey],
+] as const)("round trips over %s", (_name, transport) => {
   /** A cache that has sent its first command. */
   async function warm(): Promise<Cache> {
-    const cache = open(options);
+    const cache = open({ connectionFactory: transport() });
     await cache.has("anything");
     return cache;
   }
@@ -71,11 +71,11 @@ describe.each([
 
   it("are one from a miss to its loader beyond the handshake, when that is a connection's first command", async () => {
     const handshake = await trips(async () => {
-      const cache = open({ ...options, client: defaultClient(), commandTimeout: 3 });
+      const cache = open({ connectionFactory: transport({ commandTimeout: 3 }), client: defaultClient() });
       await cache.has("anything");
     });
     const loader = slowLoader<number>();
-    const cache = open({ ...options, commandTimeout: 4 });
+    const cache = open({ connectionFactory: transport({ commandTimeout: 4 }) });
     const toLoader = await trips(async () => {
       void cache.getOrSet("a", loader);
       await expect.poll(() => loader.signals.length, { interval: 1 }).toBe(1);

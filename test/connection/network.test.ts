@@ -1,0 +1,94 @@
+import { describe, expect, it } from "vitest";
+import { type CacheOptions, createCache, glideCluster, TimeoutError } from "../../src/index.js";
+import { startCluster } from "../support/cluster.js";
+import { startProxy } from "../support/proxy.js";
+import { startValkey } from "../support/servers.js";
+import { until } from "../support/wait.js";
+import { DEADLINE_MS, end, expectFailedInTime, QUICK, works } from "./in-time.js";
+
+describe("a network", () => {
+  async function through(options: Partial<CacheOptions> = {}) {
+    const server = await startValkey();
+    const proxy = await startProxy({ port: server.port });
+    const cache = createCache({ location: proxy.url, ...QUICK, ...options });
+    await cache.set("a", 1);
+    const stop = async () => {
+      await cache.close();
+      await proxy.close();
+      await server.stop();
+    };
+    return { proxy, cache, [Symbol.asyncDispose]: stop };
+  }
+
+  it("that resets the connection is not noticed by what may be repeated", async () => {
+    await using at = await through();
+    for (let i = 0; i < 3; i++) {
+      at.proxy.reset();
+      expect(await at.cache.get("a")).toBe(1);
+      at.proxy.reset();
+      expect(await at.cache.set("a", 1, { ttl: 50 })).toBe(true);
+      // Repeating a write does not lengthen its lifetime.
+      expect(await at.cache.ttl("a")).toBeLessThanOrEqual(50);
+    }
+  });
+
+  it("that drops all silently fails calls in time, and is dialled anew afterwards", async () => {
+    await using at = await through();
+    at.proxy.pause();
+    for (let i = 0; i < 3; i++) expectFailedInTime(await end(at.cache.get("a")));
+    // What was open is given up: nothing tells that it works again.
+    expect(at.proxy.accepted).toBeGreaterThan(1);
+    at.proxy.resume();
+    await works(at.cache);
+    expect(await at.cache.get("a")).toBe(1);
+  });
+
+  it("that is slower than the deadline fails calls, and one that is faster does not", async () => {
+    await using at = await through();
+    at.proxy.delay(400);
+    expect((await end(at.cache.get("a"))).error).toBeInstanceOf(TimeoutError);
+    at.proxy.delay(20);
+    await works(at.cache);
+    expect(await at.cache.get("a")).toBe(1);
+  });
+
+  it("that passes one byte at a time breaks no reply", async () => {
+    await using at = await through({ commandTimeout: "5s" });
+    at.proxy.throttle();
+    const value = { text: "0123456789".repeat(20) };
+    await at.cache.set("b", value);
+    expect(await at.cache.getMany(["a", "b"])).toEqual(
+      new Map<string, unknown>([
+        ["a", 1],
+        ["b", value],
+      ]),
+    );
+  });
+
+  it("has one connection from this process, however many first commands there are", async () => {
+    await using server = await startValkey();
+    await using proxy = await startProxy({ port: server.port });
+    await using cache = createCache({ location: proxy.url, ...QUICK });
+    expect(proxy.accepted).toBe(0);
+    await Promise.all(Array.from({ length: 50 }, (_, i) => cache.get(`key ${i}`)));
+    expect(proxy.accepted).toBe(1);
+  });
+});
+
+describe("a cluster that loses a node", () => {
+  it("fails each call in time, and serves what can be served", async () => {
+    await using cluster = await startCluster({ args: ["--cluster-require-full-coverage", "no"] });
+    const connectionFactory = glideCluster(QUICK);
+    await using cache = createCache({ location: cluster.url, connectionFactory });
+    const keys = Array.from({ length: 30 }, (_, i) => `key ${i}`);
+    await cache.setMany(keys.map((key) => [key, key] as const));
+    await cluster.nodes[0]?.kill("SIGKILL");
+    const ends = await Promise.all(keys.map((key) => end(cache.get(key))));
+    for (const { ms } of ends) expect(ms).toBeLessThan(DEADLINE_MS);
+    const served = () => Promise.all(keys.map((key) => end(cache.get(key))));
+    await until(async () => (await served()).filter(({ value }) => value !== undefined).length >= 10, {
+      what: "the other nodes to serve",
+      timeoutMs: 10_000,
+    });
+  });
+});

@@ -1,0 +1,174 @@
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import {
+  type CacheOptions,
+  ConfigurationError,
+  ConnectionError,
+  createCache,
+  glide,
+  glideCluster,
+  iovalkey,
+} from "../../src/index.js";
+import { certificate, tlsArguments } from "../support/certificates.js";
+import { startCluster } from "../support/cluster.js";
+import { command } from "../support/command.js";
+import { freePort } from "../support/ports.js";
+import { startValkey, type ValkeyServer } from "../support/servers.js";
+import { until } from "../support/wait.js";
+
+const works = async (options: CacheOptions) => {
+  await using cache = createCache(options);
+  await cache.set("a", { b: 1 });
+  expect(await cache.get("a")).toEqual({ b: 1 });
+};
+
+describe("TLS", () => {
+  let server: ValkeyServer;
+  let strict: ValkeyServer;
+  let location: string;
+  let strictLocation: string;
+  beforeAll(async () => {
+    const [port, strictPort] = [await freePort(), await freePort()];
+    server = await startValkey({ args: tlsArguments(port) });
+    strict = await startValkey({ args: tlsArguments(strictPort, "yes") });
+    location = `valkeys://localhost:${port}`;
+    strictLocation = `rediss://localhost:${strictPort}`;
+  });
+  afterAll(() => Promise.all([server?.stop(), strict?.stop()]));
+
+  it("trusts the authority that it is given, over either transport", async () => {
+    const tls = { ca: certificate("ca.pem") };
+    await works({ location, tls });
+    await works({ location, connectionFactory: iovalkey({ tls }) });
+  });
+
+  it("trusts nobody else, and says so", async () => {
+    for (const connectionFactory of [glide(), iovalkey()]) {
+      await using cache = createCache({ location, connectionFactory });
+      const error: unknown = await cache.get("a").catch((cause: unknown) => cause);
+      expect(error).toBeInstanceOf(ConnectionError);
+      expect(String(error)).toMatch(/certificate/i);
+    }
+  });
+
+  it("trusts everybody when told to", async () => {
+    await works({ location, tls: { insecure: true } });
+    await works({ location, connectionFactory: iovalkey({ tls: { insecure: true } }) });
+  });
+
+  it("shows a certificate of its own, for which iovalkey is chosen by itself", async () => {
+    const tls = { ca: certificate("ca.pem"), cert: certificate("client.pem"), key: certificate("client.key") };
+    await works({ location: strictLocation, tls });
+  });
+
+  it("is a clear error where GLIDE would have to show a certificate", () => {
+    const tls = { cert: certificate("client.pem"), key: certificate("client.key") };
+    const make = () => createCache({ location: strictLocation, connectionFactory: glide({ tls }) });
+    expect(make).toThrow(ConfigurationError);
+    expect(make).toThrow(/client certificate.*iovalkey\(\)/);
+  });
+});
+
+it("logs in as an ACL user, who is told what it may not do", async () => {
+  await using server = await startValkey();
+  await command(server.port, ["ACL", "SETUSER", "reader", "on", ">secret", "~*", "+@read", "+ping"]);
+  for (const make of [glide, iovalkey]) {
+    const connectionFactory = make({ username: "reader", password: "secret" });
+    await using cache = createCache({ location: server.url, connectionFactory });
+    expect(await cache.get("a")).toBeUndefined();
+    await expect(cache.set("a", 1)).rejects.toMatchObject({ name: "ReplyError", code: "NOPERM" });
+    expect((await cache.health()).state).toBe("closed");
+  }
+});
+
+it.each([2, 3])("speaks RESP%i when the location says so", async (protocol) => {
+  await using server = await startValkey();
+  await using cache = createCache({ location: `${server.url}?protocol=${protocol}` });
+  await cache.get("a");
+  expect(String(await command(server.port, ["CLIENT", "LIST"]))).toMatch(
+    new RegExp(`lib-name=GlideJS.* resp=${protocol}|resp=${protocol} lib-name=GlideJS`),
+  );
+});
+
+describe("replicas", () => {
+  const calls = async (port: number) => {
+    const stats = String(await command(port, ["INFO", "commandstats"]));
+    return Number(/cmdstat_get:calls=(\d+)/.exec(stats)?.[1] ?? 0);
+  };
+
+  it("answer reads under readFrom, and the primary takes the writes", async () => {
+    const soon = ["--repl-diskless-sync-delay", "0"];
+    await using primary = await startValkey({ args: soon });
+    await using replica = await startValkey({ args: ["--replicaof", `${primary.host} ${primary.port}`] });
+    await using cache = createCache({ location: [primary.url, replica.url], readFrom: "preferReplica" });
+    await cache.set("a", 1);
+    await until(async () => (await cache.get("a")) === 1, { what: "the replica to follow" });
+    const before = await calls(replica.port);
+    for (let i = 0; i < 20; i++) await cache.get("a");
+    expect((await calls(replica.port)) - before).toBe(20);
+    expect(await calls(primary.port)).toBe(0);
+  });
+
+  it("of a cluster answer reads, too", async () => {
+    await using cluster = await startCluster({ replicas: 1 });
+    const connectionFactory = glideCluster({ readFrom: "preferReplica" });
+    await using cache = createCache({ location: cluster.url, connectionFactory });
+    const keys = Array.from({ length: 30 }, (_, i) => `key ${i}`);
+    await cache.setMany(keys.map((key) => [key, 1] as const));
+    const readAll = () => Promise.all(keys.map((key) => cache.get(key)));
+    await until(async () => (await readAll()).every((value) => value === 1), { what: "the replicas to follow" });
+    const replicas = cluster.nodes.slice(3);
+    const count = async () => (await Promise.all(replicas.map(({ port }) => calls(port)))).reduce((a, b) => a + b);
+    const before = await count();
+    await readAll();
+    expect((await count()) - before).toBe(keys.length);
+  });
+});
+
+describe("connections at the server", () => {
+  const opened = async (port: number) => {
+    const info = String(await command(port, ["INFO", "stats"]));
+    return Number(/total_connections_received:(\d+)/.exec(info)?.[1]);
+  };
+  const open = async (port: number) =>
+    String(await command(port, ["CLIENT", "LIST"])).match(/lib-name=GlideJS/g)?.length ?? 0;
+
+  it("are one under 1,000 concurrent first calls, and across 1,000 caches with equal options", async () => {
+    await using server = await startValkey();
+    const caches = Array.from({ length: 1_000 }, () => createCache({ location: server.url }));
+    await Promise.all(caches.map((cache, i) => cache.set(`key ${i}`, i)));
+    const [first] = caches;
+    await Promise.all(Array.from({ length: 1_000 }, (_, i) => first?.get(`key ${i}`)));
+    expect(await open(server.port)).toBe(1);
+    await Promise.all(caches.map((cache) => cache.close()));
+  });
+
+  it("are one after 100 reconnects, and were one more for each", async () => {
+    await using server = await startValkey();
+    await using cache = createCache({ location: server.url });
+    await cache.set("a", 1);
+    const before = await opened(server.port);
+    let asked = 0;
+    for (let i = 0; i < 100; i++) {
+      await command(server.port, ["CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes"]);
+      expect(await cache.get("a")).toBe(1);
+      asked++;
+    }
+    // GLIDE mends the one that it was, while the library dials another: at most two for each loss, and one stays.
+    expect((await opened(server.port)) - before - asked).toBeLessThanOrEqual(200 + 1);
+    await until(async () => (await open(server.port)) === 1, { what: "old connections to end", timeoutMs: 8_000 });
+  });
+
+  it("in a cluster are what the nodes need, however many callers and caches", async () => {
+    await using cluster = await startCluster();
+    const connectionFactory = glideCluster();
+    const make = () => createCache({ location: cluster.url, connectionFactory });
+    const count = async () => (await Promise.all(cluster.nodes.map(({ port }) => open(port)))) as number[];
+    const [alone, ...others] = Array.from({ length: 200 }, make);
+    await alone?.set("a", 1);
+    const needed = await count();
+    await Promise.all(others.map((cache, i) => cache.set(`key ${i}`, i)));
+    expect(await count()).toEqual(needed);
+    expect(Math.max(...needed)).toBeLessThanOrEqual(2);
+    await Promise.all([alone, ...others].map((cache) => cache?.close()));
+  });
+});

@@ -1,0 +1,145 @@
+import type { Cache } from "../../src/cache/cache.js";
+
+/** What every stored value is, so that an answer that belongs elsewhere, or is out of date, shows. */
+interface Versioned {
+  readonly key: string;
+  readonly version: number;
+}
+
+/** One of those who use a cache. It alone writes what is called by its number. */
+export interface Caller {
+  readonly id: number;
+  readonly cache: Cache;
+  /** Of the entry that it writes: the last version that was sent, and the last one that was acknowledged. */
+  version: number;
+  acknowledged: number;
+  /** What its counter was last, while that is known: an addition that failed may have been carried out. */
+  counter: number | undefined;
+  /** Raised whenever what was acknowledged may be gone. */
+  era: number;
+  forget(): void;
+  /** @param found what the cache answered for a key, whose version has to be in these bounds unless it may be gone */
+  check(key: string, found: unknown, least: number, most: number): void;
+  wrong(what: string): void;
+}
+
+export function newCaller(id: number, cache: Cache, mayForget: boolean, wrong: (what: string) => void): Caller {
+  const caller: Caller = {
+    id,
+    cache,
+    version: 0,
+    acknowledged: 0,
+    counter: undefined,
+    era: 0,
+    wrong,
+    forget() {
+      caller.era++;
+      caller.acknowledged = 0;
+      caller.counter = undefined;
+    },
+    check(key, found, least, most) {
+      const lowest = mayForget ? 0 : least;
+      if (found === undefined) {
+        if (lowest > 0) wrong(`${key} is gone`);
+        return;
+      }
+      const { key: own, version } = found as Versioned;
+      if (own !== key) wrong(`${key} has what belongs to ${own}`);
+      if (version > most || version < lowest) wrong(`${key} has version ${version}, not ${lowest} to ${most}`);
+    },
+  };
+  if (mayForget) caller.counter = Number.NaN;
+  return caller;
+}
+
+const ANY = Number.POSITIVE_INFINITY;
+const entry = (id: number) => `load:${id}`;
+const own = ({ id }: Caller) => entry(id);
+
+/** Of versions: no older than what was acknowledged, unless that was forgotten meanwhile. */
+async function read(caller: Caller, key: string, get: () => Promise<unknown>): Promise<void> {
+  const { acknowledged, era } = caller;
+  const found = await get();
+  caller.check(key, found, era === caller.era ? acknowledged : 0, caller.version);
+}
+
+async function write(caller: Caller, put: (value: Versioned) => Promise<unknown>): Promise<void> {
+  const { era } = caller;
+  const value = { key: own(caller), version: ++caller.version };
+  await put(value);
+  if (era === caller.era) caller.acknowledged = value.version;
+}
+
+export const STEPS = {
+  async get(caller: Caller) {
+    const key = own(caller);
+    await read(caller, key, () => caller.cache.get(key));
+  },
+  async set(caller: Caller) {
+    await write(caller, (value) => caller.cache.set(value.key, value));
+  },
+  async getMany(caller: Caller) {
+    const [key, other] = [own(caller), entry(caller.id + 1)];
+    let found = new Map<string, unknown>();
+    await read(caller, key, async () => {
+      found = await caller.cache.getMany([key, other]);
+      return found.get(key);
+    });
+    caller.check(other, found.get(other), 0, ANY);
+  },
+  async mset(caller: Caller) {
+    const key = `{mset:${caller.id}}`;
+    const value = (name: string) => ({ key: `${key}${name}`, version: 1 });
+    await caller.cache.mset({ [`${key}a`]: value("a"), [`${key}b`]: value("b") });
+    const found = await caller.cache.mget([`${key}a`, `${key}b`]);
+    for (const name of ["a", "b"]) caller.check(`${key}${name}`, found.get(`${key}${name}`), 0, 1);
+  },
+  async incr(caller: Caller) {
+    const { counter: before, era } = caller;
+    caller.counter = undefined;
+    const value = Number(await caller.cache.incr(`counter:${caller.id}`, 1, { create: true, ttl: null }));
+    if (era !== caller.era) return;
+    if (before !== undefined && !Number.isNaN(before) && value !== before + 1) {
+      caller.wrong(`counter:${caller.id} was ${before}, and is ${value} after 1 was added`);
+    }
+    caller.counter = Number.isNaN(before) ? Number.NaN : value;
+  },
+  async getOrSet(caller: Caller) {
+    // Shared by some callers, and soon expired.
+    const key = `loaded:${caller.id % 10}:${caller.version % 10}`;
+    const found = await caller.cache.getOrSet(key, () => ({ key, version: 1 }), { ttl: "1s" });
+    if (found === undefined) caller.wrong(`${key} was loaded and is nothing`);
+    caller.check(key, found, 0, 1);
+  },
+  async hash(caller: Caller) {
+    const name = `hash:${caller.id}`;
+    const version = ++caller.version;
+    await caller.cache.hset(name, "field", { key: name, version });
+    caller.check(name, await caller.cache.hget(name, "field"), 0, version);
+  },
+  async members(caller: Caller) {
+    const name = `set:${caller.id}`;
+    await caller.cache.sadd(name, [{ key: name, version: 1 }]);
+    for (const member of await caller.cache.smembers(name)) caller.check(name, member, 0, 1);
+  },
+  async expiry(caller: Caller) {
+    const key = `brief:${caller.id}`;
+    await caller.cache.set(key, { key, version: 1 }, { ttl: 60 });
+    await caller.cache.touch(key, 120);
+    const left = await caller.cache.ttl(key);
+    if (left === null || (left !== undefined && left > 120)) caller.wrong(`${key} stays for ${left} s, not 120`);
+  },
+  async lock(caller: Caller) {
+    const name = `lock:${caller.id % 5}`;
+    const lock = await caller.cache.lock(name, { ttl: "2s" });
+    await lock?.release();
+  },
+  async deletePattern(caller: Caller) {
+    const key = `doomed:${caller.id}:a`;
+    await caller.cache.set(key, { key, version: 1 });
+    await caller.cache.deletePattern(`doomed:${caller.id}:*`);
+    if (await caller.cache.has(key)) caller.wrong(`${key} was deleted, and is there`);
+  },
+} satisfies Readonly<Record<string, (caller: Caller) => Promise<void>>>;
+
+export type StepName = keyof typeof STEPS;
