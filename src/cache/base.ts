@@ -101,6 +101,11 @@ export abstract class CacheBase implements AsyncDisposable {
     return this.close();
   }
 
+  /** For methods that answer without the store, too. @throws {ConnectionError} after `close` */
+  protected checkOpen(): void {
+    if (this.#closing) throw new ConnectionError("the cache was closed; make a new one with createCache()");
+  }
+
   /** @throws TypeError on what is not a key */
   protected made(key: Key, options: KeyOptions): string {
     checkKey(key);

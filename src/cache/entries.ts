@@ -82,6 +82,7 @@ export abstract class Entries extends Lifetimes {
     const made = this.made(key, options);
     if (typeof loader !== "function")
       throw new TypeError(`loader: ${show(loader)} is not a function that gives a value`);
+    this.checkOpen();
     return (await this.client.getOrSet(made, loader, this.#loadOptions(options))) as T;
   }
 
@@ -106,6 +107,7 @@ export abstract class Entries extends Lifetimes {
       const values = given instanceof Map ? given : new Map(Object.entries(given));
       return new Map(wanted.map((made) => [made, values.get(names.get(made) ?? made)]));
     };
+    this.checkOpen();
     if (names.size === 0) return new Map();
     return named<T>(await this.client.getOrSetMany([...names.keys()], load, this.#loadOptions(options)), names);
   }
