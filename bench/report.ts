@@ -1,11 +1,12 @@
 import { readdir, readFile, writeFile } from "node:fs/promises";
 import type { ColdStartCase } from "./cold-start.ts";
+import type { FaultCase } from "./faults.ts";
 import { type Environment, readResult } from "./harness/results.ts";
 import { type Table, toMarkdown } from "./harness/table.ts";
 import type { HerdCase } from "./herd.ts";
 import type { LoadCase } from "./load.ts";
 import type { GridCase } from "./stores/grid.ts";
-import { coldStartTable, gridTable, herdTable, loadTable, type Result } from "./tables.ts";
+import { coldStartTable, faultTable, gridTable, herdTable, loadTable, type Result } from "./tables.ts";
 
 /**
  * Writes the tables of results/*.json into the documents, each between `<!-- bench:NAME -->` and `<!-- /bench -->`.
@@ -20,6 +21,7 @@ const tables: Readonly<Record<string, () => Promise<string | undefined>>> = {
   load: () => written<LoadCase>("load", loadTable),
   "cold-start": () => written<ColdStartCase>("cold-start", coldStartTable),
   herd: () => written<HerdCase>("herd", herdTable),
+  faults: () => written<FaultCase>("faults", faultTable),
   "herd-hit": () => written<GridCase>("herd-hit", (result) => gridTable(atOneKilobyte(result))),
 };
 

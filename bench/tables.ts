@@ -1,4 +1,5 @@
 import type { ColdStartCase } from "./cold-start.ts";
+import type { FaultCase } from "./faults.ts";
 import type { Environment } from "./harness/results.ts";
 import { count, type Table } from "./harness/table.ts";
 import type { HerdCase } from "./herd.ts";
@@ -64,6 +65,37 @@ export function herdTable({ cases }: Result<HerdCase>): Table {
       expiring.p50Ms.toFixed(1),
       expiring.p99Ms.toFixed(1),
       count(expiring.commands),
+    ]),
+  };
+}
+
+export function faultTable({ cases }: Result<FaultCase>): Table {
+  return {
+    columns: [
+      "fault",
+      "deadline, ms",
+      "longest call, ms",
+      "calls",
+      "failed",
+      "of getOrSet",
+      "wrong answers",
+      "recovery, ms",
+      "heap, MiB",
+      "after, MiB",
+      "unhandled",
+    ],
+    rows: cases.map((one) => [
+      one.name,
+      count(one.deadlineMs),
+      count(one.longestMs),
+      count(one.calls),
+      count(one.failed),
+      count(one.getOrSetFailed),
+      count(one.wrong),
+      count(one.recoveryMs),
+      one.heapBefore.toFixed(1),
+      one.heapAfter.toFixed(1),
+      count(one.unhandled),
     ]),
   };
 }

@@ -75,7 +75,7 @@ async function buildScripts(target) {
     codeSplitting: {
       groups: [
         { name: "core", test: /[\\/]src[\\/]core[\\/]/ },
-        { name: "memory", test: /[\\/]src[\\/]connection[\\/]memory[\\/]/ },
+        { name: "memory", test: /[\\/]src[\\/](connection[\\/]memory[\\/]|api[\\/]memory-at)/ },
       ],
     },
     // White space and comments alone: names stay for stack traces, and loading takes an eighth less time.

@@ -26,7 +26,7 @@ export async function startServer(): Promise<Server> {
   return {
     port,
     url: `valkey://${HOST}:${port}`,
-    version: /^(?:valkey|redis)_version:(\S+)/m.exec(info)?.[1] ?? "unknown",
+    version: (/^valkey_version:(\S+)/m.exec(info) ?? /^redis_version:(\S+)/m.exec(info))?.[1] ?? "unknown",
     command: (name, ...rest) => connection.call(name, ...rest),
     async [Symbol.asyncDispose]() {
       connection.disconnect();

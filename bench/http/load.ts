@@ -12,7 +12,7 @@ const HEAD_END = Buffer.from("\r\n\r\n");
  * few steps that the server is what is measured.
  */
 export async function load(port: number, path: string, connections: number, durationMs: number): Promise<Load> {
-  const request = Buffer.from(`GET ${path} HTTP/1.1\r\nHost: 127.0.0.1\r\nAccept: */*\r\n\r\n`);
+  const request = Buffer.from(`GET ${path} HTTP/1.1\r\nHost: 127.0.0.1:${port}\r\nAccept: */*\r\n\r\n`);
   const latencies: number[] = [];
   const startMs = performance.now();
   const endMs = startMs + durationMs;

@@ -5,7 +5,6 @@ import type { Argument, Command, Reply } from "../core/command.js";
 import type { SendOptions } from "../core/connection.js";
 import { DecodeError, throwIfError } from "../core/errors.js";
 import type { Script } from "../core/script.js";
-import { toText } from "../core/text.js";
 import type { ClientContext, DeleteOptions } from "./client.js";
 import type { Coalesced } from "./coalesce.js";
 import { isThere, logicalTtl } from "./entry.js";
@@ -62,7 +61,9 @@ export abstract class KeyCommands {
     const reply = await this.script(INCREMENT, [key], [String(delta), ...args]).catch((error: unknown) => {
       throw notAnInteger(error, key, delta);
     });
-    return reply instanceof Uint8Array || typeof reply === "string" ? decodeNumber(toText(reply)) : undefined;
+    if (typeof reply === "string") return decodeNumber(reply);
+    // No integer of 64 bits is longer; what is none need not be text.
+    return reply instanceof Uint8Array ? decodeNumber(String.fromCharCode(...reply.subarray(0, 32))) : undefined;
   }
 
   async rename(from: string, to: string): Promise<boolean> {

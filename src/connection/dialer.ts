@@ -27,6 +27,8 @@ export interface Line {
   flights: number;
   /** Flights in a row that ran out of time. */
   timeouts: number;
+  /** Flights that ran out of time, one soon after the other, though others between them may not have. */
+  series: { readonly firstMs: number; lastMs: number } | undefined;
   isRetired: boolean;
 }
 
@@ -39,6 +41,8 @@ interface Dialing {
 
 /** A connection that lets so many flights in a row run out of time is taken for dead. */
 const MAX_TIMEOUTS = 2;
+/** How long some flights may run out of time before a transport that has several connections is replaced. */
+const PATIENCE_MS = 2_000;
 /** A server that takes no writes is not dialled again sooner than so long after the last time. */
 const DEMOTION_MS = 1_000;
 
@@ -110,8 +114,23 @@ export class Dialer {
 
   /** A flight failed for a reason of the connection's. */
   suspect(line: Line, error: ConnectionError): void {
-    const isDead = !(error instanceof TimeoutError) || ++line.timeouts >= MAX_TIMEOUTS || this.#wasSilent(line);
-    if (isDead && this.options.redial) this.lose(line);
+    const isTimeout = error instanceof TimeoutError;
+    if (!this.options.redial) {
+      if (isTimeout) this.#suspectPart(line);
+    } else if (!isTimeout || ++line.timeouts >= MAX_TIMEOUTS || this.#wasSilent(line)) this.lose(line);
+  }
+
+  /**
+   * One of the transport's several connections may be dead although others answer, so that no number of timeouts in a row
+   * tells. What goes on for longer than a transport takes to mend itself is not mended by it.
+   */
+  #suspectPart(line: Line): void {
+    const patienceMs = PATIENCE_MS + 2 * this.options.commandTimeoutMs;
+    const { series } = line;
+    const nowMs = this.options.clock.now();
+    if (!series || this.#since(series.lastMs) > patienceMs) line.series = { firstMs: nowMs, lastMs: nowMs };
+    else if (this.#since(series.firstMs) > patienceMs) this.retire(line);
+    else series.lastMs = nowMs;
   }
 
   /** Already before the flight that ran out of time: what went over the network has been forgotten there, as in a freeze. */
@@ -188,7 +207,15 @@ export class Dialer {
       if (this.#closed) throw this.closedError();
       givenUp.throwIfAborted();
       const nowMs = clock.now();
-      const live = { connection, openedMs: nowMs, heardMs: nowMs, flights: 0, timeouts: 0, isRetired: false };
+      const live = {
+        connection,
+        openedMs: nowMs,
+        heardMs: nowMs,
+        flights: 0,
+        timeouts: 0,
+        series: undefined,
+        isRetired: false,
+      };
       this.#wasOpen = true;
       this.#live = live;
       return live;

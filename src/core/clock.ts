@@ -8,6 +8,9 @@ export interface Clock {
   sleep(ms: number, signal?: AbortSignal): Promise<void>;
 }
 
+/** Timers fire at once when they are given more, which is about 25 days. */
+const LONGEST_MS = 2 ** 31 - 1;
+
 /** The host's own time. Looked up on each call, so that fake timers reach it. */
 export const systemClock: Clock = {
   now: () => Date.now(),
@@ -15,7 +18,7 @@ export const systemClock: Clock = {
   sleep: (ms, signal) =>
     new Promise((resolve) => {
       if (signal?.aborted) return resolve();
-      const timer = setTimeout(done, ms);
+      const timer = setTimeout(done, Math.min(ms, LONGEST_MS));
       signal?.addEventListener("abort", done, { once: true });
       function done(): void {
         clearTimeout(timer);

@@ -24,8 +24,6 @@ export class Dispatches {
     const { app } = this.#options;
     if (!app) return undefined;
     const { url } = c.req.raw;
-    const { env } = c;
-    const context = executionContext(c);
     return (fields) => {
       const request = new Request(url, { headers: fields.map(([name, value]) => [name, value]) });
       return new Promise<Response>((resolve, reject) => {
@@ -36,7 +34,7 @@ export class Dispatches {
               cause,
             }),
           );
-        Promise.resolve(app.fetch(request, env, context)).then(unreached, unreached);
+        Promise.resolve(app.fetch(request, c.env, executionContext(c))).then(unreached, unreached);
       });
     };
   }

@@ -213,6 +213,19 @@ describe("a lazy connection", () => {
       expect(dial).toHaveBeenCalledTimes(2);
     });
 
+    it("is replaced after one, when it was silent for long before that, as after a freeze", async () => {
+      const send = vi.fn(async (): Promise<Reply[]> => ["PONG"]);
+      const dead = fakeConnection({ send });
+      const connection = lazy(vi.fn(async () => fakeConnection()).mockResolvedValueOnce(dead));
+      await connection.send(PING);
+      await vi.advanceTimersByTimeAsync(5_000);
+      send.mockReturnValueOnce(hang());
+      await settledAfter(510, connection.send(PING));
+      expect(dead.close).toHaveBeenCalledTimes(1);
+      expect(await connection.send(PING)).toEqual(["PONG"]);
+      expect(send).toHaveBeenCalledTimes(2);
+    });
+
     it("is kept when it answers in between", async () => {
       const send = vi.fn(async (): Promise<Reply[]> => ["PONG"]);
       const dial = vi.fn(async () => fakeConnection({ send }));
@@ -379,6 +392,35 @@ describe("a lazy connection", () => {
       expect(hung.close).toHaveBeenCalledTimes(1);
       await vi.advanceTimersByTimeAsync(100);
       expect(await connection.send(PING)).toEqual(["PONG"]);
+    });
+
+    it("is one of which a part is dead, and others answer, replaced after some seconds", async () => {
+      const part = fakeConnection({
+        send: vi.fn(async (commands) => (commands[0]?.[0] === "DEAD" ? await hang<Reply[]>() : ["PONG"])),
+      });
+      const dial = vi.fn(async () => fakeConnection()).mockResolvedValueOnce(part);
+      const connection = lazy(dial, { redial: false });
+      const startedMs = Date.now();
+      while (dial.mock.calls.length < 2) {
+        await settledAfter(510, connection.send([["DEAD"]]));
+        expect(await connection.send(PING)).toEqual(["PONG"]);
+        expect(Date.now() - startedMs).toBeLessThan(5_000);
+      }
+      expect(Date.now() - startedMs).toBeGreaterThan(3_000);
+      expect(part.close).toHaveBeenCalledTimes(1);
+    });
+
+    it("keeps one that is slow now and then, while others answer", async () => {
+      const send = vi.fn(async (): Promise<Reply[]> => ["PONG"]);
+      const dial = vi.fn(async () => fakeConnection({ send }));
+      const connection = lazy(dial, { redial: false });
+      for (let i = 0; i < 5; i++) {
+        send.mockReturnValueOnce(hang());
+        await settledAfter(510, connection.send(PING));
+        await connection.send(PING);
+        await vi.advanceTimersByTimeAsync(5_000);
+      }
+      expect(dial).toHaveBeenCalledTimes(1);
     });
 
     it("ends a call that dials again when commandTimeout is over", async () => {

@@ -34,7 +34,7 @@ it.each([
   ["in Valkey", () => ({ VALKEY_URL: inject("valkeyUrl") })],
   ["in memory", () => ({})],
 ])("serves the example, its cache %s", async (_, bindings) => {
-  await using worker = await runWorker(script, bindings(), files);
+  await using worker = await runWorker(script, bindings(), { files });
   const first = await worker.fetch("/cities/near?lat=52.52&lng=13.405&n=1");
   expect(first.status).toBe(200);
   expect(JSON.parse(first.text)).toMatchObject({ results: [{ country: "DE" }] });

@@ -13,7 +13,7 @@ it(
     const soaked = await soak(SECONDS);
     await keepFigures("soak", soaked);
     expect(soaked.wrong).toEqual([]);
-  expect(soaked.strange).toEqual([]);
+    expect(soaked.strange).toEqual([]);
     expect(soaked).toMatchObject({ getOrSetFailed: 0, unhandled: 0 });
     expect(soaked.connections).toBeLessThanOrEqual(1);
     expect(soaked.longestMs).toBeLessThan(LONGEST_MS);

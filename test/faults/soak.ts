@@ -61,7 +61,9 @@ export async function soak(seconds: number, random: () => number = Math.random):
   await load.stop();
   const { calls, wrong, longestMs } = load;
   const failed = load.failures.length;
-  const strange = load.failures.map(({ error }) => error).filter((error) => !/^(Connection|Timeout)Error: /.test(error));
+  const strange = load.failures
+    .map(({ error }) => error)
+    .filter((error) => !/^(Connection|Timeout)Error: /.test(error));
   const getOrSetFailed = load.failuresOf("getOrSet").length;
   const connections = await settledConnections(server, proxy);
   return { seconds, calls, faults, failed, strange, getOrSetFailed, wrong, longestMs, heap, connections, unhandled };

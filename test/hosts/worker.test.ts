@@ -13,7 +13,7 @@ import { bundleWorker, runWorker } from "../support/worker.js";
 const MAX_BYTES = 45_000;
 
 describe("a Worker with the packed package, bundled by wrangler", () => {
-  let consumer: Consumer;
+  let consumer: Consumer | undefined;
   let script: string;
   let server: ValkeyServer;
 
@@ -22,8 +22,8 @@ describe("a Worker with the packed package, bundled by wrangler", () => {
     script = await bundleWorker(consumer, WORKER);
   }, 120_000);
   afterAll(async () => {
-    consumer[Symbol.dispose]();
-    await server.stop();
+    consumer?.[Symbol.dispose]();
+    await server?.stop();
   });
 
   /** Connections at the server, but for the one that asks. */
@@ -62,7 +62,7 @@ describe("a Worker with the packed package, bundled by wrangler", () => {
   it("asks in one round trip after the TCP handshake", async () => {
     await using proxy = await startProxy(server);
     await using worker = await runWorker(script, { VALKEY_URL: proxy.url });
-    proxy.delay(20);
+    proxy.delay(100);
     await worker.fetch("/get/missing");
     expect(proxy.roundTrips).toBe(1);
   });
@@ -72,7 +72,7 @@ describe("a Worker with the packed package, bundled by wrangler", () => {
     await using secure = await startValkey({ args: tlsArguments(port) });
     await using proxy = await startProxy({ host: secure.host, port });
     await using worker = await runWorker(script, { VALKEY_URL: `valkeys://localhost:${proxy.port}` });
-    proxy.delay(20);
+    proxy.delay(100);
     expect(await worker.fetch("/get/missing")).toEqual({ status: 200, text: "undefined" });
     // The client's greeting; then what ends the handshake, and the command right behind it.
     expect(proxy.roundTrips).toBe(2);
@@ -91,10 +91,13 @@ describe("a Worker with the packed package, bundled by wrangler", () => {
     await noClients();
   });
 
-  it("dials through cloudflare:sockets where it is told to", async () => {
+  it.each([
+    ["cloudflare:sockets", "sockets"],
+    ["a service binding", "binding"],
+  ])("dials through %s where it is told to", async (_, by) => {
     await using worker = await runWorker(script, { VALKEY_URL: server.url });
-    const keys = Array.from({ length: 20 }, (_, index) => `socket-${index}`);
-    const answers = await Promise.all(keys.map((key) => worker.fetch(`/load/${key}?by=sockets`)));
+    const keys = Array.from({ length: 20 }, (_, index) => `${by}-${index}`);
+    const answers = await Promise.all(keys.map((key) => worker.fetch(`/load/${key}?by=${by}`)));
     expect(answers).toEqual(keys.map((key) => ({ status: 200, text: `loaded ${key}` })));
     await noClients();
   });

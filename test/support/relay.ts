@@ -2,9 +2,9 @@ import { connect, type Socket } from "node:net";
 
 /** What is done to the traffic; may change at any time. */
 export interface Faults {
-  paused: boolean;
-  delayMs: number;
-  throttled: boolean;
+  readonly paused: boolean;
+  readonly delayMs: number;
+  readonly throttled: boolean;
 }
 
 export interface RelayOptions {

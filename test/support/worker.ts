@@ -28,20 +28,41 @@ export interface WorkerFile {
   readonly contents: Uint8Array<ArrayBuffer>;
 }
 
-/** Runs a bundled Worker in workerd. */
+/** The only way into a private network, as a Worker that others are bound to. It knows where the server is. */
+const TUNNEL = `
+  import { connect } from "cloudflare:sockets";
+
+  export default {
+    async connect(socket, env) {
+      const { host } = new URL(env.VALKEY_URL);
+      const server = connect(host);
+      await Promise.all([socket.readable.pipeTo(server.writable), server.readable.pipeTo(socket.writable)]);
+    },
+  };
+`;
+
+/** Runs a bundled Worker in workerd, with a Worker bound to it as `TUNNEL`, whose `connect` leads to its server. */
 export async function runWorker(
   script: string,
   bindings: Record<string, string>,
-  files: readonly WorkerFile[] = [],
+  { files = [] }: { files?: readonly WorkerFile[] } = {},
 ): Promise<RunningWorker> {
   // Read when Miniflare is loaded: the authority of the tests' servers is one that workerd trusts.
   Object.assign(process.env, { CLOUDFLARE_CF_FETCH_ENABLED: "false", NODE_EXTRA_CA_CERTS: certificateFile("ca.pem") });
   const { convertV4MiniflareOptions, Miniflare } = await import("miniflare");
+  const module = (path: string, contents: string) => ({ type: "ESModule" as const, path, contents });
+  const common = { compatibilityDate: COMPATIBILITY_DATE, bindings };
   const miniflare = new Miniflare(
     convertV4MiniflareOptions({
-      modules: [{ type: "ESModule", path: "worker.js", contents: script }, ...files],
-      compatibilityDate: COMPATIBILITY_DATE,
-      bindings,
+      workers: [
+        {
+          ...common,
+          name: "tested",
+          modules: [module("worker.js", script), ...files],
+          serviceBindings: { TUNNEL: "tunnel" },
+        },
+        { ...common, name: "tunnel", modules: [module("tunnel.js", TUNNEL)] },
+      ],
     }),
   );
   await miniflare.ready;

@@ -18,7 +18,6 @@ import { canRefresh, refresh, validate } from "./validate.js";
 const GATEWAY_TIMEOUT: Answer = { status: 504, fields: [["content-length", "0"]], body: null };
 /** Nobody sees it. */
 const CLIENT_GONE: Answer = { status: 499, fields: [], body: null };
-const NEVER = new AbortController().signal;
 
 /** Answers a GET or HEAD that the cache may handle. @throws what the host throws where nothing stored makes up for it */
 export async function handle(inquiry: Inquiry): Promise<Answer> {
@@ -30,7 +29,7 @@ export async function handle(inquiry: Inquiry): Promise<Answer> {
     const answer = await act(inquiry, found, wait !== undefined);
     if (answer !== "wait") return answer;
     wait ??= new Wait(settings.clock, settings.collapseMs);
-    const signal = host.signal() ?? NEVER;
+    const signal = host.signal() ?? new AbortController().signal;
     const isTimeLeft = await wait.next(signal).catch(() => undefined);
     if (isTimeLeft === undefined) return CLIENT_GONE;
     if (!isTimeLeft) return miss(inquiry, undefined, undefined, "miss", false);

@@ -68,7 +68,10 @@ export class HttpCache {
     const key = this.#keyOf(request.url, exchange.key);
     if (key === undefined) return this.#pass(exchange, cache, "url");
     const fields = narrow(withoutFields(request.fields, UNKEYED_FIELDS), this.#settings);
-    return { answer: await handle(await this.#inquiry({ ...request, fields }, key, host, cache)) };
+    const inquiry = await this.#inquiry({ ...request, fields }, key, host, cache);
+    const answer = await handle(inquiry);
+    if (this.#settings.wait) await inquiry.settled();
+    return { answer };
   }
 
   /**
@@ -177,6 +180,7 @@ export class HttpCache {
     const settings = this.#settings;
     const state = this.#states.of(cache);
     const base = baseKey(cache, settings.name, key);
+    const pending: Promise<void>[] = [];
     return {
       settings,
       state,
@@ -193,7 +197,12 @@ export class HttpCache {
           (error: unknown) => settings.onError(error, { method, key }),
         );
         host.waitUntil(done);
+        // A lease is kept for as long as the body takes, which an answer can't wait for.
+        if (method !== "keep") pending.push(done);
         return done;
+      },
+      settled: async () => {
+        await Promise.all(pending);
       },
       unpack: (packed) => cache.decompressBytes(packed),
     };

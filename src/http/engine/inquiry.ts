@@ -24,6 +24,8 @@ export interface Inquiry {
   readonly status: (handling: Handling) => string;
   /** Lets work go on after the answer; its failures are told to `onError`. */
   readonly inBackground: (work: Promise<unknown>, method: string) => Promise<void>;
+  /** Resolves when the work that has been let go on so far has ended. */
+  readonly settled: () => Promise<void>;
   /** The body of a stored response, ready to be sent. @throws {DecodeError} */
   readonly unpack: (packed: Uint8Array) => Promise<Uint8Array>;
 }

@@ -1,12 +1,11 @@
 import type { Cache } from "../../cache/cache.js";
-import type { Command, Reply } from "../../core/command.js";
 import { ReplyError, throwIfError } from "../../core/errors.js";
 import type { Fields } from "../fields.js";
 import { mostRecent, selector } from "../vary.js";
 import { newGeneration, selectorHash, variantKey, variantStem } from "./keys.js";
 import { Lease, type LeaseContext, newToken, readOrClaim } from "./lease.js";
 import type { Settings } from "./options.js";
-import type { LogRead } from "./purge-log.js";
+import { flight, readLog } from "./reads.js";
 import { type Entry, type Index, isRubbish, readRecord, type Stored } from "./record.js";
 import { SOFTEN } from "./scripts.js";
 import type { State } from "./state.js";
@@ -112,70 +111,52 @@ export class Store {
     if (!log.inUse) {
       // The flight that brought the entry may not have read the log. From now on every one does.
       log.inUse = true;
-      await this.#readLog();
+      await readLog(this.#cache.connection, log);
     }
     return log.verdict(head.labels, head.stamp);
-  }
-
-  async #readLog(): Promise<void> {
-    const { log } = this.#state;
-    for (let tries = 0; tries < 2; tries++) {
-      const read = log.read();
-      const [reply = null] = await this.#cache.connection.send([read.command], REPEATABLE);
-      if (log.take(read, reply)) return;
-    }
   }
 
   /** One key, and on the way what was purged by label since the last time. */
   async #read(key: string, claims: boolean): Promise<Read> {
     const { seen } = this.#state;
-    // What was there a moment ago is read by a plain GET, which costs the server less than a claim that fails.
-    const token = claims && !seen.has(key, this.#settings.clock.now()) ? newToken() : undefined;
-    const command: Command = token === undefined ? ["GET", key] : readOrClaim(key, token, this.leases);
-    const reply = await this.#flight(command);
-    if (token !== undefined && reply instanceof ReplyError && REFUSALS.has(reply.code)) return this.#read(key, false);
-    const read = this.#toRead(throwIfError(reply), key, token);
-    if (read.kind !== "absent" || !claims || token !== undefined) return read;
-    seen.delete(key);
-    return this.#read(key, true);
+    // What was there a moment ago is read by a plain GET, which costs the server less than a claim that fails, and is shared.
+    if (!claims || seen.has(key, this.#settings.clock.now())) {
+      const stored = await this.#state.reads(this.#cache.connection).get(key);
+      if (stored) return this.#note(stored, key);
+      if (!claims) return { kind: "absent" };
+      seen.delete(key);
+    }
+    return this.#readOrClaim(key);
+  }
+
+  async #readOrClaim(key: string): Promise<Read> {
+    const { connection } = this.#cache;
+    const token = newToken();
+    const [reply = null] = await flight(connection, this.#state.log, [readOrClaim(key, token, this.leases)]);
+    if (reply instanceof ReplyError && REFUSALS.has(reply.code)) return this.#read(key, false);
+    const bytes = throwIfError(reply);
+    const claimed = { kind: "claimed", lease: new Lease(this.leases, key, token, "nothing") } as const;
+    if (!(bytes instanceof Uint8Array)) return claimed;
+    const stored = readRecord(bytes, key);
+    // A lease of this caller's own: the flight was repeated after its first reply was lost.
+    return stored.kind === "lease" && stored.token === token ? claimed : this.#note(stored, key);
+  }
+
+  #note(stored: Stored, key: string): Stored {
+    const { seen } = this.#state;
+    if (stored.kind === "response") seen.add(key, stored.entry.expiresMs);
+    if (stored.kind === "index") seen.add(key, this.#settings.clock.now() + this.#settings.leaseMs);
+    return stored;
   }
 
   async #readVariant(keys: readonly string[], claims: boolean): Promise<Read> {
     const [newest = ""] = keys;
     if (keys.length === 1) return this.#read(newest, claims);
-    const replies = await this.#cache.connection.send(
-      keys.map((key) => ["GET", key] as const),
-      REPEATABLE,
-    );
-    const reads = keys.map((key, i) => this.#toRead(throwIfError(replies[i] ?? null), key, undefined));
-    const entries = reads.flatMap((read) => (read.kind === "response" ? [{ stored: read.entry.head, read }] : []));
+    const reads = this.#state.reads(this.#cache.connection);
+    const found = await Promise.all(keys.map((key) => reads.get(key)));
+    const entries = found.flatMap((read) => (read?.kind === "response" ? [{ stored: read.entry.head, read }] : []));
     const best = mostRecent(entries);
     return best ? best.read : this.#read(newest, claims);
-  }
-
-  async #flight(command: Command): Promise<Reply> {
-    const { log } = this.#state;
-    const read: LogRead | undefined = log.isWanted ? log.read() : undefined;
-    const commands = read ? [command, read.command] : [command];
-    const [reply = null, purged = null] = await this.#cache.connection.send(commands, REPEATABLE);
-    if (read && !log.take(read, purged)) await this.#readLog();
-    return reply;
-  }
-
-  #toRead(reply: Exclude<Reply, ReplyError>, key: string, token: string | undefined): Read {
-    if (!(reply instanceof Uint8Array)) {
-      return token === undefined
-        ? { kind: "absent" }
-        : { kind: "claimed", lease: new Lease(this.leases, key, token, "nothing") };
-    }
-    const stored = readRecord(reply, key);
-    // A lease of this caller's own: the flight was repeated after its first reply was lost.
-    if (stored.kind === "lease" && stored.token === token) {
-      return { kind: "claimed", lease: new Lease(this.leases, key, token, "nothing") };
-    }
-    if (stored.kind === "response") this.#state.seen.add(key, stored.entry.expiresMs);
-    if (stored.kind === "index") this.#state.seen.add(key, this.#settings.clock.now() + this.#settings.leaseMs);
-    return stored;
   }
 }
 

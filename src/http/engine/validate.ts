@@ -70,9 +70,7 @@ async function freshened(
     return serve(inquiry, { ...entry, head }, decision, { member, ageMs: 0, cookies });
   }
   if (isStored) {
-    const work = publisher.freshen({ request: asked, lease, place, stamp }, entry, result.stored);
-    const done = inquiry.inBackground(work, "store");
-    if (settings.wait) await done;
+    inquiry.inBackground(publisher.freshen({ request: asked, lease, place, stamp }, entry, result.stored), "store");
   }
   const head = { ...entry.head, ...result.stored };
   return serve(inquiry, { ...entry, head }, decision, { member, ageMs: result.stored.initialAgeMs, cookies });
@@ -118,9 +116,9 @@ function mayReplace(
 /** Fields that say who asks: a request that is nobody's has none of them, so a response that they select can't be asked for. */
 const CREDENTIALS = ["authorization", "cookie"];
 
-/** Whether a stored response can be validated by a request that is nobody's. */
-export function canRefresh({ host }: Inquiry, { head }: Entry): boolean {
-  return host.again !== undefined && !CREDENTIALS.some((name) => head.vary.includes(name));
+/** Whether a stored response can be validated after the answer, by a request that is nobody's. */
+export function canRefresh({ host, settings }: Inquiry, { head }: Entry): boolean {
+  return host.again !== undefined && !settings.wait && !CREDENTIALS.some((name) => head.vary.includes(name));
 }
 
 /** Validates a stored response that a client has been given. Rejects when that fails. */

@@ -1,0 +1,14 @@
+export { bypassReason, UNKEYED_FIELDS } from "./http/admission.js";
+export { cacheKey } from "./http/cache-key.js";
+export { cacheStatus } from "./http/cache-status.js";
+export { type Answer, toResponse } from "./http/engine/answer.js";
+export type { Forwarded, Host } from "./http/engine/host.js";
+export { type Exchange, HttpCache, type Outcome, type PurgeOptions } from "./http/engine/http-cache.js";
+export type { HttpCacheOptions } from "./http/engine/options.js";
+export type { RequestHead, ResponseHead, Timing } from "./http/exchange.js";
+export { type Field, type Fields, toFields } from "./http/fields.js";
+export { makePolicy, type Policy, type PolicyOptions } from "./http/policy.js";
+export { type RequestDirectives, requestDirectives } from "./http/request-directives.js";
+export { type Candidate, type Decision, decide } from "./http/select.js";
+export { evaluateStorage, type NotStored, type Storability } from "./http/storable.js";
+export type { StoredResponse } from "./http/stored-response.js";

@@ -1,0 +1,186 @@
+import { randomUUID } from "node:crypto";
+import { afterEach, beforeEach, describe, expect, inject, it } from "vitest";
+import { type Cache, createCache } from "../../../src/index.js";
+import { deferred } from "../../support/deferred.js";
+import { until } from "../../support/wait.js";
+import { URL_OF_TESTS } from "../exchanges.js";
+import { Site } from "./origin.js";
+
+const FRESH = { "cache-control": "max-age=60" };
+const TAGGED = { ...FRESH, "cache-tag": "a, b", etag: '"1"' };
+const ORIGIN = new URL(URL_OF_TESTS).origin;
+const stores = {
+  "in memory": () => "memory:",
+  "in Valkey": () => inject("valkeyUrl"),
+  "in a cluster": () => inject("clusterUrl"),
+};
+
+describe.each(Object.entries(stores))("a purge %s", (_name, location) => {
+  let cache: Cache;
+  let site: Site;
+
+  beforeEach(async () => {
+    const { glideCluster } = await import("../../../src/index.js");
+    const isCluster = location() === inject("clusterUrl");
+    cache = createCache({
+      location: isCluster ? location().split(",") : location(),
+      keyPrefix: randomUUID(),
+      ...(isCluster ? { connectionFactory: glideCluster() } : {}),
+    });
+    site = new Site(cache);
+  });
+
+  afterEach(async () => {
+    await site.settled();
+    expect(site.errors).toEqual([]);
+    await cache.close();
+  });
+
+  /** Another process's cache over the same store. */
+  const other = () => new Site(cache);
+
+  it("ends a URL and its variants", async () => {
+    site.answers({ ...FRESH, vary: "foo" });
+    for (const foo of ["1", "2"]) await site.get({ foo });
+    await site.purge();
+    for (const foo of ["1", "2"]) expect((await site.get({ foo })).how).toMatch(/^fwd/);
+  });
+
+  it("that is soft has a URL and its variants validated, once each", async () => {
+    site.answers({ ...FRESH, vary: "foo", etag: '"1"' });
+    for (const foo of ["1", "2"]) await site.get({ foo });
+    await site.purge(URL_OF_TESTS, { soft: true });
+    site.answers({ ...FRESH, vary: "foo", etag: '"1"' }, null, 304);
+    for (const foo of ["1", "2"]) expect((await site.get({ foo })).how).toBe("fwd=stale; fwd-status=304; stored");
+    for (const foo of ["1", "2"]) expect((await site.get({ foo })).how).toMatch(/^hit/);
+  });
+
+  it("that is soft has a response without variants validated", async () => {
+    await site.answers({ ...FRESH, etag: '"1"' }).get();
+    await site.purge(URL_OF_TESTS, { soft: true });
+    expect((await site.answers(FRESH, null, 304).get()).how).toBe("fwd=stale; fwd-status=304; stored");
+  });
+
+  it("of a URL with nothing stored is no error", async () => {
+    await site.purge();
+    await site.purge(URL_OF_TESTS, { soft: true });
+    expect((await site.answers(FRESH).get()).how).toBe("fwd=uri-miss; stored");
+  });
+
+  it("refuses what is no URL", async () => {
+    await expect(site.purge("/things")).rejects.toThrow(
+      /purge: "\/things" is no URL that can be stored; give an absolute/,
+    );
+  });
+
+  it("by tag ends what has the tag, in every process, and nothing else", async () => {
+    const third = `${URL_OF_TESTS}&untagged`;
+    await site.answers(TAGGED).get();
+    await site.answers(FRESH).get({}, "GET", third);
+    const elsewhere = other();
+    expect((await elsewhere.get()).how).toMatch(/^hit/);
+    await site.http.purgeTags(cache, ["b", "unknown"]);
+    expect((await elsewhere.answers(TAGGED, "new").get()).how).toBe("fwd=uri-miss; stored");
+    expect((await site.get()).body).toBe("new");
+    expect((await site.get({}, "GET", third)).how).toMatch(/^hit/);
+  });
+
+  it("by tag that is soft has what has the tag validated", async () => {
+    await site.answers({ ...FRESH, "surrogate-key": "one two", etag: '"1"' }).get();
+    await site.http.purgeTags(cache, ["two"], { soft: true });
+    expect((await site.answers({ ...FRESH, "surrogate-key": "one two" }, null, 304).get()).how).toBe(
+      "fwd=stale; fwd-status=304; stored",
+    );
+    expect((await site.get()).how).toMatch(/^hit/);
+  });
+
+  it("by group holds within the origin, and follows Cache-Group-Invalidation (RFC 9875)", async () => {
+    const abroad = URL_OF_TESTS.replace("example.com", "example.org");
+    site.answers({ ...FRESH, "cache-groups": '"g"' });
+    await site.get();
+    await site.get({}, "GET", abroad);
+    await site.answers({ "cache-group-invalidation": '"g"' }).get({}, "POST", `${ORIGIN}/elsewhere`);
+    site.answers({ ...FRESH, "cache-groups": '"g"' });
+    expect((await site.get()).how).toBe("fwd=uri-miss; stored");
+    expect((await site.get({}, "GET", abroad)).how).toMatch(/^hit/);
+    await site.http.purgeGroups(cache, ORIGIN, ["g"]);
+    expect((await site.get()).how).toBe("fwd=uri-miss; stored");
+  });
+
+  const purges: Record<string, () => Promise<void>> = {
+    "of the URL": () => site.purge(),
+    "of the URL, softly": () => site.purge(URL_OF_TESTS, { soft: true }),
+    "by tag": () => site.http.purgeTags(cache, ["a"]),
+    "by tag, softly": () => site.http.purgeTags(cache, ["a"], { soft: true }),
+    "by tag, from another process": () => other().http.purgeTags(cache, ["a"]),
+    "by an unsafe method, in another process": async () => void (await other().get({}, "DELETE")),
+  };
+
+  it.each(Object.keys(purges).flatMap((how) => [[how, {}] as const, [how, { vary: "foo" }] as const]))(
+    "%s keeps what is being computed, with %j, from being served after it",
+    async (how, vary) => {
+      const gate = deferred();
+      site.origin = async () => {
+        const body = `answer ${site.asked.length}`;
+        if (body === "answer 1") await gate.promise;
+        return { lines: { ...TAGGED, etag: `"${body}"`, ...vary }, body };
+      };
+      const slow = site.ask({ foo: "1" });
+      await until(() => site.asked.length === 1, { what: "the origin to be asked" });
+      await purges[how]?.();
+      gate.resolve();
+      expect((await slow).body).toBe("answer 1");
+      await site.settled();
+      expect((await site.get({ foo: "1" })).body).toBe("answer 2");
+      expect(await site.get({ foo: "1" })).toMatchObject({ body: "answer 2", how: expect.stringMatching(/^hit/) });
+    },
+  );
+
+  it("keeps a variant that is being computed from being stored beside those after the purge", async () => {
+    site.answers({ ...FRESH, vary: "foo" });
+    await site.get({ foo: "0" });
+    const gate = deferred();
+    site.origin = async (asked) => {
+      if (asked[0]?.[1] === "slow") await gate.promise;
+      return { lines: { ...FRESH, vary: "foo" }, body: `${site.asked.length}` };
+    };
+    const slow = site.ask({ foo: "slow" });
+    await until(() => site.asked.length === 2, { what: "the origin to be asked" });
+    await site.purge();
+    await site.ask({ foo: "1" });
+    gate.resolve();
+    expect((await slow).body).toBe("2");
+    await site.settled();
+    expect((await site.get({ foo: "slow" })).how).toBe("fwd=vary-miss; stored");
+  });
+
+  it("by tag that the log has forgotten counts as a soft one", async () => {
+    site = new Site(cache, { maxPurges: 4 });
+    await site.answers(TAGGED).get();
+    for (let i = 0; i < 9; i++) await site.http.purgeTags(cache, [`unknown ${i}`]);
+    expect((await site.answers(TAGGED, null, 304).get()).how).toBe("fwd=stale; fwd-status=304; stored");
+    expect((await site.get()).how).toMatch(/^hit/);
+    const length = (
+      await cache.connection.send([["STRLEN", String(cache.makeKey("http:valkey-edge-cache:purged"))]])
+    )[0];
+    expect(length).toBeLessThanOrEqual(4 * 32);
+  });
+
+  it("by tag whose log is lost counts as a soft one of everything that has tags", async () => {
+    await site.answers(TAGGED).get();
+    await cache.connection.send([["DEL", String(cache.makeKey("http:valkey-edge-cache:purged"))]]);
+    expect((await site.answers(TAGGED, null, 304).get()).how).toBe("fwd=stale; fwd-status=304; stored");
+  });
+
+  it("by tag ends what was refreshed by a 304 before it", async () => {
+    await site.answers(TAGGED).get();
+    site.clock.pass(61);
+    await site.answers(TAGGED, null, 304).get();
+    await site.http.purgeTags(cache, ["a"]);
+    expect((await site.answers(TAGGED).get()).how).toBe("fwd=uri-miss; stored");
+  });
+
+  it("by tag refuses what is no list of tags", async () => {
+    await expect(site.http.purgeTags(cache, [""])).rejects.toThrow(TypeError);
+  });
+});
