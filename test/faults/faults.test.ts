@@ -13,6 +13,7 @@ describe("nobody notices", () => {
 describe("calls end in time, getOrSet answers, and all is well again by itself", () => {
   it.each([
     network.halfOpen,
+    network.blackout,
     network.resetInReply,
     network.refused,
     server.restarted,

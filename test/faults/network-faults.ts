@@ -33,14 +33,19 @@ function networkFault(
 }
 
 export const halfOpen = networkFault(
-  "a half-open connection: the network swallows all for 1.5 s",
+  "a half-open connection: a NAT forgot it, new ones work",
   async (proxy, healed) => {
-    proxy.pause();
-    await pause(1_500);
-    proxy.resume();
+    proxy.forget();
     healed();
   },
 );
+
+export const blackout = networkFault("the network swallows all for 1.5 s", async (proxy, healed) => {
+  proxy.pause();
+  await pause(1_500);
+  proxy.resume();
+  healed();
+});
 
 export const slow = networkFault(
   "a slow network: 200 ms each way for 1 s",

@@ -124,11 +124,11 @@ export class TcpProxy implements AsyncDisposable {
 }
 
 /** What is done to one connection: what is done to all, and it may be forgotten. */
-class OwnFaults implements Faults {
+class OwnFaults implements Readonly<Faults> {
   isForgotten = false;
-  readonly #all: Faults;
+  readonly #all: Readonly<Faults>;
 
-  constructor(all: Faults) {
+  constructor(all: Readonly<Faults>) {
     this.#all = all;
   }
 
