@@ -51,8 +51,10 @@ async function keep(): Promise<void> {
   const of = (wanted: string) => found.find(([name]) => name === wanted)?.[1];
   await using server = await startServer();
   const on = await environment(server.version, ["@valkey/valkey-glide", "iovalkey"]);
-  await writeResult("soak", { environment: on, cases: [of("soak.json")] });
-  if (values.soak) return;
+  if (values.soak) {
+    await writeResult("soak", { environment: on, cases: [of("soak.json")] });
+    return;
+  }
   await writeResult("hostile", { environment: on, cases: [of("hostile.json")] });
   const others = found.filter(([name]) => name !== "soak.json" && name !== "hostile.json");
   const cases = others.map(([, figure]) => figure).sort((a, b) => a.order - b.order);

@@ -1,4 +1,5 @@
 import type { Context, Next } from "hono";
+import { keepsRequestsApart } from "../core/runtime.js";
 import type { Forwarded, Host } from "../http/engine/host.js";
 import type { Fields } from "../http/fields.js";
 import type { Dispatches } from "./http-cache-dispatches.js";
@@ -39,7 +40,7 @@ export class HonoHost implements Host {
     const c = this.#c;
     const { raw } = c.req;
     this.outer();
-    if (fields) c.req.raw = new Request(raw, { headers: fields.map(([name, value]) => [name, value]) });
+    if (fields) c.req.raw = withFields(raw, fields);
     try {
       return await runInner(c, this.#next, this.#options);
     } finally {
@@ -50,4 +51,11 @@ export class HonoHost implements Host {
   signal(): AbortSignal {
     return this.#c.req.raw.signal;
   }
+}
+
+/** In Workers a request carries more than its parts; elsewhere it may be something that only looks like a request. */
+function withFields(raw: Request, fields: Fields): Request {
+  const headers = fields.map(([name, value]): [string, string] => [name, value]);
+  if (keepsRequestsApart()) return new Request(raw, { headers });
+  return new Request(raw.url, { method: raw.method, headers, signal: raw.signal });
 }

@@ -6,9 +6,11 @@ import type { Fields } from "../http/fields.js";
  * must not be stored for others. `restoreOuter` puts it back.
  */
 export function takeOuter(c: Context): Fields {
-  const { headers } = c.res;
-  const outer: [string, string][] = [...headers];
-  for (const [name] of outer) headers.delete(name);
+  const outer: [string, string][] = [...c.res.headers];
+  // Gone as if never touched: Hono would merge it with the handler's response, and so replace that by a copy.
+  c.res = undefined;
+  c.finalized = false;
+  for (const [name] of outer) c.header(name, undefined);
   return outer;
 }
 

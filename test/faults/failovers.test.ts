@@ -2,6 +2,13 @@ import { describe, expect, it } from "vitest";
 import * as failovers from "./failovers.js";
 import { survive } from "./survive.js";
 
+describe("a cluster", () => {
+  it(failovers.clusterHalfOpen.name, async () => {
+    const { load } = await survive(failovers.clusterHalfOpen, { recoveryMs: 5_000 });
+    for (const { error } of load.failures) expect(error).toMatch(/^TimeoutError: /);
+  }, 30_000);
+});
+
 describe("a failover", () => {
   it.each([failovers.sentinelCrash, failovers.sentinelCrashWithReplicas, failovers.clusterCrash, failovers.demoted])(
     "$name",

@@ -2,6 +2,7 @@ import { setTimeout as pause } from "node:timers/promises";
 import { type CacheOptions, createCache, glideCluster, sentinel } from "../../src/index.js";
 import { startCluster, type ValkeyCluster } from "../support/cluster.js";
 import { command } from "../support/command.js";
+import { startProxy, type TcpProxy } from "../support/proxy.js";
 import { type Sentinels, startSentinels } from "../support/sentinels.js";
 import { startValkey, type ValkeyServer } from "../support/servers.js";
 import { until } from "../support/wait.js";
@@ -78,21 +79,33 @@ export const demoted: Fault = {
 
 const inCluster = (
   name: string,
-  { replicas, load }: { replicas: number; load?: LoadOptions },
-  harm: (cluster: ValkeyCluster, healed: () => void) => Promise<void>,
+  { replicas, proxied, load }: { replicas: number; proxied?: boolean; load?: LoadOptions },
+  harm: (cluster: ValkeyCluster, healed: () => void, proxy: TcpProxy | undefined) => Promise<void>,
 ): Fault => ({
   name,
   async prepare(stack) {
     const cluster = stack.use(await startCluster({ replicas }));
-    const cache = createCache({ location: cluster.url, connectionFactory: glideCluster(TIMES) });
+    const proxy = proxied ? stack.use(await proxyTo(cluster)) : undefined;
+    const location = proxied ? (cluster.nodes[1] as ValkeyServer).url : cluster.url;
+    const cache = createCache({ location, connectionFactory: glideCluster(TIMES) });
     return {
       cache: stack.use(cache),
       load: load ?? {},
       deadlineMs: DEADLINE_MS,
-      harm: (healed) => harm(cluster, healed),
+      harm: (healed) => harm(cluster, healed, proxy),
     };
   },
 });
+
+/** Has clients reach the first node through a proxy. */
+async function proxyTo({ nodes }: ValkeyCluster): Promise<TcpProxy> {
+  const [first, second] = nodes as [ValkeyServer, ValkeyServer];
+  const proxy = await startProxy({ port: first.port });
+  await command(first.port, ["CONFIG", "SET", "cluster-announce-port", String(proxy.port)]);
+  const told = async () => JSON.stringify(await command(second.port, ["CLUSTER", "SLOTS"])).includes(`${proxy.port}`);
+  await until(told, { what: "the nodes to hear of the proxy", timeoutMs: 10_000 });
+  return proxy;
+}
 
 export const clusterCrash = inCluster(
   "a cluster of 3 + 3: a primary is killed (node timeout 2 s)",
@@ -101,6 +114,15 @@ export const clusterCrash = inCluster(
     const [first, , , replica] = nodes as [ValkeyServer, ValkeyServer, ValkeyServer, ValkeyServer];
     await first.kill("SIGKILL");
     await until(() => isPrimary(replica.port), { what: "the replica to be elected", timeoutMs: 15_000 });
+    healed();
+  },
+);
+
+export const clusterHalfOpen = inCluster(
+  "a cluster: the connection to one node is half-open",
+  { replicas: 0, proxied: true },
+  async (_cluster, healed, proxy) => {
+    proxy?.strand();
     healed();
   },
 );

@@ -40,8 +40,8 @@ export interface Measured extends Figures {
 }
 
 const WARM_MS = 300;
-/** Well again: no call fails for so long. */
-const QUIET_MS = 300;
+/** Well again: no call fails for so long, and for as long as one may take before it fails. */
+const QUIET_MS = 100;
 
 export async function measure(fault: Fault): Promise<Measured> {
   await using stack = new AsyncDisposableStack();
@@ -58,7 +58,10 @@ export async function measure(fault: Fault): Promise<Measured> {
   await harm(() => {
     healedMs = performance.now();
   }, load);
-  await until(() => isQuiet(load, healedMs), { what: `${fault.name}: calls to succeed again`, timeoutMs: 10_000 });
+  await until(() => isQuiet(load, healedMs, deadlineMs), {
+    what: `${fault.name}: calls to succeed again`,
+    timeoutMs: 10_000,
+  });
   await load.stop();
   const figures = {
     deadlineMs,
@@ -75,7 +78,7 @@ export async function measure(fault: Fault): Promise<Measured> {
   return { name: fault.name, ...figures, load };
 }
 
-function isQuiet({ failures }: Load, healedMs: number): boolean {
+function isQuiet({ failures }: Load, healedMs: number, deadlineMs: number): boolean {
   const lastMs = Math.max(healedMs, failures.at(-1)?.endMs ?? 0);
-  return performance.now() - lastMs > QUIET_MS;
+  return performance.now() - lastMs > deadlineMs + QUIET_MS;
 }

@@ -35,7 +35,7 @@ function networkFault(
 export const halfOpen = networkFault(
   "a half-open connection: a NAT forgot it, new ones work",
   async (proxy, healed) => {
-    proxy.forget();
+    proxy.strand();
     healed();
   },
 );

@@ -25,7 +25,6 @@ export class TcpProxy implements AsyncDisposable {
   readonly #target: Required<ProxyTarget>;
   #faults: Faults = { paused: false, delayMs: 0, throttled: false };
   readonly #clients = new Set<Socket>();
-  readonly #own = new Set<OwnFaults>();
   #listener: Server;
 
   constructor(target: Required<ProxyTarget>) {
@@ -49,11 +48,6 @@ export class TcpProxy implements AsyncDisposable {
   /** From now on, what either side sends is lost; connections stay open, and new ones are still taken. */
   pause(): void {
     this.#faults.paused = true;
-  }
-
-  /** Loses, for good, what either side sends on connections that are open now; new ones work, as after a NAT forgot. */
-  forget(): void {
-    for (const faults of this.#own) faults.isForgotten = true;
   }
 
   /** Passes on again what comes from now on. */
@@ -110,37 +104,10 @@ export class TcpProxy implements AsyncDisposable {
   #take(client: Socket): void {
     this.accepted += 1;
     this.#clients.add(client);
-    const faults = new OwnFaults(this.#faults);
-    this.#own.add(faults);
-    client.once("close", () => {
-      this.#clients.delete(client);
-      this.#own.delete(faults);
-    });
+    client.once("close", () => this.#clients.delete(client));
     const onClientTurn = () => {
       this.roundTrips += 1;
     };
-    relay(client, { ...this.#target, faults, onClientTurn });
-  }
-}
-
-/** What is done to one connection: what is done to all, and it may be forgotten. */
-class OwnFaults implements Readonly<Faults> {
-  isForgotten = false;
-  readonly #all: Readonly<Faults>;
-
-  constructor(all: Readonly<Faults>) {
-    this.#all = all;
-  }
-
-  get paused(): boolean {
-    return this.isForgotten || this.#all.paused;
-  }
-
-  get delayMs(): number {
-    return this.#all.delayMs;
-  }
-
-  get throttled(): boolean {
-    return this.#all.throttled;
+    relay(client, { ...this.#target, faults: this.#faults, onClientTurn });
   }
 }

@@ -10,7 +10,7 @@ export interface Faults {
 export interface RelayOptions {
   host: string;
   port: number;
-  faults: Readonly<Faults>;
+  faults: Faults;
   /** The client speaks, first or after the server did. */
   onClientTurn: () => void;
 }
@@ -39,7 +39,7 @@ export function relay(client: Socket, { host, port, faults, onClientTurn }: Rela
   });
 }
 
-function pass(from: Socket, to: Socket, faults: Readonly<Faults>): void {
+function pass(from: Socket, to: Socket, faults: Faults): void {
   let last = Promise.resolve();
   from.on("data", (chunk: Buffer) => {
     if (faults.paused) return;
@@ -53,7 +53,7 @@ function pass(from: Socket, to: Socket, faults: Readonly<Faults>): void {
   from.on("error", () => {});
 }
 
-async function write(to: Socket, chunk: Buffer, dueMs: number, faults: Readonly<Faults>): Promise<void> {
+async function write(to: Socket, chunk: Buffer, dueMs: number, faults: Faults): Promise<void> {
   const waitMs = dueMs - realNow();
   if (waitMs > 0) await new Promise<void>((resolve) => realSetTimeout(resolve, waitMs));
   const size = faults.throttled ? 1 : chunk.length;

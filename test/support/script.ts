@@ -14,6 +14,8 @@ const SOURCES = `data:text/javascript,
   const toSource = (name, parent = "") => (name[0] === "." && parent.includes("/src/") ? name.replace(/js$/, "ts") : name);
   registerHooks({ resolve: (name, context, next) => next(toSource(name, context.parentURL), context) });
 `;
+/** Nobody waits for it any more: whoever started it was killed. */
+const ORPHAN = "setInterval(() => process.ppid === 1 && process.exit(1), 1_000).unref();";
 const FLAGS = ["--experimental-transform-types", "--disable-warning=ExperimentalWarning", "--import", SOURCES];
 const INDEX = JSON.stringify(new URL("../../src/index.ts", import.meta.url));
 
@@ -26,7 +28,7 @@ export async function runScript(
   timeoutMs = 10_000,
   launcher: readonly string[] = [],
 ): Promise<ScriptEnd> {
-  const module = `const lib = await import(${INDEX});\n${source}`;
+  const module = `${ORPHAN}\nconst lib = await import(${INDEX});\n${source}`;
   const [program = "", ...args] = [...launcher, process.execPath, ...FLAGS, "--input-type=module", "--eval", module];
   const child = spawn(program, args);
   const output = { stdout: "", stderr: "" };

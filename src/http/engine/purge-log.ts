@@ -49,6 +49,8 @@ export class PurgeLog {
   readonly key: string;
   /** There are labels here: every flight reads on. */
   inUse = false;
+  /** How often it was read. */
+  reads = 0;
   readonly #maxRecords: number;
   #known: Known | "none" | undefined;
 
@@ -78,6 +80,7 @@ export class PurgeLog {
   /** Takes in what was read. `false` when all of it must be read anew. @throws {ReplyError} */
   take({ expected }: LogRead, reply: Reply): boolean {
     const records = parse(text(throwIfError(reply)));
+    this.reads++;
     const [first] = records;
     if (expected === undefined) {
       this.#known = first ? begin(first) : "none";

@@ -1,4 +1,4 @@
-import { Envelope, HEADER_LENGTH, markOf, NewerFormatError, NO_TOKEN, seal } from "../../codec/envelope.js";
+import { Envelope, HEADER_LENGTH, isEnvelope, markOf, NewerFormatError, NO_TOKEN, seal } from "../../codec/envelope.js";
 import { DecodeError, show } from "../../core/errors.js";
 import { toBytes, toText } from "../../core/text.js";
 import type { StoredResponse } from "../stored-response.js";
@@ -64,6 +64,7 @@ export type Stored =
 
 /** @throws {DecodeError} on what is none of these */
 export function readRecord(stored: Uint8Array, key: string): Stored {
+  if (!isEnvelope(stored)) throw broken(key);
   const envelope = new Envelope(stored, key);
   const payload = stored.subarray(HEADER_LENGTH);
   const kind = payload[0];

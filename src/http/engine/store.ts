@@ -5,6 +5,7 @@ import { mostRecent, selector } from "../vary.js";
 import { newGeneration, selectorHash, variantKey, variantStem } from "./keys.js";
 import { Lease, type LeaseContext, newToken, readOrClaim } from "./lease.js";
 import type { Settings } from "./options.js";
+import type { Verdict } from "./purge-log.js";
 import { flight, readLog } from "./reads.js";
 import { type Entry, type Index, isRubbish, readRecord, type Stored } from "./record.js";
 import { SOFTEN } from "./scripts.js";
@@ -56,13 +57,14 @@ export class Store {
    */
   async find(base: string, request: Fields, claims: boolean): Promise<Found> {
     let key = base;
+    const reads = this.#state.log.reads;
     try {
       const found = await this.#read(base, claims);
-      if (found.kind !== "index") return await this.#judge(found, base, { base, index: undefined });
+      if (found.kind !== "index") return await this.#judge(found, base, { base, index: undefined }, reads);
       const place = { base, index: found };
       const keys = await variantKeys(base, found.index, request);
       [key = base] = keys;
-      return await this.#judge(await this.#readVariant(keys, claims), key, place);
+      return await this.#judge(await this.#readVariant(keys, claims), key, place, reads);
     } catch (error) {
       this.#settings.onError(error, { method: "find", key });
       if (isRubbish(error))
@@ -86,7 +88,7 @@ export class Store {
     await this.#cache.connection.script(SOFTEN, [key], [variantStem(key), newGeneration()]);
   }
 
-  async #judge(read: Read, key: string, place: Place): Promise<Found> {
+  async #judge(read: Read, key: string, place: Place, logReads: number): Promise<Found> {
     switch (read.kind) {
       case "absent":
         return { kind: "none", lease: undefined, place };
@@ -99,20 +101,18 @@ export class Store {
         return { kind: "busy", place };
       case "response": {
         const { entry } = read;
-        const verdict = entry.head.labels.length > 0 ? await this.#verdict(entry) : "good";
+        const verdict = entry.head.labels.length > 0 ? await this.#verdict(entry, logReads) : "good";
         if (verdict === "hard") return { kind: "purged", entry, place };
         return { kind: "response", entry: verdict === "soft" ? { ...entry, invalid: true } : entry, place };
       }
     }
   }
 
-  async #verdict({ head }: Entry) {
+  async #verdict({ head }: Entry, logReads: number): Promise<Verdict> {
     const { log } = this.#state;
-    if (!log.inUse) {
-      // The flight that brought the entry may not have read the log. From now on every one does.
-      log.inUse = true;
-      await readLog(this.#cache.connection, log);
-    }
+    log.inUse = true;
+    // The flight that brought the entry may not have read the log, as nothing here had labels. From now on every one does.
+    if (log.reads === logReads) await readLog(this.#cache.connection, log);
     return log.verdict(head.labels, head.stamp);
   }
 

@@ -30,7 +30,7 @@ describe("scripts on a server and their twins in memory", () => {
           expect([told, ...seen.map((one, j) => like(one, expected[j]))]).toEqual([told, ...expected]);
         }
       }),
-      { numRuns: 1_500 },
+      { numRuns: 600 },
     );
   }, 60_000);
 

@@ -180,9 +180,14 @@ describe.each(Object.entries(stores))("the HTTP cache %s", (_name, location) => 
       .answers({ "cache-control": "max-age=60, stale-while-revalidate=60", vary: "foo" }, "old")
       .get({ foo: "1" });
     site.clock.pass(61);
-    site.answers({ ...FRESH, vary: "foo" }, "new");
+    const gate = deferred();
+    site.origin = async () => {
+      await gate.promise;
+      return { lines: { ...FRESH, vary: "foo" }, body: "new" };
+    };
     const stale = await Promise.all([site.ask({ foo: "1", secret: "x" }), site.ask({ foo: "1", secret: "y" })]);
     expect(stale.map(({ body }) => body)).toEqual(["old", "old"]);
+    gate.resolve();
     await site.settled();
     expect(site.asked[1]).toEqual([["foo", "1"]]);
     expect([(await site.get({ foo: "1" })).body, site.asked.length]).toEqual(["new", 2]);

@@ -83,7 +83,7 @@ export class Site {
   /** The answer read to its end. */
   async ask(lines: Lines = {}, method = "GET", url = URL_OF_TESTS): Promise<Got> {
     const response = await this.response(lines, method, url);
-    const how = response.headers.get("cache-status")?.replace(/^.*valkey-edge-cache; /, "") ?? "";
+    const how = response.headers.get("cache-status")?.replace(/^(?:.*, )?[\w-]+; /, "") ?? "";
     return { status: response.status, headers: response.headers, how, body: await response.text() };
   }
 
