@@ -21,6 +21,26 @@ export interface FaultCase {
   readonly unhandled: number;
 }
 
+export interface SoakCase {
+  readonly seconds: number;
+  readonly calls: number;
+  readonly faults: number;
+  readonly failed: number;
+  readonly getOrSetFailed: number;
+  readonly wrong: readonly string[];
+  readonly longestMs: number;
+  readonly heap: readonly number[];
+  readonly connections: number;
+  readonly unhandled: number;
+}
+
+export interface HostileCase {
+  readonly inputs: number;
+  readonly answered: number;
+  readonly failed: number;
+  readonly mostMiB: number;
+}
+
 /**
  * `npm run faults`: the tests in test/faults, with more hostile inputs; `npm run soak`: its soak alone, for as long as
  * `--minutes` says. Both keep what they measured in results/.

@@ -1,12 +1,21 @@
 import { readdir, readFile, writeFile } from "node:fs/promises";
 import type { ColdStartCase } from "./cold-start.ts";
-import type { FaultCase } from "./faults.ts";
+import type { FaultCase, HostileCase, SoakCase } from "./faults.ts";
 import { type Environment, readResult } from "./harness/results.ts";
 import { type Table, toMarkdown } from "./harness/table.ts";
 import type { HerdCase } from "./herd.ts";
 import type { LoadCase } from "./load.ts";
 import type { GridCase } from "./stores/grid.ts";
-import { coldStartTable, faultTable, gridTable, herdTable, loadTable, type Result } from "./tables.ts";
+import {
+  coldStartTable,
+  faultTable,
+  gridTable,
+  herdTable,
+  hostileTable,
+  loadTable,
+  type Result,
+  soakTable,
+} from "./tables.ts";
 
 /**
  * Writes the tables of results/*.json into the documents, each between `<!-- bench:NAME -->` and `<!-- /bench -->`.
@@ -22,6 +31,8 @@ const tables: Readonly<Record<string, () => Promise<string | undefined>>> = {
   "cold-start": () => written<ColdStartCase>("cold-start", coldStartTable),
   herd: () => written<HerdCase>("herd", herdTable),
   faults: () => written<FaultCase>("faults", faultTable),
+  soak: () => written<SoakCase>("soak", soakTable),
+  hostile: () => written<HostileCase>("hostile", hostileTable),
   "herd-hit": () => written<GridCase>("herd-hit", (result) => gridTable(atOneKilobyte(result))),
 };
 

@@ -1,5 +1,5 @@
 import type { ColdStartCase } from "./cold-start.ts";
-import type { FaultCase } from "./faults.ts";
+import type { FaultCase, HostileCase, SoakCase } from "./faults.ts";
 import type { Environment } from "./harness/results.ts";
 import { count, type Table } from "./harness/table.ts";
 import type { HerdCase } from "./herd.ts";
@@ -96,6 +96,56 @@ export function faultTable({ cases }: Result<FaultCase>): Table {
       one.heapBefore.toFixed(1),
       one.heapAfter.toFixed(1),
       count(one.unhandled),
+    ]),
+  };
+}
+
+export function soakTable({ cases }: Result<SoakCase>): Table {
+  return {
+    columns: [
+      "minutes",
+      "faults",
+      "calls",
+      "failed",
+      "of getOrSet",
+      "wrong answers",
+      "longest step, ms",
+      "heap after a tenth, MiB",
+      "in the end, MiB",
+      "connections",
+      "unhandled",
+    ],
+    rows: cases.map((one) => [
+      (one.seconds / 60).toFixed(1),
+      count(one.faults),
+      count(one.calls),
+      count(one.failed),
+      count(one.getOrSetFailed),
+      count(one.wrong.length),
+      count(one.longestMs),
+      (one.heap[0] ?? Number.NaN).toFixed(1),
+      (one.heap.at(-1) ?? Number.NaN).toFixed(1),
+      count(one.connections),
+      count(one.unhandled),
+    ]),
+  };
+}
+
+export function hostileTable({ cases }: Result<HostileCase>): Table {
+  return {
+    columns: [
+      "inputs",
+      "answered",
+      "refused with an error of the library's",
+      "other errors",
+      "most memory outside the heap, MiB",
+    ],
+    rows: cases.map(({ inputs, answered, failed, mostMiB }) => [
+      count(inputs),
+      count(answered),
+      count(failed),
+      count(inputs - answered - failed),
+      mostMiB.toFixed(0),
     ]),
   };
 }

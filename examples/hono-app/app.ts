@@ -1,5 +1,8 @@
 import { type Context, Hono } from "hono";
-import { type ValkeyCacheEnv, valkeyCache } from "valkey-edge-cache/hono";
+import { bearerAuth } from "hono/bearer-auth";
+import { etag } from "hono/etag";
+import { HTTPException } from "hono/http-exception";
+import { httpCache, type ValkeyCacheEnv, valkeyCache } from "valkey-edge-cache/hono";
 import type { Cities } from "./cities/cities.ts";
 import { ParameterError, type Query, readCount, readDegrees, readText } from "./parameters.ts";
 
@@ -9,39 +12,56 @@ export interface AppOptions {
   cities: Cities;
   /** The HTML of `GET /`. */
   page: string;
+  /** Whoever has it may purge, or what finds it in the request's context; without one, nobody may. */
+  purgeToken?: string | ((c: Context) => string | undefined) | undefined;
+  /** The host stops when it has answered: answers wait until they are stored. */
+  wait?: boolean;
 }
 
-/** The routes, the same on every host. */
-export function createApp({ cache, cities, page }: AppOptions): Hono<ValkeyCacheEnv> {
-  const app = new Hono<ValkeyCacheEnv>();
+interface AppEnv {
+  Variables: ValkeyCacheEnv["Variables"] & {
+    /** How long the answer took to compute; absent when it came from the cache. */
+    loadMs?: number;
+  };
+}
 
-  app.use("/cities/*", valkeyCache(cache));
+/** Fresh for ten minutes; for a day after that, whoever asks gets the old answer at once, and a new one is made meanwhile. */
+const CACHE_CONTROL = "public, max-age=600, stale-while-revalidate=86400";
+
+/** The routes, the same on every host. */
+export function createApp({ cache, cities, page, purgeToken, wait = false }: AppOptions): Hono<AppEnv> {
+  const app = new Hono<AppEnv>();
+  const http = httpCache({ app, keyGenerator: keyOf, wait });
 
   app.get("/", (c) => c.html(page));
 
+  app.use("/cities/*", timed, valkeyCache(cache), http, etag());
+
   app.get("/cities/near", (c) => {
-    const query = queryOf(c);
-    const point = roundPoint(readDegrees(query, "lat", 90), readDegrees(query, "lng", 180));
-    const n = readCount(query, "n");
-    return answer(c, `near:${point.lat},${point.lng}:${n}`, () => ({
-      ...point,
-      results: cities.near(point.lat, point.lng, n),
-    }));
+    const { lat, lng, n } = nearOf(c);
+    return answer(c, "near", () => ({ lat, lng, results: cities.near(lat, lng, n) }));
   });
 
   app.get("/cities/search", (c) => {
-    const query = queryOf(c);
-    const q = readText(query, "q");
-    const n = readCount(query, "n");
-    return answer(c, `search:${n}:${q}`, () => ({ q, results: cities.search(q, n) }));
+    const { q, n } = searchOf(c);
+    return answer(c, "search", () => ({ q, results: cities.search(q, n) }));
   });
 
   app.get("/cities/density", (c) => answer(c, "density", () => cities.density()));
+
+  app.post("/purge", authorized(purgeToken), valkeyCache(cache), async (c) => {
+    await http.purgeTags(c.req.queries("tag") ?? ["cities"], {
+      soft: c.req.query("soft") !== undefined,
+      cache: c.var.cache,
+    });
+    return c.body(null, 204);
+  });
 
   app.onError((error, c) => {
     if (error instanceof ParameterError) {
       return c.json({ error: { parameter: error.parameter, message: error.message } }, 400);
     }
+    if (error instanceof HTTPException) return error.getResponse();
     console.error(error);
     return c.json({ error: { message: "The server failed; its log says why" } }, 500);
   });
@@ -49,24 +69,50 @@ export function createApp({ cache, cities, page }: AppOptions): Hono<ValkeyCache
   return app;
 }
 
-/** Answers with what the cache has under `key`, else with what `compute` makes of the places, and says which, and how long it took. */
-async function answer<T>(c: Context<ValkeyCacheEnv>, key: string, compute: () => T): Promise<Response> {
+/** What `compute` makes of the places, to be kept until it is old or purged. */
+function answer<T extends object>(c: Context<AppEnv>, kind: string, compute: () => T): Response {
   const started = performance.now();
-  let loadMs: number | undefined;
-  const load = () => {
-    const loading = performance.now();
-    const computed = compute();
-    loadMs = performance.now() - loading;
-    return computed;
+  const body = compute();
+  c.set("loadMs", performance.now() - started);
+  return c.json(body, 200, { "Cache-Control": CACHE_CONTROL, "Cache-Tag": `cities, ${kind}` });
+}
+
+/** Says how long the answer took: what computes it, and all the rest. */
+async function timed(c: Context<AppEnv>, next: () => Promise<void>): Promise<void> {
+  const started = performance.now();
+  await next();
+  if (!c.res.ok && c.res.status !== 304) return;
+  const { loadMs } = c.var;
+  const parts = [timing("cache", performance.now() - started - (loadMs ?? 0))];
+  if (loadMs !== undefined) parts.push(timing("load", loadMs));
+  c.res.headers.set("Server-Timing", parts.join(", "));
+}
+
+/** Lets those pass who have the token. */
+function authorized(purgeToken: AppOptions["purgeToken"]) {
+  return async (c: Context, next: () => Promise<void>): Promise<Response | undefined> => {
+    const token = typeof purgeToken === "function" ? purgeToken(c) : purgeToken;
+    if (!token) return c.json({ error: { message: "Nobody may purge here; set PURGE_TOKEN" } }, 403);
+    return (await bearerAuth({ token })(c, next)) ?? undefined;
   };
-  const body = await c.var.cache.getOrSet(key, load, { ttl: "10m" });
-  const cacheMs = performance.now() - started - (loadMs ?? 0);
-  c.header("x-cache", loadMs === undefined ? "hit" : "miss");
-  c.header(
-    "Server-Timing",
-    [timing("cache", cacheMs), ...(loadMs === undefined ? [] : [timing("load", loadMs)])].join(", "),
-  );
-  return c.json(body);
+}
+
+/** Questions that are the same after they are read share an answer. */
+function keyOf(c: Context): string {
+  const kind = c.req.path.slice("/cities/".length);
+  if (kind === "near") return JSON.stringify([kind, nearOf(c)]);
+  if (kind === "search") return JSON.stringify([kind, searchOf(c)]);
+  return JSON.stringify([kind]);
+}
+
+function nearOf(c: Context): { lat: number; lng: number; n: number } {
+  const query = queryOf(c);
+  return { ...roundPoint(readDegrees(query, "lat", 90), readDegrees(query, "lng", 180)), n: readCount(query, "n") };
+}
+
+function searchOf(c: Context): { q: string; n: number } {
+  const query = queryOf(c);
+  return { q: readText(query, "q"), n: readCount(query, "n") };
 }
 
 function timing(name: string, ms: number): string {

@@ -14,5 +14,7 @@ export const handler = handle(
     // Packed with the function: `node build-cities.ts` writes it.
     cities: createCities(() => readFileSync(CITIES_FILE)),
     page: readFileSync(new URL("page.html", import.meta.url), "utf8"),
+    purgeToken: process.env.PURGE_TOKEN,
+    wait: true,
   }),
 );

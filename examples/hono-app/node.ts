@@ -24,6 +24,7 @@ function start(): void {
     cache,
     cities: createCities(() => readFileSync(CITIES_FILE)),
     page: readFileSync(new URL("page.html", import.meta.url), "utf8"),
+    purgeToken: process.env.PURGE_TOKEN,
   });
   const port = readPort(process.env.PORT || "3000");
   const server = serve({ fetch: app.fetch, port, hostname: "127.0.0.1" }, announce);

@@ -7,6 +7,7 @@ import page from "./page.html";
 /** What wrangler.toml, or `wrangler dev --var`, gives. */
 interface Env {
   VALKEY_URL?: string;
+  PURGE_TOKEN?: string;
 }
 
 const app = createApp({
@@ -17,6 +18,7 @@ const app = createApp({
   },
   cities: createCities(() => new Uint8Array(places)),
   page,
+  purgeToken: ({ env }: { env: Env }) => env.PURGE_TOKEN,
 });
 
 // biome-ignore lint/style/noDefaultExport: that is what a Worker is

@@ -50,6 +50,7 @@ export function toSettings(options: CacheOptions, choose: ChooseFactory): Settin
   const location = parseLocation(options.location);
   const forFactory = connectionOptions(options);
   const factory = options.connectionFactory ?? choose(location, forFactory);
+  const onError = options.onError ?? (() => {});
   return {
     connect: (invocation) => factory.connect(location, invocation),
     sharesConnection: factory.shares,
@@ -66,8 +67,14 @@ export function toSettings(options: CacheOptions, choose: ChooseFactory): Settin
     reverseKeyFunction: options.reverseKeyFunction ?? reverseOf(options),
     scanCount: options.scanCount ?? 1_000,
     ignoreErrors: options.ignoreErrors ?? false,
-    events: new Events(),
-    onError: options.onError ?? (() => {}),
+    events: new Events((error) => {
+      try {
+        onError(error, { method: "on", key: "" });
+      } catch {
+        // As for a method's own failure, there is nobody else to tell.
+      }
+    }),
+    onError,
   };
 }
 

@@ -44,7 +44,7 @@ export class DefaultClient extends KeyCommands implements Client {
   async set(key: string, value: unknown, { ttlMs, condition }: WriteOptions): Promise<boolean> {
     const encoded = this.context.codec.encode(value, key);
     const write = this.wrap(encoded instanceof Promise ? await encoded : encoded, ttlMs);
-    this.flights.forget(key);
+    this.context.sharing.forget(key);
     if (condition)
       return (await this.script(SET_IF, [key], [write.stored, milliseconds(write.ttlMs), condition])) === 1;
     await this.put(key, write);
@@ -193,7 +193,7 @@ export class DefaultClient extends KeyCommands implements Client {
       const encoded = this.context.codec.encode(value, key);
       commands.push(setCommand(key, this.wrap(encoded instanceof Promise ? await encoded : encoded, ttlMs)));
     }
-    for (const key of entries.keys()) this.flights.forget(key);
+    for (const key of entries.keys()) this.context.sharing.forget(key);
     return commands;
   }
 }

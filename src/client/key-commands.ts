@@ -34,7 +34,7 @@ export abstract class KeyCommands {
   }
 
   async delete(keys: readonly string[]): Promise<number> {
-    for (const key of keys) this.flights.forget(key);
+    for (const key of keys) this.context.sharing.forget(key);
     const commands = keys.flatMap((key): Command[] => [peek(key), ["UNLINK", key]]);
     const replies = await this.context.connection.send(commands);
     const nowMs = this.context.clock.now();
@@ -55,7 +55,7 @@ export abstract class KeyCommands {
     delta: bigint,
     create: { readonly ttlMs: number | null } | undefined,
   ): Promise<number | bigint | undefined> {
-    this.flights.forget(key);
+    this.context.sharing.forget(key);
     const made = create && this.wrap("", create.ttlMs);
     const args: Argument[] = made ? ["create", milliseconds(made.ttlMs), made.stored] : ["", "", ""];
     const reply = await this.script(INCREMENT, [key], [String(delta), ...args]).catch((error: unknown) => {
@@ -67,8 +67,8 @@ export abstract class KeyCommands {
   }
 
   async rename(from: string, to: string): Promise<boolean> {
-    this.flights.forget(from);
-    this.flights.forget(to);
+    this.context.sharing.forget(from);
+    this.context.sharing.forget(to);
     return (await sameSlot([from, to], this.script(MOVE, [from, to], []))) === 1;
   }
 
@@ -105,7 +105,7 @@ export abstract class KeyCommands {
 
   async deletePattern(pattern: string, { count, owns, onProgress }: DeleteOptions): Promise<number> {
     // Before, not after: what is being loaded now must not come back to a place that the scan has passed.
-    this.flights.forgetAll();
+    this.context.sharing.forgetAll();
     let deleted = 0;
     for await (const batch of this.context.connection.scan({ match: pattern, count })) {
       const keys = batch.filter(owns);
@@ -117,7 +117,7 @@ export abstract class KeyCommands {
   }
 
   async flush(): Promise<void> {
-    this.flights.forgetAll();
+    this.context.sharing.forgetAll();
     throwIfError(await this.one(["FLUSHDB"], REPEATABLE));
   }
 

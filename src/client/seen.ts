@@ -20,4 +20,8 @@ export class Seen {
   delete(key: string): void {
     this.#freshUntilMs.delete(key);
   }
+
+  clear(): void {
+    this.#freshUntilMs.clear();
+  }
 }

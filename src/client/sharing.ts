@@ -14,4 +14,16 @@ export class Sharing {
   readonly seen = new Seen();
   /** Keys that are refreshed in the background. */
   readonly refreshing = new Set<string>();
+
+  /** An entry was written or deleted: what is known of it, and what is in flight for it, may be older. */
+  forget(key: string): void {
+    this.flights.forget(key);
+    this.seen.delete(key);
+  }
+
+  /** As `forget`, for every entry. */
+  forgetAll(): void {
+    this.flights.forgetAll();
+    this.seen.clear();
+  }
 }

@@ -4,7 +4,7 @@ import { chain, type MaybePromise } from "../core/maybe-promise.js";
 import type { Serializer } from "../core/serializer.js";
 import { toBytes } from "../core/text.js";
 import type { Encoded } from "./encoded.js";
-import { markOf } from "./envelope.js";
+import { isEnvelope, markOf } from "./envelope.js";
 import { decodeNumber, encodeNumber, mayBeNumber } from "./number.js";
 
 export interface CodecOptions {
@@ -90,6 +90,8 @@ export class Codec {
     if (mayBeNumber(serialized) && decodeNumber(toLatin1(serialized)) !== undefined) {
       throw new TypeError("its serialized form would read as a number");
     }
+    if (serialized.length === 0) throw new TypeError("its serialized form is empty, as a missing entry is");
+    if (isEnvelope(serialized)) throw new TypeError("its serialized form would read as an envelope");
     const compressor = this.#compressor;
     if (compressor.minLength === Infinity) return serialized;
     const bytes = toBytes(serialized);

@@ -22,6 +22,12 @@ export type Listener<E extends EventName> = (event: CacheEvents[E]) => void;
 /** Tells listeners; where nobody listens, nothing is made and nothing is measured. */
 export class Events {
   readonly #listeners = new Map<EventName, Set<(event: never) => void>>();
+  readonly #failed: (error: unknown) => void;
+
+  /** @param failed is told what a listener throws, which is no business of the call that it is told of */
+  constructor(failed: (error: unknown) => void = () => {}) {
+    this.#failed = failed;
+  }
 
   /** Ends with the function that it returns. */
   on<E extends EventName>(name: E, listener: Listener<E>): () => void {
@@ -37,6 +43,12 @@ export class Events {
     const listeners = this.#listeners.get(name) as Set<Listener<E>> | undefined;
     if (!listeners) return;
     const told = event();
-    for (const listener of listeners) listener(told);
+    for (const listener of listeners) {
+      try {
+        listener(told);
+      } catch (error) {
+        this.#failed(error);
+      }
+    }
   }
 }

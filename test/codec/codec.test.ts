@@ -209,6 +209,12 @@ describe("a codec", () => {
     expect(() => codec({ serializer }).decode("a", "k")).toThrow(missing);
   });
 
+  it("refuses a serialized form that would read as none, or as an envelope", () => {
+    const serializer = { name: "raw", text: true, serialize: (value: unknown) => String(value), deserialize: String };
+    const subject = codec({ serializer });
+    for (const text of ["", "\x11V1"]) expect(() => subject.encode(text, "k")).toThrow(EncodeError);
+  });
+
   it("refuses a serialized form that would read as a number", () => {
     const serializer = { name: "raw", text: true, serialize: (value: unknown) => String(value), deserialize: String };
     const subject = codec({ serializer });

@@ -1,7 +1,11 @@
 import fc from "fast-check";
-import { beforeEach, describe, expect, it } from "vitest";
+import { beforeEach, describe, expect, it, vi } from "vitest";
 import { Breaker } from "../../src/connection/breaker.js";
+import { iovalkeyFactory } from "../../src/connection/iovalkey-factory.js";
 import { ConnectionError, TimeoutError } from "../../src/core/errors.js";
+import { PROCESS } from "../../src/core/invocation.js";
+import { parseLocation } from "../../src/core/location.js";
+import { fakeConnection } from "./fake-connection.js";
 
 const PROBE_MS = 4_000;
 const LONGEST_MS = 1_000;
@@ -177,5 +181,29 @@ describe("a breaker", () => {
         expect(one.state).toBe("half-open");
       }),
     );
+  });
+});
+
+describe("connections that live as long as a request", () => {
+  it("learn from those before them that the server is gone, and that it is back", async () => {
+    vi.stubGlobal("navigator", { userAgent: "Cloudflare-Workers" });
+    let isGone = true;
+    const open = vi.fn(async () => {
+      if (isGone) throw new ConnectionError("refused");
+      return fakeConnection();
+    });
+    const factory = iovalkeyFactory({}, open);
+    const ask = async () => {
+      await using connection = factory.connect(parseLocation("valkey://test"), { ...PROCESS, scope: "request" });
+      return await connection.send([["PING"]]);
+    };
+    const start = Date.now();
+    const now = vi.spyOn(Date, "now").mockReturnValue(start);
+    for (let i = 0; i < 5; i++) await expect(ask()).rejects.toThrow("refused");
+    expect(open).toHaveBeenCalledTimes(1);
+    isGone = false;
+    now.mockReturnValue(start + 100);
+    for (let i = 0; i < 5; i++) expect(await ask()).toEqual(["PONG"]);
+    expect(open).toHaveBeenCalledTimes(6);
   });
 });

@@ -141,6 +141,19 @@ describe("a connection through sentinels", () => {
     }
   });
 
+  it("belongs to one invocation where the host keeps requests apart", async () => {
+    vi.stubGlobal("navigator", { userAgent: "Cloudflare-Workers" });
+    const factory = sentinelFactory({ sentinels: addresses(servers) }, overIovalkey(openIovalkey));
+    const location = parseLocation("valkey://primary/0");
+    expect(factory.shares).toBe(false);
+    await expect(factory.connect(location, PROCESS).send([["PING"]])).rejects.toThrow(/cache\.for\(/);
+    const request = { ...PROCESS, scope: "request" } as const;
+    for (let i = 0; i < 2; i++) {
+      await using connection = factory.connect(location, request);
+      expect(await connection.send([["PING"]])).toEqual(["PONG"]);
+    }
+  });
+
   it("refuses options that can't be right, before any I/O", () => {
     const make = (options: object) => () => sentinel(options as SentinelOptions);
     expect(make({})).toThrow(/"sentinels" is missing/);

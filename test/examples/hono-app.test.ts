@@ -4,6 +4,7 @@ import { createApp } from "../../examples/hono-app/app.js";
 import { CITIES_FILE } from "../../examples/hono-app/build-cities.js";
 import { type Cities, createCities } from "../../examples/hono-app/cities/cities.js";
 import { type Cache, createCache } from "../../src/index.js";
+import { fromOf } from "./cache-status.js";
 import { allCities } from "./places.js";
 
 const cities = allCities();
@@ -12,7 +13,7 @@ let app: ReturnType<typeof createApp>;
 
 beforeEach(() => {
   cache = createCache({ location: "memory:" });
-  app = createApp({ cache, cities, page: "<!doctype html><title>Places</title>" });
+  app = createApp({ cache, cities, page: "<!doctype html><title>Places</title>", purgeToken: "secret", wait: true });
 });
 
 afterEach(() => cache.close());
@@ -27,7 +28,7 @@ async function ask(path: string) {
   const response = await app.request(path);
   return {
     status: response.status,
-    from: response.headers.get("x-cache"),
+    from: fromOf(response.headers.get("cache-status")),
     timing: response.headers.get("server-timing"),
     body: (await response.json()) as Body,
   };
@@ -181,6 +182,42 @@ it("reads the places with the first question that is computed, and never again",
   expect(read).not.toHaveBeenCalled();
   for (const path of ["near?lat=1&lng=1", "search?q=a", "density"]) await ask(`/cities/${path}`);
   expect(read).toHaveBeenCalledOnce();
+});
+
+it("answers with a 304 who has the answer already", async () => {
+  const { headers } = await app.request("/cities/density");
+  const again = await app.request("/cities/density", { headers: { "if-none-match": headers.get("etag") ?? "" } });
+  expect([again.status, fromOf(again.headers.get("cache-status"))]).toEqual([304, "hit"]);
+});
+
+describe("a purge", () => {
+  const purge = (query: string, token?: string) =>
+    app.request(`/purge${query}`, { method: "POST", headers: token ? { authorization: `Bearer ${token}` } : {} });
+
+  it("is for those alone who have the token", async () => {
+    expect((await purge("")).status).toBe(401);
+    expect((await purge("", "guess")).status).toBe(401);
+    app = createApp({ cache, cities, page: "" });
+    expect((await purge("", "secret")).status).toBe(403);
+  });
+
+  it("ends all answers, or those of one kind", async () => {
+    const paths = ["/cities/density", "/cities/search?q=berlin"] as const;
+    const from = async () => [(await ask(paths[0])).from, (await ask(paths[1])).from];
+    await from();
+    expect(await from()).toEqual(["hit", "hit"]);
+    expect((await purge("?tag=density", "secret")).status).toBe(204);
+    expect(await from()).toEqual(["miss", "hit"]);
+    await purge("", "secret");
+    expect(await from()).toEqual(["miss", "miss"]);
+  });
+
+  it("that is soft has answers validated", async () => {
+    await ask("/cities/density");
+    await purge("?soft", "secret");
+    const response = await app.request("/cities/density");
+    expect(response.headers.get("cache-status")).toMatch(/fwd=stale; fwd-status=304/);
+  });
 });
 
 it("answers a failure of its own with a 500 that keeps its details to the log", async () => {

@@ -5,6 +5,7 @@ import { describe, expect, inject, it } from "vitest";
 import { HOST, listenAnywhere } from "../support/ports.js";
 import { startValkey } from "../support/servers.js";
 import { until } from "../support/wait.js";
+import { fromOf } from "./cache-status.js";
 import { startService } from "./service.js";
 
 const QUESTION = "/cities/search?q=berlin&n=3";
@@ -12,7 +13,7 @@ const QUESTION = "/cities/search?q=berlin&n=3";
 async function ask(url: string): Promise<{ from: string | null; body: unknown }> {
   const response = await fetch(`${url}${QUESTION}`);
   expect(response.status).toBe(200);
-  return { from: response.headers.get("x-cache"), body: await response.json() };
+  return { from: fromOf(response.headers.get("cache-status")), body: await response.json() };
 }
 
 /** A connection on which so much of a request has been sent. */

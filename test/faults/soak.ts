@@ -33,6 +33,8 @@ interface Scene {
 }
 
 const DEADLINE = "500ms";
+/** A server that is paused keeps those waiting, too, who do harm. */
+const ADMIN_MS = 10_000;
 
 /** Uses all features for so long, while one random fault follows the other, and then sees what came of it. */
 export async function soak(seconds: number, random: () => number = Math.random): Promise<Soaked> {
@@ -81,7 +83,7 @@ function cachesAt({ url: location }: TcpProxy): Cache[] {
 
 async function fault({ server, proxy, load }: Scene, random: () => number): Promise<void> {
   const forMs = 50 + random() * 600;
-  const ask = (...args: [string, ...string[]]) => command(server.port, args);
+  const ask = (...args: [string, ...string[]]) => command(server.port, args, { timeoutMs: ADMIN_MS });
   const faults: (() => unknown)[] = [
     () => proxy.reset(),
     () => ask("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes"),

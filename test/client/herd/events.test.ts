@@ -1,6 +1,7 @@
 import { describe, expect, it, vi } from "vitest";
 import type { Cache } from "../../../src/cache/cache.js";
 import { type EventName, Events } from "../../../src/core/events.js";
+import { createCache } from "../../../src/index.js";
 import { fakeTime, fleet, slowLoader } from "./fleet.js";
 
 const NAMES: readonly EventName[] = ["hit", "stale", "wait", "load", "claim", "fenced", "early"];
@@ -170,6 +171,20 @@ describe("what a cache tells of the herd", () => {
     end();
     await cache.getOrSet("a", () => 2);
     expect(listener).toHaveBeenCalledExactlyOnceWith({ key: String(cache.makeKey("a")) });
+  });
+
+  it("is no affair of the call: what a listener throws goes to onError", async () => {
+    const onError = vi.fn();
+    const cache = createCache({ location: "memory:", onError });
+    const broken = new Error("broken listener");
+    cache.on("hit", () => {
+      throw broken;
+    });
+    await cache.set("a", 1);
+    const loader = vi.fn();
+    expect(await cache.getOrSet("a", loader)).toBe(1);
+    expect(loader).not.toHaveBeenCalled();
+    expect(onError).toHaveBeenCalledExactlyOnceWith(broken, { method: "on", key: "" });
   });
 
   it("costs nothing where nobody listens: no event is made", async () => {

@@ -79,6 +79,7 @@ describe.each(REFUSALS)("a server that refuses writes with %s", (code, refuse) =
     const cache = open({ onError });
     await cache.setMany({ a: "stored", b: "stored" });
     await cache.set("old", "stale", { ttl: "1ms" });
+    await expect.poll(() => cache.has("old")).toBe(false);
     const undo = await refuse();
     try {
       const other = open({ onError });

@@ -114,15 +114,15 @@ export function setAlgebra(open: Open, traits: CacheTraits): void {
     const keys = ["one", "two", "three", "four"];
     for (const key of keys) await cache.sadd(key, [key]);
     for (const tried of [
-      cache.sdiff(keys),
-      cache.sinter(keys),
-      cache.sunion(keys),
-      cache.sdiffstore("into", keys),
-      cache.sinterstore("into", keys),
-      cache.sunionstore("into", keys),
-      cache.smove("one", "two", "one").then(() => cache.smove("one", "three", "one")),
+      () => cache.sdiff(keys),
+      () => cache.sinter(keys),
+      () => cache.sunion(keys),
+      () => cache.sdiffstore("into", keys),
+      () => cache.sinterstore("into", keys),
+      () => cache.sunionstore("into", keys),
+      () => cache.smove("one", "two", "one").then(() => cache.smove("one", "three", "one")),
     ]) {
-      const error: unknown = await tried.catch((cause: unknown) => cause);
+      const error: unknown = await tried().catch((cause: unknown) => cause);
       expect(error).toBeInstanceOf(ReplyError);
       expect(error).toMatchObject({ code: "CROSSSLOT", message: expect.stringMatching(/hash tag.*\{user1\}/) });
     }
