@@ -4,6 +4,7 @@ import type { FaultCase, HostileCase, SoakCase } from "./faults.ts";
 import { type Environment, readResult } from "./harness/results.ts";
 import { type Table, toMarkdown } from "./harness/table.ts";
 import type { HerdCase } from "./herd.ts";
+import type { HttpCase } from "./http.ts";
 import type { LoadCase } from "./load.ts";
 import type { GridCase } from "./stores/grid.ts";
 import {
@@ -12,6 +13,7 @@ import {
   gridTable,
   herdTable,
   hostileTable,
+  httpTable,
   loadTable,
   type Result,
   soakTable,
@@ -27,6 +29,7 @@ const blocks = /(<!-- bench:([\w-]+) -->\n).*?(<!-- \/bench -->)/gs;
 const tables: Readonly<Record<string, () => Promise<string | undefined>>> = {
   basic: () => written<GridCase>("basic", (result) => gridTable(atOneKilobyte(result))),
   "basic-all": () => written<GridCase>("basic", gridTable),
+  http: () => written<HttpCase>("http", httpTable),
   load: () => written<LoadCase>("load", loadTable),
   "cold-start": () => written<ColdStartCase>("cold-start", coldStartTable),
   herd: () => written<HerdCase>("herd", herdTable),

@@ -3,6 +3,7 @@ import type { FaultCase, HostileCase, SoakCase } from "./faults.ts";
 import type { Environment } from "./harness/results.ts";
 import { count, type Table } from "./harness/table.ts";
 import type { HerdCase } from "./herd.ts";
+import type { HttpCase } from "./http.ts";
 import type { LoadCase } from "./load.ts";
 import type { GridCase } from "./stores/grid.ts";
 
@@ -147,5 +148,21 @@ export function hostileTable({ cases }: Result<HostileCase>): Table {
       count(inputs - answered - failed),
       mostMiB.toFixed(0),
     ]),
+  };
+}
+
+/** Requests per second of each contender, and their ratio to those of the first. */
+export function httpTable({ cases }: Result<HttpCase>): Table {
+  return {
+    columns: ["body", "answered by", "requests/s", "ratio", "p99, ms"],
+    rows: cases.flatMap(({ kilobytes, contenders }) =>
+      contenders.map(({ name, perSecond, ratio, p99Ms }) => [
+        `${kilobytes} KB`,
+        name,
+        count(perSecond),
+        ratio.toFixed(2),
+        p99Ms.toFixed(1),
+      ]),
+    ),
   };
 }

@@ -36,7 +36,10 @@ function run(port: number, request: Buffer, endMs: number, latencies: number[]):
     const received = (): void => {
       const nowMs = performance.now();
       latencies.push(nowMs - sentMs);
-      if (nowMs < endMs) return send();
+      if (nowMs < endMs) {
+        send();
+        return;
+      }
       socket.end();
       resolve();
     };
@@ -59,7 +62,7 @@ function readResponses(socket: Socket, received: () => void, failed: (error: Err
     head = head.length === 0 ? chunk : Buffer.concat([head, chunk]);
     const end = head.indexOf(HEAD_END);
     if (end === -1) return;
-    const text = head.latin1Slice(0, end);
+    const text = head.toString("latin1", 0, end);
     const [, length] = /\r\ncontent-length: *(\d+)/i.exec(text) ?? [];
     if (!text.startsWith("HTTP/1.1 200") || length === undefined) {
       failed(new Error(`a response that can't be measured: ${text}`));

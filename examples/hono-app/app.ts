@@ -16,6 +16,8 @@ export interface AppOptions {
   purgeToken?: string | ((c: Context) => string | undefined) | undefined;
   /** The host stops when it has answered: answers wait until they are stored. */
   wait?: boolean;
+  /** Told of work that goes on after an answer, for hosts that have no way of their own for that. */
+  waitUntil?: (work: Promise<void>) => void;
 }
 
 interface AppEnv {
@@ -29,9 +31,14 @@ interface AppEnv {
 const CACHE_CONTROL = "public, max-age=600, stale-while-revalidate=86400";
 
 /** The routes, the same on every host. */
-export function createApp({ cache, cities, page, purgeToken, wait = false }: AppOptions): Hono<AppEnv> {
+export function createApp({ cache, cities, page, purgeToken, wait = false, waitUntil }: AppOptions): Hono<AppEnv> {
   const app = new Hono<AppEnv>();
-  const http = httpCache({ app, keyGenerator: keyOf, wait });
+  const http = httpCache({
+    app,
+    keyGenerator: keyOf,
+    wait,
+    ...(waitUntil && { waitUntil: (_c: Context, work: Promise<void>) => waitUntil(work) }),
+  });
 
   app.get("/", (c) => c.html(page));
 

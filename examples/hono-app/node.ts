@@ -11,6 +11,9 @@ const GRACE_MS = 1_000;
 
 const location = process.env.VALKEY_URL || "memory:";
 
+/** What goes on after answers: the cache is closed when that has ended. */
+const running = new Set<Promise<void>>();
+
 try {
   start();
 } catch (error) {
@@ -25,6 +28,10 @@ function start(): void {
     cities: createCities(() => readFileSync(CITIES_FILE)),
     page: readFileSync(new URL("page.html", import.meta.url), "utf8"),
     purgeToken: process.env.PURGE_TOKEN,
+    waitUntil: (work) => {
+      running.add(work);
+      work.finally(() => running.delete(work));
+    },
   });
   const port = readPort(process.env.PORT || "3000");
   const server = serve({ fetch: app.fetch, port, hostname: "127.0.0.1" }, announce);
@@ -38,7 +45,10 @@ function closeOnSignals(server: ServerType, cache: Cache): void {
   const close = (): void => {
     if (closing) process.exit(1);
     closing = true;
-    server.close(() => void cache.close());
+    server.close(async () => {
+      await Promise.all(running);
+      await cache.close();
+    });
     // Browsers open connections ahead of need, and a server waits for the request on each.
     if ("closeAllConnections" in server) setTimeout(() => server.closeAllConnections(), GRACE_MS).unref();
   };
