@@ -36,6 +36,8 @@ export function createApp({ cache, cities, page, purgeToken, wait = false, waitU
   const http = httpCache({
     app,
     keyGenerator: keyOf,
+    // Places don't move: nobody needs to have them computed again by a reload, which browsers send no-cache with.
+    requestDirectives: false,
     wait,
     ...(waitUntil && { waitUntil: (_c: Context, work: Promise<void>) => waitUntil(work) }),
   });

@@ -1,5 +1,5 @@
 import { type Directives, isPresent, parseCacheControl, seconds } from "./cache-control.js";
-import { type Fields, fieldValue } from "./fields.js";
+import { type Fields, fieldValue, hasField } from "./fields.js";
 
 /** What a client asks of caches. RFC 9111 §5.2.1; times in milliseconds. */
 export interface RequestDirectives {
@@ -15,9 +15,22 @@ export interface RequestDirectives {
   readonly staleIfErrorMs: number | undefined;
 }
 
+/** A request that asks nothing of caches. */
+export const NO_WISHES: RequestDirectives = {
+  noStore: false,
+  noCache: false,
+  onlyIfCached: false,
+  maxAgeMs: undefined,
+  maxStaleMs: undefined,
+  minFreshMs: undefined,
+  staleIfErrorMs: undefined,
+};
+
 /** `Pragma: no-cache` counts when there is no Cache-Control, as it was made for clients that don't know it. RFC 9111 §5.4. */
 export function requestDirectives(fields: Fields): RequestDirectives {
   const value = fieldValue(fields, "cache-control");
+  // As most requests come.
+  if (value === undefined && !hasField(fields, "pragma")) return NO_WISHES;
   const directives = parseCacheControl(value ?? "");
   const pragma = value === undefined ? parseCacheControl(fieldValue(fields, "pragma") ?? "") : undefined;
   return {

@@ -1,6 +1,6 @@
 import { currentAgeMs } from "./age.js";
 import type { Policy } from "./policy.js";
-import type { RequestDirectives } from "./request-directives.js";
+import { NO_WISHES, type RequestDirectives } from "./request-directives.js";
 import { isServerFailure } from "./statuses.js";
 import type { StoredResponse } from "./stored-response.js";
 
@@ -43,16 +43,6 @@ export function decide(candidate: Candidate, request: RequestDirectives, policy:
   if (request.onlyIfCached) return { action: "gateway-timeout" };
   return { action: "validate", why: isFresh ? "request" : "stale", ageMs, ttlMs };
 }
-
-const NO_WISHES: RequestDirectives = {
-  noStore: false,
-  noCache: false,
-  onlyIfCached: false,
-  maxAgeMs: undefined,
-  maxStaleMs: undefined,
-  minFreshMs: undefined,
-  staleIfErrorMs: undefined,
-};
 
 /** RFC 9111 §5.2.1. A reload's `max-age=0` doesn't reach what is immutable; a forced reload's `no-cache` does. RFC 8246 §2. */
 function isFreshEnough(stored: StoredResponse, wishes: RequestDirectives, ageMs: number, ttlMs: number): boolean {

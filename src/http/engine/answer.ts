@@ -52,9 +52,10 @@ export function toResponse({ status, fields, body }: Answer, isHead: boolean): R
 }
 
 function toHeaders(fields: Fields): Headers | Record<string, string> {
-  const plain: Record<string, string> = Object.create(null);
+  const plain: Record<string, string> = {};
   for (const [name, value] of fields) {
-    if (Object.hasOwn(plain, name)) return joined(fields);
+    // Also a name that every object has, such as `constructor`.
+    if (plain[name] !== undefined) return joined(fields);
     plain[name] = value;
   }
   return plain;

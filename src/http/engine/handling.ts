@@ -66,7 +66,7 @@ function canWait({ asked, wishes }: Inquiry): boolean {
 }
 
 async function useResponse(inquiry: Inquiry, entry: Entry, place: Place, hasWaited: boolean): Promise<Answer | "wait"> {
-  const { asked, settings, wishes, status } = inquiry;
+  const { asked, settings, wishes } = inquiry;
   const candidate = { stored: entry.head, invalid: entry.invalid };
   const decision = decide(candidate, wishes, settings.policy, settings.clock.now());
   if (decision.action === "gateway-timeout") return gatewayTimeout(inquiry);
@@ -80,7 +80,7 @@ async function useResponse(inquiry: Inquiry, entry: Entry, place: Place, hasWait
     const { ageMs, ttlMs } = decision;
     if (!hasWaited) return serve(inquiry, entry, decision);
     const how = place.index ? "vary-miss" : "uri-miss";
-    return serve(inquiry, entry, decision, { member: status({ how, ttlMs, collapsed: true }), ageMs });
+    return serve(inquiry, entry, decision, { member: inquiry.status({ how, ttlMs, collapsed: true }), ageMs });
   }
   if (asked.method === "HEAD") return head(inquiry, decision.why === "request" ? "request" : "stale", entry, place);
   if (wishes.noStore) return validate(inquiry, { entry, place, lease: undefined, decision });
@@ -91,10 +91,10 @@ async function useResponse(inquiry: Inquiry, entry: Entry, place: Place, hasWait
   return validate(inquiry, { entry, place, lease: lease instanceof Lease ? lease : undefined, decision });
 }
 
-function gatewayTimeout({ status }: Inquiry): Answer {
+function gatewayTimeout(inquiry: Inquiry): Answer {
   return {
     ...GATEWAY_TIMEOUT,
-    fields: fieldsFromOrigin(GATEWAY_TIMEOUT.fields, status({ how: "miss", detail: "only-if-cached" })),
+    fields: fieldsFromOrigin(GATEWAY_TIMEOUT.fields, inquiry.status({ how: "miss", detail: "only-if-cached" })),
   };
 }
 
@@ -138,7 +138,7 @@ async function miss(
 
 /** Asks the origin by HEAD; what it says also concerns a stored response to GET. RFC 9111 §4.3.5. */
 async function head(inquiry: Inquiry, how: Why, entry?: Entry, place?: Place): Promise<Answer> {
-  const { asked, host, settings, publisher, store, status } = inquiry;
+  const { asked, host, settings, publisher, store } = inquiry;
   const question = ask(inquiry, undefined, place);
   const { response, failed } = await host.forward(asked.fields);
   const got = { status: response.status, fields: toFields(response.headers) };
@@ -153,5 +153,5 @@ async function head(inquiry: Inquiry, how: Why, entry?: Entry, place?: Place): P
     };
     await inquiry.inBackground(work(), "head");
   }
-  return { status: got.status, fields: fieldsFromOrigin(got.fields, status({ how })), body: response.body };
+  return { status: got.status, fields: fieldsFromOrigin(got.fields, inquiry.status({ how })), body: response.body };
 }

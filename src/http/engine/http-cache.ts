@@ -1,6 +1,7 @@
 import type { Cache } from "../../cache/cache.js";
 import { type Clock, systemClock } from "../../core/clock.js";
 import { show } from "../../core/errors.js";
+import { chain, type MaybePromise } from "../../core/maybe-promise.js";
 import { bypassReason, UNKEYED_FIELDS } from "../admission.js";
 import { cacheKey, joinParts } from "../cache-key.js";
 import { cacheStatus, type Handling } from "../cache-status.js";
@@ -10,12 +11,11 @@ import { invalidatedGroups, type Labels } from "../groups.js";
 import { invalidatedUrls } from "../invalidation.js";
 import { isSafe } from "../methods.js";
 import { narrow } from "../negotiation.js";
-import { requestDirectives } from "../request-directives.js";
 import { evaluateStorage } from "../storable.js";
 import type { Answer } from "./answer.js";
 import { handle } from "./handling.js";
 import type { Forwarded, Host } from "./host.js";
-import { ask, type Inquiry } from "./inquiry.js";
+import { ask, Inquiry, type Parts } from "./inquiry.js";
 import { baseKey, labelHashes } from "./keys.js";
 import { type HttpCacheOptions, type Settings, toSettings } from "./options.js";
 import { Publisher } from "./publish.js";
@@ -47,6 +47,7 @@ export interface PurgeOptions {
 export class HttpCache {
   readonly #settings: Settings;
   readonly #states: States;
+  readonly #parts = new WeakMap<Cache, Parts>();
   readonly #status: (handling: Handling) => string;
 
   /** @throws {ConfigurationError} on wrong options */
@@ -92,7 +93,7 @@ export class HttpCache {
       );
     }
     const base = await baseKey(cache, this.#settings.name, key);
-    const store = new Store(cache, this.#states.of(cache), this.#settings);
+    const { store } = this.#partsOf(cache);
     await (soft ? store.soften(base) : store.delete([base]));
   }
 
@@ -161,7 +162,7 @@ export class HttpCache {
     try {
       const keys = own === undefined ? [] : [this.#keyOf(request.url, key), ...others.map((url) => this.#keyOf(url))];
       const bases = keys.filter((one) => one !== undefined).map((one) => baseKey(cache, this.#settings.name, one));
-      const store = new Store(cache, this.#states.of(cache), this.#settings);
+      const { store } = this.#partsOf(cache);
       const labels = this.#purgeLabels(cache, { tags: [], groups }, request.url, false);
       await Promise.all([store.delete(await Promise.all(bases)), labels]);
     } catch (error) {
@@ -176,35 +177,22 @@ export class HttpCache {
     return "key" in made ? made.key : undefined;
   }
 
-  async #inquiry(asked: RequestHead, key: string, host: Host, cache: Cache): Promise<Inquiry> {
+  #inquiry(asked: RequestHead, key: string, host: Host, cache: Cache): MaybePromise<Inquiry> {
     const settings = this.#settings;
+    const parts = this.#partsOf(cache);
+    return chain(
+      baseKey(cache, settings.name, key),
+      (base) => new Inquiry({ settings, parts, cache, host, asked, key, base, status: this.#status }),
+    );
+  }
+
+  #partsOf(cache: Cache): Parts {
+    const known = this.#parts.get(cache);
+    if (known) return known;
     const state = this.#states.of(cache);
-    const base = baseKey(cache, settings.name, key);
-    const pending: Promise<void>[] = [];
-    return {
-      settings,
-      state,
-      host,
-      asked,
-      store: new Store(cache, state, settings),
-      publisher: new Publisher(cache, state, settings),
-      wishes: requestDirectives(asked.fields),
-      base: typeof base === "string" ? base : await base,
-      status: (handling) => this.#status(settings.debug ? { ...handling, key } : { ...handling, detail: undefined }),
-      inBackground: (work, method) => {
-        const done = work.then(
-          () => {},
-          (error: unknown) => settings.onError(error, { method, key }),
-        );
-        host.waitUntil(done);
-        // A lease is kept for as long as the body takes, which an answer can't wait for.
-        if (method !== "keep") pending.push(done);
-        return done;
-      },
-      settled: async () => {
-        await Promise.all(pending);
-      },
-      unpack: (packed) => cache.decompressBytes(packed),
-    };
+    const store = new Store(cache, state, this.#settings);
+    const parts = { state, store, publisher: new Publisher(cache, state, this.#settings) };
+    this.#parts.set(cache, parts);
+    return parts;
   }
 }

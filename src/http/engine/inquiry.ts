@@ -1,6 +1,7 @@
+import type { Cache } from "../../cache/cache.js";
 import type { Handling } from "../cache-status.js";
 import type { RequestHead, Timing } from "../exchange.js";
-import type { RequestDirectives } from "../request-directives.js";
+import { type RequestDirectives, requestDirectives } from "../request-directives.js";
 import type { Host } from "./host.js";
 import type { Lease } from "./lease.js";
 import type { Settings } from "./options.js";
@@ -9,25 +10,82 @@ import type { Stamp } from "./purge-log.js";
 import type { State } from "./state.js";
 import type { Place, Store } from "./store.js";
 
-/** One request that the cache handles, and all that its answer depends on. */
-export interface Inquiry {
-  readonly settings: Settings;
+/** What works with one cache. */
+export interface Parts {
   readonly state: State;
   readonly store: Store;
   readonly publisher: Publisher;
+}
+
+interface Given {
+  readonly settings: Settings;
+  readonly parts: Parts;
+  readonly cache: Cache;
+  readonly host: Host;
+  readonly asked: RequestHead;
+  readonly key: string;
+  readonly base: string;
+  readonly status: (handling: Handling) => string;
+}
+
+/** One request that the cache handles, and all that its answer depends on. */
+export class Inquiry {
+  readonly settings: Settings;
   readonly host: Host;
   /** The request as the store and the origin see it. */
   readonly asked: RequestHead;
   readonly wishes: RequestDirectives;
   /** The made key of its URL. */
   readonly base: string;
-  readonly status: (handling: Handling) => string;
+  readonly state: State;
+  readonly store: Store;
+  readonly publisher: Publisher;
+  readonly #given: Given;
+  #pending: Promise<void>[] | undefined;
+
+  constructor(given: Given) {
+    this.#given = given;
+    this.settings = given.settings;
+    this.host = given.host;
+    this.asked = given.asked;
+    this.base = given.base;
+    this.state = given.parts.state;
+    this.store = given.parts.store;
+    this.publisher = given.parts.publisher;
+    this.wishes = requestDirectives(given.asked.fields);
+  }
+
+  /** Writes the cache's part of Cache-Status. */
+  status(handling: Handling): string {
+    const { status, key, settings } = this.#given;
+    return status(settings.debug ? { ...handling, key } : { ...handling, detail: undefined });
+  }
+
   /** Lets work go on after the answer; its failures are told to `onError`. */
-  readonly inBackground: (work: Promise<unknown>, method: string) => Promise<void>;
+  inBackground(work: Promise<unknown>, method: string): Promise<void> {
+    const { settings, base, host } = this;
+    const done = work.then(
+      () => {},
+      (error: unknown) => settings.onError(error, { method, key: base }),
+    );
+    host.waitUntil(done);
+    // A lease is kept for as long as the body takes, which an answer can't wait for.
+    if (settings.wait && method !== "keep") {
+      this.#pending ??= [];
+      this.#pending.push(done);
+    }
+    return done;
+  }
+
   /** Resolves when the work that has been let go on so far has ended. */
-  readonly settled: () => Promise<void>;
+  async settled(): Promise<void> {
+    await Promise.all(this.#pending ?? []);
+  }
+
   /** The body of a stored response, ready to be sent. @throws {DecodeError} */
-  readonly unpack: (packed: Uint8Array) => Promise<Uint8Array>;
+  unpack(packed: Uint8Array): Promise<Uint8Array> {
+    return this.#given.cache.decompressBytes(packed);
+  }
 }
 
 /** A question to the origin: what may be done with its answer. */

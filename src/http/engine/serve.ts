@@ -1,3 +1,4 @@
+import { chain, type MaybePromise } from "../../core/maybe-promise.js";
 import type { Fields } from "../fields.js";
 import { fieldsFromStore } from "../served-fields.js";
 import { type Answer, conditionally } from "./answer.js";
@@ -13,14 +14,18 @@ export interface Shown {
 }
 
 /** Answers a request from a stored response. @throws {DecodeError} */
-export async function serve(
-  { asked, status, unpack }: Inquiry,
+export function serve(
+  inquiry: Inquiry,
   { head, body }: Entry,
   { ageMs, ttlMs }: { readonly ageMs: number; readonly ttlMs: number },
   shown?: Shown,
-): Promise<Answer> {
-  const member = shown?.member ?? status({ how: "hit", ttlMs });
-  const fields = [...fieldsFromStore(head.fields, shown?.ageMs ?? ageMs, member), ...(shown?.cookies ?? [])];
-  const content = head.packed && asked.method !== "HEAD" ? await unpack(body) : body;
-  return conditionally(asked, { status: head.status, fields, body: content }, head.responseTimeMs);
+): MaybePromise<Answer> {
+  const { asked } = inquiry;
+  const member = shown?.member ?? inquiry.status({ how: "hit", ttlMs });
+  const stored = fieldsFromStore(head.fields, shown?.ageMs ?? ageMs, member);
+  const fields = shown?.cookies ? [...stored, ...shown.cookies] : stored;
+  const content = head.packed && asked.method !== "HEAD" ? inquiry.unpack(body) : body;
+  return chain(content, (bytes) =>
+    conditionally(asked, { status: head.status, fields, body: bytes }, head.responseTimeMs),
+  );
 }

@@ -17,19 +17,12 @@ export interface State {
 export class States {
   readonly #settings: Settings;
   readonly #states = new Map<string, State>();
-  readonly #byCache = new WeakMap<Cache, State>();
 
   constructor(settings: Settings) {
     this.#settings = settings;
   }
 
   of(cache: Cache): State {
-    const known = this.#byCache.get(cache) ?? this.#find(cache);
-    this.#byCache.set(cache, known);
-    return known;
-  }
-
-  #find(cache: Cache): State {
     const key = logKey(cache, this.#settings.name);
     const known = this.#states.get(key);
     if (known) return known;
