@@ -40,6 +40,9 @@ export class GlideMissingError extends ConfigurationError {}
 /** GLIDE rejects flights over this number instead of queueing them; the deadline bounds how many there can be. */
 const IN_FLIGHT = 1_000_000;
 
+/** Commands of more parts have long replies, which cost more joined than alone. */
+const JOINED = 8;
+
 let loading: Promise<Module> | undefined;
 
 /**
@@ -186,7 +189,8 @@ class GlideConnection implements Connection {
   send(commands: readonly Command[], options?: SendOptions): Promise<Reply[]> {
     const [first] = commands;
     const text = options?.text === true;
-    if (this.#bunch && first && commands.length === 1 && !options?.atomic) return this.#bunch.send(first, text);
+    const joins = this.#bunch && first && commands.length === 1 && first.length <= JOINED && !options?.atomic;
+    if (this.#bunch && joins) return this.#bunch.send(first, text);
     this.#bunch?.flush();
     return this.#flight(commands, text, options?.atomic === true);
   }
