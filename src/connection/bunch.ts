@@ -21,6 +21,8 @@ const MOST = 128;
 export class Bunch {
   readonly #send: Send;
   #waiting: Waiting[] = [];
+  /** Messages without a reply yet. */
+  #underway = 0;
 
   constructor(send: Send) {
     this.#send = send;
@@ -28,6 +30,8 @@ export class Bunch {
 
   /** The reply, in a list of its own. */
   send(command: Command, text: boolean): Promise<Reply[]> {
+    // Nobody else is about: a lone caller has nothing to wait for.
+    if (this.#underway === 0 && this.#waiting.length === 0) return this.#counted([command], text);
     return new Promise((resolve, reject) => {
       if (this.#waiting.push({ command, text, resolve, reject }) === 1) queueMicrotask(() => this.flush());
     });
@@ -44,15 +48,25 @@ export class Bunch {
     }
   }
 
+  #counted(commands: readonly Command[], text: boolean): Promise<Reply[]> {
+    this.#underway++;
+    const sent = this.#send(commands, text);
+    const done = (): void => {
+      this.#underway--;
+    };
+    sent.then(done, done);
+    return sent;
+  }
+
   /** Commands in a row that are decoded alike, so that all keep their order. */
   #sendRun(run: readonly Waiting[], text: boolean): void {
     if (run.length >= LEAST) this.#join(run, text);
-    else for (const { command, resolve, reject } of run) this.#send([command], text).then(resolve, reject);
+    else for (const { command, resolve, reject } of run) this.#counted([command], text).then(resolve, reject);
   }
 
   #join(waiting: readonly Waiting[], text: boolean): void {
     const commands = waiting.map((one) => one.command);
-    this.#send(commands, text).then(
+    this.#counted(commands, text).then(
       (replies) => {
         for (const [i, { resolve }] of waiting.entries()) resolve([replies[i] ?? null]);
       },

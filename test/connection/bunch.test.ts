@@ -15,11 +15,18 @@ const gets = (count: number, name = "key") => Array.from({ length: count }, (_, 
 const sizes = (sent: ReturnType<typeof bunch>["sent"]) => sent.mock.calls.map(([commands]) => commands.length);
 
 describe("commands of one turn", () => {
-  it("are one message when they are many, and each gets its own reply", async () => {
+  it("are one message after the first when they are many, and each gets its own reply", async () => {
     const { sent, bunched } = bunch();
     const replies = await Promise.all(gets(100).map((command) => bunched.send(command, true)));
     expect(replies).toEqual(Array.from({ length: 100 }, (_, i) => [`key ${i}`]));
-    expect(sizes(sent)).toEqual([100]);
+    expect(sizes(sent)).toEqual([1, 99]);
+  });
+
+  it("are sent at once by a lone caller", async () => {
+    const { sent, bunched } = bunch();
+    const reply = bunched.send(["GET", "a"], true);
+    expect(sent).toHaveBeenCalledTimes(1);
+    expect(await reply).toEqual(["a"]);
   });
 
   it("are sent one by one when they are few", async () => {
@@ -32,7 +39,7 @@ describe("commands of one turn", () => {
   it("are several messages when they are very many", async () => {
     const { sent, bunched } = bunch();
     await Promise.all(gets(300).map((command) => bunched.send(command, true)));
-    expect(sizes(sent)).toEqual([128, 128, 44]);
+    expect(sizes(sent)).toEqual([1, 128, 128, 43]);
   });
 
   it("keep their order, however they are to be decoded", async () => {
@@ -49,7 +56,7 @@ describe("commands of one turn", () => {
     const { sent, bunched } = bunch();
     await Promise.all(gets(40).map((command) => bunched.send(command, true)));
     await Promise.all(gets(40).map((command) => bunched.send(command, true)));
-    expect(sizes(sent)).toEqual([40, 40]);
+    expect(sizes(sent)).toEqual([1, 39, 1, 39]);
   });
 
   it("are sent at once on request, and not twice", async () => {
