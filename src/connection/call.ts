@@ -109,7 +109,7 @@ export class Call<T> {
       return;
     }
     this.#dialer.suspect(line, error);
-    if (breaker.failed(this.#era, error)) this.#dialer.retire(line);
+    if (breaker.failed(this.#era, error)) this.#dialer.lose(line);
     if (error instanceof TimeoutError || !this.#options?.idempotent || !this.#repeat()) this.#fail(error);
   }
 
@@ -139,7 +139,7 @@ export class Call<T> {
         : `${name} could not be reached again within ${ms} ms; see whether it runs, or raise commandTimeout (connectTimeout is ${connectTimeoutMs} ms)`,
     );
     if (line) this.#dialer.suspect(line, error);
-    if (this.#dialer.breaker.failed(this.#era, error) && line) this.#dialer.retire(line);
+    if (this.#dialer.breaker.failed(this.#era, error) && line) this.#dialer.lose(line);
     this.#fail(error);
   }
 

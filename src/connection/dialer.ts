@@ -82,7 +82,7 @@ export class Dialer {
   /** The open connection, unless it was silent for too long. */
   usable(): Line | undefined {
     const live = this.#live;
-    if (live && live.flights === 0 && this.#since(live.heardMs) > this.options.maxIdleMs) this.retire(live);
+    if (live && live.flights === 0 && this.#since(live.heardMs) > this.options.maxIdleMs) this.lose(live);
     return this.#live;
   }
 
@@ -117,7 +117,7 @@ export class Dialer {
     const isTimeout = error instanceof TimeoutError;
     if (!this.options.redial) {
       if (isTimeout) this.#suspectPart(line);
-    } else if (!isTimeout || ++line.timeouts >= MAX_TIMEOUTS || this.#wasSilent(line)) this.retire(line);
+    } else if (!isTimeout || ++line.timeouts >= MAX_TIMEOUTS || this.#wasSilent(line)) this.lose(line);
   }
 
   /**
@@ -145,10 +145,14 @@ export class Dialer {
     return true;
   }
 
-  /**
-   * Lets a connection end what is under way, and begin nothing more. Also one that is taken for dead: what was sent there
-   * may still arrive, and were it repeated elsewhere now, it could be carried out again after what comes next.
-   */
+  /** Ends a dead connection, and with it what is still under way there. */
+  lose(line: Line): void {
+    if (line !== this.#live) return;
+    this.#live = undefined;
+    discard(line);
+  }
+
+  /** Lets a connection end what is under way, and begin nothing more. */
   retire(line: Line): void {
     if (line !== this.#live) return;
     this.#live = undefined;

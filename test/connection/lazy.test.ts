@@ -226,25 +226,6 @@ describe("a lazy connection", () => {
       expect(send).toHaveBeenCalledTimes(2);
     });
 
-    it("keeps what is under way there, lest it be carried out again after what comes next", async () => {
-      const late = deferred<Reply[]>();
-      const send = vi.fn((): Promise<Reply[]> => hang());
-      const [dead, fresh] = [fakeConnection({ send }), fakeConnection()];
-      const connection = lazy(vi.fn(async () => fresh).mockResolvedValueOnce(dead));
-      const first = [connection.send(PING), connection.send(PING)];
-      for (const one of first) one.catch(() => {});
-      await vi.advanceTimersByTimeAsync(100);
-      send.mockReturnValueOnce(late.promise);
-      const last = connection.send(PING, IDEMPOTENT);
-      await vi.advanceTimersByTimeAsync(410);
-      expect(await connection.send(PING)).toEqual(["PONG"]);
-      expect(fresh.send).toHaveBeenCalledTimes(1);
-      expect(dead.close).not.toHaveBeenCalled();
-      late.resolve(["late PONG"]);
-      expect(await last).toEqual(["late PONG"]);
-      expect(dead.close).toHaveBeenCalledTimes(1);
-    });
-
     it("is kept when it answers in between", async () => {
       const send = vi.fn(async (): Promise<Reply[]> => ["PONG"]);
       const dial = vi.fn(async () => fakeConnection({ send }));
