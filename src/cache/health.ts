@@ -27,7 +27,7 @@ export async function health(connection: Connection): Promise<Health> {
 async function ping(connection: Connection): Promise<number | Error> {
   const startMs = performance.now();
   try {
-    const [reply] = await connection.send([["PING"]], { idempotent: true });
+    const [reply] = await connection.send([["PING"]], { readOnly: true });
     return reply instanceof ReplyError ? reply : performance.now() - startMs;
   } catch (error) {
     if (error instanceof ConnectionError) return error;

@@ -5,14 +5,14 @@ import type { MaybePromise } from "../core/maybe-promise.js";
 import type { Client, ClientContext, ClientFactory, LoadOptions, WriteOptions } from "./client.js";
 import type { Shared } from "./coalesce.js";
 import { freshPayload, toStored } from "./entry.js";
-import { KeyCommands, milliseconds, REPEATABLE, type Stored } from "./key-commands.js";
+import { KeyCommands, milliseconds, READ, REPEATABLE, type Stored } from "./key-commands.js";
 import type { Loader, ManyLoader } from "./loader.js";
 import { type Loaded, load } from "./loading.js";
 import { sameSlot } from "./refusals.js";
 import { SET_IF } from "./scripts/writes.js";
 import type { Answer } from "./sharing.js";
 
-const REPEATABLE_TEXT: SendOptions = { idempotent: true, text: true };
+const READ_TEXT: SendOptions = { readOnly: true, text: true };
 const ATOMIC: SendOptions = { atomic: true, idempotent: true };
 
 /** One entry for each key, stored as Django's caches store it. */
@@ -25,7 +25,7 @@ export class DefaultClient extends KeyCommands implements Client {
 
   constructor(context: ClientContext) {
     super(context);
-    this.reads = context.codec.text ? REPEATABLE_TEXT : REPEATABLE;
+    this.reads = context.codec.text ? READ_TEXT : READ;
   }
 
   async get(key: string): Promise<unknown> {

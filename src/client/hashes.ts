@@ -6,7 +6,7 @@ import { toText } from "../core/text.js";
 import type { ClientContext } from "./client.js";
 import { decodeOne } from "./members.js";
 
-const READ: SendOptions = { idempotent: true };
+const READ: SendOptions = { readOnly: true };
 
 /** Commands on hashes. Keys are made keys, fields the user's own text; values are stored by the codec. */
 export class HashCommands {

@@ -18,6 +18,7 @@ export interface Stored {
   readonly ttlMs: number | null;
 }
 
+export const READ: SendOptions = { readOnly: true };
 export const REPEATABLE: SendOptions = { idempotent: true };
 
 /**
@@ -47,7 +48,7 @@ export abstract class KeyCommands {
   }
 
   async has(key: string): Promise<boolean> {
-    return isThere(await this.one(peek(key), REPEATABLE), key, this.context.clock.now());
+    return isThere(await this.one(peek(key), READ), key, this.context.clock.now());
   }
 
   async incr(
@@ -73,7 +74,7 @@ export abstract class KeyCommands {
   }
 
   async pttl(key: string): Promise<number | null | undefined> {
-    const [left = null, start = null] = await this.context.connection.send([["PTTL", key], peek(key)], REPEATABLE);
+    const [left = null, start = null] = await this.context.connection.send([["PTTL", key], peek(key)], READ);
     const ms = Number(throwIfError(left));
     const nowMs = this.context.clock.now();
     if (ms === -2 || !isThere(start, key, nowMs)) return undefined;
@@ -97,7 +98,7 @@ export abstract class KeyCommands {
   async *scan(pattern: string, count: number): AsyncIterable<string[]> {
     for await (const keys of this.context.connection.scan({ match: pattern, count })) {
       if (keys.length === 0) continue;
-      const peeks = await this.context.connection.send(keys.map(peek), REPEATABLE);
+      const peeks = await this.context.connection.send(keys.map(peek), READ);
       const nowMs = this.context.clock.now();
       yield keys.filter((key, i) => this.#wasThere(peeks[i] ?? null, key, nowMs));
     }

@@ -7,9 +7,9 @@ import type { ClientContext } from "./client.js";
 import { decodeAll, decodeOne, encodeAll } from "./members.js";
 import { sameSlot } from "./refusals.js";
 
-const READ: SendOptions = { idempotent: true };
+const READ: SendOptions = { readOnly: true };
 /** A cursor is good on one server only, and reads may go to any: what is atomic goes to the primary. */
-const WALK: SendOptions = { idempotent: true, atomic: true };
+const WALK: SendOptions = { readOnly: true, atomic: true };
 
 export interface SetPage {
   /** Where to go on; `"0"` when the walk is over. */

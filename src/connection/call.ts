@@ -93,7 +93,7 @@ export class Call<T> {
     dialer.breaker.succeeded();
     if (Array.isArray(result) && result.some(isReadonly) && dialer.demoted(line)) {
       // Nothing was carried out of a command that was refused, which can't be said of its neighbours.
-      if ((this.#options?.idempotent || result.length === 1) && this.#repeat()) return;
+      if ((this.#isRepeatable(line) || result.length === 1) && this.#repeat()) return;
     }
     this.#settle();
     this.#resolve(result);
@@ -109,8 +109,14 @@ export class Call<T> {
       return;
     }
     this.#dialer.suspect(line, error);
-    if (breaker.failed(this.#era, error)) this.#dialer.lose(line);
-    if (error instanceof TimeoutError || !this.#options?.idempotent || !this.#repeat()) this.#fail(error);
+    if (breaker.failed(this.#era, error)) this.#dialer.giveUp(line);
+    if (error instanceof TimeoutError || !this.#isRepeatable(line) || !this.#repeat()) this.#fail(error);
+  }
+
+  /** A server that is slow may carry out a write after its repetition, and after what was written since. */
+  #isRepeatable({ isGivenUp }: Line): boolean {
+    const { idempotent = false, readOnly = false } = this.#options ?? {};
+    return readOnly || (idempotent && !isGivenUp);
   }
 
   /** Whether it goes on. */
@@ -139,7 +145,7 @@ export class Call<T> {
         : `${name} could not be reached again within ${ms} ms; see whether it runs, or raise commandTimeout (connectTimeout is ${connectTimeoutMs} ms)`,
     );
     if (line) this.#dialer.suspect(line, error);
-    if (this.#dialer.breaker.failed(this.#era, error) && line) this.#dialer.lose(line);
+    if (this.#dialer.breaker.failed(this.#era, error) && line) this.#dialer.giveUp(line);
     this.#fail(error);
   }
 

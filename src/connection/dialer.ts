@@ -30,6 +30,8 @@ export interface Line {
   /** Flights that ran out of time, one soon after the other, though others between them may not have. */
   series: { readonly firstMs: number; lastMs: number } | undefined;
   isRetired: boolean;
+  /** It was ended here, not by the server, which may still carry out what is under way. */
+  isGivenUp: boolean;
 }
 
 /** A dial under way. */
@@ -82,7 +84,7 @@ export class Dialer {
   /** The open connection, unless it was silent for too long. */
   usable(): Line | undefined {
     const live = this.#live;
-    if (live && live.flights === 0 && this.#since(live.heardMs) > this.options.maxIdleMs) this.lose(live);
+    if (live && live.flights === 0 && this.#since(live.heardMs) > this.options.maxIdleMs) this.#lose(live);
     return this.#live;
   }
 
@@ -117,7 +119,8 @@ export class Dialer {
     const isTimeout = error instanceof TimeoutError;
     if (!this.options.redial) {
       if (isTimeout) this.#suspectPart(line);
-    } else if (!isTimeout || ++line.timeouts >= MAX_TIMEOUTS || this.#wasSilent(line)) this.lose(line);
+    } else if (!isTimeout) this.#lose(line);
+    else if (++line.timeouts >= MAX_TIMEOUTS || this.#wasSilent(line)) this.giveUp(line);
   }
 
   /**
@@ -145,11 +148,11 @@ export class Dialer {
     return true;
   }
 
-  /** Ends a dead connection, and with it what is still under way there. */
-  lose(line: Line): void {
+  /** Ends a connection that seems to be dead, and with it what is still under way there. */
+  giveUp(line: Line): void {
     if (line !== this.#live) return;
-    this.#live = undefined;
-    discard(line);
+    line.isGivenUp = true;
+    this.#lose(line);
   }
 
   /** Lets a connection end what is under way, and begin nothing more. */
@@ -158,6 +161,12 @@ export class Dialer {
     this.#live = undefined;
     line.isRetired = true;
     if (line.flights === 0) discard(line);
+  }
+
+  #lose(line: Line): void {
+    if (line !== this.#live) return;
+    this.#live = undefined;
+    discard(line);
   }
 
   /** The server is not the right one any more, whether it is connected or still being dialled. */
@@ -215,6 +224,7 @@ export class Dialer {
         timeouts: 0,
         series: undefined,
         isRetired: false,
+        isGivenUp: false,
       };
       this.#wasOpen = true;
       this.#live = live;

@@ -4,6 +4,7 @@ import type { Connection, ConnectionStatus, ScanOptions, SendOptions } from "../
 import { ConfigurationError, ConnectionError, ReplyError } from "../core/errors.js";
 import type { Address } from "../core/location.js";
 import type { Script } from "../core/script.js";
+import { answering } from "./answering.js";
 import { Bunch } from "./bunch.js";
 import { fromGlide } from "./glide-errors.js";
 import { toReply } from "./glide-replies.js";
@@ -99,6 +100,12 @@ export function openGlideSentinel(
   });
 }
 
+/**
+ * Where a client was opened last without success, or is being opened. GLIDE keeps a connection on which it asked something
+ * until there is an answer, even when it is given up: to a server that hangs, each dial would leave some.
+ */
+const doubtful = new Set<string>();
+
 async function open(settings: GlideSettings, create: (module: Module) => Promise<Client>): Promise<Connection> {
   let module: Module;
   try {
@@ -107,12 +114,19 @@ async function open(settings: GlideSettings, create: (module: Module) => Promise
     loading = undefined;
     throw new GlideMissingError("valkey-glide can't be loaded on this platform; use iovalkey()", { cause });
   }
+  const { name, addresses, tls, connectTimeoutMs } = settings;
+  const where = addresses.map(({ host, port }) => `${host}:${port}`).join();
+  const isDoubtful = doubtful.has(where);
+  doubtful.add(where);
   try {
-    return new GlideConnection(module, await create(module), settings);
+    if (isDoubtful) await answering(addresses, tls !== undefined, connectTimeoutMs);
+    const connection = new GlideConnection(module, await create(module), settings);
+    doubtful.delete(where);
+    return connection;
   } catch (cause) {
     const message = cause instanceof Error ? cause.message : String(cause);
     throw new ConnectionError(
-      `${settings.name} could not be reached: ${message.replaceAll("\n", "")}; see whether it runs, and the location`,
+      `${name} could not be reached: ${message.replaceAll("\n", "")}; see whether it runs, and the location`,
       { cause },
     );
   }

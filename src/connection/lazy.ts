@@ -8,7 +8,7 @@ export type LazyOptions = DialerOptions;
 
 /**
  * A connection that is dialled by its first command, and again when it is lost: all callers share one dial, every flight
- * has a deadline, what is idempotent survives one lost connection, and while the server is gone calls fail at once.
+ * has a deadline, what may be repeated survives one lost connection, and while the server is gone calls fail at once.
  */
 export class LazyConnection implements Connection {
   readonly #dialer: Dialer;
@@ -43,7 +43,7 @@ export class LazyConnection implements Connection {
     };
     try {
       for (;;) {
-        const batch = await Call.make(this.#dialer, next, { idempotent: true });
+        const batch = await Call.make(this.#dialer, next, { readOnly: true });
         if (batch.done) return;
         yield batch.value;
       }

@@ -101,7 +101,7 @@ export class SentinelConnection implements Connection {
   /** A sentinel that was cut off from the others names the old primary; that one may be a replica by now. */
   async #checkRole(connection: Connection, { primary, replicas }: Servers): Promise<void> {
     if (replicas.length > 0) return;
-    const [role = null] = await connection.send([["ROLE"]], { idempotent: true });
+    const [role = null] = await connection.send([["ROLE"]], { readOnly: true });
     if (isPrimarysRole(role)) return;
     const { name } = this.#settings;
     throw new ConnectionError(

@@ -111,7 +111,7 @@ export class Sentinels {
     const { service, replicas } = this.#options;
     const commands: Command[] = [["SENTINEL", "GET-MASTER-ADDR-BY-NAME", service]];
     if (replicas) commands.push(["SENTINEL", "REPLICAS", service]);
-    const [where = null, others = null] = await connection.send(commands, { idempotent: true });
+    const [where = null, others = null] = await connection.send(commands, { readOnly: true });
     const primary = toPrimary(throwIfError(where));
     if (!primary) throw new ConnectionError(`it knows no service ${JSON.stringify(service)}`);
     return { primary, replicas: replicas ? toReplicas(throwIfError(others)) : [] };

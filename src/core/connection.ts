@@ -8,11 +8,13 @@ export interface SendOptions {
   atomic?: boolean;
   /** When to give up, in milliseconds from now. @default the factory's `commandTimeout` */
   timeoutMs?: number;
-  /** Running the commands twice does no harm, so a connection lost on the way may be replaced and the flight repeated once. @default false */
+  /** Running the commands twice in a row does no harm, so a flight whose connection the server ended may be repeated once. @default false */
   idempotent?: boolean;
+  /** The commands change nothing, so a flight may be repeated even while the server may still carry it out. Implies `idempotent`. @default false */
+  readOnly?: boolean;
   /**
    * Bulk strings in the reply are likely UTF-8 and wanted as text: they may come as strings. The reply is the same
-   * without the option, only slower where a transport makes text faster than bytes. Needs `idempotent`. @default false
+   * without the option, only slower where a transport makes text faster than bytes. Needs `readOnly`. @default false
    */
   text?: boolean;
 }

@@ -106,6 +106,6 @@ describe("a connection factory of the user's own", () => {
       expect.objectContaining({ scheme: "memory", path: "somewhere" }),
       expect.objectContaining({ scope: "process" }),
     );
-    expect(send).toHaveBeenCalledWith([["GET", ":1:a"]], expect.objectContaining({ idempotent: true }));
+    expect(send).toHaveBeenCalledWith([["GET", ":1:a"]], expect.objectContaining({ readOnly: true }));
   });
 });

@@ -133,7 +133,7 @@ describe("iovalkey, dialling", () => {
     const connection = open(proxy.url);
     await connection.send([["PING"]]);
     proxy.reset();
-    expect(await connection.send([["PING"]], { idempotent: true })).toEqual(["PONG"]);
+    expect(await connection.send([["PING"]], { readOnly: true })).toEqual(["PONG"]);
     expect(proxy.accepted).toBe(2);
   });
 

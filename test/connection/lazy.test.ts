@@ -165,11 +165,11 @@ describe("a lazy connection", () => {
   describe("that is lost", () => {
     const lost = () => new ConnectionError("lost");
 
-    it("repeats an idempotent flight once over a new one", async () => {
+    it.each([IDEMPOTENT, { readOnly: true }])("repeats once over a new one what is %j", async (options) => {
       const first = fakeConnection({ send: vi.fn(() => Promise.reject(lost())) });
       const dial = vi.fn(async () => fakeConnection()).mockResolvedValueOnce(first);
       const connection = lazy(dial);
-      expect(await connection.send(PING, IDEMPOTENT)).toEqual(["PONG"]);
+      expect(await connection.send(PING, options)).toEqual(["PONG"]);
       expect(dial).toHaveBeenCalledTimes(2);
       expect(first.send).toHaveBeenCalledTimes(1);
       expect(first.close).toHaveBeenCalledTimes(1);
@@ -224,6 +224,28 @@ describe("a lazy connection", () => {
       expect(dead.close).toHaveBeenCalledTimes(1);
       expect(await connection.send(PING)).toEqual(["PONG"]);
       expect(send).toHaveBeenCalledTimes(2);
+    });
+
+    it("repeats what was under way there when that only reads: a write may be carried out yet, too late", async () => {
+      const failures: ((error: Error) => void)[] = [];
+      const send = () => new Promise<Reply[]>((_resolve, reject) => failures.push(reject));
+      // What was under way fails when a connection is closed.
+      const dead = fakeConnection({
+        send,
+        close: async () => {
+          for (const fail of failures) fail(new ConnectionError("closed"));
+        },
+      });
+      const connection = lazy(vi.fn(async () => fakeConnection()).mockResolvedValueOnce(dead));
+      const early = [connection.send(PING), connection.send(PING)];
+      const rejected = Promise.all(early.map((flight) => expect(flight).rejects.toThrow(TimeoutError)));
+      await vi.advanceTimersByTimeAsync(400);
+      const write = expect(connection.send(PING, IDEMPOTENT)).rejects.toThrow("closed");
+      const read = connection.send(PING, { readOnly: true });
+      await vi.advanceTimersByTimeAsync(110);
+      await rejected;
+      await write;
+      expect(await read).toEqual(["PONG"]);
     });
 
     it("is kept when it answers in between", async () => {

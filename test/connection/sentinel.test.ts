@@ -16,7 +16,7 @@ const connect = (factory: ConnectionFactory, location = "valkey://primary/0"): C
   factory.connect(parseLocation(location), PROCESS);
 const addresses = ({ sentinels }: Sentinels) => sentinels.map(({ host, port }) => ({ host, port }));
 const portOf = async (connection: Connection): Promise<number> => {
-  const [reply] = await connection.send([["CONFIG", "GET", "port"]], { idempotent: true });
+  const [reply] = await connection.send([["CONFIG", "GET", "port"]], { readOnly: true });
   return Number(Buffer.from((Array.isArray(reply) ? reply.flat().at(-1) : "") as Uint8Array));
 };
 

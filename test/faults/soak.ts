@@ -90,9 +90,9 @@ async function fault({ server, proxy, load }: Scene, random: () => number): Prom
     () => ask("SCRIPT", "FLUSH"),
     () => ask("CLIENT", "PAUSE", String(Math.round(forMs)), "ALL"),
     async () => {
-      proxy.pause();
+      const reset = proxy.strand();
       await pause(forMs);
-      proxy.resume();
+      reset();
     },
     async () => {
       proxy.delay(50);

@@ -55,10 +55,17 @@ export class TcpProxy implements AsyncDisposable {
     this.#faults.paused = false;
   }
 
-  /** Loses for ever what goes over connections that are open now, as a NAT does that forgot them; new ones work. */
-  strand(): void {
+  /**
+   * Loses for ever what goes over connections that are open now, as a NAT does that forgot them; new ones work.
+   * @returns what resets those, as systems do in the end
+   */
+  strand(): () => void {
+    const stranded = [...this.#clients];
     this.#faults.paused = true;
     this.#faults = { ...this.#faults, paused: false };
+    return () => {
+      for (const client of stranded) client.resetAndDestroy();
+    };
   }
 
   /** Holds back, from now on, all that either side sends; 0 ends it. */

@@ -50,7 +50,7 @@ export class Lease {
   /** Tries to take the lease on an entry that can't be read, which is gone then; in vain when something else is there by now. */
   static async seize(context: ClientContext, settings: HerdSettings, key: string): Promise<Lease | undefined> {
     // As bytes: what is no text must come back as it is.
-    const [reply = null] = await context.connection.send([["GET", key]], REPEATABLE);
+    const [reply = null] = await context.connection.send([["GET", key]], { readOnly: true });
     const stored = toStored(reply, key);
     if (stored === undefined || (await isReadable(context, settings, key, stored))) return undefined;
     const token = newToken();

@@ -1,5 +1,5 @@
 import type { Command, Reply } from "../../core/command.js";
-import type { Connection } from "../../core/connection.js";
+import type { Connection, SendOptions } from "../../core/connection.js";
 import { throwIfError } from "../../core/errors.js";
 import type { LogRead, PurgeLog } from "./purge-log.js";
 import { readRecord, type Stored } from "./record.js";
@@ -10,7 +10,7 @@ interface Waiting {
   readonly reject: (error: unknown) => void;
 }
 
-const REPEATABLE = { idempotent: true };
+const READ = { readOnly: true };
 
 /**
  * Plain reads of the requests that one turn of the event loop brings. They are sent when the turn is over: who asks for the
@@ -47,7 +47,7 @@ export class Reads {
 
   #alone(key: string, { resolve, reject }: Waiting): void {
     this.#connection
-      .send([["GET", key]], REPEATABLE)
+      .send([["GET", key]], READ)
       .then(([reply = null]) => resolve(toStored(reply, key)))
       .catch(reject);
   }
@@ -59,6 +59,7 @@ export class Reads {
         this.#connection,
         this.#log,
         keys.map((key) => ["GET", key] as const),
+        READ,
       );
       for (const [i, key] of keys.entries()) settle(waiting.get(key), () => toStored(replies[i] ?? null, key));
     } catch (error) {
@@ -90,9 +91,14 @@ function toStored(reply: Reply, key: string): Stored | undefined {
 }
 
 /** Commands and, on the way, what was purged by label since the last time. */
-export async function flight(connection: Connection, log: PurgeLog, commands: readonly Command[]): Promise<Reply[]> {
+export async function flight(
+  connection: Connection,
+  log: PurgeLog,
+  commands: readonly Command[],
+  options: SendOptions,
+): Promise<Reply[]> {
   const read: LogRead | undefined = log.isWanted ? log.read() : undefined;
-  const replies = await connection.send(read ? [...commands, read.command] : commands, REPEATABLE);
+  const replies = await connection.send(read ? [...commands, read.command] : commands, options);
   if (read && !log.take(read, replies[commands.length] ?? null)) await readLog(connection, log);
   return replies;
 }
@@ -101,7 +107,7 @@ export async function flight(connection: Connection, log: PurgeLog, commands: re
 export async function readLog(connection: Connection, log: PurgeLog): Promise<void> {
   for (let tries = 0; tries < 2; tries++) {
     const read = log.read();
-    const [reply = null] = await connection.send([read.command], REPEATABLE);
+    const [reply = null] = await connection.send([read.command], READ);
     if (log.take(read, reply)) return;
   }
 }

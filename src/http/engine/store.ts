@@ -132,7 +132,12 @@ export class Store {
   async #readOrClaim(key: string): Promise<Read> {
     const { connection } = this.#cache;
     const token = newToken();
-    const [reply = null] = await flight(connection, this.#state.log, [readOrClaim(key, token, this.leases)]);
+    const [reply = null] = await flight(
+      connection,
+      this.#state.log,
+      [readOrClaim(key, token, this.leases)],
+      REPEATABLE,
+    );
     if (reply instanceof ReplyError && REFUSALS.has(reply.code)) return this.#read(key, false);
     const bytes = throwIfError(reply);
     const claimed = { kind: "claimed", lease: new Lease(this.leases, key, token, "nothing") } as const;

@@ -4,7 +4,7 @@ import type { Command, Reply } from "../../../src/core/command.js";
 import { PROCESS } from "../../../src/core/invocation.js";
 import { parseLocation } from "../../../src/core/location.js";
 
-const TEXT = { idempotent: true, text: true } as const;
+const TEXT = { readOnly: true, text: true } as const;
 
 function sender(options: MemoryOptions): (...commands: Command[]) => Promise<Reply[]> {
   const connection = memory(options).connect(parseLocation("memory:"), PROCESS);

@@ -95,7 +95,7 @@ describe("lifetimes in memory", () => {
     let nowMs = 5_000;
     const connection = connect({ clock: { ...systemClock, now: () => nowMs } });
     await connection.send([["SET", "a", "1", "EX", "1"]]);
-    expect(await connection.send([["PEXPIRETIME", "a"], ["TIME"]], { text: true, idempotent: true })).toEqual([
+    expect(await connection.send([["PEXPIRETIME", "a"], ["TIME"]], { text: true, readOnly: true })).toEqual([
       6_000,
       ["5", "0"],
     ]);

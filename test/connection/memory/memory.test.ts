@@ -8,7 +8,7 @@ import { PROCESS } from "../../../src/core/invocation.js";
 import { parseLocation } from "../../../src/core/location.js";
 import type { Script } from "../../../src/core/script.js";
 
-const TEXT = { idempotent: true, text: true } as const;
+const TEXT = { readOnly: true, text: true } as const;
 const connect = (location = "memory:", factory = memory()): Connection =>
   factory.connect(parseLocation(location), PROCESS);
 

@@ -3,7 +3,7 @@ import type { Reply } from "../../../src/core/command.js";
 import type { ConnectionSubject } from "../connection.js";
 import { a, b, bulk, c, plain } from "./rows.js";
 
-const TEXT = { idempotent: true, text: true } as const;
+const TEXT = { readOnly: true, text: true } as const;
 const LATIN1 = Uint8Array.of(0x63, 0x61, 0x66, 0xe9);
 const ALL_BYTES = Uint8Array.from({ length: 256 }, (_, index) => index);
 
