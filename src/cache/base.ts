@@ -108,9 +108,19 @@ export abstract class CacheBase implements AsyncDisposable {
 
   /** @throws TypeError on what is not a key */
   protected made(key: Key, options: KeyOptions): string {
+    return this.#made(key, this.prefix(options), this.version(options));
+  }
+
+  /** Of each key, in their order. @throws TypeError on what is not a key */
+  protected allMade(keys: readonly unknown[], options: KeyOptions): string[] {
+    const prefix = this.prefix(options);
+    const version = this.version(options);
+    return keys.map((key) => this.#made(key, prefix, version));
+  }
+
+  #made(key: unknown, prefix: string, version: number): string {
     checkKey(key);
-    if (key instanceof MadeKey) return String(key);
-    return this.settings.keyFunction(key, this.prefix(options), this.version(options));
+    return typeof key === "string" ? this.settings.keyFunction(key, prefix, version) : String(key);
   }
 
   /** @throws TypeError on what is not a name @throws {ConfigurationError} when an entry would have that key, too */

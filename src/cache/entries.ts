@@ -65,7 +65,7 @@ export abstract class Entries extends Lifetimes {
       ttlMs !== null && ttlMs <= 0
         ? this.#expireNow(made, condition)
         : this.client.set(made, value, { ttlMs, condition });
-    return this.guard("set", made, false, write);
+    return await this.guard("set", made, false, write);
   }
 
   /** Writes a value when there is no entry. Whether it was written. @throws {EncodeError} before any I/O */
@@ -223,18 +223,18 @@ export abstract class Entries extends Lifetimes {
   }
 
   #keys(keys: Iterable<Key>, options: KeyOptions): string[] {
-    return several(keys, "keys").map((key) => this.made(key as Key, options));
+    return this.allMade(several(keys, "keys"), options);
   }
 
   async #values<T>(method: "getMany" | "mget", keys: Iterable<Key>, options: KeyOptions): Promise<Map<string, T>> {
-    const names = this.#names(keys, options);
+    const names = several(keys, "keys");
+    const made = this.allMade(names, options);
     const values = new Map<string, T>();
-    if (names.size === 0) return values;
-    const found = await this.guard<unknown[]>(method, "", [], this.client[method]([...names.keys()]));
-    let i = 0;
-    for (const name of names.values()) {
-      const value = found[i++];
-      if (value !== undefined) values.set(name, value as T);
+    if (names.length === 0) return values;
+    const found = await this.guard<unknown[]>(method, "", [], this.client[method](made));
+    for (let i = 0; i < names.length; i++) {
+      const value = found[i];
+      if (value !== undefined) values.set(String(names[i]), value as T);
     }
     return values;
   }

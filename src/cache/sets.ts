@@ -162,7 +162,7 @@ export abstract class Sets extends Entries {
   }
 
   #several(keys: Iterable<Key>, options: KeyOptions): string[] {
-    const made = several(keys, "keys").map((key) => this.made(key as Key, options));
+    const made = this.allMade(several(keys, "keys"), options);
     if (made.length === 0) throw new TypeError("keys: there are none; give at least one");
     return made;
   }

@@ -104,7 +104,8 @@ export class DefaultClient extends KeyCommands implements Client {
   protected async answer(key: string, loader: Loader<unknown>, options: LoadOptions, shared: Shared): Promise<Answer> {
     let storable = true;
     try {
-      const stored = toStored(await this.one(["GET", key], this.reads), key);
+      const replies = await this.context.connection.send([["GET", key]], this.reads);
+      const stored = toStored(replies[0] ?? null, key);
       const encoded = stored && freshPayload(this.context.codec, stored, key, this.context.clock.now());
       if (encoded !== undefined) {
         const decoded = this.context.codec.decode(encoded, key);
@@ -143,7 +144,8 @@ export class DefaultClient extends KeyCommands implements Client {
 
   /** Writes, whatever is there. @throws {ReplyError} */
   protected async put(key: string, write: Stored): Promise<void> {
-    throwIfError(await this.one(setCommand(key, write), REPEATABLE));
+    const replies = await this.context.connection.send([setCommand(key, write)], REPEATABLE);
+    throwIfError(replies[0] ?? null);
   }
 
   /** What a reply to a read says. @throws {DecodeError} @throws {ReplyError} */

@@ -19,19 +19,20 @@ const MOST = 128;
  * message each costs less than alone.
  */
 export class Bunch {
+  readonly #isIdle: () => boolean;
   readonly #send: Send;
   #waiting: Waiting[] = [];
-  /** Messages without a reply yet. */
-  #underway = 0;
 
-  constructor(send: Send) {
+  /** @param isIdle whether no reply is awaited */
+  constructor(isIdle: () => boolean, send: Send) {
+    this.#isIdle = isIdle;
     this.#send = send;
   }
 
   /** The reply, in a list of its own. */
   send(command: Command, text: boolean): Promise<Reply[]> {
     // Nobody else is about: a lone caller has nothing to wait for.
-    if (this.#underway === 0 && this.#waiting.length === 0) return this.#counted([command], text);
+    if (this.#waiting.length === 0 && this.#isIdle()) return this.#send([command], text);
     return new Promise((resolve, reject) => {
       if (this.#waiting.push({ command, text, resolve, reject }) === 1) queueMicrotask(() => this.flush());
     });
@@ -48,25 +49,15 @@ export class Bunch {
     }
   }
 
-  #counted(commands: readonly Command[], text: boolean): Promise<Reply[]> {
-    this.#underway++;
-    const sent = this.#send(commands, text);
-    const done = (): void => {
-      this.#underway--;
-    };
-    sent.then(done, done);
-    return sent;
-  }
-
   /** Commands in a row that are decoded alike, so that all keep their order. */
   #sendRun(run: readonly Waiting[], text: boolean): void {
     if (run.length >= LEAST) this.#join(run, text);
-    else for (const { command, resolve, reject } of run) this.#counted([command], text).then(resolve, reject);
+    else for (const { command, resolve, reject } of run) this.#send([command], text).then(resolve, reject);
   }
 
   #join(waiting: readonly Waiting[], text: boolean): void {
     const commands = waiting.map((one) => one.command);
-    this.#counted(commands, text).then(
+    this.#send(commands, text).then(
       (replies) => {
         for (const [i, { resolve }] of waiting.entries()) resolve([replies[i] ?? null]);
       },

@@ -61,8 +61,7 @@ export class Deadlines {
         this.#arm(waiting.atMs - nowMs);
         return;
       }
-      waiting.clear();
-      waiting.late();
+      waiting.end();
     }
   }
 }
@@ -70,16 +69,24 @@ export class Deadlines {
 class Waiting implements Clearable {
   readonly #among: Set<Waiting>;
   readonly atMs: number;
-  readonly late: () => void;
+  #late: (() => void) | undefined;
 
   constructor(among: Set<Waiting>, atMs: number, late: () => void) {
     this.#among = among.add(this);
     this.atMs = atMs;
-    this.late = late;
+    this.#late = late;
   }
 
   clear(): void {
     this.#among.delete(this);
+    // Tables that a set has outgrown are old garbage, and what they hold would be taken for alive: the reply, in the end.
+    this.#late = undefined;
+  }
+
+  end(): void {
+    const late = this.#late;
+    this.clear();
+    late?.();
   }
 }
 

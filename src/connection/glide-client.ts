@@ -187,6 +187,8 @@ class GlideConnection implements Connection {
   readonly #scripts = new ScriptRunner((commands, options) => this.send(commands, options));
   /** None in a cluster, whose nodes would wait for each other, nor where reads go to replicas, as batches never do. */
   readonly #bunch: Bunch | undefined;
+  /** Flights without a reply yet. */
+  #underway = 0;
   /** How replies are decoded where text is wanted; bytes once the server is found to hold what is no text. */
   #text: Glide.DecoderOption;
 
@@ -195,7 +197,8 @@ class GlideConnection implements Connection {
     this.#client = client;
     this.#name = name;
     const alone = client instanceof module.GlideClient && readFrom === "primary";
-    this.#bunch = alone ? new Bunch((commands, text) => this.#flight(commands, text, false)) : undefined;
+    const isIdle = (): boolean => this.#underway === 0;
+    this.#bunch = alone ? new Bunch(isIdle, (commands, text) => this.#flight(commands, text, false)) : undefined;
     this.#bytes = { decoder: module.Decoder.Bytes };
     this.#text = { decoder: module.Decoder.String };
   }
@@ -209,32 +212,32 @@ class GlideConnection implements Connection {
     return this.#flight(commands, text, options?.atomic === true);
   }
 
-  async #flight(commands: readonly Command[], text: boolean, atomic: boolean): Promise<Reply[]> {
+  #flight(commands: readonly Command[], text: boolean, atomic: boolean): Promise<Reply[]> {
+    const [first] = commands;
     const decoder = text ? this.#text : this.#bytes;
-    try {
-      const [first] = commands;
-      return first && commands.length === 1 && !atomic
-        ? await this.#single(first, decoder)
-        : await this.#batch(commands, atomic, decoder);
-    } catch (error) {
-      if (decoder === this.#bytes || !isDecodingError(error)) throw error;
-      // Not all of it is text. Who asks for text says that the flight may be repeated.
-      this.#text = this.#bytes;
-      return this.#flight(commands, false, atomic);
-    }
+    return first && commands.length === 1 && !atomic
+      ? this.#single(first, decoder)
+      : this.#batch(commands, atomic, decoder);
   }
 
-  async #single(command: Command, decoder: Glide.DecoderOption): Promise<Reply[]> {
-    try {
-      return [toReply(await this.#client.customCommand(toArguments(command), decoder), command)];
-    } catch (error) {
-      if (isDecodingError(error)) throw error;
-      return [this.#inPlace(error)];
-    }
+  /** Nearly every flight is one: so it is one promise more than GLIDE's own. */
+  #single(command: Command, decoder: Glide.DecoderOption): Promise<Reply[]> {
+    this.#underway++;
+    return this.#client.customCommand(toArguments(command), decoder).then(
+      (reply) => {
+        this.#underway--;
+        return [toReply(reply, command)];
+      },
+      (error) => {
+        this.#underway--;
+        return this.#isNoText(error, decoder) ? this.#single(command, this.#bytes) : [this.#inPlace(error)];
+      },
+    );
   }
 
   async #batch(commands: readonly Command[], atomic: boolean, decoder: Glide.DecoderOption): Promise<Reply[]> {
     const { Batch, ClusterBatch } = this.#module;
+    this.#underway++;
     try {
       const replies = await (this.#client instanceof this.#module.GlideClusterClient
         ? this.#client.exec(fill(new ClusterBatch(atomic), commands), false, decoder)
@@ -242,12 +245,22 @@ class GlideConnection implements Connection {
       if (replies === null) throw new ConnectionError(`${this.#name} gave up an atomic flight; repeat it`);
       return replies.map((reply, i) => (reply instanceof Error ? this.#inPlace(reply) : toReply(reply, commands[i])));
     } catch (error) {
-      if (isDecodingError(error) || error instanceof ConnectionError) throw error;
+      if (this.#isNoText(error, decoder)) return this.#batch(commands, atomic, this.#bytes);
+      if (error instanceof ConnectionError) throw error;
       const known = fromGlide(error, this.#name);
       // What can't be queued aborts the whole, which GLIDE reports by the first refusal alone.
       const aborts = atomic && known instanceof ReplyError && known.code === "ERR";
       throw aborts ? new ReplyError("EXECABORT", known.detail, { cause: known }) : known;
+    } finally {
+      this.#underway--;
     }
+  }
+
+  /** Whether a reply came that is not all text. Who asks for text says that the flight may be repeated. */
+  #isNoText(error: unknown, decoder: Glide.DecoderOption): boolean {
+    if (decoder === this.#bytes || !isDecodingError(error)) return false;
+    this.#text = this.#bytes;
+    return true;
   }
 
   /** @throws {ConnectionError} on what is no answer of the server */

@@ -14,7 +14,7 @@ export interface SendOptions {
   readOnly?: boolean;
   /**
    * Bulk strings in the reply are likely UTF-8 and wanted as text: they may come as strings. The reply is the same
-   * without the option, only slower where a transport makes text faster than bytes. Needs `readOnly`. @default false
+   * without the option, only slower where a transport makes text faster than bytes. Needs `readOnly` or `idempotent`. @default false
    */
   text?: boolean;
 }

@@ -1,12 +1,12 @@
 import { describe, expect, it } from "vitest";
-import { type Cache, createCache, memory } from "../../src/index.js";
+import { type Cache, type CacheOptions, createCache, herd, memory } from "../../src/index.js";
 import { deferred } from "../support/deferred.js";
 import { until } from "../support/wait.js";
 import { watched } from "../support/watched.js";
 
-function open() {
+function open(options: Pick<CacheOptions, "client"> = {}) {
   const store = watched(memory());
-  return { ...store, cache: createCache({ location: "memory:", connectionFactory: store.factory }) };
+  return { ...store, cache: createCache({ location: "memory:", connectionFactory: store.factory, ...options }) };
 }
 
 /** How often the caller waits for the network. */
@@ -77,6 +77,16 @@ describe("round trips", () => {
       expect(await isRepeatable(once, "idempotent")).toBe(false);
       expect(await isRepeatable(once, "readOnly")).toBe(false);
     }
+  });
+
+  it("a claim of the herd client says that it may be repeated, and not that it only reads", async () => {
+    const { cache, flights } = open({ client: herd() });
+    await cache.getOrSet("a", () => 1);
+    await cache.getOrSetMany(["b", "c"], () => ({ b: 1, c: 2 }));
+    const claims = flights.filter((flight) => flight.kind === "send");
+    expect(claims.length).toBeGreaterThanOrEqual(2);
+    for (const { options } of claims) expect(options).toMatchObject({ idempotent: true });
+    for (const { options } of claims) expect(options).not.toHaveProperty("readOnly");
   });
 
   it("deletePattern takes bounded batches, however many keys there are", async () => {

@@ -1,14 +1,18 @@
+import { setImmediate } from "node:timers/promises";
 import { describe, expect, it, vi } from "vitest";
 import { Bunch } from "../../src/connection/bunch.js";
 import type { Command, Reply } from "../../src/core/command.js";
 
-/** Answers each command with its first argument. */
+/** Answers each command with its first argument, in a turn of its own. */
 function bunch() {
-  const sent = vi.fn(
-    async (commands: readonly Command[], _text: boolean): Promise<Reply[]> =>
-      commands.map(([, argument = ""]) => String(argument)),
-  );
-  return { sent, bunched: new Bunch(sent) };
+  let underway = 0;
+  const sent = vi.fn(async (commands: readonly Command[], _text: boolean): Promise<Reply[]> => {
+    underway++;
+    await setImmediate();
+    underway--;
+    return commands.map(([, argument = ""]) => String(argument));
+  });
+  return { sent, bunched: new Bunch(() => underway === 0, sent) };
 }
 
 const gets = (count: number, name = "key") => Array.from({ length: count }, (_, i): Command => ["GET", `${name} ${i}`]);
@@ -69,7 +73,10 @@ describe("commands of one turn", () => {
   });
 
   it("all hear of a failure", async () => {
-    const bunched = new Bunch(() => Promise.reject(new Error("lost")));
+    const bunched = new Bunch(
+      () => false,
+      () => Promise.reject(new Error("lost")),
+    );
     const ends = await Promise.allSettled(gets(50).map((command) => bunched.send(command, true)));
     expect(ends.every((end) => end.status === "rejected" && end.reason.message === "lost")).toBe(true);
   });

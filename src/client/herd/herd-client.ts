@@ -1,6 +1,7 @@
 import type { Encoded } from "../../codec/encoded.js";
 import type { Envelope } from "../../codec/envelope.js";
 import type { Reply } from "../../core/command.js";
+import type { SendOptions } from "../../core/connection.js";
 import type { ClientContext, ClientFactory, LoadOptions } from "../client.js";
 import { Coalesced, type Shared } from "../coalesce.js";
 import { DefaultClient } from "../default-client.js";
@@ -46,11 +47,14 @@ export function herd(options: HerdOptions = {}): ClientFactory {
 export class HerdClient extends DefaultClient {
   protected readonly settings: HerdSettings;
   readonly #background: Background;
+  /** Of a claim, which knows its own token again when it is repeated. */
+  readonly #claims: SendOptions;
 
   constructor(context: ClientContext, settings: HerdSettings = toHerdSettings({})) {
     super(context);
     this.settings = settings;
     this.#background = new Background(context);
+    this.#claims = { idempotent: true, text: context.codec.text };
   }
 
   override getOrSetMany(
@@ -59,7 +63,8 @@ export class HerdClient extends DefaultClient {
     given: LoadOptions,
   ): Promise<Map<string, unknown>> {
     const { context, settings, reads } = this;
-    const parts = { context, settings, reads, background: this.#background, loader, options: this.#withDefault(given) };
+    const options = this.#withDefault(given);
+    const parts = { context, settings, reads, claims: this.#claims, background: this.#background, loader, options };
     const own = (values: Map<string, unknown>) => values;
     // A flight of this one caller's own: for its signal, which ends the wait.
     const flight = new Coalesced<Map<string, unknown>>();
@@ -158,7 +163,7 @@ export class HerdClient extends DefaultClient {
   async #readOrClaim(key: string): Promise<Answerable | Lease | "busy" | undefined> {
     const { clock, sharing, events, report } = this.context;
     const token = newToken();
-    const reply = await this.one(readOrClaim(key, token, this.settings, clock.now()), this.reads);
+    const reply = await this.one(readOrClaim(key, token, this.settings, clock.now()), this.#claims);
     if (refusesWrites(reply)) {
       const read = await this.#read(key);
       if (read && read.kind !== "expired") return read.kind === "busy" ? "busy" : read;
@@ -202,7 +207,8 @@ export class HerdClient extends DefaultClient {
   async #serve(found: Answerable, wanted: Wanted): Promise<Answer> {
     const { key } = wanted;
     const { clock, codec, events } = this.context;
-    const value = await codec.decode(found.payload, key);
+    const decoded = codec.decode(found.payload, key);
+    const value = decoded instanceof Promise ? await decoded : decoded;
     const answer: Answer = { value, encoded: found.payload };
     if (found.kind === "stale") {
       const refreshed = await this.#refresh(found, wanted, answer);

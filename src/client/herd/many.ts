@@ -16,6 +16,7 @@ export interface ManyParts {
   readonly context: ClientContext;
   readonly settings: HerdSettings;
   readonly reads: SendOptions;
+  readonly claims: SendOptions;
   readonly background: Background;
   readonly loader: ManyLoader;
   readonly options: LoadOptions;
@@ -94,10 +95,10 @@ export class ManyLoad {
 
   /** The replies in order; where the server refuses to write, what it has. */
   async #flight(keys: readonly string[], tokens: readonly string[]): Promise<Reply[]> {
-    const { context, settings, reads } = this.#parts;
+    const { context, settings, reads, claims } = this.#parts;
     const nowMs = context.clock.now();
-    const claims = keys.map((key, i) => readOrClaim(key, tokens[i] ?? "", settings, nowMs));
-    const replies = await context.connection.send(claims, reads);
+    const commands = keys.map((key, i) => readOrClaim(key, tokens[i] ?? "", settings, nowMs));
+    const replies = await context.connection.send(commands, claims);
     const refused = keys.flatMap((_key, i) => (refusesWrites(replies[i] ?? null) ? [i] : []));
     if (refused.length === 0) return replies;
     const gets = refused.map((i) => ["GET", keys[i] ?? ""] as const);
