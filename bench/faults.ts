@@ -29,6 +29,7 @@ export interface SoakCase {
   readonly getOrSetFailed: number;
   readonly wrong: readonly string[];
   readonly longestMs: number;
+  readonly stalledMs: number;
   readonly heap: readonly number[];
   readonly connections: number;
   readonly unhandled: number;

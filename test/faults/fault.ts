@@ -67,10 +67,10 @@ export async function measure(fault: Fault): Promise<Measured> {
     deadlineMs,
     longestMs: load.longestMs,
     calls: load.calls,
-    failed: load.failures.length,
-    getOrSetFailed: load.failuresOf("getOrSet").length,
+    failed: load.failed(),
+    getOrSetFailed: load.failed("getOrSet"),
     wrong: load.wrong.length,
-    recoveryMs: load.recoveredAfterMs(healedMs),
+    recoveryMs: Math.max(0, load.lastFailureMs - healedMs),
     heapBefore,
     heapAfter: collectedHeap(),
     unhandled,
@@ -78,7 +78,7 @@ export async function measure(fault: Fault): Promise<Measured> {
   return { name: fault.name, ...figures, load };
 }
 
-function isQuiet({ failures }: Load, healedMs: number, deadlineMs: number): boolean {
-  const lastMs = Math.max(healedMs, failures.at(-1)?.endMs ?? 0);
+function isQuiet({ lastFailureMs }: Load, healedMs: number, deadlineMs: number): boolean {
+  const lastMs = Math.max(healedMs, lastFailureMs);
   return performance.now() - lastMs > deadlineMs + QUIET_MS;
 }

@@ -1,3 +1,4 @@
+import { monitorEventLoopDelay } from "node:perf_hooks";
 import { setTimeout as pause } from "node:timers/promises";
 import type { Cache } from "../../src/cache/cache.js";
 import { type Caller, newCaller, STEPS, type StepName } from "./steps.js";
@@ -13,19 +14,19 @@ export interface LoadOptions {
   mayForget?: boolean;
 }
 
-/** One failed call: when it began and ended, by `performance.now()`. */
+/** Calls that failed alike. */
 export interface Failure {
   readonly step: StepName;
-  readonly startMs: number;
-  readonly endMs: number;
   readonly error: string;
+  times: number;
 }
 
 const FEW: readonly StepName[] = ["get", "set", "incr", "getMany", "getOrSet"];
 
 /** Callers that use a cache over and over, and check each answer. Each writes keys of its own. */
 export class Load {
-  readonly failures: Failure[] = [];
+  /** When the last call ended that failed, by `performance.now()`; 0 when none did. */
+  lastFailureMs = 0;
   /** Answers that can't be right. */
   readonly wrong: string[] = [];
   calls = 0;
@@ -34,7 +35,9 @@ export class Load {
   readonly #options: Required<LoadOptions>;
   readonly #callers: readonly Caller[];
   readonly #running: readonly Promise<void>[];
-  readonly #texts = new Map<string, string>();
+  readonly #delay = monitorEventLoopDelay({ resolution: 10 });
+  /** Each kind once: what is measured is the library's memory, not this one's. */
+  readonly #failures = new Map<string, Failure>();
   #isEnding = false;
 
   /** @param caches used by one caller after the other */
@@ -42,12 +45,19 @@ export class Load {
     this.#caches = [caches].flat() as readonly Cache[];
     this.#options = { callers: 50, restMs: 2, steps: FEW, mayForget: false, ...options };
     this.#callers = Array.from({ length: this.#options.callers }, (_, id) => this.#newCaller(id));
+    this.#delay.enable();
     this.#running = this.#callers.map((caller) => this.#run(caller));
   }
 
   async stop(): Promise<void> {
     this.#isEnding = true;
     await Promise.all(this.#running);
+    this.#delay.disable();
+  }
+
+  /** The longest time for which the machine, or the collector, kept this process from running: no call can end in it. */
+  get stalledMs(): number {
+    return this.#delay.max / 1e6;
   }
 
   /** What was stored may be gone from now on. */
@@ -55,13 +65,14 @@ export class Load {
     for (const caller of this.#callers) caller.forget();
   }
 
-  failuresOf(step: StepName): Failure[] {
-    return this.failures.filter((failure) => failure.step === step);
+  get failures(): Failure[] {
+    return [...this.#failures.values()];
   }
 
-  /** How long after `sinceMs` the last call ended that failed; 0 when none did. */
-  recoveredAfterMs(sinceMs: number): number {
-    return this.failures.reduce((latestMs, { endMs }) => Math.max(latestMs, endMs - sinceMs), 0);
+  /** How many calls failed, of all, or of one kind. */
+  failed(step?: StepName): number {
+    const wanted = this.failures.filter((failure) => step === undefined || failure.step === step);
+    return wanted.reduce((sum, { times }) => sum + times, 0);
   }
 
   #newCaller(id: number): Caller {
@@ -77,7 +88,7 @@ export class Load {
       try {
         await STEPS[step](caller);
       } catch (error) {
-        this.failures.push({ step, startMs, endMs: performance.now(), error: this.#told(error) });
+        this.#note(step, String(error));
       }
       this.calls++;
       this.longestMs = Math.max(this.longestMs, performance.now() - startMs);
@@ -85,11 +96,12 @@ export class Load {
     }
   }
 
-  /** The same text for the same error: what is measured is the library's memory, not this one's. */
-  #told(error: unknown): string {
-    const text = String(error);
-    const known = this.#texts.get(text) ?? text;
-    this.#texts.set(text, known);
-    return known;
+  #note(step: StepName, error: string): void {
+    // Numbers of milliseconds and of failures in a row make no other kind.
+    const key = `${step} ${error.replaceAll(/\d+/g, "#")}`;
+    const failure = this.#failures.get(key) ?? { step, error, times: 0 };
+    failure.times++;
+    this.#failures.set(key, failure);
+    this.lastFailureMs = performance.now();
   }
 }

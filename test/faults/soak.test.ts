@@ -16,10 +16,10 @@ it(
     expect(soaked.strange).toEqual([]);
     expect(soaked).toMatchObject({ getOrSetFailed: 0, unhandled: 0 });
     expect(soaked.connections).toBeLessThanOrEqual(1);
-    expect(soaked.longestMs).toBeLessThan(LONGEST_MS);
-    // From when all is warm on. Failures are noted, at some 200 bytes each.
+    expect(soaked.longestMs - soaked.stalledMs).toBeLessThan(LONGEST_MS);
+    // From when all is warm on.
     const [, , warm = 0] = soaked.heap;
-    expect((soaked.heap.at(-1) ?? 0) - warm).toBeLessThan(15 + soaked.failed / 5_000);
+    expect((soaked.heap.at(-1) ?? 0) - warm).toBeLessThan(10);
     expect(soaked.calls).toBeGreaterThan(SECONDS * 100);
   },
   (SECONDS + 30) * 1_000,

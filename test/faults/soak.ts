@@ -20,6 +20,7 @@ export interface Soaked {
   readonly getOrSetFailed: number;
   readonly wrong: readonly string[];
   readonly longestMs: number;
+  readonly stalledMs: number;
   /** After each tenth of the time. */
   readonly heap: readonly number[];
   readonly connections: number;
@@ -61,14 +62,15 @@ export async function soak(seconds: number, random: () => number = Math.random):
     heap.push(collectedHeap());
   }
   await load.stop();
-  const { calls, wrong, longestMs } = load;
-  const failed = load.failures.length;
+  const { calls, wrong, longestMs, stalledMs } = load;
+  const failed = load.failed();
   const strange = load.failures
     .map(({ error }) => error)
     .filter((error) => !/^(Connection|Timeout)Error: /.test(error));
-  const getOrSetFailed = load.failuresOf("getOrSet").length;
+  const getOrSetFailed = load.failed("getOrSet");
   const connections = await settledConnections(server, proxy);
-  return { seconds, calls, faults, failed, strange, getOrSetFailed, wrong, longestMs, heap, connections, unhandled };
+  const times = { seconds, longestMs, stalledMs };
+  return { ...times, calls, faults, failed, strange, getOrSetFailed, wrong, heap, connections, unhandled };
 }
 
 /** The clients and the codecs, all over one connection. */
