@@ -11,6 +11,7 @@ const common = {
   restoreMocks: true,
   unstubEnvs: true,
   unstubGlobals: true,
+  maxWorkers: "100%",
 };
 
 // biome-ignore lint/style/noDefaultExport: vitest asks for it
@@ -34,7 +35,6 @@ export default defineConfig({
           exclude: [IN_WORKERD],
           // GLIDE is a native addon: processes, not threads.
           pool: "forks",
-          maxWorkers: "100%",
         },
       },
       {

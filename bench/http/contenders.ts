@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
-import { mkdtempSync, writeFileSync } from "node:fs";
+import { chmodSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -16,10 +16,13 @@ export interface HttpContender {
 
 const HOST = "127.0.0.1";
 
-/** The handler by itself; with a store, behind `httpCache`. */
-export async function startHono(name: string, location?: string): Promise<HttpContender> {
+/** The handler by itself; with a store, behind `httpCache` or behind a GET by hand. */
+export async function startHono(
+  name: string,
+  store?: { by: "httpCache" | "hand"; url: string },
+): Promise<HttpContender> {
   const server = fileURLToPath(new URL("server.ts", import.meta.url));
-  const child = spawn(process.execPath, [server, ...(location ? [location] : [])], {
+  const child = spawn(process.execPath, [server, ...(store ? [store.by, store.url] : [])], {
     stdio: ["ignore", "pipe", "inherit"],
   });
   const end = endWith(child);
@@ -30,7 +33,7 @@ export async function startHono(name: string, location?: string): Promise<HttpCo
 /** nginx with `proxy_cache` in front of the handler, with one worker; `undefined` where it is not installed. */
 export async function startNginx(origin: number): Promise<HttpContender | undefined> {
   if (!isInstalled("nginx", "-v")) return undefined;
-  const folder = mkdtempSync(join(tmpdir(), "nginx-"));
+  const folder = temporaryFolder("nginx-");
   const port = await freePort();
   writeFileSync(
     join(folder, "nginx.conf"),
@@ -47,14 +50,14 @@ http {
 `,
   );
   const child = spawn("nginx", ["-p", folder, "-c", join(folder, "nginx.conf")], { stdio: "ignore" });
-  return ready({ name: "nginx proxy_cache", port, end: endWith(child) });
+  return ready({ name: "nginx proxy_cache", port, end: endWith(child, folder) });
 }
 
 /** Varnish, in memory, in front of the handler; `undefined` where it is not installed. */
 export async function startVarnish(origin: number): Promise<HttpContender | undefined> {
   if (!isInstalled("varnishd", "-V")) return undefined;
   const port = await freePort();
-  const folder = mkdtempSync(join(tmpdir(), "varnish-"));
+  const folder = temporaryFolder("varnish-");
   const args = [
     "-F",
     "-j",
@@ -68,20 +71,31 @@ export async function startVarnish(origin: number): Promise<HttpContender | unde
     "-s",
     "malloc,64m",
   ];
-  return ready({ name: "Varnish", port, end: endWith(spawn("varnishd", args, { stdio: "ignore" })) });
+  return ready({ name: "Varnish", port, end: endWith(spawn("varnishd", args, { stdio: "ignore" }), folder) });
 }
 
 function isInstalled(program: string, flag: string): boolean {
-  return spawnSync(program, [flag], { stdio: "ignore" }).status === 0;
+  const { error, status } = spawnSync(program, [flag], { stdio: "ignore" });
+  if (!error && status === 0) return true;
+  console.log(`${program} is not installed, and left out.`);
+  return false;
 }
 
-function endWith(child: ChildProcess): () => void {
+/** That a worker which gives up root's rights can get into, too. */
+function temporaryFolder(prefix: string): string {
+  const folder = mkdtempSync(join(tmpdir(), prefix));
+  chmodSync(folder, 0o755);
+  return folder;
+}
+
+function endWith(child: ChildProcess, folder?: string): () => void {
   const end = (): void => void child.kill();
   process.once("exit", end);
-  return () => {
+  child.once("exit", () => {
     process.off("exit", end);
-    end();
-  };
+    if (folder) rmSync(folder, { recursive: true, force: true });
+  });
+  return end;
 }
 
 async function ready(contender: HttpContender): Promise<HttpContender> {
@@ -91,6 +105,7 @@ async function ready(contender: HttpContender): Promise<HttpContender> {
     if (response?.ok) return contender;
     await sleep(25);
   }
+  contender.end();
   throw new Error(`${contender.name} does not answer; start it by hand to see why`);
 }
 

@@ -1,14 +1,33 @@
 import { serve } from "@hono/node-server";
+import { Decoder, GlideClient } from "@valkey/valkey-glide";
 import { Hono } from "hono";
 import { createCache } from "valkey-edge-cache";
 import { httpCache } from "valkey-edge-cache/hono";
 
-/** A process that answers with constants, by itself or, given a store, through `httpCache`. */
-const [, , location] = process.argv;
+/** A process that answers with constants: by itself, through `httpCache`, or with what it gets from the store by hand. */
+const [, , by, location = ""] = process.argv;
 const app = new Hono();
-if (location) app.use(httpCache({ cache: createCache({ location }), app }));
+const headers = { "Content-Type": "text/plain; charset=UTF-8", "Cache-Control": "public, max-age=3600" };
+const client = by === "hand" ? await connect() : undefined;
+if (by === "httpCache") app.use(httpCache({ cache: createCache({ location }), app }));
 for (const kilobytes of [1, 100]) {
   const body = "x".repeat(kilobytes * 1_024);
-  app.get(`/${kilobytes}`, (c) => c.text(body, 200, { "Cache-Control": "public, max-age=3600" }));
+  const path = `/${kilobytes}`;
+  if (client) await answerFrom(client, path, body);
+  else app.get(path, (c) => c.text(body, 200, { "Cache-Control": headers["Cache-Control"] }));
 }
 serve({ fetch: app.fetch, port: 0, hostname: "127.0.0.1" }, ({ port }) => console.log(port));
+
+function connect(): Promise<GlideClient> {
+  const { hostname: host, port } = new URL(location);
+  return GlideClient.createClient({ addresses: [{ host, port: Number(port) }] });
+}
+
+/** As little as can be done with a store: one GET for each request, and no look at the request. */
+async function answerFrom(client: GlideClient, path: string, body: string): Promise<void> {
+  await client.set(path, body);
+  app.get(path, async () => {
+    const stored = await client.get(path, { decoder: Decoder.Bytes });
+    return new Response(stored as Uint8Array<ArrayBuffer>, { headers });
+  });
+}

@@ -30,8 +30,7 @@ export function makeCaches<Alias extends string>(
     if (Object.hasOwn(caches, alias))
       throw new ConfigurationError(`createCaches: a cache can't be called "${alias}"; choose another alias`);
     const merged = merge(defaults, own, alias);
-    // Wrong options are found now; what they describe is made by the first use.
-    toSettings(merged, choose);
+    checkNow(merged, alias, choose);
     Object.defineProperty(caches, alias, {
       enumerable: true,
       get() {
@@ -42,6 +41,16 @@ export function makeCaches<Alias extends string>(
     });
   }
   return caches as Caches<Alias>;
+}
+
+/** Wrong options are found now; what they describe is made by the first use. */
+function checkNow(options: CacheOptions, alias: string, choose: ChooseFactory): void {
+  try {
+    toSettings(options, choose);
+  } catch (cause) {
+    if (!(cause instanceof ConfigurationError)) throw cause;
+    throw new ConfigurationError(`createCaches: cache "${alias}": ${cause.message}`, { cause });
+  }
 }
 
 /** Where a cache has a connection factory of its own, the defaults' options for theirs mean nothing. */

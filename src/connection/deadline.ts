@@ -40,7 +40,9 @@ export class Deadlines {
   /** Calls `late` after `ms`, unless it is cleared before. */
   start(ms: number, late: () => void): Clearable {
     if (ms !== this.#ms) return new Deadline(ms, late);
-    const waiting = new Waiting(this.#waiting, performance.now() + ms, late);
+    // What arms the timer is over when that fires. To ask for the time loads a part of Node, and a process that sends one
+    // command and ends has no use for it.
+    const waiting = new Waiting(this.#waiting, this.#isArmed ? performance.now() + ms : 0, late);
     if (!this.#isArmed) this.#arm(ms);
     return waiting;
   }

@@ -1,18 +1,17 @@
-import type * as Glide from "@valkey/valkey-glide";
 import type { Argument, Command, Reply } from "../core/command.js";
 import type { Connection, ConnectionStatus, ScanOptions, SendOptions } from "../core/connection.js";
-import { ConfigurationError, ConnectionError, ReplyError } from "../core/errors.js";
+import { ConnectionError, ReplyError } from "../core/errors.js";
 import type { Address } from "../core/location.js";
 import type { Script } from "../core/script.js";
 import { answering } from "./answering.js";
 import { Bunch } from "./bunch.js";
 import { fromGlide } from "./glide-errors.js";
+import { type Glide, type GlideModule, loadGlide } from "./glide-module.js";
 import { toReply } from "./glide-replies.js";
 import type { ReadFrom } from "./options.js";
 import { keysOf, scanServer } from "./scan-server.js";
 import { ScriptRunner } from "./script-runner.js";
 
-type Module = typeof Glide;
 type Client = Glide.GlideClient | Glide.GlideClusterClient;
 
 /** How much GLIDE's native side writes to standard output. */
@@ -35,39 +34,11 @@ export interface GlideSettings {
   readonly logLevel: GlideLogLevel;
 }
 
-/** GLIDE has no build for this platform. */
-export class GlideMissingError extends ConfigurationError {}
-
 /** GLIDE rejects flights over this number instead of queueing them; the deadline bounds how many there can be. */
 const IN_FLIGHT = 1_000_000;
 
 /** Commands of more parts have long replies, which cost more joined than alone. */
 const JOINED = 8;
-
-let loading: Promise<Module> | undefined;
-
-/**
- * GLIDE itself, loaded by the first dial. Node 20 takes twice as long to `import` CommonJS as to `require` it, and no
- * bundler follows a `createRequire`: so that way is tried first, and the one that bundlers see second.
- */
-async function load(logLevel: GlideLogLevel): Promise<Module> {
-  loading ??= (async () => {
-    const module = (await required()) ?? (await import("@valkey/valkey-glide"));
-    // Process-wide, and before the first client: GLIDE logs to standard output, coloured, when nobody asked.
-    module.Logger.setLoggerConfig(logLevel);
-    return module;
-  })();
-  return loading;
-}
-
-async function required(): Promise<Module | undefined> {
-  try {
-    const { createRequire } = globalThis.process.getBuiltinModule("node:module");
-    return createRequire(import.meta.url)("@valkey/valkey-glide") as Module;
-  } catch {
-    return undefined;
-  }
-}
 
 /** Opens a client. @throws {ConnectionError} @throws {GlideMissingError} */
 export function openGlide(settings: GlideSettings): Promise<Connection> {
@@ -106,14 +77,8 @@ export function openGlideSentinel(
  */
 const doubtful = new Set<string>();
 
-async function open(settings: GlideSettings, create: (module: Module) => Promise<Client>): Promise<Connection> {
-  let module: Module;
-  try {
-    module = await load(settings.logLevel);
-  } catch (cause) {
-    loading = undefined;
-    throw new GlideMissingError("valkey-glide can't be loaded on this platform; use iovalkey()", { cause });
-  }
+async function open(settings: GlideSettings, create: (module: GlideModule) => Promise<Client>): Promise<Connection> {
+  const module = await loadGlide(settings.logLevel);
   const { name, addresses, tls, connectTimeoutMs } = settings;
   const where = addresses.map(({ host, port }) => `${host}:${port}`).join();
   const isDoubtful = doubtful.has(where);
@@ -139,7 +104,7 @@ const REACHED = /PermissionDenied|No primary node found/;
  * A client that asks for the server's role when it is opened, as one that does not would be open without any server: a
  * refused port or password would show as commands without answer.
  */
-async function openStandalone(module: Module, settings: GlideSettings): Promise<Glide.GlideClient> {
+async function openStandalone(module: GlideModule, settings: GlideSettings): Promise<Glide.GlideClient> {
   const { GlideClient, NodeDiscoveryMode } = module;
   const options = common(module, settings);
   try {
@@ -151,7 +116,7 @@ async function openStandalone(module: Module, settings: GlideSettings): Promise<
 }
 
 function common(
-  module: Module,
+  module: GlideModule,
   settings: GlideSettings,
 ): Glide.BaseClientConfiguration & Glide.AdvancedGlideClientConfiguration {
   const { username, password, tls, clientAz } = settings;
@@ -180,7 +145,7 @@ function advanced({ connectTimeoutMs, tls }: GlideSettings): Glide.AdvancedBaseC
 }
 
 class GlideConnection implements Connection {
-  readonly #module: Module;
+  readonly #module: GlideModule;
   readonly #client: Client;
   readonly #name: string;
   readonly #bytes: Glide.DecoderOption;
@@ -192,7 +157,7 @@ class GlideConnection implements Connection {
   /** How replies are decoded where text is wanted; bytes once the server is found to hold what is no text. */
   #text: Glide.DecoderOption;
 
-  constructor(module: Module, client: Client, { name, readFrom }: GlideSettings) {
+  constructor(module: GlideModule, client: Client, { name, readFrom }: GlideSettings) {
     this.#module = module;
     this.#client = client;
     this.#name = name;

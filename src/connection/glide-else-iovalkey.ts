@@ -1,7 +1,8 @@
 import type { Connection, ConnectionFactory } from "../core/connection.js";
 import type { Location } from "../core/location.js";
 import { glideFactory } from "./glide.js";
-import { GlideMissingError, type GlideSettings, openGlide } from "./glide-client.js";
+import { type GlideSettings, openGlide } from "./glide-client.js";
+import { GlideMissingError } from "./glide-module.js";
 import { toSettings } from "./iovalkey-factory.js";
 import type { ConnectionOptions } from "./options.js";
 

@@ -7,7 +7,7 @@ import { checkOptions, isOneOf } from "../core/options.js";
 import { toText } from "../core/text.js";
 import { type GlideLogLevel, type GlideSettings, openGlide } from "./glide-client.js";
 import { LazyConnection } from "./lazy.js";
-import { type ConnectionOptions, connectionChecks } from "./options.js";
+import { type ConnectionOptions, connectionChecks, refuseReplicas } from "./options.js";
 import { shared } from "./shared.js";
 
 export interface GlideOptions extends ConnectionOptions {
@@ -74,6 +74,7 @@ export function toSettings(factory: FactoryName, location: Location, options: Gl
       `location: ${factory}() can't serve ${display}; use the connection factory ${instead}, or a valkey:// URL`,
     );
   }
+  refuseReplicas(location, "the option readFrom");
   const { tls } = options;
   if (tls?.cert !== undefined || tls?.key !== undefined) {
     throw new ConfigurationError(

@@ -3,14 +3,14 @@ import type { Connection, ConnectionFactory } from "../core/connection.js";
 import { toMs } from "../core/duration.js";
 import { ConfigurationError } from "../core/errors.js";
 import type { Location } from "../core/location.js";
-import { checkOptions, isFunction } from "../core/options.js";
+import { checkOptions, isFunction, isText } from "../core/options.js";
 import { keepsRequestsApart } from "../core/runtime.js";
 import { toText } from "../core/text.js";
 import { Breaker } from "./breaker.js";
 import { type Connector, connectorId } from "./connector.js";
 import type { IovalkeySettings } from "./iovalkey-client.js";
 import { LazyConnection } from "./lazy.js";
-import { type ConnectionOptions, connectionChecks, type TlsOptions } from "./options.js";
+import { areTlsOptions, type ConnectionOptions, connectionChecks, refuseReplicas, type TlsOptions } from "./options.js";
 import { outsideInvocation } from "./outside-invocation.js";
 import { shared } from "./shared.js";
 
@@ -31,7 +31,11 @@ export type OpenIovalkey = (settings: IovalkeySettings, connector: Connector | u
 
 /** @throws {ConfigurationError} on wrong options */
 export function iovalkeyFactory(options: IovalkeyOptions, open: OpenIovalkey): ConnectionFactory {
-  checkOptions<IovalkeyOptions>("iovalkey", options, { ...connectionChecks, connector: isFunction });
+  checkOptions<IovalkeyOptions>("iovalkey", options, {
+    ...connectionChecks,
+    tls: areTlsOptions({ servername: isText }),
+    connector: isFunction,
+  });
   checkReads(options);
   const shares = !keepsRequestsApart();
   // Connections that live as long as a request learn from those before them that the server is gone.
@@ -66,6 +70,7 @@ export function toSettings(location: Location, options: IovalkeyOptions): Iovalk
       `location: iovalkey() can't serve ${display}; use the connection factory memory(), or a valkey:// URL`,
     );
   }
+  refuseReplicas(location, "glide() with the option readFrom");
   if (location.protocol === 3) {
     throw new ConfigurationError(
       `location: iovalkey() can't serve ${display}, as it speaks RESP2 alone; leave "protocol" out of the URL`,

@@ -1,5 +1,7 @@
 import type { Duration } from "../core/duration.js";
-import { type Checks, isOneOf, isText, isWait, orNull } from "../core/options.js";
+import { ConfigurationError } from "../core/errors.js";
+import type { Location } from "../core/location.js";
+import { type Check, type Checks, isBoolean, isOneOf, isText, isWait, orNull } from "../core/options.js";
 
 /** Which servers reads go to, as GLIDE names it. Writes always go to the primary. */
 export type ReadFrom = "primary" | "preferReplica" | "AZAffinity" | "AZAffinityReplicasAndPrimary" | "allNodes";
@@ -35,6 +37,21 @@ export interface ConnectionOptions {
   tls?: TlsOptions;
 }
 
+const isPem: Check = (value) =>
+  (typeof value === "string" && value !== "") || value instanceof Uint8Array ? undefined : "PEM as text or bytes";
+
+/** TLS options, with what a transport takes beyond them. */
+export function areTlsOptions(more: Readonly<Record<string, Check>> = {}): Check {
+  const tlsChecks: Checks<TlsOptions> = { insecure: isBoolean, ca: isPem, cert: isPem, key: isPem };
+  const checks: Readonly<Record<string, Check>> = { ...tlsChecks, ...more };
+  return (value) => {
+    const isRight = ([name, one]: [string, unknown]): boolean =>
+      Object.hasOwn(checks, name) && (one === undefined || checks[name]?.(one, name) === undefined);
+    if (typeof value === "object" && value !== null && Object.entries(value).every(isRight)) return undefined;
+    return `an object such as { ca: "…PEM…" }, with any of ${Object.keys(checks).join(", ")}`;
+  };
+}
+
 export const connectionChecks: Checks<ConnectionOptions> = {
   username: isText,
   password: isText,
@@ -43,5 +60,13 @@ export const connectionChecks: Checks<ConnectionOptions> = {
   maxIdle: orNull(isWait),
   readFrom: isOneOf("primary", "preferReplica", "AZAffinity", "AZAffinityReplicasAndPrimary", "allNodes"),
   clientAz: isText,
-  tls: (value) => (typeof value === "object" && value !== null ? undefined : "an object such as { insecure: true }"),
+  tls: areTlsOptions(),
 };
+
+/** @throws {ConfigurationError} when the URL asks for what sentinels alone can tell */
+export function refuseReplicas({ replicas, display }: Location, instead: string): void {
+  if (!replicas) return;
+  throw new ConfigurationError(
+    `location: ${display} asks for replicas by is_master, which sentinel() finds; leave it out, or use ${instead}`,
+  );
+}

@@ -6,9 +6,10 @@ import type { Address, Location } from "../core/location.js";
 import { type Check, checkOptions, isText } from "../core/options.js";
 import { keepsRequestsApart } from "../core/runtime.js";
 import { toText } from "../core/text.js";
-import { type ConnectionOptions, connectionChecks, type TlsOptions } from "./options.js";
+import { LateConnection } from "./late.js";
+import { areTlsOptions, type ConnectionOptions, connectionChecks, type TlsOptions } from "./options.js";
 import { outsideInvocation } from "./outside-invocation.js";
-import { SentinelConnection, type SentinelSettings, type SentinelTransport } from "./sentinel-connection.js";
+import type { SentinelSettings, SentinelTransport } from "./sentinel-connection.js";
 import { shared } from "./shared.js";
 
 /** Where one sentinel is. */
@@ -51,10 +52,7 @@ export function sentinelFactory(options: SentinelOptions, make: MakeTransport): 
     service: isText,
     sentinelUsername: isText,
     sentinelPassword: isText,
-    sentinelTls: (value) =>
-      typeof value === "boolean" || (typeof value === "object" && value !== null)
-        ? undefined
-        : "true, false, or an object such as { ca: … }",
+    sentinelTls: (value, name) => (typeof value === "boolean" ? undefined : orFlag(areTlsOptions()(value, name))),
   });
   if (options.sentinels === undefined) {
     throw new ConfigurationError(`sentinel: option "sentinels" is missing; give ${EXAMPLE}`);
@@ -63,13 +61,20 @@ export function sentinelFactory(options: SentinelOptions, make: MakeTransport): 
   const access = toAccess(options);
   return {
     shares,
-    connect(location, invocation) {
-      const settings = toSettings(location, options, shares);
-      const transport = make(location, options, access);
+    connect({ replicas, ...place }, invocation) {
+      const location = { ...place, replicas: false };
+      const own = { ...options, readFrom: options.readFrom ?? (replicas ? "preferReplica" : "primary") };
+      const settings = toSettings(location, own, shares);
+      const transport = make(location, own, access);
       if (!shares && invocation.scope === "process") return outsideInvocation(settings.name);
-      if (!shares) return new SentinelConnection(settings, transport);
-      const key = `sentinel ${JSON.stringify([settings, access, location, { ...options, tls: tlsKey(options.tls) }])}`;
-      return shared(key, () => new SentinelConnection(settings, transport));
+      const late = () =>
+        new LateConnection(async () => {
+          const { SentinelConnection } = await import("./sentinel-connection.js");
+          return new SentinelConnection(settings, transport);
+        });
+      if (!shares) return late();
+      const key = `sentinel ${JSON.stringify([settings, access, location, { ...own, tls: tlsKey(own.tls) }])}`;
+      return shared(key, late);
     },
   };
 }
@@ -85,7 +90,7 @@ function toSettings(location: Location, options: SentinelOptions, watches: boole
     name: location.display,
     service: options.service ?? first.host,
     sentinels: options.sentinels.map(({ host, port = DEFAULT_PORT }): Address => ({ host, port })),
-    replicas: (options.readFrom ?? "primary") !== "primary",
+    replicas: options.readFrom !== "primary",
     watches,
     connectTimeoutMs: toMs(options.connectTimeout ?? "1s", "connectTimeout"),
     commandTimeoutMs: toMs(options.commandTimeout ?? "1s", "commandTimeout"),
@@ -106,6 +111,10 @@ function toAccess({ sentinelUsername, sentinelPassword, sentinelTls }: SentinelO
 /** Certificates as text, so that equal ones are equal. */
 function tlsKey(tls: TlsOptions | undefined): object | undefined {
   return tls && { ...tls, ca: tls.ca === undefined ? undefined : toText(tls.ca) };
+}
+
+function orFlag(allowed: string | undefined): string | undefined {
+  return allowed && `true, false, or ${allowed}`;
 }
 
 const EXAMPLE = 'a list such as [{ host: "10.0.0.1", port: 26379 }]';

@@ -1,6 +1,7 @@
 import type { Connection, ConnectionFactory } from "../core/connection.js";
 import { toSettings as toGlideSettings } from "./glide.js";
-import { GlideMissingError, openGlide, openGlideSentinel } from "./glide-client.js";
+import { openGlide, openGlideSentinel } from "./glide-client.js";
+import { GlideMissingError } from "./glide-module.js";
 import type { OpenIovalkey } from "./iovalkey-factory.js";
 import type { SentinelTransport } from "./sentinel-connection.js";
 import { type MakeTransport, type SentinelOptions, sentinelFactory } from "./sentinel-factory.js";

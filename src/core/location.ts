@@ -16,6 +16,8 @@ export interface Location {
   readonly database: number;
   /** The protocol version that the URL asks for. */
   readonly protocol: 2 | 3 | undefined;
+  /** Whether the URL asks for reads from replicas, as `?is_master=0` does with sentinels. */
+  readonly replicas: boolean;
   /** The socket's path for `unix:`, the store's name for `memory:`, else empty. */
   readonly path: string;
   /** All of it without credentials, for messages. */
@@ -25,9 +27,8 @@ export interface Location {
 const SCHEMES = ["valkey", "valkeys", "redis", "rediss", "unix", "memory"] as const;
 export type Scheme = (typeof SCHEMES)[number];
 
-/** Commas in a password separate nothing. */
-const SEPARATOR = new RegExp(`,(?=\\s*(?:${SCHEMES.join("|")}):)`, "i");
-const SCHEME = new RegExp(`^(?:[a-z][a-z0-9+.-]*://|(?:${SCHEMES.join("|")}):)`, "i");
+/** Of a text in lower case. */
+const SCHEME = /^(?:[a-z][a-z0-9+.-]*:\/\/|(?:valkeys?|rediss?|unix|memory):)/;
 const EXAMPLE = 'give a URL such as "valkey://localhost:6379/0" or "memory:"';
 const DEFAULT_PORT = 6379;
 
@@ -36,7 +37,7 @@ const DEFAULT_PORT = 6379;
  * @throws {ConfigurationError} naming what is wrong, never with a password in it
  */
 export function parseLocation(location: unknown): Location {
-  const texts = typeof location === "string" ? location.split(SEPARATOR) : location;
+  const texts = typeof location === "string" ? split(location) : location;
   if (!Array.isArray(texts) || texts.length === 0 || !texts.every((text) => typeof text === "string")) {
     throw new ConfigurationError(`location: not a URL or a list of URLs; ${EXAMPLE}`);
   }
@@ -47,6 +48,12 @@ export function parseLocation(location: unknown): Location {
     addresses: [first, ...rest].flatMap((one) => one.addresses),
     display: [first, ...rest].map((one) => one.display).join(","),
   };
+}
+
+/** Commas in a password separate nothing. */
+function split(location: string): string[] {
+  // Not for one URL: patterns that ignore case are slow to compile, which each cold start would wait for.
+  return location.includes(",") ? location.split(/,(?=\s*(?:valkeys?|rediss?|unix|memory):)/i) : [location];
 }
 
 function parseUrl(text: string): Location {
@@ -81,7 +88,7 @@ function parseUrl(text: string): Location {
 }
 
 function plain(scheme: Scheme, path: string, display: string): Location {
-  const none = { username: undefined, password: undefined, protocol: undefined };
+  const none = { username: undefined, password: undefined, protocol: undefined, replicas: false };
   return { ...none, scheme, addresses: [], tls: false, database: 0, path, display };
 }
 
@@ -112,8 +119,8 @@ function credentials(url: URL, shown: string): Pick<Location, "username" | "pass
   };
 }
 
-function settings(url: URL, shown: string): Pick<Location, "database" | "protocol"> {
-  const known = ["db", "protocol"];
+function settings(url: URL, shown: string): Pick<Location, "database" | "protocol" | "replicas"> {
+  const known = ["db", "protocol", "is_master"];
   for (const name of url.searchParams.keys()) {
     if (!known.includes(name)) {
       throw new ConfigurationError(
@@ -125,7 +132,15 @@ function settings(url: URL, shown: string): Pick<Location, "database" | "protoco
   if (protocol !== null && protocol !== "2" && protocol !== "3") {
     throw new ConfigurationError(`location: ${shown} asks for protocol "${protocol}"; give 2 or 3`);
   }
-  return { database: database(url, shown), protocol: protocol === null ? undefined : protocol === "2" ? 2 : 3 };
+  const primary = url.searchParams.get("is_master") ?? "1";
+  if (primary !== "0" && primary !== "1") {
+    throw new ConfigurationError(`location: ${shown} has is_master "${primary}"; give 0 to read from replicas, or 1`);
+  }
+  return {
+    database: database(url, shown),
+    protocol: protocol === null ? undefined : protocol === "2" ? 2 : 3,
+    replicas: primary === "0",
+  };
 }
 
 function database(url: URL, shown: string): number {
@@ -145,7 +160,7 @@ function checkAlike(first: Location, other: Location): void {
   if (first.addresses.length === 0 || other.addresses.length === 0) {
     throw new ConfigurationError(`location: ${first.display} and ${other.display} can't be combined; only servers can`);
   }
-  for (const part of ["tls", "username", "password", "database", "protocol"] as const) {
+  for (const part of ["tls", "username", "password", "database", "protocol", "replicas"] as const) {
     if (first[part] !== other[part]) {
       throw new ConfigurationError(
         `location: ${first.display} and ${other.display} differ in ${part}; the servers of one cache share all but the address`,
@@ -167,8 +182,8 @@ function decode(text: string, shown: string): string {
  * may hold any character, and one without a host stands in the place of a port.
  */
 function redact(text: string): string {
-  const [scheme = ""] = SCHEME.exec(text) ?? [];
-  const rest = text.slice(scheme.length);
+  const [{ length } = ""] = SCHEME.exec(text.toLowerCase()) ?? [];
+  const [scheme, rest] = [text.slice(0, length), text.slice(length)];
   const at = rest.lastIndexOf("@") + 1;
   if (/[?#]/.test(rest.slice(0, at))) return `${scheme}(hidden)`;
   const [place = ""] = rest.slice(at).split(/[?#]/, 1);

@@ -5,7 +5,11 @@ import type { HonoOptions } from "./http-cache-options.js";
 import { takeOuter } from "./http-cache-outer.js";
 import { executionContext } from "./http-cache-views.js";
 
-type Settle = { readonly resolve: (response: Response) => void; readonly reject: (error: unknown) => void };
+/** Who asked, and waits for the response. */
+export interface Waiter {
+  readonly resolve: (response: Response) => void;
+  readonly reject: (error: unknown) => void;
+}
 
 /**
  * Requests of the middleware's own: they go through the application like any other, as `next()` can't be called again, and
@@ -13,7 +17,7 @@ type Settle = { readonly resolve: (response: Response) => void; readonly reject:
  */
 export class Dispatches {
   readonly #options: HonoOptions;
-  readonly #waiting = new WeakMap<Request, Settle>();
+  readonly #waiting = new WeakMap<Request, Waiter>();
 
   constructor(options: HonoOptions) {
     this.#options = options;
@@ -39,17 +43,19 @@ export class Dispatches {
     };
   }
 
-  /** Whether the request is one of these: then it is answered. */
-  async answers(c: Context, next: Next): Promise<boolean> {
-    const settle = this.#waiting.get(c.req.raw);
-    if (!settle) return false;
+  /** Who waits for the response, where the request is one of these. */
+  waiter(c: Context): Waiter | undefined {
+    return this.#waiting.get(c.req.raw);
+  }
+
+  /** Has one of these requests answered. */
+  async answer(c: Context, next: Next, waiter: Waiter): Promise<void> {
     takeOuter(c);
     const { response, failed } = await runInner(c, next, this.#options);
-    if (failed) settle.reject(c.error);
-    else settle.resolve(response);
+    if (failed) waiter.reject(c.error);
+    else waiter.resolve(response);
     // The middleware outside has nothing to do with what is stored.
     c.res = undefined;
     c.res = new Response(null, { status: 204 });
-    return true;
   }
 }

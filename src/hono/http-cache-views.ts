@@ -4,7 +4,8 @@ import { ConfigurationError } from "../core/errors.js";
 import { keepsRequestsApart } from "../core/runtime.js";
 import type { HonoOptions } from "./http-cache-options.js";
 
-type Work = (cache: Cache, waitUntil: (work: Promise<void>) => void) => Promise<void>;
+type WaitUntil = (work: Promise<void>) => void;
+type Work = (cache: Cache, waitUntil: WaitUntil) => Promise<void>;
 
 /** Gives each request a cache that it may use. */
 export class Views {
@@ -15,33 +16,36 @@ export class Views {
   }
 
   /** @throws {ConfigurationError} when there is no cache */
-  async use(c: Context, cache: Cache | undefined, work: Work): Promise<void> {
+  use(c: Context, cache: Cache | undefined, work: Work): Promise<void> {
     if (!cache) {
       throw new ConfigurationError(
         "httpCache: there is no cache; give the option cache, or use valkeyCache() before httpCache()",
       );
     }
-    const waitUntil = (promise: Promise<void>): void => {
+    const waitUntil: WaitUntil = (promise) => {
       if (this.#waitUntil) this.#waitUntil(c, promise);
       else executionContext(c)?.waitUntil(promise);
     };
-    if (!keepsRequestsApart()) return work(cache, waitUntil);
-    // Sockets of one request must not be touched by another: a view has its own, and ends with the last of its work.
-    const view = cache.for({ waitUntil: (promise) => waitUntil(promise.then(() => {})) });
-    const pending = new Set<Promise<void>>();
-    const track = (promise: Promise<void>): void => {
-      pending.add(promise);
-      waitUntil(promise.finally(() => pending.delete(promise)));
-    };
-    const end = async (): Promise<void> => {
-      while (pending.size > 0) await Promise.allSettled(pending);
-      await view.close();
-    };
-    try {
-      await work(view, track);
-    } finally {
-      waitUntil(end());
-    }
+    return keepsRequestsApart() ? useView(cache, work, waitUntil) : work(cache, waitUntil);
+  }
+}
+
+/** Sockets of one request must not be touched by another: a view has its own, and ends with the last of its work. */
+async function useView(cache: Cache, work: Work, waitUntil: WaitUntil): Promise<void> {
+  const view = cache.for({ waitUntil: (promise) => waitUntil(promise.then(() => {})) });
+  const pending = new Set<Promise<void>>();
+  const track = (promise: Promise<void>): void => {
+    pending.add(promise);
+    waitUntil(promise.finally(() => pending.delete(promise)));
+  };
+  const end = async (): Promise<void> => {
+    while (pending.size > 0) await Promise.allSettled(pending);
+    await view.close();
+  };
+  try {
+    await work(view, track);
+  } finally {
+    waitUntil(end());
   }
 }
 

@@ -2,8 +2,8 @@ import type { MiddlewareHandler } from "hono";
 import { createMiddleware } from "hono/factory";
 import type { Cache } from "../cache/cache.js";
 import { ConfigurationError } from "../core/errors.js";
+import { ClientRequest } from "../http/engine/client-request.js";
 import { HttpCache, type PurgeOptions } from "../http/engine/http-cache.js";
-import { toFields } from "../http/fields.js";
 import { Dispatches } from "./http-cache-dispatches.js";
 import { HonoHost } from "./http-cache-host.js";
 import { checkHonoOptions, type HonoHttpCacheOptions } from "./http-cache-options.js";
@@ -39,14 +39,15 @@ export function httpCache(options: HonoHttpCacheOptions = {}): HttpCacheMiddlewa
   const dispatches = new Dispatches(own);
   const views = new Views(own.waitUntil);
 
-  const middleware = createMiddleware<HttpCacheEnv>(async (c, next) => {
-    const { raw } = c.req;
-    if (await dispatches.answers(c, next)) return;
-    await views.use(c, own.cache ?? c.get("cache"), async (cache, waitUntil) => {
+  const middleware = createMiddleware<HttpCacheEnv>((c, next) => {
+    const waiter = dispatches.waiter(c);
+    if (waiter) return dispatches.answer(c, next, waiter);
+    const request = new ClientRequest(c.req.raw);
+    return views.use(c, own.cache ?? c.get("cache"), (cache, waitUntil) => {
       const host = new HonoHost(c, next, own, dispatches, waitUntil);
-      const request = { method: raw.method, url: raw.url, fields: toFields(raw.headers) };
-      const key = await keyGenerator?.(c);
-      finish(c, await http.handle({ request, hasBody: false, key, host }, cache), host.outer());
+      const answer = (key: string | undefined): Promise<void> =>
+        http.handle({ request, hasBody: false, key, host }, cache).then((outcome) => finish(c, outcome, host.outer()));
+      return keyGenerator ? Promise.resolve(keyGenerator(c)).then(answer) : answer(undefined);
     });
   });
 

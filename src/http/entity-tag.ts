@@ -7,7 +7,8 @@ export interface EntityTag {
   readonly opaque: string;
 }
 
-const TAG = /(W\/)?("[^"]*"|[^\s,"]+)/g;
+/** What stands before a quote and is not `W/`, as in `w/"a"`, makes a tag of its own, which equals no proper one. */
+const TAG = /(?:W\/)?"[^"]*"|[^\s,"]+(?:"[^"]*")?/g;
 
 export function parseEntityTag(text: string): EntityTag {
   const tag = trim(text);

@@ -1,7 +1,7 @@
 import { dateMs } from "./age.js";
 import type { Selected } from "./conditional.js";
 import { parseEntityTag, stronglyEqual } from "./entity-tag.js";
-import { type Fields, fieldValue, withField } from "./fields.js";
+import { type Fields, fieldValue, withField, withoutFields } from "./fields.js";
 import { parseHttpDate } from "./http-date.js";
 
 /** Which part of a body to send. `end` is not part of it. */
@@ -17,15 +17,21 @@ const BYTES = /^bytes[ \t]*=[ \t]*(\d*)-(\d*)[ \t]*$/i;
 /** What of a response a 416 leaves out: all about the body that isn't sent, and what would let others store the 416 for it. */
 const NOT_IN_416 = new Set([
   "cache-control",
+  "content-digest",
   "content-encoding",
   "content-language",
   "content-length",
+  "content-md5",
   "content-range",
   "content-type",
   "etag",
   "expires",
   "last-modified",
+  "repr-digest",
 ]);
+
+/** Digests of the bytes that a message carries: a part has others. RFC 9530 §2. */
+const OF_THE_WHOLE: ReadonlySet<string> = new Set(["content-digest", "content-md5"]);
 
 /**
  * How to answer a GET's Range from a complete stored 200. A Range that can't be read, that asks for several ranges
@@ -73,7 +79,7 @@ function ifRangeHolds(request: Fields, { fields, responseTimeMs }: Selected): bo
 
 /** The fields of a 206. RFC 9110 §15.3.7. */
 export function partialFields(fields: Fields, { start, end }: { start: number; end: number }, length: number): Fields {
-  const sized = withField(fields, "content-length", String(end - start));
+  const sized = withField(withoutFields(fields, OF_THE_WHOLE), "content-length", String(end - start));
   return withField(sized, "content-range", `bytes ${start}-${end - 1}/${length}`);
 }
 

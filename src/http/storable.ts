@@ -51,7 +51,7 @@ export function evaluateStorage(
   const why =
     forbidden(request, response, said.directives, policy) ??
     notAllowed(request, response, said, lifetime) ??
-    useless(response, said.directives, lifetime.ms - initialAgeMs(response.fields, timing), policy);
+    useless(response, said.directives, lifetime.ms, initialAgeMs(response.fields, timing), policy);
   if (why) return { storable: false, why };
   return { storable: true, stored: toStored(response, said.directives, lifetime, timing, policy) };
 }
@@ -106,14 +106,18 @@ function isContentOf(url: string, fields: Fields): boolean {
 function useless(
   response: ResponseHead,
   directives: ResponseDirectives,
-  freshForMs: number,
+  lifetimeMs: number,
+  ageMs: number,
   policy: Policy,
 ): NotStored | undefined {
-  const neverStale = directives.noCache === true || forbidsStale(directives);
+  const isFresh = directives.noCache !== true && lifetimeMs > ageMs;
+  if (isFresh || canBeValidated(response)) return undefined;
+  if (directives.noCache === true || forbidsStale(directives)) return "useless";
   const servedStale = directives.staleWhileRevalidateMs ?? policy.staleWhileRevalidateMs;
   const servedOnError = directives.staleIfErrorMs ?? policy.staleIfErrorMs;
-  if ((directives.noCache !== true && freshForMs > 0) || canBeValidated(response)) return undefined;
-  return neverStale || servedStale + servedOnError === 0 ? "useless" : undefined;
+  // One that had a lifetime and came too late may be asked for by `max-stale`, or make up for an origin that is gone.
+  const isWanted = lifetimeMs > 0 && (policy.requestDirectives || policy.staleIfUnreachable);
+  return isWanted || servedStale + servedOnError > 0 ? undefined : "useless";
 }
 
 /** Conditions are evaluated only where the answer would be a success without them. RFC 9110 §13.2.1. */

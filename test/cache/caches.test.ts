@@ -91,7 +91,12 @@ describe("caches by alias", () => {
   it.each<[string, unknown, unknown, RegExp]>([
     ["no aliases", undefined, {}, /options by alias/],
     ["an alias without options", { one: null }, {}, /"one" must have an object of options/],
-    ["an alias whose options are wrong", { one: MEMORY, two: { ...MEMORY, ttl: "5 parsecs" } }, {}, /"ttl".*5 parsecs/],
+    [
+      "an alias whose options are wrong",
+      { one: MEMORY, two: { ...MEMORY, ttl: "5 parsecs" } },
+      {},
+      /^createCaches: cache "two": .*"ttl".*5 parsecs/,
+    ],
     ["an alias without a location", { one: {} }, {}, /location/],
     ["unknown options", { one: { ...MEMORY, tll: 5 } }, {}, /unknown option "tll"/],
     ["wrong defaults", { one: MEMORY }, { ttl: "5 parsecs" }, /"ttl".*5 parsecs/],

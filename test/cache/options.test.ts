@@ -43,7 +43,7 @@ const WRONG_CONNECTION: [option: string, values: unknown[], allowed: RegExp][] =
   ["maxIdle", [0, -1, "soon", {}], /null/],
   ["readFrom", ["replica", "Primary", 5], /"primary" or "preferReplica" or "AZAffinity"/],
   ["clientAz", [5, ""], /a text/],
-  ["tls", ["yes", 5, null], /an object such as/],
+  ["tls", ["yes", 5, null, { rejectUnauthorized: false }, { ca: "" }, { insecure: "yes" }], /with any of insecure, ca/],
 ];
 
 function refusal(make: () => unknown): Error {

@@ -1,4 +1,6 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from "vitest";
+import { glide, glideCluster } from "../../src/connection/glide.js";
+import { iovalkey } from "../../src/connection/iovalkey.js";
 import { openIovalkey } from "../../src/connection/iovalkey-client.js";
 import { sentinel } from "../../src/connection/sentinel.js";
 import { type SentinelOptions, sentinelFactory } from "../../src/connection/sentinel-factory.js";
@@ -114,9 +116,12 @@ describe("a connection through sentinels", () => {
     }
   });
 
-  it("reads from replicas when told to, and writes to the primary", async () => {
+  it.each([
+    ["by its option", { readFrom: "preferReplica" }, "valkey://primary/0"],
+    ["by the location", {}, "valkey://primary/0?is_master=0"],
+  ] as const)("reads from replicas when told to %s, and writes to the primary", async (_how, options, location) => {
     const [replica] = servers.replicas;
-    await using connection = await open({ readFrom: "preferReplica" });
+    await using connection = await open(options, location);
     await connection.send([["SET", "read-me", "1"]]);
     const before = await commandsRun(replica?.port ?? 0, "get");
     await until(async () => (await connection.send([["GET", "read-me"]]))[0] !== null, {
@@ -124,6 +129,13 @@ describe("a connection through sentinels", () => {
     });
     for (let i = 0; i < 10; i++) await connection.send([["GET", "read-me"]]);
     expect((await commandsRun(replica?.port ?? 0, "get")) - before).toBeGreaterThanOrEqual(10);
+  });
+
+  it("is the only one to understand is_master", () => {
+    const location = parseLocation("valkey://primary/0?is_master=0");
+    for (const factory of [glide(), glideCluster(), iovalkey()]) {
+      expect(() => factory.connect(location, PROCESS)).toThrow(/primary\/0 asks for replicas by is_master.*readFrom/);
+    }
   });
 
   it("logs in to sentinels with credentials of their own", async () => {
@@ -160,6 +172,7 @@ describe("a connection through sentinels", () => {
     expect(make({ sentinels: [] })).toThrow(/option "sentinels"/);
     expect(make({ sentinels: [{ host: "a", port: 0 }] })).toThrow(ConfigurationError);
     expect(make({ sentinels: [{ host: "a" }], sentinel: 1 })).toThrow(/unknown option "sentinel"/);
+    expect(make({ sentinels: [{ host: "a" }], sentinelTls: { cafile: "a" } })).toThrow(/true, false, or an object/);
     const factory = sentinel({ sentinels: [{ host: "a" }] });
     expect(() => connect(factory, "memory:")).toThrow(/sentinel\(\)/);
     expect(() => connect(factory, "valkey://a,valkey://b")).toThrow(/one URL/);

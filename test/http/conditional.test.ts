@@ -21,6 +21,12 @@ describe("If-None-Match (RFC 9110 §13.1.2)", () => {
     expect(notModified({ "if-none-match": list }, { etag: '"1"' })).toBe(true);
   });
 
+  it("has weak tags with a capital W alone (RFC 9110 §8.8.3)", () => {
+    expect(notModified({ "if-none-match": 'w/"1"' }, { etag: '"1"' })).toBe(false);
+    expect(notModified({ "if-none-match": 'w/"1", W/"1"' }, { etag: '"1"' })).toBe(true);
+    expect(notModified({ "if-none-match": 'w/"1"' }, { etag: 'w/"1"' })).toBe(true);
+  });
+
   it("may be several lines", () => {
     expect(notModified({ "if-none-match": ['"2"', '"1"'] }, { etag: '"1"' })).toBe(true);
   });

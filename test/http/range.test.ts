@@ -132,6 +132,13 @@ describe("answers", () => {
     );
   });
 
+  it("with a part, or none, leave out digests of the whole's bytes (RFC 9530 §2)", () => {
+    const digests = fields({ "content-digest": "sha-256=:a:", "content-md5": "a", "repr-digest": "sha-256=:a:" });
+    const part = partialFields(digests, { start: 2, end: 5 }, 10);
+    expect(part.map(([name]) => name)).toEqual(["repr-digest", "content-length", "content-range"]);
+    expect(unsatisfiableFields(digests, 10).map(([name]) => name)).toEqual(["content-range", "content-length"]);
+  });
+
   it("with none say how long the body is, and aren't to be stored by others for it (§15.5.17)", () => {
     const cors = fields({ "access-control-allow-origin": "*", "cdn-cache-control": "max-age=1", expires: date(9) });
     expect(unsatisfiableFields([...has, ...cors], 10)).toEqual(

@@ -59,9 +59,15 @@ describe("storing responses (RFC 9111 §3)", () => {
   it("doesn't store what would never be of use", () => {
     expect(whyNot(cc("max-age=0"))).toBe("useless");
     expect(whyNot(cc("no-cache"))).toBe("useless");
-    expect(whyNot({ ...cc("max-age=60"), age: "120" })).toBe("useless");
+    expect(whyNot({ ...cc("max-age=60, must-revalidate"), age: "120" })).toBe("useless");
     expect(whyNot(cc("s-maxage=0, stale-while-revalidate=60"))).toBe("useless");
     expect(whyNot({ ...cc("max-age=0"), etag: '"1"' }, 404)).toBe("useless");
+  });
+
+  it("stores what came after its lifetime: it can be asked for by max-stale, or make up for an origin that is gone (RFC 9111 §4.2.4)", () => {
+    const late = { ...cc("max-age=60"), age: "120" };
+    expect(whyNot(late)).toBeUndefined();
+    expect(whyNot(late, 200, { requestDirectives: false, staleIfUnreachable: false })).toBe("useless");
   });
 
   it("stores what is stale from the start when it can be validated, or served stale", () => {

@@ -1,8 +1,6 @@
-import { join } from "node:path";
 import type { TestProject } from "vitest/node";
-import { buildVendor } from "../../scripts/vendor.mjs";
+import { startOutside } from "../workerd/outside.js";
 import { startCluster } from "./cluster.js";
-import { root } from "./project.js";
 import { startValkey } from "./servers.js";
 
 declare module "vitest" {
@@ -11,20 +9,18 @@ declare module "vitest" {
     valkeyUrl: string;
     /** A cluster of three primaries, shared likewise: its nodes' addresses, separated by commas. */
     clusterUrl: string;
-    /** A server for the one test file inside workerd that flushes: it can start none itself. */
-    flushableUrl: string;
   }
 }
 
 /** Starts what most test files share; those that do harm start servers of their own. */
 export async function setup(project: TestProject): Promise<() => Promise<void>> {
-  process.env.CLOUDFLARE_CF_FETCH_ENABLED = "false";
-  const vendor = buildVendor(join(root, ".cache/workerd"), root);
-  const [server, cluster, flushable] = await Promise.all([startValkey(), startCluster(), startValkey(), vendor]);
+  // Here, as the setup of that project itself would be bundled for workerd.
+  const runsInWorkerd = project.vitest.projects.some(({ name }) => name === "workerd");
+  const outside = runsInWorkerd ? startOutside(project) : undefined;
+  const [server, cluster, stopOutside] = await Promise.all([startValkey(), startCluster(), outside]);
   project.provide("valkeyUrl", server.url);
   project.provide("clusterUrl", cluster.url);
-  project.provide("flushableUrl", flushable.url);
   return async () => {
-    await Promise.all([server.stop(), cluster.stop(), flushable.stop()]);
+    await Promise.all([server.stop(), cluster.stop(), stopOutside?.()]);
   };
 }

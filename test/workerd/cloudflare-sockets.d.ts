@@ -3,5 +3,7 @@ declare module "cloudflare:sockets" {
   export function connect(address: { hostname: string; port: number }): {
     readonly readable: ReadableStream<Uint8Array>;
     readonly writable: WritableStream<Uint8Array>;
+    /** Rejects when the connection is refused. */
+    readonly opened: Promise<unknown>;
   };
 }

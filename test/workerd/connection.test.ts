@@ -1,21 +1,16 @@
-import { connect as dial } from "cloudflare:sockets";
 import { inject } from "vitest";
-import type { Connector } from "../../src/connection/connector.js";
 import { iovalkey } from "../../src/connection/iovalkey-workerd.js";
-import type { Invocation } from "../../src/core/invocation.js";
 import { parseLocation } from "../../src/core/location.js";
 import { connectionContract } from "../contract/connection.js";
-
-const REQUEST: Invocation = { scope: "request", waitUntil: () => {}, signal: undefined };
-
-const sockets: Connector = ({ host, port }) => dial({ hostname: host, port });
+import { REQUEST } from "./request.js";
+import { sockets } from "./sockets.js";
 
 for (const [name, options] of [
   ["iovalkey in workerd", {}],
   ["iovalkey in workerd, through cloudflare:sockets", { connector: sockets }],
 ] as const) {
   connectionContract(name, async () => {
-    const connect = () => iovalkey(options).connect(parseLocation(inject("flushableUrl")), REQUEST);
+    const connect = () => iovalkey(options).connect(parseLocation(inject("ownUrls").connection), REQUEST);
     const connection = connect();
     return { connection, other: async () => connect(), stop: () => connection.close() };
   });

@@ -1,11 +1,11 @@
 import { type Clock, systemClock } from "../../core/clock.js";
-import type { ConnectionFactory } from "../../core/connection.js";
+import type { Connection, ConnectionFactory } from "../../core/connection.js";
 import { ConfigurationError } from "../../core/errors.js";
 import type { Location } from "../../core/location.js";
 import { checkOptions, isImplementation, isPositiveInteger } from "../../core/options.js";
 import { keepsRequestsApart } from "../../core/runtime.js";
-import { MemoryConnection } from "./memory-connection.js";
-import { Store } from "./store.js";
+import { LateConnection } from "../late.js";
+import type { Stores } from "./stores.js";
 
 export interface MemoryOptions {
   /**
@@ -34,15 +34,18 @@ export function memory(options: MemoryOptions = {}): ConnectionFactory {
     clock: isImplementation("a clock", "now", "random", "sleep"),
   });
   const { maxSize = DEFAULT_MAX_SIZE, maxEntries = Number.MAX_SAFE_INTEGER, clock = systemClock } = options;
-  const stores = new Map<string, Store>();
+  let stores: Stores | undefined;
+  const open = async (name: string): Promise<Connection> => {
+    const { Stores } = await import("./stores.js");
+    stores ??= new Stores(clock, { maxSize, maxEntries });
+    return stores.connect(name);
+  };
   return {
     // The store is the process's; what waits on it is not, where requests are kept apart.
     shares: !keepsRequestsApart(),
     connect(location) {
       checkLocation(location);
-      const store = stores.get(location.path) ?? new Store(clock, { maxSize, maxEntries });
-      stores.set(location.path, store);
-      return new MemoryConnection(store);
+      return stores?.connect(location.path) ?? new LateConnection(() => open(location.path));
     },
   };
 }

@@ -1,7 +1,9 @@
+import type { Handling } from "../cache-status.js";
 import { isNotModified, notModifiedFields } from "../conditional.js";
 import type { RequestHead } from "../exchange.js";
 import { type Fields, fieldValue, hasField } from "../fields.js";
 import { answerRange, partialFields, unsatisfiableFields } from "../range.js";
+import { fieldsFromOrigin } from "../served-fields.js";
 import type { Body } from "./body.js";
 
 /** A response to a client, before its host makes one of it. */
@@ -43,6 +45,14 @@ export function notModified(fields: Fields): Answer {
 export function contentLength(fields: Fields): number | undefined {
   const value = fieldValue(fields, "content-length");
   return value !== undefined && /^\d+$/.test(value) ? Number(value) : undefined;
+}
+
+/** Why a request that wants a stored response or none gets none, for Cache-Status. */
+export const NOT_STORED: Handling = { how: "miss", detail: "only-if-cached" };
+
+/** RFC 9111 §5.2.1.7. */
+export function gatewayTimeout(member: string): Answer {
+  return { status: 504, fields: fieldsFromOrigin([["content-length", "0"]], member), body: null };
 }
 
 /** As a web response. Lines of one field are joined, except Set-Cookie. */

@@ -11,8 +11,8 @@ export interface Collecting {
   /** What Content-Length says; a body of another length was cut short. */
   readonly expected: number | undefined;
   readonly clock: Clock;
-  /** Called once, as soon as it is known. What it returns is waited for before the client's body ends. */
-  readonly done: (collected: Collected) => Promise<void> | undefined;
+  /** Called once, as soon as it is known. What it returns is waited for before the client has all of the body. */
+  readonly done: (collected: Collected) => Promise<unknown> | undefined;
 }
 
 /** How long a body is read to its end for the store alone, when its client is gone. */
@@ -31,6 +31,7 @@ export class Collector {
   #chunks: Uint8Array[] | undefined = [];
   #size = 0;
   #givenUp = false;
+  #reads: Promise<unknown> = Promise.resolve();
 
   constructor(body: Body, options: Collecting) {
     this.#reader = body.getReader();
@@ -75,7 +76,14 @@ export class Collector {
     await this.#reader.cancel();
   }
 
-  async #next(): Promise<Uint8Array | undefined> {
+  /** One read at a time: workerd's own streams, such as the bodies of fetch(), refuse a second one while one is pending. */
+  #next(): Promise<Uint8Array | undefined> {
+    const next = this.#reads.then(() => this.#read());
+    this.#reads = next.catch(() => {});
+    return next;
+  }
+
+  async #read(): Promise<Uint8Array | undefined> {
     const result = await this.#reader.read().catch((error: unknown) => {
       this.#end("cut-short");
       throw error;
@@ -85,6 +93,8 @@ export class Collector {
       return undefined;
     }
     this.#keep(result.value);
+    // A client that knows the length has all of it now, though the stream has not ended.
+    if (this.#size === this.#options.expected) await this.#complete();
     return result.value;
   }
 
@@ -96,7 +106,7 @@ export class Collector {
     else this.#chunks.push(chunk);
   }
 
-  #complete(): Promise<void> | undefined {
+  #complete(): Promise<unknown> | undefined {
     const chunks = this.#chunks;
     if (!chunks) return undefined;
     const { expected } = this.#options;
@@ -104,7 +114,7 @@ export class Collector {
     return this.#end(concat(chunks, this.#size));
   }
 
-  #end(collected: Collected): Promise<void> | undefined {
+  #end(collected: Collected): Promise<unknown> | undefined {
     if (!this.#chunks) return undefined;
     this.#chunks = undefined;
     return this.#options.done(collected);

@@ -9,18 +9,21 @@ import type { RequestHead, ResponseHead } from "../exchange.js";
 import { toFields, withoutFields } from "../fields.js";
 import { invalidatedGroups, type Labels } from "../groups.js";
 import { invalidatedUrls } from "../invalidation.js";
-import { isSafe } from "../methods.js";
+import { isAnsweredFromStore, isSafe } from "../methods.js";
 import { narrow } from "../negotiation.js";
+import { requestDirectives } from "../request-directives.js";
 import { evaluateStorage } from "../storable.js";
-import type { Answer } from "./answer.js";
+import { type Answer, gatewayTimeout, NOT_STORED } from "./answer.js";
+import { ClientRequest } from "./client-request.js";
 import { handle } from "./handling.js";
+import { hit } from "./hit.js";
 import type { Forwarded, Host } from "./host.js";
 import { ask, Inquiry, type Parts } from "./inquiry.js";
 import { baseKey, labelHashes } from "./keys.js";
 import { type HttpCacheOptions, type Settings, toSettings } from "./options.js";
 import { Publisher } from "./publish.js";
 import { States } from "./state.js";
-import { Store } from "./store.js";
+import { type Glance, Store } from "./store.js";
 import { take } from "./take.js";
 
 /** A request as its host has it. */
@@ -49,12 +52,15 @@ export class HttpCache {
   readonly #states: States;
   readonly #parts = new WeakMap<Cache, Parts>();
   readonly #status: (handling: Handling) => string;
+  /** What begins the Cache-Status of a hit, before the seconds that are left; none where it says more. */
+  readonly #hitPrefix: string | undefined;
 
   /** @throws {ConfigurationError} on wrong options */
   constructor(options: HttpCacheOptions = {}, clock: Clock = systemClock) {
     this.#settings = toSettings(options, clock);
     this.#states = new States(this.#settings);
     this.#status = cacheStatus(this.#settings.name);
+    this.#hitPrefix = this.#settings.debug ? undefined : this.#status({ how: "hit", ttlMs: 0 }).slice(0, -1);
   }
 
   /**
@@ -62,6 +68,31 @@ export class HttpCache {
    * failure here. @throws what the host throws
    */
   async handle(exchange: Exchange, cache: Cache): Promise<Outcome> {
+    const { request, hasBody } = exchange;
+    const isPlain = request instanceof ClientRequest && request.isPlain && !hasBody;
+    return (isPlain ? this.#atOnce(exchange, cache) : undefined) ?? this.#handle(exchange, cache);
+  }
+
+  /** The short way to a hit, on which promises and objects are what costs. */
+  #atOnce(exchange: Exchange, cache: Cache): Promise<Outcome> | undefined {
+    const prefix = this.#hitPrefix;
+    const key = this.#keyOf(exchange.request.url, exchange.key);
+    if (prefix === undefined || key === undefined) return undefined;
+    const base = baseKey(cache, this.#settings.name, key);
+    if (typeof base !== "string") return undefined;
+    const { store } = this.#partsOf(cache);
+    const glance = store.glance(base);
+    return glance?.stored.then(
+      (stored) => {
+        const entry = store.seen(stored, glance);
+        const found = entry && hit(entry, cache, this.#settings, prefix);
+        return found ? chain(found, (answer) => ({ answer })) : this.#handle(exchange, cache, glance);
+      },
+      () => this.#handle(exchange, cache, glance),
+    );
+  }
+
+  async #handle(exchange: Exchange, cache: Cache, glance?: Glance): Promise<Outcome> {
     const { request, hasBody, host } = exchange;
     const { cookies } = this.#settings;
     const bypass = bypassReason(request, hasBody, { cookies });
@@ -70,7 +101,7 @@ export class HttpCache {
     if (key === undefined) return this.#pass(exchange, cache, "url");
     const fields = narrow(withoutFields(request.fields, UNKEYED_FIELDS), this.#settings);
     const inquiry = await this.#inquiry({ ...request, fields }, key, host, cache);
-    const answer = await handle(inquiry);
+    const answer = await handle(inquiry, glance);
     if (this.#settings.wait) await inquiry.settled();
     return { answer };
   }
@@ -123,6 +154,10 @@ export class HttpCache {
   /** What the cache doesn't answer goes to the origin as it is, and may change what is stored. RFC 9111 §4.4. */
   async #pass(exchange: Exchange, cache: Cache, reason: string): Promise<Outcome> {
     const { request, host, key } = exchange;
+    // It has no stored response that it could get, and wants no other.
+    if (isAnsweredFromStore(request.method) && requestDirectives(request.fields).onlyIfCached) {
+      return { answer: gatewayTimeout(this.#status(this.#settings.debug ? NOT_STORED : { how: NOT_STORED.how })) };
+    }
     const question = {
       requestTimeMs: this.#settings.clock.now(),
       stamp: undefined,
@@ -147,7 +182,7 @@ export class HttpCache {
     if (urlKey === undefined) return outcome;
     // Claimed after the invalidation, so that what is stored for GET is not older than what the POST has changed.
     const inquiry = await this.#inquiry(request, urlKey, host, cache);
-    const found = await inquiry.store.find(inquiry.base, request.fields, true);
+    const found = await inquiry.store.find(inquiry.base, request, true);
     const lease = found.kind === "none" || found.kind === "uncacheable" ? found.lease : undefined;
     const place = found.kind === "failed" ? undefined : found.place;
     const { stamp } = ask(inquiry, lease, place);

@@ -29,6 +29,8 @@ export interface Publication {
   readonly ttlMs: number;
   /** Keys of variants that go. */
   readonly evicted: readonly string[];
+  /** Called when it is on its way. */
+  readonly onSent?: (() => void) | undefined;
 }
 
 export function newToken(): string {
@@ -87,11 +89,13 @@ export class Lease {
    * `undefined` when there is none any more. @throws {ConnectionError} @throws {ReplyError} @throws {DecodeError}
    */
   async publish(publication: Publication): Promise<boolean | { index: Index; bytes: Uint8Array } | undefined> {
-    const { base, seen, index, target, record, ttlMs, evicted } = publication;
+    const { base, seen, index, target, record, ttlMs, evicted, onSent } = publication;
     this.#ended.abort();
     const args = [this.token, seen, index, record, String(Math.max(1, Math.ceil(ttlMs)))];
     const keys = [this.key, base, target, ...evicted];
-    const reply: Reply = throwIfError(await this.#context.connection.script(PUBLISH, keys, args, REPEATABLE));
+    const flight = this.#context.connection.script(PUBLISH, keys, args, REPEATABLE);
+    onSent?.();
+    const reply: Reply = throwIfError(await flight);
     if (reply === 1 || reply === 0) return reply === 1;
     if (!(reply instanceof Uint8Array)) return undefined;
     const stored = readRecord(reply, base);

@@ -27,6 +27,8 @@ export interface Storing {
   readonly stamp: Stamp | undefined;
   readonly lease: Lease;
   readonly place: Place;
+  /** Called when the write is on its way. */
+  readonly onSent?: (() => void) | undefined;
 }
 
 /** Writes responses to the store, each under its lease. Every method rejects when the store fails. */
@@ -55,7 +57,7 @@ export class Publisher {
     return this.#put(storing, head, packed ?? body);
   }
 
-  async #put({ request, lease, place }: Storing, head: Head, body: Uint8Array): Promise<boolean> {
+  async #put({ request, lease, place, onSent }: Storing, head: Head, body: Uint8Array): Promise<boolean> {
     const nowMs = this.#settings.clock.now();
     const ttlMs = usefulMs(head, this.#settings.graceMs, nowMs);
     if (!(ttlMs > 0)) {
@@ -69,7 +71,7 @@ export class Publisher {
     for (let tries = 0; tries < MAX_TRIES; tries++) {
       const target = this.#target(place.base, current?.index, head.vary, hash, expiresMs);
       const seen = current?.bytes ?? "";
-      const result = await lease.publish({ base: place.base, seen, record, ttlMs, ...target });
+      const result = await lease.publish({ base: place.base, seen, record, ttlMs, onSent, ...target });
       if (typeof result === "boolean") return result;
       // Purged meanwhile, or the lease would have to be on something else.
       if (!result || !current || result.index.generation !== current.index.generation) break;

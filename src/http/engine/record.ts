@@ -77,7 +77,7 @@ export function readRecord(stored: Uint8Array, key: string): Stored {
 }
 
 function readEntry(envelope: Envelope, payload: Uint8Array, key: string): Entry {
-  const bodyStart = HEAD_START + Number(ascii(payload.subarray(2, HEAD_START)));
+  const bodyStart = HEAD_START + decimal(payload.subarray(2, HEAD_START));
   if (!(bodyStart <= payload.length)) throw broken(key);
   return {
     key,
@@ -145,8 +145,11 @@ export function isRubbish(error: unknown): boolean {
   return error instanceof DecodeError && !(error instanceof NewerFormatError);
 }
 
-function ascii(bytes: Uint8Array): string {
-  return String.fromCharCode(...bytes);
+/** `NaN` where a byte is no digit. */
+function decimal(bytes: Uint8Array): number {
+  let value = 0;
+  for (const byte of bytes) value = byte >= 0x30 && byte <= 0x39 ? value * 10 + byte - 0x30 : Number.NaN;
+  return value;
 }
 
 /** The body of a response that has none. */

@@ -1,12 +1,13 @@
 import type { Cache } from "../../cache/cache.js";
 import { ReplyError, throwIfError } from "../../core/errors.js";
+import type { RequestHead } from "../exchange.js";
 import type { Fields } from "../fields.js";
 import { mostRecent, selector } from "../vary.js";
 import { newGeneration, selectorHash, variantKey, variantStem } from "./keys.js";
 import { Lease, type LeaseContext, newToken, readOrClaim } from "./lease.js";
 import type { Settings } from "./options.js";
 import type { Verdict } from "./purge-log.js";
-import { flight, readLog } from "./reads.js";
+import { flight, type Reads, readLog } from "./reads.js";
 import { type Entry, type Index, isRubbish, readRecord, type Stored } from "./record.js";
 import { SOFTEN } from "./scripts.js";
 import type { State } from "./state.js";
@@ -33,6 +34,12 @@ export type Found =
 
 type Read = { readonly kind: "absent" } | { readonly kind: "claimed"; readonly lease: Lease } | Stored;
 
+/** A read of a URL's own key that has begun, and how often the purge log had been read before. */
+export interface Glance {
+  readonly stored: Promise<Stored | undefined>;
+  readonly logReads: number;
+}
+
 /** Codes with which a server refuses writes and still answers reads. */
 const REFUSALS: ReadonlySet<string> = new Set(["OOM", "READONLY", "MISCONF", "NOREPLICAS", "NOPERM"]);
 const REPEATABLE = { idempotent: true };
@@ -42,27 +49,44 @@ export class Store {
   readonly #cache: Cache;
   readonly #state: State;
   readonly #settings: Settings;
+  readonly #reads: Reads;
   readonly leases: LeaseContext;
 
   constructor(cache: Cache, state: State, settings: Settings) {
     this.#cache = cache;
     this.#state = state;
     this.#settings = settings;
+    this.#reads = state.reads(cache.connection);
     this.leases = { connection: cache.connection, clock: settings.clock, leaseMs: settings.leaseMs };
+  }
+
+  /** Begins to read a URL's own key, where something was a moment ago: to be tried before `find`, which goes on from it. */
+  glance(base: string): Glance | undefined {
+    if (!this.#state.seen.has(base, this.#settings.clock.now())) return undefined;
+    return { stored: this.#reads.get(base), logReads: this.#state.log.reads };
+  }
+
+  /** What a glance has found, if it is a response without Vary that nothing has purged, as far as that took no other flight. */
+  seen(stored: Stored | undefined, { logReads }: Glance): Entry | undefined {
+    if (stored?.kind !== "response") return undefined;
+    const { labels, stamp } = stored.entry.head;
+    const { log } = this.#state;
+    if (labels.length > 0 && (log.reads === logReads || log.verdict(labels, stamp) !== "good")) return undefined;
+    return stored.entry;
   }
 
   /**
    * What is stored for a request: one flight for a response without Vary, two for one with. Never rejects.
    * @param claims take the lease when there is none, in the same flight
    */
-  async find(base: string, request: Fields, claims: boolean): Promise<Found> {
+  async find(base: string, request: RequestHead, claims: boolean, glance?: Glance): Promise<Found> {
     let key = base;
-    const reads = this.#state.log.reads;
+    const reads = glance?.logReads ?? this.#state.log.reads;
     try {
-      const found = await this.#read(base, claims);
+      const found = await this.#read(base, claims, glance);
       if (found.kind !== "index") return await this.#judge(found, base, { base, index: undefined }, reads);
       const place = { base, index: found };
-      const keys = await variantKeys(base, found.index, request);
+      const keys = await variantKeys(base, found.index, request.fields);
       [key = base] = keys;
       return await this.#judge(await this.#readVariant(keys, claims), key, place, reads);
     } catch (error) {
@@ -117,11 +141,11 @@ export class Store {
   }
 
   /** One key, and on the way what was purged by label since the last time. */
-  async #read(key: string, claims: boolean): Promise<Read> {
+  async #read(key: string, claims: boolean, glance?: Glance): Promise<Read> {
     const { seen } = this.#state;
     // What was there a moment ago is read by a plain GET, which costs the server less than a claim that fails, and is shared.
-    if (!claims || seen.has(key, this.#settings.clock.now())) {
-      const stored = await this.#state.reads(this.#cache.connection).get(key);
+    if (glance || !claims || seen.has(key, this.#settings.clock.now())) {
+      const stored = await (glance?.stored ?? this.#reads.get(key));
       if (stored) return this.#note(stored, key);
       if (!claims) return { kind: "absent" };
       seen.delete(key);
@@ -157,8 +181,7 @@ export class Store {
   async #readVariant(keys: readonly string[], claims: boolean): Promise<Read> {
     const [newest = ""] = keys;
     if (keys.length === 1) return this.#read(newest, claims);
-    const reads = this.#state.reads(this.#cache.connection);
-    const found = await Promise.all(keys.map((key) => reads.get(key)));
+    const found = await Promise.all(keys.map((key) => this.#reads.get(key)));
     const entries = found.flatMap((read) => (read?.kind === "response" ? [{ stored: read.entry.head, read }] : []));
     const best = mostRecent(entries);
     return best ? best.read : this.#read(newest, claims);

@@ -78,10 +78,13 @@ function keep(
   const { asked: request, settings, publisher } = inquiry;
   const { lease, place, stamp } = question;
   if (!lease || !place) return body;
-  const store = (bytes: Uint8Array): Promise<void> => {
-    const work = publisher.store({ request, stored, labels, stamp, lease, place }, bytes);
-    return inquiry.inBackground(work, "store");
-  };
+  /** Waits until it is on its way, so that who has the response and asks again, wherever, finds it stored. */
+  const store = (bytes: Uint8Array): Promise<void> =>
+    new Promise((resolve) => {
+      const onSent = settings.wait ? undefined : resolve;
+      const work = publisher.store({ request, stored, labels, stamp, lease, place, onSent }, bytes);
+      inquiry.inBackground(work, "store").then(resolve);
+    });
   if (!body) {
     store(NO_BODY);
     return null;
@@ -91,10 +94,7 @@ function keep(
     expected: contentLength(stored.fields),
     clock: settings.clock,
     done: (collected) => {
-      if (collected instanceof Uint8Array) {
-        const stored = store(collected);
-        return settings.wait ? stored : undefined;
-      }
+      if (collected instanceof Uint8Array) return store(collected);
       settle(inquiry, collected === "cut-short" ? 500 : 200, collected, question);
       return undefined;
     },

@@ -25,28 +25,48 @@ export interface Validation {
 
 /** Asks the origin whether a stored response is still good, and answers with what comes of it. RFC 9111 §4.3. */
 export async function validate(inquiry: Inquiry, validation: Validation): Promise<Answer> {
-  const { asked, host } = inquiry;
+  const { asked } = inquiry;
   const { entry, decision, lease, place } = validation;
   const question = ask(inquiry, lease, place);
-  const how = decision.action === "validate" && decision.why === "request" ? "request" : "stale";
-  let got: Forwarded;
+  const how = whyOf(decision);
+  let got: Forwarded | undefined;
   try {
-    got = await host.forward(validationRequest(asked.fields, entry.head));
+    got = await forwardUnlessReplaced(inquiry, entry, validationRequest(asked.fields, entry.head));
   } catch (error) {
     settle(inquiry, 500, "failed", question);
-    if (!mayReplace(inquiry, entry, "unreachable")) throw error;
+    throw error;
+  }
+  if (!got) {
+    settle(inquiry, 500, "failed", question);
     return serve(inquiry, entry, decision);
   }
   const { response, failed } = got;
-  if (failed || response.status !== 304) {
-    if (!mayReplace(inquiry, entry, failed ? "unreachable" : { status: response.status })) {
-      return take(inquiry, got, question, { how });
-    }
-    response.body?.cancel().catch(() => {});
-    settle(inquiry, 500, "failed", question);
-    return serve(inquiry, entry, decision);
-  }
+  if (failed || response.status !== 304) return take(inquiry, got, question, { how });
   return freshened(inquiry, validation, question, { status: 304, fields: toFields(response.headers) }, how);
+}
+
+/** Why a stored response didn't do. */
+export function whyOf(decision: Validation["decision"]): "request" | "stale" {
+  return decision.action === "validate" && decision.why === "request" ? "request" : "stale";
+}
+
+/** What the origin makes of a request; `undefined` where it fails and a stored response makes up for that. @throws what the host throws */
+export async function forwardUnlessReplaced(
+  inquiry: Inquiry,
+  entry: Entry,
+  fields: Fields,
+): Promise<Forwarded | undefined> {
+  let got: Forwarded;
+  try {
+    got = await inquiry.host.forward(fields);
+  } catch (error) {
+    if (mayReplace(inquiry, entry, "unreachable")) return undefined;
+    throw error;
+  }
+  const { response, failed } = got;
+  if (!mayReplace(inquiry, entry, failed ? "unreachable" : { status: response.status })) return got;
+  response.body?.cancel().catch(() => {});
+  return undefined;
 }
 
 async function freshened(

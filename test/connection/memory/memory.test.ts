@@ -125,8 +125,9 @@ describe("a memory connection", () => {
     await expect(sent).rejects.toMatchObject({ code: "EXECABORT", cause: { detail: /LPUSH/ } });
   });
 
-  it("carries a flight out before send returns", () => {
+  it("carries a flight out before send returns, once it is loaded", async () => {
     const connection = connect();
+    await connection.send([["PING"]]);
     const seen: Reply[] = [];
     const twin: Script["twin"] = (call) => seen.push(call("EXISTS", "a"));
     void connection.send([["SET", "a", "1"]]);

@@ -1,10 +1,10 @@
 import type { Command } from "../../../src/core/command.js";
 import type { Connection, ConnectionFactory } from "../../../src/core/connection.js";
 
-/** A factory as given, and the flights that its connections were asked for: the names of the commands in each. */
-export function counting(factory: ConnectionFactory): { factory: ConnectionFactory; flights: string[][] } {
+/** Comes between, and tells the flights that connections were asked for: the names of the commands in each. */
+export function counting(): { watch: (factory: ConnectionFactory) => ConnectionFactory; flights: string[][] } {
   const flights: string[][] = [];
-  const watch = (connection: Connection): Connection => ({
+  const note = (connection: Connection): Connection => ({
     send: (commands, options) => {
       flights.push(commands.map(([name]: Command) => name));
       return connection.send(commands, options);
@@ -19,10 +19,10 @@ export function counting(factory: ConnectionFactory): { factory: ConnectionFacto
     [Symbol.asyncDispose]: () => connection.close(),
   });
   return {
-    factory: {
-      shares: factory.shares,
-      connect: (location, invocation) => watch(factory.connect(location, invocation)),
-    },
     flights,
+    watch: (factory) => ({
+      shares: factory.shares,
+      connect: (location, invocation) => note(factory.connect(location, invocation)),
+    }),
   };
 }

@@ -1,11 +1,12 @@
 import type { Cache } from "../../../src/cache/cache.js";
 import type { Clock } from "../../../src/core/clock.js";
 import { type Answer, toResponse } from "../../../src/http/engine/answer.js";
+import { ClientRequest } from "../../../src/http/engine/client-request.js";
 import type { Forwarded } from "../../../src/http/engine/host.js";
 import { HttpCache, type PurgeOptions } from "../../../src/http/engine/http-cache.js";
 import type { HttpCacheOptions } from "../../../src/http/engine/options.js";
 import { type Fields, fieldValue, toFields } from "../../../src/http/fields.js";
-import { fields, type Lines, URL_OF_TESTS } from "../exchanges.js";
+import { fields, type Lines, URL_OF_TESTS } from "../../http/exchanges.js";
 
 export interface Reply {
   readonly lines?: Lines;
@@ -60,10 +61,17 @@ export class Site {
   readonly cache: Cache;
   origin: Origin = () => ({});
   readonly #asksAgain: boolean;
+  readonly #isServer: boolean;
 
-  constructor(cache: Cache, options: HttpCacheOptions = {}, { asksAgain = true }: { asksAgain?: boolean } = {}) {
+  /** @param how whether the host can ask its origin again, and whether it hands requests over as web servers do */
+  constructor(
+    cache: Cache,
+    options: HttpCacheOptions = {},
+    { asksAgain = true, isServer = false }: { asksAgain?: boolean; isServer?: boolean } = {},
+  ) {
     this.cache = cache;
     this.#asksAgain = asksAgain;
+    this.#isServer = isServer;
     this.http = new HttpCache({ onError: (error) => this.errors.push(error), ...options }, this.clock);
   }
 
@@ -88,7 +96,9 @@ export class Site {
   }
 
   async response(lines: Lines = {}, method = "GET", url = URL_OF_TESTS): Promise<Response> {
-    const request = { method, url, fields: fields(lines) };
+    const request = this.#isServer
+      ? new ClientRequest({ method, url, headers: toHeaders(fields(lines)) })
+      : { method, url, fields: fields(lines) };
     const outcome = await this.http.handle(
       {
         request,

@@ -1,37 +1,19 @@
-import { randomUUID } from "node:crypto";
-import { afterEach, beforeEach, describe, expect, inject, it } from "vitest";
-import { type Cache, createCache } from "../../../src/index.js";
+import { expect, it } from "vitest";
+import type { Cache } from "../../../src/cache/cache.js";
+import { URL_OF_TESTS } from "../../http/exchanges.js";
 import { deferred } from "../../support/deferred.js";
 import { until } from "../../support/wait.js";
-import { URL_OF_TESTS } from "../exchanges.js";
-import { askedFor, Site } from "./origin.js";
+import { askedFor, type Site } from "./site.js";
+import { siteForEach } from "./site-for-each.js";
 
 const FRESH = { "cache-control": "max-age=60" };
-const stores = {
-  "in memory": () => "memory:",
-  "in Valkey": () => inject("valkeyUrl"),
-  "in a cluster": () => inject("clusterUrl"),
-};
 
-describe.each(Object.entries(stores))("the HTTP cache %s", (_name, location) => {
+export function handling(open: () => Cache): void {
   let cache: Cache;
   let site: Site;
-
-  beforeEach(async () => {
-    const { glideCluster } = await import("../../../src/index.js");
-    const isCluster = location() === inject("clusterUrl");
-    cache = createCache({
-      location: isCluster ? location().split(",") : location(),
-      keyPrefix: randomUUID(),
-      ...(isCluster ? { connectionFactory: glideCluster() } : {}),
-    });
-    site = new Site(cache);
-  });
-
-  afterEach(async () => {
-    await site.settled();
-    expect(site.errors).toEqual([]);
-    await cache.close();
+  const newSite = siteForEach(open, (opened) => {
+    cache = opened;
+    site = newSite();
   });
 
   it("answers from the store, with Age and Cache-Status (RFC 9111 §4, RFC 9211)", async () => {
@@ -105,7 +87,7 @@ describe.each(Object.entries(stores))("the HTTP cache %s", (_name, location) => 
   });
 
   it("keeps as many variants as it may, and lets the oldest go", async () => {
-    site = new Site(cache, { maxVariants: 3 });
+    site = newSite({ maxVariants: 3 });
     site.answers({ ...FRESH, vary: "foo" });
     for (const foo of ["1", "2", "3", "4"]) await site.get({ foo });
     expect((await site.get({ foo: "2" })).how).toMatch(/^hit/);
@@ -194,7 +176,7 @@ describe.each(Object.entries(stores))("the HTTP cache %s", (_name, location) => 
   });
 
   it("has one client wait for the refresh where the host can't ask again", async () => {
-    site = new Site(cache, {}, { asksAgain: false });
+    site = newSite({}, { asksAgain: false });
     await site.answers({ "cache-control": "max-age=60, stale-while-revalidate=60" }, "old").get();
     site.clock.pass(61);
     expect((await site.answers(FRESH, "new").get()).body).toBe("new");
@@ -280,4 +262,4 @@ describe.each(Object.entries(stores))("the HTTP cache %s", (_name, location) => 
       .get({ "x-forwarded-host": "evil" }, "POST");
     expect((await site.answers(FRESH, "good").get()).body).toBe("good");
   });
-});
+}

@@ -1,10 +1,11 @@
-import { describe, expect, inject, it } from "vitest";
+import { describe, expect, it } from "vitest";
 import type { Cache } from "../../../src/cache/cache.js";
+import { defaultClient } from "../../../src/client/default-client.js";
+import { herd } from "../../../src/client/herd/herd-client.js";
 import { markOf, NO_TOKEN, placeholder, seal } from "../../../src/codec/envelope.js";
 import { KeyNotFoundError } from "../../../src/core/errors.js";
-import { defaultClient, herd } from "../../../src/index.js";
-import { plant, raw } from "../../contract/cache/stored.js";
-import { fleet, fleetOn } from "./fleet.js";
+import { plant, raw } from "../cache/stored.js";
+import type { Fleets } from "./fleet.js";
 
 const TOKEN = "AAAAAAAAAAAA";
 const nowMs = Date.now();
@@ -66,17 +67,14 @@ const WRITES: readonly [string, (cache: Cache) => Promise<unknown>, unknown][] =
   ["incr with create", (cache) => cache.incr("a", 5, { create: true }), 5],
 ];
 
-describe.each([
-  ["memory", () => fleet()],
-  ["a server", () => fleetOn(inject("valkeyUrl"))],
-] as const)("over %s", (_transport, make) => {
+export function visibility({ fleet }: Fleets): void {
   describe.each([
     ["the herd client", herd()],
     ["the default client", defaultClient()],
   ] as const)("under %s", (_client, client) => {
     describe.each(ABSENT)("%s is no entry", (_what, bytes) => {
       async function planted(): Promise<Cache> {
-        const cache = make()({ client });
+        const cache = fleet()({ client });
         await plant(cache, "a", bytes);
         return cache;
       }
@@ -114,7 +112,7 @@ describe.each([
     });
 
     it("a fresh value in an envelope is one for every command", async () => {
-      const cache = make()({ client });
+      const cache = fleet()({ client });
       await plant(cache, "a", sealed(nowMs + 100_000, NO_TOKEN, 0));
       expect(await cache.get("a")).toBe(7);
       expect(await cache.has("a")).toBe(true);
@@ -132,7 +130,7 @@ describe.each([
       expect(await cache.delete("a", { version: 2 })).toBe(true);
     });
   });
-});
+}
 
 async function all(keys: AsyncIterable<string>): Promise<string[]> {
   const found: string[] = [];

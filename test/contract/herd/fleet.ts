@@ -1,46 +1,24 @@
-import { afterEach, beforeEach, onTestFinished, vi } from "vitest";
 import type { Cache } from "../../../src/cache/cache.js";
 import type { CacheOptions } from "../../../src/cache/options.js";
 import type { HerdOptions } from "../../../src/client/herd/options.js";
 import { Envelope } from "../../../src/codec/envelope.js";
 import type { ConnectionFactory } from "../../../src/core/connection.js";
-import { createCache, herd, memory } from "../../../src/index.js";
-import { ownPrefix, raw } from "../../contract/cache/stored.js";
 import { deferred } from "../../support/deferred.js";
+import { raw } from "../cache/stored.js";
 
 /** A cache of a process of its own. */
 export type OpenProcess = (options?: Partial<CacheOptions>) => Cache;
 
-/** Caches that share a store and nothing else, as those of several processes do. */
-export function fleet(options: HerdOptions = {}, connectionFactory: ConnectionFactory = memory()): OpenProcess {
-  const keyPrefix = ownPrefix();
-  return (more) => createCache({ location: "memory:", connectionFactory, keyPrefix, client: herd(options), ...more });
-}
-
-/** As `fleet`, on a server; each cache has a connection of its own, which ends with the test. */
-export function fleetOn(location: string, options: HerdOptions = {}): OpenProcess {
-  const keyPrefix = ownPrefix();
-  let opened = 0;
-  return (more) => {
-    // What differs in its configuration shares no connection.
-    const commandTimeout = 5 + ++opened / 1_000;
-    const cache = createCache({ location, keyPrefix, client: herd(options), commandTimeout, ...more });
-    onTestFinished(() => cache.close());
-    return cache;
-  };
-}
-
-/** Time that passes only when told to, in all tests of a `describe`. */
-export function fakeTime(): (ms: number) => Promise<void> {
-  beforeEach(() => {
-    vi.useFakeTimers();
-  });
-  afterEach(() => {
-    vi.useRealTimers();
-  });
-  return async (ms) => {
-    await vi.advanceTimersByTimeAsync(ms);
-  };
+/** What the suites of the herd client run over. */
+export interface Fleets {
+  /**
+   * Caches that share a store and nothing else, as those of several processes do.
+   *
+   * @param watch comes between the caches and the store
+   */
+  fleet(options?: HerdOptions, watch?: (factory: ConnectionFactory) => ConnectionFactory): OpenProcess;
+  /** Time that passes only when told to, the store's too, in all tests of a `describe`. */
+  fakeTime(): (ms: number) => Promise<void>;
 }
 
 /** A loader that the test ends, and which tells how often it was called. */

@@ -1,43 +1,22 @@
-import { randomUUID } from "node:crypto";
-import { afterEach, beforeEach, describe, expect, inject, it } from "vitest";
-import { type Cache, createCache } from "../../../src/index.js";
+import { expect, it } from "vitest";
+import type { Cache } from "../../../src/cache/cache.js";
+import { URL_OF_TESTS } from "../../http/exchanges.js";
 import { deferred } from "../../support/deferred.js";
 import { until } from "../../support/wait.js";
-import { URL_OF_TESTS } from "../exchanges.js";
-import { Site } from "./origin.js";
+import type { Site } from "./site.js";
+import { siteForEach } from "./site-for-each.js";
 
 const FRESH = { "cache-control": "max-age=60" };
 const TAGGED = { ...FRESH, "cache-tag": "a, b", etag: '"1"' };
 const ORIGIN = new URL(URL_OF_TESTS).origin;
-const stores = {
-  "in memory": () => "memory:",
-  "in Valkey": () => inject("valkeyUrl"),
-  "in a cluster": () => inject("clusterUrl"),
-};
 
-describe.each(Object.entries(stores))("a purge %s", (_name, location) => {
+export function purging(open: () => Cache): void {
   let cache: Cache;
   let site: Site;
-
-  beforeEach(async () => {
-    const { glideCluster } = await import("../../../src/index.js");
-    const isCluster = location() === inject("clusterUrl");
-    cache = createCache({
-      location: isCluster ? location().split(",") : location(),
-      keyPrefix: randomUUID(),
-      ...(isCluster ? { connectionFactory: glideCluster() } : {}),
-    });
-    site = new Site(cache);
+  const newSite = siteForEach(open, (opened) => {
+    cache = opened;
+    site = newSite();
   });
-
-  afterEach(async () => {
-    await site.settled();
-    expect(site.errors).toEqual([]);
-    await cache.close();
-  });
-
-  /** Another process's cache over the same store. */
-  const other = () => new Site(cache);
 
   it("ends a URL and its variants", async () => {
     site.answers({ ...FRESH, vary: "foo" });
@@ -77,7 +56,7 @@ describe.each(Object.entries(stores))("a purge %s", (_name, location) => {
     const third = `${URL_OF_TESTS}&untagged`;
     await site.answers(TAGGED).get();
     await site.answers(FRESH).get({}, "GET", third);
-    const elsewhere = other();
+    const elsewhere = newSite();
     expect((await elsewhere.get()).how).toMatch(/^hit/);
     await site.http.purgeTags(cache, ["b", "unknown"]);
     expect((await elsewhere.answers(TAGGED, "new").get()).how).toBe("fwd=uri-miss; stored");
@@ -112,8 +91,8 @@ describe.each(Object.entries(stores))("a purge %s", (_name, location) => {
     "of the URL, softly": () => site.purge(URL_OF_TESTS, { soft: true }),
     "by tag": () => site.http.purgeTags(cache, ["a"]),
     "by tag, softly": () => site.http.purgeTags(cache, ["a"], { soft: true }),
-    "by tag, from another process": () => other().http.purgeTags(cache, ["a"]),
-    "by an unsafe method, in another process": async () => void (await other().get({}, "DELETE")),
+    "by tag, from another process": () => newSite().http.purgeTags(cache, ["a"]),
+    "by an unsafe method, in another process": async () => void (await newSite().get({}, "DELETE")),
   };
 
   it.each(Object.keys(purges).flatMap((how) => [[how, {}] as const, [how, { vary: "foo" }] as const]))(
@@ -156,7 +135,7 @@ describe.each(Object.entries(stores))("a purge %s", (_name, location) => {
   });
 
   it("by tag that the log has forgotten counts as a soft one", async () => {
-    site = new Site(cache, { maxPurges: 4 });
+    site = newSite({ maxPurges: 4 });
     await site.answers(TAGGED).get();
     for (let i = 0; i < 9; i++) await site.http.purgeTags(cache, [`unknown ${i}`]);
     expect((await site.answers(TAGGED, null, 304).get()).how).toBe("fwd=stale; fwd-status=304; stored");
@@ -184,4 +163,4 @@ describe.each(Object.entries(stores))("a purge %s", (_name, location) => {
   it("by tag refuses what is no list of tags", async () => {
     await expect(site.http.purgeTags(cache, [""])).rejects.toThrow(TypeError);
   });
-});
+}

@@ -1,9 +1,8 @@
-import { randomUUID } from "node:crypto";
 import fc from "fast-check";
-import { describe, expect, inject, it } from "vitest";
-import { createCache } from "../../../src/index.js";
+import { describe, expect, it } from "vitest";
+import type { Cache } from "../../../src/cache/cache.js";
 import { Model, type Says, type Step } from "./model.js";
-import { Site } from "./origin.js";
+import { Site } from "./site.js";
 
 const URLS = 3;
 const url = fc.nat(URLS - 1);
@@ -27,10 +26,10 @@ const step: fc.Arbitrary<Step> = fc.oneof(
 const urlOf = (number: number): string => `https://example.com/${number}`;
 
 /** Two caches over one store, as two processes would be, which are asked in turn. */
-async function agrees(steps: readonly Step[], location: string): Promise<void> {
-  await using cache = createCache({ location, keyPrefix: randomUUID() });
+async function agrees(steps: readonly Step[], open: () => Cache): Promise<void> {
+  await using cache = open();
   const model = new Model(URLS);
-  const sites = [new Site(cache), new Site(cache)];
+  const sites = [new Site(cache), new Site(cache, {}, { isServer: true })];
   // A process that has seen no label yet reads the log late, and then forgets more than it must.
   for (const site of sites) {
     await site.answers({ "cache-control": "max-age=1000", "cache-tag": "other" }).get({}, "GET", urlOf(URLS));
@@ -82,17 +81,22 @@ async function carryOut(
   else if (step.do === "purge tag") await site.http.purgeTags(cache, ["t"], { soft: step.soft });
 }
 
-const stores: Record<string, { location: () => string; numRuns: number }> = {
-  "in memory": { location: () => "memory:", numRuns: 150 },
-  "in Valkey": { location: () => inject("valkeyUrl"), numRuns: 40 },
-};
+export interface DifferentialOptions {
+  /** A cache under a prefix of its own. */
+  readonly open: () => Cache;
+  /** How many sequences are tried. */
+  readonly numRuns: number;
+}
 
-describe("any sequence of requests, answers, times and purges", () => {
-  it.each(Object.entries(stores))("gets what RFC 9111 says, %s", async (_name, { location, numRuns }) => {
-    const steps = fc.array(step, { minLength: 5, maxLength: 40 });
-    await fc.assert(
-      fc.asyncProperty(steps, (each) => agrees(each, location())),
-      { numRuns },
-    );
+/** The HTTP cache beside a model of it. */
+export function differential(name: string, { open, numRuns }: DifferentialOptions): void {
+  describe(`any sequence of requests, answers, times and purges over ${name}`, () => {
+    it("gets what RFC 9111 says", async () => {
+      const steps = fc.array(step, { minLength: 5, maxLength: 40 });
+      await fc.assert(
+        fc.asyncProperty(steps, (each) => agrees(each, open)),
+        { numRuns },
+      );
+    });
   });
-});
+}

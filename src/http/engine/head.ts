@@ -1,0 +1,51 @@
+import type { Forwarded as Why } from "../cache-status.js";
+import { toFields } from "../fields.js";
+import { fieldsFromOrigin } from "../served-fields.js";
+import { freshenFromHead } from "../validation.js";
+import type { Answer } from "./answer.js";
+import { claim } from "./claim.js";
+import type { Forwarded } from "./host.js";
+import { ask, type Inquiry, type Question, timing } from "./inquiry.js";
+import { Lease } from "./lease.js";
+import { serve } from "./serve.js";
+import { forwardUnlessReplaced, type Validation, whyOf } from "./validate.js";
+
+type Known = Omit<Validation, "lease">;
+
+/** Asks the origin by HEAD, where nothing is stored. */
+export async function head(inquiry: Inquiry, how: Why): Promise<Answer> {
+  return passOn(inquiry, await inquiry.host.forward(inquiry.asked.fields), how);
+}
+
+/** Asks the origin by HEAD; what it says also concerns the stored response to GET. RFC 9111 §4.3.5. */
+export async function validateByHead(inquiry: Inquiry, known: Known): Promise<Answer> {
+  const question = ask(inquiry, undefined, known.place);
+  const forwarded = await forwardUnlessReplaced(inquiry, known.entry, inquiry.asked.fields);
+  if (!forwarded) return serve(inquiry, known.entry, known.decision);
+  if (!forwarded.failed) await learn(inquiry, known, forwarded, question);
+  return passOn(inquiry, forwarded, whyOf(known.decision));
+}
+
+async function learn(
+  inquiry: Inquiry,
+  { entry, place }: Known,
+  { response }: Forwarded,
+  question: Question,
+): Promise<void> {
+  const { asked, settings, publisher, store } = inquiry;
+  const got = { status: response.status, fields: toFields(response.headers) };
+  const result = freshenFromHead(entry.head, asked, got, timing(question, inquiry), settings.policy);
+  if (result?.outcome === "stale") await inquiry.inBackground(store.soften(entry.key), "head");
+  if (result?.outcome !== "updated") return;
+  const work = async (): Promise<void> => {
+    const lease = await claim(inquiry, entry, true);
+    if (!(lease instanceof Lease)) return;
+    await publisher.freshen({ request: asked, lease, place, stamp: question.stamp }, entry, result.stored);
+  };
+  await inquiry.inBackground(work(), "head");
+}
+
+function passOn(inquiry: Inquiry, { response }: Forwarded, how: Why): Answer {
+  const fields = fieldsFromOrigin(toFields(response.headers), inquiry.status({ how }));
+  return { status: response.status, fields, body: response.body };
+}

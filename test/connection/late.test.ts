@@ -1,0 +1,81 @@
+import { describe, expect, it, vi } from "vitest";
+import { LateConnection } from "../../src/connection/late.js";
+import { ConnectionError } from "../../src/core/errors.js";
+import { deferred } from "../support/deferred.js";
+import { fakeConnection } from "./fake-connection.js";
+
+const PING = [["PING"]] as const;
+
+describe("a connection whose code is loaded late", () => {
+  it("is loaded by its first command, once for all that come meanwhile", async () => {
+    const open = vi.fn(async () => fakeConnection());
+    const connection = new LateConnection(open);
+    expect(connection.status()).toEqual({ state: "idle", lastError: undefined });
+    expect(open).not.toHaveBeenCalled();
+    expect(await Promise.all([connection.send(PING), connection.send(PING)])).toEqual([["PONG"], ["PONG"]]);
+    expect(open).toHaveBeenCalledTimes(1);
+    expect(connection.status().state).toBe("closed");
+  });
+
+  it("runs in order what is sent while it is loaded, and right after", async () => {
+    const seen: string[] = [];
+    const opening = deferred<ReturnType<typeof fakeConnection>>();
+    const connection = new LateConnection(() => opening.promise);
+    const send = (name: string) => connection.send([[name]]);
+    const opened = fakeConnection({
+      send: async ([command]) => {
+        seen.push(String(command?.[0]));
+        return [null];
+      },
+    });
+    const first = [send("A"), send("B")];
+    // Runs after the connection is there, and before those that wait for it.
+    void Promise.resolve().then(() => first.push(send("C")));
+    opening.resolve(opened);
+    await Promise.all(first);
+    await Promise.all([...first, send("D")]);
+    expect(seen).toEqual(["A", "B", "C", "D"]);
+  });
+
+  it("is loaded again after a failure", async () => {
+    const open = vi.fn(async () => fakeConnection()).mockRejectedValueOnce(new Error("no such file"));
+    const connection = new LateConnection(open);
+    await expect(connection.send(PING)).rejects.toThrow("no such file");
+    expect(await connection.send(PING)).toEqual(["PONG"]);
+  });
+
+  it("closes what it opened, after what was sent", async () => {
+    const seen: string[] = [];
+    const opened = fakeConnection({
+      send: async () => {
+        seen.push("send");
+        return [null];
+      },
+      close: async () => void seen.push("close"),
+    });
+    const connection = new LateConnection(async () => opened);
+    const sent = connection.send(PING);
+    await connection.close();
+    await sent;
+    expect(seen).toEqual(["send", "close"]);
+  });
+
+  it("loads nothing to be closed, nor once it is", async () => {
+    const open = vi.fn(async () => fakeConnection());
+    const connection = new LateConnection(open);
+    await connection.close();
+    await expect(connection.send(PING)).rejects.toThrow(ConnectionError);
+    await expect(connection.scan({ match: "*", count: 1 })[Symbol.asyncIterator]().next()).rejects.toThrow(/closed/);
+    expect(() => connection.status()).toThrow(/closed/);
+    expect(open).not.toHaveBeenCalled();
+  });
+
+  it("takes no command between being closed and being loaded", async () => {
+    const connection = new LateConnection(async () => fakeConnection());
+    const sent = connection.send(PING);
+    const closed = connection.close();
+    await expect(connection.send(PING)).rejects.toThrow(ConnectionError);
+    expect(await sent).toEqual(["PONG"]);
+    await closed;
+  });
+});

@@ -1,0 +1,206 @@
+import { describe, expect, it, vi } from "vitest";
+import type { Cache } from "../../../src/cache/cache.js";
+import { defaultClient } from "../../../src/client/default-client.js";
+import { type EventName, Events } from "../../../src/core/events.js";
+import { type Fleets, slowLoader } from "./fleet.js";
+
+const NAMES: readonly EventName[] = ["hit", "stale", "wait", "load", "claim", "fenced", "early"];
+
+/** What a cache tells, from now on: the event's name, and what is told beside the key. */
+function told(cache: Cache): unknown[][] {
+  const seen: unknown[][] = [];
+  for (const name of NAMES) {
+    cache.on(name, ({ key, ...more }: { key: string }) => {
+      seen.push(Object.keys(more).length > 0 ? [name, key.split(":").at(-1), more] : [name, key.split(":").at(-1)]);
+    });
+  }
+  return seen;
+}
+
+export function events({ fakeTime, fleet }: Fleets): void {
+  describe("what a cache tells of the herd", () => {
+    const pass = fakeTime();
+
+    it("of a miss: a claim and a load, and of a hit", async () => {
+      const cache = fleet()();
+      const seen = told(cache);
+      const loader = slowLoader<number>();
+      const given = cache.getOrSet("a", loader);
+      await pass(250);
+      loader.resolve(1);
+      await given;
+      await cache.getOrSet("a", loader);
+      expect(seen).toEqual([
+        ["claim", "a", { won: true }],
+        ["load", "a", { durationMs: 250, failed: false }],
+        ["hit", "a"],
+      ]);
+    });
+
+    it("of a wait: one lost claim, and how long it was", async () => {
+      const open = fleet();
+      const [here, there] = [open(), open()];
+      const seen = told(there);
+      const loader = slowLoader<number>();
+      const first = here.getOrSet("a", loader);
+      await pass(0);
+      const second = there.getOrSet("a", loader);
+      await pass(1_000);
+      loader.resolve(1);
+      await pass(200);
+      await Promise.all([first, second]);
+      expect(seen).toEqual([
+        ["claim", "a", { won: false }],
+        ["hit", "a"],
+        ["wait", "a", { durationMs: expect.any(Number), answered: true }],
+      ]);
+      expect(seen[2]?.[2]).toHaveProperty(
+        "durationMs",
+        expect.toSatisfy((ms: number) => ms >= 1_000 && ms <= 1_110),
+      );
+    });
+
+    it("of a wait that ran out", async () => {
+      const open = fleet({ wait: 1 });
+      void open().getOrSet("a", slowLoader());
+      await pass(0);
+      const cache = open();
+      const seen = told(cache);
+      const given = cache.getOrSet("a", () => 1);
+      await pass(1_100);
+      await given;
+      expect(seen).toEqual([
+        ["claim", "a", { won: false }],
+        ["wait", "a", { durationMs: 1_000, answered: false }],
+        ["load", "a", { durationMs: 0, failed: false }],
+      ]);
+    });
+
+    it("of a stale value, and of what replaces it", async () => {
+      const cache = fleet()();
+      await cache.set("a", 1, { ttl: 1 });
+      await pass(1_500);
+      const seen = told(cache);
+      await cache.getOrSet("a", () => 2);
+      await pass(0);
+      await cache.getOrSet("a", () => 3);
+      expect(seen.slice(0, 2)).toEqual(expect.arrayContaining([["stale", "a"]]));
+      expect(seen.filter(([name]) => name !== "stale")).toEqual([
+        ["claim", "a", { won: true }],
+        ["load", "a", { durationMs: 0, failed: false }],
+        ["hit", "a"],
+      ]);
+    });
+
+    it("of a load that failed", async () => {
+      const cache = fleet()();
+      const seen = told(cache);
+      await cache.getOrSet("a", () => Promise.reject(new Error("broken"))).catch(() => {});
+      expect(seen).toEqual([
+        ["claim", "a", { won: true }],
+        ["load", "a", { durationMs: 0, failed: true }],
+      ]);
+    });
+
+    it("of a value that was not stored, as its lease was lost", async () => {
+      const open = fleet();
+      const [here, there] = [open(), open()];
+      const seen = told(here);
+      const loader = slowLoader<number>();
+      const given = here.getOrSet("a", loader);
+      await pass(0);
+      await there.delete("a");
+      loader.resolve(1);
+      await given;
+      expect(seen.at(-1)).toEqual(["fenced", "a"]);
+    });
+
+    it("of an early refresh, once for a fleet", async () => {
+      const open = fleet();
+      const [here, there] = [open(), open()];
+      const first = slowLoader<number>();
+      const given = here.getOrSet("a", first, { ttl: 10 });
+      await pass(1_000);
+      first.resolve(1);
+      await given;
+      await pass(9_500);
+      vi.spyOn(Math, "random").mockReturnValue(0);
+      const seen = [told(here), told(there)];
+      const second = slowLoader<number>();
+      for (const cache of [here, there, here]) {
+        await cache.getOrSet("a", second);
+        await pass(10);
+      }
+      expect(seen).toEqual([
+        [
+          ["hit", "a"],
+          ["claim", "a", { won: true }],
+          ["early", "a"],
+          ["hit", "a"],
+        ],
+        [["hit", "a"]],
+      ]);
+    });
+
+    it("of each key of getOrSetMany", async () => {
+      const open = fleet();
+      const [here, there] = [open(), open()];
+      await here.set("hit", 1);
+      await here.set("stale", 1, { ttl: 1 });
+      await pass(1_500);
+      const slow = slowLoader<number>();
+      void there.getOrSet("busy", slow);
+      await pass(0);
+      const seen = told(here);
+      const given = here.getOrSetMany(["hit", "stale", "busy", "miss"], (keys) =>
+        Object.fromEntries(keys.map((key) => [key, 2])),
+      );
+      await pass(100);
+      slow.resolve(1);
+      await pass(100);
+      await given;
+      const names = (key: string) => seen.filter(([, one]) => one === key).map(([name]) => name);
+      expect(names("hit")).toEqual(["hit"]);
+      expect(names("stale")).toEqual(["stale", "claim"]);
+      expect(names("miss")).toEqual(["claim"]);
+      expect(names("busy")).toEqual(["claim", "hit", "wait"]);
+      expect(seen.filter(([name]) => name === "load")).toHaveLength(2);
+    });
+
+    it("to nobody any more once that is asked for", async () => {
+      const cache = fleet()();
+      const listener = vi.fn();
+      const end = cache.on("hit", listener);
+      await cache.set("a", 1);
+      await cache.getOrSet("a", () => 2);
+      end();
+      await cache.getOrSet("a", () => 2);
+      expect(listener).toHaveBeenCalledExactlyOnceWith({ key: String(cache.makeKey("a")) });
+    });
+
+    it("is no affair of the call: what a listener throws goes to onError", async () => {
+      const onError = vi.fn();
+      const cache = fleet()({ client: defaultClient(), onError });
+      const broken = new Error("broken listener");
+      cache.on("hit", () => {
+        throw broken;
+      });
+      await cache.set("a", 1);
+      const loader = vi.fn();
+      expect(await cache.getOrSet("a", loader)).toBe(1);
+      expect(loader).not.toHaveBeenCalled();
+      expect(onError).toHaveBeenCalledExactlyOnceWith(broken, { method: "on", key: "" });
+    });
+
+    it("costs nothing where nobody listens: no event is made", async () => {
+      const make = vi.fn(() => ({ key: "a" }));
+      const events = new Events();
+      events.emit("hit", make);
+      const end = events.on("stale", () => {});
+      events.emit("hit", make);
+      end();
+      events.emit("stale", make);
+      expect(make).not.toHaveBeenCalled();
+    });
+  });
+}

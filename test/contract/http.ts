@@ -1,0 +1,12 @@
+import { describe } from "vitest";
+import type { Cache } from "../../src/cache/cache.js";
+import { handling } from "./http/handling.js";
+import { purging } from "./http/purging.js";
+
+/** What the HTTP cache does alike over every store, whatever the runtime. @param open a cache under a prefix of its own */
+export function httpContract(name: string, open: () => Cache): void {
+  describe(`the HTTP cache over ${name}`, () => {
+    handling(open);
+    describe("a purge", () => purging(open));
+  });
+}

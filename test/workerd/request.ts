@@ -1,0 +1,11 @@
+import { iovalkey } from "../../src/connection/iovalkey-workerd.js";
+import type { Connection } from "../../src/core/connection.js";
+import type { Invocation } from "../../src/core/invocation.js";
+import { parseLocation } from "../../src/core/location.js";
+
+export const REQUEST: Invocation = { scope: "request", waitUntil: () => {}, signal: undefined };
+
+/** A connection of this request's to a server. */
+export function connectTo(location: string): Connection {
+  return iovalkey().connect(parseLocation(location), REQUEST);
+}
