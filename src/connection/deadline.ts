@@ -92,21 +92,10 @@ class Waiting implements Clearable {
   }
 }
 
-/**
- * Settles as `work` does, or rejects with `late()` after `ms`, or when `givenUp` fires. What `work` does after that is
- * nobody's business.
- */
-export function withDeadline<T>(work: Promise<T>, ms: number, late: () => Error, givenUp?: AbortSignal): Promise<T> {
+/** Settles as `work` does, or rejects with `late()` after `ms`. What `work` does after that is nobody's business. */
+export function withDeadline<T>(work: Promise<T>, ms: number, late: () => Error): Promise<T> {
   return new Promise((resolve, reject) => {
-    const end = () => {
-      deadline.clear();
-      reject(givenUp?.reason);
-    };
     const deadline = new Deadline(ms, () => reject(late()));
-    givenUp?.addEventListener("abort", end, { once: true });
-    work.then(resolve, reject).finally(() => {
-      deadline.clear();
-      givenUp?.removeEventListener("abort", end);
-    });
+    work.then(resolve, reject).finally(() => deadline.clear());
   });
 }

@@ -45,7 +45,7 @@ export function glideFactory(
     shares: true,
     connect(location) {
       const settings = toSettings(name, location, options);
-      const maxIdleMs = options.maxIdle === null ? Infinity : toMs(options.maxIdle ?? "60s", "maxIdle");
+      const maxIdleMs = options.maxIdle === null ? Infinity : toMs(options.maxIdle ?? 60, "maxIdle");
       const key = `${name} ${maxIdleMs} ${JSON.stringify(settings)}`;
       return shared(key, () => connection(() => open(settings, location), settings, maxIdleMs));
     },
@@ -90,8 +90,8 @@ export function toSettings(factory: FactoryName, location: Location, options: Gl
     database: location.database,
     // RESP2 opens with one round trip less, and this library needs nothing that RESP3 adds.
     protocol: location.protocol ?? 2,
-    connectTimeoutMs: toMs(options.connectTimeout ?? "1s", "connectTimeout"),
-    commandTimeoutMs: toMs(options.commandTimeout ?? "1s", "commandTimeout"),
+    connectTimeoutMs: toMs(options.connectTimeout ?? 1, "connectTimeout"),
+    commandTimeoutMs: toMs(options.commandTimeout ?? 1, "commandTimeout"),
     readFrom: options.readFrom ?? "primary",
     clientAz: options.clientAz,
     tls: location.tls

@@ -87,9 +87,9 @@ export function toSettings(location: Location, options: IovalkeyOptions): Iovalk
     username: location.username ?? options.username,
     password: location.password ?? options.password,
     database: location.database,
-    connectTimeoutMs: toMs(options.connectTimeout ?? "1s", "connectTimeout"),
-    commandTimeoutMs: toMs(options.commandTimeout ?? "1s", "commandTimeout"),
-    maxIdleMs: options.maxIdle === null ? Infinity : toMs(options.maxIdle ?? "60s", "maxIdle"),
+    connectTimeoutMs: toMs(options.connectTimeout ?? 1, "connectTimeout"),
+    commandTimeoutMs: toMs(options.commandTimeout ?? 1, "commandTimeout"),
+    maxIdleMs: options.maxIdle === null ? Infinity : toMs(options.maxIdle ?? 60, "maxIdle"),
     tls: location.tls ? toTls(options.tls ?? {}) : undefined,
   };
 }

@@ -92,9 +92,9 @@ function toSettings(location: Location, options: SentinelOptions, watches: boole
     sentinels: options.sentinels.map(({ host, port = DEFAULT_PORT }): Address => ({ host, port })),
     replicas: options.readFrom !== "primary",
     watches,
-    connectTimeoutMs: toMs(options.connectTimeout ?? "1s", "connectTimeout"),
-    commandTimeoutMs: toMs(options.commandTimeout ?? "1s", "commandTimeout"),
-    maxIdleMs: options.maxIdle === null ? Infinity : toMs(options.maxIdle ?? "60s", "maxIdle"),
+    connectTimeoutMs: toMs(options.connectTimeout ?? 1, "connectTimeout"),
+    commandTimeoutMs: toMs(options.commandTimeout ?? 1, "commandTimeout"),
+    maxIdleMs: options.maxIdle === null ? Infinity : toMs(options.maxIdle ?? 60, "maxIdle"),
     clock: systemClock,
   };
 }
