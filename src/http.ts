@@ -2,6 +2,7 @@ export { bypassReason, UNKEYED_FIELDS } from "./http/admission.js";
 export { cacheKey } from "./http/cache-key.js";
 export { cacheStatus } from "./http/cache-status.js";
 export { type Answer, toResponse } from "./http/engine/answer.js";
+export { ClientRequest } from "./http/engine/client-request.js";
 export type { Forwarded, Host } from "./http/engine/host.js";
 export { type Exchange, HttpCache, type Outcome, type PurgeOptions } from "./http/engine/http-cache.js";
 export type { HttpCacheOptions } from "./http/engine/options.js";

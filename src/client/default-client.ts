@@ -171,20 +171,17 @@ export class DefaultClient extends KeyCommands implements Client {
 
   async #values(method: "getMany" | "mget", keys: readonly string[], options: SendOptions): Promise<unknown[]> {
     const replies = throwIfError(await this.one(["MGET", ...keys], options));
-    const values: unknown[] = [];
-    if (!Array.isArray(replies)) return values;
+    if (!Array.isArray(replies)) return [];
+    const values: unknown[] = new Array(keys.length);
     const nowMs = this.context.clock.now();
     for (let i = 0; i < keys.length; i++) {
       const key = keys[i] as string;
-      let value: unknown;
       try {
-        value = this.decode(replies[i] ?? null, key, nowMs);
-        if (value instanceof Promise) value = await value;
+        const value = this.decode(replies[i] ?? null, key, nowMs);
+        values[i] = value instanceof Promise ? await value : value;
       } catch (error) {
         this.context.forgive(error, method, key);
-        value = undefined;
       }
-      values.push(value);
     }
     return values;
   }

@@ -126,6 +126,10 @@ function digits(value: number, length: number): string {
   return String(Math.max(0, Math.round(value))).padStart(length, "0");
 }
 
-function ascii(stored: Uint8Array): string {
-  return String.fromCharCode(...stored.subarray(0, HEADER_LENGTH));
+/** A Buffer has a way of its own, which is native. */
+function ascii(stored: Uint8Array & { latin1Slice?: (start: number, end: number) => string }): string {
+  return (
+    stored.latin1Slice?.(0, Math.min(HEADER_LENGTH, stored.length)) ??
+    String.fromCharCode(...stored.subarray(0, HEADER_LENGTH))
+  );
 }

@@ -13,6 +13,8 @@ export interface DialTarget extends Address {
 export interface ByteStreams {
   readonly readable: ReadableStream<Uint8Array>;
   readonly writable: WritableStream<Uint8Array>;
+  /** Resolves once it is open, where that shows: a server that can't be reached is then told from one that is lost. */
+  readonly opened?: Promise<unknown>;
 }
 
 /** Dials. What it throws, or a stream that breaks, is a `ConnectionError` of the commands that wait. */

@@ -104,7 +104,9 @@ function connectorClass(connector: Connector, address: Address, tls: boolean): N
 
     override async connect(): ReturnType<AbstractConnector["connect"]> {
       this.connecting = true;
-      const duplex = new ByteDuplex(await connector({ host: address.host, port: address.port, tls }));
+      const streams = await connector({ host: address.host, port: address.port, tls });
+      await streams.opened;
+      const duplex = new ByteDuplex(streams);
       if (!this.connecting) throw duplex.destroy(new Error("closed while it was dialled")).errored;
       // iovalkey calls it a socket, and uses no more of it than ByteDuplex has.
       this.stream = duplex as unknown as typeof this.stream;

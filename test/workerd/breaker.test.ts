@@ -6,7 +6,7 @@ import { ownPrefix } from "../contract/cache/stored.js";
 import { goneServer } from "../contract/gone-server.js";
 import { until } from "../support/wait.js";
 import { connectTo } from "./request.js";
-import { openedSockets, sockets } from "./sockets.js";
+import { sockets } from "./sockets.js";
 
 /** Nothing listens there. */
 const NOWHERE = "valkey://127.0.0.1:1";
@@ -24,7 +24,7 @@ const isRefusal = (answer: unknown) => answer instanceof ConnectionError && answ
 describe("a server that refuses connections, in workerd", () => {
   it.each([
     ["node:net", undefined],
-    ["cloudflare:sockets", openedSockets],
+    ["cloudflare:sockets", sockets],
   ])(
     "is dialled once over %s, and calls after that fail at once, those of other invocations, too",
     async (_, connector) => {
@@ -40,14 +40,6 @@ describe("a server that refuses connections, in workerd", () => {
       expect(dial).toHaveBeenCalledTimes(connector ? 1 : 0);
     },
   );
-
-  it("is dialled three times at most by a connector that does not wait for sockets to open", async () => {
-    const dial = vi.fn(sockets);
-    const cache = createCache({ location: NOWHERE, connectionFactory: iovalkey({ connector: dial }) });
-    for (let i = 0; i < 3; i++) expect(await ask(cache)).toBeInstanceOf(ConnectionError);
-    expect((await askAtOnce(cache)).map(isRefusal)).toEqual(Array(20).fill(true));
-    expect(dial.mock.calls.length).toBeLessThanOrEqual(3);
-  });
 
   it("has one call at a time find out whether it is back, and is used again when it is", async () => {
     const location = inject("ownUrls").breaker;

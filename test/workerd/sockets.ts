@@ -1,15 +1,7 @@
 import { connect as dial } from "cloudflare:sockets";
 import type { ByteStreams, Connector } from "../../src/connection/connector.js";
 
-/** It is told of a server that refuses by what it sends first. */
 export const sockets: Connector = ({ host, port }) => dial({ hostname: host, port });
-
-/** It is told so before. */
-export const openedSockets: Connector = async ({ host, port }) => {
-  const socket = dial({ hostname: host, port });
-  await socket.opened;
-  return socket;
-};
 
 /** Dials likewise, and tells how often clients have waited for the server: all that one sends until it answers counts once. */
 export function countedSockets(): { connector: Connector; roundTrips: () => number } {
