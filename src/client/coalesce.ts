@@ -55,9 +55,15 @@ class Flight<T> implements Shared {
   }
 
   start(work: (shared: Shared) => Promise<T>, done: () => void): void {
-    this.#result = work(this);
+    const result = work(this);
+    this.#result = result;
+    const over = (): void => {
+      // What a map has held would be taken for alive by the collector: the answer, in the end.
+      this.#result = undefined;
+      done();
+    };
     // Those who wait hear of a failure; when all have given up, nobody does.
-    this.#result.then(done, done);
+    result.then(over, over);
   }
 
   signal(): AbortSignal {

@@ -1,4 +1,4 @@
-import type { Command, Reply } from "../core/command.js";
+import type { Argument, Command, Reply } from "../core/command.js";
 
 interface Waiting {
   readonly command: Command;
@@ -13,6 +13,10 @@ type Send = (commands: readonly Command[], text: boolean) => Promise<Reply[]>;
 const LEAST = 4;
 /** More would keep the first waiting for the last. */
 const MOST = 128;
+/** Commands of more parts have long replies. */
+const MOST_PARTS = 8;
+/** In bytes, or characters: what is longer costs more joined than alone, as all of it is in memory at once. */
+const LONG = 16_384;
 
 /**
  * Joins commands that are sent in one turn of the event loop, as those of many callers answered together are: in one
@@ -22,11 +26,23 @@ export class Bunch {
   readonly #isIdle: () => boolean;
   readonly #send: Send;
   #waiting: Waiting[] = [];
+  /** Whether the last reply was long: those of one time are mostly alike. */
+  #repliesAreLong = false;
 
   /** @param isIdle whether no reply is awaited */
   constructor(isIdle: () => boolean, send: Send) {
     this.#isIdle = isIdle;
     this.#send = send;
+  }
+
+  /** Whether a command is better joined with others; what is not is to be sent past the bunch, once that is flushed. */
+  takes(command: Command): boolean {
+    return !this.#repliesAreLong && command.length <= MOST_PARTS && !command.some(isLong);
+  }
+
+  /** Told of the reply to a lone command, or the first one to several. */
+  heard(reply: Reply): void {
+    this.#repliesAreLong = isLong(reply);
   }
 
   /** The reply, in a list of its own. */
@@ -40,6 +56,7 @@ export class Bunch {
 
   /** Sends what is waiting now: what is sent past the bunch must not overtake it. */
   flush(): void {
+    if (this.#waiting.length === 0) return;
     const waiting = this.#waiting;
     this.#waiting = [];
     for (let start = 0, end = 0; start < waiting.length; start = end) {
@@ -66,4 +83,8 @@ export class Bunch {
       },
     );
   }
+}
+
+function isLong(part: Argument | Reply): boolean {
+  return (typeof part === "string" || part instanceof Uint8Array) && part.length > LONG;
 }

@@ -37,9 +37,6 @@ export interface GlideSettings {
 /** GLIDE rejects flights over this number instead of queueing them; the deadline bounds how many there can be. */
 const IN_FLIGHT = 1_000_000;
 
-/** Commands of more parts have long replies, which cost more joined than alone. */
-const JOINED = 8;
-
 /** Opens a client. @throws {ConnectionError} @throws {GlideMissingError} */
 export function openGlide(settings: GlideSettings): Promise<Connection> {
   return open(settings, (module) =>
@@ -171,10 +168,12 @@ class GlideConnection implements Connection {
   send(commands: readonly Command[], options?: SendOptions): Promise<Reply[]> {
     const [first] = commands;
     const text = options?.text === true;
-    const joins = this.#bunch && first && commands.length === 1 && first.length <= JOINED && !options?.atomic;
-    if (this.#bunch && joins) return this.#bunch.send(first, text);
+    const atomic = options?.atomic === true;
+    if (this.#bunch && first && commands.length === 1 && !atomic && this.#bunch.takes(first)) {
+      return this.#bunch.send(first, text);
+    }
     this.#bunch?.flush();
-    return this.#flight(commands, text, options?.atomic === true);
+    return this.#flight(commands, text, atomic);
   }
 
   #flight(commands: readonly Command[], text: boolean, atomic: boolean): Promise<Reply[]> {
@@ -191,7 +190,9 @@ class GlideConnection implements Connection {
     return this.#client.customCommand(toArguments(command), decoder).then(
       (reply) => {
         this.#underway--;
-        return [toReply(reply, command)];
+        const known = toReply(reply, command);
+        this.#bunch?.heard(known);
+        return [known];
       },
       (error) => {
         this.#underway--;
@@ -208,7 +209,11 @@ class GlideConnection implements Connection {
         ? this.#client.exec(fill(new ClusterBatch(atomic), commands), false, decoder)
         : this.#client.exec(fill(new Batch(atomic), commands), false, decoder));
       if (replies === null) throw new ConnectionError(`${this.#name} gave up an atomic flight; repeat it`);
-      return replies.map((reply, i) => (reply instanceof Error ? this.#inPlace(reply) : toReply(reply, commands[i])));
+      const known = replies.map((reply, i) =>
+        reply instanceof Error ? this.#inPlace(reply) : toReply(reply, commands[i]),
+      );
+      this.#bunch?.heard(known[0] ?? null);
+      return known;
     } catch (error) {
       if (this.#isNoText(error, decoder)) return this.#batch(commands, atomic, this.#bytes);
       if (error instanceof ConnectionError) throw error;

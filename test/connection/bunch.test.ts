@@ -72,6 +72,19 @@ describe("commands of one turn", () => {
     expect(sent).toHaveBeenCalledTimes(3);
   });
 
+  it("are not joined when they are long, nor while replies are", () => {
+    const { bunched } = bunch();
+    const long = "x".repeat(20_000);
+    expect(bunched.takes(["SET", "a", "1"])).toBe(true);
+    expect(bunched.takes(["SET", "a", long])).toBe(false);
+    expect(bunched.takes(["SET", "a", Buffer.from(long)])).toBe(false);
+    expect(bunched.takes(["MGET", ...Array.from({ length: 100 }, (_, i) => `key ${i}`)])).toBe(false);
+    bunched.heard(Buffer.from(long));
+    expect(bunched.takes(["GET", "a"])).toBe(false);
+    bunched.heard("short");
+    expect(bunched.takes(["GET", "a"])).toBe(true);
+  });
+
   it("all hear of a failure", async () => {
     const bunched = new Bunch(
       () => false,
