@@ -1,33 +1,9 @@
 import { NO_TOKEN } from "../../codec/envelope.js";
 import type { Argument, Reply } from "../../core/command.js";
-import type { Call, Script } from "../../core/script.js";
+import type { Script } from "../../core/script.js";
 import { toBytes } from "../../core/text.js";
 import { digits, look, now, number, script, text } from "./entry.js";
-
-const HOLDS = `local function holds(token)
-  local head = redis.pcall('GETRANGE', KEYS[1], 0, 56)
-  if type(head) == 'table' or string.sub(head, 1, 3) ~= '\\17V1' or string.sub(head, 30, 41) ~= token then return nil end
-  return head
-end
-local function lease(ms)
-  redis.call('SETRANGE', KEYS[1], 41, string.format('%015.0f', now() + ms))
-  local left = redis.call('PTTL', KEYS[1])
-  if left >= 0 and left < ms then redis.call('PEXPIRE', KEYS[1], ms) end
-end
-`;
-
-/** The entry's head while the lease is held with this token. */
-function holds(call: Call, key: string, token: Argument): string | undefined {
-  const { kind, head } = look(call, key);
-  return kind !== "plain" && kind !== "none" && head.slice(29, 41) === text(token) ? head : undefined;
-}
-
-/** The entry stays at least as long as the lease: what is loaded for it must find it. */
-function lease(call: Call, key: string, leaseMs: number): void {
-  call("SETRANGE", key, "41", digits(now(call) + leaseMs));
-  const leftMs = Number(call("PTTL", key));
-  if (leftMs >= 0 && leftMs < leaseMs) call("PEXPIRE", key, String(leaseMs));
-}
+import { HOLDS, holds, lease } from "./held.js";
 
 /**
  * Takes the lease on an entry that has a value. ARGV: the fresh-until that the caller saw, the token, the lease in ms.

@@ -1,3 +1,4 @@
+import { DROP, RENEW } from "../../client/scripts/leases.js";
 import { placeholder } from "../../codec/envelope.js";
 import type { Clock } from "../../core/clock.js";
 import type { Command, Reply } from "../../core/command.js";
@@ -5,7 +6,7 @@ import type { Connection } from "../../core/connection.js";
 import { throwIfError } from "../../core/errors.js";
 import { randomText } from "./random.js";
 import { type Entry, type Index, readRecord } from "./record.js";
-import { CLAIM, DROP, PUBLISH, RENEW, YIELD } from "./scripts.js";
+import { CLAIM, PUBLISH, YIELD } from "./scripts.js";
 
 const TOKEN = 12;
 const REPEATABLE = { idempotent: true };

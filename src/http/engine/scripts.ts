@@ -1,4 +1,5 @@
 import { digits, look, now, script, text } from "../../client/scripts/entry.js";
+import { HOLDS, holds, lease } from "../../client/scripts/held.js";
 import { NO_TOKEN } from "../../codec/envelope.js";
 import type { Argument, Reply } from "../../core/command.js";
 import type { Call, Script } from "../../core/script.js";
@@ -9,35 +10,16 @@ import { toBytes } from "../../core/text.js";
  * belong to one URL, and so to one slot of a cluster. Offsets in Lua count from 1; record.ts has the layout.
  */
 
-const PRELUDE = `local BLANK = string.rep(' ', 12)
-local function holds(token)
-  local head = redis.pcall('GETRANGE', KEYS[1], 0, 56)
-  if type(head) == 'table' or string.sub(head, 1, 3) ~= '\\17V1' or string.sub(head, 30, 41) ~= token then return nil end
-  return head
-end
+const PRELUDE = `${HOLDS}local BLANK = string.rep(' ', 12)
 local function atLeast(key, ms)
   local left = redis.call('PTTL', key)
   if left >= 0 and left < tonumber(ms) then redis.call('PEXPIRE', key, ms) end
 end
-local function lease(ms)
-  redis.call('SETRANGE', KEYS[1], 41, string.format('%015.0f', now() + ms))
-  atLeast(KEYS[1], ms)
-end
 `;
-
-function holds(call: Call, key: string, token: Argument): string | undefined {
-  const { kind, head } = look(call, key);
-  return kind !== "plain" && kind !== "none" && head.slice(29, 41) === text(token) ? head : undefined;
-}
 
 function atLeast(call: Call, key: string, ms: number): void {
   const leftMs = Number(call("PTTL", key));
   if (leftMs >= 0 && leftMs < ms) call("PEXPIRE", key, String(ms));
-}
-
-function lease(call: Call, key: string, ms: number): void {
-  call("SETRANGE", key, "41", digits(now(call) + ms));
-  atLeast(call, key, ms);
 }
 
 /**
@@ -64,19 +46,6 @@ return 1`,
   },
 );
 
-/** Holds the lease for longer. ARGV: token, the lease in ms. Reply: 1, or 0 when it is lost. */
-export const RENEW: Script = script(
-  "http renew",
-  `${PRELUDE}if not holds(ARGV[1]) then return 0 end
-lease(tonumber(ARGV[2]))
-return 1`,
-  (call, [key = ""], [token = "", leaseMs = "0"]) => {
-    if (!holds(call, key, token)) return 0;
-    lease(call, key, Number(text(leaseMs)));
-    return 1;
-  },
-);
-
 /**
  * Gives the lease up: what has no response goes, a response stays as long as it would have, and is not refreshed in the
  * background for a while. ARGV: token, that while in ms. Reply: 1, or 0 when the lease was lost.
@@ -97,14 +66,6 @@ return 1`,
     call("PEXPIREAT", key, String(Number(head.slice(4, 19))));
     return 1;
   },
-);
-
-/** Deletes what the lease is on. ARGV: token. Reply: 1, or 0 when the lease was lost. */
-export const DROP: Script = script(
-  "http drop",
-  `${PRELUDE}if not holds(ARGV[1]) then return 0 end
-return redis.call('UNLINK', KEYS[1])`,
-  (call, [key = ""], [token = ""]) => (holds(call, key, token) ? call("UNLINK", key) : 0),
 );
 
 /**
