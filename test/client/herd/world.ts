@@ -4,14 +4,13 @@ import { toHerdSettings } from "../../../src/client/herd/options.js";
 import { Sharing } from "../../../src/client/sharing.js";
 import { Codec } from "../../../src/codec/codec.js";
 import { identity } from "../../../src/compressors/identity.js";
-import { memory } from "../../../src/connection/memory/memory.js";
+import { Stores } from "../../../src/connection/memory/stores.js";
 import type { Clock } from "../../../src/core/clock.js";
 import type { Argument, Command, Reply } from "../../../src/core/command.js";
 import type { Connection, ConnectionStatus } from "../../../src/core/connection.js";
 import { TimeoutError } from "../../../src/core/errors.js";
 import { Events } from "../../../src/core/events.js";
 import { PROCESS } from "../../../src/core/invocation.js";
-import { parseLocation } from "../../../src/core/location.js";
 import type { Script } from "../../../src/core/script.js";
 import { json } from "../../../src/serializers/json.js";
 
@@ -36,7 +35,11 @@ export class World {
   readonly store: Connection;
   /** Called each time the server has carried out a flight or a script. */
   onEffect: (process: SimProcess, commands: readonly Command[]) => void = () => {};
-  readonly #factory = memory({ clock: { now: () => this.nowMs, random: () => this.random(), sleep: async () => {} } });
+  /** Not by `memory()`, which loads it with the first command: that takes turns that nobody simulates. */
+  readonly #stores = new Stores(
+    { now: () => this.nowMs, random: () => this.random(), sleep: async () => {} },
+    { maxSize: 1_000_000, maxEntries: 1_000 },
+  );
   readonly #timers: Timer[] = [];
   #order = 0;
   #seed: number;
@@ -47,7 +50,7 @@ export class World {
   }
 
   connect(): Connection {
-    return this.#factory.connect(parseLocation("memory:"), PROCESS);
+    return this.#stores.connect("");
   }
 
   /** The same numbers from the same seed: mulberry32. */
