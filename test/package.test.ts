@@ -105,7 +105,7 @@ describe("the packed package", () => {
     // Every file is another read at a cold start.
     const own = imported.filter((url) => url.includes(`/node_modules/${manifest.name}/`));
     expect(own.length).toBeGreaterThan(0);
-    expect(own.length).toBeLessThanOrEqual(6);
+    expect(own.length).toBeLessThanOrEqual(2);
   });
 });
 
