@@ -172,7 +172,8 @@ export class DefaultClient extends KeyCommands implements Client {
   async #values(method: "getMany" | "mget", keys: readonly string[], options: SendOptions): Promise<unknown[]> {
     const replies = throwIfError(await this.one(["MGET", ...keys], options));
     if (!Array.isArray(replies)) return [];
-    const values: unknown[] = new Array(keys.length);
+    // Each in the place of its stored form, which is not needed any more: many are large together.
+    const values: unknown[] = replies;
     const nowMs = this.context.clock.now();
     for (let i = 0; i < keys.length; i++) {
       const key = keys[i] as string;
@@ -180,6 +181,7 @@ export class DefaultClient extends KeyCommands implements Client {
         const value = this.decode(replies[i] ?? null, key, nowMs);
         values[i] = value instanceof Promise ? await value : value;
       } catch (error) {
+        values[i] = undefined;
         this.context.forgive(error, method, key);
       }
     }
