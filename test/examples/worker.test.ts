@@ -5,6 +5,7 @@ import { gzipSync } from "node:zlib";
 import { afterAll, beforeAll, expect, inject, it } from "vitest";
 import { bin, output } from "../support/project.js";
 import { runWorker, type WorkerFile } from "../support/worker.js";
+import { fromOf } from "./cache-status.js";
 
 /** What Cloudflare takes on its free plan, compressed. */
 const MAX_BYTES = 3 * 1024 * 1024;
@@ -39,6 +40,7 @@ it.each([
   expect(first.status).toBe(200);
   expect(JSON.parse(first.text)).toMatchObject({ results: [{ country: "DE" }] });
   expect(await worker.fetch("/cities/near?lat=52.52&lng=13.405&n=1")).toEqual(first);
+  expect(fromOf(await worker.header("/cities/near?lat=52.52&lng=13.405&n=1", "cache-status"))).toBe("hit");
   expect((await worker.fetch("/")).text).toContain("<!doctype html>");
   expect((await worker.fetch("/cities/search?q=")).status).toBe(400);
 });

@@ -19,6 +19,8 @@ export async function bundleWorker(consumer: Consumer, source: string): Promise<
 
 export interface RunningWorker extends AsyncDisposable {
   fetch(path: string, init?: { headers?: Record<string, string> }): Promise<{ status: number; text: string }>;
+  /** A field of the response. */
+  header(path: string, name: string): Promise<string | null>;
 }
 
 /** A file beside the Worker's script, which it imports. */
@@ -70,6 +72,11 @@ export async function runWorker(
     async fetch(path, init = {}) {
       const response = await miniflare.dispatchFetch(`http://worker.test${path}`, init);
       return { status: response.status, text: await response.text() };
+    },
+    async header(path, name) {
+      const response = await miniflare.dispatchFetch(`http://worker.test${path}`);
+      await response.arrayBuffer();
+      return response.headers.get(name);
     },
     [Symbol.asyncDispose]: () => miniflare.dispose(),
   };
