@@ -27,7 +27,7 @@ export interface Storing {
   readonly stamp: Stamp | undefined;
   readonly lease: Lease;
   readonly place: Place;
-  /** Called when the write is on its way. */
+  /** Called when the write is on its way, or waits for more than this process. */
   readonly onSent?: (() => void) | undefined;
 }
 
@@ -50,6 +50,8 @@ export class Publisher {
   async store(storing: Storing, body: Uint8Array, isPacked?: boolean): Promise<boolean> {
     const { stored, labels, request } = storing;
     const hashes = await labelHashes(labels, request.url);
+    // A first stamp takes a flight of its own, for which no client is kept waiting.
+    if (hashes.length > 0 && !storing.stamp) storing.onSent?.();
     const stamp = hashes.length > 0 ? await this.#stamp(storing.stamp) : undefined;
     const isEncoded = isPacked !== undefined || hasField(stored.fields, "content-encoding");
     const packed = isEncoded ? undefined : await this.#cache.compressBytes(body);

@@ -78,7 +78,7 @@ function keep(
   const { asked: request, settings, publisher } = inquiry;
   const { lease, place, stamp } = question;
   if (!lease || !place) return body;
-  /** Waits until it is on its way, so that who has the response and asks again, wherever, finds it stored. */
+  /** Waits until it is on its way, so that who has the response hardly asks again before it is stored, wherever that is. */
   const store = (bytes: Uint8Array): Promise<void> =>
     new Promise((resolve) => {
       const onSent = settings.wait ? undefined : resolve;
