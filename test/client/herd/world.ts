@@ -1,4 +1,4 @@
-import { HerdClient } from "../../../src/client/herd/herd-client.js";
+import { HerdClient, loadProtocol } from "../../../src/client/herd/herd-client.js";
 import type { HerdOptions } from "../../../src/client/herd/options.js";
 import { toHerdSettings } from "../../../src/client/herd/options.js";
 import { Sharing } from "../../../src/client/sharing.js";
@@ -21,6 +21,9 @@ interface Timer {
   readonly process: SimProcess | undefined;
   readonly fire: () => void;
 }
+
+// As for the store below: the first `getOrSet` would load it.
+await loadProtocol();
 
 /** Taken before any test fakes it. */
 const realSetImmediate = globalThis.setImmediate;

@@ -1,7 +1,7 @@
 import { afterEach, beforeAll, beforeEach, vi } from "vitest";
 import type { Cache } from "../../../src/cache/cache.js";
 import type { CacheOptions } from "../../../src/cache/options.js";
-import { herd } from "../../../src/client/herd/herd-client.js";
+import { herd, loadProtocol } from "../../../src/client/herd/herd-client.js";
 import { memory } from "../../../src/connection/memory/memory.js";
 import { PROCESS } from "../../../src/core/invocation.js";
 import { parseLocation } from "../../../src/core/location.js";
@@ -19,6 +19,7 @@ export function memoryFleets(createCache: (options: CacheOptions) => Cache): Fle
     fakeTime() {
       beforeAll(async () => {
         // What is loaded when it is first needed takes time that isn't faked.
+        await loadProtocol();
         await memory()
           .connect(parseLocation("memory:"), PROCESS)
           .send([["PING"]]);

@@ -1,7 +1,7 @@
-import { afterEach, beforeEach, onTestFinished, vi } from "vitest";
+import { afterEach, beforeAll, beforeEach, onTestFinished, vi } from "vitest";
 import type { Cache } from "../../../src/cache/cache.js";
 import type { CacheOptions } from "../../../src/cache/options.js";
-import { herd } from "../../../src/client/herd/herd-client.js";
+import { herd, loadProtocol } from "../../../src/client/herd/herd-client.js";
 import type { ConnectionOptions } from "../../../src/connection/options.js";
 import type { ConnectionFactory } from "../../../src/core/connection.js";
 import { ownPrefix } from "../cache/stored.js";
@@ -44,6 +44,8 @@ export function serverFleets({ createCache, location, transport }: ServerFleetsO
       };
     },
     fakeTime() {
+      // What is loaded when it is first needed takes time that isn't faked.
+      beforeAll(async () => void (await loadProtocol()));
       beforeEach(() => {
         vi.useFakeTimers({ toFake: [...FAKED] });
       });
