@@ -57,15 +57,16 @@ function split(location: string): string[] {
 }
 
 function parseUrl(text: string): Location {
-  const shown = redact(text);
   const scheme = SCHEMES.find((known) => text.toLowerCase().startsWith(`${known}:`));
   if (!scheme) {
     const known = SCHEMES.map((name) => `${name}:`).join(", ");
-    throw new ConfigurationError(`location: ${shown} has none of the schemes ${known}; ${EXAMPLE}`);
+    throw new ConfigurationError(`location: ${redact(text)} has none of the schemes ${known}; ${EXAMPLE}`);
   }
-  if (scheme === "memory") return plain(scheme, text.slice("memory:".length), text.includes("@") ? shown : text);
-  const url = toUrl(text, shown);
-  checkPlaces(url, text, shown);
+  if (scheme === "memory") return plain(scheme, text.slice("memory:".length), text.includes("@") ? redact(text) : text);
+  const url = toUrl(text);
+  checkPlaces(url, text);
+  // Right, and without credentials or parameters, it can be shown as it is.
+  const shown = /@|\?/.test(text) || !text.includes("://") ? redact(text) : text;
   if (scheme === "unix") {
     if (url.pathname.length < 2)
       throw new ConfigurationError(`location: ${shown} names no socket; give "unix:///path"`);
@@ -78,11 +79,12 @@ function parseUrl(text: string): Location {
   if (!url.hostname) throw new ConfigurationError(`location: ${shown} names no host; ${EXAMPLE}`);
   const port = url.port === "" ? DEFAULT_PORT : Number(url.port);
   if (port === 0) throw new ConfigurationError(`location: ${shown} has port 0; ports are 1 to 65535`);
+  const host = url.hostname.startsWith("[") ? url.hostname.slice(1, -1) : url.hostname;
   return {
     ...plain(scheme, "", shown),
     ...credentials(url, shown),
     ...settings(url, shown),
-    addresses: [{ host: url.hostname.replace(/^\[|\]$/g, ""), port }],
+    addresses: [{ host, port }],
     tls: scheme === "valkeys" || scheme === "rediss",
   };
 }
@@ -92,23 +94,23 @@ function plain(scheme: Scheme, path: string, display: string): Location {
   return { ...none, scheme, addresses: [], tls: false, database: 0, path, display };
 }
 
-function toUrl(text: string, shown: string): URL {
+function toUrl(text: string): URL {
   try {
     return new URL(text);
   } catch {
     // The URL parser's own error carries the whole input, password included, so it is no cause to pass on.
     throw new ConfigurationError(
-      `location: ${shown} is not a valid URL (ports are 1 to 65535; percent-encode what is special in a password); ${EXAMPLE}`,
+      `location: ${redact(text)} is not a valid URL (ports are 1 to 65535; percent-encode what is special in a password); ${EXAMPLE}`,
     );
   }
 }
 
 /** A special character ends a password that is not encoded: what follows it would pass for a path, or be dropped. */
-function checkPlaces({ protocol, pathname, search, hash }: URL, text: string, shown: string): void {
+function checkPlaces({ protocol, pathname, search, hash }: URL, text: string): void {
   const path = protocol === "unix:" ? "" : pathname;
   if (hash === "" && !`${path}${search}`.includes("@") && !/[\t\r\n]/.test(text)) return;
   throw new ConfigurationError(
-    `location: ${shown} has a # or a line break in it, or an @ behind the host; percent-encode what is special in a password`,
+    `location: ${redact(text)} has a # or a line break in it, or an @ behind the host; percent-encode what is special in a password`,
   );
 }
 
@@ -120,6 +122,7 @@ function credentials(url: URL, shown: string): Pick<Location, "username" | "pass
 }
 
 function settings(url: URL, shown: string): Pick<Location, "database" | "protocol" | "replicas"> {
+  if (url.search === "") return { database: database(url, "", shown), protocol: undefined, replicas: false };
   const known = ["db", "protocol", "is_master"];
   for (const name of url.searchParams.keys()) {
     if (!known.includes(name)) {
@@ -137,15 +140,14 @@ function settings(url: URL, shown: string): Pick<Location, "database" | "protoco
     throw new ConfigurationError(`location: ${shown} has is_master "${primary}"; give 0 to read from replicas, or 1`);
   }
   return {
-    database: database(url, shown),
+    database: database(url, url.searchParams.get("db") ?? "", shown),
     protocol: protocol === null ? undefined : protocol === "2" ? 2 : 3,
     replicas: primary === "0",
   };
 }
 
-function database(url: URL, shown: string): number {
-  const byPath = url.protocol === "unix:" ? "" : url.pathname.replace(/^\//, "");
-  const byQuery = url.searchParams.get("db") ?? "";
+function database(url: URL, byQuery: string, shown: string): number {
+  const byPath = url.protocol === "unix:" ? "" : url.pathname.slice(1);
   if (byPath !== "" && byQuery !== "" && byPath !== byQuery) {
     throw new ConfigurationError(`location: ${shown} names two databases, ${byPath} and ${byQuery}; give one`);
   }
