@@ -64,7 +64,7 @@ async function slice({ call }: Contender, callers: number, sliceMs: number): Pro
   // What one contender left behind is not for the next one to clear away; and as the collector takes compiled code, too,
   // each warms up again.
   globalThis.gc?.();
-  await run(call, callers, sliceMs / 10);
+  await run(call, callers, sliceMs / 5);
   const before = process.threadCpuUsage();
   const startMs = performance.now();
   const calls = await run(call, callers, sliceMs);

@@ -7,7 +7,7 @@ import { type Duration, toMs } from "../core/duration.js";
 import { ConfigurationError, ConnectionError, DecodeError, ReplyError, show } from "../core/errors.js";
 import type { EventName, Listener } from "../core/events.js";
 import type { Invocation } from "../core/invocation.js";
-import { checkKey, type Key, MadeKey, makePattern } from "../core/key.js";
+import { checkKey, defaultKeyFunction, type Key, MadeKey, makePattern } from "../core/key.js";
 import type { Settings } from "./settings.js";
 
 /** What every method takes. */
@@ -115,7 +115,11 @@ export abstract class CacheBase implements AsyncDisposable {
   protected allMade(keys: readonly unknown[], options: KeyOptions): string[] {
     const prefix = this.prefix(options);
     const version = this.version(options);
-    return keys.map((key) => this.#made(key, prefix, version));
+    // Django's puts the same before each, so that is made once.
+    const head = this.settings.keyFunction === defaultKeyFunction ? defaultKeyFunction("", prefix, version) : undefined;
+    return keys.map((key) =>
+      head !== undefined && typeof key === "string" && key !== "" ? head + key : this.#made(key, prefix, version),
+    );
   }
 
   #made(key: unknown, prefix: string, version: number): string {

@@ -170,7 +170,8 @@ export class DefaultClient extends KeyCommands implements Client {
   }
 
   async #values(method: "getMany" | "mget", keys: readonly string[], options: SendOptions): Promise<unknown[]> {
-    const replies = throwIfError(await this.one(["MGET", ...keys], options));
+    const [reply = null] = await this.context.connection.send([["MGET", ...keys]], options);
+    const replies = throwIfError(reply);
     if (!Array.isArray(replies)) return [];
     // Each in the place of its stored form, which is not needed any more: many are large together.
     const values: unknown[] = replies;

@@ -5,6 +5,7 @@ import type { Address } from "../core/location.js";
 import type { Script } from "../core/script.js";
 import { answering } from "./answering.js";
 import { Bunch } from "./bunch.js";
+import { toArguments } from "./glide-arguments.js";
 import { fromGlide } from "./glide-errors.js";
 import { type Glide, type GlideModule, loadGlide } from "./glide-module.js";
 import { toReply } from "./glide-replies.js";
@@ -280,19 +281,6 @@ class GlideConnection implements Connection {
 function fill<B extends Glide.Batch | Glide.ClusterBatch>(batch: B, commands: readonly Command[]): B {
   for (const command of commands) batch.customCommand(toArguments(command));
   return batch;
-}
-
-/** GLIDE stores a `Uint8Array` as the text of its numbers unless it is a Buffer. */
-function toArguments(command: Command): Glide.GlideString[] {
-  const parts: Glide.GlideString[] = new Array(command.length);
-  for (let i = 0; i < command.length; i++) {
-    const part = command[i] as Argument;
-    parts[i] =
-      typeof part === "string" || Buffer.isBuffer(part)
-        ? part
-        : Buffer.from(part.buffer, part.byteOffset, part.byteLength);
-  }
-  return parts;
 }
 
 function isDecodingError(error: unknown): boolean {

@@ -13,16 +13,19 @@ export function toReply(value: unknown, command?: Command): Reply {
   if (value instanceof Uint8Array) return answersStatus(command) ? toText(value) : value;
   if (typeof value === "boolean") return value ? 1 : 0;
   if (Array.isArray(value)) {
-    if (value.every(isPlain)) return value;
+    if (command?.[0] === "MGET" || isPlain(value)) return value;
     return value.map((item) => (isPair(item) ? [toReply(item.key), toReply(item.value)] : toReply(item)));
   }
   if (value === undefined) return null;
   return new ReplyError("ERR", `a reply of an unknown kind, ${typeof value}`);
 }
 
-/** What needs no translation: nearly all that arrays hold. */
-function isPlain(item: unknown): boolean {
-  return typeof item === "string" || item === null || item instanceof Uint8Array;
+/** Whether nothing in an array needs translation, as in nearly all. */
+function isPlain(items: readonly unknown[]): items is Reply[] {
+  for (const item of items) {
+    if (typeof item !== "string" && item !== null && !(item instanceof Uint8Array)) return false;
+  }
+  return true;
 }
 
 function isPair(item: unknown): item is { key: unknown; value: unknown } {

@@ -7,6 +7,10 @@ const TEXT = { readOnly: true, text: true } as const;
 const LATIN1 = Uint8Array.of(0x63, 0x61, 0x66, 0xe9);
 const ALL_BYTES = Uint8Array.from({ length: 256 }, (_, index) => index);
 
+function toPart(content: string | number[]): string | Uint8Array {
+  return typeof content === "string" ? content : Uint8Array.from(content);
+}
+
 export function textAndBytes(subject: () => ConnectionSubject): void {
   describe("text and bytes", () => {
     it("values, members and fields are any bytes", async () => {
@@ -48,6 +52,24 @@ export function textAndBytes(subject: () => ConnectionSubject): void {
         ["DEL", key],
       ]);
       expect(replies.map(plain)).toEqual(["OK", bulk("1"), 0, 1]);
+    });
+
+    it.each([
+      ["of ASCII alone", (i: number) => `value ${i}`],
+      ["one of which is beyond ASCII", (i: number) => (i === 20 ? "Übergröße 🔑" : `value ${i}`)],
+      ["one of which is bytes", (i: number) => (i === 20 ? [...ALL_BYTES] : `value ${i}`)],
+      ["one of which is empty", (i: number) => (i === 20 ? "" : `value ${i}`)],
+      ["that are joined of others, as made keys are", (i: number) => `${"value".repeat(i)}:${i}`],
+      ["that are long", (i: number) => `${i}`.repeat(5_000)],
+    ])("many parts %s arrive each as it is", async (_name, make: (i: number) => string | number[]) => {
+      const { connection } = subject();
+      const fields = Array.from({ length: 40 }, (_field, i) => `field ${i}`);
+      const [added, ...values] = await connection.send([
+        ["HSET", a, ...fields.flatMap((field, i) => [field, toPart(make(i))])],
+        ...fields.map((field) => ["HGET", a, field] as const),
+      ]);
+      expect(added).toBe(40);
+      expect(values.map(plain)).toEqual(fields.map((_field, i) => bulk(make(i))));
     });
 
     it("a reply asked for as text is the same, as a string or as bytes", async () => {
