@@ -62,9 +62,9 @@ interface Slice {
 /** What so many callers do in that time, each with one call under way at any moment. */
 async function slice({ call }: Contender, callers: number, sliceMs: number): Promise<Slice> {
   // What one contender left behind is not for the next one to clear away; and as the collector takes compiled code, too,
-  // each warms up again.
-  globalThis.gc?.();
-  await run(call, callers, sliceMs / 5);
+  // each warms up again. A lone caller leaves little behind, and warms up too slowly for that.
+  if (callers > 1) globalThis.gc?.();
+  await run(call, callers, sliceMs / 10);
   const before = process.threadCpuUsage();
   const startMs = performance.now();
   const calls = await run(call, callers, sliceMs);

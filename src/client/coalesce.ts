@@ -26,12 +26,9 @@ export class Coalesced<T> {
     const running = this.#running.get(key);
     // What all have given up is ending with their reason, and nobody else's.
     if (running && !running.isGivenUp) return running.join(signal).then(follows);
-    const flight: Flight<T> = new Flight<T>(() => this.#running.get(key) === flight);
+    const flight = new Flight<T>(this.#running, key);
     this.#running.set(key, flight);
-    flight.start(work, () => {
-      if (this.#running.get(key) === flight) this.#running.delete(key);
-    });
-    return flight.join(signal).then(leads);
+    return flight.lead(work, leads, signal);
   }
 
   /** Who asks from now on starts anew: the entry was written, and what is in flight may be older. */
@@ -45,25 +42,55 @@ export class Coalesced<T> {
 }
 
 class Flight<T> implements Shared {
-  readonly isCurrent: () => boolean;
+  readonly #running: Map<string, Flight<T>>;
+  readonly #key: string;
   #result: Promise<T> | undefined;
   #controller: AbortController | undefined;
   #waiting = 0;
 
-  constructor(isCurrent: () => boolean) {
-    this.isCurrent = isCurrent;
+  constructor(running: Map<string, Flight<T>>, key: string) {
+    this.#running = running;
+    this.#key = key;
   }
 
-  start(work: (shared: Shared) => Promise<T>, done: () => void): void {
+  isCurrent(): boolean {
+    return this.#running.get(this.#key) === this;
+  }
+
+  /** Begins the work. What the caller that does so is given. */
+  lead<R>(
+    work: (shared: Shared) => Promise<T>,
+    leads: (result: T) => R | Promise<R>,
+    signal: AbortSignal | undefined,
+  ): Promise<R> {
     const result = work(this);
     this.#result = result;
-    const over = (): void => {
-      // What a map has held would be taken for alive by the collector: the answer, in the end.
-      this.#result = undefined;
-      done();
-    };
-    // Those who wait hear of a failure; when all have given up, nobody does.
-    result.then(over, over);
+    if (signal) {
+      // Those who wait hear of a failure; when all have given up, nobody does.
+      result.then(
+        () => this.#over(),
+        () => this.#over(),
+      );
+      return this.join(signal).then(leads);
+    }
+    // Nearly every call is one: so it is one promise.
+    this.#waiting++;
+    return result.then(
+      (value) => {
+        this.#over();
+        return leads(value);
+      },
+      (error: unknown) => {
+        this.#over();
+        throw error;
+      },
+    );
+  }
+
+  #over(): void {
+    // What a map has held would be taken for alive by the collector: the answer, in the end.
+    this.#result = undefined;
+    if (this.isCurrent()) this.#running.delete(this.#key);
   }
 
   signal(): AbortSignal {

@@ -66,7 +66,7 @@ export class DefaultClient extends KeyCommands implements Client {
     return this.flights.run(
       key,
       (shared) => this.answer(key, loader, options, shared),
-      (answer) => answer.value,
+      valueIn,
       (answer) => this.#copy(answer, key),
       options.signal,
     );
@@ -198,6 +198,10 @@ export class DefaultClient extends KeyCommands implements Client {
     for (const key of entries.keys()) this.context.sharing.forget(key);
     return commands;
   }
+}
+
+function valueIn({ value }: Answer): unknown {
+  return value;
 }
 
 function setCommand(key: string, { stored, ttlMs }: Stored): Command {
