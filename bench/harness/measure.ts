@@ -36,8 +36,10 @@ export async function compare(
   for (const contender of contenders) await slice(contender, callers, sliceMs);
   const slices = new Map<string, Slice[]>(contenders.map(({ name }) => [name, []]));
   for (let round = 0; round < rounds; round++) {
-    // There and back again: a machine that gets slower favours nobody.
-    const order = round % 2 === 0 ? contenders : contenders.toReversed();
+    // There and back again: a machine that gets slower favours nobody. Each begins in its turn, so that none follows itself,
+    // which a lone caller is slower at.
+    const turned = contenders.map((_contender, i) => contenders[(i + round) % contenders.length] as Contender);
+    const order = round % 2 === 0 ? turned : turned.toReversed();
     for (const contender of order) slices.get(contender.name)?.push(await slice(contender, callers, sliceMs));
   }
   const baseline = slices.get(contenders[0]?.name ?? "") ?? [];

@@ -30,7 +30,7 @@ export interface Clearable {
 export class Deadlines {
   readonly #ms: number;
   /** In the order of their ends. */
-  readonly #waiting = new Set<Waiting>();
+  readonly #waiting = new Queue();
   #isArmed = false;
 
   constructor(ms: number) {
@@ -58,30 +58,50 @@ export class Deadlines {
   #end(): void {
     this.#isArmed = false;
     const nowMs = performance.now();
-    for (const waiting of this.#waiting) {
-      if (waiting.atMs > nowMs) {
-        this.#arm(waiting.atMs - nowMs);
+    for (let { first } = this.#waiting; first; first = this.#waiting.first) {
+      if (first.atMs > nowMs) {
+        this.#arm(first.atMs - nowMs);
         return;
       }
-      waiting.end();
+      first.end();
     }
   }
 }
 
+/** A list of its members' own links: to join and to leave it costs less than a Set takes to hash them. */
+class Queue {
+  first: Waiting | undefined;
+  last: Waiting | undefined;
+}
+
 class Waiting implements Clearable {
-  readonly #among: Set<Waiting>;
   readonly atMs: number;
+  #queue: Queue | undefined;
+  #before: Waiting | undefined;
+  #after: Waiting | undefined;
   #late: (() => void) | undefined;
 
-  constructor(among: Set<Waiting>, atMs: number, late: () => void) {
-    this.#among = among.add(this);
+  constructor(queue: Queue, atMs: number, late: () => void) {
     this.atMs = atMs;
+    this.#queue = queue;
     this.#late = late;
+    this.#before = queue.last;
+    if (queue.last) queue.last.#after = this;
+    else queue.first = this;
+    queue.last = this;
   }
 
   clear(): void {
-    this.#among.delete(this);
-    // Tables that a set has outgrown are old garbage, and what they hold would be taken for alive: the reply, in the end.
+    const queue = this.#queue;
+    if (!queue) return;
+    if (this.#before) this.#before.#after = this.#after;
+    else queue.first = this.#after;
+    if (this.#after) this.#after.#before = this.#before;
+    else queue.last = this.#before;
+    // What has left and grown old would be taken for alive by the collector with all that it leads to: the reply, in the end.
+    this.#queue = undefined;
+    this.#before = undefined;
+    this.#after = undefined;
     this.#late = undefined;
   }
 
