@@ -121,9 +121,11 @@ async function run(program: string, end: End): Promise<number> {
   const child = spawn(process.execPath, ["--input-type=module", "--eval", given + program + ends[end]], {
     cwd: import.meta.dirname,
     stdio: ["ignore", "pipe", "inherit"],
+    timeout: 30_000,
   });
   const ended = once(child, "close");
-  const [printed] = await once(child.stdout, "data");
+  // One that fails may end without a word.
+  const [printed] = await Promise.race([once(child.stdout, "data"), ended]);
   const output = end === "request" ? await answer(Number(printed)) : String(printed).trim();
   const [code] = await ended;
   const ms = performance.now() - startMs;
