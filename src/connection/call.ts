@@ -3,7 +3,7 @@ import { ConnectionError, ReplyError, TimeoutError } from "../core/errors.js";
 import type { Clearable } from "./deadline.js";
 import type { Dialer, Line } from "./dialer.js";
 
-type Run<T> = (connection: Connection) => Promise<T>;
+type Run<T> = (connection: Connection, call: Call<T>) => Promise<T>;
 
 /**
  * One flight under its deadline, dialling included, and once more when its connection is lost and it is idempotent, or
@@ -19,7 +19,8 @@ export class Call<T> {
   #line: Line | undefined;
   #era = 0;
   #isRepeated = false;
-  #isSettled = false;
+  /** Its caller has an answer, or none will come. */
+  isSettled = false;
 
   private constructor(
     dialer: Dialer,
@@ -67,7 +68,7 @@ export class Call<T> {
     this.#dialer.connect().then(
       (line) => this.#fly(line),
       (error) => {
-        if (this.#isSettled) return;
+        if (this.isSettled) return;
         // A failed dial has told the breaker by itself.
         this.#dialer.breaker.released(this.#era);
         this.#fail(error);
@@ -76,11 +77,11 @@ export class Call<T> {
   }
 
   #fly(line: Line): void {
-    if (this.#isSettled) return;
+    if (this.isSettled) return;
     this.#line = line;
     this.#dialer.begin(line);
     this.#arm();
-    this.#run(line.connection).then(
+    this.#run(line.connection, this).then(
       (result) => this.#answered(line, result),
       (error) => this.#failed(line, error),
     );
@@ -89,7 +90,7 @@ export class Call<T> {
   #answered(line: Line, result: T): void {
     const dialer = this.#dialer;
     dialer.heard(line);
-    if (this.#isSettled) return;
+    if (this.isSettled) return;
     dialer.breaker.succeeded();
     if (Array.isArray(result) && result.some(isReadonly) && dialer.demoted(line)) {
       // Nothing was carried out of a command that was refused, which can't be said of its neighbours.
@@ -100,7 +101,7 @@ export class Call<T> {
   }
 
   #failed(line: Line, error: unknown): void {
-    if (this.#isSettled) return;
+    if (this.isSettled) return;
     const { breaker } = this.#dialer;
     if (!(error instanceof ConnectionError)) {
       this.#dialer.heard(line);
@@ -155,7 +156,7 @@ export class Call<T> {
   }
 
   #settle(): void {
-    this.#isSettled = true;
+    this.isSettled = true;
     this.#timer?.clear();
     this.#leave();
   }

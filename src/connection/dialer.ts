@@ -84,7 +84,7 @@ export class Dialer {
   /** The open connection, unless it was silent for too long. */
   usable(): Line | undefined {
     const live = this.#live;
-    if (live && live.flights === 0 && this.#since(live.heardMs) > this.options.maxIdleMs) this.#lose(live);
+    if (live && live.flights === 0 && this.#since(live.heardMs) > this.options.maxIdleMs) this.retire(live);
     return this.#live;
   }
 
@@ -119,7 +119,7 @@ export class Dialer {
     const isTimeout = error instanceof TimeoutError;
     if (!this.options.redial) {
       if (isTimeout) this.#suspectPart(line);
-    } else if (!isTimeout) this.#lose(line);
+    } else if (!isTimeout) this.retire(line);
     else if (++line.timeouts >= MAX_TIMEOUTS || this.#wasSilent(line)) this.giveUp(line);
   }
 
@@ -151,22 +151,20 @@ export class Dialer {
   /** Ends a connection that seems to be dead, and with it what is still under way there. */
   giveUp(line: Line): void {
     if (line !== this.#live) return;
+    this.#live = undefined;
     line.isGivenUp = true;
-    this.#lose(line);
+    discard(line);
   }
 
-  /** Lets a connection end what is under way, and begin nothing more. */
+  /**
+   * Lets a connection end what is under way, and begin nothing more. One that is lost, too: GLIDE dials again by itself
+   * for what it was handed meanwhile, also when it is closed, so only what it has answered can't be carried out later.
+   */
   retire(line: Line): void {
     if (line !== this.#live) return;
     this.#live = undefined;
     line.isRetired = true;
     if (line.flights === 0) discard(line);
-  }
-
-  #lose(line: Line): void {
-    if (line !== this.#live) return;
-    this.#live = undefined;
-    discard(line);
   }
 
   /** The server is not the right one any more, whether it is connected or still being dialled. */

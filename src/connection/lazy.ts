@@ -24,7 +24,7 @@ export class LazyConnection implements Connection {
   }
 
   script(script: Script, keys: readonly string[], args: readonly Argument[], options?: SendOptions): Promise<Reply> {
-    return Call.make(this.#dialer, (connection) => connection.script(script, keys, args, options), options);
+    return Call.make(this.#dialer, (to, call) => to.script(script, keys, args, { ...options, waiter: call }), options);
   }
 
   async *scan(options: ScanOptions): AsyncIterable<string[]> {

@@ -25,7 +25,10 @@ export class ScriptRunner {
     const rest = [String(keys.length), ...keys, ...args];
     if (this.#sent.has(script)) {
       const [reply = null] = await this.#send([["EVALSHA", await digest(script), ...rest]], options);
-      if (!(reply instanceof ReplyError && reply.code === "NOSCRIPT")) return throwIfError(reply);
+      // Its caller may have been told that it failed, and have written anew: nothing is to come after that.
+      if (!(reply instanceof ReplyError && reply.code === "NOSCRIPT") || options?.waiter?.isSettled) {
+        return throwIfError(reply);
+      }
     }
     const [reply = null] = await this.#send([["EVAL", script.lua, ...rest]], options);
     this.#sent.add(script);

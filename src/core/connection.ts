@@ -17,6 +17,8 @@ export interface SendOptions {
    * without the option, only slower where a transport makes text faster than bytes. Needs `readOnly` or `idempotent`. @default false
    */
   text?: boolean;
+  /** Who waits for the reply. A script that the server has lost is not sent again once nobody does. */
+  waiter?: { readonly isSettled: boolean };
 }
 
 export interface ScanOptions {

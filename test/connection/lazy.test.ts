@@ -129,6 +129,16 @@ describe("a lazy connection", () => {
     }
   });
 
+  it("tells the transport when nobody waits for a script any more", async () => {
+    const script = vi.fn<Connection["script"]>(() => hang());
+    const run = lazy(async () => fakeConnection({ script })).script({ name: "s", lua: "", twin: () => 1 }, [], []);
+    await settledAfter(490, run);
+    const waiter = script.mock.calls[0]?.[3]?.waiter;
+    expect(waiter?.isSettled).toBe(false);
+    await settledAfter(20, run);
+    expect(waiter?.isSettled).toBe(true);
+  });
+
   it("ends a scan in time even if the transport's own never ends", async () => {
     const connection = lazy(async () =>
       fakeConnection({
@@ -189,6 +199,22 @@ describe("a lazy connection", () => {
       expect(send).toHaveBeenCalledTimes(1);
       expect(await connection.send(PING)).toEqual(["PONG"]);
       expect(dial).toHaveBeenCalledTimes(2);
+    });
+
+    it("is not closed before it has answered all that it was handed, which it may carry out yet", async () => {
+      const slow = deferred<Reply[]>();
+      const send = vi.fn(() => slow.promise).mockRejectedValueOnce(lost());
+      const first = fakeConnection({ send });
+      const dial = vi.fn(async () => fakeConnection()).mockResolvedValueOnce(first);
+      const connection = lazy(dial);
+      const flights = [connection.send(PING), connection.send(PING)];
+      await expect(flights[0]).rejects.toThrow("lost");
+      expect(await connection.send(PING)).toEqual(["PONG"]);
+      expect(dial).toHaveBeenCalledTimes(2);
+      expect(first.close).not.toHaveBeenCalled();
+      slow.resolve(["late"]);
+      expect(await flights[1]).toEqual(["late"]);
+      expect(first.close).toHaveBeenCalledTimes(1);
     });
 
     it("is left to mend itself where its transport does that", async () => {

@@ -37,6 +37,16 @@ describe("a script", () => {
     expect(send.mock.calls.map(([[command]]) => command?.[0])).toEqual(["EVAL", "EVALSHA", "EVAL", "EVALSHA"]);
   });
 
+  it("is not sent again when nobody waits for it any more", async () => {
+    const { send, scripts } = runner(1, noscript());
+    const waiter = { isSettled: false };
+    await scripts.run(script, [], []);
+    const sent = scripts.run(script, [], [], { waiter });
+    waiter.isSettled = true;
+    await expect(sent).rejects.toThrow("NOSCRIPT");
+    expect(send).toHaveBeenCalledTimes(2);
+  });
+
   it("goes by its source until the server has answered once", async () => {
     const { send, scripts } = runner(new ConnectionError("lost"), 2);
     await expect(scripts.run(script, [], [])).rejects.toThrow("lost");

@@ -21,6 +21,8 @@ async function open(url: string, start: string): Promise<AsyncDisposable> {
   const socket = connect(Number(new URL(url).port), HOST).on("error", () => {});
   await once(socket, "connect");
   socket.write(start);
+  // Connections are accepted in turn, so once a later one is served this one is, too: before, it would end with the server.
+  await fetch(url);
   return { [Symbol.asyncDispose]: async () => void socket.destroy() };
 }
 
