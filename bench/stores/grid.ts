@@ -89,6 +89,7 @@ async function fill(stores: ReadonlyMap<string, Store>, size: Size) {
       await store.set(key, values[id]);
       assert.deepEqual(await store.get(key), values[id]);
     }
+    assert.deepEqual(await store.getMany(own), new Map(own.map((key, id) => [key, values[id]])));
   }
   return { keys, values };
 }

@@ -2,7 +2,8 @@
 export interface Store {
   get(key: string): Promise<unknown>;
   set(key: string, value: unknown): Promise<unknown>;
-  getMany(keys: readonly string[]): Promise<unknown>;
+  /** What is there, by its key. */
+  getMany(keys: readonly string[]): Promise<ReadonlyMap<string, unknown>>;
   getOrSet(key: string, load: () => Promise<unknown>): Promise<unknown>;
   close(): Promise<void>;
 }
@@ -31,9 +32,14 @@ export abstract class ByHand implements Store {
     await this.write(key, JSON.stringify(value));
   }
 
-  async getMany(keys: readonly string[]): Promise<unknown[]> {
+  async getMany(keys: readonly string[]): Promise<Map<string, unknown>> {
     const texts = await this.readMany(keys);
-    return texts.map((text) => (text === null ? undefined : JSON.parse(text)));
+    const found = new Map<string, unknown>();
+    for (let i = 0; i < keys.length; i++) {
+      const text = texts[i];
+      if (typeof text === "string") found.set(keys[i] as string, JSON.parse(text));
+    }
+    return found;
   }
 
   async getOrSet(key: string, load: () => Promise<unknown>): Promise<unknown> {
