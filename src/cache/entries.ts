@@ -4,6 +4,7 @@ import { several } from "../client/members.js";
 import { type Duration, toWindowMs } from "../core/duration.js";
 import { KeyNotFoundError, show } from "../core/errors.js";
 import { type Key, MadeKey } from "../core/key.js";
+import { promised } from "../core/maybe-promise.js";
 import type { KeyOptions } from "./base.js";
 import { Lifetimes } from "./lifetimes.js";
 
@@ -43,10 +44,13 @@ export abstract class Entries extends Lifetimes {
   /** The value, or `undefined` (or `options.default`) when there is none. @throws {DecodeError} */
   get<T = unknown>(key: Key, options?: GetOptions): Promise<T | undefined>;
   get<T = unknown, D = T>(key: Key, options: GetOptions<D>): Promise<T | D>;
-  async get(key: Key, options: GetOptions<unknown> = {}): Promise<unknown> {
-    const made = this.made(key, options);
-    const value = await this.guard("get", made, undefined, this.client.get(made));
-    return value === undefined ? options.default : value;
+  get(key: Key, options: GetOptions<unknown> = {}): Promise<unknown> {
+    return promised(() => {
+      const made = this.made(key, options);
+      const found = this.guard("get", made, undefined, this.client.get(made));
+      const { default: otherwise } = options;
+      return otherwise === undefined ? found : found.then((value) => (value === undefined ? otherwise : value));
+    });
   }
 
   /**
@@ -54,7 +58,11 @@ export abstract class Entries extends Lifetimes {
    * @returns `true`, or `false` when `nx` or `xx` was not met
    * @throws {EncodeError} before any I/O, when the value can't be stored
    */
-  async set(key: Key, value: unknown, options: SetOptions = {}): Promise<boolean> {
+  set(key: Key, value: unknown, options: SetOptions = {}): Promise<boolean> {
+    return promised(() => this.#set(key, value, options));
+  }
+
+  #set(key: Key, value: unknown, options: SetOptions): Promise<boolean> {
     const made = this.made(key, options);
     const ttlMs = this.ttlMs(options.ttl);
     checkValue(value, made);
@@ -65,7 +73,7 @@ export abstract class Entries extends Lifetimes {
       ttlMs !== null && ttlMs <= 0
         ? this.#expireNow(made, condition)
         : this.client.set(made, value, { ttlMs, condition });
-    return await this.guard("set", made, false, write);
+    return this.guard("set", made, false, write);
   }
 
   /** Writes a value when there is no entry. Whether it was written. @throws {EncodeError} before any I/O */
@@ -78,12 +86,14 @@ export abstract class Entries extends Lifetimes {
    * process share one load. When the store fails, the loader answers.
    * @throws whatever the loader throws, and nothing of the store
    */
-  async getOrSet<T>(key: Key, loader: Loader<T>, options: GetOrSetOptions = {}): Promise<T> {
-    const made = this.made(key, options);
-    if (typeof loader !== "function")
-      throw new TypeError(`loader: ${show(loader)} is not a function that gives a value`);
-    this.checkOpen();
-    return (await this.client.getOrSet(made, loader, this.#loadOptions(options))) as T;
+  getOrSet<T>(key: Key, loader: Loader<T>, options: GetOrSetOptions = {}): Promise<T> {
+    return promised(() => {
+      const made = this.made(key, options);
+      if (typeof loader !== "function")
+        throw new TypeError(`loader: ${show(loader)} is not a function that gives a value`);
+      this.checkOpen();
+      return this.client.getOrSet(made, loader, this.#loadOptions(options)) as Promise<T>;
+    });
   }
 
   /**

@@ -28,9 +28,8 @@ export class DefaultClient extends KeyCommands implements Client {
     this.reads = context.codec.text ? READ_TEXT : READ;
   }
 
-  async get(key: string): Promise<unknown> {
-    const replies = await this.context.connection.send([["GET", key]], this.reads);
-    return this.decode(replies[0] ?? null, key);
+  get(key: string): Promise<unknown> {
+    return this.context.connection.send([["GET", key]], this.reads).then(([reply = null]) => this.decode(reply, key));
   }
 
   getMany(keys: readonly string[]): Promise<unknown[]> {
@@ -47,7 +46,8 @@ export class DefaultClient extends KeyCommands implements Client {
     this.context.sharing.forget(key);
     if (condition)
       return (await this.script(SET_IF, [key], [write.stored, milliseconds(write.ttlMs), condition])) === 1;
-    await this.put(key, write);
+    const replies = await this.context.connection.send([setCommand(key, write)], REPEATABLE);
+    throwIfError(replies[0] ?? null);
     return true;
   }
 

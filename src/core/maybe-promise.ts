@@ -1,6 +1,18 @@
 /** A value, or a promise of one where a runtime or a package can only answer later. */
 export type MaybePromise<T> = T | Promise<T>;
 
+/**
+ * What `work` promises; what it throws at once is a rejection, too. For what is called most: an async function around it
+ * would allocate a promise and a frame of its own.
+ */
+export function promised<T>(work: () => Promise<T>): Promise<T> {
+  try {
+    return work();
+  } catch (error) {
+    return Promise.reject(error);
+  }
+}
+
 /** Goes on with a value at once, and with a promise when it settles: no turn of the event loop is lost on what is ready. */
 export function chain<T, R>(value: MaybePromise<T>, next: (value: T) => MaybePromise<R>): MaybePromise<R> {
   return value instanceof Promise ? value.then(next) : next(value);
