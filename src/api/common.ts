@@ -10,7 +10,7 @@ export type {
   Many,
   SetOptions,
   TtlOptions,
-} from "../cache/entries.js";
+} from "../cache/entry-options.js";
 export type { Health } from "../cache/health.js";
 export type { CacheOptions, FailureContext } from "../cache/options.js";
 export type { ScanSetOptions, StoreOptions } from "../cache/sets.js";

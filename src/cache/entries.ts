@@ -1,43 +1,21 @@
 import type { LoadOptions } from "../client/client.js";
 import type { Loader, LoaderContext, ManyLoader } from "../client/loader.js";
 import { several } from "../client/members.js";
-import { type Duration, toWindowMs } from "../core/duration.js";
+import { toWindowMs } from "../core/duration.js";
 import { KeyNotFoundError, show } from "../core/errors.js";
 import { type Key, MadeKey } from "../core/key.js";
 import { promised } from "../core/maybe-promise.js";
 import type { KeyOptions } from "./base.js";
+import type {
+  EntriesInput,
+  GetOptions,
+  GetOrSetOptions,
+  IncrOptions,
+  Many,
+  SetOptions,
+  TtlOptions,
+} from "./entry-options.js";
 import { Lifetimes } from "./lifetimes.js";
-
-export interface GetOptions<D = undefined> extends KeyOptions {
-  /** What a miss answers. @default undefined */
-  default?: D;
-}
-
-export interface TtlOptions extends KeyOptions {
-  /** Lifetime: seconds, or a duration such as `"5m"`; `null` never expires. @default the cache's `ttl` */
-  ttl?: Duration | null;
-}
-
-export interface SetOptions extends TtlOptions {
-  /** Write only when there is no entry. @default false */
-  nx?: boolean;
-  /** Write only when there is an entry. @default false */
-  xx?: boolean;
-}
-
-export interface GetOrSetOptions extends TtlOptions {
-  /** Ends the wait, with the signal's reason. @default none */
-  signal?: AbortSignal;
-  /** When the loader takes longer, a stale value answers where there is one, and the load goes on. @default none */
-  softTimeout?: Duration;
-  /** When the loader takes longer, it is given up with a `LoaderTimeoutError`; `null` never. @default the client's */
-  hardTimeout?: Duration | null;
-}
-
-export interface IncrOptions extends TtlOptions {
-  /** Begin at 0 when there is no entry, with the lifetime `ttl`. @default false */
-  create?: boolean;
-}
 
 /** Methods on single values. */
 export abstract class Entries extends Lifetimes {
@@ -289,12 +267,6 @@ export abstract class Entries extends Lifetimes {
     return { made, names };
   }
 }
-
-/** A `Map`, pairs, or a record. */
-export type EntriesInput = Iterable<readonly [Key, unknown]> | Readonly<Record<string, unknown>>;
-
-/** Values by key. */
-export type Many<T> = ReadonlyMap<string, T> | Readonly<Record<string, T>>;
 
 function named<T>(values: ReadonlyMap<string, unknown>, names: ReadonlyMap<string, string>): Map<string, T> {
   return new Map([...values].map(([made, value]) => [names.get(made) ?? made, value as T]));
