@@ -46,6 +46,7 @@ export class DefaultClient extends KeyCommands implements Client {
     this.context.sharing.forget(key);
     if (condition)
       return (await this.script(SET_IF, [key], [write.stored, milliseconds(write.ttlMs), condition])) === 1;
+    // As `put`, whose promise would be one more in what is called most.
     const replies = await this.context.connection.send([setCommand(key, write)], REPEATABLE);
     throwIfError(replies[0] ?? null);
     return true;
