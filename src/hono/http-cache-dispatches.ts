@@ -1,5 +1,5 @@
 import type { Context, Next } from "hono";
-import type { Host } from "../http/engine/host.js";
+import type { Forwarded, Host } from "../http/engine/host.js";
 import { runInner } from "./http-cache-inner.js";
 import type { HonoOptions } from "./http-cache-options.js";
 import { takeOuter } from "./http-cache-outer.js";
@@ -7,7 +7,7 @@ import { executionContext } from "./http-cache-views.js";
 
 /** Who asked, and waits for the response. */
 export interface Waiter {
-  readonly resolve: (response: Response) => void;
+  readonly resolve: (forwarded: Forwarded) => void;
   readonly reject: (error: unknown) => void;
 }
 
@@ -27,10 +27,9 @@ export class Dispatches {
   again(c: Context): Host["again"] {
     const { app } = this.#options;
     if (!app) return undefined;
-    const { url } = c.req.raw;
-    return (fields) => {
+    return ({ url, fields }) => {
       const request = new Request(url, { headers: fields.map(([name, value]) => [name, value]) });
-      return new Promise<Response>((resolve, reject) => {
+      return new Promise<Forwarded>((resolve, reject) => {
         this.#waiting.set(request, { resolve, reject });
         const unreached = (cause: unknown): void =>
           reject(
@@ -50,10 +49,9 @@ export class Dispatches {
 
   /** Has one of these requests answered. */
   async answer(c: Context, next: Next, waiter: Waiter): Promise<void> {
-    takeOuter(c);
-    const { response, failed } = await runInner(c, next, this.#options);
-    if (failed) waiter.reject(c.error);
-    else waiter.resolve(response);
+    const forwarded = await runInner(c, next, this.#options, takeOuter(c));
+    if (forwarded.failed) waiter.reject(c.error);
+    else waiter.resolve(forwarded);
     // The middleware outside has nothing to do with what is stored.
     c.res = undefined;
     c.res = new Response(null, { status: 204 });

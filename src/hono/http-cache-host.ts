@@ -1,6 +1,6 @@
 import type { Context, Next } from "hono";
 import { keepsRequestsApart } from "../core/runtime.js";
-import type { Forwarded, Host } from "../http/engine/host.js";
+import type { Forwarded, Host, OriginRequest } from "../http/engine/host.js";
 import type { Fields } from "../http/fields.js";
 import type { Dispatches } from "./http-cache-dispatches.js";
 import { runInner } from "./http-cache-inner.js";
@@ -14,7 +14,9 @@ export class HonoHost implements Host {
   readonly #c: Context;
   readonly #next: Next;
   readonly #options: HonoOptions;
-  #outer: Fields | undefined;
+  /** The client's request. */
+  readonly #raw: Request;
+  #preset: Fields | undefined;
 
   constructor(
     c: Context,
@@ -26,36 +28,36 @@ export class HonoHost implements Host {
     this.#c = c;
     this.#next = next;
     this.#options = options;
+    this.#raw = c.req.raw;
     this.again = dispatches.again(c);
     this.waitUntil = waitUntil;
   }
 
-  /** What middleware outside has put into the response. */
-  outer(): Fields {
-    this.#outer ??= takeOuter(this.#c);
-    return this.#outer;
+  preset(): Fields {
+    this.#preset ??= takeOuter(this.#c);
+    return this.#preset;
   }
 
-  async forward(fields: Fields | undefined): Promise<Forwarded> {
-    const c = this.#c;
-    const { raw } = c.req;
-    this.outer();
-    if (fields) c.req.raw = withFields(raw, fields);
-    try {
-      return await runInner(c, this.#next, this.#options);
-    } finally {
-      c.req.raw = raw;
-    }
+  /** Handlers go on to see `request` until `restore` is called: what makes a body looks at it for as long as that takes. */
+  forward(request: OriginRequest | undefined): Promise<Forwarded> {
+    const preset = this.preset();
+    if (request) this.#c.req.raw = toRequest(this.#raw, request);
+    return runInner(this.#c, this.#next, this.#options, preset);
+  }
+
+  /** Gives middleware outside the client's request back. */
+  restore(): void {
+    this.#c.req.raw = this.#raw;
   }
 
   signal(): AbortSignal {
-    return this.#c.req.raw.signal;
+    return this.#raw.signal;
   }
 }
 
 /** In Workers a request carries more than its parts; elsewhere it may be something that only looks like a request. */
-function withFields(raw: Request, fields: Fields): Request {
+function toRequest(raw: Request, { url, fields, signal = raw.signal }: OriginRequest): Request {
   const headers = fields.map(([name, value]): [string, string] => [name, value]);
-  if (keepsRequestsApart()) return new Request(raw, { headers });
-  return new Request(raw.url, { method: raw.method, headers, signal: raw.signal });
+  if (!keepsRequestsApart()) return new Request(url, { method: raw.method, headers, signal });
+  return new Request(raw.url === url ? raw : new Request(url, raw), { headers, signal });
 }

@@ -1,5 +1,9 @@
 import type { Context } from "hono";
+import { mergeCacheControl } from "../http/cache-control.js";
 import type { Fields } from "../http/fields.js";
+
+/** Fields that add up: a response has what middleware outside says, and what it says itself. */
+const LISTS: ReadonlySet<string> = new Set(["cache-groups", "cache-tag", "set-cookie", "surrogate-key", "vary"]);
 
 /**
  * Takes off what middleware outside has put into the response so far, such as a request id or CORS: it is this client's, and
@@ -14,10 +18,12 @@ export function takeOuter(c: Context): Fields {
   return outer;
 }
 
-/** Puts back what was taken off, as Hono merges headers: what the response has of its own stays, Vary and Set-Cookie add up. */
+/** Puts back what was taken off, as Hono merges headers: what the response has of its own stays; lists and directives add up. */
 export function restoreOuter(headers: Headers, outer: Fields): void {
   for (const [name, value] of outer) {
-    if (name === "set-cookie" || name === "vary") headers.append(name, value);
-    else if (!headers.has(name)) headers.set(name, value);
+    const own = headers.get(name);
+    if (own === null) headers.set(name, value);
+    else if (LISTS.has(name)) headers.append(name, value);
+    else if (name === "cache-control" && own !== value) headers.set(name, mergeCacheControl(own, value));
   }
 }

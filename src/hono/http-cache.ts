@@ -6,6 +6,7 @@ import { ClientRequest } from "../http/engine/client-request.js";
 import { HttpCache, type PurgeOptions } from "../http/engine/http-cache.js";
 import { Dispatches } from "./http-cache-dispatches.js";
 import { HonoHost } from "./http-cache-host.js";
+import { originalUrlOf, rememberMounts } from "./http-cache-mount.js";
 import { checkHonoOptions, type HonoHttpCacheOptions } from "./http-cache-options.js";
 import { finish } from "./http-cache-response.js";
 import { Views } from "./http-cache-views.js";
@@ -34,6 +35,7 @@ export interface HttpCacheMiddleware extends MiddlewareHandler {
  */
 export function httpCache(options: HonoHttpCacheOptions = {}): HttpCacheMiddleware {
   const { own, engine } = checkHonoOptions(options);
+  rememberMounts();
   const { keyGenerator } = own;
   const http = new HttpCache(engine);
   const dispatches = new Dispatches(own);
@@ -45,8 +47,17 @@ export function httpCache(options: HonoHttpCacheOptions = {}): HttpCacheMiddlewa
     const request = new ClientRequest(c.req.raw);
     return views.use(c, own.cache ?? c.get("cache"), (cache, waitUntil) => {
       const host = new HonoHost(c, next, own, dispatches, waitUntil);
-      const answer = (key: string | undefined): Promise<void> =>
-        http.handle({ request, hasBody: false, key, host }, cache).then((outcome) => finish(c, outcome, host.outer()));
+      const originalUrl = originalUrlOf(c);
+      const answer = async (key: string | undefined): Promise<void> => {
+        let isKept = false;
+        try {
+          const outcome = await http.handle({ request, originalUrl, hasBody: false, key, host }, cache);
+          isKept = "answer" in outcome && outcome.answer.isKept === true;
+          finish(c, outcome, host.preset());
+        } finally {
+          if (!isKept) host.restore();
+        }
+      };
       return keyGenerator ? Promise.resolve(keyGenerator(c)).then(answer) : answer(undefined);
     });
   });

@@ -82,3 +82,28 @@ export function fieldNames(text: string | undefined): string[] | undefined {
   const names = listMembers(text ?? "").map((name) => name.toLowerCase());
   return names.length > 0 && names.every(isToken) ? names : undefined;
 }
+
+const DURATIONS: ReadonlySet<string> = new Set(["max-age", "s-maxage", "stale-while-revalidate", "stale-if-error"]);
+/** Directives that permit something: what one of two does not permit, both don't. */
+const PERMISSIONS: ReadonlySet<string> = new Set(["public", "immutable", "must-understand"]);
+
+/**
+ * One Cache-Control value for what two of them say of a response, for caches further on: every restriction of either, the
+ * shorter of two durations, and what both permit.
+ */
+export function mergeCacheControl(one: string, other: string): string {
+  const both = [parseCacheControl(one), parseCacheControl(other)] as const;
+  if (both.some(({ unreadable }) => unreadable)) return "no-store";
+  const names = new Set(both.flatMap(({ all }) => all.map(({ name }) => name)));
+  const merged = [...names].filter((name) => !PERMISSIONS.has(name) || both.every((each) => isPresent(each, name)));
+  return merged.map((name) => mergeDirective(name, both)).join(", ");
+}
+
+function mergeDirective(name: string, both: readonly Directives[]): string {
+  const said = both.map((each) => seconds(each, name) ?? (name === "s-maxage" ? seconds(each, "max-age") : undefined));
+  const found = said.filter((each) => each !== undefined);
+  if (DURATIONS.has(name)) return `${name}=${Math.min(...found.map((each) => (each === "invalid" ? 0 : each)))}`;
+  const limits = both.map((each) => limitedTo(each, name)).filter((limit) => limit !== false);
+  const fields = limits.every((limit) => limit !== true) ? limits.flat() : [];
+  return fields.length > 0 ? `${name}="${[...new Set(fields)].join(", ")}"` : name;
+}

@@ -1,4 +1,4 @@
-import { hasControlCharacter } from "./fields.js";
+import { type Target, toTarget } from "./target.js";
 
 export interface CacheKeyOptions {
   /** The hosts, with their ports, to store anything for, in lower case; `undefined` for any. */
@@ -7,27 +7,23 @@ export interface CacheKeyOptions {
   readonly maxUrlLength: number;
 }
 
-/** A key, or why there is none and the request goes to the origin. */
+/** A key and the target that it stands for, or why there is none and the request goes to the origin. */
 export type CacheKey =
-  | { readonly key: string }
+  | { readonly key: string; readonly target: Target }
   | { readonly refused: "url-too-long" | "malformed-url" | "host-not-allowed" };
 
-const ABSOLUTE = /^([a-z][a-z0-9+.-]*):\/\/([^/?#]+)([^#]*)/i;
-
 /**
- * The key of a URL: its scheme, host and the rest as it is, neither decoded nor sorted, as two URLs that only look alike
- * may be two resources. Nothing that a client can set beside the URL takes part.
+ * The key of a URL: the parts of its target, neither decoded nor sorted, as two URLs that only look alike may be two
+ * resources. Nothing that a client can set beside the URL takes part.
  * @param url absolute
  */
 export function cacheKey(url: string, { hosts, maxUrlLength }: CacheKeyOptions): CacheKey {
   if (url.length > maxUrlLength) return { refused: "url-too-long" };
-  const [, scheme, authority, rest] = ABSOLUTE.exec(url) ?? [];
-  if (scheme === undefined || authority === undefined || rest === undefined || hasControlCharacter(url)) {
-    return { refused: "malformed-url" };
-  }
-  const host = authority.toLowerCase();
+  const target = toTarget(url);
+  if (!target) return { refused: "malformed-url" };
+  const { scheme, host, path } = target;
   if (hosts && !hosts.has(host)) return { refused: "host-not-allowed" };
-  return { key: joinParts([scheme.toLowerCase(), host, rest === "" ? "/" : rest]) };
+  return { key: joinParts([scheme, host, path]), target };
 }
 
 /** Parts as one text, which no other parts have: each behind its length. */

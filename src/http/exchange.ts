@@ -13,6 +13,11 @@ export interface RequestHead {
 export interface ResponseHead {
   readonly status: number;
   readonly fields: Fields;
+  /**
+   * What middleware outside of the cache had set before the origin was asked. What it says of caching counts like the
+   * response's own fields; none of it is stored.
+   */
+  readonly preset?: Fields | undefined;
 }
 
 /** When a response was asked for and when its header arrived, in milliseconds since the epoch. */

@@ -24,8 +24,11 @@ export function freshnessLifetime(
   responseTimeMs: number,
 ): Lifetime {
   const madeMs = dateMs(response.fields, responseTimeMs);
-  const explicitMs = said.directives.sMaxageMs ?? said.directives.maxAgeMs ?? expiresMs(said, madeMs);
-  if (explicitMs !== undefined) return { ms: explicitMs, from: "explicit" };
+  const explicitMs = [
+    said.directives.sMaxageMs ?? said.directives.maxAgeMs,
+    ...said.expires.map((expires) => expiresMs(expires, madeMs)),
+  ].filter((ms) => ms !== undefined);
+  if (explicitMs.length > 0) return { ms: Math.min(...explicitMs), from: "explicit" };
   if (hasPragmaNoCache(response)) return { ms: 0, from: "none" };
   if (policy.defaultTtlMs !== undefined && isHeuristicallyCacheable(response.status) && !isError(response.status)) {
     return { ms: policy.defaultTtlMs, from: "default" };
@@ -35,9 +38,8 @@ export function freshnessLifetime(
 }
 
 /** An Expires that is no date, or more than one, has passed. RFC 9111 §§4.2.1, 5.3. */
-function expiresMs(said: CachePolicy, madeMs: number): number | undefined {
-  if (said.expires === undefined) return undefined;
-  const expires = parseHttpDate(said.expires, madeMs);
+function expiresMs(value: string, madeMs: number): number {
+  const expires = parseHttpDate(value, madeMs);
   return expires === undefined ? 0 : Math.max(0, expires - madeMs);
 }
 

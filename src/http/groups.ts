@@ -17,8 +17,12 @@ export interface Labels {
 const MAX_LABELS = 128;
 const MAX_LABEL_LENGTH = 1_024;
 
-/** `undefined` when there are too many, or one is too long. */
-export function responseLabels(fields: Fields): Labels | undefined {
+/**
+ * `undefined` when there are too many, or one is too long.
+ * @param preset what middleware outside has set, whose labels count, too
+ */
+export function responseLabels(own: Fields, preset: Fields = []): Labels | undefined {
+  const fields = preset.length > 0 ? [...own, ...preset] : own;
   const tags = listMembers(fieldValue(fields, "cache-tag") ?? "");
   const keys = (fieldValue(fields, "surrogate-key") ?? "").split(/[\s,]+/).filter((key) => key !== "");
   const labels = { tags: [...new Set([...tags, ...keys])], groups: strings(fields, "cache-groups") };

@@ -78,6 +78,38 @@ export function fromDictionary(members: ReadonlyMap<string, Member>): ResponseDi
   };
 }
 
+/** What holds where two speak of one response: what either of them restricts, and what both of them permit. */
+export function stricterDirectives(one: ResponseDirectives, other: ResponseDirectives): ResponseDirectives {
+  const lifetimeMs = least(one.sMaxageMs ?? one.maxAgeMs, other.sMaxageMs ?? other.maxAgeMs);
+  const isForShared = one.sMaxageMs !== undefined || other.sMaxageMs !== undefined;
+  return {
+    noStore: one.noStore || other.noStore,
+    noCache: bothLimits(one.noCache, other.noCache),
+    private: bothLimits(one.private, other.private),
+    public: one.public && other.public,
+    mustRevalidate: one.mustRevalidate || other.mustRevalidate,
+    proxyRevalidate: one.proxyRevalidate || other.proxyRevalidate,
+    mustUnderstand: one.mustUnderstand && other.mustUnderstand,
+    immutable: one.immutable && other.immutable,
+    maxAgeMs: lifetimeMs,
+    sMaxageMs: isForShared ? lifetimeMs : undefined,
+    staleWhileRevalidateMs: least(one.staleWhileRevalidateMs, other.staleWhileRevalidateMs),
+    staleIfErrorMs: least(one.staleIfErrorMs, other.staleIfErrorMs),
+  };
+}
+
+type Limit = boolean | readonly string[];
+
+function bothLimits(one: Limit, other: Limit): Limit {
+  if (one === true || other === true) return true;
+  const names = [one, other].flatMap((limit) => (typeof limit === "boolean" ? [] : limit));
+  return names.length > 0 ? [...new Set(names)] : false;
+}
+
+function least(one: number | undefined, other: number | undefined): number | undefined {
+  return one === undefined || other === undefined ? (one ?? other) : Math.min(one, other);
+}
+
 /** Invalid freshness is stale. RFC 9111 §4.2.1. */
 function lifetime(value: number | "invalid" | undefined): number | undefined {
   return value === "invalid" ? 0 : value && value * 1_000;

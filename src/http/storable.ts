@@ -46,10 +46,10 @@ export function evaluateStorage(
   timing: Timing,
   policy: Policy,
 ): Storability {
-  const said = cachePolicy(response.fields, policy.targetedFields);
+  const said = cachePolicy(response, policy.targetedFields);
   const lifetime = freshnessLifetime(response, said, policy, timing.responseTimeMs);
   const why =
-    forbidden(request, response, said.directives, policy) ??
+    forbidden(request, response, said, policy) ??
     notAllowed(request, response, said, lifetime) ??
     useless(response, said.directives, lifetime.ms, initialAgeMs(response.fields, timing), policy);
   if (why) return { storable: false, why };
@@ -58,26 +58,27 @@ export function evaluateStorage(
 
 function forbidden(
   request: RequestHead,
-  { status, fields }: ResponseHead,
-  directives: ResponseDirectives,
+  response: ResponseHead,
+  { directives, sharesAuthorized }: CachePolicy,
   policy: Policy,
 ): NotStored | undefined {
+  const { status, fields } = response;
   if (request.method !== "GET" && request.method !== "POST") return "method";
   if (!isFinal(status) || isAboutOneRequest(status) || policy.statuses?.has(status) === false) return "status";
   if (directives.mustUnderstand && !isUnderstood(status)) return "status";
   if (directives.noStore && !directives.mustUnderstand) return "no-store";
   if (requestDirectives(request.fields).noStore) return "no-store";
   if (directives.private === true) return "private";
-  if (hasField(request.fields, "authorization") && !allowsSharing(directives)) return "authorization";
-  if (varyNames(fields) === "*") return "vary";
+  if (hasField(request.fields, "authorization") && !sharesAuthorized) return "authorization";
+  if (selectingNames(response) === "*") return "vary";
   if (fields.some(([name, value]) => hasControlCharacter(name) || hasControlCharacter(value))) return "malformed";
   if (/^text\/event-stream(?:$|[\s;])/i.test(fieldValue(fields, "content-type") ?? "")) return "stream";
   return undefined;
 }
 
-/** RFC 9111 §3.5. */
-function allowsSharing(directives: ResponseDirectives): boolean {
-  return directives.public || directives.mustRevalidate || directives.sMaxageMs !== undefined;
+/** The request fields that a response says it was chosen by, middleware outside included. */
+function selectingNames({ fields, preset }: ResponseHead): readonly string[] | "*" {
+  return varyNames(preset ? [...fields, ...preset] : fields);
 }
 
 function notAllowed(
@@ -140,14 +141,15 @@ function forbidsStale(directives: ResponseDirectives): boolean {
 }
 
 function toStored(
-  { status, fields }: ResponseHead,
+  response: ResponseHead,
   directives: ResponseDirectives,
   lifetime: Lifetime,
   timing: Timing,
   policy: Policy,
 ): StoredResponse {
+  const { status, fields } = response;
   const kept = fieldsToStore(fields, directives);
-  const vary = varyNames(fields);
+  const vary = selectingNames(response);
   return {
     status,
     // A response without Date gets that of its arrival. RFC 9110 §6.6.1.

@@ -40,7 +40,7 @@ export function freshen(
   policy: Policy,
 ): Freshened {
   if (!isAbout(stored, notModified.fields)) return { outcome: "mismatch" };
-  return update(stored, request, notModified.fields, timing, policy);
+  return update(stored, request, notModified, timing, policy);
 }
 
 /**
@@ -71,20 +71,20 @@ export function freshenFromHead(
     const received = fieldValue(head.fields, name);
     return received === undefined || received === fieldValue(stored.fields, name);
   });
-  return same ? update(stored, request, head.fields, timing, policy) : { outcome: "stale" };
+  return same ? update(stored, request, head, timing, policy) : { outcome: "stale" };
 }
 
 function update(
   stored: StoredResponse,
   request: RequestHead,
-  newer: Fields,
+  { fields: newer, preset }: ResponseHead,
   timing: Timing,
   policy: Policy,
 ): Freshened {
   // Without a Date of its own the newer response was made when it arrived; the stored Date would make it look old. RFC 9110 §6.6.1.
   const dated: Fields = hasField(newer, "date") ? newer : [...newer, ["date", formatHttpDate(timing.responseTimeMs)]];
   const fields = updateFields(stored.fields, dated);
-  const response = { status: stored.status, fields };
+  const response = { status: stored.status, fields, preset };
   const general = evaluateStorage({ method: "GET", url: request.url, fields: [] }, response, timing, policy);
   if (!general.storable) return { outcome: "last", fields, why: general.why };
   const result = evaluateStorage({ ...request, method: "GET" }, response, timing, policy);

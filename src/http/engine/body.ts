@@ -1,4 +1,5 @@
 import type { Clock } from "../../core/clock.js";
+import type { Interest } from "./interest.js";
 
 export type Body = ReadableStream<Uint8Array>;
 
@@ -11,6 +12,8 @@ export interface Collecting {
   /** What Content-Length says; a body of another length was cut short. */
   readonly expected: number | undefined;
   readonly clock: Clock;
+  /** Ends when the body is given up; a body that went on after that is not whole. */
+  readonly interest?: Interest | undefined;
   /** Called once, as soon as it is known. What it returns is waited for before the client has all of the body. */
   readonly done: (collected: Collected) => Promise<unknown> | undefined;
 }
@@ -73,6 +76,7 @@ export class Collector {
 
   async #giveUp(): Promise<void> {
     this.#givenUp = true;
+    this.#options.interest?.end();
     await this.#reader.cancel();
   }
 
@@ -109,8 +113,9 @@ export class Collector {
   #complete(): Promise<unknown> | undefined {
     const chunks = this.#chunks;
     if (!chunks) return undefined;
-    const { expected } = this.#options;
-    if (this.#givenUp || (expected !== undefined && expected !== this.#size)) return this.#end("cut-short");
+    const { expected, interest } = this.#options;
+    if (this.#givenUp || interest?.signal.aborted || (expected !== undefined && expected !== this.#size))
+      return this.#end("cut-short");
     return this.#end(concat(chunks, this.#size));
   }
 
@@ -123,7 +128,7 @@ export class Collector {
 
 /** All of a body for the store alone, or why it can't be stored. Never rejects. */
 export function readAll(body: Body | null, options: Omit<Collecting, "done">): Promise<Collected> {
-  if (!body) return Promise.resolve(new Uint8Array());
+  if (!body) return Promise.resolve(options.expected ? "cut-short" : new Uint8Array());
   return new Promise((resolve) => {
     const done = (collected: Collected): undefined => resolve(collected) as undefined;
     new Collector(body, { ...options, done }).drain();

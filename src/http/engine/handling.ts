@@ -109,12 +109,12 @@ async function miss(
   how: Why,
   collapsed?: boolean,
 ): Promise<Answer> {
-  const { asked, host } = inquiry;
+  const { asked } = inquiry;
   const question = ask(inquiry, lease, place);
   // Where nothing was stored of late, the origin may as well answer conditions and ranges itself.
   const fields = lease?.on === "mark" ? asked.fields : unconditional(asked.fields);
   try {
-    return take(inquiry, await host.forward(fields), question, { how, collapsed });
+    return take(inquiry, await inquiry.forward(fields, question.interest), question, { how, collapsed });
   } catch (error) {
     if (lease) inquiry.inBackground(inquiry.publisher.markUncacheable(lease), "settle");
     throw error;

@@ -14,13 +14,13 @@ type Known = Omit<Validation, "lease">;
 
 /** Asks the origin by HEAD, where nothing is stored. */
 export async function head(inquiry: Inquiry, how: Why): Promise<Answer> {
-  return passOn(inquiry, await inquiry.host.forward(inquiry.asked.fields), how);
+  return passOn(inquiry, await inquiry.forward(inquiry.asked.fields), how);
 }
 
 /** Asks the origin by HEAD; what it says also concerns the stored response to GET. RFC 9111 §4.3.5. */
 export async function validateByHead(inquiry: Inquiry, known: Known): Promise<Answer> {
   const question = ask(inquiry, undefined, known.place);
-  const forwarded = await forwardUnlessReplaced(inquiry, known.entry, inquiry.asked.fields);
+  const forwarded = await forwardUnlessReplaced(inquiry, known.entry, inquiry.asked.fields, question);
   if (!forwarded) return serve(inquiry, known.entry, known.decision);
   if (!forwarded.failed) await learn(inquiry, known, forwarded, question);
   return passOn(inquiry, forwarded, whyOf(known.decision));
@@ -29,18 +29,19 @@ export async function validateByHead(inquiry: Inquiry, known: Known): Promise<An
 async function learn(
   inquiry: Inquiry,
   { entry, place }: Known,
-  { response }: Forwarded,
+  { response, preset }: Forwarded,
   question: Question,
 ): Promise<void> {
   const { asked, settings, publisher, store } = inquiry;
-  const got = { status: response.status, fields: toFields(response.headers) };
+  const got = { status: response.status, fields: toFields(response.headers), preset };
   const result = freshenFromHead(entry.head, asked, got, timing(question, inquiry), settings.policy);
   if (result?.outcome === "stale") await inquiry.inBackground(store.soften(entry.key), "head");
   if (result?.outcome !== "updated") return;
   const work = async (): Promise<void> => {
     const lease = await claim(inquiry, entry, true);
     if (!(lease instanceof Lease)) return;
-    await publisher.freshen({ request: asked, lease, place, stamp: question.stamp }, entry, result.stored);
+    const storing = { request: asked, lease, place, stamp: question.stamp, preset };
+    await publisher.freshen(storing, entry, result.stored);
   };
   await inquiry.inBackground(work(), "head");
 }

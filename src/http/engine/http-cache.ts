@@ -6,18 +6,21 @@ import { bypassReason, UNKEYED_FIELDS } from "../admission.js";
 import { cacheKey, joinParts } from "../cache-key.js";
 import { cacheStatus, type Handling } from "../cache-status.js";
 import type { RequestHead, ResponseHead } from "../exchange.js";
-import { toFields, withoutFields } from "../fields.js";
+import { type Fields, toFields, withField, withoutFields } from "../fields.js";
 import { invalidatedGroups, type Labels } from "../groups.js";
 import { invalidatedUrls } from "../invalidation.js";
 import { isAnsweredFromStore, isSafe } from "../methods.js";
 import { narrow } from "../negotiation.js";
 import { requestDirectives } from "../request-directives.js";
 import { evaluateStorage } from "../storable.js";
+import { hostAgreement, isRoutedAs, type Target, toTarget } from "../target.js";
+import { forbidsSharing } from "../targeted.js";
+import { varyNames } from "../vary.js";
 import { type Answer, gatewayTimeout, NOT_STORED } from "./answer.js";
 import { ClientRequest } from "./client-request.js";
 import { handle } from "./handling.js";
 import { hit } from "./hit.js";
-import type { Forwarded, Host } from "./host.js";
+import type { Forwarded, Host, OriginRequest } from "./host.js";
 import { ask, Inquiry, type Parts } from "./inquiry.js";
 import { baseKey, labelHashes } from "./keys.js";
 import { type HttpCacheOptions, type Settings, toSettings } from "./options.js";
@@ -28,7 +31,10 @@ import { take } from "./take.js";
 
 /** A request as its host has it. */
 export interface Exchange {
+  /** Its URL is the one that the origin routes by. */
   readonly request: RequestHead;
+  /** The URL that the client asked for, where the origin is mounted under a path that it doesn't see. @default the request's */
+  readonly originalUrl?: string | undefined;
   readonly hasBody: boolean;
   /** Takes the place of the URL in the key. @default the URL */
   readonly key?: string | undefined;
@@ -37,6 +43,13 @@ export interface Exchange {
 
 /** The cache's answer, or the host's own response, to be passed on with one more member of Cache-Status. */
 export type Outcome = { readonly answer: Answer } | { readonly passed: Forwarded; readonly member: string };
+
+interface Located {
+  readonly key: string;
+  readonly target: Target;
+  /** The URL for the origin: the target's, or what is left of that under a mount. */
+  readonly originUrl: string;
+}
 
 export interface PurgeOptions {
   /** Keep the responses, to be validated before they are used again; else delete them. @default false */
@@ -70,15 +83,16 @@ export class HttpCache {
   async handle(exchange: Exchange, cache: Cache): Promise<Outcome> {
     const { request, hasBody } = exchange;
     const isPlain = request instanceof ClientRequest && request.isPlain && !hasBody;
-    return (isPlain ? this.#atOnce(exchange, cache) : undefined) ?? this.#handle(exchange, cache);
+    return (isPlain ? this.#atOnce(exchange, cache, request.host) : undefined) ?? this.#handle(exchange, cache);
   }
 
   /** The short way to a hit, on which promises and objects are what costs. */
-  #atOnce(exchange: Exchange, cache: Cache): Promise<Outcome> | undefined {
+  #atOnce(exchange: Exchange, cache: Cache, host: string | null): Promise<Outcome> | undefined {
     const prefix = this.#hitPrefix;
-    const key = this.#keyOf(exchange.request.url, exchange.key);
-    if (prefix === undefined || key === undefined) return undefined;
-    const base = baseKey(cache, this.#settings.name, key);
+    const located = this.#locate(exchange);
+    if (prefix === undefined || !located || (host !== null && host !== located.target.host)) return undefined;
+    if (this.#isForOneClient(exchange.host.preset())) return undefined;
+    const base = baseKey(cache, this.#settings.name, located.key);
     if (typeof base !== "string") return undefined;
     const { store } = this.#partsOf(cache);
     const glance = store.glance(base);
@@ -97,10 +111,16 @@ export class HttpCache {
     const { cookies } = this.#settings;
     const bypass = bypassReason(request, hasBody, { cookies });
     if (bypass) return this.#pass(exchange, cache, bypass);
-    const key = this.#keyOf(request.url, exchange.key);
-    if (key === undefined) return this.#pass(exchange, cache, "url");
-    const fields = narrow(withoutFields(request.fields, UNKEYED_FIELDS), this.#settings);
-    const inquiry = await this.#inquiry({ ...request, fields }, key, host, cache);
+    if (this.#isForOneClient(host.preset())) return this.#pass(exchange, cache, "preset");
+    const located = this.#locate(exchange);
+    if (!located) return this.#pass(exchange, cache, "url");
+    const { target } = located;
+    const agreement = hostAgreement(request.fields, target);
+    const keyed = withField(withoutFields(request.fields, UNKEYED_FIELDS), "host", target.host);
+    if (agreement === "conflict") return this.#pass(exchange, cache, "host", { url: located.originUrl, fields: keyed });
+    const asked = { method: request.method, url: target.url, fields: narrow(keyed, this.#settings) };
+    // Who routed by another way to write the host may have chosen another response than the target's.
+    const inquiry = await this.#inquiry(exchange, located, asked, cache, agreement === "same");
     const answer = await handle(inquiry, glance);
     if (this.#settings.wait) await inquiry.settled();
     return { answer };
@@ -117,7 +137,7 @@ export class HttpCache {
     url: string | { readonly key: string },
     { soft = false }: PurgeOptions = {},
   ): Promise<void> {
-    const key = typeof url === "string" ? this.#keyOf(url, undefined) : this.#keyOf("", url.key);
+    const key = typeof url === "string" ? this.#keyOf(url) : ownKey(url.key);
     if (key === undefined) {
       throw new TypeError(
         `purge: ${show(url)} is no URL that can be stored; give an absolute one, of a host that is allowed`,
@@ -152,41 +172,42 @@ export class HttpCache {
   }
 
   /** What the cache doesn't answer goes to the origin as it is, and may change what is stored. RFC 9111 §4.4. */
-  async #pass(exchange: Exchange, cache: Cache, reason: string): Promise<Outcome> {
-    const { request, host, key } = exchange;
+  async #pass(exchange: Exchange, cache: Cache, reason: string, asked?: OriginRequest): Promise<Outcome> {
+    const { host, originalUrl } = exchange;
+    const request = originalUrl === undefined ? exchange.request : { ...head(exchange.request), url: originalUrl };
     // It has no stored response that it could get, and wants no other.
     if (isAnsweredFromStore(request.method) && requestDirectives(request.fields).onlyIfCached) {
       return { answer: gatewayTimeout(this.#status(this.#settings.debug ? NOT_STORED : { how: NOT_STORED.how })) };
     }
-    const question = {
-      requestTimeMs: this.#settings.clock.now(),
-      stamp: undefined,
-      lease: undefined,
-      place: undefined,
-    };
-    const passed = await host.forward(undefined);
+    const requestTimeMs = this.#settings.clock.now();
+    const passed = await host.forward(asked);
     const detail = this.#settings.debug ? reason : undefined;
     const how = reason === "method" ? "method" : "bypass";
     const outcome = { passed, member: this.#status({ how, detail }) };
     if (isSafe(request.method)) return outcome;
-    const response = { status: passed.response.status, fields: toFields(passed.response.headers) };
-    await this.#invalidate(cache, request, response, key);
+    const { response: got, preset } = passed;
+    const response = { status: got.status, fields: toFields(got.headers), preset };
+    await this.#invalidate(cache, request, response, exchange.key);
     const { clock, policy } = this.#settings;
-    const times = { requestTimeMs: question.requestTimeMs, responseTimeMs: clock.now() };
+    const times = { requestTimeMs, responseTimeMs: clock.now() };
+    const located = this.#locate(exchange);
     const isStorable =
+      located !== undefined &&
       request.method === "POST" &&
       !passed.failed &&
       !request.fields.some(([name]) => UNKEYED_FIELDS.has(name)) &&
+      hostAgreement(request.fields, located.target) === "same" &&
       evaluateStorage(request, response, times, policy).storable;
-    const urlKey = isStorable ? this.#keyOf(request.url, key) : undefined;
-    if (urlKey === undefined) return outcome;
+    if (!isStorable) return outcome;
     // Claimed after the invalidation, so that what is stored for GET is not older than what the POST has changed.
-    const inquiry = await this.#inquiry(request, urlKey, host, cache);
+    const inquiry = await this.#inquiry(exchange, located, { ...head(request), url: located.target.url }, cache, true);
     const found = await inquiry.store.find(inquiry.base, request, true);
     const lease = found.kind === "none" || found.kind === "uncacheable" ? found.lease : undefined;
     const place = found.kind === "failed" ? undefined : found.place;
-    const { stamp } = ask(inquiry, lease, place);
-    return { answer: take(inquiry, passed, { ...question, stamp, lease, place }, { how }) };
+    const question = ask(inquiry, lease, place);
+    // It was asked with the client's own signal.
+    question.interest?.leaveToClient();
+    return { answer: take(inquiry, passed, { ...question, requestTimeMs }, { how }) };
   }
 
   /** Before the client hears of its success: what it reads next must be new. A failing store is told of, not thrown. */
@@ -195,7 +216,8 @@ export class HttpCache {
     const [own, ...others] = invalidatedUrls(request, response);
     if (own === undefined && groups.length === 0) return;
     try {
-      const keys = own === undefined ? [] : [this.#keyOf(request.url, key), ...others.map((url) => this.#keyOf(url))];
+      const first = key === undefined ? this.#keyOf(request.url) : ownKey(key);
+      const keys = own === undefined ? [] : [first, ...others.map((url) => this.#keyOf(url))];
       const bases = keys.filter((one) => one !== undefined).map((one) => baseKey(cache, this.#settings.name, one));
       const { store } = this.#partsOf(cache);
       const labels = this.#purgeLabels(cache, { tags: [], groups }, request.url, false);
@@ -205,19 +227,40 @@ export class HttpCache {
     }
   }
 
-  #keyOf(url: string, own?: string | undefined): string | undefined {
-    if (own !== undefined) return joinParts(["key", own]);
-    const { hosts, maxUrlLength } = this.#settings;
-    const made = cacheKey(url, { hosts, maxUrlLength });
+  #keyOf(url: string): string | undefined {
+    const made = cacheKey(url, this.#settings);
     return "key" in made ? made.key : undefined;
   }
 
-  #inquiry(asked: RequestHead, key: string, host: Host, cache: Cache): MaybePromise<Inquiry> {
+  /** Where a request's response is kept, and what of its URL the origin sees; `undefined` where it can't be kept. */
+  #locate({ request, originalUrl, key }: Exchange): Located | undefined {
+    const made = cacheKey(originalUrl ?? request.url, this.#settings);
+    if ("refused" in made) return undefined;
+    const { target } = made;
+    const seen = originalUrl === undefined ? target : toTarget(request.url);
+    if (!seen || !isRoutedAs(request.url, seen)) return undefined;
+    return { key: key === undefined ? made.key : ownKey(key), target, originUrl: seen.url };
+  }
+
+  /** Middleware outside has said that the response is not to be shared. */
+  #isForOneClient(preset: Fields): boolean {
+    if (preset.length === 0) return false;
+    return forbidsSharing(preset, this.#settings.policy.targetedFields) || varyNames(preset) === "*";
+  }
+
+  #inquiry(
+    { host, key: own }: Exchange,
+    { key, originUrl }: Located,
+    asked: RequestHead,
+    cache: Cache,
+    mayStore: boolean,
+  ): MaybePromise<Inquiry> {
     const settings = this.#settings;
+    const given = { settings, cache, host, asked, originUrl, hasOwnKey: own !== undefined, mayStore, key };
     const parts = this.#partsOf(cache);
     return chain(
       baseKey(cache, settings.name, key),
-      (base) => new Inquiry({ settings, parts, cache, host, asked, key, base, status: this.#status }),
+      (base) => new Inquiry({ ...given, parts, base, status: this.#status }),
     );
   }
 
@@ -230,4 +273,14 @@ export class HttpCache {
     this.#parts.set(cache, parts);
     return parts;
   }
+}
+
+/** The key of a host's own making. */
+function ownKey(key: string): string {
+  return joinParts(["key", key]);
+}
+
+/** A request's parts, of one whose fields are taken when they are looked at. */
+function head({ method, url, fields }: RequestHead): RequestHead {
+  return { method, url, fields };
 }

@@ -1,8 +1,10 @@
 import type { Cache } from "../../cache/cache.js";
 import type { Handling } from "../cache-status.js";
 import type { RequestHead, Timing } from "../exchange.js";
+import type { Fields } from "../fields.js";
 import { type RequestDirectives, requestDirectives } from "../request-directives.js";
-import type { Host } from "./host.js";
+import type { Forwarded, Host, OriginRequest } from "./host.js";
+import { Interest } from "./interest.js";
 import type { Lease } from "./lease.js";
 import type { Settings } from "./options.js";
 import type { Publisher } from "./publish.js";
@@ -23,6 +25,10 @@ interface Given {
   readonly cache: Cache;
   readonly host: Host;
   readonly asked: RequestHead;
+  readonly originUrl: string;
+  readonly hasOwnKey: boolean;
+  /** What the origin makes of it may be stored. */
+  readonly mayStore: boolean;
   readonly key: string;
   readonly base: string;
   readonly status: (handling: Handling) => string;
@@ -32,8 +38,10 @@ interface Given {
 export class Inquiry {
   readonly settings: Settings;
   readonly host: Host;
-  /** The request as the store and the origin see it. */
+  /** The request as the store and the origin see it, but for the URL of an origin that is mounted somewhere. */
   readonly asked: RequestHead;
+  /** Its key is the host's own, and may be made of any of its fields. */
+  readonly hasOwnKey: boolean;
   readonly wishes: RequestDirectives;
   /** The made key of its URL. */
   readonly base: string;
@@ -48,17 +56,29 @@ export class Inquiry {
     this.settings = given.settings;
     this.host = given.host;
     this.asked = given.asked;
+    this.hasOwnKey = given.hasOwnKey;
     this.base = given.base;
     this.state = given.parts.state;
     this.store = given.parts.store;
     this.publisher = given.parts.publisher;
-    this.wishes = requestDirectives(given.asked.fields);
+    const wishes = requestDirectives(given.asked.fields);
+    this.wishes = given.mayStore ? wishes : { ...wishes, noStore: true };
   }
 
   /** Writes the cache's part of Cache-Status. */
   status(handling: Handling): string {
     const { status, key, settings } = this.#given;
     return status(settings.debug ? { ...handling, key } : { ...handling, detail: undefined });
+  }
+
+  /** The request for the origin, with `fields` in the place of its own. */
+  request(fields: Fields, signal?: AbortSignal): OriginRequest {
+    return { url: this.#given.originUrl, fields, signal };
+  }
+
+  /** Has the origin answer the client's request. @throws what the host throws */
+  forward(fields: Fields, interest?: Interest): Promise<Forwarded> {
+    return this.host.forward(this.request(fields, interest?.signal));
   }
 
   /** Lets work go on after the answer; its failures are told to `onError`. */
@@ -96,12 +116,15 @@ export interface Question {
   /** Without one, nothing is stored. */
   readonly lease: Lease | undefined;
   readonly place: Place | undefined;
+  /** Whether the answer is still wanted, where it may be stored. */
+  readonly interest: Interest | undefined;
 }
 
 export function ask(inquiry: Inquiry, lease: Lease | undefined, place: Place | undefined): Question {
   const { settings, state } = inquiry;
   if (lease) inquiry.inBackground(lease.keep(), "keep");
-  return { requestTimeMs: settings.clock.now(), stamp: state.log.stamp, lease, place };
+  const interest = lease && new Interest(inquiry.host.signal());
+  return { requestTimeMs: settings.clock.now(), stamp: state.log.stamp, lease, place, interest };
 }
 
 export function timing({ requestTimeMs }: Question, { settings }: Inquiry): Timing {

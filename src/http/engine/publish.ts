@@ -1,6 +1,6 @@
 import type { Cache } from "../../cache/cache.js";
 import type { RequestHead } from "../exchange.js";
-import { hasField } from "../fields.js";
+import { type Fields, hasField } from "../fields.js";
 import { type Labels, responseLabels } from "../groups.js";
 import { usefulMs } from "../select.js";
 import type { StoredResponse } from "../stored-response.js";
@@ -85,11 +85,11 @@ export class Publisher {
 
   /** Stores a response that was validated, with its body as it is stored; one that can't be found by its labels goes. */
   async freshen(
-    storing: Omit<Storing, "stored" | "labels">,
+    storing: Omit<Storing, "stored" | "labels"> & { readonly preset: Fields | undefined },
     { head, body }: Entry,
     stored: StoredResponse,
   ): Promise<void> {
-    const labels = responseLabels(stored.fields);
+    const labels = responseLabels(stored.fields, storing.preset);
     if (labels) await this.store({ ...storing, stored, labels }, body, head.packed);
     else await storing.lease.drop();
   }

@@ -28,9 +28,10 @@ type Keeping =
 const ABOUT_THE_REQUEST: ReadonlySet<string> = new Set(["authorization"]);
 
 /** Stores what the origin answered, where it may be, and answers the client with it. */
-export function take(inquiry: Inquiry, { response, failed }: Forwarded, question: Question, way: Way): Answer {
+export function take(inquiry: Inquiry, got: Forwarded, question: Question, way: Way): Answer {
+  const { response, failed, preset } = got;
   const times = timing(question, inquiry);
-  const head: ResponseHead = { status: response.status, fields: toFields(response.headers) };
+  const head: ResponseHead = { status: response.status, fields: toFields(response.headers), preset };
   const keeping = failed ? ({ why: "failed" } as const) : judge(inquiry, head, question, times);
   const isStored = "stored" in keeping;
   const member = inquiry.status({ ...way, stored: isStored, detail: isStored ? undefined : keeping.why });
@@ -44,7 +45,7 @@ export function take(inquiry: Inquiry, { response, failed }: Forwarded, question
     return present(inquiry, { status: head.status, fields }, response.body, times, failed);
   }
   const body = keep(inquiry, keeping, question, response.body);
-  return present(inquiry, { status: head.status, fields }, body, times, false);
+  return { ...present(inquiry, { status: head.status, fields }, body, times, false), isKept: true };
 }
 
 function judge(inquiry: Inquiry, head: ResponseHead, { lease, place }: Question, times: Timing): Keeping {
@@ -54,13 +55,14 @@ function judge(inquiry: Inquiry, head: ResponseHead, { lease, place }: Question,
   const result = evaluateStorage(asked, head, times, settings.policy);
   if (!result.storable) return { why: result.why };
   if ((contentLength(head.fields) ?? 0) > settings.maxBodySize) return { why: "too-large" };
-  const labels = responseLabels(head.fields);
+  const labels = responseLabels(head.fields, head.preset);
   if (!labels) return { why: "labels" };
   return lease && place ? { stored: result.stored, labels } : { why: "no-lease" };
 }
 
 /** The lease's end, where nothing is stored: those who wait go on, all at once where the next response will be no better. */
-export function settle(inquiry: Inquiry, status: number, why: string, { lease }: Question): void {
+export function settle(inquiry: Inquiry, status: number, why: string, { lease, interest }: Question): void {
+  interest?.leaveToClient();
   if (!lease || lease.on === "mark") return;
   const isFailure = why === "failed" || status >= 500;
   const keeps = ABOUT_THE_REQUEST.has(why) || (lease.on === "response" && isFailure);
@@ -76,7 +78,7 @@ function keep(
   body: Body | null,
 ): Body | null {
   const { asked: request, settings, publisher } = inquiry;
-  const { lease, place, stamp } = question;
+  const { lease, place, stamp, interest } = question;
   if (!lease || !place) return body;
   /** Waits until it is on its way, so that who has the response hardly asks again before it is stored, wherever that is. */
   const store = (bytes: Uint8Array): Promise<void> =>
@@ -85,13 +87,16 @@ function keep(
       const work = publisher.store({ request, stored, labels, stamp, lease, place, onSent }, bytes);
       inquiry.inBackground(work, "store").then(resolve);
     });
+  const expected = contentLength(stored.fields);
   if (!body) {
-    store(NO_BODY);
+    if (expected) settle(inquiry, 500, "cut-short", question);
+    else store(NO_BODY);
     return null;
   }
   const collector = new Collector(body, {
     limit: settings.maxBodySize,
-    expected: contentLength(stored.fields),
+    expected,
+    interest,
     clock: settings.clock,
     done: (collected) => {
       if (collected instanceof Uint8Array) return store(collected);

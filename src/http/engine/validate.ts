@@ -31,7 +31,7 @@ export async function validate(inquiry: Inquiry, validation: Validation): Promis
   const how = whyOf(decision);
   let got: Forwarded | undefined;
   try {
-    got = await forwardUnlessReplaced(inquiry, entry, validationRequest(asked.fields, entry.head));
+    got = await forwardUnlessReplaced(inquiry, entry, validationRequest(asked.fields, entry.head), question);
   } catch (error) {
     settle(inquiry, 500, "failed", question);
     throw error;
@@ -40,9 +40,9 @@ export async function validate(inquiry: Inquiry, validation: Validation): Promis
     settle(inquiry, 500, "failed", question);
     return serve(inquiry, entry, decision);
   }
-  const { response, failed } = got;
+  const { response, failed, preset } = got;
   if (failed || response.status !== 304) return take(inquiry, got, question, { how });
-  return freshened(inquiry, validation, question, { status: 304, fields: toFields(response.headers) }, how);
+  return freshened(inquiry, validation, question, { status: 304, fields: toFields(response.headers), preset }, how);
 }
 
 /** Why a stored response didn't do. */
@@ -55,10 +55,11 @@ export async function forwardUnlessReplaced(
   inquiry: Inquiry,
   entry: Entry,
   fields: Fields,
+  { interest }: Question,
 ): Promise<Forwarded | undefined> {
   let got: Forwarded;
   try {
-    got = await inquiry.host.forward(fields);
+    got = await inquiry.forward(fields, interest);
   } catch (error) {
     if (mayReplace(inquiry, entry, "unreachable")) return undefined;
     throw error;
@@ -90,7 +91,8 @@ async function freshened(
     return serve(inquiry, { ...entry, head }, decision, { member, ageMs: 0, cookies });
   }
   if (isStored) {
-    inquiry.inBackground(publisher.freshen({ request: asked, lease, place, stamp }, entry, result.stored), "store");
+    const storing = { request: asked, lease, place, stamp, preset: got.preset };
+    inquiry.inBackground(publisher.freshen(storing, entry, result.stored), "store");
   }
   const head = { ...entry.head, ...result.stored };
   return serve(inquiry, { ...entry, head }, decision, { member, ageMs: result.stored.initialAgeMs, cookies });
@@ -120,8 +122,7 @@ async function askAnew(
       ageMs: decision.ageMs,
     });
   const again = ask(inquiry, undefined, undefined);
-  const response = await host.again(unconditional(asked.fields));
-  return take(inquiry, { response, failed: false }, again, { how });
+  return take(inquiry, await host.again(inquiry.request(unconditional(asked.fields))), again, { how });
 }
 
 function mayReplace(
@@ -137,32 +138,48 @@ function mayReplace(
 const CREDENTIALS = ["authorization", "cookie"];
 
 /** Whether a stored response can be validated after the answer, by a request that is nobody's. */
-export function canRefresh({ host, settings }: Inquiry, { head }: Entry): boolean {
-  return host.again !== undefined && !settings.wait && !CREDENTIALS.some((name) => head.vary.includes(name));
+export function canRefresh(inquiry: Inquiry, entry: Entry): boolean {
+  const { host, settings } = inquiry;
+  const carried = refreshFields(inquiry, entry);
+  return (
+    host.again !== undefined &&
+    !settings.wait &&
+    !CREDENTIALS.some((name) => hasField(carried, name) || entry.head.vary.includes(name))
+  );
+}
+
+/**
+ * All that the key was made of, and no more: the host, and the fields that Vary names. A key of the host's own may be made
+ * of any field.
+ */
+function refreshFields({ asked, hasOwnKey }: Inquiry, { head }: Entry): Fields {
+  if (hasOwnKey) return unconditional(asked.fields);
+  return asked.fields.filter(([name]) => name === "host" || head.vary.includes(name));
 }
 
 /** Validates a stored response that a client has been given. Rejects when that fails. */
 export async function refresh(inquiry: Inquiry, entry: Entry, place: Place, lease: Lease): Promise<void> {
   const { asked, host, settings, publisher } = inquiry;
-  const selecting: Fields = asked.fields.filter(([name]) => entry.head.vary.includes(name));
+  const selecting = refreshFields(inquiry, entry);
   const request = { method: "GET", url: asked.url, fields: selecting };
   const question = ask(inquiry, lease, place);
   try {
-    const response = await host.again?.(validationRequest(selecting, entry.head));
-    if (!response || response.status >= 500) {
-      await response?.body?.cancel();
+    const got = await host.again?.(inquiry.request(validationRequest(selecting, entry.head)));
+    if (!got || got.failed || got.response.status >= 500) {
+      await got?.response.body?.cancel();
       return await lease.yield(settings.retryAfterMs);
     }
-    const head = { status: response.status, fields: toFields(response.headers) };
+    const { response, preset } = got;
+    const head = { status: response.status, fields: toFields(response.headers), preset };
     const times = timing(question, inquiry);
     if (response.status === 304) {
       const result = freshen(entry.head, request, head, times, settings.policy);
       return result.outcome === "updated"
-        ? await publisher.freshen({ request, lease, place, stamp: question.stamp }, entry, result.stored)
+        ? await publisher.freshen({ request, lease, place, stamp: question.stamp, preset }, entry, result.stored)
         : await lease.drop();
     }
     const result = evaluateStorage(request, head, times, settings.policy);
-    const labels = responseLabels(head.fields);
+    const labels = responseLabels(head.fields, preset);
     if (!result.storable || !labels || hasField(head.fields, "x-hono-already-sent")) {
       await response.body?.cancel();
       return await publisher.markUncacheable(lease);

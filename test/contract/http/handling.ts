@@ -171,7 +171,10 @@ export function handling(open: () => Cache): void {
     expect(stale.map(({ body }) => body)).toEqual(["old", "old"]);
     gate.resolve();
     await site.settled();
-    expect(site.asked[1]).toEqual([["foo", "1"]]);
+    expect(site.asked[1]).toEqual([
+      ["foo", "1"],
+      ["host", "example.com"],
+    ]);
     expect([(await site.get({ foo: "1" })).body, site.asked.length]).toEqual(["new", 2]);
   });
 
@@ -210,7 +213,7 @@ export function handling(open: () => Cache): void {
   it("answers conditions and ranges from the store, and on a miss, too (RFC 9110 §§13, 14)", async () => {
     site.answers({ ...FRESH, etag: '"1"', "content-length": "10" });
     expect(await site.get({ "if-none-match": '"1"' })).toMatchObject({ status: 304, body: "" });
-    expect(site.asked).toEqual([[]]);
+    expect(site.asked).toEqual([[["host", "example.com"]]]);
     expect(await site.get({ range: "bytes=2-4" })).toMatchObject({ status: 206, body: "234" });
     expect((await site.get({ range: "bytes=10-" })).status).toBe(416);
     await site.purge();

@@ -54,6 +54,8 @@ export class Site {
   readonly clock = new MovedClock();
   /** What the origin was asked, in order. */
   readonly asked: Fields[] = [];
+  /** What middleware outside has set on the responses. */
+  preset: Fields = [];
   readonly errors: unknown[] = [];
   /** What goes on after the answers. */
   readonly background: Promise<void>[] = [];
@@ -104,8 +106,9 @@ export class Site {
         request,
         hasBody: false,
         host: {
-          forward: async (asked) => this.#forward(asked ?? request.fields),
-          again: this.#asksAgain ? async (asked) => (await this.#forward(asked)).response : undefined,
+          forward: async (asked) => this.#forward((asked ?? request).fields),
+          again: this.#asksAgain ? async (asked) => this.#forward(asked.fields) : undefined,
+          preset: () => this.preset,
           waitUntil: (work) => this.background.push(work),
           signal: () => undefined,
         },
@@ -133,7 +136,8 @@ export class Site {
     this.asked.push(asked);
     const { lines = {}, status = 200, body = "0123456789" } = await this.origin(asked);
     const content = status === 204 || status === 304 ? null : body;
-    return { response: new Response(content, { status, headers: toHeaders(fields(lines)) }), failed: false };
+    const response = new Response(content, { status, headers: toHeaders(fields(lines)) });
+    return { response, failed: false, preset: this.preset };
   }
 
   #toResponse(answer: Answer, method: string): Response {
