@@ -43,11 +43,7 @@ export abstract class CacheBase implements AsyncDisposable {
       invocation,
       events: settings.events,
       sharing: whole?.context.sharing ?? new Sharing(),
-      report: (error, method, key) => {
-        // Nobody's failure but that of who made the cache, and no answer would tell.
-        if (error instanceof ConfigurationError) throw error;
-        this.report(error, method, key);
-      },
+      report: (error, method, key) => this.report(error, method, key),
       forgive: (error, method, key) => this.forgive(error, method, key),
     };
     this.client = settings.client(this.context);
@@ -184,11 +180,7 @@ export abstract class CacheBase implements AsyncDisposable {
   }
 
   protected report(error: unknown, method: string, key: string): void {
-    try {
-      this.settings.onError(error, { method, key });
-    } catch {
-      // The caller's answer doesn't depend on a broken listener, and there is nobody else to tell.
-    }
+    this.settings.onError(error, { method, key });
   }
 
   /** @throws TypeError */

@@ -15,6 +15,7 @@ import {
   type ReverseKeyFunction,
 } from "../core/key.js";
 import { type Location, parseLocation } from "../core/location.js";
+import { notify } from "../core/maybe-promise.js";
 import { checkOptions } from "../core/options.js";
 import { json } from "../serializers/json.js";
 import { type CacheOptions, cacheChecks, type FailureContext } from "./options.js";
@@ -38,8 +39,11 @@ export interface Settings {
   readonly scanCount: number;
   readonly ignoreErrors: boolean;
   readonly events: Events;
-  readonly onError: (error: unknown, context: FailureContext) => void;
+  /** Never throws. */
+  readonly onError: ReportError;
 }
+
+type ReportError = (error: unknown, context: FailureContext) => void;
 
 const DEFAULT_TTL_MS = 300_000;
 const DEFAULT_MAX_DECOMPRESSED_SIZE = 64 * 1024 * 1024;
@@ -50,7 +54,7 @@ export function toSettings(options: CacheOptions, choose: ChooseFactory): Settin
   const location = parseLocation(options.location);
   const forFactory = connectionOptions(options);
   const factory = options.connectionFactory ?? choose(location, forFactory);
-  const onError = options.onError ?? (() => {});
+  const onError = quiet(options.onError ?? (() => {}));
   return {
     connect: (invocation) => factory.connect(location, invocation),
     sharesConnection: factory.shares,
@@ -67,15 +71,18 @@ export function toSettings(options: CacheOptions, choose: ChooseFactory): Settin
     reverseKeyFunction: options.reverseKeyFunction ?? reverseOf(options),
     scanCount: options.scanCount ?? 1_000,
     ignoreErrors: options.ignoreErrors ?? false,
-    events: new Events((error) => {
-      try {
-        onError(error, { method: "on", key: "" });
-      } catch {
-        // As for a method's own failure, there is nobody else to tell.
-      }
-    }),
+    events: new Events((error) => onError(error, { method: "on", key: "" })),
     onError,
   };
+}
+
+/** An `onError` of the user's whose own failures are ignored: no answer depends on it, and no other listener is left. */
+function quiet(onError: ReportError): ReportError {
+  return (error, context) =>
+    notify(
+      () => onError(error, context),
+      () => {},
+    );
 }
 
 /** What belongs to the connection factory. Beside a factory of the user's own it would be ignored, so it is refused. */

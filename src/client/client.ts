@@ -15,7 +15,7 @@ export interface ClientContext {
   readonly events: Events;
   /** What callers of one key share. */
   readonly sharing: Sharing;
-  /** Tells the cache's `onError` of a failure that no caller sees. */
+  /** Calls the cache's `onError` with a failure that no caller sees. Never throws. */
   report(error: unknown, method: string, key: string): void;
   /** Throws `error`, unless failures of the store are ignored: then `onError` is told, and the work goes on without. */
   forgive(error: unknown, method: string, key: string): void;

@@ -15,6 +15,7 @@ export class Coalesced<T> {
    * @param leads what the caller that started it is given
    * @param follows what every other one is given
    * @param signal ends this caller's wait, with the signal's reason
+   * @param unheard is called when the work fails after all callers have left, unless it fails with their reason
    */
   run<R>(
     key: string,
@@ -22,13 +23,14 @@ export class Coalesced<T> {
     leads: (result: T) => R | Promise<R>,
     follows: (result: T) => R | Promise<R>,
     signal?: AbortSignal,
+    unheard?: (error: unknown) => void,
   ): Promise<R> {
     const running = this.#running.get(key);
     // What all have given up is ending with their reason, and nobody else's.
     if (running && !running.isGivenUp) return running.join(signal).then(follows);
     const flight = new Flight<T>(this.#running, key);
     this.#running.set(key, flight);
-    return flight.lead(work, leads, signal);
+    return flight.lead(work, leads, signal, unheard);
   }
 
   /** Who asks from now on starts anew: the entry was written, and what is in flight may be older. */
@@ -62,14 +64,18 @@ class Flight<T> implements Shared {
     work: (shared: Shared) => Promise<T>,
     leads: (result: T) => R | Promise<R>,
     signal: AbortSignal | undefined,
+    unheard: (error: unknown) => void = () => {},
   ): Promise<R> {
     const result = work(this);
     this.#result = result;
     if (signal) {
-      // Those who wait hear of a failure; when all have given up, nobody does.
       result.then(
         () => this.#over(),
-        () => this.#over(),
+        (error: unknown) => {
+          this.#over();
+          // No caller is left to get it.
+          if (this.isGivenUp && error !== this.signal().reason) unheard(error);
+        },
       );
       return this.join(signal).then(leads);
     }

@@ -8,7 +8,7 @@ import { freshPayload, toStored } from "./entry.js";
 import { KeyCommands, milliseconds, READ, REPEATABLE, type Stored } from "./key-commands.js";
 import type { Loader, ManyLoader } from "./loader.js";
 import { type Loaded, load } from "./loading.js";
-import { sameSlot } from "./refusals.js";
+import { sameSlot, tolerate } from "./refusals.js";
 import { SET_IF } from "./scripts/writes.js";
 import type { Answer } from "./sharing.js";
 
@@ -70,6 +70,7 @@ export class DefaultClient extends KeyCommands implements Client {
       valueIn,
       (answer) => this.#copy(answer, key),
       options.signal,
+      options.signal && ((error) => this.context.report(error, "getOrSet", key)),
     );
   }
 
@@ -81,7 +82,7 @@ export class DefaultClient extends KeyCommands implements Client {
         if (value !== undefined) values.set(keys[i] as string, value);
       }
     } catch (error) {
-      this.context.report(error, "getOrSetMany", "");
+      tolerate(this.context, error, "getOrSetMany", "");
       storable = error instanceof DecodeError;
     }
     const missing = keys.filter((key) => !values.has(key));
@@ -96,7 +97,7 @@ export class DefaultClient extends KeyCommands implements Client {
     const loaded = new Map([...(value as ReadonlyMap<string, unknown>)].filter(([, one]) => one !== undefined));
     for (const [key, one] of loaded) values.set(key, one);
     if (storable && ttlMs !== undefined && loaded.size > 0) {
-      await this.setMany(loaded, ttlMs).catch((error: unknown) => this.context.report(error, "getOrSetMany", ""));
+      await this.setMany(loaded, ttlMs).catch((error: unknown) => tolerate(this.context, error, "getOrSetMany", ""));
     }
     return values;
   }
@@ -115,7 +116,7 @@ export class DefaultClient extends KeyCommands implements Client {
         return { value, encoded };
       }
     } catch (error) {
-      this.context.report(error, "getOrSet", key);
+      tolerate(this.context, error, "getOrSet", key);
       // A store that did not answer must not hold this caller up twice; one that holds rubbish is written over.
       storable = error instanceof DecodeError;
     }
@@ -125,7 +126,7 @@ export class DefaultClient extends KeyCommands implements Client {
     // Written or deleted in this process meanwhile: this value may be older than that.
     if (shared.isCurrent()) {
       await this.put(key, this.wrap(encoded, ttlMs)).catch((error: unknown) => {
-        this.context.report(error, "getOrSet", key);
+        tolerate(this.context, error, "getOrSet", key);
       });
     }
     return { value, encoded };

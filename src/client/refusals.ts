@@ -1,4 +1,14 @@
-import { NotAnIntegerError, ReplyError, show } from "../core/errors.js";
+import { ConfigurationError, NotAnIntegerError, ReplyError, show } from "../core/errors.js";
+import type { ClientContext } from "./client.js";
+
+/**
+ * Reports a store error that a waiting caller is answered in spite of.
+ * @throws {ConfigurationError} which only a change of the program ends, so the caller gets it
+ */
+export function tolerate(context: Pick<ClientContext, "report">, error: unknown, method: string, key: string): void {
+  if (error instanceof ConfigurationError) throw error;
+  context.report(error, method, key);
+}
 
 /** Says what to do about keys that a cluster can't serve together. */
 export async function sameSlot<T>(keys: readonly string[], work: Promise<T>): Promise<T> {

@@ -146,8 +146,13 @@ function attempt<T>(work: () => MaybePromise<T>, recover: (cause: unknown) => Ma
   }
 }
 
+/** Serializers and compressors of the user's may throw anything, also what can't be turned into text. */
 function reason(cause: unknown): string {
-  return cause instanceof Error ? cause.message : String(cause);
+  try {
+    return String(cause instanceof Error ? cause.message : cause);
+  } catch {
+    return "it threw what has no message";
+  }
 }
 
 /** One character a byte; numbers are never long enough to reach the limit. */

@@ -1,3 +1,5 @@
+import { notify } from "./maybe-promise.js";
+
 /** What a cache tells those who measure it. Times are milliseconds; keys are made keys. */
 export interface CacheEvents {
   /** A fresh value was there. */
@@ -24,7 +26,7 @@ export class Events {
   readonly #listeners = new Map<EventName, Set<(event: never) => void>>();
   readonly #failed: (error: unknown) => void;
 
-  /** @param failed is told what a listener throws, which is no business of the call that it is told of */
+  /** @param failed is called with what a listener throws or rejects with, which the call that caused the event must not */
   constructor(failed: (error: unknown) => void = () => {}) {
     this.#failed = failed;
   }
@@ -44,11 +46,7 @@ export class Events {
     if (!listeners) return;
     const told = event();
     for (const listener of listeners) {
-      try {
-        listener(told);
-      } catch (error) {
-        this.#failed(error);
-      }
+      notify(() => listener(told), this.#failed);
     }
   }
 }

@@ -1,7 +1,16 @@
-import type { Clock } from "../../core/clock.js";
 import type { ClientContext } from "../client.js";
 
-/** Work that goes on when its callers have their answer. */
+/** The call that work belongs to, for `onError`. */
+export interface Origin {
+  readonly method: string;
+  /** The stored key; empty for several. */
+  readonly key: string;
+}
+
+/**
+ * Work that no caller waits for. No caller can catch what a loader or the store throws there, so everything thrown goes
+ * to `onError`, whatever its kind, and no promise rejects.
+ */
 export class Background {
   readonly #context: ClientContext;
   readonly #running = new Set<Promise<void>>();
@@ -10,30 +19,40 @@ export class Background {
     this.#context = context;
   }
 
-  /** Keeps the host running until `work`, which never rejects, has ended. */
-  add(work: Promise<unknown>, key: string): void {
-    const done: Promise<void> = work.then(() => {
+  /**
+   * Runs `work`. `close()` waits for it, and so does the host, where the invocation has a `waitUntil`.
+   * @param release frees what the work holds in this process; called however the work ends
+   * @returns what `work` gives, or `undefined` when it fails; never rejects
+   */
+  run<T>(work: () => Promise<T>, origin: Origin, release: () => void = () => {}): Promise<T | undefined> {
+    const result = this.attempt(work, origin).then((value) => {
+      release();
+      return value;
+    });
+    const done: Promise<void> = result.then(() => {
       this.#running.delete(done);
     });
     this.#running.add(done);
+    // A host that refuses to wait is no reason not to answer.
+    void this.attempt(() => this.#context.invocation.waitUntil(done), { method: "waitUntil", key: origin.key });
+    return result;
+  }
+
+  /**
+   * Runs a step of work that is waited for elsewhere.
+   * @returns what `step` gives, or `undefined` when it fails; never rejects
+   */
+  async attempt<T>(step: () => T | Promise<T>, { method, key }: Origin): Promise<T | undefined> {
     try {
-      this.#context.invocation.waitUntil(done);
+      return await step();
     } catch (error) {
-      // A host that is past waiting is no reason not to answer.
-      this.#context.report(error, "waitUntil", key);
+      this.#context.report(error, method, key);
+      return undefined;
     }
   }
 
-  /** Resolves when all that runs now has ended. */
+  /** Resolves when all work has ended, including what that work starts. */
   async ended(): Promise<void> {
-    await Promise.all(this.#running);
+    while (this.#running.size > 0) await Promise.all(this.#running);
   }
-}
-
-/** What `work` gives, or `otherwise` when it takes longer than `ms`; without `ms` it may take as long as it does. */
-export async function within<T>(clock: Clock, ms: number | undefined, work: Promise<T>, otherwise: T): Promise<T> {
-  if (ms === undefined) return work;
-  const done = new AbortController();
-  const late = clock.sleep(ms, done.signal).then(() => otherwise);
-  return Promise.race([work, late]).finally(() => done.abort());
 }

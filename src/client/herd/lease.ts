@@ -1,10 +1,14 @@
 import type { Encoded } from "../../codec/encoded.js";
 import { type Envelope, placeholder } from "../../codec/envelope.js";
+import type { Argument, Reply } from "../../core/command.js";
 import type { SendOptions } from "../../core/connection.js";
+import type { Script } from "../../core/script.js";
 import type { ClientContext } from "../client.js";
 import { toStored } from "../entry.js";
+import { milliseconds, type Stored } from "../key-commands.js";
 import type { Loaded } from "../loading.js";
 import { CLAIM, DROP, PUBLISH, RENEW, SEIZE, YIELD } from "../scripts/leases.js";
+import type { Background, Origin } from "./background.js";
 import { isRubbish, toFound } from "./found.js";
 import type { HerdSettings } from "./options.js";
 import { sealed } from "./sealed.js";
@@ -17,47 +21,51 @@ export function newToken(): string {
   return btoa(String.fromCharCode(...bytes));
 }
 
+/** What the leases of one call work with. */
+export interface LeaseParts {
+  readonly context: ClientContext;
+  readonly settings: HerdSettings;
+  readonly background: Background;
+  /** The cache method that is called, for `onError`. */
+  readonly method: string;
+}
+
 /** The right to compute one entry. It is proved to the server by its token, and lost when the entry is written or deleted. */
 export class Lease {
   readonly key: string;
   readonly #token: string;
-  readonly #context: ClientContext;
-  readonly #settings: HerdSettings;
+  readonly #parts: LeaseParts;
   readonly #lost = new AbortController();
   readonly #ended = new AbortController();
 
-  constructor(context: ClientContext, settings: HerdSettings, key: string, token: string) {
-    this.#context = context;
-    this.#settings = settings;
+  constructor(parts: LeaseParts, key: string, token: string) {
+    this.#parts = parts;
     this.key = key;
     this.#token = token;
   }
 
   /** Tries to take the lease on an entry that has a value. */
-  static async claim(
-    context: ClientContext,
-    settings: HerdSettings,
-    key: string,
-    seen: Envelope,
-  ): Promise<Lease | undefined> {
+  static async claim(parts: LeaseParts, key: string, seen: Envelope): Promise<Lease | undefined> {
+    const { context, settings } = parts;
     const token = newToken();
     const args = [String(seen.freshUntilMs).padStart(15, "0"), token, String(settings.leaseMs)];
     const won = (await context.connection.script(CLAIM, [key], args)) === 1;
     context.events.emit("claim", () => ({ key, won }));
-    return won ? new Lease(context, settings, key, token) : undefined;
+    return won ? new Lease(parts, key, token) : undefined;
   }
 
   /** Tries to take the lease on an entry that can't be read, which is gone then; in vain when something else is there by now. */
-  static async seize(context: ClientContext, settings: HerdSettings, key: string): Promise<Lease | undefined> {
+  static async seize(parts: LeaseParts, key: string): Promise<Lease | undefined> {
+    const { context, settings } = parts;
     // As bytes: what is no text must come back as it is.
     const [reply = null] = await context.connection.send([["GET", key]], { readOnly: true });
     const stored = toStored(reply, key);
-    if (stored === undefined || (await isReadable(context, settings, key, stored))) return undefined;
+    if (stored === undefined || (await isReadable(parts, key, stored))) return undefined;
     const token = newToken();
     const args = [stored, placeholder(token, context.clock.now() + settings.leaseMs), String(settings.leaseMs)];
     const won = (await context.connection.script(SEIZE, [key], args)) === 1;
     context.events.emit("claim", () => ({ key, won }));
-    return won ? new Lease(context, settings, key, token) : undefined;
+    return won ? new Lease(parts, key, token) : undefined;
   }
 
   /** Fires when the lease is found to be lost. */
@@ -65,18 +73,17 @@ export class Lease {
     return this.#lost.signal;
   }
 
-  /** Renews the lease, three times in each of its terms, until it ends or is lost. */
+  /** Renews the lease, three times in each of its terms, until it ends or is lost. Never rejects. */
   async keep(): Promise<void> {
-    const { clock, connection } = this.#context;
-    const { leaseMs } = this.#settings;
+    const { context, settings, background } = this.#parts;
+    const { leaseMs } = settings;
     for (;;) {
-      await clock.sleep(leaseMs / 3, this.#ended.signal);
+      await context.clock.sleep(leaseMs / 3, this.#ended.signal);
       if (this.#ended.signal.aborted) return;
-      const args = [this.#token, String(leaseMs)];
+      const renewed = await background.attempt(() => this.#script(RENEW, String(leaseMs)), this.#origin);
+      if (this.#ended.signal.aborted) return;
       // A renewal that does not get through says nothing yet: the next one may, before the term is over.
-      const renewed = await connection.script(RENEW, [this.key], args, REPEATABLE).catch(() => 1);
-      if (this.#ended.signal.aborted) return;
-      if (renewed !== 1) {
+      if (renewed !== undefined && renewed !== 1) {
         this.#lost.abort(new DOMException(`the lease on ${this.key} was lost`, "AbortError"));
         return;
       }
@@ -91,55 +98,69 @@ export class Lease {
    */
   async settle({ value, ttlMs, durationMs }: Loaded): Promise<Encoded | undefined> {
     if (value === undefined) {
-      await this.#end(this.#context.connection.script(DROP, [this.key], [this.#token], REPEATABLE));
+      await this.#finish(() => this.#script(DROP));
       return undefined;
     }
     if (ttlMs === undefined) {
       await this.yield();
       return undefined;
     }
+    const { context, settings } = this.#parts;
     let encoded: Encoded;
+    let write: Stored;
     try {
-      encoded = await this.#context.codec.encode(value, this.key);
+      encoded = await context.codec.encode(value, this.key);
+      write = sealed(context, settings, encoded, ttlMs, durationMs);
     } catch (error) {
       await this.yield();
       throw error;
     }
-    const write = sealed(this.#context, this.#settings, encoded, ttlMs, durationMs);
-    await this.#end(this.#publish(write.stored, write.ttlMs));
+    await this.#finish(() => this.#publish(write));
     return encoded;
   }
 
-  /** Gives up: a placeholder goes; a value stays until its grace ends, and nobody claims it for a while. */
+  /** Gives up: a placeholder goes; a value stays until its grace ends, and no caller claims it for a while. Never rejects. */
   async yield(): Promise<void> {
-    const { retryAfterMs, graceMs } = this.#settings;
-    const args = [this.#token, String(retryAfterMs), String(graceMs)];
-    await this.#end(this.#context.connection.script(YIELD, [this.key], args, REPEATABLE));
+    this.#ended.abort();
+    await this.#parts.background.attempt(() => this.#release(), this.#origin);
   }
 
-  async #publish(stored: Encoded, ttlMs: number | null): Promise<void> {
-    const args = [this.#token, stored, ttlMs === null ? "" : String(ttlMs)];
-    const published = (await this.#context.connection.script(PUBLISH, [this.key], args, REPEATABLE)) === 1;
-    if (!published) this.#context.events.emit("fenced", () => ({ key: this.key }));
-  }
-
-  /** No more renewals. A store that fails at the last step keeps nobody from the answer. */
-  async #end(lastStep: Promise<unknown>): Promise<void> {
+  /** Ends the lease with its last step. A store that fails there keeps no caller from the answer, and no other from the key. */
+  async #finish(lastStep: () => Promise<unknown>): Promise<void> {
+    const { context, background, method } = this.#parts;
     this.#ended.abort();
     try {
-      await lastStep;
+      await lastStep();
     } catch (error) {
-      this.#context.report(error, "getOrSet", this.key);
+      context.report(error, method, this.key);
+      // When the store fails here, too, that is the failure just reported, and the lease ends with its term.
+      void background.run(() => this.#release().catch(() => {}), this.#origin);
     }
+  }
+
+  async #publish({ stored, ttlMs }: Stored): Promise<void> {
+    const published = (await this.#script(PUBLISH, stored, milliseconds(ttlMs))) === 1;
+    if (!published) this.#parts.context.events.emit("fenced", () => ({ key: this.key }));
+  }
+
+  async #release(): Promise<void> {
+    const { retryAfterMs, graceMs } = this.#parts.settings;
+    await this.#script(YIELD, String(retryAfterMs), String(graceMs));
+  }
+
+  /** Runs a script that begins with proving the lease by its token. */
+  #script(script: Script, ...args: readonly Argument[]): Promise<Reply> {
+    return this.#parts.context.connection.script(script, [this.key], [this.#token, ...args], REPEATABLE);
+  }
+
+  get #origin(): Origin {
+    return { method: this.#parts.method, key: this.key };
   }
 }
 
-async function isReadable(
-  { codec, clock }: ClientContext,
-  { graceMs }: HerdSettings,
-  key: string,
-  stored: Encoded,
-): Promise<boolean> {
+async function isReadable({ context, settings }: LeaseParts, key: string, stored: Encoded): Promise<boolean> {
+  const { codec, clock } = context;
+  const { graceMs } = settings;
   try {
     const found = toFound(stored, { key, token: "", codec, graceMs, nowMs: clock.now() });
     if (found.kind === "fresh" || found.kind === "stale") await codec.decode(found.payload, key);

@@ -1,23 +1,19 @@
 import type { Envelope } from "../../codec/envelope.js";
 import type { Reply } from "../../core/command.js";
 import type { SendOptions } from "../../core/connection.js";
-import type { ClientContext, LoadOptions } from "../client.js";
+import type { LoadOptions } from "../client.js";
 import type { Shared } from "../coalesce.js";
 import type { ManyLoader } from "../loader.js";
 import { type Loaded, load } from "../loading.js";
-import { type Background, within } from "./background.js";
+import { tolerate } from "../refusals.js";
 import { refreshesEarly } from "./early.js";
 import { type Found, isRubbish, readOrClaim, refusesWrites, toFound } from "./found.js";
-import { Lease, newToken } from "./lease.js";
-import type { HerdSettings } from "./options.js";
-import { Wait } from "./wait.js";
+import { Lease, type LeaseParts, newToken } from "./lease.js";
+import { Wait, within } from "./wait.js";
 
-export interface ManyParts {
-  readonly context: ClientContext;
-  readonly settings: HerdSettings;
+export interface ManyParts extends LeaseParts {
   readonly reads: SendOptions;
   readonly claims: SendOptions;
-  readonly background: Background;
   readonly loader: ManyLoader;
   readonly options: LoadOptions;
   readonly shared: Shared;
@@ -85,12 +81,15 @@ export class ManyLoad {
     try {
       replies = await this.#flight(keys, tokens);
     } catch (error) {
-      this.#report(error, "");
+      this.#tolerate(error, "");
       looked.alone.push(...keys);
       return looked;
     }
-    await Promise.all(keys.map((key, i) => this.#sort(key, tokens[i] ?? "", replies[i] ?? null, looked)));
-    return looked;
+    const sorting = keys.map((key, i) => this.#sort(key, tokens[i] ?? "", replies[i] ?? null, looked));
+    const failed = (await Promise.allSettled(sorting)).find(({ status }) => status === "rejected");
+    if (failed?.status !== "rejected") return looked;
+    await Promise.all(looked.won.map((lease) => lease.yield()));
+    throw failed.reason;
   }
 
   /** The replies in order; where the server refuses to write, what it has. */
@@ -117,26 +116,25 @@ export class ManyLoad {
       if (found.kind === "fresh" || found.kind === "stale") await this.#serve(key, found, looked);
       else if (found.kind === "claimed") {
         events.emit("claim", () => ({ key, won: true }));
-        looked.won.push(new Lease(context, settings, key, token));
+        looked.won.push(new Lease(this.#parts, key, token));
       } else {
-        const lease = found.kind === "expired" ? await Lease.claim(context, settings, key, found.envelope) : undefined;
+        const lease = found.kind === "expired" ? await Lease.claim(this.#parts, key, found.envelope) : undefined;
         if (lease) looked.won.push(lease);
         else looked.busy.push(key);
       }
     } catch (error) {
-      this.#report(error, key);
+      this.#tolerate(error, key);
       await (isRubbish(error) ? this.#seize(key, looked) : looked.alone.push(key));
     }
   }
 
   async #seize(key: string, looked: Looked): Promise<void> {
-    const { context, settings } = this.#parts;
     try {
-      const lease = await Lease.seize(context, settings, key);
+      const lease = await Lease.seize(this.#parts, key);
       if (lease) looked.won.push(lease);
       else looked.busy.push(key);
     } catch (error) {
-      this.#report(error, key);
+      this.#tolerate(error, key);
       looked.alone.push(key);
     }
   }
@@ -167,22 +165,17 @@ export class ManyLoad {
 
   /** Refreshes, with one load, the entries that nobody else does; never rejects. */
   async #refresh(old: readonly Old[]): Promise<void> {
-    const { context, settings, background, options } = this.#parts;
+    const { context, settings, background, method, options } = this.#parts;
     const { clock, sharing } = context;
     const free = old.filter(
       ({ key, envelope }) => !sharing.refreshing.has(key) && envelope.leaseUntilMs <= clock.now(),
     );
     if (free.length === 0) return;
     for (const { key } of free) sharing.refreshing.add(key);
-    const work = this.#reload(free)
-      .catch((error: unknown) => {
-        this.#report(error, "");
-        return undefined;
-      })
-      .finally(() => {
-        for (const { key } of free) sharing.refreshing.delete(key);
-      });
-    background.add(work, "");
+    const release = (): void => {
+      for (const { key } of free) sharing.refreshing.delete(key);
+    };
+    const work = background.run(() => this.#reload(free), { method, key: "" }, release);
     if (settings.background) return;
     const values = await within(clock, options.softTimeoutMs, work, undefined);
     if (values) this.#take(values);
@@ -190,13 +183,11 @@ export class ManyLoad {
 
   /** @throws what the loader throws */
   async #reload(old: readonly Old[]): Promise<Values | undefined> {
-    const { context, settings } = this.#parts;
+    const { context, background, method } = this.#parts;
     const claims = await Promise.all(
       old.map(async ({ key, envelope, early }) => {
-        const lease = await Lease.claim(context, settings, key, envelope).catch((error: unknown) => {
-          this.#report(error, key);
-          return undefined;
-        });
+        const claim = () => Lease.claim(this.#parts, key, envelope);
+        const lease = await background.attempt(claim, { method, key });
         if (lease && early) context.events.emit("early", () => ({ key }));
         return lease;
       }),
@@ -207,29 +198,38 @@ export class ManyLoad {
 
   /** Calls the loader once, and stores what there is a lease for. @throws what the loader throws */
   async #load(alone: readonly string[], won: readonly Lease[], inBackground = false): Promise<Values> {
-    const { context, loader, options, shared } = this.#parts;
+    const { context, method, loader, options, shared } = this.#parts;
     const keys = [...won.map(({ key }) => key), ...alone];
     const ends = [...(inBackground ? [] : [shared.signal()]), ...(alone.length === 0 ? [allLost(won)] : [])];
     const signal = AbortSignal.any(ends);
     let loaded: Loaded;
-    for (const lease of won) lease.keep();
+    let values: Values;
+    for (const lease of won) void lease.keep();
     try {
       // Given up before it began.
       signal.throwIfAborted();
       const run = { key: "", loader: loader.bind(undefined, keys), stale: undefined, options };
       loaded = await load(context, { ...run, signal: () => signal });
+      const given = loaded.value as Values;
+      values = new Map(keys.map((key) => [key, given.get(key)]));
     } catch (error) {
       await Promise.all(won.map((lease) => lease.yield()));
       throw error;
     }
-    const values = new Map(keys.map((key) => [key, (loaded.value as Values).get(key)]));
+    const unstored: { readonly key: string; readonly error: unknown }[] = [];
     await Promise.all(
-      won.map((lease) =>
-        lease
-          .settle({ ...loaded, value: values.get(lease.key) })
-          .catch((error: unknown) => this.#report(error, lease.key)),
-      ),
+      won.map(async (lease) => {
+        const { key } = lease;
+        await lease
+          .settle({ ...loaded, value: values.get(key) })
+          .catch((error: unknown) => unstored.push({ key, error }));
+      }),
     );
+    // Only now, when every lease has ended: in the foreground this may throw.
+    for (const { key, error } of unstored) {
+      if (inBackground) context.report(error, method, key);
+      else this.#tolerate(error, key);
+    }
     return values;
   }
 
@@ -252,8 +252,8 @@ export class ManyLoad {
     for (const key of keys) if (!waiting.has(key)) events.emit("wait", () => ({ key, durationMs, answered }));
   }
 
-  #report(error: unknown, key: string): void {
-    this.#parts.context.report(error, "getOrSetMany", key);
+  #tolerate(error: unknown, key: string): void {
+    tolerate(this.#parts.context, error, this.#parts.method, key);
   }
 }
 

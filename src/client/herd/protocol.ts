@@ -5,14 +5,15 @@ import type { ClientContext, LoadOptions } from "../client.js";
 import { Coalesced, type Shared } from "../coalesce.js";
 import type { Loader, ManyLoader } from "../loader.js";
 import { type Loaded, load } from "../loading.js";
+import { tolerate } from "../refusals.js";
 import type { Answer } from "../sharing.js";
-import { Background, within } from "./background.js";
+import { Background } from "./background.js";
 import { refreshesEarly } from "./early.js";
 import { type Answerable, type Found, isRubbish, readOrClaim, refusesWrites, toFound } from "./found.js";
-import { Lease, newToken } from "./lease.js";
+import { Lease, type LeaseParts, newToken } from "./lease.js";
 import { ManyLoad } from "./many.js";
 import type { HerdSettings } from "./options.js";
-import { Wait } from "./wait.js";
+import { Wait, within } from "./wait.js";
 
 /** A load that somebody waits for, or nobody does. */
 interface Wanted {
@@ -36,7 +37,7 @@ export class HerdProtocol {
   readonly #context: ClientContext;
   readonly #settings: HerdSettings;
   readonly #reads: SendOptions;
-  readonly #background: Background;
+  readonly #parts: LeaseParts;
   /** Of a claim, which knows its own token again when it is repeated. */
   readonly #claims: SendOptions;
 
@@ -44,7 +45,7 @@ export class HerdProtocol {
     this.#context = context;
     this.#settings = settings;
     this.#reads = reads;
-    this.#background = new Background(context);
+    this.#parts = { context, settings, background: new Background(context), method: "getOrSet" };
     this.#claims = { idempotent: true, text: context.codec.text };
   }
 
@@ -56,7 +57,7 @@ export class HerdProtocol {
       if (found === "none") return this.#alone(wanted);
       if (!(found instanceof Lease)) return found;
       try {
-        return await this.#holding(found, wanted, undefined);
+        return await this.#holding(found, wanted);
       } catch (error) {
         // The entry was deleted or written under the load, which then gave up: what is there now decides.
         const again = found.lost.aborted && !shared.signal().aborted && restarts < MAX_RESTARTS;
@@ -68,23 +69,24 @@ export class HerdProtocol {
   /** As `answer` for several keys, with one load for all that are won. */
   answerMany(keys: readonly string[], loader: ManyLoader, options: LoadOptions): Promise<Map<string, unknown>> {
     const parts = {
-      context: this.#context,
-      settings: this.#settings,
+      ...this.#parts,
+      method: "getOrSetMany",
       reads: this.#reads,
       claims: this.#claims,
-      background: this.#background,
       loader,
       options,
     };
     const own = (values: Map<string, unknown>) => values;
     // A flight of this one caller's own: for its signal, which ends the wait.
     const flight = new Coalesced<Map<string, unknown>>();
-    return flight.run("", (shared) => new ManyLoad({ ...parts, shared }).run(keys), own, own, options.signal);
+    const work = (shared: Shared) => new ManyLoad({ ...parts, shared }).run(keys);
+    const unheard = (error: unknown): void => this.#context.report(error, parts.method, "");
+    return flight.run("", work, own, own, options.signal, unheard);
   }
 
   /** Resolves when what goes on in the background has ended. */
   ended(): Promise<void> {
-    return this.#background.ended();
+    return this.#parts.background.ended();
   }
 
   /** As `#find`, waiting while somebody else computes; `none` when that takes too long. */
@@ -113,7 +115,7 @@ export class HerdProtocol {
       if (found instanceof Lease || found === "busy") return found;
       return await this.#serve(found, wanted);
     } catch (error) {
-      this.#context.report(error, "getOrSet", key);
+      tolerate(this.#context, error, "getOrSet", key);
       return isRubbish(error) ? this.#seize(key) : "none";
     }
   }
@@ -130,19 +132,19 @@ export class HerdProtocol {
 
   /** `undefined` when the server refuses writes and has no value either. @throws {DecodeError} @throws {ReplyError} */
   async #readOrClaim(key: string): Promise<Answerable | Lease | "busy" | undefined> {
-    const { clock, sharing, events, report } = this.#context;
+    const { clock, sharing, events } = this.#context;
     const token = newToken();
     const reply = await this.#one(readOrClaim(key, token, this.#settings, clock.now()), this.#claims);
     if (refusesWrites(reply)) {
       const read = await this.#read(key);
       if (read && read.kind !== "expired") return read.kind === "busy" ? "busy" : read;
-      report(reply, "getOrSet", key);
+      tolerate(this.#context, reply, "getOrSet", key);
       return undefined;
     }
     const found = this.#toFound(reply, key, token);
     if (found.kind === "claimed") {
       events.emit("claim", () => ({ key, won: true }));
-      return new Lease(this.#context, this.#settings, key, token);
+      return new Lease(this.#parts, key, token);
     }
     if (found.kind === "fresh") sharing.seen.add(key, found.envelope?.freshUntilMs ?? clock.now() + PLAIN_SEEN_MS);
     return this.#orClaim(found, key);
@@ -151,7 +153,7 @@ export class HerdProtocol {
   async #orClaim(found: Read, key: string): Promise<Answerable | Lease | "busy"> {
     if (found.kind === "busy") return "busy";
     if (found.kind !== "expired") return found;
-    return (await Lease.claim(this.#context, this.#settings, key, found.envelope)) ?? "busy";
+    return (await Lease.claim(this.#parts, key, found.envelope)) ?? "busy";
   }
 
   async #read(key: string): Promise<Read | undefined> {
@@ -171,9 +173,9 @@ export class HerdProtocol {
 
   async #seize(key: string): Promise<Lease | "busy" | "none"> {
     try {
-      return (await Lease.seize(this.#context, this.#settings, key)) ?? "busy";
+      return (await Lease.seize(this.#parts, key)) ?? "busy";
     } catch (error) {
-      this.#context.report(error, "getOrSet", key);
+      tolerate(this.#context, error, "getOrSet", key);
       return "none";
     }
   }
@@ -198,43 +200,36 @@ export class HerdProtocol {
   /** Refreshes an entry that has a value, when nobody does yet; the old answer where it need not, or can't, be waited for. */
   async #refresh(found: Refreshable, wanted: Wanted, old: Answer): Promise<Answer> {
     const { key, options } = wanted;
-    const { clock, report, sharing } = this.#context;
+    const { clock, sharing } = this.#context;
     // Somebody refreshes it, or has failed to a moment ago: the server would say no.
     if (sharing.refreshing.has(key) || found.envelope.leaseUntilMs > clock.now()) return old;
     sharing.refreshing.add(key);
-    const work = this.#reload(found, wanted)
-      .catch((error: unknown) => {
-        report(error, "getOrSet", key);
-        return undefined;
-      })
-      .then((answer) => {
-        sharing.refreshing.delete(key);
-        return answer ?? old;
-      });
-    this.#background.add(work, key);
-    return this.#settings.background ? old : within(clock, options.softTimeoutMs, work, old);
+    const { background, method } = this.#parts;
+    const release = () => sharing.refreshing.delete(key);
+    const work = background.run(() => this.#reload(found, wanted), { method, key }, release);
+    if (this.#settings.background) return old;
+    return (await within(clock, options.softTimeoutMs, work, undefined)) ?? old;
   }
 
   /** The new answer, where the lease was won. @throws as `#holding` */
   async #reload(found: Refreshable, wanted: Wanted): Promise<Answer | undefined> {
     const { key } = wanted;
-    const { codec, events } = this.#context;
-    const lease = await Lease.claim(this.#context, this.#settings, key, found.envelope);
+    const lease = await Lease.claim(this.#parts, key, found.envelope);
     if (!lease) return undefined;
-    if (found.kind === "fresh") events.emit("early", () => ({ key }));
-    // The loader's own: the caller holds the other, and may change it.
-    const stale = await codec.decode(found.payload, key);
-    return this.#holding(lease, { ...wanted, shared: undefined }, stale);
+    if (found.kind === "fresh") this.#context.events.emit("early", () => ({ key }));
+    return this.#holding(lease, { ...wanted, shared: undefined }, found);
   }
 
   /** Loads and publishes under a lease. @throws what the loader throws @throws {EncodeError} */
-  async #holding(lease: Lease, { key, loader, options, shared }: Wanted, stale: unknown): Promise<Answer> {
+  async #holding(lease: Lease, { key, loader, options, shared }: Wanted, old?: Refreshable): Promise<Answer> {
     const signal = (): AbortSignal => (shared ? AbortSignal.any([lease.lost, shared.signal()]) : lease.lost);
     let loaded: Loaded;
-    lease.keep();
+    void lease.keep();
     try {
       // Given up before it began.
       shared?.signal().throwIfAborted();
+      // The loader's own: the caller holds the other, and may change it.
+      const stale = old && (await this.#context.codec.decode(old.payload, key));
       loaded = await load(this.#context, { key, loader, stale, options, signal });
     } catch (error) {
       await lease.yield();

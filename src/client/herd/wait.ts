@@ -5,6 +5,14 @@ const LONGEST_MS = 250;
 /** A poll comes at the latest when another tenth of the time has passed: a waiter adds at most that to what it waits for. */
 const PART = 0.1;
 
+/** What `work` gives, or `otherwise` when it takes longer than `ms`; without `ms` it may take as long as it does. */
+export async function within<T>(clock: Clock, ms: number | undefined, work: Promise<T>, otherwise: T): Promise<T> {
+  if (ms === undefined) return work;
+  const done = new AbortController();
+  const late = clock.sleep(ms, done.signal).then(() => otherwise);
+  return Promise.race([work, late]).finally(() => done.abort());
+}
+
 /** The wait for another caller's value: polls that grow rarer, up to a limit. */
 export class Wait {
   readonly #clock: Clock;
