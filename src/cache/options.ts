@@ -16,11 +16,11 @@ import {
 } from "../core/options.js";
 import type { Serializer } from "../core/serializer.js";
 
-/** Where a failure happened that was answered instead of thrown. */
+/** Where an error occurred that no caller got. */
 export interface FailureContext {
   /** The cache method, such as `"get"`. */
   readonly method: string;
-  /** The made key, or the pattern; empty where there is none. */
+  /** The made key, or the pattern; empty where there is none, or several. */
   readonly key: string;
 }
 
@@ -51,7 +51,10 @@ export interface CacheOptions extends ConnectionOptions {
   scanCount?: number;
   /** When the store fails, answer what a miss answers instead of throwing. @default false */
   ignoreErrors?: boolean;
-  /** Told of each failure that was answered instead of thrown. @default nobody */
+  /**
+   * Called with every error that no caller gets: store errors that were answered instead of thrown, and whatever a loader,
+   * a listener or the store throws in the background. What it throws or rejects with itself is ignored. @default none
+   */
   onError?: (error: unknown, context: FailureContext) => void;
 }
 

@@ -12,6 +12,8 @@ import { toBytes } from "../../src/core/text.js";
 import { json } from "../../src/serializers/json.js";
 import { msgpack } from "../../src/serializers/msgpack.js";
 
+import { THROWN } from "../contract/thrown.js";
+
 function codec(options: Partial<CodecOptions> = {}): Codec {
   return new Codec({ serializer: json(), compressor: identity(), maxDecompressedSize: 1_000_000, ...options });
 }
@@ -193,6 +195,20 @@ describe("a codec", () => {
     const secret = { password: "qq7secret", big: 1n };
     expect(() => codec().encode(secret, "k")).not.toThrow(/qq7secret/);
   });
+
+  it.each(THROWN.filter(([, thrown]) => !(thrown instanceof ConfigurationError)))(
+    "names the key, and keeps the cause, when a serializer throws %s",
+    (_, thrown) => {
+      const raise = () => {
+        throw thrown;
+      };
+      const subject = codec({ serializer: { ...json(), serialize: raise, deserialize: raise } });
+      for (const work of [() => subject.encode("a", "user:1"), () => subject.decode("a", "user:1")]) {
+        expect(work).toThrow(/key "user:1"/);
+        expect(work).toThrow(expect.toSatisfy(({ cause }: Error) => cause === thrown));
+      }
+    },
+  );
 
   it("passes on that something is not installed", () => {
     const missing = new ConfigurationError("npm install it");

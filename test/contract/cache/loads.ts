@@ -1,7 +1,9 @@
 import { describe, expect, it, vi } from "vitest";
 import { EncodeError } from "../../../src/core/errors.js";
 import { deferred } from "../../support/deferred.js";
+import { until } from "../../support/wait.js";
 import type { Open } from "../cache.js";
+import { THROWN } from "../thrown.js";
 import { plant } from "./stored.js";
 
 export function loads(open: Open): void {
@@ -122,6 +124,89 @@ export function loads(open: Open): void {
       expect(loader).toHaveBeenCalledTimes(1);
     });
 
+    it.each(THROWN)(
+      "rejects with what the loader throws, such as %s, and loads again for the next caller",
+      async (_, thrown) => {
+        const onError = vi.fn();
+        const cache = open({ onError });
+        for (const load of [raise(thrown), () => Promise.reject(thrown)]) {
+          expect((await failure(cache.getOrSet("a", load))) === thrown).toBe(true);
+          expect((await failure(cache.getOrSetMany(["b"], load))) === thrown).toBe(true);
+        }
+        expect(onError).not.toHaveBeenCalled();
+        expect(await cache.getOrSet("a", () => 1)).toBe(1);
+        expect(await cache.getOrSetMany(["b"], () => ({ b: 2 }))).toEqual(new Map([["b", 2]]));
+      },
+    );
+
+    it.each(THROWN)("reports what the loader throws when no caller is left, such as %s", async (_, thrown) => {
+      const onError = vi.fn();
+      const cache = open({ onError });
+      const [started, load] = [deferred(), deferred<number>()];
+      const leaving = new AbortController();
+      const given = cache.getOrSet(
+        "a",
+        () => {
+          started.resolve();
+          return load.promise;
+        },
+        { signal: leaving.signal },
+      );
+      await started.promise;
+      leaving.abort(new Error("left"));
+      await expect(given).rejects.toThrow("left");
+      load.reject(thrown);
+      await until(() => onError.mock.calls.length > 0, { what: "the failure to be reported" });
+      expect(onError).toHaveBeenCalledTimes(1);
+      const [error, context] = onError.mock.calls[0] ?? [];
+      expect(error === thrown).toBe(true);
+      expect(context).toEqual({ method: "getOrSet", key: String(cache.makeKey("a")) });
+      expect(await cache.getOrSet("a", () => 1)).toBe(1);
+    });
+
+    it("answers with what was loaded although the cache was closed meanwhile, and reports that it is not stored", async () => {
+      const onError = vi.fn();
+      const cache = open({ onError });
+      const [started, load] = [deferred(), deferred<number>()];
+      const given = cache.getOrSet("a", () => {
+        started.resolve();
+        return load.promise;
+      });
+      await started.promise;
+      await cache.close();
+      load.resolve(1);
+      expect(await given).toBe(1);
+      expect(onError).toHaveBeenCalledExactlyOnceWith(expect.objectContaining({ name: "ConnectionError" }), {
+        method: "getOrSet",
+        key: String(cache.makeKey("a")),
+      });
+    });
+
+    it("does not report a loader that stops because no caller is left", async () => {
+      const onError = vi.fn();
+      const cache = open({ onError });
+      const [started, stopped] = [deferred(), deferred()];
+      const leaving = new AbortController();
+      const given = cache.getOrSet(
+        "a",
+        ({ signal }) =>
+          new Promise((_resolve, reject) => {
+            signal.addEventListener("abort", () => {
+              reject(signal.reason);
+              stopped.resolve();
+            });
+            started.resolve();
+          }),
+        { signal: leaving.signal },
+      );
+      await started.promise;
+      leaving.abort(new Error("left"));
+      await expect(given).rejects.toThrow("left");
+      await stopped.promise;
+      expect(await cache.getOrSet("a", () => 1)).toBe(1);
+      expect(onError).not.toHaveBeenCalled();
+    });
+
     it("replaces what can't be decoded, and tells onError", async () => {
       const onError = vi.fn();
       const cache = open({ onError });
@@ -178,4 +263,18 @@ export function loads(open: Open): void {
       expect(await cache.get("a")).toBe(left);
     });
   });
+}
+
+function raise(thrown: unknown): () => never {
+  return () => {
+    throw thrown;
+  };
+}
+
+/** What `work` rejects with, whatever that is. */
+function failure(work: Promise<unknown>): Promise<unknown> {
+  return work.then(
+    () => expect.unreachable("it resolved"),
+    (error: unknown) => error,
+  );
 }

@@ -1,5 +1,6 @@
 import { describe, expect, it, vi } from "vitest";
-import { LoaderTimeoutError } from "../../../src/core/errors.js";
+import { ConfigurationError, LoaderTimeoutError } from "../../../src/core/errors.js";
+import { json } from "../../../src/serializers/json.js";
 import { deferred } from "../../support/deferred.js";
 import { counting } from "./counting.js";
 import { type Fleets, headerOf } from "./fleet.js";
@@ -234,6 +235,19 @@ export function many({ fakeTime, fleet }: Fleets): void {
       });
       expect(await headerOf(cache, "a")).toBeUndefined();
       expect(await cache.get("b")).toBe(2);
+    });
+
+    it("gives its leases up when the value of another key needs a package that is not installed", async () => {
+      const open = fleet();
+      const cache = open();
+      await cache.set("a", "old");
+      const missing = new ConfigurationError("npm install it");
+      const deserialize = () => {
+        throw missing;
+      };
+      const without = open({ serializer: { ...json(), deserialize } });
+      await expect(without.getOrSetMany(["a", "b"], upper)).rejects.toBe(missing);
+      expect(await headerOf(cache, "b")).toBeUndefined();
     });
 
     it("fires the loader's signal when all of its leases are lost, and begins anew", async () => {
