@@ -64,7 +64,7 @@ class Flight<T> implements Shared {
     work: (shared: Shared) => Promise<T>,
     leads: (result: T) => R | Promise<R>,
     signal: AbortSignal | undefined,
-    unheard: (error: unknown) => void = () => {},
+    unheard: ((error: unknown) => void) | undefined,
   ): Promise<R> {
     const result = work(this);
     this.#result = result;
@@ -74,7 +74,7 @@ class Flight<T> implements Shared {
         (error: unknown) => {
           this.#over();
           // No caller is left to get it.
-          if (this.isGivenUp && error !== this.signal().reason) unheard(error);
+          if (this.isGivenUp && error !== this.signal().reason) unheard?.(error);
         },
       );
       return this.join(signal).then(leads);
