@@ -8,19 +8,35 @@ import { isAnsweredFromStore, overridesMethod } from "./methods.js";
  * stored for others. To be taken off (`withoutFields`) before the origin sees the request.
  */
 export const UNKEYED_FIELDS: ReadonlySet<string> = new Set([
+  "base-url",
+  "cloudfront-forwarded-proto",
   "forwarded",
+  "front-end-https",
+  "x-backend-host",
+  "x-envoy-original-host",
+  "x-envoy-original-path",
   "x-forwarded-host",
   "x-forwarded-path",
   "x-forwarded-port",
   "x-forwarded-prefix",
   "x-forwarded-proto",
+  "x-forwarded-protocol",
   "x-forwarded-scheme",
   "x-forwarded-server",
   "x-forwarded-ssl",
+  "x-forwarded-uri",
+  "x-forwarded-url",
   "x-host",
+  "x-http-host-override",
   "x-original-host",
+  "x-original-proto",
+  "x-original-uri",
   "x-original-url",
+  "x-proto",
+  "x-rewrite-uri",
   "x-rewrite-url",
+  "x-scheme",
+  "x-url-scheme",
 ]);
 
 /** Why a request is neither answered from the store nor its response stored. */

@@ -1,4 +1,5 @@
 import type { Cache } from "../../cache/cache.js";
+import { notify } from "../../core/maybe-promise.js";
 import type { Handling } from "../cache-status.js";
 import type { RequestHead, Timing } from "../exchange.js";
 import type { Fields } from "../fields.js";
@@ -88,7 +89,10 @@ export class Inquiry {
       () => {},
       (error: unknown) => settings.onError(error, { method, key: base }),
     );
-    host.waitUntil(done);
+    notify(
+      () => host.waitUntil(done),
+      (error) => settings.onError(error, { method: "waitUntil", key: base }),
+    );
     // A lease is kept for as long as the body takes, which an answer can't wait for.
     if (settings.wait && method !== "keep") {
       this.#pending ??= [];

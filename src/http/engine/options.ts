@@ -2,6 +2,7 @@ import type { Clock } from "../../core/clock.js";
 import { systemClock } from "../../core/clock.js";
 import { type Duration, toMs, toWindowMs } from "../../core/duration.js";
 import { ConfigurationError } from "../../core/errors.js";
+import { notify } from "../../core/maybe-promise.js";
 import {
   type Check,
   type Checks,
@@ -75,8 +76,11 @@ export interface Settings {
   readonly maxPurges: number;
   readonly wait: boolean;
   readonly debug: boolean;
-  readonly onError: (error: unknown, context: { readonly method: string; readonly key: string }) => void;
+  /** Never throws. */
+  readonly onError: OnError;
 }
+
+type OnError = NonNullable<HttpCacheOptions["onError"]>;
 
 const isTexts: Check = (value) =>
   Array.isArray(value) && value.every((text) => typeof text === "string" && text !== "")
@@ -134,8 +138,17 @@ export function toSettings(options: HttpCacheOptions, clock: Clock = systemClock
     maxPurges: options.maxPurges ?? 1_024,
     wait: options.wait ?? false,
     debug: options.debug ?? false,
-    onError: options.onError ?? (() => {}),
+    onError: quiet(options.onError ?? (() => {})),
   };
+}
+
+/** An `onError` of the user's whose own failures are ignored: no answer depends on it. */
+function quiet(onError: OnError): OnError {
+  return (error, context) =>
+    notify(
+      () => onError(error, context),
+      () => {},
+    );
 }
 
 function policyOptions(options: HttpCacheOptions): PolicyOptions {
