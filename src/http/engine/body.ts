@@ -1,5 +1,5 @@
 import type { Clock } from "../../core/clock.js";
-import type { Interest } from "./interest.js";
+import { ALONE_MS, type Interest } from "./interest.js";
 
 export type Body = ReadableStream<Uint8Array>;
 
@@ -17,9 +17,6 @@ export interface Collecting {
   /** Called once, as soon as it is known. What it returns is waited for before the client has all of the body. */
   readonly done: (collected: Collected) => Promise<unknown> | undefined;
 }
-
-/** How long a body is read to its end for the store alone, when its client is gone. */
-const ALONE_MS = 30_000;
 
 /**
  * Passes a body on, and keeps it up to a limit. So far it is read as fast as it comes, so that a slow client keeps nobody
@@ -122,6 +119,7 @@ export class Collector {
   #end(collected: Collected): Promise<unknown> | undefined {
     if (!this.#chunks) return undefined;
     this.#chunks = undefined;
+    this.#options.interest?.settle();
     return this.#options.done(collected);
   }
 }

@@ -127,7 +127,9 @@ export interface Question {
 export function ask(inquiry: Inquiry, lease: Lease | undefined, place: Place | undefined): Question {
   const { settings, state } = inquiry;
   if (lease) inquiry.inBackground(lease.keep(), "keep");
-  const interest = lease && new Interest(inquiry.host.signal());
+  const interest = lease && new Interest(inquiry.host.signal(), settings.clock);
+  // What could not be stored of late is most likely not stored now: its client decides.
+  if (lease?.on === "mark") interest?.leaveToClient();
   return { requestTimeMs: settings.clock.now(), stamp: state.log.stamp, lease, place, interest };
 }
 

@@ -90,7 +90,10 @@ function keep(
   const expected = contentLength(stored.fields);
   if (!body) {
     if (expected) settle(inquiry, 500, "cut-short", question);
-    else store(NO_BODY);
+    else {
+      interest?.settle();
+      store(NO_BODY);
+    }
     return null;
   }
   const collector = new Collector(body, {

@@ -80,7 +80,8 @@ async function freshened(
   const { asked, settings, publisher } = inquiry;
   const result = freshen(entry.head, asked, got, timing(question, inquiry), settings.policy);
   if (result.outcome === "mismatch") return askAnew(inquiry, entry, decision, question, how);
-  const { lease, place, stamp } = question;
+  const { lease, place, stamp, interest } = question;
+  interest?.settle();
   const isStored = result.outcome === "updated" && lease !== undefined && place !== undefined;
   const member = inquiry.status({ how, forwardedStatus: 304, stored: isStored });
   // They are for this client, whose request the origin has answered, and for nobody else.
@@ -99,7 +100,8 @@ async function freshened(
 }
 
 /** The store's part of a validation that was not to be stored. */
-function end(inquiry: Inquiry, { lease }: Question, outcome: "once" | "last" | "mismatch"): void {
+function end(inquiry: Inquiry, { lease, interest }: Question, outcome: "once" | "last" | "mismatch"): void {
+  interest?.settle();
   if (lease) inquiry.inBackground(outcome === "once" ? lease.yield(0) : lease.drop(), "settle");
 }
 
