@@ -58,13 +58,11 @@ export function isRoutedAs(url: string, { url: normal, path }: Target): boolean 
 }
 
 /**
- * How the Host lines of a request agree with its target: they say the `"same"`, or nothing; something `"equivalent"`, such
- * as another case or the scheme's own port; or they are in `"conflict"` with it, as in an absolute-form request line with
- * another Host (RFC 9112 §3.2.2), in HTTP/2 with another `:authority` (RFC 9113 §8.3.1), or on two lines.
+ * Whether the Host lines of a request say what its target does, or nothing. They don't in an absolute-form request line with
+ * another Host (RFC 9112 §3.2.2), in HTTP/2 with another `:authority` (RFC 9113 §8.3.1), on two lines, in another case, or
+ * with the scheme's own port.
  */
-export function hostAgreement(fields: Fields, { scheme, host }: Target): "same" | "equivalent" | "conflict" {
+export function saysTarget(fields: Fields, { host }: Target): boolean {
   const said = fieldValue(fields, "host");
-  if (said === undefined || said === host) return "same";
-  const target = /[/?#\\@]/.test(said) ? undefined : toTarget(`${scheme}://${said}/`);
-  return target?.host === host ? "equivalent" : "conflict";
+  return said === undefined || said === host;
 }

@@ -69,8 +69,8 @@ describe("the target that a handler sees is the target in the key", () => {
   it.each([
     ["the same host", "shop.example", /hit/],
     ["another case of it", "SHOP.example:80", /hit/],
-    ["another host", "evil.example", /fwd=bypass/],
-  ])("answers a request in absolute form with %s in Host as it should", async (_what, host, how) => {
+    ["another host", "evil.example", /hit/],
+  ])("answers a request in absolute form, with %s in Host, for its URL", async (_what, host, how) => {
     const { app } = testApp(cache, { wait: true });
     app.get("*", echo);
     await using server = await listen(app);
@@ -110,17 +110,20 @@ describe("the target that a handler sees is the target in the key", () => {
     expect((await get("http://shop.example/x", { headers: { host: "evil.example" } })).body).not.toContain("evil");
   });
 
-  it("stores nothing for a host that is written in another way, as the application may have routed by that", async () => {
+  it("stores what a Host that is not the target's has chosen for that Host alone", async () => {
     const app = new Hono({ getPath: (request) => `/${request.headers.get("host")}${new URL(request.url).pathname}` });
     app.use(httpCache({ cache, wait: true }));
     app.get("/shop.example/x", (c) => c.text("shop", 200, FRESH));
     app.get("*", (c) => c.text("nobody's", 200, FRESH));
     const get = async (host: string) => toGot(await app.request("http://shop.example/x", { headers: { host } }));
-    for (const host of ["SHOP.example", "shop.example:80", "evil.example"])
-      expect((await get(host)).body).toBe("nobody's");
-    expect((await get("shop.example")).body).toBe("shop");
-    expect(await get("SHOP.example")).toMatchObject({ body: "shop", how: expect.stringMatching(/^hit/) });
-    expect((await get("evil.example")).body).toBe("nobody's");
+    for (let i = 0; i < 2; i++) {
+      for (const host of ["SHOP.example", "shop.example:80", "evil.example"]) {
+        expect((await get(host)).body).toBe("nobody's");
+      }
+    }
+    expect((await get("evil.example")).how).toMatch(/^hit/);
+    for (let i = 0; i < 2; i++) expect((await get("shop.example")).body).toBe("shop");
+    expect((await get("shop.example")).how).toMatch(/^hit/);
   });
 
   it("purges by any way to write a URL that is the same by the URL standard", async () => {

@@ -41,11 +41,6 @@ export class ClientRequest implements RequestHead {
     return this.#fields;
   }
 
-  /** What its Host lines say, taken alone. */
-  get host(): string | null {
-    return this.#raw.headers.get("host");
-  }
-
   /** Whether it asks for a response as it is stored, if that is fresh and has no Vary, whatever its other fields are. */
   get isPlain(): boolean {
     if (this.method !== "GET") return false;

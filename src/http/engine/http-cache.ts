@@ -6,21 +6,21 @@ import { bypassReason, UNKEYED_FIELDS } from "../admission.js";
 import { cacheKey, joinParts } from "../cache-key.js";
 import { cacheStatus, type Handling } from "../cache-status.js";
 import type { RequestHead, ResponseHead } from "../exchange.js";
-import { type Fields, toFields, withField, withoutFields } from "../fields.js";
+import { type Fields, toFields, withoutFields } from "../fields.js";
 import { invalidatedGroups, type Labels } from "../groups.js";
 import { invalidatedUrls } from "../invalidation.js";
 import { isAnsweredFromStore, isSafe } from "../methods.js";
 import { narrow } from "../negotiation.js";
 import { requestDirectives } from "../request-directives.js";
 import { evaluateStorage } from "../storable.js";
-import { hostAgreement, isRoutedAs, type Target, toTarget } from "../target.js";
+import { isRoutedAs, saysTarget, type Target, toTarget } from "../target.js";
 import { forbidsSharing } from "../targeted.js";
 import { varyNames } from "../vary.js";
 import { type Answer, gatewayTimeout, NOT_STORED } from "./answer.js";
 import { ClientRequest } from "./client-request.js";
 import { handle } from "./handling.js";
 import { hit } from "./hit.js";
-import type { Forwarded, Host, OriginRequest } from "./host.js";
+import type { Forwarded, Host } from "./host.js";
 import { ask, Inquiry, type Parts } from "./inquiry.js";
 import { baseKey, labelHashes } from "./keys.js";
 import { type HttpCacheOptions, type Settings, toSettings } from "./options.js";
@@ -83,14 +83,14 @@ export class HttpCache {
   async handle(exchange: Exchange, cache: Cache): Promise<Outcome> {
     const { request, hasBody } = exchange;
     const isPlain = request instanceof ClientRequest && request.isPlain && !hasBody;
-    return (isPlain ? this.#atOnce(exchange, cache, request.host) : undefined) ?? this.#handle(exchange, cache);
+    return (isPlain ? this.#atOnce(exchange, cache) : undefined) ?? this.#handle(exchange, cache);
   }
 
   /** The short way to a hit, on which promises and objects are what costs. */
-  #atOnce(exchange: Exchange, cache: Cache, host: string | null): Promise<Outcome> | undefined {
+  #atOnce(exchange: Exchange, cache: Cache): Promise<Outcome> | undefined {
     const prefix = this.#hitPrefix;
     const located = this.#locate(exchange);
-    if (prefix === undefined || !located || (host !== null && host !== located.target.host)) return undefined;
+    if (prefix === undefined || !located) return undefined;
     if (this.#isForOneClient(exchange.host.preset())) return undefined;
     const base = baseKey(cache, this.#settings.name, located.key);
     if (typeof base !== "string") return undefined;
@@ -114,13 +114,8 @@ export class HttpCache {
     if (this.#isForOneClient(host.preset())) return this.#pass(exchange, cache, "preset");
     const located = this.#locate(exchange);
     if (!located) return this.#pass(exchange, cache, "url");
-    const { target } = located;
-    const agreement = hostAgreement(request.fields, target);
-    const keyed = withField(withoutFields(request.fields, UNKEYED_FIELDS), "host", target.host);
-    if (agreement === "conflict") return this.#pass(exchange, cache, "host", { url: located.originUrl, fields: keyed });
-    const asked = { method: request.method, url: target.url, fields: narrow(keyed, this.#settings) };
-    // Who routed by another way to write the host may have chosen another response than the target's.
-    const inquiry = await this.#inquiry(exchange, located, asked, cache, agreement === "same");
+    const fields = narrow(withoutFields(request.fields, UNKEYED_FIELDS), this.#settings);
+    const inquiry = await this.#inquiry(exchange, located, { method: request.method, fields }, cache);
     const answer = await handle(inquiry, glance);
     if (this.#settings.wait) await inquiry.settled();
     return { answer };
@@ -172,7 +167,7 @@ export class HttpCache {
   }
 
   /** What the cache doesn't answer goes to the origin as it is, and may change what is stored. RFC 9111 §4.4. */
-  async #pass(exchange: Exchange, cache: Cache, reason: string, asked?: OriginRequest): Promise<Outcome> {
+  async #pass(exchange: Exchange, cache: Cache, reason: string): Promise<Outcome> {
     const { host, originalUrl } = exchange;
     const request = originalUrl === undefined ? exchange.request : { ...head(exchange.request), url: originalUrl };
     // It has no stored response that it could get, and wants no other.
@@ -180,7 +175,7 @@ export class HttpCache {
       return { answer: gatewayTimeout(this.#status(this.#settings.debug ? NOT_STORED : { how: NOT_STORED.how })) };
     }
     const requestTimeMs = this.#settings.clock.now();
-    const passed = await host.forward(asked);
+    const passed = await host.forward(undefined);
     const detail = this.#settings.debug ? reason : undefined;
     const how = reason === "method" ? "method" : "bypass";
     const outcome = { passed, member: this.#status({ how, detail }) };
@@ -196,11 +191,11 @@ export class HttpCache {
       request.method === "POST" &&
       !passed.failed &&
       !request.fields.some(([name]) => UNKEYED_FIELDS.has(name)) &&
-      hostAgreement(request.fields, located.target) === "same" &&
+      saysTarget(request.fields, located.target) &&
       evaluateStorage(request, response, times, policy).storable;
     if (!isStorable) return outcome;
     // Claimed after the invalidation, so that what is stored for GET is not older than what the POST has changed.
-    const inquiry = await this.#inquiry(exchange, located, { ...head(request), url: located.target.url }, cache, true);
+    const inquiry = await this.#inquiry(exchange, located, request, cache);
     const found = await inquiry.store.find(inquiry.base, request, true);
     const lease = found.kind === "none" || found.kind === "uncacheable" ? found.lease : undefined;
     const place = found.kind === "failed" ? undefined : found.place;
@@ -250,13 +245,12 @@ export class HttpCache {
 
   #inquiry(
     { host, key: own }: Exchange,
-    { key, originUrl }: Located,
-    asked: RequestHead,
+    { key, target, originUrl }: Located,
+    { method, fields }: Pick<RequestHead, "method" | "fields">,
     cache: Cache,
-    mayStore: boolean,
   ): MaybePromise<Inquiry> {
     const settings = this.#settings;
-    const given = { settings, cache, host, asked, originUrl, hasOwnKey: own !== undefined, mayStore, key };
+    const given = { settings, cache, host, target, method, fields, originUrl, hasOwnKey: own !== undefined, key };
     const parts = this.#partsOf(cache);
     return chain(
       baseKey(cache, settings.name, key),

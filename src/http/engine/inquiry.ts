@@ -2,8 +2,9 @@ import type { Cache } from "../../cache/cache.js";
 import { notify } from "../../core/maybe-promise.js";
 import type { Handling } from "../cache-status.js";
 import type { RequestHead, Timing } from "../exchange.js";
-import type { Fields } from "../fields.js";
+import { type Fields, withField } from "../fields.js";
 import { type RequestDirectives, requestDirectives } from "../request-directives.js";
+import { saysTarget, type Target } from "../target.js";
 import type { Forwarded, Host, OriginRequest } from "./host.js";
 import { Interest } from "./interest.js";
 import type { Lease } from "./lease.js";
@@ -25,11 +26,11 @@ interface Given {
   readonly parts: Parts;
   readonly cache: Cache;
   readonly host: Host;
-  readonly asked: RequestHead;
+  readonly method: string;
+  readonly fields: Fields;
+  readonly target: Target;
   readonly originUrl: string;
   readonly hasOwnKey: boolean;
-  /** What the origin makes of it may be stored. */
-  readonly mayStore: boolean;
   readonly key: string;
   readonly base: string;
   readonly status: (handling: Handling) => string;
@@ -39,7 +40,7 @@ interface Given {
 export class Inquiry {
   readonly settings: Settings;
   readonly host: Host;
-  /** The request as the store and the origin see it, but for the URL of an origin that is mounted somewhere. */
+  /** The request as the store sees it; `request` gives it as the origin does. */
   readonly asked: RequestHead;
   /** Its key is the host's own, and may be made of any of its fields. */
   readonly hasOwnKey: boolean;
@@ -56,14 +57,13 @@ export class Inquiry {
     this.#given = given;
     this.settings = given.settings;
     this.host = given.host;
-    this.asked = given.asked;
+    this.asked = { method: given.method, url: given.target.url, fields: given.fields };
     this.hasOwnKey = given.hasOwnKey;
     this.base = given.base;
     this.state = given.parts.state;
     this.store = given.parts.store;
     this.publisher = given.parts.publisher;
-    const wishes = requestDirectives(given.asked.fields);
-    this.wishes = given.mayStore ? wishes : { ...wishes, noStore: true };
+    this.wishes = requestDirectives(given.fields);
   }
 
   /** Writes the cache's part of Cache-Status. */
@@ -72,14 +72,30 @@ export class Inquiry {
     return status(settings.debug ? { ...handling, key } : { ...handling, detail: undefined });
   }
 
-  /** The request for the origin, with `fields` in the place of its own. */
-  request(fields: Fields, signal?: AbortSignal): OriginRequest {
-    return { url: this.#given.originUrl, fields, signal };
+  /** Has the origin answer the client's request, with `fields` in the place of its own. @throws what the host throws */
+  async forward(fields: Fields, interest?: Interest): Promise<Forwarded> {
+    return this.#selected(await this.host.forward(this.#request(fields, interest?.signal)));
   }
 
-  /** Has the origin answer the client's request. @throws what the host throws */
-  forward(fields: Fields, interest?: Interest): Promise<Forwarded> {
-    return this.host.forward(this.request(fields, interest?.signal));
+  /** Has the origin answer a request that is no client's; `undefined` where the host can't. @throws what the host throws */
+  async again(fields: Fields): Promise<Forwarded | undefined> {
+    const got = await this.host.again?.(this.#request(fields));
+    return got && this.#selected(got);
+  }
+
+  #request(fields: Fields, signal?: AbortSignal): OriginRequest {
+    const { originUrl, target } = this.#given;
+    return { url: originUrl, fields: withField(fields, "host", target.host), signal };
+  }
+
+  /**
+   * Who has routed by a Host that is not the target's, outside of the cache, may have chosen another response: it is for
+   * those alone who send the same Host.
+   */
+  #selected(got: Forwarded): Forwarded {
+    const { fields, target } = this.#given;
+    if (saysTarget(fields, target)) return got;
+    return { ...got, preset: [...(got.preset ?? []), ["vary", "host"]] };
   }
 
   /** Lets work go on after the answer; its failures are told to `onError`. */

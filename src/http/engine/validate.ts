@@ -117,14 +117,14 @@ async function askAnew(
   how: "request" | "stale",
 ): Promise<Answer> {
   end(inquiry, question, "mismatch");
-  const { asked, host } = inquiry;
-  if (!host.again)
-    return serve(inquiry, entry, decision, {
-      member: inquiry.status({ how, forwardedStatus: 304 }),
-      ageMs: decision.ageMs,
-    });
+  const { asked } = inquiry;
   const again = ask(inquiry, undefined, undefined);
-  return take(inquiry, await host.again(inquiry.request(unconditional(asked.fields))), again, { how });
+  const got = await inquiry.again(unconditional(asked.fields));
+  if (got) return take(inquiry, got, again, { how });
+  return serve(inquiry, entry, decision, {
+    member: inquiry.status({ how, forwardedStatus: 304 }),
+    ageMs: decision.ageMs,
+  });
 }
 
 function mayReplace(
@@ -150,23 +150,20 @@ export function canRefresh(inquiry: Inquiry, entry: Entry): boolean {
   );
 }
 
-/**
- * All that the key was made of, and no more: the host, and the fields that Vary names. A key of the host's own may be made
- * of any field.
- */
+/** All that the key was made of beside the target, and no more. A key of the host's own may be made of any field. */
 function refreshFields({ asked, hasOwnKey }: Inquiry, { head }: Entry): Fields {
   if (hasOwnKey) return unconditional(asked.fields);
-  return asked.fields.filter(([name]) => name === "host" || head.vary.includes(name));
+  return asked.fields.filter(([name]) => head.vary.includes(name));
 }
 
 /** Validates a stored response that a client has been given. Rejects when that fails. */
 export async function refresh(inquiry: Inquiry, entry: Entry, place: Place, lease: Lease): Promise<void> {
-  const { asked, host, settings, publisher } = inquiry;
+  const { asked, settings, publisher } = inquiry;
   const selecting = refreshFields(inquiry, entry);
   const request = { method: "GET", url: asked.url, fields: selecting };
   const question = ask(inquiry, lease, place);
   try {
-    const got = await host.again?.(inquiry.request(validationRequest(selecting, entry.head)));
+    const got = await inquiry.again(validationRequest(selecting, entry.head));
     if (!got || got.failed || got.response.status >= 500) {
       await got?.response.body?.cancel();
       return await lease.yield(settings.retryAfterMs);
