@@ -1,12 +1,16 @@
 import type { Context, Next } from "hono";
-import type { Forwarded, Host } from "../http/engine/host.js";
-import { runInner } from "./http-cache-inner.js";
+import type { Forwarded, Host, OriginRequest } from "../http/engine/host.js";
+import { runInner, toRequest } from "./http-cache-inner.js";
 import type { HonoOptions } from "./http-cache-options.js";
 import { takeOuter } from "./http-cache-outer.js";
 import { executionContext } from "./http-cache-views.js";
 
-/** Who asked, and waits for the response. */
-export interface Waiter {
+/** A request of the middleware's own, on its way through the application. */
+export interface Dispatch {
+  /** As the handlers are to see it. */
+  readonly request: OriginRequest;
+  /** The key that the response is for, where the application makes its keys. */
+  readonly key: string | undefined;
   readonly resolve: (forwarded: Forwarded) => void;
   readonly reject: (error: unknown) => void;
 }
@@ -17,43 +21,61 @@ export interface Waiter {
  */
 export class Dispatches {
   readonly #options: HonoOptions;
-  readonly #waiting = new WeakMap<Request, Waiter>();
+  readonly #underway = new WeakMap<Request, Dispatch>();
 
   constructor(options: HonoOptions) {
     this.#options = options;
   }
 
   /** Asks the application again for what `c` asked; `undefined` where there is none to ask. */
-  again(c: Context): Host["again"] {
+  again(c: Context, key: string | undefined): Host["again"] {
     const { app } = this.#options;
     if (!app) return undefined;
-    return ({ url, fields }) => {
-      const request = new Request(url, { headers: fields.map(([name, value]) => [name, value]) });
+    const { raw } = c.req;
+    return (request, sent) => {
+      const { url } = request;
+      const dispatched = toRequest(raw, { ...request, fields: sent });
       return new Promise<Forwarded>((resolve, reject) => {
-        this.#waiting.set(request, { resolve, reject });
+        this.#underway.set(dispatched, { request, key, resolve, reject });
         const unreached = (cause: unknown): void =>
           reject(
             new Error(`${url} did not reach httpCache again; give it the application that it is used in, as app`, {
               cause,
             }),
           );
-        Promise.resolve(app.fetch(request, c.env, executionContext(c))).then(unreached, unreached);
+        Promise.resolve(app.fetch(dispatched, c.env, executionContext(c))).then(unreached, unreached);
       });
     };
   }
 
-  /** Who waits for the response, where the request is one of these. */
-  waiter(c: Context): Waiter | undefined {
-    return this.#waiting.get(c.req.raw);
+  /** Where the request is one of these. */
+  find(c: Context): Dispatch | undefined {
+    return this.#underway.get(c.req.raw);
   }
 
   /** Has one of these requests answered. */
-  async answer(c: Context, next: Next, waiter: Waiter): Promise<void> {
-    const forwarded = await runInner(c, next, this.#options, takeOuter(c));
-    if (forwarded.failed) waiter.reject(c.error);
-    else waiter.resolve(forwarded);
+  async answer(c: Context, next: Next, dispatch: Dispatch): Promise<void> {
+    const preset = takeOuter(c);
+    const key = await this.#options.keyGenerator?.(c);
+    if (key === dispatch.key) await this.#run(c, next, dispatch, preset);
+    else
+      dispatch.reject(
+        new Error(`${c.req.url}: a background refresh made the key ${key} in the place of ${dispatch.key}`),
+      );
     // The middleware outside has nothing to do with what is stored.
     c.res = undefined;
     c.res = new Response(null, { status: 204 });
+  }
+
+  async #run(
+    c: Context,
+    next: Next,
+    { request, resolve, reject }: Dispatch,
+    preset: Forwarded["preset"],
+  ): Promise<void> {
+    c.req.raw = toRequest(c.req.raw, request);
+    const forwarded = await runInner(c, next, this.#options, preset ?? []);
+    if (forwarded.failed) reject(c.error);
+    else resolve(forwarded);
   }
 }

@@ -1,9 +1,9 @@
 import type { Context, Next } from "hono";
-import { keepsRequestsApart } from "../core/runtime.js";
+import { unconditional } from "../http/conditional.js";
 import type { Forwarded, Host, OriginRequest } from "../http/engine/host.js";
 import type { Fields } from "../http/fields.js";
 import type { Dispatches } from "./http-cache-dispatches.js";
-import { runInner } from "./http-cache-inner.js";
+import { runInner, toRequest } from "./http-cache-inner.js";
 import type { HonoOptions } from "./http-cache-options.js";
 import { takeOuter } from "./http-cache-outer.js";
 
@@ -24,12 +24,13 @@ export class HonoHost implements Host {
     options: HonoOptions,
     dispatches: Dispatches,
     waitUntil: (work: Promise<void>) => void,
+    key: string | undefined,
   ) {
     this.#c = c;
     this.#next = next;
     this.#options = options;
     this.#raw = c.req.raw;
-    this.again = dispatches.again(c);
+    this.again = dispatches.again(c, key);
     this.waitUntil = waitUntil;
   }
 
@@ -39,10 +40,16 @@ export class HonoHost implements Host {
   }
 
   /** Handlers go on to see `request` until `restore` is called: what makes a body looks at it for as long as that takes. */
-  forward(request: OriginRequest | undefined): Promise<Forwarded> {
+  async forward(request: OriginRequest | undefined): Promise<Forwarded> {
     const preset = this.preset();
     if (request) this.#c.req.raw = toRequest(this.#raw, request);
-    return runInner(this.#c, this.#next, this.#options, preset);
+    const forwarded = await runInner(this.#c, this.#next, this.#options, preset);
+    const fields = request && unconditional(request.fields);
+    // Middleware outside would take the validators of the stored response for the client's own.
+    if (request && fields && fields.length < request.fields.length) {
+      this.#c.req.raw = toRequest(this.#raw, { ...request, fields });
+    }
+    return forwarded;
   }
 
   /** Gives middleware outside the client's request back. */
@@ -53,11 +60,4 @@ export class HonoHost implements Host {
   signal(): AbortSignal {
     return this.#raw.signal;
   }
-}
-
-/** In Workers a request carries more than its parts; elsewhere it may be something that only looks like a request. */
-function toRequest(raw: Request, { url, fields, signal = raw.signal }: OriginRequest): Request {
-  const headers = fields.map(([name, value]): [string, string] => [name, value]);
-  if (!keepsRequestsApart()) return new Request(url, { method: raw.method, headers, signal });
-  return new Request(raw.url === url ? raw : new Request(url, raw), { headers, signal });
 }

@@ -1,5 +1,6 @@
 import type { Context, Next } from "hono";
-import type { Forwarded } from "../http/engine/host.js";
+import { keepsRequestsApart } from "../core/runtime.js";
+import type { Forwarded, OriginRequest } from "../http/engine/host.js";
 import { type Fields, hasField } from "../http/fields.js";
 import type { HonoOptions } from "./http-cache-options.js";
 
@@ -22,4 +23,11 @@ function withDefaults(response: Response, { cacheControl, vary }: HonoOptions, p
   if (addsControl) changed.headers.set("cache-control", cacheControl);
   for (const name of vary === undefined ? [] : [vary].flat()) changed.headers.append("vary", name);
   return changed;
+}
+
+/** A request as handlers are to see it. In Workers it carries more than its parts; elsewhere it may only look like one. */
+export function toRequest(raw: Request, { url, fields, signal }: OriginRequest): Request {
+  const headers = fields.map(([name, value]): [string, string] => [name, value]);
+  if (!keepsRequestsApart()) return new Request(url, { method: raw.method, headers, signal });
+  return new Request(raw.url === url ? raw : new Request(url, raw), { headers, signal });
 }

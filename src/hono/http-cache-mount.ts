@@ -1,4 +1,6 @@
 import { type Context, Hono } from "hono";
+import type { Exchange } from "../http/engine/http-cache.js";
+import { type Target, toTarget } from "../http/target.js";
 import { executionContext } from "./http-cache-views.js";
 
 /**
@@ -11,8 +13,8 @@ const DONE = Symbol.for("valkey-edge-cache.mount");
 
 type Mount = Hono["mount"];
 
-/** Has `mount`, in all applications of this copy of Hono, note where its requests come from. Called before any is mounted. */
-export function rememberMounts(): void {
+/** Has `mount`, in all applications of this copy of Hono, note where its requests come from. Done when this file is loaded. */
+function rememberMounts(): void {
   const base: { mount?: Mount; [DONE]?: true } = Object.getPrototypeOf(Hono.prototype);
   const { mount } = base;
   if (base[DONE] || !mount) return;
@@ -27,7 +29,7 @@ export function rememberMounts(): void {
     };
     const handler: typeof applicationHandler = (request, ...rest) => {
       if (outer && request instanceof Request && request !== outer.req.raw) {
-        originalUrls.set(request, originalUrlOf(outer) ?? outer.req.raw.url);
+        originalUrls.set(request, placeOf(outer).originalUrl ?? outer.req.raw.url);
       }
       return applicationHandler(request, ...rest);
     };
@@ -35,29 +37,61 @@ export function rememberMounts(): void {
   };
 }
 
-/** The URL that the client asked for, where the application is mounted under a path that its own URLs don't have. */
-export function originalUrlOf(c: Context): string | undefined {
+/** Where the application is that has got a request, as far as its URL doesn't say. */
+export type Place = Pick<Exchange, "originalUrl" | "within">;
+
+const NOWHERE: Place = {};
+
+/** @param mountPath where the application says that it is */
+export function placeOf(c: Context, mountPath?: string): Place {
   const { raw } = c.req;
-  return originalUrls.get(raw) ?? fromNode(c.env, raw.url);
+  const remembered = originalUrls.get(raw);
+  if (remembered !== undefined) return { originalUrl: remembered };
+  if (mountPath === undefined) return placeInNode(c.env, raw);
+  const target = toTarget(raw.url);
+  return target ? { originalUrl: `${target.scheme}://${target.host}${mountPath}${target.path}` } : NOWHERE;
 }
 
 /**
- * As Node has it, for other ways to mount: by `hono/mount`, or within Express, which keeps the client's URL as `originalUrl`.
- * One that doesn't end as the application's own does is another one's, which has rewritten the request on purpose.
+ * What Node's own request tells, which node-server puts into the environment. A request that node-server has made of it is
+ * the client's; Express and its like keep the URL that they have taken a path off as `originalUrl`. A request with other
+ * words was made by the application: under a mount that can't be seen, or for another page. Both URLs make its key, then.
  */
-function fromNode(env: unknown, url: string): string | undefined {
+function placeInNode(env: unknown, raw: Request): Place {
   const incoming = property(env, "incoming");
-  if (incoming === undefined) return undefined;
-  const line = property(incoming, "originalUrl") ?? property(incoming, "url");
-  const [, origin = "", path = ""] = /^(https?:\/\/[^/?#]*)([^#]*)/.exec(url) ?? [];
-  if (typeof line !== "string" || line === path) return undefined;
-  const [, original = ""] = /^(?:https?:\/\/[^/?#]*)?([^#]*)/i.exec(line) ?? [];
-  // The root of a mount at /admin is asked for as /admin, too.
-  const tail = original.endsWith(path) ? path : path.replace(/^\/(?=\?|$)/, "");
-  const mountPath = original.endsWith(tail) ? original.slice(0, original.length - tail.length) : "";
-  return mountPath.startsWith("/") ? origin + original : undefined;
+  const line = property(incoming, "url");
+  if (typeof line !== "string") return NOWHERE;
+  const whole = property(incoming, "originalUrl");
+  const { url } = raw;
+  // As nearly all requests come.
+  if (whole === undefined && url.slice(url.indexOf("/", 8)) === line) return NOWHERE;
+  const seen = toTarget(url);
+  if (!seen) return NOWHERE;
+  const own = withPath(seen, line);
+  const full = typeof whole === "string" ? withPath(seen, whole) : own;
+  if (!own || !full) return { within: typeof whole === "string" ? whole : line };
+  if (own.url === seen.url) {
+    if (full.url === own.url) return NOWHERE;
+    return isUnder(full.path, own.path) ? { originalUrl: full.url } : { within: full.url };
+  }
+  // Made without the client's fields, it can't depend on them.
+  const isFresh = property(property(incoming, "headers"), "host") !== undefined && !raw.headers.has("host");
+  return isFresh ? NOWHERE : { within: full.url };
+}
+
+/** Whether a path is what is left of a whole one, less the path of a mount. The root of a mount is asked for without "/", too. */
+function isUnder(whole: string, path: string): boolean {
+  const tail = whole.endsWith(path) ? path : path.replace(/^\/(?=\?|$)/, "");
+  return whole.length > tail.length && whole.endsWith(tail);
+}
+
+/** @param line of a request, in origin-form or absolute-form */
+function withPath({ scheme, host }: Target, line: string): Target | undefined {
+  return toTarget(`${scheme}://${host}${line.replace(/^https?:\/\/[^/?#]*/i, "")}`);
 }
 
 function property(value: unknown, name: string): unknown {
   return typeof value === "object" && value !== null ? Reflect.get(value, name) : undefined;
 }
+
+rememberMounts();

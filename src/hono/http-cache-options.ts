@@ -16,6 +16,11 @@ export interface HonoOptions {
   app?: Dispatcher;
   /** Makes the key, in the place of the URL: all that a response depends on must be in it, or in Vary. @default the URL */
   keyGenerator?: (c: Context) => string | Promise<string>;
+  /**
+   * The path under which the application is mounted, such as `"/admin"`, where the cache can't see it: with `hono/mount`
+   * or a handler of your own, unless `app.mount()` or node-server tells. @default none
+   */
+  mountPath?: string;
   /** Cache-Control of responses that have none. @default none */
   cacheControl?: string;
   /** Field names to add to the Vary of every response. @default none */
@@ -30,10 +35,16 @@ export interface HonoHttpCacheOptions extends HonoOptions, HttpCacheOptions {}
 const isVary: Check = (value, name) =>
   Array.isArray(value) && value.every((one) => isText(one, name) === undefined) ? undefined : isText(value, name);
 
+const isMountPath: Check = (value) =>
+  typeof value === "string" && /^(?:\/[^/?#]+)+$/.test(value)
+    ? undefined
+    : 'a path such as "/admin", without "/" at its end';
+
 const honoChecks: Checks<HonoOptions> = {
   cache: isImplementation("a cache, as createCache() makes it", "for", "makeKey"),
   app: isImplementation("a Hono application", "fetch"),
   keyGenerator: isFunction,
+  mountPath: isMountPath,
   cacheControl: isText,
   vary: isVary,
   waitUntil: isFunction,

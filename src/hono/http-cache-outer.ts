@@ -18,12 +18,25 @@ export function takeOuter(c: Context): Fields {
   return outer;
 }
 
-/** Puts back what was taken off, as Hono merges headers: what the response has of its own stays; lists and directives add up. */
+/**
+ * Puts back what was taken off, as Hono merges headers: what the response has of its own stays, lists add up, and of two
+ * words about caching the stricter one stays.
+ */
 export function restoreOuter(headers: Headers, outer: Fields): void {
   for (const [name, value] of outer) {
     const own = headers.get(name);
-    if (own === null) headers.set(name, value);
+    if (name === "expires") restoreExpires(headers, own, value);
+    else if (own === null) headers.set(name, value);
     else if (LISTS.has(name)) headers.append(name, value);
-    else if (name === "cache-control" && own !== value) headers.set(name, mergeCacheControl(own, value));
+    else if (name.endsWith("cache-control") && own !== value) headers.set(name, mergeCacheControl(own, value));
   }
+}
+
+/** The earlier of two, and no `max-age` beyond it: that would go first. RFC 9111 §5.3. */
+function restoreExpires(headers: Headers, own: string | null, value: string): void {
+  const leftMs = Math.max(0, Date.parse(value) - Date.now()) || 0;
+  if (own === null || (Date.parse(own) || 0) - Date.now() > leftMs) headers.set("expires", value);
+  const control = headers.get("cache-control");
+  if (control !== null)
+    headers.set("cache-control", mergeCacheControl(control, `max-age=${Math.floor(leftMs / 1_000)}`));
 }

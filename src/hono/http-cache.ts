@@ -6,7 +6,7 @@ import { ClientRequest } from "../http/engine/client-request.js";
 import { HttpCache, type PurgeOptions } from "../http/engine/http-cache.js";
 import { Dispatches } from "./http-cache-dispatches.js";
 import { HonoHost } from "./http-cache-host.js";
-import { originalUrlOf, rememberMounts } from "./http-cache-mount.js";
+import { placeOf } from "./http-cache-mount.js";
 import { checkHonoOptions, type HonoHttpCacheOptions } from "./http-cache-options.js";
 import { finish } from "./http-cache-response.js";
 import { Views } from "./http-cache-views.js";
@@ -35,23 +35,24 @@ export interface HttpCacheMiddleware extends MiddlewareHandler {
  */
 export function httpCache(options: HonoHttpCacheOptions = {}): HttpCacheMiddleware {
   const { own, engine } = checkHonoOptions(options);
-  rememberMounts();
   const { keyGenerator } = own;
   const http = new HttpCache(engine);
   const dispatches = new Dispatches(own);
   const views = new Views(own.waitUntil);
 
   const middleware = createMiddleware<HttpCacheEnv>((c, next) => {
-    const waiter = dispatches.waiter(c);
-    if (waiter) return dispatches.answer(c, next, waiter);
+    const dispatch = dispatches.find(c);
+    if (dispatch) return dispatches.answer(c, next, dispatch);
+    // Middleware outside has made a response of its own, which Hono keeps where no handler makes another.
+    if (c.finalized) return next();
     const request = new ClientRequest(c.req.raw);
     return views.use(c, own.cache ?? c.get("cache"), (cache, waitUntil) => {
-      const host = new HonoHost(c, next, own, dispatches, waitUntil);
-      const originalUrl = originalUrlOf(c);
+      const place = placeOf(c, own.mountPath);
       const answer = async (key: string | undefined): Promise<void> => {
+        const host = new HonoHost(c, next, own, dispatches, waitUntil, key);
         let isKept = false;
         try {
-          const outcome = await http.handle({ request, originalUrl, hasBody: false, key, host }, cache);
+          const outcome = await http.handle({ request, ...place, hasBody: false, key, host }, cache);
           isKept = "answer" in outcome && outcome.answer.isKept === true;
           finish(c, outcome, host.preset());
         } finally {

@@ -52,6 +52,6 @@ function heuristicLifetimeMs(response: ResponseHead, said: CachePolicy, policy: 
 }
 
 /** Never specified for responses (RFC 9111 §5.4), but enough of a word against guessing a lifetime. */
-function hasPragmaNoCache({ fields }: ResponseHead): boolean {
-  return isPresent(parseCacheControl(fieldValue(fields, "pragma") ?? ""), "no-cache");
+function hasPragmaNoCache({ fields, preset = [] }: ResponseHead): boolean {
+  return isPresent(parseCacheControl(fieldValue([...fields, ...preset], "pragma") ?? ""), "no-cache");
 }

@@ -83,7 +83,7 @@ function selectingNames({ fields, preset }: ResponseHead): readonly string[] | "
 
 function notAllowed(
   request: RequestHead,
-  { status, fields }: ResponseHead,
+  { status, fields, preset = [] }: ResponseHead,
   { directives }: CachePolicy,
   lifetime: Lifetime,
 ): NotStored | undefined {
@@ -93,7 +93,8 @@ function notAllowed(
     if (!isPlain || lifetime.from !== "explicit" || status !== 200 || !isContentOf(request.url, fields))
       return "method";
   }
-  if (hasField(fields, "set-cookie") && lifetime.from !== "explicit") return "set-cookie";
+  if ((hasField(fields, "set-cookie") || hasField(preset, "set-cookie")) && lifetime.from !== "explicit")
+    return "set-cookie";
   const asked = directives.public || directives.noCache === true;
   return lifetime.from === "none" && (isError(status) || !asked) ? "no-lifetime" : undefined;
 }

@@ -1,6 +1,6 @@
 import { parseCacheControl } from "./cache-control.js";
 import type { ResponseHead } from "./exchange.js";
-import { type Fields, fieldValue } from "./fields.js";
+import { type Fields, fieldValue, hasField } from "./fields.js";
 import {
   fromCacheControl,
   fromDictionary,
@@ -31,6 +31,11 @@ export function cachePolicy({ fields, preset }: ResponseHead, targetedFields: re
   return own && outside ? stricter(own, outside) : (own ?? outside ?? SAYS_NOTHING);
 }
 
+/** Whether fields say anything of caching, readable or not. */
+export function speaksOfCaching(fields: Fields, targetedFields: readonly string[]): boolean {
+  return ["cache-control", "expires", "pragma", ...targetedFields].some((name) => hasField(fields, name));
+}
+
 /** Whether what middleware outside has set keeps the response from being shared, whatever else it will say. */
 export function forbidsSharing(preset: Fields, targetedFields: readonly string[]): boolean {
   const directives = policyOf(preset, targetedFields)?.directives;
@@ -42,7 +47,7 @@ export function forbidsSharing(preset: Fields, targetedFields: readonly string[]
  * The first targeted field that is a dictionary with a member decides alone; Cache-Control and Expires are then ignored.
  * RFC 9213 §2.2. `undefined` where no field says anything.
  */
-function policyOf(fields: Fields, targetedFields: readonly string[]): CachePolicy | undefined {
+export function policyOf(fields: Fields, targetedFields: readonly string[]): CachePolicy | undefined {
   for (const name of targetedFields) {
     const members = parseStructuredDictionary(fieldValue(fields, name) ?? "");
     if (members && members.size > 0) return withSharing(fromDictionary(members), undefined);

@@ -155,7 +155,7 @@ describe("what middleware outside says before next()", () => {
   ])("counts when it is set by %s", async (_how, set) => {
     const { app, get, runs } = behind(set);
     app.get("/", (c) => c.text("full", 200, { "cache-control": "max-age=60" }));
-    for (let i = 0; i < 3; i++) expect((await get("/")).headers.get("cache-control")).toBe("max-age=60, private");
+    for (let i = 0; i < 3; i++) expect((await get("/")).headers.get("cache-control")).toContain("private");
     expect(runs()).toBe(3);
   });
 

@@ -46,7 +46,8 @@ export function notModified(fields: Fields): Answer {
 /** What Content-Length says, where it says it rightly. */
 export function contentLength(fields: Fields): number | undefined {
   const value = fieldValue(fields, "content-length");
-  return value !== undefined && /^\d+$/.test(value) ? Number(value) : undefined;
+  // Lines that agree are one. RFC 9110 §8.6.
+  return value !== undefined && /^(\d+)(?:, *\1)*$/.test(value) ? Number.parseInt(value, 10) : undefined;
 }
 
 /** Why a request that wants a stored response or none gets none, for Cache-Status. */

@@ -3,6 +3,9 @@ import { ALONE_MS, type Interest } from "./interest.js";
 
 export type Body = ReadableStream<Uint8Array>;
 
+/** How long a lease is renewed while its response's body is made. */
+export const LONGEST_BODY_MS = 60_000;
+
 /** How a body ended: with all its bytes, or why it can't be stored. */
 export type Collected = Uint8Array | "too-large" | "cut-short";
 
@@ -13,7 +16,7 @@ export interface Collecting {
   readonly expected: number | undefined;
   readonly clock: Clock;
   /** Ends when the body is given up; a body that went on after that is not whole. */
-  readonly interest?: Interest | undefined;
+  readonly interest: Interest;
   /** Called once, as soon as it is known. What it returns is waited for before the client has all of the body. */
   readonly done: (collected: Collected) => Promise<unknown> | undefined;
 }
@@ -73,7 +76,7 @@ export class Collector {
 
   async #giveUp(): Promise<void> {
     this.#givenUp = true;
-    this.#options.interest?.end();
+    this.#options.interest.end();
     await this.#reader.cancel();
   }
 
@@ -111,7 +114,7 @@ export class Collector {
     const chunks = this.#chunks;
     if (!chunks) return undefined;
     const { expected, interest } = this.#options;
-    if (this.#givenUp || interest?.signal.aborted || (expected !== undefined && expected !== this.#size))
+    if (this.#givenUp || interest.signal.aborted || (expected !== undefined && expected !== this.#size))
       return this.#end("cut-short");
     return this.#end(concat(chunks, this.#size));
   }
@@ -119,7 +122,7 @@ export class Collector {
   #end(collected: Collected): Promise<unknown> | undefined {
     if (!this.#chunks) return undefined;
     this.#chunks = undefined;
-    this.#options.interest?.settle();
+    this.#options.interest.settle();
     return this.#options.done(collected);
   }
 }
@@ -133,8 +136,8 @@ export function readAll(body: Body | null, options: Omit<Collecting, "done">): P
   });
 }
 
-/** A part of a body; what comes after it is left to whoever cancelling tells. */
-export function part(body: Body, start: number, end: number): Body {
+/** A part of a body. @param left called when the rest is not wanted */
+export function part(body: Body, { start, end }: { start: number; end: number }, left: () => void): Body {
   const reader = body.getReader();
   let at = 0;
   return new ReadableStream<Uint8Array>(
@@ -149,6 +152,7 @@ export function part(body: Body, start: number, end: number): Body {
           if (chunk.length > 0) controller.enqueue(chunk);
           if (at >= end) {
             controller.close();
+            left();
             return reader.cancel();
           }
           if (chunk.length > 0) return;

@@ -2,6 +2,7 @@ import { Wait } from "../../client/herd/wait.js";
 import { mayCollapse } from "../admission.js";
 import type { Forwarded as Why } from "../cache-status.js";
 import { unconditional } from "../conditional.js";
+import { underPreset } from "../preset.js";
 import { decide } from "../select.js";
 import { type Answer, gatewayTimeout, NOT_STORED } from "./answer.js";
 import { claim } from "./claim.js";
@@ -39,7 +40,14 @@ export async function handle(inquiry: Inquiry, glance?: Glance): Promise<Answer>
 
 async function act(inquiry: Inquiry, found: Found, hasWaited: boolean): Promise<Answer | "wait"> {
   const { asked, wishes } = inquiry;
-  if (found.kind === "response") return useResponse(inquiry, found.entry, found.place, hasWaited);
+  if (found.kind === "response") {
+    const { entry, place } = found;
+    const preset = inquiry.host.preset();
+    const stored = preset.length > 0 ? underPreset(entry.head, preset, inquiry.settings.policy) : entry.head;
+    if (stored) return useResponse(inquiry, { ...entry, head: stored }, place, hasWaited);
+    if (wishes.onlyIfCached) return gatewayTimeout(inquiry.status(NOT_STORED));
+    return replace(inquiry, entry, place, "vary-miss", hasWaited);
+  }
   if (wishes.onlyIfCached) return gatewayTimeout(inquiry.status(NOT_STORED));
   if (found.kind === "failed") return miss(inquiry, undefined, undefined, "miss");
   const how = found.place.index ? "vary-miss" : "uri-miss";
@@ -51,16 +59,27 @@ async function act(inquiry: Inquiry, found: Found, hasWaited: boolean): Promise<
     case "busy":
       if (isAwaited) return "wait";
       return miss(inquiry, undefined, found.place, how);
-    case "purged": {
-      const lease = await claim(inquiry, found.entry, true);
-      if (lease === "taken" && canWait(inquiry)) return "wait";
-      return miss(inquiry, lease instanceof Lease ? lease : undefined, found.place, how, collapsed);
-    }
+    case "purged":
+      return replace(inquiry, found.entry, found.place, how, hasWaited);
     case "uncacheable":
       return miss(inquiry, found.lease, found.place, how, collapsed);
     case "none":
       return miss(inquiry, found.lease, found.place, how);
   }
+}
+
+/** Asks the origin for a response in the place of one that is no good for this request. */
+async function replace(
+  inquiry: Inquiry,
+  entry: Entry,
+  place: Place,
+  how: Why,
+  hasWaited: boolean,
+): Promise<Answer | "wait"> {
+  if (inquiry.asked.method === "HEAD") return head(inquiry, how);
+  const lease = await claim(inquiry, entry, true);
+  if (lease === "taken" && canWait(inquiry)) return "wait";
+  return miss(inquiry, lease instanceof Lease ? lease : undefined, place, how, hasWaited ? false : undefined);
 }
 
 /** Never for requests with credentials: they neither wait for others' responses nor need to. */
@@ -110,9 +129,11 @@ async function miss(
   collapsed?: boolean,
 ): Promise<Answer> {
   const { asked } = inquiry;
-  const question = ask(inquiry, lease, place);
-  // Where nothing was stored of late, the origin may as well answer conditions and ranges itself.
-  const fields = lease?.on === "mark" ? asked.fields : unconditional(asked.fields);
+  const plain = unconditional(asked.fields);
+  // Where nothing was stored of late, the origin may as well answer conditions and ranges itself. Then nothing is stored.
+  const passesOn = lease?.on === "mark" && plain.length < asked.fields.length;
+  const question = ask(inquiry, passesOn ? undefined : lease, place);
+  const fields = passesOn ? asked.fields : plain;
   try {
     return take(inquiry, await inquiry.forward(fields, question.interest), question, { how, collapsed });
   } catch (error) {

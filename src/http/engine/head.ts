@@ -1,8 +1,9 @@
 import type { Forwarded as Why } from "../cache-status.js";
+import { isNotModified, unconditional } from "../conditional.js";
 import { toFields } from "../fields.js";
 import { fieldsFromOrigin } from "../served-fields.js";
 import { freshenFromHead } from "../validation.js";
-import type { Answer } from "./answer.js";
+import { type Answer, notModified } from "./answer.js";
 import { claim } from "./claim.js";
 import type { Forwarded } from "./host.js";
 import { ask, type Inquiry, type Question, timing } from "./inquiry.js";
@@ -14,16 +15,21 @@ type Known = Omit<Validation, "lease">;
 
 /** Asks the origin by HEAD, where nothing is stored. */
 export async function head(inquiry: Inquiry, how: Why): Promise<Answer> {
-  return passOn(inquiry, await inquiry.forward(inquiry.asked.fields), how);
+  const { interest } = ask(inquiry, undefined, undefined);
+  return passOn(inquiry, await inquiry.forward(inquiry.asked.fields, interest), how);
 }
 
 /** Asks the origin by HEAD; what it says also concerns the stored response to GET. RFC 9111 §4.3.5. */
 export async function validateByHead(inquiry: Inquiry, known: Known): Promise<Answer> {
   const question = ask(inquiry, undefined, known.place);
-  const forwarded = await forwardUnlessReplaced(inquiry, known.entry, inquiry.asked.fields, question);
+  // What it says of the stored response must not be about what this client has.
+  const fields = unconditional(inquiry.asked.fields);
+  const forwarded = await forwardUnlessReplaced(inquiry, known.entry, fields, question);
   if (!forwarded) return serve(inquiry, known.entry, known.decision);
   if (!forwarded.failed) await learn(inquiry, known, forwarded, question);
-  return passOn(inquiry, forwarded, whyOf(known.decision));
+  const answer = passOn(inquiry, forwarded, whyOf(known.decision));
+  const selected = { ...answer, responseTimeMs: inquiry.settings.clock.now() };
+  return isNotModified(inquiry.asked.fields, selected) ? notModified(answer.fields) : answer;
 }
 
 async function learn(

@@ -4,8 +4,8 @@ import type { Fields } from "../fields.js";
 export interface OriginRequest {
   readonly url: string;
   readonly fields: Fields;
-  /** Fires when the response is not wanted any more. @default the client's own signal */
-  readonly signal?: AbortSignal | undefined;
+  /** Fires when the response is not wanted any more. */
+  readonly signal: AbortSignal;
 }
 
 /** What the origin made of a request. */
@@ -25,8 +25,11 @@ export interface Host {
    * @throws what the host throws where it has no response for a failure
    */
   forward(request: OriginRequest | undefined): Promise<Forwarded>;
-  /** Has the origin answer a GET that is no client's, at any time; `undefined` where the host can't. */
-  readonly again: ((request: OriginRequest) => Promise<Forwarded>) | undefined;
+  /**
+   * Has the origin answer a GET that is no client's, at any time; `undefined` where the host can't.
+   * @param sent the fields that what comes before the cache is to see, as it saw the client's
+   */
+  readonly again: ((request: OriginRequest, sent: Fields) => Promise<Forwarded>) | undefined;
   /** Header fields that the response to the client has before the origin is asked: what they say of caching counts. */
   preset(): Fields;
   /** Keeps the host running until `work` settles; it never rejects. */

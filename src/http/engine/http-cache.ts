@@ -5,16 +5,17 @@ import { chain, type MaybePromise } from "../../core/maybe-promise.js";
 import { bypassReason, UNKEYED_FIELDS } from "../admission.js";
 import { cacheKey, joinParts } from "../cache-key.js";
 import { cacheStatus, type Handling } from "../cache-status.js";
+import { unconditional } from "../conditional.js";
 import type { RequestHead, ResponseHead } from "../exchange.js";
 import { type Fields, toFields, withoutFields } from "../fields.js";
 import { invalidatedGroups, type Labels } from "../groups.js";
 import { invalidatedUrls } from "../invalidation.js";
 import { isAnsweredFromStore, isSafe } from "../methods.js";
 import { narrow } from "../negotiation.js";
+import { hasPreset, isForOneClient } from "../preset.js";
 import { requestDirectives } from "../request-directives.js";
 import { evaluateStorage } from "../storable.js";
 import { isRoutedAs, saysTarget, type Target, toTarget } from "../target.js";
-import { forbidsSharing } from "../targeted.js";
 import { varyNames } from "../vary.js";
 import { type Answer, gatewayTimeout, NOT_STORED } from "./answer.js";
 import { ClientRequest } from "./client-request.js";
@@ -35,6 +36,8 @@ export interface Exchange {
   readonly request: RequestHead;
   /** The URL that the client asked for, where the origin is mounted under a path that it doesn't see. @default the request's */
   readonly originalUrl?: string | undefined;
+  /** The URL of another request that this one was made for, where it may depend on that: then that is in the key, too. @default none */
+  readonly within?: string | undefined;
   readonly hasBody: boolean;
   /** Takes the place of the URL in the key. @default the URL */
   readonly key?: string | undefined;
@@ -91,7 +94,8 @@ export class HttpCache {
     const prefix = this.#hitPrefix;
     const located = this.#locate(exchange);
     if (prefix === undefined || !located) return undefined;
-    if (this.#isForOneClient(exchange.host.preset())) return undefined;
+    // What middleware outside has said is held against the stored response, the long way.
+    if (hasPreset(exchange.host.preset(), this.#settings.policy)) return undefined;
     const base = baseKey(cache, this.#settings.name, located.key);
     if (typeof base !== "string") return undefined;
     const { store } = this.#partsOf(cache);
@@ -111,11 +115,18 @@ export class HttpCache {
     const { cookies } = this.#settings;
     const bypass = bypassReason(request, hasBody, { cookies });
     if (bypass) return this.#pass(exchange, cache, bypass);
-    if (this.#isForOneClient(host.preset())) return this.#pass(exchange, cache, "preset");
+    const preset = host.preset();
+    if (isForOneClient(preset, this.#settings.policy)) return this.#pass(exchange, cache, "preset");
     const located = this.#locate(exchange);
     if (!located) return this.#pass(exchange, cache, "url");
-    const fields = narrow(withoutFields(request.fields, UNKEYED_FIELDS), this.#settings);
-    const inquiry = await this.#inquiry(exchange, located, { method: request.method, fields }, cache);
+    const kept = narrow(withoutFields(request.fields, UNKEYED_FIELDS), this.#settings);
+    // Middleware outside has seen them as they came.
+    const selecting = varyNames(preset);
+    const fields = [
+      ...kept.filter(([name]) => !selecting.includes(name)),
+      ...request.fields.filter(([name]) => selecting.includes(name)),
+    ];
+    const inquiry = await this.#inquiry(exchange, located, selecting.length > 0 ? fields : kept, cache);
     const answer = await handle(inquiry, glance);
     if (this.#settings.wait) await inquiry.settled();
     return { answer };
@@ -192,22 +203,23 @@ export class HttpCache {
       !passed.failed &&
       !request.fields.some(([name]) => UNKEYED_FIELDS.has(name)) &&
       saysTarget(request.fields, located.target) &&
+      unconditional(request.fields).length === request.fields.length &&
       evaluateStorage(request, response, times, policy).storable;
     if (!isStorable) return outcome;
     // Claimed after the invalidation, so that what is stored for GET is not older than what the POST has changed.
-    const inquiry = await this.#inquiry(exchange, located, request, cache);
+    const inquiry = await this.#inquiry(exchange, located, request.fields, cache);
     const found = await inquiry.store.find(inquiry.base, request, true);
     const lease = found.kind === "none" || found.kind === "uncacheable" ? found.lease : undefined;
     const place = found.kind === "failed" ? undefined : found.place;
     const question = ask(inquiry, lease, place);
     // It was asked with the client's own signal.
-    question.interest?.leaveToClient();
+    question.interest.leaveToClient();
     return { answer: take(inquiry, passed, { ...question, requestTimeMs }, { how }) };
   }
 
   /** Before the client hears of its success: what it reads next must be new. A failing store is told of, not thrown. */
   async #invalidate(cache: Cache, request: RequestHead, response: ResponseHead, key?: string): Promise<void> {
-    const groups = invalidatedGroups(request.method, response.fields);
+    const groups = invalidatedGroups(request.method, [...response.fields, ...(response.preset ?? [])]);
     const [own, ...others] = invalidatedUrls(request, response);
     if (own === undefined && groups.length === 0) return;
     try {
@@ -228,29 +240,25 @@ export class HttpCache {
   }
 
   /** Where a request's response is kept, and what of its URL the origin sees; `undefined` where it can't be kept. */
-  #locate({ request, originalUrl, key }: Exchange): Located | undefined {
+  #locate({ request, originalUrl, within, key }: Exchange): Located | undefined {
     const made = cacheKey(originalUrl ?? request.url, this.#settings);
     if ("refused" in made) return undefined;
     const { target } = made;
     const seen = originalUrl === undefined ? target : toTarget(request.url);
     if (!seen || !isRoutedAs(request.url, seen)) return undefined;
-    return { key: key === undefined ? made.key : ownKey(key), target, originUrl: seen.url };
-  }
-
-  /** Middleware outside has said that the response is not to be shared. */
-  #isForOneClient(preset: Fields): boolean {
-    if (preset.length === 0) return false;
-    return forbidsSharing(preset, this.#settings.policy.targetedFields) || varyNames(preset) === "*";
+    const whole = within === undefined ? made.key : joinParts([made.key, within]);
+    return { key: key === undefined ? whole : ownKey(key), target, originUrl: seen.url };
   }
 
   #inquiry(
-    { host, key: own }: Exchange,
+    { request, host, key: own }: Exchange,
     { key, target, originUrl }: Located,
-    { method, fields }: Pick<RequestHead, "method" | "fields">,
+    fields: Fields,
     cache: Cache,
   ): MaybePromise<Inquiry> {
     const settings = this.#settings;
-    const given = { settings, cache, host, target, method, fields, originUrl, hasOwnKey: own !== undefined, key };
+    const { method, fields: sent } = request;
+    const given = { settings, cache, host, target, method, fields, sent, originUrl, hasOwnKey: own !== undefined, key };
     const parts = this.#partsOf(cache);
     return chain(
       baseKey(cache, settings.name, key),

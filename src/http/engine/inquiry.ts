@@ -1,8 +1,10 @@
 import type { Cache } from "../../cache/cache.js";
 import { notify } from "../../core/maybe-promise.js";
+import { UNKEYED_FIELDS } from "../admission.js";
 import type { Handling } from "../cache-status.js";
 import type { RequestHead, Timing } from "../exchange.js";
-import { type Fields, withField } from "../fields.js";
+import { type Fields, withField, withoutFields } from "../fields.js";
+import { narrow } from "../negotiation.js";
 import { type RequestDirectives, requestDirectives } from "../request-directives.js";
 import { saysTarget, type Target } from "../target.js";
 import type { Forwarded, Host, OriginRequest } from "./host.js";
@@ -27,7 +29,10 @@ interface Given {
   readonly cache: Cache;
   readonly host: Host;
   readonly method: string;
+  /** As the store sees them: the client's own, but those that are kept from the origin and select nothing. */
   readonly fields: Fields;
+  /** As the client sent them. */
+  readonly sent: Fields;
   readonly target: Target;
   readonly originUrl: string;
   readonly hasOwnKey: boolean;
@@ -42,6 +47,8 @@ export class Inquiry {
   readonly host: Host;
   /** The request as the store sees it; `request` gives it as the origin does. */
   readonly asked: RequestHead;
+  /** The client's fields, as what comes before the cache has seen them. */
+  readonly sent: Fields;
   /** Its key is the host's own, and may be made of any of its fields. */
   readonly hasOwnKey: boolean;
   readonly wishes: RequestDirectives;
@@ -58,6 +65,7 @@ export class Inquiry {
     this.settings = given.settings;
     this.host = given.host;
     this.asked = { method: given.method, url: given.target.url, fields: given.fields };
+    this.sent = given.sent;
     this.hasOwnKey = given.hasOwnKey;
     this.base = given.base;
     this.state = given.parts.state;
@@ -73,19 +81,23 @@ export class Inquiry {
   }
 
   /** Has the origin answer the client's request, with `fields` in the place of its own. @throws what the host throws */
-  async forward(fields: Fields, interest?: Interest): Promise<Forwarded> {
-    return this.#selected(await this.host.forward(this.#request(fields, interest?.signal)));
+  async forward(fields: Fields, { signal }: Interest): Promise<Forwarded> {
+    return this.#selected(await this.host.forward(this.#request(fields, signal)));
   }
 
-  /** Has the origin answer a request that is no client's; `undefined` where the host can't. @throws what the host throws */
-  async again(fields: Fields): Promise<Forwarded | undefined> {
-    const got = await this.host.again?.(this.#request(fields));
+  /**
+   * Has the origin answer a request that is no client's; `undefined` where the host can't.
+   * @param sent the fields that what comes before the cache sees @throws what the host throws
+   */
+  async again(fields: Fields, sent: Fields, { signal }: Interest): Promise<Forwarded | undefined> {
+    const got = await this.host.again?.(this.#request(fields, signal), sent);
     return got && this.#selected(got);
   }
 
-  #request(fields: Fields, signal?: AbortSignal): OriginRequest {
+  #request(fields: Fields, signal: AbortSignal): OriginRequest {
     const { originUrl, target } = this.#given;
-    return { url: originUrl, fields: withField(fields, "host", target.host), signal };
+    const kept = narrow(withoutFields(fields, UNKEYED_FIELDS), this.settings);
+    return { url: originUrl, fields: withField(kept, "host", target.host), signal };
   }
 
   /**
@@ -93,8 +105,8 @@ export class Inquiry {
    * those alone who send the same Host.
    */
   #selected(got: Forwarded): Forwarded {
-    const { fields, target } = this.#given;
-    if (saysTarget(fields, target)) return got;
+    const { sent, target } = this.#given;
+    if (saysTarget(sent, target)) return got;
     return { ...got, preset: [...(got.preset ?? []), ["vary", "host"]] };
   }
 
@@ -136,16 +148,37 @@ export interface Question {
   /** Without one, nothing is stored. */
   readonly lease: Lease | undefined;
   readonly place: Place | undefined;
-  /** Whether the answer is still wanted, where it may be stored. */
-  readonly interest: Interest | undefined;
+  /** Whether the answer is still wanted. */
+  readonly interest: Interest;
 }
 
+/** A question in a client's name, which ends when the client has left and nothing of the answer is to be stored. */
 export function ask(inquiry: Inquiry, lease: Lease | undefined, place: Place | undefined): Question {
+  return question(inquiry, lease, place, inquiry.host.signal());
+}
+
+/** A question that is no client's, and ends after a while. */
+export function askAlone(inquiry: Inquiry, lease: Lease, place: Place): Question {
+  const asked = question(inquiry, lease, place, undefined);
+  void asked.interest.endLater();
+  return asked;
+}
+
+function question(
+  inquiry: Inquiry,
+  lease: Lease | undefined,
+  place: Place | undefined,
+  client: AbortSignal | undefined,
+): Question {
   const { settings, state } = inquiry;
-  if (lease) inquiry.inBackground(lease.keep(), "keep");
-  const interest = lease && new Interest(inquiry.host.signal(), settings.clock);
+  // Others wait for no longer than this, so a handler that takes longer keeps the next one from nothing.
+  if (lease) inquiry.inBackground(lease.keep(settings.collapseMs), "keep");
+  const giveUp = (): void => {
+    if (lease) inquiry.inBackground(lease.yield(settings.retryAfterMs), "settle");
+  };
+  const interest = new Interest(client, settings.clock, giveUp);
   // What could not be stored of late is most likely not stored now: its client decides.
-  if (lease?.on === "mark") interest?.leaveToClient();
+  if (!lease || lease.on === "mark") interest.leaveToClient();
   return { requestTimeMs: settings.clock.now(), stamp: state.log.stamp, lease, place, interest };
 }
 

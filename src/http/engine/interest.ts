@@ -1,6 +1,6 @@
 import type { Clock } from "../../core/clock.js";
 
-/** How long a response is made for the store alone, when its client is gone. */
+/** How long a response is made for the store alone, when its client is gone or there never was one. */
 export const ALONE_MS = 30_000;
 
 /**
@@ -9,18 +9,21 @@ export const ALONE_MS = 30_000;
  */
 export class Interest {
   readonly #client: AbortSignal | undefined;
+  readonly #clock: Clock;
   readonly #controller = new AbortController();
   /** Fires when it is known what becomes of the response. */
   readonly #settled = new AbortController();
+  readonly #abandoned: () => void;
 
-  constructor(client: AbortSignal | undefined, clock: Clock) {
+  /**
+   * @param client fires when the client is gone; `undefined` where there is none
+   * @param abandoned called when the response is given up while it might still have been stored
+   */
+  constructor(client: AbortSignal | undefined, clock: Clock, abandoned: () => void = () => {}) {
     this.#client = client;
-    this.#onceGone(() => {
-      if (this.#settled.signal.aborted) return;
-      clock.sleep(ALONE_MS, this.#settled.signal).then(() => {
-        if (!this.#settled.signal.aborted) this.end();
-      });
-    });
+    this.#clock = clock;
+    this.#abandoned = abandoned;
+    this.#onceGone(() => void this.endLater());
   }
 
   /** Fires when the response is not wanted any more. What was made after that is not whole, and is not stored. */
@@ -39,6 +42,15 @@ export class Interest {
     this.#onceGone(() => this.end());
   }
 
+  /** Gives the response up, unless it settles within `ALONE_MS`. */
+  async endLater(): Promise<void> {
+    await this.#clock.sleep(ALONE_MS, this.#settled.signal);
+    if (this.#settled.signal.aborted) return;
+    this.end();
+    this.#abandoned();
+  }
+
+  /** The response is not wanted any more. */
   end(): void {
     this.#controller.abort(this.#client?.reason);
   }

@@ -54,6 +54,7 @@ export class Lease {
   readonly on: "nothing" | "response" | "mark";
   readonly #context: LeaseContext;
   readonly #ended = new AbortController();
+  #keepMs = 0;
 
   constructor(context: LeaseContext, key: string, token: string, on: Lease["on"]) {
     this.#context = context;
@@ -70,12 +71,13 @@ export class Lease {
     return reply === 1 ? new Lease(context, entry.key, token, "response") : undefined;
   }
 
-  /** Renews the lease, three times in each of its terms, until it ends or is lost. */
-  async keep(): Promise<void> {
+  /** Renews the lease, three times in each of its terms, until it ends or is lost, and for no longer than `limitMs`. */
+  async keep(limitMs: number): Promise<void> {
+    this.#keepMs = limitMs;
     // Nobody waits for a mark to be replaced.
     if (this.on === "mark") return;
     const { clock, connection, leaseMs } = this.#context;
-    for (;;) {
+    for (let keptMs = 0; keptMs < this.#keepMs; keptMs += leaseMs / 3) {
       await clock.sleep(leaseMs / 3, this.#ended.signal);
       if (this.#ended.signal.aborted) return;
       // A renewal that doesn't get through says nothing yet: the next one may, before the term is over.
@@ -83,6 +85,11 @@ export class Lease {
       const renewed = await connection.script(RENEW, [this.key], args, REPEATABLE).catch(() => 1);
       if (renewed !== 1) return;
     }
+  }
+
+  /** The lease is renewed for so long in all. */
+  prolong(limitMs: number): void {
+    this.#keepMs = Math.max(this.#keepMs, limitMs);
   }
 
   /**

@@ -9,7 +9,7 @@ import { fieldsFromOrigin } from "../served-fields.js";
 import { evaluateStorage, type NotStored } from "../storable.js";
 import type { StoredResponse } from "../stored-response.js";
 import { type Answer, contentLength, notModified } from "./answer.js";
-import { type Body, Collector, part } from "./body.js";
+import { type Body, Collector, LONGEST_BODY_MS, part } from "./body.js";
 import type { Forwarded } from "./host.js";
 import { type Inquiry, type Question, timing } from "./inquiry.js";
 import { NO_BODY } from "./record.js";
@@ -42,10 +42,13 @@ export function take(inquiry: Inquiry, got: Forwarded, question: Question, way: 
   }
   if (!isStored) {
     settle(inquiry, head.status, keeping.why, question);
-    return present(inquiry, { status: head.status, fields }, response.body, times, failed);
+    const cancelled = (): void => question.interest.end();
+    return present(inquiry, { status: head.status, fields }, { body: response.body, cancelled }, times, failed);
   }
-  const body = keep(inquiry, keeping, question, response.body);
-  return { ...present(inquiry, { status: head.status, fields }, body, times, false), isKept: true };
+  const body = keep(inquiry, { ...keeping, expected: contentLength(head.fields) }, question, response.body);
+  // Told that its reader left, a body that is to be stored is read to its end.
+  const cancelled = (): void => {};
+  return { ...present(inquiry, { status: head.status, fields }, { body, cancelled }, times, false), isKept: true };
 }
 
 function judge(inquiry: Inquiry, head: ResponseHead, { lease, place }: Question, times: Timing): Keeping {
@@ -62,7 +65,7 @@ function judge(inquiry: Inquiry, head: ResponseHead, { lease, place }: Question,
 
 /** The lease's end, where nothing is stored: those who wait go on, all at once where the next response will be no better. */
 export function settle(inquiry: Inquiry, status: number, why: string, { lease, interest }: Question): void {
-  interest?.leaveToClient();
+  interest.leaveToClient();
   if (!lease || lease.on === "mark") return;
   const isFailure = why === "failed" || status >= 500;
   const keeps = ABOUT_THE_REQUEST.has(why) || (lease.on === "response" && isFailure);
@@ -73,7 +76,7 @@ export function settle(inquiry: Inquiry, status: number, why: string, { lease, i
 /** Has the body stored when it is complete; what is to be passed on of it. */
 function keep(
   inquiry: Inquiry,
-  { stored, labels }: Extract<Keeping, { stored: unknown }>,
+  { stored, labels, expected }: Extract<Keeping, { stored: unknown }> & { expected: number | undefined },
   question: Question,
   body: Body | null,
 ): Body | null {
@@ -87,21 +90,25 @@ function keep(
       const work = publisher.store({ request, stored, labels, stamp, lease, place, onSent }, bytes);
       inquiry.inBackground(work, "store").then(resolve);
     });
-  const expected = contentLength(stored.fields);
   if (!body) {
     if (expected) settle(inquiry, 500, "cut-short", question);
     else {
-      interest?.settle();
+      interest.settle();
       store(NO_BODY);
     }
     return null;
   }
+  lease.prolong(LONGEST_BODY_MS);
+  let ended = (): void => {};
+  // A host that ends with its last work must not end before the body does.
+  inquiry.inBackground(new Promise<void>((resolve) => (ended = resolve)), "keep");
   const collector = new Collector(body, {
     limit: settings.maxBodySize,
     expected,
     interest,
     clock: settings.clock,
     done: (collected) => {
+      ended();
       if (collected instanceof Uint8Array) return store(collected);
       settle(inquiry, collected === "cut-short" ? 500 : 200, collected, question);
       return undefined;
@@ -114,7 +121,7 @@ function keep(
 function present(
   { asked }: Inquiry,
   { status, fields }: { status: number; fields: Fields },
-  body: Body | null,
+  { body, cancelled }: { body: Body | null; cancelled: () => void },
   { responseTimeMs }: Timing,
   failed: boolean,
 ): Answer {
@@ -122,7 +129,7 @@ function present(
   if (status !== 200 || failed || !isAnsweredFromStore(asked.method)) return answer;
   const selected = { status, fields, responseTimeMs };
   if (isNotModified(asked.fields, selected)) {
-    // Told that its reader left, a body that is to be stored is read to its end.
+    cancelled();
     body?.cancel().catch(() => {});
     return notModified(fields);
   }
@@ -130,5 +137,5 @@ function present(
   if (asked.method !== "GET" || !body || length === undefined) return answer;
   const range = answerRange(asked.fields, selected, length);
   if (range.kind !== "part") return answer;
-  return { status: 206, fields: partialFields(fields, range, length), body: part(body, range.start, range.end) };
+  return { status: 206, fields: partialFields(fields, range, length), body: part(body, range, cancelled) };
 }

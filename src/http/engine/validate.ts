@@ -6,9 +6,10 @@ import { type Decision, mayReplaceFailure } from "../select.js";
 import { evaluateStorage } from "../storable.js";
 import { freshen, validationRequest } from "../validation.js";
 import { type Answer, contentLength } from "./answer.js";
-import { readAll } from "./body.js";
+import { type Body, LONGEST_BODY_MS, readAll } from "./body.js";
 import type { Forwarded } from "./host.js";
-import { ask, type Inquiry, type Question, timing } from "./inquiry.js";
+import { ask, askAlone, type Inquiry, type Question, timing } from "./inquiry.js";
+import type { Interest } from "./interest.js";
 import type { Lease } from "./lease.js";
 import type { Entry } from "./record.js";
 import { serve } from "./serve.js";
@@ -66,6 +67,7 @@ export async function forwardUnlessReplaced(
   }
   const { response, failed } = got;
   if (!mayReplace(inquiry, entry, failed ? "unreachable" : { status: response.status })) return got;
+  interest.end();
   response.body?.cancel().catch(() => {});
   return undefined;
 }
@@ -81,7 +83,7 @@ async function freshened(
   const result = freshen(entry.head, asked, got, timing(question, inquiry), settings.policy);
   if (result.outcome === "mismatch") return askAnew(inquiry, entry, decision, question, how);
   const { lease, place, stamp, interest } = question;
-  interest?.settle();
+  interest.settle();
   const isStored = result.outcome === "updated" && lease !== undefined && place !== undefined;
   const member = inquiry.status({ how, forwardedStatus: 304, stored: isStored });
   // They are for this client, whose request the origin has answered, and for nobody else.
@@ -101,7 +103,7 @@ async function freshened(
 
 /** The store's part of a validation that was not to be stored. */
 function end(inquiry: Inquiry, { lease, interest }: Question, outcome: "once" | "last" | "mismatch"): void {
-  interest?.settle();
+  interest.settle();
   if (lease) inquiry.inBackground(outcome === "once" ? lease.yield(0) : lease.drop(), "settle");
 }
 
@@ -119,7 +121,7 @@ async function askAnew(
   end(inquiry, question, "mismatch");
   const { asked } = inquiry;
   const again = ask(inquiry, undefined, undefined);
-  const got = await inquiry.again(unconditional(asked.fields));
+  const got = await inquiry.again(unconditional(asked.fields), unconditional(inquiry.sent), again.interest);
   if (got) return take(inquiry, got, again, { how });
   return serve(inquiry, entry, decision, {
     member: inquiry.status({ how, forwardedStatus: 304 }),
@@ -142,7 +144,7 @@ const CREDENTIALS = ["authorization", "cookie"];
 /** Whether a stored response can be validated after the answer, by a request that is nobody's. */
 export function canRefresh(inquiry: Inquiry, entry: Entry): boolean {
   const { host, settings } = inquiry;
-  const carried = refreshFields(inquiry, entry);
+  const carried = refreshFields(inquiry.sent, inquiry, entry);
   return (
     host.again !== undefined &&
     !settings.wait &&
@@ -151,21 +153,28 @@ export function canRefresh(inquiry: Inquiry, entry: Entry): boolean {
 }
 
 /** All that the key was made of beside the target, and no more. A key of the host's own may be made of any field. */
-function refreshFields({ asked, hasOwnKey }: Inquiry, { head }: Entry): Fields {
-  if (hasOwnKey) return unconditional(asked.fields);
-  return asked.fields.filter(([name]) => head.vary.includes(name));
+function refreshFields(fields: Fields, { hasOwnKey }: Inquiry, { head }: Entry): Fields {
+  if (hasOwnKey) return unconditional(fields);
+  return fields.filter(([name]) => name === "host" || head.vary.includes(name));
 }
 
 /** Validates a stored response that a client has been given. Rejects when that fails. */
 export async function refresh(inquiry: Inquiry, entry: Entry, place: Place, lease: Lease): Promise<void> {
   const { asked, settings, publisher } = inquiry;
-  const selecting = refreshFields(inquiry, entry);
+  const selecting = refreshFields(asked.fields, inquiry, entry);
   const request = { method: "GET", url: asked.url, fields: selecting };
-  const question = ask(inquiry, lease, place);
+  const question = askAlone(inquiry, lease, place);
+  const { interest } = question;
+  const discard = (body: Body | null): Promise<void> | undefined => {
+    interest.end();
+    return body?.cancel();
+  };
   try {
-    const got = await inquiry.again(validationRequest(selecting, entry.head));
+    const sent = refreshFields(inquiry.sent, inquiry, entry);
+    const work = inquiry.again(validationRequest(selecting, entry.head), sent, interest);
+    const got = await unlessEnded(work, interest);
     if (!got || got.failed || got.response.status >= 500) {
-      await got?.response.body?.cancel();
+      await discard(got?.response.body ?? null);
       return await lease.yield(settings.retryAfterMs);
     }
     const { response, preset } = got;
@@ -180,11 +189,12 @@ export async function refresh(inquiry: Inquiry, entry: Entry, place: Place, leas
     const result = evaluateStorage(request, head, times, settings.policy);
     const labels = responseLabels(head.fields, preset);
     if (!result.storable || !labels || hasField(head.fields, "x-hono-already-sent")) {
-      await response.body?.cancel();
+      await discard(response.body);
       return await publisher.markUncacheable(lease);
     }
     const { maxBodySize: limit, clock } = settings;
-    const body = await readAll(response.body, { limit, clock, expected: contentLength(head.fields) });
+    lease.prolong(LONGEST_BODY_MS);
+    const body = await readAll(response.body, { limit, clock, interest, expected: contentLength(head.fields) });
     if (body instanceof Uint8Array) {
       await publisher.store({ request, stored: result.stored, labels, stamp: question.stamp, lease, place }, body);
     } else if (body === "too-large") await publisher.markUncacheable(lease);
@@ -192,5 +202,15 @@ export async function refresh(inquiry: Inquiry, entry: Entry, place: Place, leas
   } catch (error) {
     await lease.yield(settings.retryAfterMs);
     throw error;
+  } finally {
+    interest.settle();
   }
+}
+
+/** What `work` gives, or `undefined` when it is given up before. */
+function unlessEnded<T>(work: Promise<T>, { signal }: Interest): Promise<T | undefined> {
+  return new Promise((resolve, reject) => {
+    signal.addEventListener("abort", () => resolve(undefined), { once: true });
+    work.then(resolve, reject);
+  });
 }

@@ -1,6 +1,7 @@
 import { describe, expect, it, vi } from "vitest";
 import { systemClock } from "../../../src/core/clock.js";
 import { type Collected, Collector, part, readAll } from "../../../src/http/engine/body.js";
+import { Interest } from "../../../src/http/engine/interest.js";
 import { deferred } from "../../support/deferred.js";
 import { until } from "../../support/wait.js";
 
@@ -25,10 +26,15 @@ function source(chunks: number, end: "close" | "error" | "never" = "close") {
   return { stream, pulled: () => pulled, cancelled: () => cancelled };
 }
 
+const interest = () => new Interest(undefined, systemClock);
+
 function collect(stream: ReadableStream<Uint8Array>, limit: number, expected?: number) {
   const results: Collected[] = [];
   const done = (collected: Collected): undefined => void results.push(collected) as undefined;
-  return { collector: new Collector(stream, { limit, expected, clock: systemClock, done }), results };
+  return {
+    collector: new Collector(stream, { limit, expected, clock: systemClock, interest: interest(), done }),
+    results,
+  };
 }
 
 const read = async (stream: ReadableStream<Uint8Array>) => new Uint8Array(await new Response(stream).arrayBuffer());
@@ -64,7 +70,13 @@ export function bodies(): void {
       const onItsWay = deferred<void>();
       const done = vi.fn(() => onItsWay.promise);
       const endless = source(3, "never");
-      const collector = new Collector(endless.stream, { limit: 10_000, expected: 3_000, clock: systemClock, done });
+      const collector = new Collector(endless.stream, {
+        limit: 10_000,
+        expected: 3_000,
+        clock: systemClock,
+        interest: interest(),
+        done,
+      });
       const reader = collector.stream.getReader();
       await reader.read();
       await reader.read();
@@ -93,7 +105,7 @@ export function bodies(): void {
       await collector.stream.cancel();
       await until(() => results.length === 1, { what: "the body to be complete" });
       expect(results[0]).toHaveLength(3_000);
-      const options = { limit: 10_000, expected: 3_000, clock: systemClock };
+      const options = { limit: 10_000, expected: 3_000, clock: systemClock, interest: interest() };
       expect(await readAll(body(), options)).toHaveLength(3_000);
     });
 
@@ -118,7 +130,9 @@ export function bodies(): void {
       [2_500, 3_000, 500],
       [0, 3_000, 3_000],
     ])("gives its bytes from %d to %d", async (start, end, length) => {
-      expect(await read(part(source(3).stream, start, end))).toHaveLength(length);
+      const left = vi.fn();
+      expect(await read(part(source(3).stream, { start, end }, left))).toHaveLength(length);
+      expect(left).toHaveBeenCalledOnce();
     });
   });
 }
