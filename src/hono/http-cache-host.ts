@@ -17,6 +17,8 @@ export class HonoHost implements Host {
   /** The client's request. */
   readonly #raw: Request;
   #preset: Fields | undefined;
+  /** The handler's. */
+  #signal: AbortSignal | undefined;
 
   constructor(
     c: Context,
@@ -42,6 +44,7 @@ export class HonoHost implements Host {
   /** Handlers go on to see `request` until `restore` is called: what makes a body looks at it for as long as that takes. */
   async forward(request: OriginRequest | undefined): Promise<Forwarded> {
     const preset = this.preset();
+    this.#signal = request?.signal;
     if (request) this.#c.req.raw = toRequest(this.#raw, request);
     const forwarded = await runInner(this.#c, this.#next, this.#options, preset);
     const fields = request && unconditional(request.fields);
@@ -52,9 +55,9 @@ export class HonoHost implements Host {
     return forwarded;
   }
 
-  /** Gives middleware outside the client's request back. */
+  /** Gives middleware outside the client's request back, unless its handler has yet to see that it is not wanted any more. */
   restore(): void {
-    this.#c.req.raw = this.#raw;
+    if (!this.#signal?.aborted) this.#c.req.raw = this.#raw;
   }
 
   signal(): AbortSignal {

@@ -50,13 +50,13 @@ export function httpCache(options: HonoHttpCacheOptions = {}): HttpCacheMiddlewa
       const place = placeOf(c, own.mountPath);
       const answer = async (key: string | undefined): Promise<void> => {
         const host = new HonoHost(c, next, own, dispatches, waitUntil, key);
-        let isKept = false;
+        let isUnderway = false;
         try {
           const outcome = await http.handle({ request, ...place, hasBody: false, key, host }, cache);
-          isKept = "answer" in outcome && outcome.answer.isKept === true;
+          isUnderway = "answer" in outcome && outcome.answer.isUnderway === true;
           finish(c, outcome, host.preset());
         } finally {
-          if (!isKept) host.restore();
+          if (!isUnderway) host.restore();
         }
       };
       return keyGenerator ? Promise.resolve(keyGenerator(c)).then(answer) : answer(undefined);

@@ -143,6 +143,62 @@ describe("what middleware outside says before next()", () => {
     expect(bodies.every(({ how }) => !how.startsWith("hit") || how.includes("ttl=-"))).toBe(true);
   });
 
+  it.each<[Headers]>([
+    [{ "cache-control": "no-cache" }],
+    [{ "cache-control": "max-age=0" }],
+    [{ "cdn-cache-control": "no-cache" }],
+    [{ expires: "0" }],
+    [{ vary: "X-Tenant" }],
+  ])("holds for a response that was stored without it: %j", async (late) => {
+    let preset: Headers = {};
+    const { app, get, runs } = behind((c) => {
+      for (const [name, value] of Object.entries(preset)) c.header(name, value);
+    });
+    app.get("/", (c) => c.text(String(runs()), 200, { "cache-control": "max-age=60" }));
+    for (let i = 0; i < 2; i++) expect((await get("/")).body).toBe("1");
+    preset = late;
+    expect((await get("/")).body).toBe("2");
+  });
+
+  it.each<[Headers, Headers]>([
+    [{ pragma: "no-cache" }, { "last-modified": "Mon, 12 Jan 1970 13:46:40 GMT" }],
+    [{ "set-cookie": "a=b" }, { "last-modified": "Mon, 12 Jan 1970 13:46:40 GMT" }],
+  ])("keeps a lifetime from being guessed: %j", async (preset, own) => {
+    const { app, get, runs } = behind(preset);
+    app.get("/", (c) => c.text("full", 200, own));
+    for (let i = 0; i < 3; i++) await get("/");
+    expect(runs()).toBe(3);
+  });
+
+  it("has groups invalidated by a POST", async () => {
+    const { app, get } = behind((c) => {
+      if (c.req.method === "POST") c.header("cache-group-invalidation", '"g"');
+    });
+    app.get("/", (c) => c.text("full", 200, { "cache-control": "max-age=60", "cache-groups": '"g"' }));
+    app.post("/other", (c) => c.body(null, 204));
+    await get("/");
+    expect((await get("/")).how).toMatch(/^hit/);
+    await get("/other", { method: "POST" });
+    expect((await get("/")).how).toBe("fwd=uri-miss; stored");
+  });
+
+  it("gives clients the earlier expiry of two", async () => {
+    const [sooner, later] = [10_000, 100_000].map((ms) => new Date(Date.now() + ms).toUTCString());
+    const clients: [string | undefined, Headers, RegExp, string | undefined][] = [
+      [sooner, { expires: later ?? "" }, /^$/, sooner],
+      [later, { expires: sooner ?? "" }, /^$/, sooner],
+      ["0", { "cache-control": "max-age=60" }, /^max-age=0$/, "0"],
+      [sooner, { "cache-control": "max-age=60" }, /^max-age=(9|10)$/, sooner],
+    ];
+    for (const [preset = "", own, control, expires] of clients) {
+      const { app, get } = behind({ expires: preset }, { cacheName: randomUUID() });
+      app.get("/", (c) => c.text("full", 200, own));
+      const { headers } = await get("/");
+      expect(headers.get("cache-control") ?? "").toMatch(control);
+      expect(headers.get("expires")).toBe(expires);
+    }
+  });
+
   it.each<[string, (c: Context) => void]>([
     ["c.header()", (c) => c.header("cache-control", "private")],
     ["c.res.headers", (c) => c.res.headers.set("cache-control", "private")],
@@ -157,6 +213,13 @@ describe("what middleware outside says before next()", () => {
     app.get("/", (c) => c.text("full", 200, { "cache-control": "max-age=60" }));
     for (let i = 0; i < 3; i++) expect((await get("/")).headers.get("cache-control")).toContain("private");
     expect(runs()).toBe(3);
+  });
+
+  it("stays the answer where middleware outside has made one and no handler makes another", async () => {
+    const { get } = behind((c) => {
+      c.res = new Response("fallback");
+    });
+    expect(await get("/nothing")).toMatchObject({ status: 200, body: "fallback" });
   });
 
   it("reaches neither what is stored nor clients for whom it was not set", async () => {

@@ -173,6 +173,78 @@ describe("a refresh in the background", () => {
   });
 });
 
+describe("a refresh in the background, behind middleware that routes", () => {
+  const tenantBy = (field: string) => (outer: Hono) => {
+    outer.use(async (c, next) => {
+      c.header("vary", field);
+      c.set("tenant" as never, (c.req.header(field) ?? "default") as never);
+      await next();
+    });
+  };
+
+  it.each(["host", "x-forwarded-host", "x-tenant"])("sends it the %s that has chosen the response", async (field) => {
+    let runs = 0;
+    const { app, get, errors } = testApp(cache, {}, tenantBy(field));
+    app.get("*", (c) => c.text(`${c.get("tenant" as never)} ${++runs}`, 200, STALE));
+    for (const tenant of ["a.example", "b.example"]) {
+      const ask = async () => (await get("http://cluster.example/", { headers: { [field]: tenant } })).body;
+      const first = await ask();
+      await until(async () => (await ask()) !== first, { what: "a refresh" });
+      for (let i = 0; i < 3; i++) expect(await ask()).toContain(tenant);
+    }
+    expect(errors).toEqual([]);
+  });
+
+  it("stores nothing of a refresh that made another key", async () => {
+    let runs = 0;
+    let isOther = false;
+    const { app, get, errors } = testApp(cache, { keyGenerator: () => (isOther ? "other" : "own") });
+    app.get("*", (c) => c.text(String(++runs), 200, STALE));
+    await get("/");
+    const asked = get("/");
+    isOther = true;
+    await asked;
+    await until(() => errors.length > 0, { what: "the refusal" });
+    expect(String(errors[0])).toMatch(/made the key other in the place of own/);
+    isOther = false;
+    expect((await get("/")).body).toBe("1");
+  });
+
+  it("keeps variants apart by fields that are kept from handlers, or narrowed for them", async () => {
+    for (const field of ["x-forwarded-proto", "accept-language"]) {
+      const test = testApp(cache, { wait: true, languages: ["en"], cacheName: field }, tenantBy(field));
+      test.app.get("*", (c) => c.text(String(c.get("tenant" as never)), 200, FRESH));
+      for (const value of ["fr", "en", "fr", "en"]) {
+        expect((await test.get("/", { headers: { [field]: value } })).body).toBe(value);
+      }
+    }
+  });
+});
+
+describe("a request that a handler makes of another page", () => {
+  it.each([
+    ["with the environment alone", (_c: Context, url: string) => new Request(url)],
+    ["with the client's fields", (c: Context, url: string) => new Request(url, c.req.raw)],
+  ])("has a key of its own, made %s", async (_how, make) => {
+    const app = new Hono();
+    app.use(httpCache({ cache, app, wait: true }));
+    app.get("/products", (c) => c.json({ api: 1 }, 200, FRESH));
+    for (const path of ["/shop/products", "/login"]) {
+      app.get(path, async (c) => {
+        const response = await app.fetch(make(c, new URL("/products", c.req.url).href), c.env);
+        return c.text(`page of ${await response.text()}`, 200, path === "/login" ? FRESH : {});
+      });
+    }
+    await using server = await listen(app);
+    for (const path of ["/shop/products", "/login?next=/products"]) {
+      for (let i = 0; i < 3; i++) {
+        expect((await toGot(await fetch(server.url + path))).body).toBe('page of {"api":1}');
+      }
+    }
+    expect((await toGot(await fetch(`${server.url}/products`))).body).toBe('{"api":1}');
+  });
+});
+
 describe("mounted applications", () => {
   /** One application, as two that differ in nothing but their name. */
   const site = (name: string): Hono => {
@@ -215,6 +287,27 @@ describe("mounted applications", () => {
       }
     }
     expect((await get("/public/x")).how).toMatch(/^hit/);
+  });
+
+  it("say where they are, where that can't be seen", async () => {
+    const at = (mountPath: string) => {
+      const app = new Hono();
+      const http = httpCache({ cache, app, wait: true, mountPath });
+      app.use(http).get("*", (c) => c.text(`${mountPath} ${c.req.path}`, 200, FRESH));
+      return { app, http };
+    };
+    const [admin, pub] = [at("/admin"), at("/public")];
+    const app = new Hono().all("/admin/*", mount(admin.app.fetch)).all("/public/*", mount(pub.app.fetch));
+    for (let i = 0; i < 2; i++) {
+      expect((await toGot(await app.request("/admin/x"))).body).toBe("/admin /x");
+      expect((await toGot(await app.request("/public/x"))).body).toBe("/public /x");
+    }
+    await admin.http.purge("http://localhost/admin/x");
+    expect((await toGot(await app.request("/admin/x"))).how).toBe("fwd=uri-miss; stored");
+    expect((await toGot(await app.request("/public/x"))).how).toMatch(/^hit/);
+    expect(() => httpCache({ mountPath: "admin/" })).toThrow(
+      /option "mountPath" is "admin\/"; give a path such as "\/admin"/,
+    );
   });
 
   it("are purged by the URL that clients ask for", async () => {
@@ -267,7 +360,7 @@ describe("mounted applications", () => {
     const server = createServer(make(site("admin"), site("public")));
     const port = await listenAnywhere(server);
     const get = async (path: string) => toGot(await fetch(`http://${HOST}:${port}${path}`));
-    for (const path of ["/x", "/", "", "/x?y=1"]) {
+    for (const path of ["/x", "/", "", "/x?y=1", "/x?y='a'", '/x?y="a"', "/{z}"]) {
       for (let i = 0; i < 2; i++) {
         expect((await get(`/admin${path}`)).body).toMatch(/^admin/);
         expect((await get(`/public${path}`)).body).toMatch(/^public/);

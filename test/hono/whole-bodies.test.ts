@@ -106,12 +106,61 @@ describe("what a handler sees of the request while its body is made", () => {
     const gate = deferred<void>();
     app.get("/", (c) => answer(c, gate.promise));
     const attacked = get("/", { headers: EVIL });
-    const [normal] = await Promise.all([app.request("/", {}), new Promise((resolve) => setImmediate(resolve))]).finally(
-      () => gate.resolve(),
-    );
-    await attacked;
-    await normal.text();
+    const normal = get("/");
+    setImmediate(() => gate.resolve());
+    await Promise.all([attacked, normal]);
     expect((await stored(() => get("/"))).body).not.toContain("evil");
+  });
+
+  const ECHO = (c: Context) => c.text(["if-none-match", "range"].map((name) => c.req.header(name)).join(), 200, FRESH);
+  const CONDITIONS = { "if-none-match": '"evil"', range: "evil=1" };
+
+  it("has no conditions of one client where the response is stored, also after one that could not be", async () => {
+    let isStorable = false;
+    const { app, get } = testApp(cache, { wait: true });
+    app.get("/", (c) => (isStorable ? ECHO(c) : c.text("no", 200, { "cache-control": "no-store" })));
+    await get("/");
+    isStorable = true;
+    await get("/", { headers: CONDITIONS });
+    for (let i = 0; i < 2; i++) expect((await get("/")).body).not.toContain("evil");
+  });
+
+  it("has no conditions of one client where a POST's response stands for a GET's", async () => {
+    const { app, get } = testApp(cache, { wait: true });
+    app.post("/", (c) => {
+      c.header("content-location", c.req.url);
+      return ECHO(c);
+    });
+    app.get("/", ECHO);
+    await get("/", { method: "POST", headers: CONDITIONS });
+    expect((await get("/")).body).not.toContain("evil");
+  });
+
+  it("has no conditions of one client where a HEAD freshens what is stored", async () => {
+    const { app, get } = testApp(cache, { wait: true });
+    app.get("/", (c) =>
+      c.text("full", 200, { ...FRESH, etag: '"1"', "x-echo": String(c.req.header("if-none-match")) }),
+    );
+    await get("/");
+    const head = await get("/", { method: "HEAD", headers: { ...CONDITIONS, "cache-control": "no-cache" } });
+    expect(head.status).toBe(200);
+    const same = { "if-none-match": '"1"', "cache-control": "no-cache" };
+    expect((await get("/", { method: "HEAD", headers: same })).status).toBe(304);
+    expect((await get("/")).headers.get("x-echo")).toBe("undefined");
+  });
+
+  it("is not the cache's own for middleware outside, which would take its validators for the client's", async () => {
+    let seenAfter: string | undefined;
+    const { app, get } = testApp(cache, { wait: true }, (outer) => {
+      outer.use(async (c, next) => {
+        await next();
+        seenAfter = c.req.header("if-none-match");
+      });
+    });
+    let runs = 0;
+    app.get("/", (c) => c.text("full", 200, { "cache-control": "no-cache", etag: `"${++runs}"` }));
+    for (let i = 0; i < 2; i++) await get("/");
+    expect([runs, seenAfter]).toEqual([2, undefined]);
   });
 
   it("is the client's again for middleware outside, where nothing is stored", async () => {
@@ -249,11 +298,74 @@ describe("a body is stored only whole", () => {
     expect((await testApp(cache).get(server.url)).how).toBe("fwd=uri-miss");
   });
 
+  it("and the signal fires where the cache itself wants no more of it", async () => {
+    /** Writes until its signal fires. */
+    const endless = (headers: Record<string, string>) => (c: Context, fired: () => void) => {
+      for (const [name, value] of Object.entries(headers)) c.header(name, value);
+      return stream(c, async (out) => {
+        while (!c.req.raw.signal.aborted) {
+          await out.write("x");
+          await new Promise((resolve) => setImmediate(resolve));
+        }
+        fired();
+      });
+    };
+    const cases: [string, Record<string, string>, 200 | 500, string][] = [
+      ["a refresh that can't be stored", { "cache-control": "no-store" }, 200, "stale-while-revalidate=60"],
+      ["a refresh that is too large", FRESH, 200, "stale-while-revalidate=60"],
+      ["a refresh that fails", {}, 500, "stale-while-revalidate=60"],
+      ["a failure that a stale response makes up for", {}, 500, "stale-if-error=60"],
+    ];
+    for (const [what, headers, status, permission] of cases) {
+      const fired = deferred<void>();
+      const { app, get } = testApp(cache, { maxBodySize: 100, cacheName: randomUUID() });
+      let runs = 0;
+      app.get("/", (c) => {
+        if (++runs === 1) return c.text("old", 200, { "cache-control": `max-age=0, ${permission}`, etag: '"1"' });
+        c.status(status);
+        return endless(headers)(c, fired.resolve);
+      });
+      await get("/");
+      await until(async () => (await cache.keys("*")).length > 0, { what: "the first response" });
+      expect((await get("/")).body).toBe("old");
+      await until(() => runs > 1, { what });
+      await fired.promise;
+      await cache.clear();
+    }
+  });
+
+  it("and the signal fires where a client wants no more of what is not stored", async () => {
+    for (const asked of [{ "if-none-match": '"1"' }, { range: "bytes=0-1" }]) {
+      const fired = deferred<void>();
+      const { app, get } = testApp(cache, { cacheName: randomUUID() });
+      app.get("/", (c) => {
+        const headers = { "cache-control": "no-store", etag: '"1"', "content-length": "100000" };
+        for (const [name, value] of Object.entries(headers)) c.header(name, value);
+        return stream(c, async (out) => {
+          while (!c.req.raw.signal.aborted) {
+            await out.write("xx");
+            await new Promise((resolve) => setImmediate(resolve));
+          }
+          fired.resolve();
+        });
+      });
+      expect([304, 206]).toContain((await get("/", { headers: asked })).status);
+      await fired.promise;
+    }
+  });
+
   it.each([
     ["shorter than its Content-Length", () => new Response("123", { headers: { ...FRESH, "content-length": "10" } })],
     [
       "absent where its Content-Length says otherwise",
       () => new Response(null, { headers: { ...FRESH, "content-length": "10" } }),
+    ],
+    [
+      "shorter than a Content-Length that is kept from the store",
+      () =>
+        new Response("123", {
+          headers: { "cache-control": 'max-age=60, private="content-length"', "content-length": "10" },
+        }),
     ],
     [
       "that fails",

@@ -13,8 +13,8 @@ export interface Answer {
   readonly body: Uint8Array | Body | null;
   /** The host's own response, where it is to be left as it is. */
   readonly untouched?: boolean;
-  /** The body is being made for the store: the request that its maker sees must stay as it is until then. */
-  readonly isKept?: boolean;
+  /** The origin is still making the body, for the store or in part: the request that it sees must stay as it is. */
+  readonly isUnderway?: boolean;
 }
 
 /** Statuses that never have a body. */

@@ -48,7 +48,7 @@ export function take(inquiry: Inquiry, got: Forwarded, question: Question, way: 
   const body = keep(inquiry, { ...keeping, expected: contentLength(head.fields) }, question, response.body);
   // Told that its reader left, a body that is to be stored is read to its end.
   const cancelled = (): void => {};
-  return { ...present(inquiry, { status: head.status, fields }, { body, cancelled }, times, false), isKept: true };
+  return { ...present(inquiry, { status: head.status, fields }, { body, cancelled }, times, false), isUnderway: true };
 }
 
 function judge(inquiry: Inquiry, head: ResponseHead, { lease, place }: Question, times: Timing): Keeping {
@@ -137,5 +137,10 @@ function present(
   if (asked.method !== "GET" || !body || length === undefined) return answer;
   const range = answerRange(asked.fields, selected, length);
   if (range.kind !== "part") return answer;
-  return { status: 206, fields: partialFields(fields, range, length), body: part(body, range, cancelled) };
+  return {
+    status: 206,
+    fields: partialFields(fields, range, length),
+    body: part(body, range, cancelled),
+    isUnderway: true,
+  };
 }
