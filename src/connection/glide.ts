@@ -7,7 +7,7 @@ import { checkOptions, isOneOf } from "../core/options.js";
 import { toText } from "../core/text.js";
 import { type GlideLogLevel, type GlideSettings, openGlide } from "./glide-client.js";
 import { LazyConnection } from "./lazy.js";
-import { type ConnectionOptions, connectionChecks, refuseReplicas } from "./options.js";
+import { accessOf, type ConnectionOptions, connectionChecks, refuseReplicas } from "./options.js";
 import { shared } from "./shared.js";
 
 export interface GlideOptions extends ConnectionOptions {
@@ -75,7 +75,7 @@ export function toSettings(factory: FactoryName, location: Location, options: Gl
     );
   }
   refuseReplicas(location, "the option readFrom");
-  const { tls } = options;
+  const { username, password, tls } = accessOf(factory, location, options);
   if (tls?.cert !== undefined || tls?.key !== undefined) {
     throw new ConfigurationError(
       `${factory}: option "tls" has a client certificate, which GLIDE can't show; use the connection factory iovalkey()`,
@@ -85,8 +85,8 @@ export function toSettings(factory: FactoryName, location: Location, options: Gl
     cluster: factory === "glideCluster",
     name: display,
     addresses,
-    username: location.username ?? options.username,
-    password: location.password ?? options.password,
+    username,
+    password,
     database: location.database,
     // RESP2 opens with one round trip less, and this library needs nothing that RESP3 adds.
     protocol: location.protocol ?? 2,
@@ -94,9 +94,7 @@ export function toSettings(factory: FactoryName, location: Location, options: Gl
     commandTimeoutMs: toMs(options.commandTimeout ?? 1, "commandTimeout"),
     readFrom: options.readFrom ?? "primary",
     clientAz: options.clientAz,
-    tls: location.tls
-      ? { insecure: tls?.insecure ?? false, ca: tls?.ca === undefined ? undefined : toText(tls.ca) }
-      : undefined,
+    tls: tls && { insecure: tls.insecure ?? false, ca: tls.ca === undefined ? undefined : toText(tls.ca) },
     logLevel: options.logLevel ?? "off",
   };
 }

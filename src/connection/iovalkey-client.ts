@@ -1,4 +1,3 @@
-import type { ConnectionOptions as NodeTlsOptions } from "node:tls";
 import { AbstractConnector, Redis, type RedisOptions, Command as Sent, ReplyError as ServerError } from "#iovalkey";
 import type { Argument, Command, Reply } from "../core/command.js";
 import type { Connection, ConnectionStatus, ScanOptions, SendOptions } from "../core/connection.js";
@@ -9,6 +8,7 @@ import { ByteDuplex } from "./byte-duplex.js";
 import type { Connector } from "./connector.js";
 import { withDeadline } from "./deadline.js";
 import { toReply, toReplyError, toShape } from "./iovalkey-replies.js";
+import { type NodeTlsSettings, toNodeTls } from "./node-tls.js";
 import { scanServer } from "./scan-server.js";
 import { ScriptRunner } from "./script-runner.js";
 
@@ -22,15 +22,7 @@ export interface IovalkeySettings {
   readonly connectTimeoutMs: number;
   readonly commandTimeoutMs: number;
   readonly maxIdleMs: number;
-  readonly tls: TlsSettings | undefined;
-}
-
-interface TlsSettings {
-  readonly insecure: boolean;
-  readonly ca: string | undefined;
-  readonly cert: string | undefined;
-  readonly key: string | undefined;
-  readonly servername: string | undefined;
+  readonly tls: NodeTlsSettings | undefined;
 }
 
 /** How long the socket's other side may take to end a closed connection. */
@@ -81,18 +73,6 @@ function toOptions(settings: IovalkeySettings, connector: Connector | undefined)
     maxRetriesPerRequest: 0,
     connectTimeout: connectTimeoutMs,
     disconnectTimeout: END_MS,
-  };
-}
-
-function toNodeTls({ insecure, ca, cert, key, servername = "" }: TlsSettings, host: string): NodeTlsOptions {
-  // Names only: an address is no server name (RFC 6066 §3).
-  const name = servername || (/^[\d.]+$|:/.test(host) ? "" : host);
-  return {
-    rejectUnauthorized: !insecure,
-    ...(name === "" ? {} : { servername: name }),
-    ...(ca === undefined ? {} : { ca }),
-    ...(cert === undefined ? {} : { cert }),
-    ...(key === undefined ? {} : { key }),
   };
 }
 

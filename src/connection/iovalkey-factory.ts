@@ -3,19 +3,28 @@ import type { Connection, ConnectionFactory } from "../core/connection.js";
 import { toMs } from "../core/duration.js";
 import { ConfigurationError } from "../core/errors.js";
 import type { Location } from "../core/location.js";
-import { checkOptions, isFunction, isText } from "../core/options.js";
+import { type Check, checkOptions, isFunction } from "../core/options.js";
 import { keepsRequestsApart } from "../core/runtime.js";
 import { toText } from "../core/text.js";
 import { Breaker } from "./breaker.js";
 import { type Connector, connectorId } from "./connector.js";
 import type { IovalkeySettings } from "./iovalkey-client.js";
 import { LazyConnection } from "./lazy.js";
-import { areTlsOptions, type ConnectionOptions, connectionChecks, refuseReplicas, type TlsOptions } from "./options.js";
+import { type NodeTlsSettings, toServerName } from "./node-tls.js";
+import {
+  accessOf,
+  areTlsOptions,
+  type ConnectionOptions,
+  connectionChecks,
+  refuseReplicas,
+  type TlsOptions,
+} from "./options.js";
 import { outsideInvocation } from "./outside-invocation.js";
+
 import { shared } from "./shared.js";
 
 export interface IovalkeyTlsOptions extends TlsOptions {
-  /** The name that the server's certificate must have. @default the location's host */
+  /** The name that is sent to the server (SNI), and that its certificate must have; no address. @default the location's host */
   servername?: string;
 }
 
@@ -33,7 +42,7 @@ export type OpenIovalkey = (settings: IovalkeySettings, connector: Connector | u
 export function iovalkeyFactory(options: IovalkeyOptions, open: OpenIovalkey): ConnectionFactory {
   checkOptions<IovalkeyOptions>("iovalkey", options, {
     ...connectionChecks,
-    tls: areTlsOptions({ servername: isText }),
+    tls: areTlsOptions({ servername: isServerName }),
     connector: isFunction,
   });
   checkReads(options);
@@ -56,6 +65,12 @@ export function iovalkeyFactory(options: IovalkeyOptions, open: OpenIovalkey): C
     },
   };
 }
+
+/** An address is no server name (RFC 6066 §3). */
+const isServerName: Check = (value) =>
+  typeof value === "string" && value !== "" && toServerName(value) !== undefined
+    ? undefined
+    : "a host name, no address";
 
 function breakerOf({ name, connectTimeoutMs, commandTimeoutMs }: IovalkeySettings): Breaker {
   return new Breaker(name, systemClock, 2 * (connectTimeoutMs + commandTimeoutMs));
@@ -81,20 +96,21 @@ export function toSettings(location: Location, options: IovalkeyOptions): Iovalk
       `iovalkey: a connector dials addresses, and ${display} is a socket; leave option "connector" out, or give a valkey:// URL`,
     );
   }
+  const { username, password, tls } = accessOf("iovalkey", location, options);
   return {
     name: display,
     address: address ?? { path },
-    username: location.username ?? options.username,
-    password: location.password ?? options.password,
+    username,
+    password,
     database: location.database,
     connectTimeoutMs: toMs(options.connectTimeout ?? 1, "connectTimeout"),
     commandTimeoutMs: toMs(options.commandTimeout ?? 1, "commandTimeout"),
     maxIdleMs: options.maxIdle === null ? Infinity : toMs(options.maxIdle ?? 60, "maxIdle"),
-    tls: location.tls ? toTls(options.tls ?? {}) : undefined,
+    tls: tls && toTls(tls),
   };
 }
 
-function toTls({ insecure = false, ca, cert, key, servername }: IovalkeyTlsOptions): IovalkeySettings["tls"] {
+function toTls({ insecure = false, ca, cert, key, servername }: IovalkeyTlsOptions): NodeTlsSettings {
   if ((cert === undefined) !== (key === undefined)) {
     throw new ConfigurationError(`iovalkey: option "tls" has one of cert and key alone; give both or none`);
   }

@@ -45,6 +45,9 @@ export function areTlsOptions(more: Readonly<Record<string, Check>> = {}): Check
   const tlsChecks: Checks<TlsOptions> = { insecure: isBoolean, ca: isPem, cert: isPem, key: isPem };
   const checks: Readonly<Record<string, Check>> = { ...tlsChecks, ...more };
   return (value) => {
+    // GLIDE sends the name that it resolves, also with an `addressResolver`.
+    if (typeof value === "object" && value !== null && Object.hasOwn(value, "servername") && !checks.servername)
+      return 'one without "servername", as valkey-glide always sends the host of the location; or use the connection factory iovalkey()';
     const isRight = ([name, one]: [string, unknown]): boolean =>
       Object.hasOwn(checks, name) && (one === undefined || checks[name]?.(one, name) === undefined);
     if (typeof value === "object" && value !== null && Object.entries(value).every(isRight)) return undefined;
@@ -62,6 +65,53 @@ export const connectionChecks: Checks<ConnectionOptions> = {
   clientAz: isText,
   tls: areTlsOptions(),
 };
+
+/** How a server is logged in to. A username never goes without a password. */
+export interface Login {
+  readonly username: string | undefined;
+  readonly password: string | undefined;
+}
+
+/** What a location and its options say together about logging in, and about TLS. */
+export interface Access extends Login {
+  readonly tls: TlsOptions | undefined;
+}
+
+/**
+ * Every transport takes both from here, so that none connects as another user than it was given, or in plain text.
+ * @param factory for messages
+ * @throws {ConfigurationError} on a username without a password, and on TLS options beside a scheme without TLS
+ */
+export function accessOf(factory: string, location: Location, options: ConnectionOptions): Access {
+  const login = {
+    username: location.username ?? options.username,
+    password: location.password ?? options.password,
+  };
+  checkLogin(factory, login, { username: "username", password: "password", place: location.display });
+  const { tls } = options;
+  if (tls && !location.tls) {
+    const secure =
+      location.scheme === "unix"
+        ? "leave the option out"
+        : "give a valkeys:// or rediss:// URL, or leave the option out";
+    throw new ConfigurationError(
+      `${factory}: option "tls" stands beside ${location.display}, which is plain text; ${secure}`,
+    );
+  }
+  return { ...login, tls: location.tls ? (tls ?? {}) : undefined };
+}
+
+/** @throws {ConfigurationError} on a username without a password: the server would take the client for its default user */
+export function checkLogin(
+  factory: string,
+  { username, password }: Login,
+  names: { readonly username: string; readonly password: string; readonly place: string },
+): void {
+  if (username === undefined || password !== undefined) return;
+  throw new ConfigurationError(
+    `${factory}: ${names.place} has a username and no password, so the server's default user would be used; give option "${names.password}" (any text for a user with nopass), or leave "${names.username}" out`,
+  );
+}
 
 /** @throws {ConfigurationError} when the URL asks for what sentinels alone can tell */
 export function refuseReplicas({ replicas, display }: Location, instead: string): void {

@@ -7,7 +7,7 @@ import { type Check, checkOptions, isText } from "../core/options.js";
 import { keepsRequestsApart } from "../core/runtime.js";
 import { toText } from "../core/text.js";
 import { LateConnection } from "./late.js";
-import { areTlsOptions, type ConnectionOptions, connectionChecks, type TlsOptions } from "./options.js";
+import { areTlsOptions, type ConnectionOptions, checkLogin, connectionChecks, type TlsOptions } from "./options.js";
 import { outsideInvocation } from "./outside-invocation.js";
 import type { SentinelSettings, SentinelTransport } from "./sentinel-connection.js";
 import { shared } from "./shared.js";
@@ -100,10 +100,12 @@ function toSettings(location: Location, options: SentinelOptions, watches: boole
 }
 
 function toAccess({ sentinelUsername, sentinelPassword, sentinelTls }: SentinelOptions): SentinelAccess {
+  const login = { username: sentinelUsername, password: sentinelPassword };
+  const names = { username: "sentinelUsername", password: "sentinelPassword", place: 'option "sentinelUsername"' };
+  checkLogin("sentinel", login, names);
   const { insecure = false, ca }: TlsOptions = typeof sentinelTls === "object" ? sentinelTls : {};
   return {
-    username: sentinelUsername,
-    password: sentinelPassword,
+    ...login,
     tls: sentinelTls ? { insecure, ca: ca === undefined ? undefined : toText(ca) } : undefined,
   };
 }
