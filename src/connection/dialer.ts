@@ -3,6 +3,10 @@ import type { Connection } from "../core/connection.js";
 import { ConnectionError, TimeoutError } from "../core/errors.js";
 import { Breaker } from "./breaker.js";
 import { Deadlines, withDeadline } from "./deadline.js";
+import { Endings, type Until } from "./endings.js";
+
+/** Opens a connection. What goes on after it has failed is what `close` waits for. */
+export type DialConnection = (until: Until) => Promise<Connection>;
 
 export interface DialerOptions {
   /** The server, for messages. */
@@ -54,13 +58,16 @@ export class Dialer {
   readonly breaker: Breaker;
   /** Of flights. */
   readonly deadlines: Deadlines;
-  readonly #dial: () => Promise<Connection>;
+  readonly #dial: DialConnection;
+  readonly #endings = new Endings();
+  /** Connections that end as soon as what is under way there has ended. */
+  readonly #retired = new Set<Line>();
   #live: Line | undefined;
   #dialing: Dialing | undefined;
   #wasOpen = false;
   #closed = false;
 
-  constructor(dial: () => Promise<Connection>, options: DialerOptions) {
+  constructor(dial: DialConnection, options: DialerOptions) {
     const { name, clock, connectTimeoutMs, commandTimeoutMs } = options;
     this.#dial = dial;
     this.options = options;
@@ -106,7 +113,7 @@ export class Dialer {
 
   end(line: Line): void {
     line.flights--;
-    if (line.isRetired && line.flights === 0) discard(line);
+    if (line.isRetired && line.flights === 0) this.#discard(line);
   }
 
   heard(line: Line): void {
@@ -153,7 +160,7 @@ export class Dialer {
     if (line !== this.#live) return;
     this.#live = undefined;
     line.isGivenUp = true;
-    discard(line);
+    this.#discard(line);
   }
 
   /**
@@ -164,7 +171,8 @@ export class Dialer {
     if (line !== this.#live) return;
     this.#live = undefined;
     line.isRetired = true;
-    if (line.flights === 0) discard(line);
+    this.#retired.add(line);
+    if (line.flights === 0) this.#discard(line);
   }
 
   /** The server is not the right one any more, whether it is connected or still being dialled. */
@@ -174,14 +182,20 @@ export class Dialer {
     this.breaker.expectRecovery();
   }
 
+  /** Resolves when nothing is left that could connect again. */
   async close(): Promise<void> {
     if (this.#closed) return;
     this.#closed = true;
+    const { connectTimeoutMs, commandTimeoutMs } = this.options;
     const live = this.#live;
     this.#live = undefined;
+    for (const line of this.#retired) this.#discard(line);
     await live?.connection.close();
     // A dial in flight ends what it opens, as it finds this connection closed.
     await this.#dialing?.line.catch(() => {});
+    // Not for longer than all of it may take: a dial that ignores its deadlines can't keep a process from ending.
+    const late = () => new TimeoutError(`${this.options.name} could not be closed in time`);
+    await withDeadline(this.#endings.all(), connectTimeoutMs + commandTimeoutMs, late).catch(() => {});
   }
 
   closedError(): ConnectionError {
@@ -215,7 +229,7 @@ export class Dialer {
       new TimeoutError(
         `${name} could not be reached within ${connectTimeoutMs} ms; see whether it runs, or raise connectTimeout`,
       );
-    const dialled = this.#dial();
+    const dialled = this.#dial(this.#endings.add);
     try {
       const connection = await withDeadline(dialled, connectTimeoutMs, late);
       if (this.#closed || isGivenUp()) throw this.closedError();
@@ -234,20 +248,21 @@ export class Dialer {
       this.#live = live;
       return live;
     } catch (error) {
-      dialled.then((opened) => opened.close()).catch(() => {});
+      this.#endings.add(dialled.then((opened) => opened.close()));
       if (isGivenUp()) return undefined;
       if (error instanceof ConnectionError && !this.#closed) this.breaker.dialFailed(error);
       throw error;
     }
   }
 
+  /** Its end is waited for by `close` alone. */
+  #discard(line: Line): void {
+    this.#retired.delete(line);
+    this.#endings.add(line.connection.close());
+  }
+
   /** The distance both ways, whichever way the clock was set. */
   #since(ms: number): number {
     return Math.abs(this.options.clock.now() - ms);
   }
-}
-
-function discard({ connection }: Line): void {
-  // Nobody waits for it to end, and it can't end worse than it is.
-  connection.close().catch(() => {});
 }

@@ -3,13 +3,13 @@ import type { Connection, ConnectionStatus, ScanOptions, SendOptions } from "../
 import { ConnectionError, ReplyError } from "../core/errors.js";
 import type { Address } from "../core/location.js";
 import type { Script } from "../core/script.js";
-import { answering } from "./answering.js";
 import { Bunch } from "./bunch.js";
+import type { Until } from "./endings.js";
 import { toArguments } from "./glide-arguments.js";
+import { type DialSettings, dialGlide, type Opener } from "./glide-dial.js";
 import { fromGlide } from "./glide-errors.js";
 import { type Glide, type GlideModule, loadGlide } from "./glide-module.js";
 import { toReply } from "./glide-replies.js";
-import type { ReadFrom } from "./options.js";
 import { keysOf, scanServer } from "./scan-server.js";
 import { ScriptRunner } from "./script-runner.js";
 
@@ -19,97 +19,114 @@ type Client = Glide.GlideClient | Glide.GlideClusterClient;
 export type GlideLogLevel = "off" | "error" | "warn" | "info" | "debug";
 
 /** What GLIDE is opened with: plain data, so that equal settings are recognised as such. */
-export interface GlideSettings {
-  readonly cluster: boolean;
-  readonly name: string;
-  readonly addresses: readonly Address[];
-  readonly username: string | undefined;
-  readonly password: string | undefined;
-  readonly database: number;
+export interface GlideSettings extends DialSettings {
   readonly protocol: 2 | 3;
-  readonly connectTimeoutMs: number;
   readonly commandTimeoutMs: number;
-  readonly readFrom: ReadFrom;
   readonly clientAz: string | undefined;
-  readonly tls: { readonly insecure: boolean; readonly ca: string | undefined } | undefined;
   readonly logLevel: GlideLogLevel;
 }
 
 /** GLIDE rejects flights over this number instead of queueing them; the deadline bounds how many there can be. */
 const IN_FLIGHT = 1_000_000;
 
+/**
+ * How GLIDE mends a connection that was lost while no call was made, for ever: at once, and then each 0.46 to 0.7 s, so at
+ * most 60 times in 30 s, and in time for a call that finds it waiting. Less would be gentler with servers that are down,
+ * and more retries would keep a client that can't connect from being closed for longer.
+ */
+const BACKOFF = { numberOfRetries: 1, factor: 290, exponentBase: 2 };
+/** A cluster client connects again when calls make it. */
+const CLUSTER_BACKOFF = { numberOfRetries: 1, factor: 20, exponentBase: 2 };
+
+/** What replicas are asked: cursors and the state of a server are not the same on all of them. */
+const READS =
+  /^(?:EXISTS|GET|GETBIT|GETRANGE|[HP]?EXPIRETIME|H(?:EXISTS|GET|GETALL|KEYS|LEN|MGET|STRLEN|VALS)|L(?:INDEX|LEN|POS|RANGE)|MGET|P?TTL|S(?:CARD|DIFF|INTER|INTERCARD|ISMEMBER|MEMBERS|MISMEMBER|RANDMEMBER|TRLEN|UNION)|TYPE|Z(?:CARD|COUNT|RANGE|RANK|SCORE))$/i;
+
 /** Opens a client. @throws {ConnectionError} @throws {GlideMissingError} */
-export function openGlide(settings: GlideSettings): Promise<Connection> {
-  return open(settings, (module) =>
-    settings.cluster
-      ? module.GlideClusterClient.createClient(common(module, settings))
-      : openStandalone(module, settings),
-  );
-}
-
-/**
- * Opens a client to a sentinel, and hands on what that publishes on a channel. As sentinels have no role to ask for, it
- * may open without any: then its commands get no answer. @throws {ConnectionError} @throws {GlideMissingError}
- */
-export function openGlideSentinel(
-  settings: GlideSettings,
-  channel: string,
-  onMessage: (message: string) => void,
-): Promise<Connection> {
-  return open(settings, async (module) => {
-    const client = await module.GlideClient.createClient({
-      ...common(module, settings),
-      protocol: module.ProtocolVersion.RESP3,
-      nodeDiscoveryMode: module.NodeDiscoveryMode.Static,
-      pubsubSubscriptions: { channelsAndPatterns: {}, callback: ({ message }) => onMessage(String(message)) },
-    });
-    // Nobody waits for it: a user who may not subscribe can still ask.
-    await client.subscribeLazy([channel]);
-    return client;
-  });
-}
-
-/**
- * Where a client was opened last without success, or is being opened. GLIDE keeps a connection on which it asked something
- * until there is an answer, even when it is given up: to a server that hangs, each dial would leave some.
- */
-const doubtful = new Set<string>();
-
-async function open(settings: GlideSettings, create: (module: GlideModule) => Promise<Client>): Promise<Connection> {
+export async function openGlide(settings: GlideSettings, until: Until): Promise<Connection> {
   const module = await loadGlide(settings.logLevel);
-  const { name, addresses, tls, connectTimeoutMs } = settings;
-  const where = addresses.map(({ host, port }) => `${host}:${port}`).join();
-  const isDoubtful = doubtful.has(where);
-  doubtful.add(where);
-  try {
-    if (isDoubtful) await answering(addresses, tls !== undefined, connectTimeoutMs);
-    const connection = new GlideConnection(module, await create(module), settings);
-    doubtful.delete(where);
-    return connection;
-  } catch (cause) {
-    const message = cause instanceof Error ? cause.message : String(cause);
-    throw new ConnectionError(
-      `${name} could not be reached: ${message.replaceAll("\n", "")}; see whether it runs, and the location`,
-      { cause },
-    );
+  if (settings.cluster) {
+    const create = () => module.GlideClusterClient.createClient(common(module, settings));
+    const { client } = await dialGlide(settings, until, { create, ping: undefined });
+    return new GlideConnection(module, settings, client, undefined);
   }
+  const opener = standalone(module, { ...settings, readFrom: "primary" });
+  const { client, replicas, isWhole } = await dialGlide(settings, until, opener);
+  const reader = replicas.length === 0 ? undefined : await openReader(module, settings, replicas, isWhole);
+  return new GlideConnection(module, settings, client, reader);
 }
 
-/** Opening failed although the server answered: the user may not ask for its role, or its role is a replica's. */
-const REACHED = /PermissionDenied|No primary node found/;
+/**
+ * Opens a client to a sentinel, and hands on what that publishes on a channel.
+ * @throws {ConnectionError} @throws {GlideMissingError}
+ */
+export async function openGlideSentinel(
+  settings: GlideSettings,
+  until: Until,
+  { channel, onMessage }: { channel: string; onMessage: (message: string) => void },
+): Promise<Connection> {
+  const module = await loadGlide(settings.logLevel);
+  const { client } = await dialGlide(
+    settings,
+    until,
+    standalone(module, settings, {
+      protocol: module.ProtocolVersion.RESP3,
+      pubsubSubscriptions: { channelsAndPatterns: {}, callback: ({ message }) => onMessage(String(message)) },
+    }),
+  );
+  // Nobody waits for it: a user who may not subscribe can still ask.
+  await client.subscribeLazy([channel]);
+  return new GlideConnection(module, settings, client, undefined);
+}
+
+function standalone(
+  module: GlideModule,
+  settings: GlideSettings,
+  more: Partial<Glide.GlideClientConfiguration> = {},
+): Opener<Glide.GlideClient> {
+  const { Batch, GlideClient, NodeDiscoveryMode } = module;
+  return {
+    create: (addresses) =>
+      GlideClient.createClient({
+        ...common(module, { ...settings, addresses }),
+        nodeDiscoveryMode: NodeDiscoveryMode.Static,
+        ...more,
+      }),
+    async ping(client, timeout) {
+      const replies = await client.exec(new Batch(false).customCommand(["PING"]), false, { timeout });
+      const error = replies?.find((reply) => reply instanceof Error);
+      if (error) throw error;
+    },
+  };
+}
 
 /**
- * A client that asks for the server's role when it is opened, as one that does not would be open without any server: a
- * refused port or password would show as commands without answer.
+ * A client for reads beside the primary's own: a static client of several servers takes the one that connects first for the
+ * primary. `undefined` when it gets no connection, so that the primary answers reads, too.
  */
-async function openStandalone(module: GlideModule, settings: GlideSettings): Promise<Glide.GlideClient> {
-  const { GlideClient, NodeDiscoveryMode } = module;
-  const options = common(module, settings);
+async function openReader(
+  module: GlideModule,
+  settings: GlideSettings,
+  replicas: readonly Address[],
+  isWhole: boolean,
+): Promise<Glide.GlideClient | undefined> {
+  const { addresses, readFrom, connectTimeoutMs } = settings;
+  // GLIDE waits for all of them, and finds those that are down once they are back.
+  const timeoutMs = isWhole ? connectTimeoutMs : Math.ceil(connectTimeoutMs / 4);
+  const opener = standalone(module, {
+    ...settings,
+    connectTimeoutMs: timeoutMs,
+    readFrom: readFrom === "preferReplica" ? "allNodes" : readFrom,
+  });
+  const readsPrimary = readFrom === "allNodes" || readFrom === "AZAffinityReplicasAndPrimary";
+  const client = await opener.create(readsPrimary ? addresses : replicas);
   try {
-    return await GlideClient.createClient({ ...options, nodeDiscoveryMode: NodeDiscoveryMode.Standard });
+    await opener.ping?.(client, timeoutMs);
+    return client;
   } catch (error) {
-    if (settings.addresses.length > 1 || !REACHED.test(String(error))) throw error;
-    return await GlideClient.createClient({ ...options, nodeDiscoveryMode: NodeDiscoveryMode.Static });
+    if (fromGlide(error, settings.name) instanceof ReplyError) return client;
+    client.close();
+    return undefined;
   }
 }
 
@@ -125,8 +142,7 @@ function common(
     requestTimeout: settings.commandTimeoutMs,
     inflightRequestsLimit: IN_FLIGHT,
     readFrom: settings.readFrom,
-    // A refused port, a wrong password and the like are named at once, and a server that is back is found within 0.05 s.
-    connectionBackoff: { numberOfRetries: 1, factor: 20, exponentBase: 2 },
+    connectionBackoff: settings.cluster ? CLUSTER_BACKOFF : BACKOFF,
     ...(settings.database === 0 ? {} : { databaseId: settings.database }),
     ...(password === undefined ? {} : { credentials: { password, ...(username === undefined ? {} : { username }) } }),
     ...(clientAz === undefined ? {} : { clientAz }),
@@ -145,7 +161,10 @@ function advanced({ connectTimeoutMs, tls }: GlideSettings): Glide.AdvancedBaseC
 class GlideConnection implements Connection {
   readonly #module: GlideModule;
   readonly #client: Client;
+  /** Takes single reads, where they go to replicas. */
+  readonly #reader: Glide.GlideClient | undefined;
   readonly #name: string;
+  readonly #commandTimeoutMs: number;
   readonly #bytes: Glide.DecoderOption;
   readonly #scripts = new ScriptRunner((commands, options) => this.send(commands, options));
   /** None in a cluster, whose nodes would wait for each other, nor where reads go to replicas, as batches never do. */
@@ -155,10 +174,17 @@ class GlideConnection implements Connection {
   /** How replies are decoded where text is wanted; bytes once the server is found to hold what is no text. */
   #text: Glide.DecoderOption;
 
-  constructor(module: GlideModule, client: Client, { name, readFrom }: GlideSettings) {
+  constructor(
+    module: GlideModule,
+    { name, readFrom, commandTimeoutMs }: GlideSettings,
+    client: Client,
+    reader: Glide.GlideClient | undefined,
+  ) {
     this.#module = module;
     this.#client = client;
+    this.#reader = reader;
     this.#name = name;
+    this.#commandTimeoutMs = commandTimeoutMs;
     const alone = client instanceof module.GlideClient && readFrom === "primary";
     const isIdle = (): boolean => this.#underway === 0;
     this.#bunch = alone ? new Bunch(isIdle, (commands, text) => this.#flight(commands, text, false)) : undefined;
@@ -170,8 +196,10 @@ class GlideConnection implements Connection {
     const [first] = commands;
     const text = options?.text === true;
     const atomic = options?.atomic === true;
-    if (this.#bunch && first && commands.length === 1 && !atomic && this.#bunch.takes(first)) {
-      return this.#bunch.send(first, text);
+    if (first && commands.length === 1 && !atomic) {
+      if (this.#bunch?.takes(first)) return this.#bunch.send(first, text);
+      if (this.#reader && READS.test(first[0]))
+        return this.#single(first, text ? this.#text : this.#bytes, this.#reader);
     }
     this.#bunch?.flush();
     return this.#flight(commands, text, atomic);
@@ -186,9 +214,9 @@ class GlideConnection implements Connection {
   }
 
   /** Nearly every flight is one: so it is one promise more than GLIDE's own. */
-  #single(command: Command, decoder: Glide.DecoderOption): Promise<Reply[]> {
+  #single(command: Command, decoder: Glide.DecoderOption, client: Client = this.#client): Promise<Reply[]> {
     this.#underway++;
-    return this.#client.customCommand(toArguments(command), decoder).then(
+    return client.customCommand(toArguments(command), decoder).then(
       (reply) => {
         this.#underway--;
         const known = toReply(reply, command);
@@ -197,7 +225,7 @@ class GlideConnection implements Connection {
       },
       (error) => {
         this.#underway--;
-        return this.#isNoText(error, decoder) ? this.#single(command, this.#bytes) : [this.#inPlace(error)];
+        return this.#isNoText(error, decoder) ? this.#single(command, this.#bytes, client) : [this.#inPlace(error)];
       },
     );
   }
@@ -269,8 +297,12 @@ class GlideConnection implements Connection {
     return { state: "closed", lastError: undefined };
   }
 
+  /** What is under way fails at once; GLIDE goes on with it, and may connect again for it, until its deadline. */
   async close(): Promise<void> {
+    const isUnderway = this.#underway > 0;
     this.#client.close();
+    this.#reader?.close();
+    if (isUnderway) await new Promise<void>((resolve) => setTimeout(resolve, this.#commandTimeoutMs));
   }
 
   [Symbol.asyncDispose](): Promise<void> {

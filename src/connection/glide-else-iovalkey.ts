@@ -1,5 +1,6 @@
 import type { Connection, ConnectionFactory } from "../core/connection.js";
 import type { Location } from "../core/location.js";
+import type { Until } from "./endings.js";
 import { glideFactory } from "./glide.js";
 import { type GlideSettings, openGlide } from "./glide-client.js";
 import { GlideMissingError } from "./glide-module.js";
@@ -14,9 +15,9 @@ let glideIsMissing = false;
  * @throws {ConfigurationError} on wrong options
  */
 export function glideElseIovalkey(options: ConnectionOptions): ConnectionFactory {
-  return glideFactory("glideElseIovalkey", options, async (settings, location) => {
+  return glideFactory("glideElseIovalkey", options, async (settings, until, location) => {
     if (!glideIsMissing) {
-      const opened = await tryGlide(settings);
+      const opened = await tryGlide(settings, until);
       if (opened) return opened;
       glideIsMissing = true;
     }
@@ -24,9 +25,9 @@ export function glideElseIovalkey(options: ConnectionOptions): ConnectionFactory
   });
 }
 
-async function tryGlide(settings: GlideSettings): Promise<Connection | undefined> {
+async function tryGlide(settings: GlideSettings, until: Until): Promise<Connection | undefined> {
   try {
-    return await openGlide(settings);
+    return await openGlide(settings, until);
   } catch (error) {
     if (error instanceof GlideMissingError) return undefined;
     throw error;

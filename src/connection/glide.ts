@@ -5,6 +5,8 @@ import { ConfigurationError } from "../core/errors.js";
 import type { Location } from "../core/location.js";
 import { checkOptions, isOneOf } from "../core/options.js";
 import { toText } from "../core/text.js";
+import type { DialConnection } from "./dialer.js";
+import type { Until } from "./endings.js";
 import { type GlideLogLevel, type GlideSettings, openGlide } from "./glide-client.js";
 import { LazyConnection } from "./lazy.js";
 import { accessOf, type ConnectionOptions, connectionChecks, refuseReplicas } from "./options.js";
@@ -35,7 +37,7 @@ type FactoryName = "glide" | "glideCluster" | "glideElseIovalkey" | "sentinel";
 export function glideFactory(
   name: FactoryName,
   options: GlideOptions,
-  open: (settings: GlideSettings, location: Location) => Promise<Connection>,
+  open: (settings: GlideSettings, until: Until, location: Location) => Promise<Connection>,
 ): ConnectionFactory {
   checkOptions<GlideOptions>(name, options, {
     ...connectionChecks,
@@ -47,12 +49,12 @@ export function glideFactory(
       const settings = toSettings(name, location, options);
       const maxIdleMs = options.maxIdle === null ? Infinity : toMs(options.maxIdle ?? 60, "maxIdle");
       const key = `${name} ${maxIdleMs} ${JSON.stringify(settings)}`;
-      return shared(key, () => connection(() => open(settings, location), settings, maxIdleMs));
+      return shared(key, () => connection((until) => open(settings, until, location), settings, maxIdleMs));
     },
   };
 }
 
-function connection(dial: () => Promise<Connection>, settings: GlideSettings, maxIdleMs: number): Connection {
+function connection(dial: DialConnection, settings: GlideSettings, maxIdleMs: number): Connection {
   const { name, connectTimeoutMs, commandTimeoutMs, cluster } = settings;
   return new LazyConnection(dial, {
     name,

@@ -2,7 +2,7 @@ import type { Argument, Command, Reply } from "../core/command.js";
 import type { Connection, ConnectionStatus, ScanOptions, SendOptions } from "../core/connection.js";
 import type { Script } from "../core/script.js";
 import { Call } from "./call.js";
-import { Dialer, type DialerOptions } from "./dialer.js";
+import { type DialConnection, Dialer, type DialerOptions } from "./dialer.js";
 
 export type LazyOptions = DialerOptions;
 
@@ -14,7 +14,7 @@ export class LazyConnection implements Connection {
   readonly #dialer: Dialer;
 
   /** @param dial opens a connection; it rejects with a `ConnectionError`, and is never called twice at once */
-  constructor(dial: () => Promise<Connection>, options: LazyOptions) {
+  constructor(dial: DialConnection, options: LazyOptions) {
     this.#dialer = new Dialer(dial, options);
   }
 

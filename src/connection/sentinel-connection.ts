@@ -4,6 +4,7 @@ import type { Connection, ConnectionStatus, ScanOptions, SendOptions } from "../
 import { ConnectionError } from "../core/errors.js";
 import type { Address } from "../core/location.js";
 import type { Script } from "../core/script.js";
+import type { Until } from "./endings.js";
 import { LazyConnection } from "./lazy.js";
 import { isPrimarysRole, isSwitchOf, type Servers } from "./sentinel-replies.js";
 import { Sentinels } from "./sentinels.js";
@@ -11,9 +12,9 @@ import { Sentinels } from "./sentinels.js";
 /** Opens what sentinels and their servers are reached by. */
 export interface SentinelTransport {
   /** @param onSwitch is told what the sentinel publishes on `+switch-master`, where the transport can subscribe */
-  openSentinel(address: Address, onSwitch: (message: string) => void): Promise<Connection>;
+  openSentinel(address: Address, onSwitch: (message: string) => void, until: Until): Promise<Connection>;
   /** Of several servers, it finds out by itself which one is the primary. */
-  openServers(servers: Servers): Promise<Connection>;
+  openServers(servers: Servers, until: Until): Promise<Connection>;
 }
 
 export interface SentinelSettings {
@@ -52,9 +53,9 @@ export class SentinelConnection implements Connection {
     const onSwitch = (message: string): void => {
       if (isSwitchOf(service, message)) this.#lazy.replace();
     };
-    const open = (address: Address) => transport.openSentinel(address, onSwitch);
+    const open = (address: Address, until: Until) => transport.openSentinel(address, onSwitch, until);
     this.#sentinels = new Sentinels({ service, addresses, replicas, keeps, timeoutMs, open });
-    this.#lazy = new LazyConnection(() => this.#dial(), { ...settings, redial: true });
+    this.#lazy = new LazyConnection((until) => this.#dial(until), { ...settings, redial: true });
   }
 
   send(commands: readonly Command[], options?: SendOptions): Promise<Reply[]> {
@@ -84,9 +85,9 @@ export class SentinelConnection implements Connection {
     return this.close();
   }
 
-  async #dial(): Promise<Connection> {
+  async #dial(until: Until): Promise<Connection> {
     const servers = await this.#sentinels.locate();
-    const connection = await this.#transport.openServers(servers);
+    const connection = await this.#transport.openServers(servers, until);
     try {
       await this.#checkRole(connection, servers);
     } catch (error) {

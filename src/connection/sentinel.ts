@@ -22,20 +22,20 @@ const overGlide: MakeTransport = (location, options, access) => {
   const instead = (): SentinelTransport =>
     overIovalkey(openLate)({ ...location, protocol: undefined }, { ...options, readFrom: "primary" }, access);
   return {
-    openSentinel: ({ host, port }, onSwitch) =>
+    openSentinel: ({ host, port }, onSwitch, until) =>
       orElse(
         () =>
           openGlideSentinel(
             { ...sentinels, name: `the sentinel at ${host}:${port}`, addresses: [{ host, port }] },
-            "+switch-master",
-            onSwitch,
+            until,
+            { channel: "+switch-master", onMessage: onSwitch },
           ),
-        () => instead().openSentinel({ host, port }, onSwitch),
+        () => instead().openSentinel({ host, port }, onSwitch, until),
       ),
-    openServers: (found) =>
+    openServers: (found, until) =>
       orElse(
-        () => openGlide({ ...servers, addresses: [found.primary, ...found.replicas] }),
-        () => instead().openServers(found),
+        () => openGlide({ ...servers, addresses: [found.primary, ...found.replicas] }, until),
+        () => instead().openServers(found, until),
       ),
   };
 };

@@ -3,6 +3,7 @@ import type { Connection } from "../core/connection.js";
 import { ConnectionError, TimeoutError, throwIfError } from "../core/errors.js";
 import type { Address } from "../core/location.js";
 import { withDeadline } from "./deadline.js";
+import { Endings, type Until } from "./endings.js";
 import { type Servers, toPrimary, toReplicas } from "./sentinel-replies.js";
 
 export interface SentinelsOptions {
@@ -15,7 +16,7 @@ export interface SentinelsOptions {
   /** How long one sentinel may take, its dial included. */
   readonly timeoutMs: number;
   /** Opens a connection to one sentinel. */
-  open(address: Address): Promise<Connection>;
+  open(address: Address, until: Until): Promise<Connection>;
 }
 
 /** When a sentinel has said nothing for so long, the next one is asked as well. */
@@ -24,6 +25,7 @@ const STAGGER_MS = 100;
 /** Asks sentinels until one answers, and keeps the connection to that one. */
 export class Sentinels {
   readonly #options: SentinelsOptions;
+  readonly #endings = new Endings();
   /** The one that answered last goes first. */
   #order: readonly Address[];
   #kept: { readonly address: Address; readonly connection: Connection } | undefined;
@@ -48,6 +50,7 @@ export class Sentinels {
     const kept = this.#kept;
     this.#kept = undefined;
     await kept?.connection.close();
+    await this.#endings.all();
   }
 
   /** One after the other, the next one as soon as one fails, or takes long. The first answer is taken. */
@@ -82,20 +85,24 @@ export class Sentinels {
   #askInTime(address: Address, isTooLate: () => boolean): Promise<Servers> {
     const { timeoutMs } = this.#options;
     let isLate = false;
-    return withDeadline(
-      this.#ask(address, () => isLate || isTooLate()),
-      timeoutMs,
-      () => {
-        isLate = true;
-        return new TimeoutError(`no answer within ${timeoutMs} ms`);
-      },
-    );
+    let silent: Connection | undefined;
+    const onOpen = (connection: Connection): void => {
+      silent = connection;
+    };
+    const asked = this.#ask(address, () => isLate || isTooLate(), onOpen);
+    this.#endings.add(asked);
+    return withDeadline(asked, timeoutMs, () => {
+      isLate = true;
+      if (silent) this.#discard(silent);
+      return new TimeoutError(`no answer within ${timeoutMs} ms`);
+    });
   }
 
-  async #ask(address: Address, isTooLate: () => boolean): Promise<Servers> {
+  async #ask(address: Address, isTooLate: () => boolean, onOpen: (connection: Connection) => void): Promise<Servers> {
     const { keeps, open } = this.#options;
     const kept = this.#kept?.address === address ? this.#kept : undefined;
-    const connection = kept?.connection ?? (await open(address));
+    const connection = kept?.connection ?? (await open(address, this.#endings.add));
+    onOpen(connection);
     try {
       const servers = await this.#servers(connection);
       if (isTooLate() || !keeps || this.#closed) this.#discard(connection);
@@ -126,8 +133,7 @@ export class Sentinels {
 
   #discard(connection: Connection): void {
     if (this.#kept?.connection === connection) this.#kept = undefined;
-    // Nobody waits for it to end, and it can't end worse than it is.
-    connection.close().catch(() => {});
+    this.#endings.add(connection.close());
   }
 
   #failure(failures: readonly string[], cause: unknown): ConnectionError {

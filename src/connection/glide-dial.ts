@@ -1,0 +1,195 @@
+import { ConnectionError, ReplyError } from "../core/errors.js";
+import type { Address } from "../core/location.js";
+import { withDeadline } from "./deadline.js";
+import type { Until } from "./endings.js";
+import { fromGlide } from "./glide-errors.js";
+import { anyAnswer, findPrimary, type ServerSettings } from "./primary.js";
+import { type Answer, ProbeError, REACHABLE } from "./probe.js";
+
+/** What a dial has to know of GLIDE's settings. */
+export interface DialSettings extends ServerSettings {
+  readonly cluster: boolean;
+  readonly name: string;
+}
+
+/** How one kind of GLIDE's clients is opened. */
+export interface Opener<C> {
+  create(addresses: readonly Address[]): Promise<C>;
+  /** Sends a PING. `undefined` where `create` itself rejects when there is no server, and leaves nothing then. */
+  readonly ping: ((client: C, timeoutMs: number) => Promise<unknown>) | undefined;
+}
+
+export interface Dialled<C> {
+  readonly client: C;
+  /** Where reads go besides; none when there is one server, or all others are out of reach. */
+  readonly replicas: readonly Address[];
+  /** Whether all servers answer. */
+  readonly isWhole: boolean;
+}
+
+interface Failure {
+  /** Until when GLIDE is left alone, by `performance.now()`. */
+  readonly untilMs: number;
+  readonly error: ConnectionError | undefined;
+}
+
+/** Settings whose last dial failed, or is under way. Their key has credentials in it: it never leaves this map. */
+const failures = new Map<string, Failure>();
+
+/** A dial that takes longer is explained by the server itself. */
+const GRACE_MS = 100;
+/** How long GLIDE may take to get through where `node:tls` doubts that it can. */
+const DOUBT_MS = 250;
+/** How long GLIDE is left alone where it failed although the server answers: it opens three connections each time. */
+const REST_MS = 1_000;
+
+/**
+ * Opens a GLIDE client so that nothing goes on when that fails. After a `createClient` that failed GLIDE goes on to connect
+ * for as long as the process lives. A client that is opened without any server (`NodeDiscoveryMode.Static`) can be closed,
+ * but tells no cause. So it has to answer a PING; while it doesn't, a login of our own finds out why. After a failure that
+ * login comes first.
+ * @throws {ConnectionError}
+ */
+export async function dialGlide<C extends { close(): void }>(
+  settings: DialSettings,
+  until: Until,
+  opener: Opener<C>,
+): Promise<Dialled<C>> {
+  const key = JSON.stringify(settings);
+  const last = failures.get(key);
+  if (last?.error && performance.now() < last.untilMs) throw last.error;
+  failures.set(key, { untilMs: 0, error: undefined });
+  try {
+    const dialled = await dial(settings, new Opening(settings, until, opener), last !== undefined);
+    failures.delete(key);
+    return dialled;
+  } catch (cause) {
+    const error = toConnectionError(cause, settings.name);
+    failures.set(key, { untilMs: cause instanceof ProbeError ? 0 : performance.now() + REST_MS, error });
+    throw error;
+  }
+}
+
+async function dial<C extends { close(): void }>(
+  settings: DialSettings,
+  opening: Opening<C>,
+  hasFailed: boolean,
+): Promise<Dialled<C>> {
+  const { cluster, addresses, connectTimeoutMs } = settings;
+  if (!cluster && addresses.length > 1) {
+    const { primary, replicas, isWhole, doubt } = await findPrimary(settings);
+    return { client: await opening.afterProbe([primary], doubt), replicas, isWhole };
+  }
+  const alone = { replicas: [], isWhole: true };
+  if (!hasFailed) return { client: await opening.atOnce(addresses), ...alone };
+  const { doubt } = await anyAnswer(settings, connectTimeoutMs);
+  return { client: await opening.afterProbe(addresses, doubt), ...alone };
+}
+
+function toConnectionError(cause: unknown, name: string): ConnectionError {
+  const message = cause instanceof Error ? cause.message : String(cause);
+  const remedy = cause instanceof ProbeError ? cause.remedy : REACHABLE;
+  return new ConnectionError(`${name} could not be reached: ${message.replaceAll("\n", "")}; ${remedy}`, { cause });
+}
+
+/** One client on its way. */
+class Opening<C extends { close(): void }> {
+  readonly #settings: DialSettings;
+  readonly #until: Until;
+  readonly #opener: Opener<C>;
+  readonly #startMs = performance.now();
+  #isAbandoned = false;
+
+  constructor(settings: DialSettings, until: Until, opener: Opener<C>) {
+    this.#settings = settings;
+    this.#until = until;
+    this.#opener = opener;
+  }
+
+  /** To a server of which nothing bad is known: with one connection, if it answers soon. */
+  async atOnce(addresses: readonly Address[]): Promise<C> {
+    const opening = this.#open(addresses);
+    if (this.#opener.ping === undefined || (await isSoon(opening, GRACE_MS))) return opening;
+    const asked = anyAnswer(this.#settings, this.#leftMs);
+    this.#until(asked);
+    try {
+      return await Promise.race([opening, asked.then((answer) => this.#inTime(opening, answer))]);
+    } catch (error) {
+      this.#abandon(opening);
+      throw error instanceof ProbeError ? error : unexplained((await asked).doubt, error);
+    }
+  }
+
+  /** To a server that has just answered. */
+  async afterProbe(addresses: readonly Address[], doubt: Answer["doubt"]): Promise<C> {
+    const opening = this.#open(addresses);
+    try {
+      return await this.#inTime(opening, { doubt });
+    } catch (error) {
+      this.#abandon(opening);
+      throw error instanceof ProbeError ? error : unexplained(doubt, error);
+    }
+  }
+
+  async #open(addresses: readonly Address[]): Promise<C> {
+    const client = await this.#opener.create(addresses);
+    try {
+      await this.#verify(client);
+      return client;
+    } catch (error) {
+      client.close();
+      throw error;
+    }
+  }
+
+  /**
+   * Resolves once a client has answered a PING, whatever the answer. No PING waits for long: GLIDE connects again for what
+   * it was handed, also when it is closed.
+   * @throws {ProbeError} when the server lets this client do nothing
+   */
+  async #verify(client: C): Promise<void> {
+    const { ping } = this.#opener;
+    if (!ping) return;
+    for (let timeoutMs = GRACE_MS; ; timeoutMs *= 2) {
+      if (this.#isAbandoned) throw new Error("given up");
+      const failure = await ping(client, timeoutMs).then(
+        () => undefined,
+        (error) => fromGlide(error, this.#settings.name),
+      );
+      if (failure instanceof ReplyError && failure.code === "NOAUTH")
+        throw new ProbeError(failure.message, "give a password");
+      if (failure === undefined || failure instanceof ReplyError) return;
+      if (this.#leftMs === 0) throw failure;
+    }
+  }
+
+  #inTime(opening: Promise<C>, { doubt }: Pick<Answer, "doubt">): Promise<C> {
+    const ms = doubt === undefined ? this.#leftMs : Math.min(DOUBT_MS, this.#leftMs);
+    return withDeadline(opening, ms, () => new Error("no connection in time"));
+  }
+
+  #abandon(opening: Promise<C>): void {
+    this.#isAbandoned = true;
+    this.#until(opening.then((late) => late.close()));
+  }
+
+  /** Until a little before the deadline of the whole dial, which knows no cause. */
+  get #leftMs(): number {
+    return Math.max(0, this.#settings.connectTimeoutMs * 0.95 - (performance.now() - this.#startMs));
+  }
+}
+
+/** GLIDE failed, though the server may be well. */
+function unexplained(doubt: Answer["doubt"], cause: unknown): Error {
+  const message = cause instanceof Error ? cause.message : String(cause);
+  return new Error(doubt ?? `the server answers, but valkey-glide doesn't get through (${message})`, { cause });
+}
+
+/** Whether it settles within `ms`. */
+async function isSoon(work: Promise<unknown>, ms: number): Promise<boolean> {
+  const settled = work.then(
+    () => true,
+    () => true,
+  );
+  return withDeadline(settled, ms, () => new Error("not soon")).catch(() => false);
+}

@@ -1,0 +1,68 @@
+import type { Address } from "../core/location.js";
+import type { ReadFrom } from "./options.js";
+import { type Answer, ProbeError, type ProbeSettings, probe } from "./probe.js";
+
+/** Several servers with one login. */
+export interface ServerSettings extends Omit<ProbeSettings, "timeoutMs" | "asksRole"> {
+  readonly addresses: readonly Address[];
+  readonly connectTimeoutMs: number;
+  readonly readFrom: ReadFrom;
+}
+
+export interface Found {
+  readonly primary: Address;
+  /** All the others, if reads go there and one of them answers. */
+  readonly replicas: readonly Address[];
+  /** Whether all servers answer. */
+  readonly isWhole: boolean;
+  readonly doubt: Answer["doubt"];
+}
+
+/** That one of the servers takes the login. @throws {ProbeError} when none does */
+export async function anyAnswer(settings: ServerSettings, timeoutMs: number): Promise<Answer> {
+  const asked = settings.addresses.map((address) => probe(address, { ...settings, timeoutMs, asksRole: false }));
+  try {
+    return await Promise.any(asked);
+  } catch (error) {
+    throw error instanceof AggregateError ? error.errors[0] : error;
+  }
+}
+
+/** Asks all servers for their role. Where none tells, the first one is the primary. @throws {ProbeError} */
+export async function findPrimary(settings: ServerSettings): Promise<Found> {
+  const { addresses, connectTimeoutMs, readFrom } = settings;
+  // What follows needs time as well, however silent one of them is.
+  const timeoutMs = Math.ceil(connectTimeoutMs / 3);
+  const asked = addresses.map(async (address) => {
+    const answer = await probe(address, { ...settings, timeoutMs, asksRole: true }).catch((error: unknown) => ({
+      error,
+    }));
+    return { address, ...answer };
+  });
+  const all = await Promise.all(asked);
+  const answered = all.filter((one) => "role" in one);
+  const primaries = answered.filter(({ role }) => role === "primary");
+  if (primaries.length > 1) {
+    const names = primaries.map(({ address }) => toText(address)).join(" and ");
+    throw new ProbeError(`${names} are both primaries`, "name one primary and its replicas in the location");
+  }
+  const primary = primaries[0] ?? answered.find(({ role }) => role === undefined);
+  if (!primary) {
+    const failed = all.find((one) => "error" in one);
+    if (failed) throw failed.error;
+    const names = addresses.map(toText).join(", ");
+    throw new ProbeError(`none of ${names} is a primary`, "name the primary in the location");
+  }
+  const others = addresses.filter((address) => address !== primary.address);
+  const hasReaders = readFrom !== "primary" && answered.length > 1;
+  return {
+    primary: primary.address,
+    replicas: hasReaders ? others : [],
+    isWhole: answered.length === all.length,
+    doubt: primary.doubt,
+  };
+}
+
+function toText({ host, port }: Address): string {
+  return `${host}:${port}`;
+}
