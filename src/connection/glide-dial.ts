@@ -1,3 +1,4 @@
+import { setTimeout as pause } from "node:timers/promises";
 import { ConnectionError, ReplyError } from "../core/errors.js";
 import type { Address } from "../core/location.js";
 import { withDeadline } from "./deadline.js";
@@ -30,6 +31,7 @@ export interface Dialled<C> {
 interface Failure {
   /** Until when GLIDE is left alone, by `performance.now()`. */
   readonly untilMs: number;
+  readonly restMs: number;
   readonly error: ConnectionError | undefined;
 }
 
@@ -40,8 +42,13 @@ const failures = new Map<string, Failure>();
 const GRACE_MS = 100;
 /** How long GLIDE may take to get through where `node:tls` doubts that it can. */
 const DOUBT_MS = 250;
-/** How long GLIDE is left alone where it failed although the server answers: it opens three connections each time. */
-const REST_MS = 1_000;
+const ARRIVAL_MS = 50;
+/**
+ * How long GLIDE is left alone where it failed although the server answers, twice as long each time in a row: it opens three
+ * connections each time.
+ */
+const FIRST_REST_MS = 500;
+const LONGEST_REST_MS = 4_000;
 
 /**
  * Opens a GLIDE client so that nothing goes on when that fails. After a `createClient` that failed GLIDE goes on to connect
@@ -58,14 +65,17 @@ export async function dialGlide<C extends { close(): void }>(
   const key = JSON.stringify(settings);
   const last = failures.get(key);
   if (last?.error && performance.now() < last.untilMs) throw last.error;
-  failures.set(key, { untilMs: 0, error: undefined });
+  const restMs = last?.restMs ?? FIRST_REST_MS;
+  failures.set(key, { untilMs: 0, restMs, error: undefined });
   try {
     const dialled = await dial(settings, new Opening(settings, until, opener), last !== undefined);
     failures.delete(key);
     return dialled;
   } catch (cause) {
     const error = toConnectionError(cause, settings.name);
-    failures.set(key, { untilMs: cause instanceof ProbeError ? 0 : performance.now() + REST_MS, error });
+    if (cause instanceof ProbeError) failures.set(key, { untilMs: 0, restMs: FIRST_REST_MS, error });
+    else
+      failures.set(key, { untilMs: performance.now() + restMs, restMs: Math.min(LONGEST_REST_MS, 2 * restMs), error });
     throw error;
   }
 }
@@ -170,7 +180,12 @@ class Opening<C extends { close(): void }> {
 
   #abandon(opening: Promise<C>): void {
     this.#isAbandoned = true;
-    this.#until(opening.then((late) => late.close()));
+    const closed = opening.then(
+      (late) => late.close(),
+      () => {},
+    );
+    // A connection that GLIDE has begun arrives at the server a moment later.
+    this.#until(closed.then(() => pause(ARRIVAL_MS)));
   }
 
   /** Until a little before the deadline of the whole dial, which knows no cause. */

@@ -25,6 +25,7 @@ export interface IovalkeySettings {
   readonly tls: NodeTlsSettings | undefined;
 }
 
+const SHUT_OUT = /^(?:ERR max number of clients|DENIED )/;
 /** How long the socket's other side may take to end a closed connection. */
 const END_MS = 100;
 
@@ -185,7 +186,12 @@ class IovalkeyConnection implements Connection {
 
   /** The server's own errors are replies; all others mean that the connection is lost. */
   #failed(error: unknown): ReplyError {
-    if (error instanceof ServerError) return toReplyError(error as Error);
+    if (error instanceof ServerError) {
+      const reply = toReplyError(error as Error);
+      // What it says instead of taking a connection.
+      if (SHUT_OUT.test(`${reply.code} ${reply.detail}`)) throw this.#refusal(reply);
+      return reply;
+    }
     const message = error instanceof Error ? error.message : String(error);
     throw new ConnectionError(`the connection to ${this.#name} was lost: ${message}; see whether it runs`, {
       cause: error,
@@ -194,7 +200,7 @@ class IovalkeyConnection implements Connection {
 
   #refusal({ message }: ReplyError): ConnectionError {
     return new ConnectionError(
-      `${this.#name} refused the connection: ${message}; see the username, the password and the database`,
+      `${this.#name} refused the connection: ${message}; see the username, the password and the database, or raise its maxclients`,
     );
   }
 }

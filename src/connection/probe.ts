@@ -1,5 +1,5 @@
 import type { Socket } from "node:net";
-import type { SecureContext, TLSSocket } from "node:tls";
+import type { ConnectionOptions as NodeTlsOptions, SecureContext, TLSSocket } from "node:tls";
 import type { Address } from "../core/location.js";
 import { withDeadline } from "./deadline.js";
 import { type NodeTlsSettings, toNodeTls } from "./node-tls.js";
@@ -48,7 +48,8 @@ const MOST_BYTES = 65_536;
  */
 export async function probe(address: Address, settings: ProbeSettings): Promise<Answer> {
   const { tls, timeoutMs } = settings;
-  const socket = tls ? await dialTls(address, tls) : (await import("node:net")).connect({ ...address });
+  // The certificate is judged before the login, by `authorized`.
+  const socket = await dialSocket(address, tls, { rejectUnauthorized: false });
   const late = () => new ProbeError(`no answer within ${timeoutMs} ms`, REACHABLE);
   try {
     return await withDeadline(ask(socket, settings), timeoutMs, late);
@@ -57,11 +58,16 @@ export async function probe(address: Address, settings: ProbeSettings): Promise<
   }
 }
 
-async function dialTls({ host, port }: Address, settings: NodeTlsSettings): Promise<TLSSocket> {
+/** Begins to connect, with the server's name where TLS is spoken. */
+export async function dialSocket(
+  { host, port }: Address,
+  settings: NodeTlsSettings | undefined,
+  more: NodeTlsOptions = {},
+): Promise<Socket | TLSSocket> {
+  if (!settings) return (await import("node:net")).connect({ host, port });
   const tls = await import("node:tls");
-  const ca = settings.ca === undefined ? { secureContext: systemContext(tls) } : {};
-  // The certificate is judged before the login, by `authorized`.
-  return tls.connect({ host, port, ...toNodeTls(settings, host), ...ca, rejectUnauthorized: false });
+  const authorities = settings.ca === undefined ? { secureContext: systemContext(tls) } : {};
+  return tls.connect({ host, port, ...toNodeTls(settings, host), ...authorities, ...more });
 }
 
 let context: SecureContext | undefined;
@@ -133,7 +139,8 @@ function refused(reply: string, what: string, remedy: string): ProbeError | unde
   return SHUT_OUT.test(reply) ? new ProbeError(text, LOGIN) : new ProbeError(`${what}: ${text}`, remedy);
 }
 
-function encode(command: readonly string[]): string {
+/** A command as a server reads it. */
+export function encode(command: readonly string[]): string {
   return `*${command.length}\r\n${command.map((part) => `$${Buffer.byteLength(part)}\r\n${part}\r\n`).join("")}`;
 }
 

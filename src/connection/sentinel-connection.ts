@@ -1,9 +1,10 @@
 import type { Clock } from "../core/clock.js";
 import type { Argument, Command, Reply } from "../core/command.js";
 import type { Connection, ConnectionStatus, ScanOptions, SendOptions } from "../core/connection.js";
-import { ConnectionError } from "../core/errors.js";
+import { ConnectionError, TimeoutError } from "../core/errors.js";
 import type { Address } from "../core/location.js";
 import type { Script } from "../core/script.js";
+import { withDeadline } from "./deadline.js";
 import type { Until } from "./endings.js";
 import { LazyConnection } from "./lazy.js";
 import { isPrimarysRole, isSwitchOf, type Servers } from "./sentinel-replies.js";
@@ -102,9 +103,11 @@ export class SentinelConnection implements Connection {
   /** A sentinel that was cut off from the others names the old primary; that one may be a replica by now. */
   async #checkRole(connection: Connection, { primary, replicas }: Servers): Promise<void> {
     if (replicas.length > 0) return;
-    const [role = null] = await connection.send([["ROLE"]], { readOnly: true });
+    const { name, commandTimeoutMs } = this.#settings;
+    const asked = connection.send([["ROLE"]], { readOnly: true });
+    const late = () => new TimeoutError(`${name}: ${primary.host}:${primary.port} did not answer in time`);
+    const [role = null] = await withDeadline(asked, commandTimeoutMs, late);
     if (isPrimarysRole(role)) return;
-    const { name } = this.#settings;
     throw new ConnectionError(
       `${name}: the sentinels name ${primary.host}:${primary.port} as the primary, and it is none; wait for the failover to end`,
     );

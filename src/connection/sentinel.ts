@@ -1,11 +1,12 @@
 import type { Connection, ConnectionFactory } from "../core/connection.js";
 import { toSettings as toGlideSettings } from "./glide.js";
-import { openGlide, openGlideSentinel } from "./glide-client.js";
+import { openGlide } from "./glide-client.js";
 import { GlideMissingError } from "./glide-module.js";
 import type { OpenIovalkey } from "./iovalkey-factory.js";
 import type { SentinelTransport } from "./sentinel-connection.js";
 import { type MakeTransport, type SentinelOptions, sentinelFactory } from "./sentinel-factory.js";
 import { overIovalkey } from "./sentinel-iovalkey.js";
+import { WatchedSentinel } from "./sentinel-watch.js";
 
 /**
  * Connections to the primary that sentinels name, and under `readFrom` to its replicas, over valkey-glide, or over iovalkey
@@ -22,16 +23,14 @@ const overGlide: MakeTransport = (location, options, access) => {
   const instead = (): SentinelTransport =>
     overIovalkey(openLate)({ ...location, protocol: undefined }, { ...options, readFrom: "primary" }, access);
   return {
-    openSentinel: ({ host, port }, onSwitch, until) =>
-      orElse(
-        () =>
-          openGlideSentinel(
-            { ...sentinels, name: `the sentinel at ${host}:${port}`, addresses: [{ host, port }] },
-            until,
-            { channel: "+switch-master", onMessage: onSwitch },
-          ),
-        () => instead().openSentinel({ host, port }, onSwitch, until),
-      ),
+    openSentinel: (address, onSwitch, until) => {
+      const { host, port } = address;
+      const settings = { ...sentinels, name: `the sentinel at ${host}:${port}`, addresses: [address] };
+      return orElse(
+        async () => new WatchedSentinel(await openGlide(settings, until), { address, settings, onSwitch }),
+        () => instead().openSentinel(address, onSwitch, until),
+      );
+    },
     openServers: (found, until) =>
       orElse(
         () => openGlide({ ...servers, addresses: [found.primary, ...found.replicas] }, until),

@@ -11,7 +11,7 @@ export interface ScriptEnd {
 /** Lets Node run the sources as they are, where they name each other as they are named once compiled. */
 const SOURCES = `data:text/javascript,
   import { registerHooks } from "node:module";
-  const toSource = (name, parent = "") => (name[0] === "." && parent.includes("/src/") ? name.replace(/js$/, "ts") : name);
+  const toSource = (name, parent = "") => (name[0] === "." && parent.endsWith(".ts") ? name.replace(/js$/, "ts") : name);
   registerHooks({ resolve: (name, context, next) => next(toSource(name, context.parentURL), context) });
 `;
 /** Nobody waits for it any more: whoever started it was killed. */

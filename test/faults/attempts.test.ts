@@ -1,0 +1,53 @@
+import { beforeAll, describe, expect, it } from "vitest";
+import { output } from "../support/project.js";
+import { type Attempts, attempts, NAMES } from "./attempts.js";
+import { keepFigures } from "./figures.js";
+
+/** More in `npm run faults`. */
+const SECONDS = Number(process.env.ATTEMPT_SECONDS ?? 4);
+/** Two a second, after a burst: what GLIDE tries by itself, and pauses between dials that are still short. */
+const MOST = 10 + (50 * SECONDS) / 30;
+
+const CAUSES: Readonly<Record<string, RegExp>> = {
+  "wrong password": /WRONGPASS|authentication failed/i,
+  certificate: /certificate/i,
+  maxclients: /max number of clients|closed|terminated|broken|reset/i,
+  reset: /ECONNRESET|reset|closed|terminated|broken/i,
+  hanging: /no answer|could not be reached|did not answer|timed out/i,
+  "unknown database": /database|DB index/i,
+  "refused port": /refused/i,
+  "no route": /ENETUNREACH|unreachable/i,
+};
+
+describe("a server that can't be used is left in peace", () => {
+  let all: readonly Attempts[] = [];
+
+  beforeAll(
+    async () => {
+      const counts = await output("unshare", ["-rn", "ip", "link", "set", "lo", "up"]).then(
+        () => true,
+        () => false,
+      );
+      const options = { seconds: SECONDS, quietSeconds: 1.5, counts };
+      all = (await Promise.all(NAMES.map((name) => attempts(name, options)))).flat();
+      await keepFigures("attempts", { seconds: SECONDS, cases: all });
+    },
+    (2 * SECONDS + 90) * 1_000,
+  );
+
+  const of = (transport: string) => all.filter((one) => one.transport === transport);
+
+  it.each(NAMES)("over %s: few connections, and none after close()", (transport) => {
+    const busy = of(transport).filter(({ connections, afterClose }) => connections > MOST || afterClose > 0);
+    expect(busy).toEqual([]);
+    expect(of(transport).length).toBeGreaterThan(4);
+  });
+
+  it.each(NAMES)("over %s: errors that name the cause", (transport) => {
+    for (const { cause, error } of of(transport)) if (CAUSES[cause]) expect(error, cause).toMatch(CAUSES[cause]);
+  });
+
+  it("close() ends in time", () => {
+    expect(all.filter(({ closeMs }) => closeMs > 2_500)).toEqual([]);
+  });
+});
