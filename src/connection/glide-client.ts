@@ -9,7 +9,6 @@ import { toArguments } from "./glide-arguments.js";
 import { type DialSettings, dialGlide, type Opener } from "./glide-dial.js";
 import { fromGlide } from "./glide-errors.js";
 import { type Glide, type GlideModule, loadGlide } from "./glide-module.js";
-import { Pace } from "./glide-pace.js";
 import { toReply } from "./glide-replies.js";
 import { keysOf, scanServer } from "./scan-server.js";
 import { ScriptRunner } from "./script-runner.js";
@@ -36,8 +35,10 @@ const IN_FLIGHT = 1_000_000;
  * and more retries would keep a client that can't connect from being closed for longer.
  */
 const BACKOFF = { numberOfRetries: 1, factor: 290, exponentBase: 2 };
-/** In a cluster a `Pace` sees to the limit, so that a node which is back is found within 0.2 s at first. */
-const CLUSTER_BACKOFF = { numberOfRetries: 1, factor: 100, exponentBase: 2 };
+/** The same in a cluster, where GLIDE opens two connections at a time to a node that is lost. */
+const CLUSTER_BACKOFF = { numberOfRetries: 1, factor: 600, exponentBase: 2 };
+/** No TCP connection goes to this address: systems refuse to try, and nothing leaves the machine. */
+const NOWHERE: [string, number] = ["255.255.255.255", 1];
 
 /** What replicas are asked: cursors and the state of a server are not the same on all of them. */
 const READS =
@@ -57,13 +58,19 @@ export async function openGlide(settings: GlideSettings, until: Until): Promise<
   return new GlideConnection(module, settings, client, { reader, close });
 }
 
+/**
+ * A cluster client that has lost its nodes looks for them for as long as the process lives, also when it was closed. But it
+ * asks for the address of a node each time; as long as the answer is the same, TLS has the same server name.
+ */
 async function openCluster(module: GlideModule, settings: GlideSettings, until: Until): Promise<Connection> {
   const create = async () => {
-    const pace = new Pace();
-    const options = { ...common(module, settings), addressResolver: pace.resolve };
+    let isClosed = false;
+    const addressResolver = (host: string, port: number) =>
+      isClosed ? NOWHERE : ([host, port] satisfies typeof NOWHERE);
+    const options = { ...common(module, settings), addressResolver };
     const client = await module.GlideClusterClient.createClient(options);
     const close = (): void => {
-      pace.close();
+      isClosed = true;
       client.close();
     };
     return { client, close };

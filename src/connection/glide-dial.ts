@@ -44,10 +44,10 @@ const GRACE_MS = 100;
 const DOUBT_MS = 250;
 const ARRIVAL_MS = 50;
 /**
- * How long GLIDE is left alone where it failed although the server answers, twice as long each time in a row: it opens three
- * connections each time.
+ * How long GLIDE is left alone where it failed although the server answers, twice as long each time in a row: it opens up
+ * to five connections each time.
  */
-const FIRST_REST_MS = 500;
+const FIRST_REST_MS = 1_000;
 const LONGEST_REST_MS = 4_000;
 
 /**

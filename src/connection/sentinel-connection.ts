@@ -28,6 +28,8 @@ export interface SentinelSettings {
   /** Whether it lives as long as the process: then it follows what sentinels publish. */
   readonly watches: boolean;
   readonly connectTimeoutMs: number;
+  /** How long one sentinel may take. */
+  readonly sentinelTimeoutMs: number;
   readonly commandTimeoutMs: number;
   readonly maxIdleMs: number;
   readonly clock: Clock;
@@ -46,9 +48,7 @@ export class SentinelConnection implements Connection {
   #checkedMs = 0;
 
   constructor(settings: SentinelSettings, transport: SentinelTransport) {
-    const { service, sentinels: addresses, replicas, watches: keeps } = settings;
-    // All of them have been asked when the dial is over, each a little later than the one before.
-    const timeoutMs = Math.ceil(settings.connectTimeoutMs / 2);
+    const { service, sentinels: addresses, replicas, watches: keeps, sentinelTimeoutMs: timeoutMs } = settings;
     this.#settings = settings;
     this.#transport = transport;
     const onSwitch = (message: string): void => {

@@ -32,8 +32,10 @@ export interface SentinelOptions extends ConnectionOptions {
   sentinelTls?: boolean | TlsOptions;
 }
 
-/** How sentinels are logged in to: nothing of it is taken from what the servers want. */
+/** How sentinels are reached: nothing of it is taken from what the servers want. */
 export interface SentinelAccess {
+  /** All sentinels have been asked when a dial is over, each a little later than the one before. */
+  readonly connectTimeoutMs: number;
   readonly username: string | undefined;
   readonly password: string | undefined;
   readonly tls: { readonly insecure: boolean; readonly ca: string | undefined } | undefined;
@@ -64,7 +66,7 @@ export function sentinelFactory(options: SentinelOptions, make: MakeTransport): 
     connect({ replicas, ...place }, invocation) {
       const location = { ...place, replicas: false };
       const own = { ...options, readFrom: options.readFrom ?? (replicas ? "preferReplica" : "primary") };
-      const settings = toSettings(location, own, shares);
+      const settings = toSettings(location, own, access, shares);
       const transport = make(location, own, access);
       if (!shares && invocation.scope === "process") return outsideInvocation(settings.name);
       const late = () =>
@@ -79,7 +81,12 @@ export function sentinelFactory(options: SentinelOptions, make: MakeTransport): 
   };
 }
 
-function toSettings(location: Location, options: SentinelOptions, watches: boolean): SentinelSettings {
+function toSettings(
+  location: Location,
+  options: SentinelOptions,
+  { connectTimeoutMs: sentinelTimeoutMs }: SentinelAccess,
+  watches: boolean,
+): SentinelSettings {
   const [first, ...more] = location.addresses;
   if (!first || more.length > 0) {
     throw new ConfigurationError(
@@ -93,19 +100,22 @@ function toSettings(location: Location, options: SentinelOptions, watches: boole
     replicas: options.readFrom !== "primary",
     watches,
     connectTimeoutMs: toMs(options.connectTimeout ?? 1, "connectTimeout"),
+    sentinelTimeoutMs,
     commandTimeoutMs: toMs(options.commandTimeout ?? 1, "commandTimeout"),
     maxIdleMs: options.maxIdle === null ? Infinity : toMs(options.maxIdle ?? 60, "maxIdle"),
     clock: systemClock,
   };
 }
 
-function toAccess({ sentinelUsername, sentinelPassword, sentinelTls }: SentinelOptions): SentinelAccess {
+function toAccess(options: SentinelOptions): SentinelAccess {
+  const { sentinelUsername, sentinelPassword, sentinelTls, connectTimeout = 1 } = options;
   const login = { username: sentinelUsername, password: sentinelPassword };
   const names = { username: "sentinelUsername", password: "sentinelPassword", place: 'option "sentinelUsername"' };
   checkLogin("sentinel", login, names);
   const { insecure = false, ca }: TlsOptions = typeof sentinelTls === "object" ? sentinelTls : {};
   return {
     ...login,
+    connectTimeoutMs: Math.ceil(toMs(connectTimeout, "connectTimeout") / 2),
     tls: sentinelTls ? { insecure, ca: ca === undefined ? undefined : toText(ca) } : undefined,
   };
 }
