@@ -35,6 +35,19 @@ export interface SoakCase {
   readonly unhandled: number;
 }
 
+/** What one cause of failure comes to at the servers of one transport. */
+export interface AttemptCase {
+  readonly transport: string;
+  readonly cause: string;
+  /** In so many seconds, to one server address. */
+  readonly seconds: number;
+  readonly connections: number;
+  readonly afterClose: number;
+  readonly closeMs: number;
+  /** Of a core, for all causes of the transport at once, the failing servers included. */
+  readonly cpuPercent: number;
+}
+
 export interface HostileCase {
   readonly inputs: number;
   readonly answered: number;
@@ -59,6 +72,7 @@ if (!(minutes > 0)) throw new Error(`--minutes ${values.minutes} is no time; giv
 const figures = await mkdtemp(join(tmpdir(), "faults-"));
 process.env.FAULT_FIGURES = figures;
 process.env.HOSTILE_INPUTS = values.inputs;
+process.env.ATTEMPT_SECONDS = "30";
 if (values.soak) process.env.SOAK_SECONDS = String(minutes * 60);
 const files = values.soak ? ["test/faults/soak.test.ts"] : ["test/faults"];
 // One after the other: they measure time.
@@ -77,11 +91,12 @@ async function keep(): Promise<void> {
     return;
   }
   await writeResult("hostile", { environment: on, cases: [of("hostile.json")] });
-  const others = found.filter(([name]) => name !== "soak.json" && name !== "hostile.json");
+  await writeResult("attempts", { environment: on, cases: of("attempts.json")?.cases });
+  const others = found.filter(([name]) => !["soak.json", "hostile.json", "attempts.json"].includes(name));
   const cases = others.map(([, figure]) => figure).sort((a, b) => a.order - b.order);
   await writeResult("faults", { environment: on, cases });
 }
 
-async function read(name: string): Promise<{ order: number }> {
+async function read(name: string): Promise<{ order: number; cases?: readonly AttemptCase[] }> {
   return JSON.parse(await readFile(join(figures, name), "utf8"));
 }

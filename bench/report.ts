@@ -1,6 +1,6 @@
 import { readdir, readFile, writeFile } from "node:fs/promises";
 import type { ColdStartCase } from "./cold-start.ts";
-import type { FaultCase, HostileCase, SoakCase } from "./faults.ts";
+import type { AttemptCase, FaultCase, HostileCase, SoakCase } from "./faults.ts";
 import { type Environment, readResult } from "./harness/results.ts";
 import { type Table, toMarkdown } from "./harness/table.ts";
 import type { HerdCase } from "./herd.ts";
@@ -8,6 +8,7 @@ import type { HttpCase } from "./http.ts";
 import type { LoadCase } from "./load.ts";
 import type { GridCase } from "./stores/grid.ts";
 import {
+  attemptTable,
   coldStartTable,
   faultTable,
   gridTable,
@@ -34,6 +35,7 @@ const tables: Readonly<Record<string, () => Promise<string | undefined>>> = {
   "cold-start": () => written<ColdStartCase>("cold-start", coldStartTable),
   herd: () => written<HerdCase>("herd", herdTable),
   faults: () => written<FaultCase>("faults", faultTable),
+  attempts: () => written<AttemptCase>("attempts", attemptTable),
   soak: () => written<SoakCase>("soak", soakTable),
   hostile: () => written<HostileCase>("hostile", hostileTable),
   "herd-hit": () => written<GridCase>("herd-hit", (result) => gridTable(atOneKilobyte(result))),

@@ -1,5 +1,5 @@
 import type { ColdStartCase } from "./cold-start.ts";
-import type { FaultCase, HostileCase, SoakCase } from "./faults.ts";
+import type { AttemptCase, FaultCase, HostileCase, SoakCase } from "./faults.ts";
 import type { Environment } from "./harness/results.ts";
 import { count, type Table } from "./harness/table.ts";
 import type { HerdCase } from "./herd.ts";
@@ -101,6 +101,26 @@ export function faultTable({ cases }: Result<FaultCase>): Table {
       one.heapAfter.toFixed(1),
       count(one.unhandled),
     ]),
+  };
+}
+
+/** Connections to one server address, for each transport and each cause. */
+export function attemptTable({ cases }: Result<AttemptCase>): Table {
+  const causes = [...new Set(cases.map(({ cause }) => cause))];
+  const transports = [...new Set(cases.map(({ transport }) => transport))];
+  return {
+    columns: ["transport", ...causes, "after `close()`", "longest `close()`, ms", "CPU, % of a core"],
+    rows: transports.map((transport) => {
+      const own = cases.filter((one) => one.transport === transport);
+      const of = (cause: string) => own.find((one) => one.cause === cause);
+      return [
+        transport,
+        ...causes.map((cause) => (of(cause) ? count(of(cause)?.connections ?? Number.NaN) : "–")),
+        count(own.reduce((sum, { afterClose }) => sum + afterClose, 0)),
+        count(Math.max(...own.map(({ closeMs }) => closeMs))),
+        Math.max(...own.map(({ cpuPercent }) => cpuPercent)).toFixed(1),
+      ];
+    }),
   };
 }
 

@@ -1,4 +1,3 @@
-import { setTimeout as pause } from "node:timers/promises";
 import { ConnectionError, ReplyError } from "../core/errors.js";
 import type { Address } from "../core/location.js";
 import { withDeadline } from "./deadline.js";
@@ -185,7 +184,7 @@ class Opening<C extends { close(): void }> {
       () => {},
     );
     // A connection that GLIDE has begun arrives at the server a moment later.
-    this.#until(closed.then(() => pause(ARRIVAL_MS)));
+    this.#until(closed.then(() => new Promise((resolve) => setTimeout(resolve, ARRIVAL_MS))));
   }
 
   /** Until a little before the deadline of the whole dial, which knows no cause. */
