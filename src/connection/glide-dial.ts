@@ -1,4 +1,4 @@
-import { ConnectionError, ReplyError } from "../core/errors.js";
+import { ConnectionError, ReplyError, TimeoutError } from "../core/errors.js";
 import type { Address } from "../core/location.js";
 import { withDeadline } from "./deadline.js";
 import type { Until } from "./endings.js";
@@ -27,6 +27,18 @@ export interface Dialled<C> {
   readonly isWhole: boolean;
 }
 
+/** GLIDE failed, though the server may be well. */
+class UnexplainedError extends Error {
+  constructor(
+    message: string,
+    /** Whether it had time enough. */
+    readonly isFair: boolean,
+    options: ErrorOptions,
+  ) {
+    super(message, options);
+  }
+}
+
 interface Failure {
   /** Until when GLIDE is left alone, by `performance.now()`. */
   readonly untilMs: number;
@@ -38,7 +50,7 @@ interface Failure {
 const failures = new Map<string, Failure>();
 
 /** A dial that takes longer is explained by the server itself. */
-const GRACE_MS = 100;
+const GRACE_MS = 50;
 /** How long GLIDE may take to get through where `node:tls` doubts that it can. */
 const DOUBT_MS = 250;
 const ARRIVAL_MS = 50;
@@ -46,8 +58,8 @@ const ARRIVAL_MS = 50;
  * How long GLIDE is left alone where it failed although the server answers, twice as long each time in a row: it opens up
  * to five connections each time.
  */
-const FIRST_REST_MS = 1_000;
-const LONGEST_REST_MS = 4_000;
+const FIRST_REST_MS = 2_000;
+const LONGEST_REST_MS = 8_000;
 
 /**
  * Opens a GLIDE client so that nothing goes on when that fails. After a `createClient` that failed GLIDE goes on to connect
@@ -72,9 +84,12 @@ export async function dialGlide<C extends { close(): void }>(
     return dialled;
   } catch (cause) {
     const error = toConnectionError(cause, settings.name);
-    if (cause instanceof ProbeError) failures.set(key, { untilMs: 0, restMs: FIRST_REST_MS, error });
-    else
-      failures.set(key, { untilMs: performance.now() + restMs, restMs: Math.min(LONGEST_REST_MS, 2 * restMs), error });
+    const rests = cause instanceof UnexplainedError && cause.isFair;
+    failures.set(key, {
+      error,
+      untilMs: rests ? performance.now() + restMs : 0,
+      restMs: rests ? Math.min(LONGEST_REST_MS, 2 * restMs) : FIRST_REST_MS,
+    });
     throw error;
   }
 }
@@ -101,13 +116,14 @@ function toConnectionError(cause: unknown, name: string): ConnectionError {
   return new ConnectionError(`${name} could not be reached: ${message.replaceAll("\n", "")}; ${remedy}`, { cause });
 }
 
-/** One client on its way. */
+/** One client on its way; for a moment there may be two, of which the first to be connected is taken. */
 class Opening<C extends { close(): void }> {
   readonly #settings: DialSettings;
   readonly #until: Until;
   readonly #opener: Opener<C>;
   readonly #startMs = performance.now();
-  #isAbandoned = false;
+  readonly #tries: Promise<C>[] = [];
+  #isOver = false;
 
   constructor(settings: DialSettings, until: Until, opener: Opener<C>) {
     this.#settings = settings;
@@ -117,27 +133,48 @@ class Opening<C extends { close(): void }> {
 
   /** To a server of which nothing bad is known: with one connection, if it answers soon. */
   async atOnce(addresses: readonly Address[]): Promise<C> {
-    const opening = this.#open(addresses);
-    if (this.#opener.ping === undefined || (await isSoon(opening, GRACE_MS))) return opening;
+    const first = this.#try(addresses);
+    if (this.#opener.ping === undefined || (await isClear(first, GRACE_MS))) return first;
     const asked = anyAnswer(this.#settings, this.#leftMs);
     this.#until(asked);
-    try {
-      return await Promise.race([opening, asked.then((answer) => this.#inTime(opening, answer))]);
-    } catch (error) {
-      this.#abandon(opening);
-      throw error instanceof ProbeError ? error : unexplained((await asked).doubt, error);
-    }
+    const opened = asked.then((answer) => this.#afterAnswer(addresses, answer));
+    const chosen = Promise.race([first.catch(() => opened), opened]);
+    return this.#finish(chosen);
   }
 
   /** To a server that has just answered. */
-  async afterProbe(addresses: readonly Address[], doubt: Answer["doubt"]): Promise<C> {
-    const opening = this.#open(addresses);
+  afterProbe(addresses: readonly Address[], doubt: Answer["doubt"]): Promise<C> {
+    return this.#finish(this.#afterAnswer(addresses, { doubt }));
+  }
+
+  /** GLIDE makes a pause when a connection fails, so a client that waits is no reason to wait for it. */
+  async #afterAnswer(addresses: readonly Address[], { doubt }: Pick<Answer, "doubt">): Promise<C> {
+    if (doubt === undefined || this.#tries.length === 0) this.#try(addresses);
+    const ms = doubt === undefined ? this.#leftMs : Math.min(DOUBT_MS, this.#leftMs);
+    const late = () => new Error("no connection in time");
     try {
-      return await this.#inTime(opening, { doubt });
+      return await withDeadline(Promise.any(this.#tries), ms, late);
     } catch (error) {
-      this.#abandon(opening);
-      throw error instanceof ProbeError ? error : unexplained(doubt, error);
+      const cause: unknown = error instanceof AggregateError ? error.errors[0] : error;
+      const reason = cause instanceof Error ? cause.message : String(cause);
+      const message = doubt ?? `the server answers, but valkey-glide doesn't get through (${reason})`;
+      // A server that has only just answered gave it no time.
+      throw new UnexplainedError(message, doubt !== undefined || ms >= DOUBT_MS, { cause });
     }
+  }
+
+  /** Whatever is left over is closed as soon as it can be. */
+  async #finish(chosen: Promise<C>): Promise<C> {
+    const client = await chosen.catch(() => undefined);
+    this.#isOver = true;
+    for (const one of this.#tries) this.#until(one.then((other) => (other === client ? undefined : this.#end(other))));
+    return chosen;
+  }
+
+  #try(addresses: readonly Address[]): Promise<C> {
+    const opening = this.#open(addresses);
+    this.#tries.push(opening);
+    return opening;
   }
 
   async #open(addresses: readonly Address[]): Promise<C> {
@@ -146,9 +183,15 @@ class Opening<C extends { close(): void }> {
       await this.#verify(client);
       return client;
     } catch (error) {
-      client.close();
+      await this.#end(client);
       throw error;
     }
+  }
+
+  /** A connection that GLIDE has begun arrives at the server a moment later. */
+  async #end(client: C): Promise<void> {
+    client.close();
+    await new Promise((resolve) => setTimeout(resolve, ARRIVAL_MS));
   }
 
   /**
@@ -160,7 +203,6 @@ class Opening<C extends { close(): void }> {
     const { ping } = this.#opener;
     if (!ping) return;
     for (let timeoutMs = GRACE_MS; ; timeoutMs *= 2) {
-      if (this.#isAbandoned) throw new Error("given up");
       const failure = await ping(client, timeoutMs).then(
         () => undefined,
         (error) => fromGlide(error, this.#settings.name),
@@ -168,42 +210,21 @@ class Opening<C extends { close(): void }> {
       if (failure instanceof ReplyError && failure.code === "NOAUTH")
         throw new ProbeError(failure.message, "give a password");
       if (failure === undefined || failure instanceof ReplyError) return;
-      if (this.#leftMs === 0) throw failure;
+      if (this.#isOver || this.#leftMs === 0 || !(failure instanceof TimeoutError)) throw failure;
     }
-  }
-
-  #inTime(opening: Promise<C>, { doubt }: Pick<Answer, "doubt">): Promise<C> {
-    const ms = doubt === undefined ? this.#leftMs : Math.min(DOUBT_MS, this.#leftMs);
-    return withDeadline(opening, ms, () => new Error("no connection in time"));
-  }
-
-  #abandon(opening: Promise<C>): void {
-    this.#isAbandoned = true;
-    const closed = opening.then(
-      (late) => late.close(),
-      () => {},
-    );
-    // A connection that GLIDE has begun arrives at the server a moment later.
-    this.#until(closed.then(() => new Promise((resolve) => setTimeout(resolve, ARRIVAL_MS))));
   }
 
   /** Until a little before the deadline of the whole dial, which knows no cause. */
   get #leftMs(): number {
-    return Math.max(0, this.#settings.connectTimeoutMs * 0.95 - (performance.now() - this.#startMs));
+    return Math.max(0, this.#settings.connectTimeoutMs - 10 - (performance.now() - this.#startMs));
   }
 }
 
-/** GLIDE failed, though the server may be well. */
-function unexplained(doubt: Answer["doubt"], cause: unknown): Error {
-  const message = cause instanceof Error ? cause.message : String(cause);
-  return new Error(doubt ?? `the server answers, but valkey-glide doesn't get through (${message})`, { cause });
-}
-
-/** Whether it settles within `ms`. */
-async function isSoon(work: Promise<unknown>, ms: number): Promise<boolean> {
-  const settled = work.then(
+/** Whether a client is there within `ms`, or it is known why not. */
+async function isClear(opening: Promise<unknown>, ms: number): Promise<boolean> {
+  const settled = opening.then(
     () => true,
-    () => true,
+    (error) => error instanceof ProbeError,
   );
-  return withDeadline(settled, ms, () => new Error("not soon")).catch(() => false);
+  return withDeadline(settled, ms, () => new Error("not yet")).catch(() => false);
 }
