@@ -31,8 +31,8 @@ export interface Dialled<C> {
 class UnexplainedError extends Error {
   constructor(
     message: string,
-    /** Whether it had time enough. */
-    readonly isFair: boolean,
+    /** `undefined` where it had too little time for that to say anything. */
+    readonly leastRestMs: number | undefined,
     options: ErrorOptions,
   ) {
     super(message, options);
@@ -42,6 +42,7 @@ class UnexplainedError extends Error {
 interface Failure {
   /** Until when GLIDE is left alone, by `performance.now()`. */
   readonly untilMs: number;
+  /** For how long next time. */
   readonly restMs: number;
   readonly error: ConnectionError | undefined;
 }
@@ -52,13 +53,13 @@ const failures = new Map<string, Failure>();
 /** A dial that takes longer is explained by the server itself. */
 const GRACE_MS = 50;
 /** How long GLIDE may take to get through where `node:tls` doubts that it can. */
-const DOUBT_MS = 250;
+const DOUBT_MS = 300;
 const ARRIVAL_MS = 50;
 /**
- * How long GLIDE is left alone where it failed although the server answers, twice as long each time in a row: it opens up
- * to five connections each time.
+ * How long GLIDE is left alone where it failed twice although the server answers, or once where that was to be expected; and
+ * then each further time. It opens up to eight connections each time.
  */
-const FIRST_REST_MS = 2_000;
+const FIRST_REST_MS = 4_000;
 const LONGEST_REST_MS = 8_000;
 
 /**
@@ -76,7 +77,7 @@ export async function dialGlide<C extends { close(): void }>(
   const key = JSON.stringify(settings);
   const last = failures.get(key);
   if (last?.error && performance.now() < last.untilMs) throw last.error;
-  const restMs = last?.restMs ?? FIRST_REST_MS;
+  const restMs = last?.restMs ?? 0;
   failures.set(key, { untilMs: 0, restMs, error: undefined });
   try {
     const dialled = await dial(settings, new Opening(settings, until, opener), last !== undefined);
@@ -84,11 +85,11 @@ export async function dialGlide<C extends { close(): void }>(
     return dialled;
   } catch (cause) {
     const error = toConnectionError(cause, settings.name);
-    const rests = cause instanceof UnexplainedError && cause.isFair;
+    const leastMs = cause instanceof UnexplainedError ? cause.leastRestMs : undefined;
     failures.set(key, {
       error,
-      untilMs: rests ? performance.now() + restMs : 0,
-      restMs: rests ? Math.min(LONGEST_REST_MS, 2 * restMs) : FIRST_REST_MS,
+      untilMs: leastMs === undefined ? 0 : performance.now() + Math.max(leastMs, restMs),
+      restMs: leastMs === undefined ? 0 : restMs === 0 ? FIRST_REST_MS : LONGEST_REST_MS,
     });
     throw error;
   }
@@ -158,8 +159,8 @@ class Opening<C extends { close(): void }> {
       const cause: unknown = error instanceof AggregateError ? error.errors[0] : error;
       const reason = cause instanceof Error ? cause.message : String(cause);
       const message = doubt ?? `the server answers, but valkey-glide doesn't get through (${reason})`;
-      // A server that has only just answered gave it no time.
-      throw new UnexplainedError(message, doubt !== undefined || ms >= DOUBT_MS, { cause });
+      const leastRestMs = doubt !== undefined ? FIRST_REST_MS : ms < DOUBT_MS ? undefined : 0;
+      throw new UnexplainedError(message, leastRestMs, { cause });
     }
   }
 

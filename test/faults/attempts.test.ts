@@ -5,8 +5,8 @@ import { keepFigures } from "./figures.js";
 
 /** More in `npm run faults`. */
 const SECONDS = Number(process.env.ATTEMPT_SECONDS ?? 4);
-/** Two a second, after a burst: what GLIDE tries by itself, and pauses between dials that are still short. */
-const MOST = 10 + (50 * SECONDS) / 30;
+/** Two a second, and a burst at first: pauses between dials are short then, and valkey-glide tries by itself. */
+const MOST = Math.min(60, 15 + 2 * SECONDS);
 
 const CAUSES: Readonly<Record<string, RegExp>> = {
   "wrong password": /WRONGPASS|authentication failed/i,
@@ -16,6 +16,7 @@ const CAUSES: Readonly<Record<string, RegExp>> = {
   hanging: /no answer|could not be reached|did not answer|timed out/i,
   "unknown database": /database|DB index/i,
   "refused port": /refused/i,
+  "refuses valkey-glide": /^$|valkey-glide doesn't get through|reset|closed|terminated|broken/i,
   "no route": /ENETUNREACH|unreachable/i,
 };
 

@@ -58,7 +58,7 @@ const PROGRAM = (transport: keyof typeof TRANSPORTS, seconds: number, quietSecon
         { cause: "no route", host: "192.0.2.1", ports: [1, 2], count: counter("Ip", "OutNoRoutes") },
       ]
     : [];
-  const causes = ["wrong password", "certificate", "maxclients", "reset", "hanging", "unknown database"].filter(
+  const causes = ["wrong password", "certificate", "maxclients", "reset", "hanging", "unknown database", "refuses valkey-glide"].filter(
     (cause) => !(atSentinels && cause === "unknown database"),
   );
   const faulty = await Promise.all(causes.map(async (cause) => ({ cause, ...(await servers(cause)) })));

@@ -4,7 +4,15 @@ import { certificate } from "../support/certificates.js";
 import { listenAnywhere } from "../support/ports.js";
 
 /** What is wrong with a server, as it shows to those who connect. */
-export type Fault = "none" | "wrong password" | "certificate" | "maxclients" | "reset" | "hanging" | "unknown database";
+export type Fault =
+  | "none"
+  | "wrong password"
+  | "certificate"
+  | "maxclients"
+  | "reset"
+  | "hanging"
+  | "refuses valkey-glide"
+  | "unknown database";
 
 export interface FailingServer {
   readonly port: number;
@@ -60,7 +68,9 @@ interface Situation {
 function answer(socket: Socket, text: string, situation: Situation): void {
   for (const [command] of text.matchAll(/\*\d+\r\n(?:\$\d+\r\n[^\r]*\r\n)+/g)) {
     const [name = "", ...args] = [...command.matchAll(/\$\d+\r\n([^\r]*)\r\n/g)].map(([, part = ""]) => part);
-    socket.write(toReply(name.toUpperCase(), args, situation));
+    // valkey-glide alone introduces itself.
+    if (situation.fault === "refuses valkey-glide" && name.toUpperCase() === "CLIENT") socket.resetAndDestroy();
+    else socket.write(toReply(name.toUpperCase(), args, situation));
   }
 }
 
