@@ -333,6 +333,39 @@ describe("a lazy connection", () => {
     expect(dial).toHaveBeenCalledTimes(1);
   });
 
+  describe("when it is closed", () => {
+    it("waits for what goes on after a dial that failed", async () => {
+      const ended = deferred<void>();
+      const connection = new LazyConnection(
+        async (until) => {
+          until(ended.promise);
+          throw refused();
+        },
+        {
+          name: "a",
+          connectTimeoutMs: 1_000,
+          commandTimeoutMs: 500,
+          maxIdleMs: 60_000,
+          redial: true,
+          clock: systemClock,
+        },
+      );
+      await expect(connection.send(PING)).rejects.toThrow("refused");
+      const closed = connection.close();
+      expect(await settledAfter(500, closed)).toBe("pending");
+      ended.resolve();
+      await closed;
+    });
+
+    it("waits for connections that were given up, but no longer than their deadlines", async () => {
+      const connection = lazy(async () => fakeConnection({ send: hang, close: hang }));
+      await settledAfter(2_000, Promise.allSettled([connection.send(PING), connection.send(PING)]));
+      const closed = connection.close();
+      expect(await settledAfter(1_400, closed)).toBe("pending");
+      expect(await settledAfter(200, closed)).toMatchObject({ status: "fulfilled" });
+    });
+  });
+
   describe("once closed", () => {
     it("closes what it opened, once, and refuses commands", async () => {
       const opened = fakeConnection();
