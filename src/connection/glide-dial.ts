@@ -150,7 +150,8 @@ class Opening<C extends { close(): void }> {
 
   /** GLIDE makes a pause when a connection fails, so a client that waits is no reason to wait for it. */
   async #afterAnswer(addresses: readonly Address[], { doubt }: Pick<Answer, "doubt">): Promise<C> {
-    if (doubt === undefined || this.#tries.length === 0) this.#try(addresses);
+    const [first] = this.#tries;
+    if (!first || (doubt === undefined && !(await isClear(first, GRACE_MS)))) this.#try(addresses);
     const ms = doubt === undefined ? this.#leftMs : Math.min(DOUBT_MS, this.#leftMs);
     const late = () => new Error("no connection in time");
     try {

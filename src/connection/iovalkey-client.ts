@@ -8,7 +8,8 @@ import { ByteDuplex } from "./byte-duplex.js";
 import type { Connector } from "./connector.js";
 import { withDeadline } from "./deadline.js";
 import { toReply, toReplyError, toShape } from "./iovalkey-replies.js";
-import { type NodeTlsSettings, toNodeTls } from "./node-tls.js";
+import { toNodeTls } from "./node-tls.js";
+import type { TlsSettings } from "./options.js";
 import { scanServer } from "./scan-server.js";
 import { ScriptRunner } from "./script-runner.js";
 
@@ -22,7 +23,7 @@ export interface IovalkeySettings {
   readonly connectTimeoutMs: number;
   readonly commandTimeoutMs: number;
   readonly maxIdleMs: number;
-  readonly tls: NodeTlsSettings | undefined;
+  readonly tls: TlsSettings | undefined;
 }
 
 const SHUT_OUT = /^(?:ERR max number of clients|DENIED )/;

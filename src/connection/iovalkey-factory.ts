@@ -10,7 +10,7 @@ import { Breaker } from "./breaker.js";
 import { type Connector, connectorId } from "./connector.js";
 import type { IovalkeySettings } from "./iovalkey-client.js";
 import { LazyConnection } from "./lazy.js";
-import { type NodeTlsSettings, toServerName } from "./node-tls.js";
+import { toServerName } from "./node-tls.js";
 import {
   accessOf,
   areTlsOptions,
@@ -18,6 +18,7 @@ import {
   connectionChecks,
   refuseReplicas,
   type TlsOptions,
+  type TlsSettings,
 } from "./options.js";
 import { outsideInvocation } from "./outside-invocation.js";
 
@@ -110,7 +111,7 @@ export function toSettings(location: Location, options: IovalkeyOptions): Iovalk
   };
 }
 
-function toTls({ insecure = false, ca, cert, key, servername }: IovalkeyTlsOptions): NodeTlsSettings {
+function toTls({ insecure = false, ca, cert, key, servername }: IovalkeyTlsOptions): TlsSettings {
   if ((cert === undefined) !== (key === undefined)) {
     throw new ConfigurationError(`iovalkey: option "tls" has one of cert and key alone; give both or none`);
   }

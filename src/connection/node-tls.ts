@@ -1,13 +1,5 @@
 import type { ConnectionOptions as NodeTlsOptions } from "node:tls";
-
-/** How a server's certificate is checked, and what the server is shown. */
-export interface NodeTlsSettings {
-  readonly insecure: boolean;
-  readonly ca: string | undefined;
-  readonly cert?: string | undefined;
-  readonly key?: string | undefined;
-  readonly servername?: string | undefined;
-}
+import type { TlsSettings } from "./options.js";
 
 /** The name to send to a server (SNI), without the dot of the DNS root; none for an address (RFC 6066 §3). */
 export function toServerName(host: string): string | undefined {
@@ -15,7 +7,7 @@ export function toServerName(host: string): string | undefined {
 }
 
 /** What `node:tls` is given to reach a host: every TLS socket of this library is opened with it. */
-export function toNodeTls({ insecure, ca, cert, key, servername }: NodeTlsSettings, host: string): NodeTlsOptions {
+export function toNodeTls({ insecure, ca, cert, key, servername }: TlsSettings, host: string): NodeTlsOptions {
   const name = servername ?? toServerName(host);
   return {
     rejectUnauthorized: !insecure,

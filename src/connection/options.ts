@@ -17,6 +17,15 @@ export interface TlsOptions {
   key?: string | Uint8Array;
 }
 
+/** The same as plain data, with certificates as text. */
+export interface TlsSettings {
+  readonly insecure: boolean;
+  readonly ca: string | undefined;
+  readonly cert?: string | undefined;
+  readonly key?: string | undefined;
+  readonly servername?: string | undefined;
+}
+
 /** What every transport over a network takes. */
 export interface ConnectionOptions {
   /** Name of an ACL user; one in the location goes first. @default the server's default user */
@@ -45,9 +54,9 @@ export function areTlsOptions(more: Readonly<Record<string, Check>> = {}): Check
   const tlsChecks: Checks<TlsOptions> = { insecure: isBoolean, ca: isPem, cert: isPem, key: isPem };
   const checks: Readonly<Record<string, Check>> = { ...tlsChecks, ...more };
   return (value) => {
-    // GLIDE sends the name that it resolves, also with an `addressResolver`.
+    // GLIDE sends the host that it connects to, also with an `addressResolver`.
     if (typeof value === "object" && value !== null && Object.hasOwn(value, "servername") && !checks.servername)
-      return 'one without "servername", as valkey-glide always sends the host of the location; or use the connection factory iovalkey()';
+      return 'one without "servername", as the host of the location is always sent here; or use the connection factory iovalkey()';
     const isRight = ([name, one]: [string, unknown]): boolean =>
       Object.hasOwn(checks, name) && (one === undefined || checks[name]?.(one, name) === undefined);
     if (typeof value === "object" && value !== null && Object.entries(value).every(isRight)) return undefined;

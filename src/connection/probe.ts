@@ -1,15 +1,16 @@
 import type { Socket } from "node:net";
-import type { ConnectionOptions as NodeTlsOptions, SecureContext, TLSSocket } from "node:tls";
+import type { TLSSocket } from "node:tls";
 import type { Address } from "../core/location.js";
 import { withDeadline } from "./deadline.js";
-import { type NodeTlsSettings, toNodeTls } from "./node-tls.js";
+import type { TlsSettings } from "./options.js";
+import { dialSocket } from "./socket.js";
 
 /** How a server is asked. */
 export interface ProbeSettings {
   readonly username: string | undefined;
   readonly password: string | undefined;
   readonly database: number;
-  readonly tls: NodeTlsSettings | undefined;
+  readonly tls: TlsSettings | undefined;
   readonly timeoutMs: number;
   /** Whether its role is asked for. */
   readonly asksRole: boolean;
@@ -56,28 +57,6 @@ export async function probe(address: Address, settings: ProbeSettings): Promise<
   } finally {
     socket.destroy();
   }
-}
-
-/** Begins to connect, with the server's name where TLS is spoken. */
-export async function dialSocket(
-  { host, port }: Address,
-  settings: NodeTlsSettings | undefined,
-  more: NodeTlsOptions = {},
-): Promise<Socket | TLSSocket> {
-  if (!settings) return (await import("node:net")).connect({ host, port });
-  const tls = await import("node:tls");
-  const authorities = settings.ca === undefined ? { secureContext: systemContext(tls) } : {};
-  return tls.connect({ host, port, ...toNodeTls(settings, host), ...authorities, ...more });
-}
-
-let context: SecureContext | undefined;
-
-/** Trusts the system's authorities, too, where Node can read them: GLIDE trusts no others. */
-function systemContext({ createSecureContext, getCACertificates }: typeof import("node:tls")): SecureContext {
-  // Node 20 has no such function, whatever its types say.
-  const known: typeof getCACertificates | undefined = getCACertificates;
-  context ??= createSecureContext(known ? { ca: [...known("default"), ...known("system")] } : {});
-  return context;
 }
 
 function ask(socket: Socket | TLSSocket, settings: ProbeSettings): Promise<Answer> {

@@ -3,9 +3,9 @@ import type { Argument, Command, Reply } from "../core/command.js";
 import type { Connection, ConnectionStatus, ScanOptions, SendOptions } from "../core/connection.js";
 import type { Address } from "../core/location.js";
 import type { Script } from "../core/script.js";
-import type { NodeTlsSettings } from "./node-tls.js";
-import type { Login } from "./options.js";
-import { dialSocket, encode } from "./probe.js";
+import type { Login, TlsSettings } from "./options.js";
+import { encode } from "./probe.js";
+import { dialSocket } from "./socket.js";
 
 const CHANNEL = "+switch-master";
 /** As a server pushes it under RESP2. */
@@ -17,7 +17,7 @@ const MOST_CHARACTERS = 65_536;
 
 export interface WatchOptions {
   readonly address: Address;
-  readonly settings: Login & { readonly tls: NodeTlsSettings | undefined };
+  readonly settings: Login & { readonly tls: TlsSettings | undefined };
   /** Is given what the sentinel publishes when a primary was replaced. */
   onSwitch(message: string): void;
 }
