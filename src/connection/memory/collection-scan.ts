@@ -17,13 +17,15 @@ export interface ScanFilter {
   readonly noValues: boolean;
 }
 
-/** What stands after the cursor. */
+/** What stands after the cursor. The server refuses the first option that is wrong, whatever follows. */
 export function parseScanFilter(args: Args): ScanFilter {
   let matches: GlobMatcher = () => true;
   let noValues = false;
   for (let index = 3; index < args.length; index++) {
     const word = args.word(index);
     const last = index + 1 === args.length;
+    if (word === "NOVALUES" && args.name.toUpperCase() !== "HSCAN")
+      throw err("NOVALUES option can only be used in HSCAN");
     if (word === "NOVALUES") noValues = true;
     else if (word === "COUNT" && !last) checkCount(args.integer(++index));
     else if (word === "MATCH" && !last) matches = compileGlob(args.bulk(++index).text());

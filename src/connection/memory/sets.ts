@@ -108,7 +108,6 @@ function sscan(store: Store, args: Args): Answer {
   checkCursor(args);
   const entry = store.find(args.nameAt(1), Members);
   if (entry === undefined) return scanned([]);
-  const { matches, noValues } = parseScanFilter(args);
-  if (noValues) throw err("NOVALUES option can only be used in HSCAN");
+  const { matches } = parseScanFilter(args);
   return scanned([...entry.value].filter((name) => matches(nameForm(name))).map(Bulk.fromName));
 }
