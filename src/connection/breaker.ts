@@ -3,8 +3,10 @@ import { ConnectionError } from "../core/errors.js";
 
 /** So many failures in a row, each begun after the one before, and calls are refused. */
 const THRESHOLD = 3;
-/** How long calls are refused before one is let through to see; doubled each time in vain. */
+/** How long calls are refused before one is let through to see. */
 const FIRST_MS = 100;
+/** So many tries come that soon, as most outages are short; from then on the time is doubled each time in vain. */
+const SOON = 4;
 const LONGEST_MS = 1_000;
 
 /**
@@ -112,7 +114,7 @@ export class Breaker {
   }
 
   #open(): void {
-    const longestMs = Math.min(LONGEST_MS, FIRST_MS * 2 ** this.#openings++);
+    const longestMs = Math.min(LONGEST_MS, FIRST_MS * 2 ** Math.max(0, ++this.#openings - SOON));
     // Those who lost their server together shouldn't come back together.
     this.#windowMs = Math.ceil(longestMs * (0.5 + this.#clock.random() / 2));
     this.#openedMs = this.#clock.now();
