@@ -1,8 +1,19 @@
 import { fileURLToPath } from "node:url";
 import { cloudflareTest } from "@cloudflare/vitest-plugin";
 import { defineConfig } from "vitest/config";
+import manifest from "./package.json" with { type: "json" };
 
 const fromRoot = (path: string) => fileURLToPath(new URL(path, import.meta.url));
+
+/** The package's exports, by the names that users import, as the sources that they are built from. */
+function sourcesByName(): { find: RegExp; replacement: string }[] {
+  return Object.entries(manifest.exports).flatMap(([name, target]) => {
+    if (typeof target === "string") return [];
+    const source = target.default.replace(/^\.\/dist/, "src").replace(/js$/, "ts");
+    return [{ find: new RegExp(`^${manifest.name}${name.slice(1)}$`), replacement: fromRoot(source) }];
+  });
+}
+
 const IN_WORKERD = "test/workerd/**/*.test.ts";
 
 const common = {
@@ -23,10 +34,7 @@ export default defineConfig({
       {
         resolve: {
           // The package's own name, as the examples import it, stands for its sources.
-          alias: [
-            { find: /^valkey-edge-cache$/, replacement: fromRoot("src/index.ts") },
-            { find: /^valkey-edge-cache\/(.+)$/, replacement: fromRoot("src/$1.ts") },
-          ],
+          alias: [...sourcesByName()],
         },
         test: {
           ...common,

@@ -101,10 +101,11 @@ function loadedBy(entry, found) {
   };
 }
 
-/** Every file at the top of src/ is an entry point. */
+/** The files that the package's exports name. */
 function entries() {
-  const names = readdirSync(join(root, "src")).filter((name) => name.endsWith(".ts"));
-  return Object.fromEntries(names.map((name) => [name.slice(0, -".ts".length), join("src", name)]));
+  const { exports } = JSON.parse(readFileSync(join(root, "package.json"), "utf8"));
+  const targets = JSON.stringify(exports).match(/(?<="\.\/dist\/)[^"]+(?=\.js")/g) ?? [];
+  return Object.fromEntries(targets.map((name) => [name, join("src", `${name}.ts`)]));
 }
 
 /** Of everything that the build reads. */
@@ -114,6 +115,7 @@ function fingerprint() {
     name.endsWith(".ts"),
   );
   const settings = [
+    "package.json",
     "package-lock.json",
     "tsconfig.json",
     "tsconfig.build.json",

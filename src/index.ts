@@ -3,17 +3,17 @@ import { type Cache, makeCache } from "./cache/cache.js";
 import { type Caches, makeCaches } from "./cache/caches.js";
 import type { CacheOptions } from "./cache/options.js";
 import type { ChooseFactory } from "./cache/settings.js";
-import { glideElseIovalkey } from "./connection/glide-else-iovalkey.js";
-import { iovalkey } from "./connection/iovalkey.js";
+import { glideElseIovalkey } from "./connection/glide/factory.js";
+import { iovalkey } from "./connection/iovalkey/node.js";
 
 export * from "./api/common.js";
-export type { ByteStreams, Connector, DialTarget } from "./connection/connector.js";
-export { type GlideOptions, glide, glideCluster } from "./connection/glide.js";
-export type { GlideLogLevel } from "./connection/glide-client.js";
-export { iovalkey } from "./connection/iovalkey.js";
-export type { IovalkeyOptions, IovalkeyTlsOptions } from "./connection/iovalkey-factory.js";
-export { sentinel } from "./connection/sentinel.js";
-export type { SentinelAddress, SentinelOptions } from "./connection/sentinel-factory.js";
+export type { GlideLogLevel } from "./connection/glide/client.js";
+export { type GlideOptions, glide, glideCluster } from "./connection/glide/factory.js";
+export type { ByteStreams, Connector, DialTarget } from "./connection/iovalkey/connector.js";
+export type { IovalkeyOptions, IovalkeyTlsOptions } from "./connection/iovalkey/factory.js";
+export { iovalkey } from "./connection/iovalkey/node.js";
+export type { SentinelAddress, SentinelOptions } from "./connection/sentinel/factory.js";
+export { sentinel } from "./connection/sentinel/node.js";
 
 /**
  * Makes a cache; nothing is dialled before its first command.

@@ -3,13 +3,13 @@ import { type Cache, makeCache } from "./cache/cache.js";
 import { type Caches, makeCaches } from "./cache/caches.js";
 import type { CacheOptions } from "./cache/options.js";
 import type { ChooseFactory } from "./cache/settings.js";
-import { iovalkey } from "./connection/iovalkey-workerd.js";
+import { iovalkey } from "./connection/iovalkey/workerd.js";
 import { ConfigurationError } from "./core/errors.js";
 
 // For Cloudflare Workers. Its types are those of index.ts, and so it has all that index.ts has.
 export * from "./api/common.js";
-export { iovalkey } from "./connection/iovalkey-workerd.js";
-export { sentinel } from "./connection/sentinel-workerd.js";
+export { iovalkey } from "./connection/iovalkey/workerd.js";
+export { sentinel } from "./connection/sentinel/workerd.js";
 
 export const glide = notHere("glide", "it is native code; use iovalkey(), or leave connectionFactory out");
 export const glideCluster = notHere("glideCluster", "it is native code; use iovalkey() with one server");

@@ -23,27 +23,29 @@ export type {
   WriteOptions,
 } from "../client/client.js";
 export { DefaultClient, defaultClient } from "../client/default-client.js";
-export { HerdClient, herd } from "../client/herd/herd-client.js";
+export { HerdClient, herd } from "../client/herd/client.js";
 export type { HerdOptions } from "../client/herd/options.js";
 export type { Loader, LoaderContext, ManyLoader } from "../client/loader.js";
 export type { Lock } from "../client/lock.js";
 export type { SetPage } from "../client/sets.js";
 export type { Codec } from "../codec/codec.js";
-export type { Encoded } from "../codec/encoded.js";
+export type { Encoded } from "../codec/envelope.js";
 export { identity } from "../compressors/identity.js";
-export { type MemoryOptions, memory } from "../connection/memory/memory.js";
+export { type MemoryOptions, memory } from "../connection/memory/factory.js";
 export type { ConnectionOptions, ReadFrom, TlsOptions } from "../connection/options.js";
-export type { Clock } from "../core/clock.js";
-export type { Argument, Command, Reply } from "../core/command.js";
-export type { Compressor } from "../core/compressor.js";
 export type {
+  Argument,
+  Call,
+  Command,
   Connection,
   ConnectionFactory,
   ConnectionStatus,
+  Invocation,
+  Reply,
   ScanOptions as ConnectionScanOptions,
+  Script,
   SendOptions,
 } from "../core/connection.js";
-export type { Duration } from "../core/duration.js";
 export {
   CacheError,
   ConfigurationError,
@@ -57,10 +59,9 @@ export {
   TimeoutError,
 } from "../core/errors.js";
 export type { CacheEvents, EventName, Listener } from "../core/events.js";
-export type { Invocation } from "../core/invocation.js";
 export { defaultKeyFunction, type Key, type KeyFunction, MadeKey, type ReverseKeyFunction } from "../core/key.js";
 export type { Address, Location, Scheme } from "../core/location.js";
 export type { MaybePromise } from "../core/maybe-promise.js";
-export type { Call, Script } from "../core/script.js";
-export type { Serializer } from "../core/serializer.js";
+export type { Clock, Duration } from "../core/time.js";
+export type { Compressor, Serializer } from "../core/value-format.js";
 export { json } from "../serializers/json.js";

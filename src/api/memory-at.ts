@@ -1,4 +1,4 @@
-import { memory } from "../connection/memory/memory.js";
+import { memory } from "../connection/memory/factory.js";
 import type { ConnectionFactory } from "../core/connection.js";
 import type { Location } from "../core/location.js";
 

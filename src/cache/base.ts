@@ -1,13 +1,11 @@
 import type { Client, ClientContext } from "../client/client.js";
-import { Sharing } from "../client/sharing.js";
-import type { Encoded } from "../codec/encoded.js";
-import { systemClock } from "../core/clock.js";
-import type { Connection } from "../core/connection.js";
-import { type Duration, toMs } from "../core/duration.js";
+import { Sharing } from "../client/single-flight.js";
+import type { Encoded } from "../codec/envelope.js";
+import type { Connection, Invocation } from "../core/connection.js";
 import { ConfigurationError, ConnectionError, DecodeError, ReplyError, show } from "../core/errors.js";
 import type { EventName, Listener } from "../core/events.js";
-import type { Invocation } from "../core/invocation.js";
 import { checkKey, defaultKeyFunction, type Key, MadeKey, makePattern } from "../core/key.js";
+import { type Duration, systemClock, toMs } from "../core/time.js";
 import type { Settings } from "./settings.js";
 
 /** What every method takes. */

@@ -1,9 +1,9 @@
 import { acquire, type Lock } from "../client/lock.js";
-import { type Duration, toWindowMs } from "../core/duration.js";
+import { type Invocation, PROCESS } from "../core/connection.js";
 import { ConfigurationError } from "../core/errors.js";
 import { compileGlob } from "../core/glob.js";
-import { type Invocation, PROCESS } from "../core/invocation.js";
 import { defaultKeyFunction, makePattern } from "../core/key.js";
+import { type Duration, toWindowMs } from "../core/time.js";
 import type { KeyOptions } from "./base.js";
 import { Hashes } from "./hashes.js";
 import { type Health, health } from "./health.js";

@@ -1,10 +1,10 @@
 import type { LoadOptions } from "../client/client.js";
 import type { Loader, LoaderContext, ManyLoader } from "../client/loader.js";
-import { several } from "../client/members.js";
-import { toWindowMs } from "../core/duration.js";
+import { several } from "../client/sets.js";
 import { KeyNotFoundError, show } from "../core/errors.js";
 import { type Key, MadeKey } from "../core/key.js";
 import { promised } from "../core/maybe-promise.js";
+import { toWindowMs } from "../core/time.js";
 import type { KeyOptions } from "./base.js";
 import type {
   EntriesInput,

@@ -1,5 +1,5 @@
-import type { Duration } from "../core/duration.js";
 import type { Key } from "../core/key.js";
+import type { Duration } from "../core/time.js";
 import type { KeyOptions } from "./base.js";
 
 export interface GetOptions<D = undefined> extends KeyOptions {

@@ -1,5 +1,5 @@
 import { HashCommands } from "../client/hashes.js";
-import { several } from "../client/members.js";
+import { several } from "../client/sets.js";
 import { show } from "../core/errors.js";
 import type { Key } from "../core/key.js";
 import type { KeyOptions } from "./base.js";

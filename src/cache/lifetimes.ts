@@ -1,6 +1,6 @@
-import { type Duration, toMs } from "../core/duration.js";
 import { show } from "../core/errors.js";
 import type { Key } from "../core/key.js";
+import { type Duration, toMs } from "../core/time.js";
 import { CacheBase, type KeyOptions } from "./base.js";
 
 /** Methods on how long entries live. */

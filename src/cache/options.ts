@@ -1,8 +1,6 @@
 import type { ClientFactory } from "../client/client.js";
 import { type ConnectionOptions, connectionChecks } from "../connection/options.js";
-import type { Compressor } from "../core/compressor.js";
 import type { ConnectionFactory } from "../core/connection.js";
-import { type Duration, toMs } from "../core/duration.js";
 import type { KeyFunction, ReverseKeyFunction } from "../core/key.js";
 import {
   type Check,
@@ -14,7 +12,8 @@ import {
   isPositiveInteger,
   isString,
 } from "../core/options.js";
-import type { Serializer } from "../core/serializer.js";
+import { type Duration, toMs } from "../core/time.js";
+import type { Compressor, Serializer } from "../core/value-format.js";
 
 /** Where an error occurred that no caller got. */
 export interface FailureContext {

@@ -1,5 +1,4 @@
-import { several } from "../client/members.js";
-import { SetCommands, type SetPage } from "../client/sets.js";
+import { SetCommands, type SetPage, several } from "../client/sets.js";
 import { show } from "../core/errors.js";
 import type { Key } from "../core/key.js";
 import type { KeyOptions } from "./base.js";

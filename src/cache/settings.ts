@@ -3,11 +3,9 @@ import { defaultClient } from "../client/default-client.js";
 import { Codec } from "../codec/codec.js";
 import { identity } from "../compressors/identity.js";
 import { type ConnectionOptions, connectionChecks } from "../connection/options.js";
-import type { Connection, ConnectionFactory } from "../core/connection.js";
-import { toMs } from "../core/duration.js";
+import type { Connection, ConnectionFactory, Invocation } from "../core/connection.js";
 import { ConfigurationError } from "../core/errors.js";
 import { Events } from "../core/events.js";
-import type { Invocation } from "../core/invocation.js";
 import {
   defaultKeyFunction,
   defaultReverseKeyFunction,
@@ -17,6 +15,7 @@ import {
 import { type Location, parseLocation } from "../core/location.js";
 import { notify } from "../core/maybe-promise.js";
 import { checkOptions } from "../core/options.js";
+import { toMs } from "../core/time.js";
 import { json } from "../serializers/json.js";
 import { type CacheOptions, cacheChecks, type FailureContext } from "./options.js";
 

@@ -1,10 +1,9 @@
 import type { Codec } from "../codec/codec.js";
-import type { Clock } from "../core/clock.js";
-import type { Connection } from "../core/connection.js";
+import type { Connection, Invocation } from "../core/connection.js";
 import type { Events } from "../core/events.js";
-import type { Invocation } from "../core/invocation.js";
+import type { Clock } from "../core/time.js";
 import type { Loader, ManyLoader } from "./loader.js";
-import type { Sharing } from "./sharing.js";
+import type { Sharing } from "./single-flight.js";
 
 /** What a client works with. */
 export interface ClientContext {

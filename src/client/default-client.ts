@@ -1,16 +1,13 @@
-import type { Command, Reply } from "../core/command.js";
-import type { SendOptions } from "../core/connection.js";
+import type { Command, Reply, SendOptions } from "../core/connection.js";
 import { DecodeError, ReplyError, throwIfError } from "../core/errors.js";
 import type { MaybePromise } from "../core/maybe-promise.js";
 import type { Client, ClientContext, ClientFactory, LoadOptions, WriteOptions } from "./client.js";
-import type { Shared } from "./coalesce.js";
-import { freshPayload, toStored } from "./entry.js";
-import { KeyCommands, milliseconds, READ, REPEATABLE, type Stored } from "./key-commands.js";
+import { SET_IF } from "./entry-scripts.js";
+import { freshPayload, KeyCommands, milliseconds, READ, REPEATABLE, type Stored, toStored } from "./key-commands.js";
 import type { Loader, ManyLoader } from "./loader.js";
 import { type Loaded, load } from "./loading.js";
 import { sameSlot, tolerate } from "./refusals.js";
-import { SET_IF } from "./scripts/writes.js";
-import type { Answer } from "./sharing.js";
+import type { Answer, Shared } from "./single-flight.js";
 
 const READ_TEXT: SendOptions = { readOnly: true, text: true };
 const ATOMIC: SendOptions = { atomic: true, idempotent: true };

@@ -1,10 +1,9 @@
 import type { Codec } from "../codec/codec.js";
-import type { Argument, Command, Reply } from "../core/command.js";
-import type { Connection, SendOptions } from "../core/connection.js";
+import type { Argument, Command, Connection, Reply, SendOptions } from "../core/connection.js";
 import { DecodeError, show, throwIfError } from "../core/errors.js";
 import { toText } from "../core/text.js";
 import type { ClientContext } from "./client.js";
-import { decodeOne } from "./members.js";
+import { decodeOne } from "./sets.js";
 
 const READ: SendOptions = { readOnly: true };
 

@@ -1,4 +1,4 @@
-import type { Duration } from "../core/duration.js";
+import type { Duration } from "../core/time.js";
 
 /** What a loader is told, and what it may say. */
 export interface LoaderContext {

@@ -1,6 +1,6 @@
-import type { Clock } from "../core/clock.js";
-import { type Duration, toMs } from "../core/duration.js";
 import { LoaderTimeoutError, show } from "../core/errors.js";
+import type { Clock } from "../core/time.js";
+import { type Duration, toMs } from "../core/time.js";
 import type { ClientContext, LoadOptions } from "./client.js";
 import type { Loader, LoaderContext } from "./loader.js";
 

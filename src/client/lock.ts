@@ -1,8 +1,25 @@
-import { type Duration, toMs } from "../core/duration.js";
+import type { Script } from "../core/connection.js";
 import { throwIfError } from "../core/errors.js";
-import type { Script } from "../core/script.js";
+import { type Duration, toMs } from "../core/time.js";
+import { text } from "../lease/scripts.js";
 import type { ClientContext } from "./client.js";
-import { EXTEND, RELEASE } from "./scripts/locks.js";
+
+/** Deletes KEYS[1] while it is the token ARGV[1]. Reply: 1 or 0. */
+export const RELEASE: Script = {
+  name: "release",
+  lua: `if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end
+return 0`,
+  twin: (call, [key = ""], [token = ""]) => (text(call("GET", key)) === text(token) ? call("DEL", key) : 0),
+};
+
+/** Gives KEYS[1] ARGV[2] milliseconds from now while it is the token ARGV[1]. Reply: 1 or 0. */
+export const EXTEND: Script = {
+  name: "extend",
+  lua: `if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('PEXPIRE', KEYS[1], ARGV[2]) end
+return 0`,
+  twin: (call, [key = ""], [token = "", ttlMs = "0"]) =>
+    text(call("GET", key)) === text(token) ? call("PEXPIRE", key, ttlMs) : 0,
+};
 
 type LockContext = Pick<ClientContext, "connection" | "clock" | "forgive">;
 

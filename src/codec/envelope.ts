@@ -1,6 +1,8 @@
 import { DecodeError, show } from "../core/errors.js";
 import { toBytes } from "../core/text.js";
-import type { Encoded } from "./encoded.js";
+
+/** A value as it is stored. */
+export type Encoded = string | Uint8Array;
 
 /*
  * What stands before a value that has a logical expiry and a lease. Every byte is ASCII, so that an envelope around text

@@ -1,5 +1,5 @@
-import type { Compressor } from "../core/compressor.js";
 import { isOneOf } from "../core/options.js";
+import type { Compressor } from "../core/value-format.js";
 import { builtin, compressWith, decompressWith } from "./node-zlib.js";
 import { type CompressorOptions, compressorOptions, isWhole } from "./options.js";
 

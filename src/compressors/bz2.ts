@@ -1,4 +1,4 @@
-import type { Compressor } from "../core/compressor.js";
+import type { Compressor } from "../core/value-format.js";
 import { decompressBzip2, isBzip2 } from "./bzip2-decoder.js";
 import { compressBzip2 } from "./bzip2-encoder.js";
 import { type CompressorOptions, compressorOptions, isWhole } from "./options.js";

@@ -1,5 +1,4 @@
-import { BoundedBytes } from "./bounded-bytes.js";
-import { damaged } from "./failures.js";
+import { BoundedBytes, damaged } from "./options.js";
 
 /** Reads numbers bit by bit, the highest first. */
 export class BitReader {

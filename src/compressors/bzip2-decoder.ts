@@ -1,8 +1,7 @@
-import { BoundedBytes } from "./bounded-bytes.js";
 import { BitReader } from "./bzip2-bits.js";
 import { BLOCK_MAGIC, BLOCK_UNIT, combineCrc, crcStep, END_MAGIC, RUN_B } from "./bzip2-format.js";
 import { symbolReader } from "./bzip2-symbols.js";
-import { checkEnd, damaged } from "./failures.js";
+import { BoundedBytes, checkEnd, damaged } from "./options.js";
 
 export function isBzip2(bytes: Uint8Array): boolean {
   const level = bytes[3] ?? 0;

@@ -1,6 +1,6 @@
 import type { BitReader } from "./bzip2-bits.js";
 import { GROUP_SIZE } from "./bzip2-format.js";
-import { damaged } from "./failures.js";
+import { damaged } from "./options.js";
 
 const MAX_CODE_LENGTH = 20;
 

@@ -1,5 +1,5 @@
 import { adler32, crc32 } from "./checksums.js";
-import { damaged } from "./failures.js";
+import { damaged } from "./options.js";
 
 /** What a deflate stream comes in; `deflate` is the bare stream. */
 export type Container = "zlib" | "gzip" | "deflate";

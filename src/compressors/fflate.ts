@@ -1,9 +1,8 @@
 import type * as Fflate from "fflate";
 import { chain, type MaybePromise } from "../core/maybe-promise.js";
-import { optionalPackage } from "../core/optional-package.js";
-import { BoundedBytes } from "./bounded-bytes.js";
+import { optionalPackage } from "../core/runtime.js";
 import { type Container, checkSum, streamIn } from "./deflate-containers.js";
-import { damaged } from "./failures.js";
+import { BoundedBytes, damaged } from "./options.js";
 
 const loadFflate = optionalPackage("fflate", "zlib(), gzip() or deflate()", () => import("fflate"));
 

@@ -1,4 +1,4 @@
-import type { Compressor } from "../core/compressor.js";
+import type { Compressor } from "../core/value-format.js";
 
 /** No compression: what the serializer makes is stored as it is. */
 export function identity(): Compressor {

@@ -1,4 +1,4 @@
-import { checkEnd, damaged, tooLong } from "./failures.js";
+import { checkEnd, damaged, tooLong } from "./options.js";
 
 /** Source: "LZ4 Frame Format Description", version 1.6. */
 const MAGIC = 0x184d2204;

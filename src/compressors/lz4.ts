@@ -1,10 +1,9 @@
-import type { Compressor } from "../core/compressor.js";
 import { chain } from "../core/maybe-promise.js";
-import { optionalPackage } from "../core/optional-package.js";
 import { isBoolean } from "../core/options.js";
-import { damaged } from "./failures.js";
+import { optionalPackage } from "../core/runtime.js";
+import type { Compressor } from "../core/value-format.js";
 import { isLz4Frame, lz4Length } from "./lz4-frame.js";
-import { type CompressorOptions, compressorOptions } from "./options.js";
+import { type CompressorOptions, compressorOptions, damaged } from "./options.js";
 
 /** There is no level: the package has the format's one fast method, as Python's `lz4` by default. */
 export interface Lz4Options extends CompressorOptions {

@@ -1,13 +1,10 @@
 import type { Transform } from "node:stream";
-import type { Compressor } from "../core/compressor.js";
 import { chain } from "../core/maybe-promise.js";
-import { optionalPackage } from "../core/optional-package.js";
 import { isBoolean, isOneOf } from "../core/options.js";
-import { BoundedBytes } from "./bounded-bytes.js";
-import { damaged, tooLong } from "./failures.js";
-import { aloneLength, isLzmaAlone } from "./lzma-alone.js";
-import { type CompressorOptions, compressorOptions, isWhole } from "./options.js";
-import { isXz, xzLength } from "./xz-length.js";
+import { optionalPackage } from "../core/runtime.js";
+import type { Compressor } from "../core/value-format.js";
+import { aloneLength, isLzmaAlone, isXz, xzLength } from "./lzma-containers.js";
+import { BoundedBytes, type CompressorOptions, compressorOptions, damaged, isWhole, tooLong } from "./options.js";
 
 export interface LzmaOptions extends CompressorOptions {
   /** From 0 (fastest) to 9 (smallest). Memory grows with it: compressing takes 3 to 674 MiB, 94 at 6. @default 6 */

@@ -1,5 +1,5 @@
 import { ConfigurationError } from "../core/errors.js";
-import { checkEnd, damaged, tooLong } from "./failures.js";
+import { checkEnd, damaged, tooLong } from "./options.js";
 
 type NodeZlib = typeof import("node:zlib");
 

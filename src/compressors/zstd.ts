@@ -1,8 +1,7 @@
-import type { Compressor } from "../core/compressor.js";
 import { isBoolean } from "../core/options.js";
-import { damaged, tooLong } from "./failures.js";
+import type { Compressor } from "../core/value-format.js";
 import { builtin, compressWith, decompressWith } from "./node-zlib.js";
-import { type CompressorOptions, compressorOptions, isWhole } from "./options.js";
+import { type CompressorOptions, compressorOptions, damaged, isWhole, tooLong } from "./options.js";
 
 export interface ZstdOptions extends CompressorOptions {
   /** From 1 (fast) to 22 (smallest); below 0 faster still, down to -131072. @default 3 */

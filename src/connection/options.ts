@@ -1,7 +1,7 @@
-import type { Duration } from "../core/duration.js";
 import { ConfigurationError } from "../core/errors.js";
 import type { Location } from "../core/location.js";
 import { type Check, type Checks, isBoolean, isOneOf, isText, isWait, orNull } from "../core/options.js";
+import type { Duration } from "../core/time.js";
 
 /** Which servers reads go to, as GLIDE names it. Writes always go to the primary. */
 export type ReadFrom = "primary" | "preferReplica" | "AZAffinity" | "AZAffinityReplicasAndPrimary" | "allNodes";

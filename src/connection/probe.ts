@@ -1,8 +1,8 @@
 import type { Socket } from "node:net";
 import type { TLSSocket } from "node:tls";
 import type { Address } from "../core/location.js";
-import { withDeadline } from "./deadline.js";
 import type { TlsSettings } from "./options.js";
+import { withDeadline } from "./resilience/deadline.js";
 import { dialSocket } from "./socket.js";
 
 /** How a server is asked. */

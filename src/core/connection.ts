@@ -1,7 +1,41 @@
-import type { Argument, Command, Reply } from "./command.js";
-import type { Invocation } from "./invocation.js";
+import type { ReplyError } from "./errors.js";
 import type { Location } from "./location.js";
-import type { Script } from "./script.js";
+
+/** A command's name, then its arguments. */
+export type Command = readonly [name: string, ...args: Argument[]];
+
+export type Argument = string | Uint8Array;
+
+/**
+ * One shape on every transport: integers and booleans are numbers, status replies are strings, bulk strings are bytes,
+ * sets are arrays, maps are arrays of pairs, absence is `null`. A command that failed has a `ReplyError` in its place.
+ */
+export type Reply = null | number | string | Uint8Array | ReplyError | Reply[];
+
+/** One unit of work of the host: a request, a function call, or the whole process. */
+export interface Invocation {
+  /** What may outlive it: nothing of a `request`'s, where the host forbids that; all of the `process`'s. */
+  readonly scope: "process" | "request";
+  /** Keeps the host running until `work` settles, where the host would stop earlier. `work` never rejects. */
+  waitUntil(work: Promise<unknown>): void;
+  /** Fires when nobody wants the answer any more. */
+  readonly signal: AbortSignal | undefined;
+}
+
+/** The whole process: it stays while anything runs in it. */
+export const PROCESS: Invocation = { scope: "process", waitUntil: () => {}, signal: undefined };
+
+/** Runs one command at once, where the script's data is. */
+export type Call = (...command: Command) => Reply;
+
+/** What runs inside the server in one step. */
+export interface Script {
+  /** Named in errors. */
+  readonly name: string;
+  readonly lua: string;
+  /** The same steps in JavaScript, for the memory transport. */
+  readonly twin: (call: Call, keys: readonly string[], args: readonly Argument[]) => Reply;
+}
 
 export interface SendOptions {
   /** Run all commands or, when one of them can't be queued, none, with nobody's commands in between. @default false */

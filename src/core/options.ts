@@ -1,5 +1,5 @@
-import { type Duration, toWindowMs } from "./duration.js";
 import { ConfigurationError, show } from "./errors.js";
+import { type Duration, toWindowMs } from "./time.js";
 
 /** Says what a value may be, when it is not that; nothing when it is. */
 export type Check = (value: unknown, name: string) => string | undefined;

@@ -1,15 +1,56 @@
-import type { MiddlewareHandler } from "hono";
+import type { Context, MiddlewareHandler } from "hono";
 import { createMiddleware } from "hono/factory";
 import type { Cache } from "../cache/cache.js";
 import { ConfigurationError } from "../core/errors.js";
-import { ClientRequest } from "../http/engine/client-request.js";
-import { HttpCache, type PurgeOptions } from "../http/engine/http-cache.js";
-import { Dispatches } from "./http-cache-dispatches.js";
-import { HonoHost } from "./http-cache-host.js";
-import { placeOf } from "./http-cache-mount.js";
-import { checkHonoOptions, type HonoHttpCacheOptions } from "./http-cache-options.js";
-import { finish } from "./http-cache-response.js";
-import { Views } from "./http-cache-views.js";
+import { toResponse } from "../http/answer.js";
+import { HttpCache, type Outcome, type PurgeOptions } from "../http/http-cache.js";
+import { ClientRequest } from "../http/plain-request.js";
+import type { Fields } from "../http/rfc/message.js";
+import { placeOf } from "./mount.js";
+import { checkHonoOptions, type HonoHttpCacheOptions } from "./options.js";
+import { Dispatches, HonoHost, restoreOuter } from "./origin.js";
+import { Views } from "./views.js";
+
+/** Makes the outcome the context's response. */
+export function finish(c: Context, outcome: Outcome, outer: Fields): void {
+  if ("passed" in outcome) {
+    restore(c, outer);
+    mark(c, outcome.member);
+    return;
+  }
+  if (outcome.answer.untouched) {
+    restore(c, outer);
+    return;
+  }
+  const response = toResponse(outcome.answer, c.req.method === "HEAD");
+  if (outer.length > 0) restoreOuter(response.headers, outer);
+  // Without this, Hono would merge the old response's headers over the new ones.
+  c.res = undefined;
+  c.res = response;
+}
+
+function restore(c: Context, outer: Fields): void {
+  if (outer.length > 0) change(c, (headers) => restoreOuter(headers, outer));
+}
+
+function mark(c: Context, member: string): void {
+  // That response is one object for all requests, and nobody sends its headers.
+  if (c.res.headers.has("x-hono-already-sent")) return;
+  change(c, (headers) => headers.append("cache-status", member));
+}
+
+/** Headers of a fetched response can't be changed: then it is made anew. */
+function change(c: Context, work: (headers: Headers) => void): void {
+  try {
+    work(c.res.headers);
+  } catch (error) {
+    if (!(error instanceof TypeError)) throw error;
+    const copy = new Response(c.res.body, c.res);
+    work(copy.headers);
+    c.res = undefined;
+    c.res = copy;
+  }
+}
 
 /** What the middleware finds in its context, where it is given no cache: what `valkeyCache()` puts there. */
 export interface HttpCacheEnv {

@@ -2,9 +2,8 @@ import type { Context, MiddlewareHandler } from "hono";
 import { createMiddleware } from "hono/factory";
 import type { Cache } from "../cache/cache.js";
 import { type Checks, checkOptions, isBoolean, isFunction } from "../core/options.js";
-import { afterBody } from "../hosts/after-body.js";
-import { type CacheSource, cacheSource, type WaitUntil } from "../hosts/with-cache.js";
-import { executionContext } from "./http-cache-views.js";
+import { afterBody, type CacheSource, cacheSource, type WaitUntil } from "../hosts/with-cache.js";
+import { executionContext } from "./views.js";
 
 /** What `valkeyCache()` puts into the context: `new Hono<ValkeyCacheEnv>()` has a typed `c.var.cache`. */
 export interface ValkeyCacheEnv {

@@ -1,6 +1,6 @@
 import { show } from "../core/errors.js";
-import type { Serializer } from "../core/serializer.js";
 import { toText } from "../core/text.js";
+import type { Serializer } from "../core/value-format.js";
 
 /**
  * JSON text, which every language reads. As with `JSON.stringify` itself, what is nested loses what JSON lacks: a `Date`

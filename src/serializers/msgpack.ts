@@ -1,9 +1,8 @@
 import { show } from "../core/errors.js";
 import { chain } from "../core/maybe-promise.js";
-import { optionalPackage } from "../core/optional-package.js";
-import type { Serializer } from "../core/serializer.js";
-import { checkPlain } from "./msgpack-format.js";
-import { toPlain } from "./msgpack-values.js";
+import { optionalPackage } from "../core/runtime.js";
+import type { Serializer } from "../core/value-format.js";
+import { checkPlain, toPlain } from "./msgpack-values.js";
 
 const loadPackr = optionalPackage("msgpackr", "msgpack()", async () => {
   const { Packr } = await import("msgpackr");

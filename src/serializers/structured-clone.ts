@@ -1,5 +1,5 @@
 import { ConfigurationError, show } from "../core/errors.js";
-import type { Serializer } from "../core/serializer.js";
+import type { Serializer } from "../core/value-format.js";
 
 /**
  * V8's structured clone, as `node:v8` has it: holds `Map`, `Set`, `Date`, `RegExp`, errors, bigints, binary data,

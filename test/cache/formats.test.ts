@@ -1,8 +1,7 @@
 import { gzipSync } from "node:zlib";
 import { describe, expect, it, vi } from "vitest";
 import { brotli } from "../../src/compressors/brotli.js";
-import { gzip } from "../../src/compressors/gzip.js";
-import { zlib } from "../../src/compressors/zlib.js";
+import { gzip, zlib } from "../../src/compressors/deflate.js";
 import { zstd } from "../../src/compressors/zstd.js";
 import { type Cache, type CacheOptions, createCache, DecodeError, EncodeError, json, memory } from "../../src/index.js";
 import { msgpack } from "../../src/serializers/msgpack.js";

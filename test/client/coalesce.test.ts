@@ -1,5 +1,5 @@
 import { describe, expect, it, vi } from "vitest";
-import { Coalesced, type Shared } from "../../src/client/coalesce.js";
+import { Coalesced, type Shared } from "../../src/client/single-flight.js";
 import { deferred } from "../support/deferred.js";
 
 const same = <T>(result: T) => result;

@@ -2,9 +2,9 @@ import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import type { LoadOptions } from "../../src/client/client.js";
 import type { Loader, LoaderContext } from "../../src/client/loader.js";
 import { load } from "../../src/client/loading.js";
-import { systemClock } from "../../src/core/clock.js";
 import { LoaderTimeoutError } from "../../src/core/errors.js";
 import { Events } from "../../src/core/events.js";
+import { systemClock } from "../../src/core/time.js";
 import { deferred } from "../support/deferred.js";
 
 const signal = () => new AbortController().signal;

@@ -2,13 +2,12 @@ import fc from "fast-check";
 import { describe, expect, it, vi } from "vitest";
 import { Codec, type CodecOptions } from "../../src/codec/codec.js";
 import { brotli } from "../../src/compressors/brotli.js";
-import { gzip } from "../../src/compressors/gzip.js";
+import { gzip, zlib } from "../../src/compressors/deflate.js";
 import { identity } from "../../src/compressors/identity.js";
-import { zlib } from "../../src/compressors/zlib.js";
 import { zstd } from "../../src/compressors/zstd.js";
-import type { Compressor } from "../../src/core/compressor.js";
 import { ConfigurationError, DecodeError, EncodeError } from "../../src/core/errors.js";
 import { toBytes } from "../../src/core/text.js";
+import type { Compressor } from "../../src/core/value-format.js";
 import { json } from "../../src/serializers/json.js";
 import { msgpack } from "../../src/serializers/msgpack.js";
 

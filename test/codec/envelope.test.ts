@@ -15,12 +15,10 @@ import {
 } from "../../src/codec/envelope.js";
 import { brotli } from "../../src/compressors/brotli.js";
 import { bz2 } from "../../src/compressors/bz2.js";
-import { deflate } from "../../src/compressors/deflate.js";
-import { gzip } from "../../src/compressors/gzip.js";
+import { deflate, gzip, zlib } from "../../src/compressors/deflate.js";
 import { identity } from "../../src/compressors/identity.js";
 import { lz4 } from "../../src/compressors/lz4.js";
 import { lzma } from "../../src/compressors/lzma.js";
-import { zlib } from "../../src/compressors/zlib.js";
 import { zstd } from "../../src/compressors/zstd.js";
 import { DecodeError } from "../../src/core/errors.js";
 import { toBytes } from "../../src/core/text.js";

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { decodeNumber, encodeNumber, mayBeNumber } from "../../src/codec/number.js";
+import { decodeNumber, encodeNumber, mayBeNumber } from "../../src/codec/codec.js";
 
 const bytes = (text: string) => new TextEncoder().encode(text);
 

@@ -4,14 +4,12 @@ import { constants, createBrotliCompress, createZstdCompress, deflateRawSync } f
 import { describe, expect, it } from "vitest";
 import { brotli } from "../../src/compressors/brotli.js";
 import { bz2 } from "../../src/compressors/bz2.js";
-import { deflate } from "../../src/compressors/deflate.js";
+import { deflate, gzip, zlib } from "../../src/compressors/deflate.js";
 import { decompressByFflate } from "../../src/compressors/fflate.js";
-import { gzip } from "../../src/compressors/gzip.js";
 import { lz4 } from "../../src/compressors/lz4.js";
 import { lzma } from "../../src/compressors/lzma.js";
-import { zlib } from "../../src/compressors/zlib.js";
 import { zstd } from "../../src/compressors/zstd.js";
-import type { Compressor } from "../../src/core/compressor.js";
+import type { Compressor } from "../../src/core/value-format.js";
 
 const MIB = 2 ** 20;
 const GIB = 2 ** 30;

@@ -1,10 +1,8 @@
 import { brotli } from "../../src/compressors/brotli.js";
 import { bz2 } from "../../src/compressors/bz2.js";
-import { deflate } from "../../src/compressors/deflate.js";
-import { gzip } from "../../src/compressors/gzip.js";
+import { deflate, gzip, zlib } from "../../src/compressors/deflate.js";
 import { lz4 } from "../../src/compressors/lz4.js";
 import { lzma } from "../../src/compressors/lzma.js";
-import { zlib } from "../../src/compressors/zlib.js";
 import { zstd } from "../../src/compressors/zstd.js";
 import { compressorContract } from "../contract/compressor.js";
 

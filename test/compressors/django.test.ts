@@ -5,16 +5,14 @@ import { describe, expect, it } from "vitest";
 import { Codec } from "../../src/codec/codec.js";
 import { brotli } from "../../src/compressors/brotli.js";
 import { bz2 } from "../../src/compressors/bz2.js";
-import { deflate } from "../../src/compressors/deflate.js";
-import { gzip } from "../../src/compressors/gzip.js";
+import { deflate, gzip, zlib } from "../../src/compressors/deflate.js";
 import { identity } from "../../src/compressors/identity.js";
 import { lz4 } from "../../src/compressors/lz4.js";
 import { lzma } from "../../src/compressors/lzma.js";
-import { zlib } from "../../src/compressors/zlib.js";
 import { zstd } from "../../src/compressors/zstd.js";
-import type { Compressor } from "../../src/core/compressor.js";
 import { defaultKeyFunction, defaultReverseKeyFunction } from "../../src/core/key.js";
 import { toBytes } from "../../src/core/text.js";
+import type { Compressor } from "../../src/core/value-format.js";
 import { json } from "../../src/serializers/json.js";
 
 const FIXTURES = new URL("../fixtures/django/", import.meta.url);

@@ -1,8 +1,6 @@
 import { gunzipSync, gzipSync, inflateRawSync, inflateSync } from "node:zlib";
 import { beforeEach, describe, expect, it, vi } from "vitest";
-import { deflate } from "../../src/compressors/deflate.js";
-import { gzip } from "../../src/compressors/gzip.js";
-import { zlib } from "../../src/compressors/zlib.js";
+import { deflate, gzip, zlib } from "../../src/compressors/deflate.js";
 import { ConfigurationError } from "../../src/core/errors.js";
 import { compressorContract, TEXT } from "../contract/compressor.js";
 

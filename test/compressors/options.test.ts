@@ -2,15 +2,13 @@ import { inflateRawSync, inflateSync } from "node:zlib";
 import { describe, expect, it } from "vitest";
 import { brotli } from "../../src/compressors/brotli.js";
 import { bz2 } from "../../src/compressors/bz2.js";
-import { deflate } from "../../src/compressors/deflate.js";
-import { gzip } from "../../src/compressors/gzip.js";
+import { deflate, gzip, zlib } from "../../src/compressors/deflate.js";
 import { identity } from "../../src/compressors/identity.js";
 import { lz4 } from "../../src/compressors/lz4.js";
 import { lzma } from "../../src/compressors/lzma.js";
-import { zlib } from "../../src/compressors/zlib.js";
 import { zstd } from "../../src/compressors/zstd.js";
-import type { Compressor } from "../../src/core/compressor.js";
 import { ConfigurationError } from "../../src/core/errors.js";
+import type { Compressor } from "../../src/core/value-format.js";
 import { TEXT } from "../contract/compressor.js";
 
 /** A factory as a caller without types may use it. */

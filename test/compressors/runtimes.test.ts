@@ -2,7 +2,7 @@ import { describe, expect, it, vi } from "vitest";
 import { brotli } from "../../src/compressors/brotli.js";
 import { zstd } from "../../src/compressors/zstd.js";
 import { ConfigurationError } from "../../src/core/errors.js";
-import { optionalPackage } from "../../src/core/optional-package.js";
+import { optionalPackage } from "../../src/core/runtime.js";
 import { TEXT } from "../contract/compressor.js";
 
 describe("where something is missing", () => {

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
-import { iovalkey as workerdIovalkey } from "../../src/connection/iovalkey-workerd.js";
+import { iovalkey as workerdIovalkey } from "../../src/connection/iovalkey/workerd.js";
 import type { ConnectionOptions, TlsOptions } from "../../src/connection/options.js";
-import { sentinel as workerdSentinel } from "../../src/connection/sentinel-workerd.js";
+import { sentinel as workerdSentinel } from "../../src/connection/sentinel/workerd.js";
 import {
   type CacheOptions,
   ConfigurationError,

@@ -1,9 +1,9 @@
 import fc from "fast-check";
 import { beforeEach, describe, expect, it, vi } from "vitest";
-import { Breaker } from "../../src/connection/breaker.js";
-import { iovalkeyFactory } from "../../src/connection/iovalkey-factory.js";
+import { iovalkeyFactory } from "../../src/connection/iovalkey/factory.js";
+import { Breaker } from "../../src/connection/resilience/circuit-breaker.js";
+import { PROCESS } from "../../src/core/connection.js";
 import { ConnectionError, TimeoutError } from "../../src/core/errors.js";
-import { PROCESS } from "../../src/core/invocation.js";
 import { parseLocation } from "../../src/core/location.js";
 import { fakeConnection } from "./fake-connection.js";
 

@@ -1,7 +1,7 @@
 import { setImmediate } from "node:timers/promises";
 import { describe, expect, it, vi } from "vitest";
-import { Bunch } from "../../src/connection/bunch.js";
-import type { Command, Reply } from "../../src/core/command.js";
+import { Bunch } from "../../src/connection/glide/auto-pipeline.js";
+import type { Command, Reply } from "../../src/core/connection.js";
 
 /** Answers each command with its first argument, in a turn of its own. */
 function bunch() {

@@ -1,6 +1,5 @@
 import { vi } from "vitest";
-import type { Reply } from "../../src/core/command.js";
-import type { Connection } from "../../src/core/connection.js";
+import type { Connection, Reply } from "../../src/core/connection.js";
 
 /** A connection that answers each command with PONG, unless told otherwise. */
 export function fakeConnection(own: Partial<Connection> = {}): Connection {

@@ -1,6 +1,6 @@
-import { type GlideOptions, glide, glideCluster } from "../../src/connection/glide.js";
+import { type GlideOptions, glide, glideCluster } from "../../src/connection/glide/factory.js";
 import type { ConnectionFactory } from "../../src/core/connection.js";
-import { PROCESS } from "../../src/core/invocation.js";
+import { PROCESS } from "../../src/core/connection.js";
 import { parseLocation } from "../../src/core/location.js";
 import { connectionContract } from "../contract/connection.js";
 import { certificate, tlsArguments } from "../support/certificates.js";

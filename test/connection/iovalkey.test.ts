@@ -1,5 +1,5 @@
-import { iovalkey } from "../../src/connection/iovalkey.js";
-import { PROCESS } from "../../src/core/invocation.js";
+import { iovalkey } from "../../src/connection/iovalkey/node.js";
+import { PROCESS } from "../../src/core/connection.js";
 import { parseLocation } from "../../src/core/location.js";
 import { connectionContract } from "../contract/connection.js";
 import { startValkey } from "../support/servers.js";

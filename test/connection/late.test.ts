@@ -1,5 +1,5 @@
 import { describe, expect, it, vi } from "vitest";
-import { LateConnection } from "../../src/connection/late.js";
+import { LateConnection } from "../../src/connection/deferred.js";
 import { ConnectionError } from "../../src/core/errors.js";
 import { deferred } from "../support/deferred.js";
 import { fakeConnection } from "./fake-connection.js";

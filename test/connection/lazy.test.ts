@@ -1,9 +1,8 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import { LazyConnection, type LazyOptions } from "../../src/connection/lazy.js";
-import { systemClock } from "../../src/core/clock.js";
-import type { Reply } from "../../src/core/command.js";
-import type { Connection } from "../../src/core/connection.js";
+import { LazyConnection, type LazyOptions } from "../../src/connection/resilience/lazy-connection.js";
+import type { Connection, Reply } from "../../src/core/connection.js";
 import { ConfigurationError, ConnectionError, ReplyError, TimeoutError } from "../../src/core/errors.js";
+import { systemClock } from "../../src/core/time.js";
 import { deferred } from "../support/deferred.js";
 import { fakeConnection, hang } from "./fake-connection.js";
 

@@ -1,9 +1,8 @@
 import { createHash } from "node:crypto";
 import { describe, expect, it, vi } from "vitest";
-import { ScriptRunner } from "../../src/connection/script-runner.js";
-import type { Command, Reply } from "../../src/core/command.js";
+import { ScriptRunner } from "../../src/connection/server-commands.js";
+import type { Command, Reply, Script } from "../../src/core/connection.js";
 import { ConnectionError, ReplyError } from "../../src/core/errors.js";
-import type { Script } from "../../src/core/script.js";
 
 const script: Script = { name: "one", lua: "return 1", twin: () => 1 };
 const sha = createHash("sha1").update(script.lua).digest("hex");

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { isPrimarysRole, isSwitchOf, toPrimary, toReplicas } from "../../src/connection/sentinel-replies.js";
+import { isPrimarysRole, isSwitchOf, toPrimary, toReplicas } from "../../src/connection/sentinel/discovery.js";
 import { ReplyError } from "../../src/core/errors.js";
 import { toBytes } from "../../src/core/text.js";
 

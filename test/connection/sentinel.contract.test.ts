@@ -1,5 +1,5 @@
-import { sentinel } from "../../src/connection/sentinel.js";
-import { PROCESS } from "../../src/core/invocation.js";
+import { sentinel } from "../../src/connection/sentinel/node.js";
+import { PROCESS } from "../../src/core/connection.js";
 import { parseLocation } from "../../src/core/location.js";
 import { connectionContract } from "../contract/connection.js";
 import { startSentinels } from "../support/sentinels.js";

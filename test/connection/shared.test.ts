@@ -1,5 +1,5 @@
 import { describe, expect, it, vi } from "vitest";
-import { shared } from "../../src/connection/shared.js";
+import { shared } from "../../src/connection/registry.js";
 import { ConnectionError } from "../../src/core/errors.js";
 import { fakeConnection } from "./fake-connection.js";
 

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import type { Compressor } from "../../src/core/compressor.js";
+import type { Compressor } from "../../src/core/value-format.js";
 
 const encoder = new TextEncoder();
 

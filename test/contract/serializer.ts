@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import type { Serializer } from "../../src/core/serializer.js";
 import { toBytes } from "../../src/core/text.js";
+import type { Serializer } from "../../src/core/value-format.js";
 
 const key = fc.string({ unit: "grapheme", maxLength: 40 }).filter((text) => text !== "__proto__");
 

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { type Duration, toMs, toWindowMs } from "../../src/core/duration.js";
+import { type Duration, toMs, toWindowMs } from "../../src/core/time.js";
 
 describe("a duration", () => {
   it.each<[Duration, number]>([

@@ -2,7 +2,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, inject, it } from "vitest";
 import { type Flight, timed } from "../../examples/connection-factory/timed.js";
-import { PROCESS } from "../../src/core/invocation.js";
+import { PROCESS } from "../../src/core/connection.js";
 import { parseLocation } from "../../src/core/location.js";
 import { createCaches, glide, memory } from "../../src/index.js";
 import { ownPrefix } from "../contract/cache/stored.js";

@@ -39,7 +39,7 @@ const PROGRAM = (transport: keyof typeof TRANSPORTS, seconds: number, quietSecon
   import { readFileSync } from "node:fs";
   import { setTimeout as sleep } from "node:timers/promises";
   const { startFailingServer } = await import(${source("./failing-server.ts")});
-  const { sentinel: overIovalkey } = await import(${source("../../src/connection/sentinel-workerd.ts")});
+  const { sentinel: overIovalkey } = await import(${source("../../src/connection/sentinel/workerd.ts")});
   const atSentinels = ${transport.endsWith("its sentinels")};
   const hasSentinels = ${transport.startsWith("sentinel")};
   const addresses = ${transport.includes("several") ? 2 : 1};

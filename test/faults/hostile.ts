@@ -1,13 +1,11 @@
-import { brotli } from "../../src/brotli.js";
-import { bz2 } from "../../src/bz2.js";
-import { deflate } from "../../src/deflate.js";
-import { gzip } from "../../src/gzip.js";
+import { brotli } from "../../src/compressors/brotli.js";
+import { bz2 } from "../../src/compressors/bz2.js";
+import { deflate, gzip, zlib } from "../../src/compressors/deflate.js";
+import { lz4 } from "../../src/compressors/lz4.js";
+import { lzma } from "../../src/compressors/lzma.js";
+import { zstd } from "../../src/compressors/zstd.js";
 import { type Cache, CacheError, type Connection, createCache, herd, type Reply, ReplyError } from "../../src/index.js";
-import { lz4 } from "../../src/lz4.js";
-import { lzma } from "../../src/lzma.js";
-import { msgpack } from "../../src/msgpack.js";
-import { zlib } from "../../src/zlib.js";
-import { zstd } from "../../src/zstd.js";
+import { msgpack } from "../../src/serializers/msgpack.js";
 
 /** In bytes: what a hostile value may grow to. */
 const MAX_SIZE = 1 << 20;

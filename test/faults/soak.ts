@@ -1,6 +1,6 @@
 import { setTimeout as pause } from "node:timers/promises";
+import { zlib } from "../../src/compressors/deflate.js";
 import { type Cache, createCache, herd } from "../../src/index.js";
-import { zlib } from "../../src/zlib.js";
 import { command } from "../support/command.js";
 import { startProxy, type TcpProxy } from "../support/proxy.js";
 import { startValkey, type ValkeyServer } from "../support/servers.js";

@@ -1,6 +1,6 @@
 import { serve } from "@hono/node-server";
 import { Hono } from "hono";
-import { type HttpCacheMiddleware, type HttpCacheOptions, httpCache } from "../../src/hono.js";
+import { type HttpCacheMiddleware, type HttpCacheOptions, httpCache } from "../../src/hono/index.js";
 import type { Cache } from "../../src/index.js";
 import { HOST } from "../support/ports.js";
 

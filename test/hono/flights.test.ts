@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { afterEach, beforeEach, expect, inject, it } from "vitest";
-import { httpCache } from "../../src/hono.js";
+import { httpCache } from "../../src/hono/index.js";
 import { type Cache, createCache } from "../../src/index.js";
 import { startProxy, type TcpProxy } from "../support/proxy.js";
 import { startValkey } from "../support/servers.js";

@@ -2,7 +2,7 @@ import { randomUUID } from "node:crypto";
 import type { Context } from "hono";
 import { cors } from "hono/cors";
 import { afterEach, beforeEach, describe, expect, inject, it } from "vitest";
-import type { HttpCacheOptions } from "../../src/hono.js";
+import type { HttpCacheOptions } from "../../src/hono/index.js";
 import { type Cache, createCache } from "../../src/index.js";
 import { until } from "../support/wait.js";
 import { type TestApp, testApp } from "./app.js";

@@ -114,7 +114,7 @@ it("stores nothing when the origin disconnects in the middle", async () => {
 });
 
 it("compresses once what is stored, and never what has a Content-Encoding", async () => {
-  const { gzip } = await import("../../src/gzip.js");
+  const { gzip } = await import("../../src/compressors/deflate.js");
   await using packing = createCache({ location: inject("valkeyUrl"), keyPrefix: randomUUID(), compressor: gzip() });
   const { app, get } = testApp(packing, { wait: true });
   const text = "many words ".repeat(1_000);

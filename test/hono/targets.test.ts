@@ -6,7 +6,7 @@ import { getRequestListener } from "@hono/node-server";
 import { type Context, Hono } from "hono";
 import { mount } from "hono/mount";
 import { afterEach, beforeEach, describe, expect, inject, it } from "vitest";
-import { httpCache } from "../../src/hono.js";
+import { httpCache } from "../../src/hono/index.js";
 import { type Cache, createCache } from "../../src/index.js";
 import { HOST, listenAnywhere } from "../support/ports.js";
 import { until } from "../support/wait.js";

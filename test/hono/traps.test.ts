@@ -2,7 +2,7 @@ import { randomUUID } from "node:crypto";
 import { RESPONSE_ALREADY_SENT } from "@hono/node-server/utils/response";
 import { Hono } from "hono";
 import { afterEach, beforeEach, describe, expect, expectTypeOf, inject, it } from "vitest";
-import { type HttpCacheEnv, httpCache } from "../../src/hono.js";
+import { type HttpCacheEnv, httpCache } from "../../src/hono/index.js";
 import { type Cache, ConfigurationError, createCache } from "../../src/index.js";
 import { until } from "../support/wait.js";
 import { listen, testApp, toGot } from "./app.js";

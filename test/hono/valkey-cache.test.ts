@@ -2,7 +2,7 @@ import { Hono } from "hono";
 import { type APIGatewayProxyResult, handle, type LambdaContext, type LambdaEvent } from "hono/aws-lambda";
 import { stream } from "hono/streaming";
 import { describe, expect, it, onTestFinished } from "vitest";
-import { type ValkeyCacheEnv, type ValkeyCacheOptions, valkeyCache } from "../../src/hono.js";
+import { type ValkeyCacheEnv, type ValkeyCacheOptions, valkeyCache } from "../../src/hono/index.js";
 import { type Cache, ConfigurationError, createCache, herd } from "../../src/index.js";
 import { deferred } from "../support/deferred.js";
 import { until } from "../support/wait.js";

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { lambdaHandler, requestHandler, type WaitUntil, workerHandler } from "../../src/hosts.js";
+import { lambdaHandler, requestHandler, type WaitUntil, workerHandler } from "../../src/hosts/index.js";
 import { type Cache, type ConnectionFactory, createCache, herd, memory } from "../../src/index.js";
 import { deferred } from "../support/deferred.js";
 import { until } from "../support/wait.js";

@@ -1,8 +1,8 @@
 import { describe, expect, it } from "vitest";
-import { bypassReason, UNKEYED_FIELDS } from "../../src/http/admission.js";
-import { cacheKey } from "../../src/http/cache-key.js";
-import { withoutFields } from "../../src/http/fields.js";
-import { selector, varyNames } from "../../src/http/vary.js";
+import { bypassReason, UNKEYED_FIELDS } from "../../src/http/rfc/admission.js";
+import { withoutFields } from "../../src/http/rfc/message.js";
+import { cacheKey } from "../../src/http/rfc/target.js";
+import { selector, varyNames } from "../../src/http/rfc/vary.js";
 import { evaluate, fields, type Lines, request, response, stored, whyNot } from "./exchanges.js";
 
 const FRESH: Lines = { "cache-control": "public, max-age=60" };

@@ -1,18 +1,18 @@
-import { bypassReason, UNKEYED_FIELDS } from "../../src/http/admission.js";
-import { cacheKey } from "../../src/http/cache-key.js";
-import { cacheStatus, type Forwarded } from "../../src/http/cache-status.js";
-import { isNotModified, notModifiedFields, unconditional } from "../../src/http/conditional.js";
-import type { RequestHead, ResponseHead } from "../../src/http/exchange.js";
-import { type Fields, fieldValue, withoutFields } from "../../src/http/fields.js";
-import { invalidatedUrls } from "../../src/http/invalidation.js";
-import { makePolicy, type PolicyOptions } from "../../src/http/policy.js";
-import { answerRange, partialFields, unsatisfiableFields } from "../../src/http/range.js";
-import { requestDirectives } from "../../src/http/request-directives.js";
-import { type Candidate, type Decision, decide, mayReplaceFailure } from "../../src/http/select.js";
-import { fieldsFromOrigin, fieldsFromStore } from "../../src/http/served-fields.js";
-import { evaluateStorage } from "../../src/http/storable.js";
-import { freshen, freshenFromHead, validationRequest } from "../../src/http/validation.js";
-import { mostRecent, selector } from "../../src/http/vary.js";
+import { bypassReason, UNKEYED_FIELDS } from "../../src/http/rfc/admission.js";
+import { requestDirectives } from "../../src/http/rfc/cache-control.js";
+import { cacheStatus, type Forwarded } from "../../src/http/rfc/cache-status.js";
+import { isNotModified, notModifiedFields, unconditional } from "../../src/http/rfc/conditional.js";
+import { invalidatedUrls } from "../../src/http/rfc/invalidation.js";
+import type { RequestHead, ResponseHead } from "../../src/http/rfc/message.js";
+import { type Fields, fieldValue, withoutFields } from "../../src/http/rfc/message.js";
+import { makePolicy, type PolicyOptions } from "../../src/http/rfc/policy.js";
+import { answerRange, partialFields, unsatisfiableFields } from "../../src/http/rfc/range.js";
+import { type Candidate, type Decision, decide, mayReplaceFailure } from "../../src/http/rfc/select.js";
+import { evaluateStorage } from "../../src/http/rfc/storable.js";
+import { fieldsFromOrigin, fieldsFromStore } from "../../src/http/rfc/stored-response.js";
+import { cacheKey } from "../../src/http/rfc/target.js";
+import { freshen, freshenFromHead, validationRequest } from "../../src/http/rfc/validation.js";
+import { mostRecent, selector } from "../../src/http/rfc/vary.js";
 import { fields, type Lines, NOW, request, SECOND } from "./exchanges.js";
 
 export interface Answer extends ResponseHead {

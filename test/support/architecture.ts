@@ -4,7 +4,8 @@ import type { Source } from "./sources.js";
 export const LAYERS: readonly (readonly string[])[] = [
   ["core"],
   ["codec", "serializers", "compressors"],
-  ["connection", "client"],
+  ["connection", "lease"],
+  ["client"],
   ["cache"],
   ["http"],
   ["hosts"],

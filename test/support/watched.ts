@@ -1,6 +1,11 @@
-import type { Command } from "../../src/core/command.js";
-import type { Connection, ConnectionFactory, ScanOptions, SendOptions } from "../../src/core/connection.js";
-import type { Script } from "../../src/core/script.js";
+import type {
+  Command,
+  Connection,
+  ConnectionFactory,
+  ScanOptions,
+  Script,
+  SendOptions,
+} from "../../src/core/connection.js";
 
 /** What went over a connection, in the order in which it was sent. */
 export type Flight =

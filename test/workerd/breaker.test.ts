@@ -1,5 +1,5 @@
 import { describe, expect, inject, it, vi } from "vitest";
-import type { Connector } from "../../src/connection/connector.js";
+import type { Connector } from "../../src/connection/iovalkey/connector.js";
 import { ConnectionError } from "../../src/core/errors.js";
 import { type Cache, createCache, iovalkey } from "../../src/index.workerd.js";
 import { ownPrefix } from "../contract/cache/stored.js";

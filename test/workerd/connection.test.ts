@@ -1,5 +1,5 @@
 import { inject } from "vitest";
-import { iovalkey } from "../../src/connection/iovalkey-workerd.js";
+import { iovalkey } from "../../src/connection/iovalkey/workerd.js";
 import { parseLocation } from "../../src/core/location.js";
 import { connectionContract } from "../contract/connection.js";
 import { REQUEST } from "./request.js";

@@ -1,7 +1,7 @@
 import { Hono } from "hono";
 import { stream } from "hono/streaming";
 import { beforeEach, expect, inject, it } from "vitest";
-import { httpCache } from "../../src/hono.js";
+import { httpCache } from "../../src/hono/index.js";
 import { type Cache, createCache } from "../../src/index.workerd.js";
 import { ownPrefix } from "../contract/cache/stored.js";
 import { deferred } from "../support/deferred.js";

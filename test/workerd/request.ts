@@ -1,6 +1,5 @@
-import { iovalkey } from "../../src/connection/iovalkey-workerd.js";
-import type { Connection } from "../../src/core/connection.js";
-import type { Invocation } from "../../src/core/invocation.js";
+import { iovalkey } from "../../src/connection/iovalkey/workerd.js";
+import type { Connection, Invocation } from "../../src/core/connection.js";
 import { parseLocation } from "../../src/core/location.js";
 
 export const REQUEST: Invocation = { scope: "request", waitUntil: () => {}, signal: undefined };

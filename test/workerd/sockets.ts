@@ -1,5 +1,5 @@
 import { connect as dial } from "cloudflare:sockets";
-import type { ByteStreams, Connector } from "../../src/connection/connector.js";
+import type { ByteStreams, Connector } from "../../src/connection/iovalkey/connector.js";
 
 export const sockets: Connector = ({ host, port }) => dial({ hostname: host, port });
 

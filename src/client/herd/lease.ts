@@ -1,17 +1,13 @@
-import type { Encoded } from "../../codec/encoded.js";
+import type { Encoded } from "../../codec/envelope.js";
 import { type Envelope, placeholder } from "../../codec/envelope.js";
-import type { Argument, Reply } from "../../core/command.js";
-import type { SendOptions } from "../../core/connection.js";
-import type { Script } from "../../core/script.js";
+import type { Argument, Reply, Script, SendOptions } from "../../core/connection.js";
+import { CLAIM, DROP, PUBLISH, RENEW, SEIZE, YIELD } from "../../lease/scripts.js";
 import type { ClientContext } from "../client.js";
-import { toStored } from "../entry.js";
-import { milliseconds, type Stored } from "../key-commands.js";
+import { milliseconds, type Stored, toStored } from "../key-commands.js";
 import type { Loaded } from "../loading.js";
-import { CLAIM, DROP, PUBLISH, RENEW, SEIZE, YIELD } from "../scripts/leases.js";
 import type { Background, Origin } from "./background.js";
-import { isRubbish, toFound } from "./found.js";
+import { isRubbish, sealed, toFound } from "./entry.js";
 import type { HerdSettings } from "./options.js";
-import { sealed } from "./sealed.js";
 
 const REPEATABLE: SendOptions = { idempotent: true };
 

@@ -1,13 +1,11 @@
 import type { Envelope } from "../../codec/envelope.js";
-import type { Reply } from "../../core/command.js";
-import type { SendOptions } from "../../core/connection.js";
+import type { Reply, SendOptions } from "../../core/connection.js";
 import type { LoadOptions } from "../client.js";
-import type { Shared } from "../coalesce.js";
 import type { ManyLoader } from "../loader.js";
 import { type Loaded, load } from "../loading.js";
 import { tolerate } from "../refusals.js";
-import { refreshesEarly } from "./early.js";
-import { type Found, isRubbish, readOrClaim, refusesWrites, toFound } from "./found.js";
+import type { Shared } from "../single-flight.js";
+import { type Found, isRubbish, readOrClaim, refreshesEarly, refusesWrites, toFound } from "./entry.js";
 import { Lease, type LeaseParts, newToken } from "./lease.js";
 import { Wait, within } from "./wait.js";
 

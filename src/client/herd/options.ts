@@ -1,5 +1,5 @@
-import { type Duration, toMs, toWindowMs } from "../../core/duration.js";
 import { type Check, checkOptions, isBoolean, isWait, isWindow, orNull } from "../../core/options.js";
+import { type Duration, toMs, toWindowMs } from "../../core/time.js";
 
 export interface HerdOptions {
   /** Grace: how long a stale value stays after its expiry, to be answered while another is computed. @default "60s" */

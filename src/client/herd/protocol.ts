@@ -1,15 +1,21 @@
 import type { Envelope } from "../../codec/envelope.js";
-import type { Command, Reply } from "../../core/command.js";
-import type { SendOptions } from "../../core/connection.js";
+import type { Command, Reply, SendOptions } from "../../core/connection.js";
 import type { ClientContext, LoadOptions } from "../client.js";
-import { Coalesced, type Shared } from "../coalesce.js";
 import type { Loader, ManyLoader } from "../loader.js";
 import { type Loaded, load } from "../loading.js";
 import { tolerate } from "../refusals.js";
-import type { Answer } from "../sharing.js";
+import type { Answer } from "../single-flight.js";
+import { Coalesced, type Shared } from "../single-flight.js";
 import { Background } from "./background.js";
-import { refreshesEarly } from "./early.js";
-import { type Answerable, type Found, isRubbish, readOrClaim, refusesWrites, toFound } from "./found.js";
+import {
+  type Answerable,
+  type Found,
+  isRubbish,
+  readOrClaim,
+  refreshesEarly,
+  refusesWrites,
+  toFound,
+} from "./entry.js";
 import { Lease, type LeaseParts, newToken } from "./lease.js";
 import { ManyLoad } from "./many.js";
 import type { HerdSettings } from "./options.js";

@@ -1,4 +1,4 @@
-import type { Clock } from "../../core/clock.js";
+import type { Clock } from "../../core/time.js";
 
 const FIRST_MS = 5;
 const LONGEST_MS = 250;

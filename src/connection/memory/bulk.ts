@@ -1,5 +1,5 @@
 /// <reference lib="es2024.string" />
-import type { Argument } from "../../core/command.js";
+import type { Argument } from "../../core/connection.js";
 
 const encoder = new TextEncoder();
 const strictDecoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });

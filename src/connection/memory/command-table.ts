@@ -1,5 +1,5 @@
-import type { Reply } from "../../core/command.js";
-import type { Args } from "./args.js";
+import type { Reply } from "../../core/connection.js";
+import type { Args } from "./arguments.js";
 import type { Bulk } from "./bulk.js";
 import type { Store } from "./store.js";
 

@@ -1,18 +1,12 @@
-import type { Command, Reply } from "../../core/command.js";
-
-import { Args } from "./args.js";
+import type { Command, Reply } from "../../core/connection.js";
+import { Args, err, refusals } from "./arguments.js";
 import { Bulk, toName } from "./bulk.js";
 import type { Answer, CommandTable } from "./command-table.js";
-import { counters } from "./counters.js";
-import { expiry } from "./expiry.js";
 import { hashes } from "./hashes.js";
-import { keyspace } from "./keyspace.js";
-import { err, refusals } from "./refusals.js";
-import { server } from "./server.js";
-import { setAlgebra } from "./set-algebra.js";
-import { sets } from "./sets.js";
+import { expiry, keyspace, server } from "./keyspace.js";
+import { setAlgebra, sets } from "./sets.js";
 import type { Store } from "./store.js";
-import { strings } from "./strings.js";
+import { counters, strings } from "./strings.js";
 
 const TABLES: readonly CommandTable[] = [strings, counters, expiry, keyspace, sets, setAlgebra, hashes, server];
 const COMMANDS = new Map(TABLES.flatMap((table) => Object.entries(table)));

@@ -1,11 +1,11 @@
-import type { Args } from "./args.js";
+import type { Args } from "./arguments.js";
+import { err, refusals } from "./arguments.js";
 import { Bulk, nameForm } from "./bulk.js";
 import { checkCursor, parseScanFilter, scanned } from "./collection-scan.js";
 import type { Answer, CommandTable } from "./command-table.js";
-import { addInt64 } from "./counters.js";
-import { Fields } from "./fields.js";
-import { err, refusals } from "./refusals.js";
 import type { Store } from "./store.js";
+import { addInt64 } from "./strings.js";
+import { Fields } from "./values.js";
 
 /** Hashes. One without fields does not exist. */
 export const hashes: CommandTable = {

@@ -1,10 +1,9 @@
 import { LRUCache } from "lru-cache";
-import type { Clock } from "../../core/clock.js";
 import { ReplyError } from "../../core/errors.js";
+import type { Clock } from "../../core/time.js";
+import { refusals } from "./arguments.js";
 import { type Bulk, nameLength } from "./bulk.js";
-import type { Fields } from "./fields.js";
-import type { Members } from "./members.js";
-import { refusals } from "./refusals.js";
+import type { Fields, Members } from "./values.js";
 
 /** What a key holds. Each knows its size in bytes. */
 export type Value = Bulk | Members | Fields;

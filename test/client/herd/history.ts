@@ -1,5 +1,5 @@
 import { Envelope, isEnvelope } from "../../../src/codec/envelope.js";
-import type { Argument, Command } from "../../../src/core/command.js";
+import type { Argument, Command } from "../../../src/core/connection.js";
 import { toText } from "../../../src/core/text.js";
 import { COMMAND_TIMEOUT_MS, type SimProcess, type World } from "./world.js";
 

@@ -1,4 +1,4 @@
-import { PROCESS } from "../../../src/core/invocation.js";
+import { PROCESS } from "../../../src/core/connection.js";
 import { parseLocation } from "../../../src/core/location.js";
 import { createCache, glide, iovalkey } from "../../../src/index.js";
 import { roundTrips } from "../../contract/herd/round-trips.js";

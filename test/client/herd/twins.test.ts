@@ -1,6 +1,6 @@
 import { inject } from "vitest";
-import { glide } from "../../../src/connection/glide.js";
-import { PROCESS } from "../../../src/core/invocation.js";
+import { glide } from "../../../src/connection/glide/factory.js";
+import { PROCESS } from "../../../src/core/connection.js";
 import { parseLocation } from "../../../src/core/location.js";
 import { twins } from "../../contract/herd/twins.js";
 

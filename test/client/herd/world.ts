@@ -1,17 +1,15 @@
-import { HerdClient, loadProtocol } from "../../../src/client/herd/herd-client.js";
+import { HerdClient, loadProtocol } from "../../../src/client/herd/client.js";
 import type { HerdOptions } from "../../../src/client/herd/options.js";
 import { toHerdSettings } from "../../../src/client/herd/options.js";
-import { Sharing } from "../../../src/client/sharing.js";
+import { Sharing } from "../../../src/client/single-flight.js";
 import { Codec } from "../../../src/codec/codec.js";
 import { identity } from "../../../src/compressors/identity.js";
-import { Stores } from "../../../src/connection/memory/stores.js";
-import type { Clock } from "../../../src/core/clock.js";
-import type { Argument, Command, Reply } from "../../../src/core/command.js";
-import type { Connection, ConnectionStatus } from "../../../src/core/connection.js";
+import { Stores } from "../../../src/connection/memory/connection.js";
+import type { Argument, Command, Connection, ConnectionStatus, Reply, Script } from "../../../src/core/connection.js";
+import { PROCESS } from "../../../src/core/connection.js";
 import { TimeoutError } from "../../../src/core/errors.js";
 import { Events } from "../../../src/core/events.js";
-import { PROCESS } from "../../../src/core/invocation.js";
-import type { Script } from "../../../src/core/script.js";
+import type { Clock } from "../../../src/core/time.js";
 import { json } from "../../../src/serializers/json.js";
 
 interface Timer {

@@ -1,5 +1,5 @@
-import { memory } from "../../../src/connection/memory/memory.js";
-import { PROCESS } from "../../../src/core/invocation.js";
+import { memory } from "../../../src/connection/memory/factory.js";
+import { PROCESS } from "../../../src/core/connection.js";
 import { parseLocation } from "../../../src/core/location.js";
 import { connectionContract } from "../../contract/connection.js";
 

@@ -1,11 +1,11 @@
 import fc from "fast-check";
 import { Redis, Command as VendorCommand } from "iovalkey";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { memory } from "../../../src/connection/memory/memory.js";
-import type { Argument, Command } from "../../../src/core/command.js";
+import { memory } from "../../../src/connection/memory/factory.js";
+import type { Argument, Command } from "../../../src/core/connection.js";
+import { PROCESS } from "../../../src/core/connection.js";
 import { ReplyError } from "../../../src/core/errors.js";
 import { compileGlob } from "../../../src/core/glob.js";
-import { PROCESS } from "../../../src/core/invocation.js";
 import { parseLocation } from "../../../src/core/location.js";
 import { startValkey, type ValkeyServer } from "../../support/servers.js";
 import { commands, KEYS } from "./random-commands.js";

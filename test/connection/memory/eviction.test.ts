@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
-import { type MemoryOptions, memory } from "../../../src/connection/memory/memory.js";
-import type { Command, Reply } from "../../../src/core/command.js";
-import { PROCESS } from "../../../src/core/invocation.js";
+import { type MemoryOptions, memory } from "../../../src/connection/memory/factory.js";
+import type { Command, Reply } from "../../../src/core/connection.js";
+import { PROCESS } from "../../../src/core/connection.js";
 import { parseLocation } from "../../../src/core/location.js";
 
 const TEXT = { readOnly: true, text: true } as const;

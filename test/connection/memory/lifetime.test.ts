@@ -1,10 +1,9 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import { memory } from "../../../src/connection/memory/memory.js";
-import { systemClock } from "../../../src/core/clock.js";
-import type { Command } from "../../../src/core/command.js";
-import { PROCESS } from "../../../src/core/invocation.js";
+import { memory } from "../../../src/connection/memory/factory.js";
+import type { Command, Script } from "../../../src/core/connection.js";
+import { PROCESS } from "../../../src/core/connection.js";
 import { parseLocation } from "../../../src/core/location.js";
-import type { Script } from "../../../src/core/script.js";
+import { systemClock } from "../../../src/core/time.js";
 
 const connect = (options = {}) => memory(options).connect(parseLocation("memory:"), PROCESS);
 

@@ -1,12 +1,10 @@
 import { describe, expect, it } from "vitest";
-import { memory } from "../../../src/connection/memory/memory.js";
-import { systemClock } from "../../../src/core/clock.js";
-import type { Reply } from "../../../src/core/command.js";
-import type { Connection } from "../../../src/core/connection.js";
+import { memory } from "../../../src/connection/memory/factory.js";
+import type { Connection, Reply, Script } from "../../../src/core/connection.js";
+import { PROCESS } from "../../../src/core/connection.js";
 import { ConfigurationError, ReplyError } from "../../../src/core/errors.js";
-import { PROCESS } from "../../../src/core/invocation.js";
 import { parseLocation } from "../../../src/core/location.js";
-import type { Script } from "../../../src/core/script.js";
+import { systemClock } from "../../../src/core/time.js";
 
 const TEXT = { readOnly: true, text: true } as const;
 const connect = (location = "memory:", factory = memory()): Connection =>

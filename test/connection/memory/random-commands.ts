@@ -1,5 +1,5 @@
 import fc from "fast-check";
-import type { Argument, Command } from "../../../src/core/command.js";
+import type { Argument, Command } from "../../../src/core/connection.js";
 
 /** Few, so that commands meet. */
 export const KEYS = ["a", "b", "c"] as const;

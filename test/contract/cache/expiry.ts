@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import type { Duration } from "../../../src/core/duration.js";
+import type { Duration } from "../../../src/core/time.js";
 import { until } from "../../support/wait.js";
 import type { Open } from "../cache.js";
 

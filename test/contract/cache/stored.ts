@@ -1,6 +1,6 @@
 import type { Cache } from "../../../src/cache/cache.js";
 import { HEADER_LENGTH, isEnvelope } from "../../../src/codec/envelope.js";
-import type { Argument, Command, Reply } from "../../../src/core/command.js";
+import type { Argument, Command, Reply } from "../../../src/core/connection.js";
 import { throwIfError } from "../../../src/core/errors.js";
 import { toText } from "../../../src/core/text.js";
 

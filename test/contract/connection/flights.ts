@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import type { Command } from "../../../src/core/command.js";
+import type { Command } from "../../../src/core/connection.js";
 import { ReplyError } from "../../../src/core/errors.js";
 import type { ConnectionSubject } from "../connection.js";
 import { a, answers, b, bulk, c, plain, refused } from "./rows.js";

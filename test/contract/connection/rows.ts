@@ -1,5 +1,5 @@
 import { expect, it } from "vitest";
-import type { Command, Reply } from "../../../src/core/command.js";
+import type { Command, Reply } from "../../../src/core/connection.js";
 import { ReplyError } from "../../../src/core/errors.js";
 import type { ConnectionSubject } from "../connection.js";
 

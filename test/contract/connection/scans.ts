@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import type { Command } from "../../../src/core/command.js";
+import type { Command } from "../../../src/core/connection.js";
 import { escapeGlob } from "../../../src/core/glob.js";
 import type { ConnectionSubject } from "../connection.js";
 

@@ -1,7 +1,6 @@
 import { describe, expect, it } from "vitest";
-import type { Argument } from "../../../src/core/command.js";
+import type { Argument, Script } from "../../../src/core/connection.js";
 import { ReplyError } from "../../../src/core/errors.js";
-import type { Script } from "../../../src/core/script.js";
 import type { ConnectionSubject } from "../connection.js";
 import { a, b, bulk, plain } from "./rows.js";
 

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import type { Reply } from "../../../src/core/command.js";
+import type { Reply } from "../../../src/core/connection.js";
 import type { ConnectionSubject } from "../connection.js";
 import { a, answers, b, bulk, c, refused } from "./rows.js";
 

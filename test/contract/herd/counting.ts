@@ -1,5 +1,4 @@
-import type { Command } from "../../../src/core/command.js";
-import type { Connection, ConnectionFactory } from "../../../src/core/connection.js";
+import type { Command, Connection, ConnectionFactory } from "../../../src/core/connection.js";
 
 /** Comes between, and tells the flights that connections were asked for: the names of the commands in each. */
 export function counting(): { watch: (factory: ConnectionFactory) => ConnectionFactory; flights: string[][] } {

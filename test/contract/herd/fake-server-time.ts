@@ -1,5 +1,4 @@
-import type { Connection, ConnectionFactory } from "../../../src/core/connection.js";
-import type { Script } from "../../../src/core/script.js";
+import type { Connection, ConnectionFactory, Script } from "../../../src/core/connection.js";
 
 /*
  * A server has a clock of its own, and nobody can fake that. But how far a test's `Date.now()` is ahead of it, the lead, is

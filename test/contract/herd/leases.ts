@@ -1,5 +1,5 @@
 import { describe, expect, it, vi } from "vitest";
-import { herd } from "../../../src/client/herd/herd-client.js";
+import { herd } from "../../../src/client/herd/client.js";
 import { raw } from "../cache/stored.js";
 import { type Fleets, headerOf, slowLoader } from "./fleet.js";
 

@@ -1,10 +1,9 @@
 import fc from "fast-check";
-import * as leases from "../../../src/client/scripts/leases.js";
-import * as locks from "../../../src/client/scripts/locks.js";
-import * as writes from "../../../src/client/scripts/writes.js";
+import * as writes from "../../../src/client/entry-scripts.js";
+import * as locks from "../../../src/client/lock.js";
 import { FOREVER, NO_TOKEN, placeholder, seal } from "../../../src/codec/envelope.js";
-import type { Argument, Command } from "../../../src/core/command.js";
-import type { Script } from "../../../src/core/script.js";
+import type { Argument, Command, Script } from "../../../src/core/connection.js";
+import * as leases from "../../../src/lease/scripts.js";
 
 /** Few, so that scripts meet. */
 export const KEYS = ["a", "b"] as const;
@@ -93,4 +92,8 @@ const runs = ARGUMENTS.map(([script, ...args]) =>
 export const steps: fc.Arbitrary<Step> = fc.oneof({ weight: 8, arbitrary: plants }, ...runs);
 
 export const covered: ReadonlySet<Script> = new Set(ARGUMENTS.map(([script]) => script));
-export const all: readonly Script[] = Object.values({ ...leases, ...locks, ...writes });
+export const all: readonly Script[] = Object.values({ ...leases, ...locks, ...writes }).filter(isScript);
+
+function isScript(exported: unknown): exported is Script {
+  return typeof exported === "object" && exported !== null && "twin" in exported;
+}

@@ -1,7 +1,7 @@
 import { describe, expect, it, vi } from "vitest";
 import { defaultClient } from "../../../src/client/default-client.js";
 import { FOREVER } from "../../../src/codec/envelope.js";
-import { zlib } from "../../../src/compressors/zlib.js";
+import { zlib } from "../../../src/compressors/deflate.js";
 import { DecodeError, NotAnIntegerError } from "../../../src/core/errors.js";
 import { msgpack } from "../../../src/serializers/msgpack.js";
 import django from "../../fixtures/django/golden.json" with { type: "json" };

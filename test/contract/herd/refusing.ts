@@ -1,9 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it, onTestFinished, vi } from "vitest";
 import type { Cache } from "../../../src/cache/cache.js";
 import type { CacheOptions } from "../../../src/cache/options.js";
-import { herd } from "../../../src/client/herd/herd-client.js";
-import type { Command, Reply } from "../../../src/core/command.js";
-import type { Connection } from "../../../src/core/connection.js";
+import { herd } from "../../../src/client/herd/client.js";
+import type { Command, Connection, Reply } from "../../../src/core/connection.js";
 import { ConnectionError, type ReplyError, throwIfError } from "../../../src/core/errors.js";
 import { until } from "../../support/wait.js";
 import { ownPrefix } from "../cache/stored.js";

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, it, onTestFinished } from "vites
 import type { Cache } from "../../../src/cache/cache.js";
 import type { CacheOptions } from "../../../src/cache/options.js";
 import { defaultClient } from "../../../src/client/default-client.js";
-import { herd } from "../../../src/client/herd/herd-client.js";
+import { herd } from "../../../src/client/herd/client.js";
 import type { Connection } from "../../../src/core/connection.js";
 import { ownPrefix } from "../cache/stored.js";
 import { slowLoader } from "./fleet.js";

@@ -1,7 +1,7 @@
 import { afterEach, beforeAll, beforeEach, onTestFinished, vi } from "vitest";
 import type { Cache } from "../../../src/cache/cache.js";
 import type { CacheOptions } from "../../../src/cache/options.js";
-import { herd, loadProtocol } from "../../../src/client/herd/herd-client.js";
+import { herd, loadProtocol } from "../../../src/client/herd/client.js";
 import type { ConnectionOptions } from "../../../src/connection/options.js";
 import type { ConnectionFactory } from "../../../src/core/connection.js";
 import { ownPrefix } from "../cache/stored.js";

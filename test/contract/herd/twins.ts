@@ -1,9 +1,9 @@
 import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { memory } from "../../../src/connection/memory/memory.js";
+import { memory } from "../../../src/connection/memory/factory.js";
 import type { Connection } from "../../../src/core/connection.js";
+import { PROCESS } from "../../../src/core/connection.js";
 import { ReplyError } from "../../../src/core/errors.js";
-import { PROCESS } from "../../../src/core/invocation.js";
 import { parseLocation } from "../../../src/core/location.js";
 import { ownPrefix } from "../cache/stored.js";
 import { all, covered, KEYS, type Step, steps } from "./random-scripts.js";

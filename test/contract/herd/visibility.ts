@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import type { Cache } from "../../../src/cache/cache.js";
 import { defaultClient } from "../../../src/client/default-client.js";
-import { herd } from "../../../src/client/herd/herd-client.js";
+import { herd } from "../../../src/client/herd/client.js";
 import { markOf, NO_TOKEN, placeholder, seal } from "../../../src/codec/envelope.js";
 import { KeyNotFoundError } from "../../../src/core/errors.js";
 import { plant, raw } from "../cache/stored.js";

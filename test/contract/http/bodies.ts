@@ -1,7 +1,7 @@
 import { describe, expect, it, vi } from "vitest";
-import { systemClock } from "../../../src/core/clock.js";
-import { type Collected, Collector, part, readAll } from "../../../src/http/engine/body.js";
-import { Interest } from "../../../src/http/engine/interest.js";
+import { systemClock } from "../../../src/core/time.js";
+import { type Collected, Collector, part, readAll } from "../../../src/http/body.js";
+import { Interest } from "../../../src/http/interest.js";
 import { deferred } from "../../support/deferred.js";
 import { until } from "../../support/wait.js";
 

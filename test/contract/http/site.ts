@@ -1,11 +1,11 @@
 import type { Cache } from "../../../src/cache/cache.js";
-import type { Clock } from "../../../src/core/clock.js";
-import { type Answer, toResponse } from "../../../src/http/engine/answer.js";
-import { ClientRequest } from "../../../src/http/engine/client-request.js";
-import type { Forwarded } from "../../../src/http/engine/host.js";
-import { HttpCache, type PurgeOptions } from "../../../src/http/engine/http-cache.js";
-import type { HttpCacheOptions } from "../../../src/http/engine/options.js";
-import { type Fields, fieldValue, toFields } from "../../../src/http/fields.js";
+import type { Clock } from "../../../src/core/time.js";
+import { type Answer, toResponse } from "../../../src/http/answer.js";
+import type { Forwarded } from "../../../src/http/host.js";
+import { HttpCache, type PurgeOptions } from "../../../src/http/http-cache.js";
+import type { HttpCacheOptions } from "../../../src/http/options.js";
+import { ClientRequest } from "../../../src/http/plain-request.js";
+import { type Fields, fieldValue, toFields } from "../../../src/http/rfc/message.js";
 import { fields, type Lines, URL_OF_TESTS } from "../../http/exchanges.js";
 
 export interface Reply {

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
-import type { Clock } from "../../../src/core/clock.js";
-import { systemClock } from "../../../src/core/clock.js";
-import { ALONE_MS, Interest } from "../../../src/http/engine/interest.js";
+import type { Clock } from "../../../src/core/time.js";
+import { systemClock } from "../../../src/core/time.js";
+import { ALONE_MS, Interest } from "../../../src/http/interest.js";
 
 /** Time that passes when a test says so. */
 function heldTime(): Clock & { pass: (ms: number) => Promise<void> } {

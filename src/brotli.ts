@@ -1,1 +1,0 @@
-export { type BrotliOptions, brotli } from "./compressors/brotli.js";

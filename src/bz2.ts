@@ -1,1 +1,0 @@
-export { type Bz2Options, bz2 } from "./compressors/bz2.js";

@@ -1,0 +1,145 @@
+import { FOREVER, NO_TOKEN } from "../codec/envelope.js";
+import type { Script } from "../core/connection.js";
+import { digits, exists, look, now, script, text } from "../lease/scripts.js";
+
+/** ARGV: the value, its lifetime in ms or empty for ever, `nx` or `xx`. Reply: 1 when it was written, else 0. */
+export const SET_IF: Script = script(
+  "set if",
+  `if exists(KEYS[1]) == (ARGV[3] == 'nx') then return 0 end
+if ARGV[2] == '' then redis.call('SET', KEYS[1], ARGV[1]) else redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2]) end
+return 1`,
+  (call, [key = ""], [value = "", ttlMs = "", condition]) => {
+    if (exists(call, key) === (condition === "nx")) return 0;
+    call("SET", key, value, ...(ttlMs === "" ? [] : ["PX", ttlMs]));
+    return 1;
+  },
+);
+
+/**
+ * Moves the expiry of an entry, the logical one where it has one; its grace stays as long as it was.
+ * ARGV: `in` and milliseconds, or `at` and milliseconds since the epoch; the grace for an entry that had no expiry.
+ * Reply: 1 when there was an entry, else 0.
+ */
+export const EXPIRE: Script = script(
+  "expire",
+  `local what, head = look(KEYS[1])
+if what ~= 'plain' and what ~= 'fresh' then return 0 end
+local at = tonumber(ARGV[2])
+if ARGV[1] == 'in' then at = at + now() end
+if at <= now() then redis.call('UNLINK', KEYS[1]) return 1 end
+if what == 'plain' then redis.call('PEXPIREAT', KEYS[1], string.format('%.0f', at)) return 1 end
+local left = redis.call('PTTL', KEYS[1])
+local grace = tonumber(ARGV[3])
+if left >= 0 then grace = math.max(0, left - (tonumber(string.sub(head, 5, 19)) - now())) end
+redis.call('SETRANGE', KEYS[1], 4, string.format('%015.0f', math.min(at, 999999999999999)))
+redis.call('PEXPIREAT', KEYS[1], string.format('%.0f', at + grace))
+return 1`,
+  (call, [key = ""], [mode, ms, graceMs]) => {
+    const { kind, head } = look(call, key);
+    if (kind !== "plain" && kind !== "fresh") return 0;
+    const atMs = Number(text(ms ?? "0")) + (mode === "in" ? now(call) : 0);
+    if (atMs <= now(call)) {
+      call("UNLINK", key);
+      return 1;
+    }
+    if (kind === "plain") {
+      call("PEXPIREAT", key, String(atMs));
+      return 1;
+    }
+    const leftMs = Number(call("PTTL", key));
+    const grace =
+      leftMs < 0 ? Number(text(graceMs ?? "0")) : Math.max(0, leftMs - (Number(head.slice(4, 19)) - now(call)));
+    call("SETRANGE", key, "4", digits(Math.min(atMs, FOREVER)));
+    call("PEXPIREAT", key, String(Math.round(atMs + grace)));
+    return 1;
+  },
+);
+
+/** Takes the expiry away. Reply: 1 when there was one, 2 when there is an entry without, 0 when there is no entry. */
+export const PERSIST: Script = script(
+  "persist",
+  `local what, head = look(KEYS[1])
+if what ~= 'plain' and what ~= 'fresh' then return 0 end
+local had = redis.call('PERSIST', KEYS[1]) == 1
+if what == 'fresh' then
+  had = string.sub(head, 5, 19) ~= '999999999999999'
+  redis.call('SETRANGE', KEYS[1], 4, '999999999999999')
+end
+if had then return 1 end
+return 2`,
+  (call, [key = ""]) => {
+    const { kind, head } = look(call, key);
+    if (kind !== "plain" && kind !== "fresh") return 0;
+    const persisted = call("PERSIST", key) === 1;
+    if (kind === "plain") return persisted ? 1 : 2;
+    call("SETRANGE", key, "4", "9".repeat(15));
+    return head.slice(4, 19) === "9".repeat(15) ? 2 : 1;
+  },
+);
+
+/**
+ * Adds to an integer and keeps its expiry; a refresh under way is fenced off, as what it loads is older.
+ * ARGV: the number to add; `create` or empty; for what is created, its lifetime in ms or empty, and its header or empty.
+ * Reply: the new value in decimal, as a Lua number would lose digits beyond 2^53; null when there is no entry.
+ */
+export const INCREMENT: Script = script(
+  "increment",
+  `local what = look(KEYS[1])
+if what == 'plain' then
+  redis.call('INCRBY', KEYS[1], ARGV[1])
+  return redis.call('GET', KEYS[1])
+end
+if what ~= 'fresh' then
+  if ARGV[2] == '' then return false end
+  if ARGV[3] == '' then redis.call('SET', KEYS[1], ARGV[4] .. ARGV[1])
+  else redis.call('SET', KEYS[1], ARGV[4] .. ARGV[1], 'PX', ARGV[3]) end
+  return ARGV[1]
+end
+local stored = redis.call('GET', KEYS[1])
+redis.call('SET', KEYS[1], string.sub(stored, 57), 'KEEPTTL')
+local added = redis.pcall('INCRBY', KEYS[1], ARGV[1])
+if type(added) == 'table' then redis.call('SET', KEYS[1], stored, 'KEEPTTL') return added end
+local value = redis.call('GET', KEYS[1])
+local head = string.sub(stored, 1, 29) .. string.rep(' ', 12) .. string.sub(stored, 42, 56)
+redis.call('SET', KEYS[1], head .. value, 'KEEPTTL')
+return value`,
+  (call, [key = ""], [delta = "0", create = "", ttlMs = "", header = ""]) => {
+    const { kind } = look(call, key);
+    if (kind === "plain") {
+      call("INCRBY", key, delta);
+      return call("GET", key);
+    }
+    if (kind !== "fresh") {
+      if (create === "") return null;
+      call("SET", key, text(header) + text(delta), ...(ttlMs === "" ? [] : ["PX", ttlMs]));
+      return text(delta);
+    }
+    const stored = call("GET", key);
+    if (!(stored instanceof Uint8Array)) return null;
+    const head = text(stored.subarray(0, 56));
+    // An integer is short: what is longer is refused without being looked at.
+    call("SET", key, stored.length > 100 ? "x" : stored.subarray(56), "KEEPTTL");
+    try {
+      call("INCRBY", key, delta);
+    } catch (error) {
+      call("SET", key, stored, "KEEPTTL");
+      throw error;
+    }
+    const value = text(call("GET", key));
+    call("SET", key, head.slice(0, 29) + NO_TOKEN + head.slice(41, 56) + value, "KEEPTTL");
+    return value;
+  },
+);
+
+/** Moves KEYS[1] over KEYS[2], with what is left of its lifetime. Reply: 1, or 0 when there is nothing to move. */
+export const MOVE: Script = script(
+  "move",
+  `if not exists(KEYS[1]) then return 0 end
+redis.call('RENAME', KEYS[1], KEYS[2])
+return 1`,
+  (call, [from = "", to = ""]) => {
+    if (!exists(call, from)) return 0;
+    call("RENAME", from, to);
+    return 1;
+  },
+);

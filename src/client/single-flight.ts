@@ -1,0 +1,184 @@
+import type { Encoded } from "../codec/envelope.js";
+
+/** What shared work may ask of those who share it. */
+export interface Shared {
+  /** Whether the entry was left alone since this work began. */
+  isCurrent(): boolean;
+  /** Fires when the last caller has given up. */
+  signal(): AbortSignal;
+}
+
+/** Work in flight in this process, by key: those who ask meanwhile share it. */
+export class Coalesced<T> {
+  readonly #running = new Map<string, Flight<T>>();
+
+  /**
+   * Runs `work`, or joins the one in flight for `key`.
+   * @param leads what the caller that started it is given
+   * @param follows what every other one is given
+   * @param signal ends this caller's wait, with the signal's reason
+   * @param unheard is called when the work fails after all callers have left, unless it fails with their reason
+   */
+  run<R>(
+    key: string,
+    work: (shared: Shared) => Promise<T>,
+    leads: (result: T) => R | Promise<R>,
+    follows: (result: T) => R | Promise<R>,
+    signal?: AbortSignal,
+    unheard?: (error: unknown) => void,
+  ): Promise<R> {
+    const running = this.#running.get(key);
+    // What all have given up is ending with their reason, and nobody else's.
+    if (running && !running.isGivenUp) return running.join(signal).then(follows);
+    const flight = new Flight<T>(this.#running, key);
+    this.#running.set(key, flight);
+    return flight.lead(work, leads, signal, unheard);
+  }
+
+  /** Who asks from now on starts anew: the entry was written, and what is in flight may be older. */
+  forget(key: string): void {
+    this.#running.delete(key);
+  }
+
+  forgetAll(): void {
+    this.#running.clear();
+  }
+}
+
+class Flight<T> implements Shared {
+  readonly #running: Map<string, Flight<T>>;
+  readonly #key: string;
+  #result: Promise<T> | undefined;
+  #controller: AbortController | undefined;
+  #waiting = 0;
+
+  constructor(running: Map<string, Flight<T>>, key: string) {
+    this.#running = running;
+    this.#key = key;
+  }
+
+  isCurrent(): boolean {
+    return this.#running.get(this.#key) === this;
+  }
+
+  /** Begins the work. What the caller that does so is given. */
+  lead<R>(
+    work: (shared: Shared) => Promise<T>,
+    leads: (result: T) => R | Promise<R>,
+    signal: AbortSignal | undefined,
+    unheard: ((error: unknown) => void) | undefined,
+  ): Promise<R> {
+    const result = work(this);
+    this.#result = result;
+    if (signal) {
+      result.then(
+        () => this.#over(),
+        (error: unknown) => {
+          this.#over();
+          // No caller is left to get it.
+          if (this.isGivenUp && error !== this.signal().reason) unheard?.(error);
+        },
+      );
+      return this.join(signal).then(leads);
+    }
+    // Nearly every call is one: so it is one promise.
+    this.#waiting++;
+    return result.then(
+      (value) => {
+        this.#over();
+        return leads(value);
+      },
+      (error: unknown) => {
+        this.#over();
+        throw error;
+      },
+    );
+  }
+
+  #over(): void {
+    // What a map has held would be taken for alive by the collector: the answer, in the end.
+    this.#result = undefined;
+    if (this.isCurrent()) this.#running.delete(this.#key);
+  }
+
+  signal(): AbortSignal {
+    this.#controller ??= new AbortController();
+    return this.#controller.signal;
+  }
+
+  get isGivenUp(): boolean {
+    return this.#controller?.signal.aborted ?? false;
+  }
+
+  join(signal: AbortSignal | undefined): Promise<T> {
+    const result = this.#result as Promise<T>;
+    this.#waiting++;
+    if (!signal) return result;
+    return new Promise((resolve, reject) => {
+      const leave = (): void => {
+        reject(signal.reason);
+        this.#waiting--;
+        if (this.#waiting > 0) return;
+        this.#controller ??= new AbortController();
+        this.#controller.abort(signal.reason);
+      };
+      if (signal.aborted) return leave();
+      signal.addEventListener("abort", leave, { once: true });
+      result.then(resolve, reject).finally(() => signal.removeEventListener("abort", leave));
+    });
+  }
+}
+
+const MOST = 10_000;
+
+/**
+ * What this process has seen fresh, and until when: there a plain GET will do, which transports join, replicas serve, and
+ * servers that refuse writes answer. Only a hint: what is gone meanwhile costs one more flight.
+ */
+export class Seen {
+  readonly #freshUntilMs = new Map<string, number>();
+
+  has(key: string, nowMs: number): boolean {
+    return (this.#freshUntilMs.get(key) ?? 0) > nowMs;
+  }
+
+  add(key: string, freshUntilMs: number): void {
+    // Begun anew when full: the keys that matter come back at once.
+    if (this.#freshUntilMs.size >= MOST) this.#freshUntilMs.clear();
+    this.#freshUntilMs.set(key, freshUntilMs);
+  }
+
+  delete(key: string): void {
+    this.#freshUntilMs.delete(key);
+  }
+
+  clear(): void {
+    this.#freshUntilMs.clear();
+  }
+}
+
+/** A value and, where it is stored, its encoded form, from which each further caller gets a copy of its own. */
+export interface Answer {
+  readonly value: unknown;
+  readonly encoded: Encoded | undefined;
+}
+
+/** What callers of one key share: those of the whole process, or of one invocation where the host keeps those apart. */
+export class Sharing {
+  readonly flights = new Coalesced<Answer>();
+  readonly seen = new Seen();
+  /** Keys that are refreshed in the background. */
+  readonly refreshing = new Set<string>();
+
+  /** An entry was written or deleted: what is known of it, and what is in flight for it, may be older. */
+  forget(key: string): void {
+    this.flights.forget(key);
+    this.seen.delete(key);
+  }
+
+  /** As `forget`, for every entry. */
+  forgetAll(): void {
+    this.flights.forgetAll();
+    this.seen.clear();
+  }
+}

@@ -1,2 +1,0 @@
-/** A value as it is stored. */
-export type Encoded = string | Uint8Array;

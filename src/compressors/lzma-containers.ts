@@ -1,0 +1,105 @@
+import { checkEnd, damaged, tooLong } from "./options.js";
+
+/** The older container: properties, size of the dictionary, size of the content. Source: liblzma's lzma-file-format.txt */
+export const ALONE_HEADER = 13;
+
+/**
+ * The format has no signature. As in liblzma, what only its own encoders write is taken for one: properties in range, a
+ * dictionary of 2^n or 2^n + 2^(n-1) bytes, a size that is unknown or below 256 GiB, and a first byte of data that is 0.
+ */
+export function isLzmaAlone(bytes: Uint8Array): boolean {
+  if (bytes.length < ALONE_HEADER + 5 || bytes[ALONE_HEADER] !== 0) return false;
+  const properties = bytes[0] as number;
+  const [literalContext, literalPosition] = [properties % 9, Math.floor(properties / 9) % 5];
+  if (properties >= 9 * 5 * 5 || literalContext + literalPosition > 4) return false;
+  const dictionary = view(bytes).getUint32(1, true);
+  const top = 2 ** Math.floor(Math.log2(dictionary));
+  if (dictionary !== top && dictionary !== 1.5 * top) return false;
+  const length = aloneLength(bytes);
+  return length === undefined || length < 2 ** 38;
+}
+
+/** How long the header says that the content is; `undefined` when it ends with a marker instead. */
+export function aloneLength(bytes: Uint8Array): number | undefined {
+  const length = view(bytes).getBigUint64(5, true);
+  return length === 2n ** 64n - 1n ? undefined : Number(length);
+}
+
+function view(bytes: Uint8Array): DataView {
+  return new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+}
+
+/** Source: "The .xz File Format", version 1.2.1; the sizes of checks are in §2.1.1.2. */
+const MAGIC = [0xfd, 0x37, 0x7a, 0x58, 0x5a, 0x00];
+const CHECK_SIZES = [0, 4, 4, 4, 8, 8, 8, 16, 16, 16, 32, 32, 32, 64, 64, 64];
+const STREAM_HEADER = 12;
+const STREAM_FOOTER = 12;
+const CRC = 4;
+
+export function isXz(bytes: Uint8Array): boolean {
+  return MAGIC.every((byte, index) => bytes[index] === byte);
+}
+
+/**
+ * How long the content of an .xz stream is, by the chunks that it is made of, of which a decoder makes exactly as much as
+ * they say. The sizes in its headers and index may be missing, or lies.
+ * @throws RangeError when it is longer than `maxLength`
+ * @throws Error unless `bytes` are one whole stream
+ */
+export function xzLength(bytes: Uint8Array, maxLength: number): number {
+  const check = CHECK_SIZES[byteAt(bytes, 7) & 0x0f] as number;
+  let at = STREAM_HEADER;
+  let total = 0;
+  // A block begins with its header's size; zero begins the index, which follows the last one.
+  while (byteAt(bytes, at) !== 0) {
+    const data = at + 4 * (byteAt(bytes, at) + 1);
+    const { end, length } = chunks(bytes, data);
+    total += length;
+    if (total > maxLength) throw tooLong(maxLength);
+    at = data + 4 * Math.ceil((end - data) / 4) + check;
+  }
+  checkEnd("xz", indexEnd(bytes, at) + STREAM_FOOTER, bytes.length);
+  return total;
+}
+
+/** Adds up LZMA2 chunks. Source: the control bytes as in liblzma's lzma2_decoder.c */
+function chunks(bytes: Uint8Array, start: number): { end: number; length: number } {
+  let at = start;
+  let length = 0;
+  for (let control = byteAt(bytes, at); control !== 0; control = byteAt(bytes, at)) {
+    const low = 256 * byteAt(bytes, at + 1) + byteAt(bytes, at + 2) + 1;
+    if (control >= 0x80) {
+      length += 65_536 * (control & 0x1f) + low;
+      const compressed = 256 * byteAt(bytes, at + 3) + byteAt(bytes, at + 4) + 1;
+      at += (control >= 0xc0 ? 6 : 5) + compressed;
+    } else if (control <= 2) {
+      length += low;
+      at += 3 + low;
+    } else {
+      throw damaged("xz", "it has a chunk of an unknown kind");
+    }
+  }
+  return { end: at + 1, length };
+}
+
+/** §4: a zero, the number of records, two numbers each, padding to a multiple of four, a checksum. */
+function indexEnd(bytes: Uint8Array, start: number): number {
+  let at = start + 1;
+  const number = (): number => {
+    let value = 0;
+    for (let shift = 0; shift < 63; shift += 7) {
+      const byte = byteAt(bytes, at++);
+      value += (byte & 0x7f) * 2 ** shift;
+      if (byte < 0x80) break;
+    }
+    return value;
+  };
+  for (let left = 2 * number(); left > 0; left--) number();
+  return start + 4 * Math.ceil((at - start) / 4) + CRC;
+}
+
+function byteAt(bytes: Uint8Array, at: number): number {
+  const byte = bytes[at];
+  if (byte === undefined) throw damaged("xz", "it ends too early");
+  return byte;
+}

@@ -1,0 +1,264 @@
+import { AbstractConnector, Redis, type RedisOptions, Command as Sent, ReplyError as ServerError } from "#iovalkey";
+import type {
+  Argument,
+  Command,
+  Connection,
+  ConnectionStatus,
+  Reply,
+  ScanOptions,
+  Script,
+  SendOptions,
+} from "../../core/connection.js";
+import { ConnectionError, ReplyError, TimeoutError } from "../../core/errors.js";
+import type { Address } from "../../core/location.js";
+import { toNodeTls } from "../node-tls.js";
+import type { TlsSettings } from "../options.js";
+import { withDeadline } from "../resilience/deadline.js";
+import { ScriptRunner, scanServer } from "../server-commands.js";
+import { ByteDuplex } from "./byte-duplex.js";
+import type { Connector } from "./connector.js";
+
+/** What iovalkey is opened with: plain data, so that equal settings are recognised as such. */
+export interface IovalkeySettings {
+  readonly name: string;
+  readonly address: Address | { readonly path: string };
+  readonly username: string | undefined;
+  readonly password: string | undefined;
+  readonly database: number;
+  readonly connectTimeoutMs: number;
+  readonly commandTimeoutMs: number;
+  readonly maxIdleMs: number;
+  readonly tls: TlsSettings | undefined;
+}
+
+const SHUT_OUT = /^(?:ERR max number of clients|DENIED )/;
+/** How long the socket's other side may take to end a closed connection. */
+const END_MS = 100;
+
+/** Opens a client. @throws {ConnectionError} */
+export async function openIovalkey(settings: IovalkeySettings, connector: Connector | undefined): Promise<Connection> {
+  const { name, connectTimeoutMs } = settings;
+  const client = new Redis(toOptions(settings, connector));
+  let cause: unknown;
+  // Its `connect` rejects with "Connection is closed." alone; the event before says why.
+  client.on("error", (error: unknown) => {
+    cause ??= error;
+  });
+  const connection = new IovalkeyConnection(client, name);
+  const late = () =>
+    new TimeoutError(`${name} could not be reached within ${connectTimeoutMs} ms; see whether it runs`);
+  try {
+    const ready = client.connect().then(() => connection.greet(settings));
+    await withDeadline(ready, connectTimeoutMs, late);
+    return connection;
+  } catch (error) {
+    await connection.close();
+    if (error instanceof ConnectionError) throw error;
+    const { message } = (cause ?? error) as Error;
+    throw new ConnectionError(
+      `${name} could not be reached: ${message || String(cause)}; see whether it runs, and the location`,
+      { cause: cause ?? error },
+    );
+  }
+}
+
+function toOptions(settings: IovalkeySettings, connector: Connector | undefined): RedisOptions {
+  const { address, connectTimeoutMs, tls } = settings;
+  return {
+    ...address,
+    // IPv6 as well; iovalkey tries it by itself only when it dials again, which is not its business here.
+    family: 0,
+    ...(tls && !connector && { tls: toNodeTls(tls, "host" in address ? address.host : "") }),
+    ...(connector && "host" in address && { Connector: connectorClass(connector, address, tls !== undefined) }),
+    lazyConnect: true,
+    enableReadyCheck: false,
+    enableOfflineQueue: false,
+    autoResubscribe: false,
+    autoResendUnfulfilledCommands: false,
+    // Dialling again, retries and deadlines are those of LazyConnection.
+    retryStrategy: () => null,
+    maxRetriesPerRequest: 0,
+    connectTimeout: connectTimeoutMs,
+    disconnectTimeout: END_MS,
+  };
+}
+
+function connectorClass(connector: Connector, address: Address, tls: boolean): NonNullable<RedisOptions["Connector"]> {
+  return class extends AbstractConnector {
+    constructor() {
+      super(END_MS);
+    }
+
+    override async connect(): ReturnType<AbstractConnector["connect"]> {
+      this.connecting = true;
+      const streams = await connector({ host: address.host, port: address.port, tls });
+      await streams.opened;
+      const duplex = new ByteDuplex(streams);
+      if (!this.connecting) throw duplex.destroy(new Error("closed while it was dialled")).errored;
+      // iovalkey calls it a socket, and uses no more of it than ByteDuplex has.
+      this.stream = duplex as unknown as typeof this.stream;
+      return this.stream;
+    }
+  };
+}
+
+class IovalkeyConnection implements Connection {
+  readonly #client: Redis;
+  readonly #name: string;
+  readonly #scripts = new ScriptRunner((commands, options) => this.send(commands, options));
+  /** Rejects when the server refused the credentials. */
+  #greeted: Promise<void> | undefined;
+
+  constructor(client: Redis, name: string) {
+    this.#client = client;
+    this.#name = name;
+  }
+
+  /**
+   * Logs in, and chooses the database. iovalkey would do both, but tells nobody when the server refuses. The credentials
+   * are on their way when this resolves: the first flight follows at once, and fails when they are refused. A database is
+   * waited for, lest commands meant for it run in another.
+   */
+  async greet({ username, password, database }: IovalkeySettings): Promise<void> {
+    const login = username === undefined ? [] : [username];
+    const greetings: Command[] = [
+      ...(password === undefined ? [] : [["AUTH", ...login, password] as Command]),
+      ...(database === 0 ? [] : [["SELECT", String(database)] as Command]),
+    ];
+    if (greetings.length === 0) return;
+    const greeted = this.#exchange(greetings).then((replies) => {
+      const refused = replies.find((reply) => reply instanceof ReplyError);
+      if (refused) throw this.#refusal(refused);
+      this.#greeted = undefined;
+    });
+    this.#greeted = greeted;
+    // Told by the flights that wait for it.
+    greeted.catch(() => {});
+    if (database !== 0) await greeted;
+  }
+
+  async send(commands: readonly Command[], options?: SendOptions): Promise<Reply[]> {
+    if (commands.length === 0) return [];
+    const answered = options?.atomic ? this.#transaction(commands) : this.#exchange(commands);
+    if (this.#greeted) {
+      // What was answered to strangers is no answer.
+      answered.catch(() => {});
+      await this.#greeted;
+    }
+    return answered;
+  }
+
+  script(script: Script, keys: readonly string[], args: readonly Argument[], options?: SendOptions): Promise<Reply> {
+    return this.#scripts.run(script, keys, args, options);
+  }
+
+  async *scan({ match, count }: ScanOptions): AsyncIterable<string[]> {
+    yield* scanServer((command) => this.send([command]), match, count);
+  }
+
+  status(): ConnectionStatus {
+    return { state: "closed", lastError: undefined };
+  }
+
+  async close(): Promise<void> {
+    this.#client.disconnect();
+    this.#client.stream?.destroy();
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  async #transaction(commands: readonly Command[]): Promise<Reply[]> {
+    const replies = await this.#exchange([["MULTI"], ...commands, ["EXEC"]]);
+    const ran = replies.at(-1);
+    if (ran instanceof ReplyError) throw ran;
+    if (!Array.isArray(ran)) throw new ConnectionError(`${this.#name} gave up an atomic flight; repeat it`);
+    return ran.map((reply, i) => toShape(reply, commands[i]?.[0]));
+  }
+
+  /** One write, however many commands. */
+  async #exchange(commands: readonly Command[]): Promise<Reply[]> {
+    const sent = commands.map(toSent);
+    const { stream } = this.#client;
+    stream.cork();
+    for (const command of sent) this.#client.sendCommand(command);
+    stream.uncork();
+    const settled = await Promise.allSettled(sent.map(({ promise }) => promise as Promise<unknown>));
+    return settled.map((one, i) =>
+      one.status === "fulfilled" ? toShape(toReply(one.value), commands[i]?.[0]) : this.#failed(one.reason),
+    );
+  }
+
+  /** The server's own errors are replies; all others mean that the connection is lost. */
+  #failed(error: unknown): ReplyError {
+    if (error instanceof ServerError) {
+      const reply = toReplyError(error as Error);
+      // What it says instead of taking a connection.
+      if (SHUT_OUT.test(`${reply.code} ${reply.detail}`)) throw this.#refusal(reply);
+      return reply;
+    }
+    const message = error instanceof Error ? error.message : String(error);
+    throw new ConnectionError(`the connection to ${this.#name} was lost: ${message}; see whether it runs`, {
+      cause: error,
+    });
+  }
+
+  #refusal({ message }: ReplyError): ConnectionError {
+    return new ConnectionError(
+      `${this.#name} refused the connection: ${message}; see the username, the password and the database, or raise its maxclients`,
+    );
+  }
+}
+
+function toSent(command: Command): Sent {
+  const [name, ...args] = command;
+  // Upper case: iovalkey reshapes the arguments and replies of some commands, which it knows in lower case.
+  return new Sent(name.toUpperCase(), args.map(toArgument), { replyEncoding: null });
+}
+
+function toArgument(part: Argument): string | Buffer {
+  return typeof part === "string" ? part : Buffer.from(part.buffer, part.byteOffset, part.byteLength);
+}
+
+/** Commands whose reply is a map, which RESP2 sends as keys and values in turn. */
+const MAPS: ReadonlySet<string> = new Set(["HGETALL", "CONFIG"]);
+const CODED = /^([A-Z][A-Z0-9_]*) (.*)$/s;
+const [PLUS, CR, LF] = [0x2b, 0x0d, 0x0a] as const;
+const LONGEST_STATUS = 64;
+
+/** iovalkey's reply as data: status replies as strings, errors in their place. Maps are still flat. */
+export function toReply(value: unknown): Reply {
+  if (value === null || typeof value === "number") return value;
+  if (value instanceof Uint8Array) return status(value) ?? value;
+  if (Array.isArray(value)) return value.map(toReply);
+  if (value instanceof Error) return toReplyError(value);
+  return new ReplyError("ERR", `a reply of an unknown kind, ${typeof value}`);
+}
+
+/** The reply in the port's shape: a map as an array of pairs. */
+export function toShape(reply: Reply, command = ""): Reply {
+  if (!Array.isArray(reply) || !MAPS.has(command.toUpperCase())) return reply;
+  const pairs: Reply[] = [];
+  for (let i = 0; i + 1 < reply.length; i += 2) pairs.push(reply.slice(i, i + 2));
+  return pairs;
+}
+
+/** The server's error. Without a cause: iovalkey's own carries the command's arguments, passwords included. */
+export function toReplyError({ message }: Error): ReplyError {
+  const [, code = "ERR", detail = message] = CODED.exec(message) ?? [];
+  return new ReplyError(code, detail);
+}
+
+/**
+ * The text of a status reply. iovalkey hands it over as bytes, like a bulk string; but both are windows on what came from
+ * the server, and there a status stands between `+` and CR LF. (A bulk string that came in pieces is a window on other
+ * memory. Should that ever look the same, the string is short printable text, and says the same.)
+ */
+function status(bytes: Uint8Array): string | undefined {
+  const { buffer, byteOffset, length } = bytes;
+  if (byteOffset === 0 || length > LONGEST_STATUS) return undefined;
+  const around = new Uint8Array(buffer, byteOffset - 1, Math.min(length + 3, buffer.byteLength - byteOffset + 1));
+  if (around[0] !== PLUS || around[length + 1] !== CR || around[length + 2] !== LF) return undefined;
+  return bytes.every((byte) => byte >= 0x20 && byte < 0x7f) ? String.fromCharCode(...bytes) : undefined;
+}

@@ -1,0 +1,113 @@
+import type {
+  Argument,
+  Call,
+  Command,
+  Connection,
+  ConnectionStatus,
+  Reply,
+  ScanOptions,
+  Script,
+  SendOptions,
+} from "../../core/connection.js";
+import { ConnectionError, ReplyError, throwIfError } from "../../core/errors.js";
+import { compileGlob } from "../../core/glob.js";
+import type { Clock } from "../../core/time.js";
+import { refusals } from "./arguments.js";
+import { nameForm, nameText } from "./bulk.js";
+import { checkCommand, checkRoom, run } from "./commands.js";
+import { type Limits, Store } from "./store.js";
+
+/** Runs commands where they are sent: a flight is carried out before `send` returns its promise. */
+export class MemoryConnection implements Connection {
+  readonly #store: Store;
+  #closed = false;
+
+  constructor(store: Store) {
+    this.#store = store;
+  }
+
+  async send(commands: readonly Command[], { atomic = false, text = false }: SendOptions = {}): Promise<Reply[]> {
+    this.#begin(commands[0]?.[0] ?? "send");
+    if (atomic) {
+      checkAll(commands);
+      for (const command of commands) checkRoom(this.#store, command);
+    }
+    return commands.map((command) => answer(() => run(this.#store, command, text)));
+  }
+
+  async script(script: Script, keys: readonly string[], args: readonly Argument[]): Promise<Reply> {
+    this.#begin(script.name);
+    const call: Call = (...command) => run(this.#store, command, false);
+    return throwIfError(script.twin(call, keys, args));
+  }
+
+  async *scan({ match, count }: ScanOptions): AsyncIterable<string[]> {
+    this.#begin("SCAN");
+    if (!(count >= 1)) throw refusals.syntax();
+    const matches = compileGlob(match);
+    const keys = this.#store.keys();
+    for (let start = 0; start < keys.length; start += count) {
+      this.#begin("SCAN");
+      const batch = keys.slice(start, start + count).filter((key) => matches(nameForm(key)) && this.#store.peek(key));
+      if (batch.length > 0) yield batch.map(nameText);
+    }
+  }
+
+  status(): ConnectionStatus {
+    if (this.#closed) throw closed("status");
+    return { state: "closed", lastError: undefined };
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  #begin(name: string): void {
+    if (this.#closed) throw closed(name);
+    this.#store.tick();
+  }
+}
+
+function closed(name: string): ConnectionError {
+  return new ConnectionError(`${name}: the cache was closed; make a new one, or close it later`);
+}
+
+/** As MULTI and EXEC: a command that can't be queued stops them all, one that fails only itself. */
+function checkAll(commands: readonly Command[]): void {
+  try {
+    for (const command of commands) checkCommand(command);
+  } catch (cause) {
+    throw new ReplyError("EXECABORT", "Transaction discarded because of previous errors.", { cause });
+  }
+}
+
+function answer(execute: () => Reply): Reply {
+  try {
+    return execute();
+  } catch (error) {
+    if (error instanceof ReplyError) return error;
+    throw error;
+  }
+}
+
+/** The stores of one factory, by name. */
+export class Stores {
+  readonly #clock: Clock;
+  readonly #limits: Limits;
+  readonly #byName = new Map<string, Store>();
+
+  constructor(clock: Clock, limits: Limits) {
+    this.#clock = clock;
+    this.#limits = limits;
+  }
+
+  connect(name: string): Connection {
+    const store = this.#byName.get(name) ?? new Store(this.#clock, this.#limits);
+    this.#byName.set(name, store);
+    return new MemoryConnection(store);
+  }
+}

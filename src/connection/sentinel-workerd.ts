@@ -1,9 +1,0 @@
-import type { ConnectionFactory } from "../core/connection.js";
-import { openIovalkey } from "./iovalkey-client.js";
-import { type SentinelOptions, sentinelFactory } from "./sentinel-factory.js";
-import { overIovalkey } from "./sentinel-iovalkey.js";
-
-/** As `sentinel()` elsewhere, over iovalkey: each invocation asks the sentinels when it first uses its connection. */
-export function sentinel(options: SentinelOptions): ConnectionFactory {
-  return sentinelFactory(options, overIovalkey(openIovalkey));
-}

@@ -1,0 +1,54 @@
+import type { Connection, ConnectionFactory } from "../../core/connection.js";
+import { openGlide } from "../glide/client.js";
+import { toSettings as toGlideSettings } from "../glide/factory.js";
+import { GlideMissingError } from "../glide/module.js";
+import type { OpenIovalkey } from "../iovalkey/factory.js";
+import type { SentinelTransport } from "./connection.js";
+import { type MakeTransport, type SentinelOptions, sentinelFactory } from "./factory.js";
+import { overIovalkey } from "./over-iovalkey.js";
+import { WatchedSentinel } from "./watch.js";
+
+/**
+ * Connections to the primary that sentinels name, and under `readFrom` to its replicas, over valkey-glide, or over iovalkey
+ * where GLIDE has no build for the platform. They follow failovers. The location's host is the service's name.
+ * @throws {ConfigurationError} on wrong options
+ */
+export function sentinel(options: SentinelOptions): ConnectionFactory {
+  return sentinelFactory(options, overGlide);
+}
+
+const overGlide: MakeTransport = (location, options, access) => {
+  const servers = toGlideSettings("sentinel", location, options);
+  const sentinels = { ...servers, ...access, database: 0, readFrom: "primary" as const, clientAz: undefined };
+  const instead = (): SentinelTransport =>
+    overIovalkey(openLate)({ ...location, protocol: undefined }, { ...options, readFrom: "primary" }, access);
+  return {
+    openSentinel: (address, onSwitch, until) => {
+      const { host, port } = address;
+      const settings = { ...sentinels, name: `the sentinel at ${host}:${port}`, addresses: [address] };
+      return orElse(
+        async () => new WatchedSentinel(await openGlide(settings, until), { address, settings, onSwitch }),
+        () => instead().openSentinel(address, onSwitch, until),
+      );
+    },
+    openServers: (found, until) =>
+      orElse(
+        () => openGlide({ ...servers, addresses: [found.primary, ...found.replicas] }, until),
+        () => instead().openServers(found, until),
+      ),
+  };
+};
+
+const openLate: OpenIovalkey = async (settings, connector) => {
+  const { openIovalkey } = await import("../iovalkey/client.js");
+  return openIovalkey(settings, connector);
+};
+
+async function orElse(open: () => Promise<Connection>, otherwise: () => Promise<Connection>): Promise<Connection> {
+  try {
+    return await open();
+  } catch (error) {
+    if (error instanceof GlideMissingError) return otherwise();
+    throw error;
+  }
+}

@@ -1,0 +1,116 @@
+import type { Socket } from "node:net";
+import type {
+  Argument,
+  Command,
+  Connection,
+  ConnectionStatus,
+  Reply,
+  ScanOptions,
+  Script,
+  SendOptions,
+} from "../../core/connection.js";
+import type { Address } from "../../core/location.js";
+import type { Login, TlsSettings } from "../options.js";
+import { encode } from "../probe.js";
+import { dialSocket } from "../socket.js";
+
+const CHANNEL = "+switch-master";
+/** As a server pushes it under RESP2. */
+const MESSAGE = /\$7\r\nmessage\r\n\$14\r\n\+switch-master\r\n\$\d+\r\n([^\r\n]*)\r\n/g;
+/** A process that asks a little and ends needs no subscription. */
+const WATCH_AFTER_MS = 200;
+/** Of a message that is not whole yet. */
+const MOST_CHARACTERS = 65_536;
+
+export interface WatchOptions {
+  readonly address: Address;
+  readonly settings: Login & { readonly tls: TlsSettings | undefined };
+  /** Is given what the sentinel publishes when a primary was replaced. */
+  onSwitch(message: string): void;
+}
+
+/**
+ * A connection to a sentinel, with a subscription beside it over a socket of its own: a GLIDE client that has subscribed
+ * connects again for ever once it has lost its server, also after it was closed. A subscription that is lost begins anew
+ * with the next command.
+ */
+export class WatchedSentinel implements Connection {
+  readonly #connection: Connection;
+  readonly #address: Address;
+  readonly #settings: WatchOptions["settings"];
+  readonly #onSwitch: (message: string) => void;
+  #timer: ReturnType<typeof setTimeout> | undefined;
+  #socket: Socket | undefined;
+  #isClosed = false;
+
+  constructor(connection: Connection, { address, settings, onSwitch }: WatchOptions) {
+    this.#connection = connection;
+    this.#address = address;
+    this.#settings = settings;
+    this.#onSwitch = onSwitch;
+  }
+
+  send(commands: readonly Command[], options?: SendOptions): Promise<Reply[]> {
+    if (!this.#timer && !this.#socket && !this.#isClosed) {
+      this.#timer = setTimeout(() => void this.#watch(), WATCH_AFTER_MS);
+      this.#timer.unref();
+    }
+    return this.#connection.send(commands, options);
+  }
+
+  script(script: Script, keys: readonly string[], args: readonly Argument[], options?: SendOptions): Promise<Reply> {
+    return this.#connection.script(script, keys, args, options);
+  }
+
+  scan(options: ScanOptions): AsyncIterable<string[]> {
+    return this.#connection.scan(options);
+  }
+
+  status(): ConnectionStatus {
+    return this.#connection.status();
+  }
+
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    clearTimeout(this.#timer);
+    this.#socket?.destroy();
+    await this.#connection.close();
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  async #watch(): Promise<void> {
+    const { username, password, tls } = this.#settings;
+    const socket = await dialSocket(this.#address, tls);
+    this.#timer = undefined;
+    this.#socket = socket;
+    const login = username === undefined ? [] : [username];
+    const commands = [...(password === undefined ? [] : [["AUTH", ...login, password]]), ["SUBSCRIBE", CHANNEL]];
+    let received = "";
+    socket
+      .unref()
+      .setEncoding("utf8")
+      .once(tls ? "secureConnect" : "connect", () => socket.write(commands.map(encode).join("")))
+      .on("data", (text) => {
+        received = this.#hear(received + text);
+      })
+      // "close" follows.
+      .on("error", () => {})
+      .once("close", () => {
+        this.#socket = undefined;
+      });
+    if (this.#isClosed) socket.destroy();
+  }
+
+  /** What is left when whole messages have been handed on. */
+  #hear(received: string): string {
+    let end = 0;
+    for (const { 0: all, 1: message = "", index } of received.matchAll(MESSAGE)) {
+      this.#onSwitch(message);
+      end = index + all.length;
+    }
+    return received.slice(end).slice(-MOST_CHARACTERS);
+  }
+}

@@ -1,0 +1,79 @@
+import type { Argument, Command, Reply, Script, SendOptions } from "../core/connection.js";
+import { ReplyError, throwIfError } from "../core/errors.js";
+import { toBytes, toText } from "../core/text.js";
+
+type Send = (commands: readonly Command[], options?: SendOptions) => Promise<Reply[]>;
+
+const digests = new WeakMap<Script, Promise<string>>();
+
+/**
+ * Runs scripts over one connection. The first time by source, which the server keeps, as that takes one flight whatever
+ * the server knows; from then on by digest, and by source again when the server has lost it.
+ */
+export class ScriptRunner {
+  readonly #send: Send;
+  readonly #sent = new WeakSet<Script>();
+
+  constructor(send: Send) {
+    this.#send = send;
+  }
+
+  /** @throws {ReplyError} */
+  async run(script: Script, keys: readonly string[], args: readonly Argument[], options?: SendOptions): Promise<Reply> {
+    const rest = [String(keys.length), ...keys, ...args];
+    if (this.#sent.has(script)) {
+      const [reply = null] = await this.#send([["EVALSHA", await digest(script), ...rest]], options);
+      // Its caller may have been told that it failed, and have written anew: nothing is to come after that.
+      if (!(reply instanceof ReplyError && reply.code === "NOSCRIPT") || options?.waiter?.isSettled) {
+        return throwIfError(reply);
+      }
+    }
+    const [reply = null] = await this.#send([["EVAL", script.lua, ...rest]], options);
+    this.#sent.add(script);
+    return throwIfError(reply);
+  }
+}
+
+function digest(script: Script): Promise<string> {
+  const known = digests.get(script);
+  if (known) return known;
+  const computed = crypto.subtle.digest("SHA-1", toBytes(script.lua) as Uint8Array<ArrayBuffer>).then((bytes) => {
+    return Array.from(new Uint8Array(bytes), (byte) => byte.toString(16).padStart(2, "0")).join("");
+  });
+  digests.set(script, computed);
+  return computed;
+}
+
+/** Walks one server's keyspace by SCAN. @throws {ReplyError} */
+export async function* scanServer(
+  single: (command: Command) => Promise<Reply[]>,
+  match: string,
+  count: number,
+): AsyncIterable<string[]> {
+  let cursor = "0";
+  do {
+    const [answer = null] = await single(["SCAN", cursor, "MATCH", match, "COUNT", String(count)]);
+    const reply = throwIfError(answer);
+    const [next, keys] = Array.isArray(reply) ? reply : [];
+    if (!(next instanceof Uint8Array) || !Array.isArray(keys))
+      throw new ReplyError("ERR", "SCAN answered in an unknown form");
+    cursor = toText(next);
+    yield keysOf(keys);
+  } while (cursor !== "0");
+}
+
+/** The keys that are text. Made keys always are; what is not, is none of ours. */
+export function keysOf(keys: readonly unknown[]): string[] {
+  const texts: string[] = [];
+  for (const key of keys) {
+    if (typeof key === "string") texts.push(key);
+    else if (key instanceof Uint8Array) {
+      try {
+        texts.push(toText(key));
+      } catch {
+        // Somebody else's key.
+      }
+    }
+  }
+  return texts;
+}

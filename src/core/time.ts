@@ -1,0 +1,67 @@
+import { show } from "./errors.js";
+
+/** Time, randomness and waiting, so that what depends on them can be tested without waiting. */
+export interface Clock {
+  /** Milliseconds since the epoch. */
+  now(): number;
+  /** At least 0, below 1. */
+  random(): number;
+  /** Resolves after `ms`, or at once when `signal` fires. */
+  sleep(ms: number, signal?: AbortSignal): Promise<void>;
+}
+
+/** Timers fire at once when they are given more, which is about 25 days. */
+const LONGEST_MS = 2 ** 31 - 1;
+
+/** The host's own time. Looked up on each call, so that fake timers reach it. */
+export const systemClock: Clock = {
+  now: () => Date.now(),
+  random: () => Math.random(),
+  sleep: (ms, signal) =>
+    new Promise((resolve) => {
+      if (signal?.aborted) return resolve();
+      const timer = setTimeout(done, Math.min(ms, LONGEST_MS));
+      signal?.addEventListener("abort", done, { once: true });
+      function done(): void {
+        clearTimeout(timer);
+        signal?.removeEventListener("abort", done);
+        resolve();
+      }
+    }),
+};
+
+/** A length of time: seconds as a number (fractions allowed), or text such as `"250ms"`, `"90s"`, `"5m"`, `"2h"`, `"1d"`. */
+export type Duration = number | `${number}${"ms" | "s" | "m" | "h" | "d"}`;
+
+const UNIT_MS: Record<string, number> = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 };
+const TEXT = /^(-?\d+(?:\.\d+)?)(ms|s|m|h|d)$/;
+
+/** About 31,700 years: far beyond any cache, and far below where a server's own arithmetic overflows. */
+const LIMIT_MS = 1e15;
+
+/**
+ * Whole milliseconds in `duration`; positive durations of less than one count as one.
+ * @param name the option's name, for the error
+ * @throws TypeError when it is not a finite number or a text of the known form
+ */
+export function toMs(duration: unknown, name: string): number {
+  const ms = typeof duration === "number" ? duration * 1_000 : parse(duration);
+  if (!Number.isFinite(ms) || Math.abs(ms) > LIMIT_MS) {
+    throw new TypeError(
+      `${name}: ${show(duration)} is not a duration; give seconds as a number, or text such as "250ms", "90s", "5m", "2h", "1d"`,
+    );
+  }
+  return ms > 0 ? Math.max(1, Math.round(ms)) : Math.round(ms);
+}
+
+/** As `toMs`, for waits and windows, which can't be negative. @throws TypeError */
+export function toWindowMs(duration: unknown, name: string): number {
+  const ms = toMs(duration, name);
+  if (ms < 0) throw new TypeError(`${name}: ${show(duration)} is negative; give a duration of 0 or more`);
+  return ms;
+}
+
+function parse(text: unknown): number {
+  const match = typeof text === "string" ? TEXT.exec(text) : null;
+  return match ? Number(match[1]) * (UNIT_MS[match[2] as string] as number) : Number.NaN;
+}

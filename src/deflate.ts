@@ -1,1 +1,0 @@
-export { type DeflateOptions, deflate } from "./compressors/deflate.js";

@@ -1,1 +1,0 @@
-export { type GzipOptions, gzip } from "./compressors/gzip.js";

@@ -1,0 +1,60 @@
+import type { Context } from "hono";
+import type { Cache } from "../cache/cache.js";
+import { ConfigurationError } from "../core/errors.js";
+import { keepsRequestsApart } from "../core/runtime.js";
+import type { HonoOptions } from "./options.js";
+
+type WaitUntil = (work: Promise<void>) => void;
+type Work = (cache: Cache, waitUntil: WaitUntil) => Promise<void>;
+
+/** Gives each request a cache that it may use. */
+export class Views {
+  readonly #waitUntil: HonoOptions["waitUntil"];
+
+  constructor(waitUntil: HonoOptions["waitUntil"]) {
+    this.#waitUntil = waitUntil;
+  }
+
+  /** @throws {ConfigurationError} when there is no cache */
+  use(c: Context, cache: Cache | undefined, work: Work): Promise<void> {
+    if (!cache) {
+      throw new ConfigurationError(
+        "httpCache: there is no cache; give the option cache, or use valkeyCache() before httpCache()",
+      );
+    }
+    const waitUntil: WaitUntil = (promise) => {
+      if (this.#waitUntil) this.#waitUntil(c, promise);
+      else executionContext(c)?.waitUntil(promise);
+    };
+    return keepsRequestsApart() ? useView(cache, work, waitUntil) : work(cache, waitUntil);
+  }
+}
+
+/** Sockets of one request must not be touched by another: a view has its own, and ends with the last of its work. */
+async function useView(cache: Cache, work: Work, waitUntil: WaitUntil): Promise<void> {
+  const view = cache.for({ waitUntil: (promise) => waitUntil(promise.then(() => {})) });
+  const pending = new Set<Promise<void>>();
+  const track = (promise: Promise<void>): void => {
+    pending.add(promise);
+    waitUntil(promise.finally(() => pending.delete(promise)));
+  };
+  const end = async (): Promise<void> => {
+    while (pending.size > 0) await Promise.allSettled(pending);
+    await view.close();
+  };
+  try {
+    await work(view, track);
+  } finally {
+    waitUntil(end());
+  }
+}
+
+/** The host's, where it has one: asking Hono for it throws elsewhere. */
+export function executionContext(c: Context): Context["executionCtx"] | undefined {
+  try {
+    return c.executionCtx;
+  } catch {
+    // That is how Hono says that there is none.
+    return undefined;
+  }
+}

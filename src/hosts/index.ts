@@ -1,0 +1,9 @@
+export {
+  lambdaHandler,
+  type RequestHandlerOptions,
+  requestHandler,
+  type WorkerContext,
+  type WorkerHandler,
+  workerHandler,
+} from "./handlers.js";
+export type { CacheSource, WaitUntil } from "./with-cache.js";

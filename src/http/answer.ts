@@ -1,0 +1,108 @@
+import { chain, type MaybePromise } from "../core/maybe-promise.js";
+import type { Body } from "./body.js";
+import type { Inquiry } from "./inquiry.js";
+import type { Entry } from "./record.js";
+import type { Handling } from "./rfc/cache-status.js";
+import { isNotModified, notModifiedFields } from "./rfc/conditional.js";
+import { type Fields, fieldValue, hasField, type RequestHead } from "./rfc/message.js";
+import { answerRange, partialFields, unsatisfiableFields } from "./rfc/range.js";
+import { fieldsFromOrigin, fieldsFromStore } from "./rfc/stored-response.js";
+
+/** A response to a client, before its host makes one of it. */
+export interface Answer {
+  readonly status: number;
+  readonly fields: Fields;
+  readonly body: Uint8Array | Body | null;
+  /** The host's own response, where it is to be left as it is. */
+  readonly untouched?: boolean;
+  /** The origin is still making the body, for the store or in part: the request that it sees must stay as it is. */
+  readonly isUnderway?: boolean;
+}
+
+/** Statuses that never have a body. */
+const WITHOUT_BODY: ReadonlySet<number> = new Set([101, 103, 204, 205, 304]);
+
+/** A complete response as this request wants it: not at all, in part, or whole. RFC 9110 §13.2.2. */
+export function conditionally(
+  request: RequestHead,
+  answer: Answer & { readonly body: Uint8Array | null },
+  responseTimeMs: number,
+): Answer {
+  const selected = { ...answer, responseTimeMs };
+  if (isNotModified(request.fields, selected)) return notModified(answer.fields);
+  if (request.method === "HEAD" || !answer.body || !hasField(request.fields, "range")) return answer;
+  const { body, fields } = answer;
+  const range = answerRange(request.fields, selected, body.length);
+  if (range.kind === "whole") return answer;
+  if (range.kind === "unsatisfiable") {
+    return { status: 416, fields: unsatisfiableFields(fields, body.length), body: null };
+  }
+  const part = partialFields(fields, range, body.length);
+  return { status: 206, fields: part, body: body.subarray(range.start, range.end) };
+}
+
+export function notModified(fields: Fields): Answer {
+  return { status: 304, fields: notModifiedFields(fields), body: null };
+}
+
+/** What Content-Length says, where it says it rightly. */
+export function contentLength(fields: Fields): number | undefined {
+  const value = fieldValue(fields, "content-length");
+  // Lines that agree are one. RFC 9110 §8.6.
+  return value !== undefined && /^(\d+)(?:, *\1)*$/.test(value) ? Number.parseInt(value, 10) : undefined;
+}
+
+/** Why a request that wants a stored response or none gets none, for Cache-Status. */
+export const NOT_STORED: Handling = { how: "miss", detail: "only-if-cached" };
+
+/** RFC 9111 §5.2.1.7. */
+export function gatewayTimeout(member: string): Answer {
+  return { status: 504, fields: fieldsFromOrigin([["content-length", "0"]], member), body: null };
+}
+
+/** As a web response. Lines of one field are joined, except Set-Cookie. */
+export function toResponse({ status, fields, body }: Answer, isHead: boolean): Response {
+  const content = isHead || WITHOUT_BODY.has(status) ? null : body;
+  return new Response(content as ConstructorParameters<typeof Response>[0], { status, headers: toHeaders(fields) });
+}
+
+function toHeaders(fields: Fields): Headers | Record<string, string> {
+  const plain: Record<string, string> = {};
+  for (const [name, value] of fields) {
+    // Also a name that every object has, such as `constructor`.
+    if (plain[name] !== undefined) return joined(fields);
+    plain[name] = value;
+  }
+  return plain;
+}
+
+function joined(fields: Fields): Headers {
+  const headers = new Headers();
+  for (const [name, value] of fields) headers.append(name, value);
+  return headers;
+}
+
+/** What a stored response is served with, where that is not a plain hit. */
+export interface Shown {
+  readonly member: string;
+  readonly ageMs: number;
+  /** Set-Cookie lines that the origin has just sent to this client. */
+  readonly cookies?: Fields;
+}
+
+/** Answers a request from a stored response. @throws {DecodeError} */
+export function serve(
+  inquiry: Inquiry,
+  { head, body }: Entry,
+  { ageMs, ttlMs }: { readonly ageMs: number; readonly ttlMs: number },
+  shown?: Shown,
+): MaybePromise<Answer> {
+  const { asked } = inquiry;
+  const member = shown?.member ?? inquiry.status({ how: "hit", ttlMs });
+  const stored = fieldsFromStore(head.fields, shown?.ageMs ?? ageMs, member);
+  const fields = shown?.cookies ? [...stored, ...shown.cookies] : stored;
+  const content = head.packed && asked.method !== "HEAD" ? inquiry.unpack(body) : body;
+  return chain(content, (bytes) =>
+    conditionally(asked, { status: head.status, fields, body: bytes }, head.responseTimeMs),
+  );
+}

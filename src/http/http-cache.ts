@@ -1,0 +1,281 @@
+import type { Cache } from "../cache/cache.js";
+import { show } from "../core/errors.js";
+import { chain, type MaybePromise } from "../core/maybe-promise.js";
+import { type Clock, systemClock } from "../core/time.js";
+import { type Answer, gatewayTimeout, NOT_STORED } from "./answer.js";
+import { handle } from "./handling.js";
+import type { Forwarded, Host } from "./host.js";
+import { ask, Inquiry, type Parts } from "./inquiry.js";
+import { baseKey, labelHashes } from "./keys.js";
+import { type HttpCacheOptions, type Settings, toSettings } from "./options.js";
+import { take } from "./origin-response.js";
+import { ClientRequest, hit } from "./plain-request.js";
+import { Publisher } from "./publish.js";
+import { bypassReason, UNKEYED_FIELDS } from "./rfc/admission.js";
+import { requestDirectives } from "./rfc/cache-control.js";
+import { cacheStatus, type Handling } from "./rfc/cache-status.js";
+import { unconditional } from "./rfc/conditional.js";
+import { invalidatedGroups, invalidatedUrls, isAnsweredFromStore, isSafe, type Labels } from "./rfc/invalidation.js";
+import { type Fields, type RequestHead, type ResponseHead, toFields, withoutFields } from "./rfc/message.js";
+import { hasPreset, isForOneClient } from "./rfc/preset.js";
+import { evaluateStorage } from "./rfc/storable.js";
+import { cacheKey, isRoutedAs, joinParts, saysTarget, type Target, toTarget } from "./rfc/target.js";
+import { narrow, varyNames } from "./rfc/vary.js";
+import { type Glance, States, Store } from "./store.js";
+
+/** A request as its host has it. */
+export interface Exchange {
+  /** Its URL is the one that the origin routes by. */
+  readonly request: RequestHead;
+  /** The URL that the client asked for, where the origin is mounted under a path that it doesn't see. @default the request's */
+  readonly originalUrl?: string | undefined;
+  /** The URL of another request that this one was made for, where it may depend on that: then that is in the key, too. @default none */
+  readonly within?: string | undefined;
+  readonly hasBody: boolean;
+  /** Takes the place of the URL in the key. @default the URL */
+  readonly key?: string | undefined;
+  readonly host: Host;
+}
+
+/** The cache's answer, or the host's own response, to be passed on with one more member of Cache-Status. */
+export type Outcome = { readonly answer: Answer } | { readonly passed: Forwarded; readonly member: string };
+
+interface Located {
+  readonly key: string;
+  readonly target: Target;
+  /** The URL for the origin: the target's, or what is left of that under a mount. */
+  readonly originUrl: string;
+}
+
+export interface PurgeOptions {
+  /** Keep the responses, to be validated before they are used again; else delete them. @default false */
+  soft?: boolean;
+}
+
+/**
+ * A shared HTTP cache in front of any origin (RFC 9111). It holds no connection: each call is given the cache, or the view
+ * of it for one invocation, that it is to use.
+ */
+export class HttpCache {
+  readonly #settings: Settings;
+  readonly #states: States;
+  readonly #parts = new WeakMap<Cache, Parts>();
+  readonly #status: (handling: Handling) => string;
+  /** What begins the Cache-Status of a hit, before the seconds that are left; none where it says more. */
+  readonly #hitPrefix: string | undefined;
+
+  /** @throws {ConfigurationError} on wrong options */
+  constructor(options: HttpCacheOptions = {}, clock: Clock = systemClock) {
+    this.#settings = toSettings(options, clock);
+    this.#states = new States(this.#settings);
+    this.#status = cacheStatus(this.#settings.name);
+    this.#hitPrefix = this.#settings.debug ? undefined : this.#status({ how: "hit", ttlMs: 0 }).slice(0, -1);
+  }
+
+  /**
+   * Answers a request from the store, or has the host forward it and stores what may be stored. A failing store is no
+   * failure here. @throws what the host throws
+   */
+  async handle(exchange: Exchange, cache: Cache): Promise<Outcome> {
+    const { request, hasBody } = exchange;
+    const isPlain = request instanceof ClientRequest && request.isPlain && !hasBody;
+    return (isPlain ? this.#atOnce(exchange, cache) : undefined) ?? this.#handle(exchange, cache);
+  }
+
+  /** The short way to a hit, on which promises and objects are what costs. */
+  #atOnce(exchange: Exchange, cache: Cache): Promise<Outcome> | undefined {
+    const prefix = this.#hitPrefix;
+    const located = this.#locate(exchange);
+    if (prefix === undefined || !located) return undefined;
+    // What middleware outside has said is held against the stored response, the long way.
+    if (hasPreset(exchange.host.preset(), this.#settings.policy)) return undefined;
+    const base = baseKey(cache, this.#settings.name, located.key);
+    if (typeof base !== "string") return undefined;
+    const { store } = this.#partsOf(cache);
+    const glance = store.glance(base);
+    return glance?.stored.then(
+      (stored) => {
+        const entry = store.seen(stored, glance);
+        const found = entry && hit(entry, cache, this.#settings, prefix);
+        return found ? chain(found, (answer) => ({ answer })) : this.#handle(exchange, cache, glance);
+      },
+      () => this.#handle(exchange, cache, glance),
+    );
+  }
+
+  async #handle(exchange: Exchange, cache: Cache, glance?: Glance): Promise<Outcome> {
+    const { request, hasBody, host } = exchange;
+    const { cookies } = this.#settings;
+    const bypass = bypassReason(request, hasBody, { cookies });
+    if (bypass) return this.#pass(exchange, cache, bypass);
+    const preset = host.preset();
+    if (isForOneClient(preset, this.#settings.policy)) return this.#pass(exchange, cache, "preset");
+    const located = this.#locate(exchange);
+    if (!located) return this.#pass(exchange, cache, "url");
+    const kept = narrow(withoutFields(request.fields, UNKEYED_FIELDS), this.#settings);
+    // Middleware outside has seen them as they came.
+    const selecting = varyNames(preset);
+    const fields = [
+      ...kept.filter(([name]) => !selecting.includes(name)),
+      ...request.fields.filter(([name]) => selecting.includes(name)),
+    ];
+    const inquiry = await this.#inquiry(exchange, located, selecting.length > 0 ? fields : kept, cache);
+    const answer = await handle(inquiry, glance);
+    if (this.#settings.wait) await inquiry.settled();
+    return { answer };
+  }
+
+  /**
+   * Ends what is stored for a URL, all its variants too, and keeps what is being computed for it from being stored.
+   * @param url absolute, or a key of the host's own as `{ key }`
+   * @throws {ConnectionError} @throws {ReplyError}
+   * @throws TypeError on a URL that nothing is stored for
+   */
+  async purge(
+    cache: Cache,
+    url: string | { readonly key: string },
+    { soft = false }: PurgeOptions = {},
+  ): Promise<void> {
+    const key = typeof url === "string" ? this.#keyOf(url) : ownKey(url.key);
+    if (key === undefined) {
+      throw new TypeError(
+        `purge: ${show(url)} is no URL that can be stored; give an absolute one, of a host that is allowed`,
+      );
+    }
+    const base = await baseKey(cache, this.#settings.name, key);
+    const { store } = this.#partsOf(cache);
+    await (soft ? store.soften(base) : store.delete([base]));
+  }
+
+  /** Ends what is stored with one of these tags, by Cache-Tag or Surrogate-Key. @throws {ConnectionError} @throws {ReplyError} @throws TypeError */
+  async purgeTags(cache: Cache, tags: readonly string[], { soft = false }: PurgeOptions = {}): Promise<void> {
+    if (!Array.isArray(tags) || !tags.every((tag) => typeof tag === "string" && tag !== "")) {
+      throw new TypeError(`purgeTags: ${show(tags)} is no list of tags; give texts such as ["product-1"]`);
+    }
+    await this.#purgeLabels(cache, { tags, groups: [] }, "", soft);
+  }
+
+  /** Ends what is stored with one of these groups (RFC 9875) for an origin. @param origin such as `"https://example.com"` */
+  async purgeGroups(
+    cache: Cache,
+    origin: string,
+    groups: readonly string[],
+    { soft = false }: PurgeOptions = {},
+  ): Promise<void> {
+    await this.#purgeLabels(cache, { tags: [], groups }, origin, soft);
+  }
+
+  async #purgeLabels(cache: Cache, labels: Labels, url: string, soft: boolean): Promise<void> {
+    const hashes = [...new Set(await labelHashes(labels, url))];
+    if (hashes.length > 0) await this.#states.of(cache).log.append(cache.connection, hashes, soft);
+  }
+
+  /** What the cache doesn't answer goes to the origin as it is, and may change what is stored. RFC 9111 §4.4. */
+  async #pass(exchange: Exchange, cache: Cache, reason: string): Promise<Outcome> {
+    const { host, originalUrl } = exchange;
+    const request = originalUrl === undefined ? exchange.request : { ...head(exchange.request), url: originalUrl };
+    // It has no stored response that it could get, and wants no other.
+    if (isAnsweredFromStore(request.method) && requestDirectives(request.fields).onlyIfCached) {
+      return { answer: gatewayTimeout(this.#status(this.#settings.debug ? NOT_STORED : { how: NOT_STORED.how })) };
+    }
+    const requestTimeMs = this.#settings.clock.now();
+    const passed = await host.forward(undefined);
+    const detail = this.#settings.debug ? reason : undefined;
+    const how = reason === "method" ? "method" : "bypass";
+    const outcome = { passed, member: this.#status({ how, detail }) };
+    if (isSafe(request.method)) return outcome;
+    const { response: got, preset } = passed;
+    const response = { status: got.status, fields: toFields(got.headers), preset };
+    await this.#invalidate(cache, request, response, exchange.key);
+    const { clock, policy } = this.#settings;
+    const times = { requestTimeMs, responseTimeMs: clock.now() };
+    const located = this.#locate(exchange);
+    const isStorable =
+      located !== undefined &&
+      request.method === "POST" &&
+      !passed.failed &&
+      !request.fields.some(([name]) => UNKEYED_FIELDS.has(name)) &&
+      saysTarget(request.fields, located.target) &&
+      unconditional(request.fields).length === request.fields.length &&
+      evaluateStorage(request, response, times, policy).storable;
+    if (!isStorable) return outcome;
+    // Claimed after the invalidation, so that what is stored for GET is not older than what the POST has changed.
+    const inquiry = await this.#inquiry(exchange, located, request.fields, cache);
+    const found = await inquiry.store.find(inquiry.base, request, true);
+    const lease = found.kind === "none" || found.kind === "uncacheable" ? found.lease : undefined;
+    const place = found.kind === "failed" ? undefined : found.place;
+    const question = ask(inquiry, lease, place);
+    // It was asked with the client's own signal.
+    question.interest.leaveToClient();
+    return { answer: take(inquiry, passed, { ...question, requestTimeMs }, { how }) };
+  }
+
+  /** Before the client hears of its success: what it reads next must be new. A failing store is told of, not thrown. */
+  async #invalidate(cache: Cache, request: RequestHead, response: ResponseHead, key?: string): Promise<void> {
+    const groups = invalidatedGroups(request.method, [...response.fields, ...(response.preset ?? [])]);
+    const [own, ...others] = invalidatedUrls(request, response);
+    if (own === undefined && groups.length === 0) return;
+    try {
+      const first = key === undefined ? this.#keyOf(request.url) : ownKey(key);
+      const keys = own === undefined ? [] : [first, ...others.map((url) => this.#keyOf(url))];
+      const bases = keys.filter((one) => one !== undefined).map((one) => baseKey(cache, this.#settings.name, one));
+      const { store } = this.#partsOf(cache);
+      const labels = this.#purgeLabels(cache, { tags: [], groups }, request.url, false);
+      await Promise.all([store.delete(await Promise.all(bases)), labels]);
+    } catch (error) {
+      this.#settings.onError(error, { method: "invalidate", key: request.url });
+    }
+  }
+
+  #keyOf(url: string): string | undefined {
+    const made = cacheKey(url, this.#settings);
+    return "key" in made ? made.key : undefined;
+  }
+
+  /** Where a request's response is kept, and what of its URL the origin sees; `undefined` where it can't be kept. */
+  #locate({ request, originalUrl, within, key }: Exchange): Located | undefined {
+    const made = cacheKey(originalUrl ?? request.url, this.#settings);
+    if ("refused" in made) return undefined;
+    const { target } = made;
+    const seen = originalUrl === undefined ? target : toTarget(request.url);
+    if (!seen || !isRoutedAs(request.url, seen)) return undefined;
+    const whole = within === undefined ? made.key : joinParts([made.key, within]);
+    return { key: key === undefined ? whole : ownKey(key), target, originUrl: seen.url };
+  }
+
+  #inquiry(
+    { request, host, key: own }: Exchange,
+    { key, target, originUrl }: Located,
+    fields: Fields,
+    cache: Cache,
+  ): MaybePromise<Inquiry> {
+    const settings = this.#settings;
+    const { method, fields: sent } = request;
+    const given = { settings, cache, host, target, method, fields, sent, originUrl, hasOwnKey: own !== undefined, key };
+    const parts = this.#partsOf(cache);
+    return chain(
+      baseKey(cache, settings.name, key),
+      (base) => new Inquiry({ ...given, parts, base, status: this.#status }),
+    );
+  }
+
+  #partsOf(cache: Cache): Parts {
+    const known = this.#parts.get(cache);
+    if (known) return known;
+    const state = this.#states.of(cache);
+    const store = new Store(cache, state, this.#settings);
+    const parts = { state, store, publisher: new Publisher(cache, state, this.#settings) };
+    this.#parts.set(cache, parts);
+    return parts;
+  }
+}
+
+/** The key of a host's own making. */
+function ownKey(key: string): string {
+  return joinParts(["key", key]);
+}
+
+/** A request's parts, of one whose fields are taken when they are looked at. */
+function head({ method, url, fields }: RequestHead): RequestHead {
+  return { method, url, fields };
+}

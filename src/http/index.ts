@@ -1,0 +1,15 @@
+export { type Answer, toResponse } from "./answer.js";
+export type { Forwarded, Host } from "./host.js";
+export { type Exchange, HttpCache, type Outcome, type PurgeOptions } from "./http-cache.js";
+export type { HttpCacheOptions } from "./options.js";
+export { ClientRequest } from "./plain-request.js";
+export { bypassReason, UNKEYED_FIELDS } from "./rfc/admission.js";
+export { type RequestDirectives, requestDirectives } from "./rfc/cache-control.js";
+export { cacheStatus } from "./rfc/cache-status.js";
+export type { RequestHead, ResponseHead, Timing } from "./rfc/message.js";
+export { type Field, type Fields, toFields } from "./rfc/message.js";
+export { makePolicy, type Policy, type PolicyOptions } from "./rfc/policy.js";
+export { type Candidate, type Decision, decide } from "./rfc/select.js";
+export { evaluateStorage, type NotStored, type Storability } from "./rfc/storable.js";
+export type { StoredResponse } from "./rfc/stored-response.js";
+export { cacheKey } from "./rfc/target.js";

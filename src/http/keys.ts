@@ -1,0 +1,66 @@
+import type { Cache } from "../cache/cache.js";
+import { chain, type MaybePromise } from "../core/maybe-promise.js";
+import { toBytes } from "../core/text.js";
+import type { Labels } from "./rfc/invalidation.js";
+import { joinParts } from "./rfc/target.js";
+
+/** So many random characters of 64. */
+export function randomText(length: number): string {
+  const bytes = crypto.getRandomValues(new Uint8Array(Math.ceil((length * 3) / 4)));
+  return btoa(String.fromCharCode(...bytes)).slice(0, length);
+}
+
+/** So many characters of a SHA-256: each stands for six bits. */
+export async function digest(text: string, length: number): Promise<string> {
+  const bytes = await crypto.subtle.digest("SHA-256", toBytes(text) as Uint8Array<ArrayBuffer>);
+  return btoa(String.fromCharCode(...new Uint8Array(bytes)))
+    .replaceAll("+", "-")
+    .replaceAll("/", "_")
+    .slice(0, length);
+}
+
+/** Longer texts are hashed: keys stay readable, and bounded. */
+const LONGEST = 200;
+/** 192 bits: nobody finds two texts with the same. */
+const HASH = 32;
+/** 72 bits: enough where two labels with the same hash are purged together by accident. */
+const LABEL_HASH = 12;
+
+/** The made key of a URL: its hash tag keeps all its keys in one slot of a cluster. */
+export function baseKey(cache: Cache, name: string, cacheKey: string): MaybePromise<string> {
+  const short = cacheKey.length <= LONGEST ? cacheKey : digest(cacheKey, HASH).then((hash) => `#${hash}`);
+  return chain(short, (text) => String(cache.makeKey(`http:${name}:{${text}}`)));
+}
+
+/** The made key of the purge log. */
+export function logKey(cache: Cache, name: string): string {
+  return String(cache.makeKey(`http:${name}:purged`));
+}
+
+/** Told apart from all others that a URL's variants have had. */
+export function newGeneration(): string {
+  return randomText(12);
+}
+
+/** What the keys of a URL's variants begin with; a key without a hash tag becomes one. */
+export function variantStem(base: string): string {
+  return `${base.includes("{") ? base : `{${base}}`}:`;
+}
+
+export function variantKey(base: string, generation: string, selectorHash: string): string {
+  return `${variantStem(base)}${generation}:${selectorHash}`;
+}
+
+export function selectorHash(selector: string): Promise<string> {
+  return digest(selector, HASH);
+}
+
+/** Tags hold in all of the cache, groups within the origin of `url`. RFC 9875 §2. */
+export function labelHashes({ tags, groups }: Labels, url: string): Promise<string[]> {
+  const origin = groups.length > 0 && URL.canParse(url) ? new URL(url).origin : "";
+  const texts = [
+    ...tags.map((tag) => joinParts(["tag", tag])),
+    ...groups.map((group) => joinParts(["group", origin, group])),
+  ];
+  return Promise.all(texts.map((text) => digest(text, LABEL_HASH)));
+}

@@ -1,0 +1,155 @@
+import { ConfigurationError } from "../core/errors.js";
+import { notify } from "../core/maybe-promise.js";
+import {
+  type Check,
+  type Checks,
+  checkOptions,
+  isBoolean,
+  isFunction,
+  isInteger,
+  isPositiveInteger,
+  isWait,
+  isWindow,
+  orNull,
+} from "../core/options.js";
+import { type Clock, type Duration, systemClock, toMs, toWindowMs } from "../core/time.js";
+import { isToken } from "./rfc/message.js";
+import { makePolicy, type Policy, type PolicyOptions, policyChecks } from "./rfc/policy.js";
+
+/** What the HTTP cache does beside the policy. */
+export interface HttpCacheOptions extends PolicyOptions {
+  /** Names the cache in its keys and in Cache-Status: a token. Caches with the same name and store share responses. @default "valkey-edge-cache" */
+  cacheName?: string;
+  /** The hosts, with their ports, to store anything for; `null` for any that the server answers to. @default null */
+  hosts?: readonly string[] | null;
+  /** In characters: a longer URL bypasses the cache. @default 8192 */
+  maxUrlLength?: number;
+  /** In bytes: a larger body passes through and is not stored. @default 1048576 (1 MiB) */
+  maxBodySize?: number;
+  /** How many responses one URL can have by Vary; the oldest goes for a new one. @default 32 */
+  maxVariants?: number;
+  /** Cookies that change no response, by name, which may end in `*`; a request with any other bypasses the cache. @default [] */
+  allowCookies?: readonly string[];
+  /** Content codings that the origin makes, the preferred one first: Accept-Encoding is narrowed to one of them. @default as the client sends it */
+  encodings?: readonly string[];
+  /** Languages that the origin has, the preferred one first: Accept-Language is narrowed to one of them. @default as the client sends it */
+  languages?: readonly string[];
+  /** How long a response stays beyond its lifetime, to be validated, or served when the origin can't be reached. @default "1h" */
+  grace?: Duration;
+  /** How long a request waits for another one's response before it goes to the origin itself. @default "10s" */
+  collapseTimeout?: Duration;
+  /** How long requests don't wait for each other after a response that could not be stored. @default "1m" */
+  uncacheableTtl?: Duration;
+  /** How long one who computes a response and says nothing more keeps others waiting: a crashed process is replaced after it. @default "5s" */
+  lease?: Duration;
+  /** After a failed refresh in the background, how long the stale response is served before the next try. @default "5s" */
+  retryAfter?: Duration;
+  /** How many purges by tag are remembered; responses that are older than all of them count as softly purged. @default 1024 */
+  maxPurges?: number;
+  /** Whether an answer waits until its response is stored: for hosts that stop when they have answered. @default false */
+  wait?: boolean;
+  /** Whether Cache-Status has the key, and why a response is not stored. Clients see it. @default false */
+  debug?: boolean;
+  /** Told of each failure of the store, and of the work in the background, that no answer shows. @default nobody */
+  onError?: (error: unknown, context: { readonly method: string; readonly key: string }) => void;
+}
+
+/** Options with every default in place, in milliseconds. */
+export interface Settings {
+  readonly policy: Policy;
+  readonly clock: Clock;
+  readonly name: string;
+  readonly hosts: ReadonlySet<string> | undefined;
+  readonly maxUrlLength: number;
+  readonly maxBodySize: number;
+  readonly maxVariants: number;
+  readonly cookies: readonly string[];
+  readonly encodings: readonly string[];
+  readonly languages: readonly string[];
+  readonly graceMs: number;
+  readonly collapseMs: number;
+  readonly uncacheableMs: number;
+  readonly leaseMs: number;
+  readonly retryAfterMs: number;
+  readonly maxPurges: number;
+  readonly wait: boolean;
+  readonly debug: boolean;
+  /** Never throws. */
+  readonly onError: OnError;
+}
+
+type OnError = NonNullable<HttpCacheOptions["onError"]>;
+
+const isTexts: Check = (value) =>
+  Array.isArray(value) && value.every((text) => typeof text === "string" && text !== "")
+    ? undefined
+    : "a list of texts";
+const isName: Check = (value) =>
+  typeof value === "string" && isToken(value) ? undefined : 'a token such as "my-cache"';
+const isSize: Check = (value, name) => (value === 0 ? undefined : isPositiveInteger(value, name));
+const isMaxPurges: Check = (value) =>
+  isInteger(value, "") === undefined && Number(value) >= 2 ? undefined : "a whole number from 2";
+
+export const httpCacheChecks: Checks<HttpCacheOptions> = {
+  ...policyChecks,
+  cacheName: isName,
+  hosts: orNull(isTexts),
+  maxUrlLength: isPositiveInteger,
+  maxBodySize: isSize,
+  maxVariants: isPositiveInteger,
+  allowCookies: isTexts,
+  encodings: isTexts,
+  languages: isTexts,
+  grace: isWindow,
+  collapseTimeout: isWindow,
+  uncacheableTtl: isWait,
+  lease: isWait,
+  retryAfter: isWindow,
+  maxPurges: isMaxPurges,
+  wait: isBoolean,
+  debug: isBoolean,
+  onError: isFunction,
+};
+
+/** @throws {ConfigurationError} naming the option that is unknown or wrong */
+export function toSettings(options: HttpCacheOptions, clock: Clock = systemClock): Settings {
+  checkOptions<HttpCacheOptions>("httpCache", options, httpCacheChecks);
+  const { hosts = null, encodings = [], languages = [] } = options;
+  const leaseMs = toMs(options.lease ?? "5s", "lease");
+  if (leaseMs < 100) throw new ConfigurationError(`httpCache: option "lease" is ${leaseMs} ms; give at least 100`);
+  return {
+    policy: makePolicy(policyOptions(options)),
+    clock,
+    name: options.cacheName ?? "valkey-edge-cache",
+    hosts: hosts === null ? undefined : new Set(hosts.map((host) => host.toLowerCase())),
+    maxUrlLength: options.maxUrlLength ?? 8_192,
+    maxBodySize: options.maxBodySize ?? 1_048_576,
+    maxVariants: options.maxVariants ?? 32,
+    cookies: options.allowCookies ?? [],
+    encodings: encodings.map((coding) => coding.toLowerCase()),
+    languages,
+    graceMs: toWindowMs(options.grace ?? "1h", "grace"),
+    collapseMs: toWindowMs(options.collapseTimeout ?? "10s", "collapseTimeout"),
+    uncacheableMs: toMs(options.uncacheableTtl ?? "1m", "uncacheableTtl"),
+    leaseMs,
+    retryAfterMs: toWindowMs(options.retryAfter ?? "5s", "retryAfter"),
+    maxPurges: options.maxPurges ?? 1_024,
+    wait: options.wait ?? false,
+    debug: options.debug ?? false,
+    onError: quiet(options.onError ?? (() => {})),
+  };
+}
+
+/** An `onError` of the user's whose own failures are ignored: no answer depends on it. */
+function quiet(onError: OnError): OnError {
+  return (error, context) =>
+    notify(
+      () => onError(error, context),
+      () => {},
+    );
+}
+
+function policyOptions(options: HttpCacheOptions): PolicyOptions {
+  const own = Object.entries(options).filter(([name]) => Object.hasOwn(policyChecks, name));
+  return Object.fromEntries(own);
+}

@@ -1,0 +1,136 @@
+import type { Cache } from "../cache/cache.js";
+import { labelHashes, newGeneration, selectorHash, variantKey } from "./keys.js";
+import { type Lease, newToken } from "./lease.js";
+import type { Settings } from "./options.js";
+import type { Stamp } from "./purge-log.js";
+import { type Entry, type Head, type Index, indexRecord, responseRecord, uncacheableRecord } from "./record.js";
+import { type Labels, responseLabels } from "./rfc/invalidation.js";
+import { type Fields, hasField, type RequestHead } from "./rfc/message.js";
+import { usefulMs } from "./rfc/select.js";
+import type { StoredResponse } from "./rfc/stored-response.js";
+import { selector } from "./rfc/vary.js";
+import type { Place, State } from "./store.js";
+
+/** More lists of field names than this are not looked up: the newest count. */
+const MAX_NAMES = 4;
+/** How often to store again after another variant of the URL was stored meanwhile. */
+const MAX_TRIES = 16;
+
+/** A response, and what its storing depends on. */
+export interface Storing {
+  readonly request: RequestHead;
+  readonly stored: StoredResponse;
+  readonly labels: Labels;
+  /** What was known of purges before the request went to the origin. */
+  readonly stamp: Stamp | undefined;
+  readonly lease: Lease;
+  readonly place: Place;
+  /** Called when the write is on its way, or waits for more than this process. */
+  readonly onSent?: (() => void) | undefined;
+}
+
+/** Writes responses to the store, each under its lease. Every method rejects when the store fails. */
+export class Publisher {
+  readonly #cache: Cache;
+  readonly #state: State;
+  readonly #settings: Settings;
+
+  constructor(cache: Cache, state: State, settings: Settings) {
+    this.#cache = cache;
+    this.#state = state;
+    this.#settings = settings;
+  }
+
+  /**
+   * Stores a response with its body; whether the lease was still held.
+   * @param isPacked whether the body went through the cache's compressor; without it, it goes there now
+   */
+  async store(storing: Storing, body: Uint8Array, isPacked?: boolean): Promise<boolean> {
+    const { stored, labels, request } = storing;
+    const hashes = await labelHashes(labels, request.url);
+    // A first stamp takes a flight of its own, for which no client is kept waiting.
+    if (hashes.length > 0 && !storing.stamp) storing.onSent?.();
+    const stamp = hashes.length > 0 ? await this.#stamp(storing.stamp) : undefined;
+    const isEncoded = isPacked !== undefined || hasField(stored.fields, "content-encoding");
+    const packed = isEncoded ? undefined : await this.#cache.compressBytes(body);
+    const head: Head = { ...stored, labels: hashes, stamp, packed: isPacked ?? packed !== undefined };
+    return this.#put(storing, head, packed ?? body);
+  }
+
+  async #put({ request, lease, place, onSent }: Storing, head: Head, body: Uint8Array): Promise<boolean> {
+    const nowMs = this.#settings.clock.now();
+    const ttlMs = usefulMs(head, this.#settings.graceMs, nowMs);
+    if (!(ttlMs > 0)) {
+      await lease.yield(0);
+      return false;
+    }
+    const expiresMs = Math.min(nowMs + ttlMs, 1e15 - 1);
+    const record = responseRecord(head, body, expiresMs);
+    const hash = head.vary.length > 0 ? await selectorHash(selector(head.vary, request.fields)) : undefined;
+    let current = lease.key === place.base ? undefined : place.index;
+    for (let tries = 0; tries < MAX_TRIES; tries++) {
+      const target = this.#target(place.base, current?.index, head.vary, hash, expiresMs);
+      const seen = current?.bytes ?? "";
+      const result = await lease.publish({ base: place.base, seen, record, ttlMs, onSent, ...target });
+      if (typeof result === "boolean") return result;
+      // Purged meanwhile, or the lease would have to be on something else.
+      if (!result || !current || result.index.generation !== current.index.generation) break;
+      current = result;
+    }
+    await lease.yield(0);
+    return false;
+  }
+
+  /** Stores a response that was validated, with its body as it is stored; one that can't be found by its labels goes. */
+  async freshen(
+    storing: Omit<Storing, "stored" | "labels"> & { readonly preset: Fields | undefined },
+    { head, body }: Entry,
+    stored: StoredResponse,
+  ): Promise<void> {
+    const labels = responseLabels(stored.fields, storing.preset);
+    if (labels) await this.store({ ...storing, stored, labels }, body, head.packed);
+    else await storing.lease.drop();
+  }
+
+  /** What came last for a URL can't be stored: requests need not wait for each other for a while. */
+  async markUncacheable(lease: Lease): Promise<void> {
+    const ttlMs = this.#settings.uncacheableMs;
+    const record = uncacheableRecord(newToken(), this.#settings.clock.now() + ttlMs);
+    this.#state.seen.delete(lease.key);
+    await lease.publish({ base: lease.key, seen: "", index: "", target: lease.key, record, ttlMs, evicted: [] });
+  }
+
+  async #stamp(before: Stamp | undefined): Promise<Stamp | undefined> {
+    const { log } = this.#state;
+    log.inUse = true;
+    return before ?? log.begin(this.#cache.connection);
+  }
+
+  #target(
+    base: string,
+    index: Index | undefined,
+    names: readonly string[],
+    hash: string | undefined,
+    expiresMs: number,
+  ) {
+    const keyOf = (generation: string) => (variant: string) => variantKey(base, generation, variant);
+    if (hash === undefined) {
+      const evicted = index ? index.variants.map(keyOf(index.generation)) : [];
+      return { index: "", target: base, evicted } as const;
+    }
+    const next = index ?? { generation: newGeneration(), names: [], variants: [] };
+    const all = next.variants.includes(hash) ? next.variants : [hash, ...next.variants];
+    const others = next.names.filter((list) => list.join() !== names.join());
+    const updated: Index = {
+      generation: next.generation,
+      names: [names, ...others].slice(0, MAX_NAMES),
+      variants: all.slice(0, this.#settings.maxVariants),
+    };
+    const isSame = all === next.variants && next.names[0]?.join() === names.join();
+    return {
+      index: isSame ? ("" as const) : indexRecord(updated, expiresMs),
+      target: variantKey(base, next.generation, hash),
+      evicted: all.slice(this.#settings.maxVariants).map(keyOf(next.generation)),
+    };
+  }
+}

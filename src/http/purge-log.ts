@@ -1,0 +1,189 @@
+import type { Command, Connection, Reply, Script } from "../core/connection.js";
+import { throwIfError } from "../core/errors.js";
+import { script, text } from "../lease/scripts.js";
+import { randomText } from "./keys.js";
+
+/*
+ * One log for each cache of what was purged by label, the oldest first. A stored response with labels carries a stamp: how
+ * far the log had got before its request went to the origin. What was purged since then, and only that, concerns it: no
+ * clock takes part, and nothing lists the responses of a label. A record is text of one length:
+ *
+ *   0–11   hash of the label
+ *   12     "h" hard, "s" soft, "-" for the record that a log begins with
+ *   13–20  the log's epoch: random, drawn when the log is begun
+ *   21–31  the record's number, from 0 on
+ *
+ * A full log loses its older half. A response with a stamp from before what is left, or of another epoch, as when the log
+ * was evicted, counts as softly purged.
+ */
+const RECORD = 32;
+
+/** How far a log had got: its epoch, and the number of the next record. */
+export type Stamp = readonly [epoch: string, position: number];
+
+/** Whether a purge concerns a response, and what is left of it. */
+export type Verdict = "good" | "soft" | "hard";
+
+/** A flight's part that reads the log. */
+export interface LogRead {
+  readonly command: Command;
+  /** The number of the record that the reply begins with; `undefined` when all of the log was asked for. */
+  readonly expected: number | undefined;
+}
+
+interface Known {
+  readonly epoch: string;
+  /** The number of the oldest record that is left. */
+  readonly floor: number;
+  /** The number of the next record. */
+  next: number;
+  /** By label: the numbers of its last records. */
+  readonly hard: Map<string, number>;
+  readonly soft: Map<string, number>;
+}
+
+/** The end of the log that this process has read. Plain data, so that any invocation may use it. */
+export class PurgeLog {
+  readonly key: string;
+  /** There are labels here: every flight reads on. */
+  inUse = false;
+  /** How often it was read. */
+  reads = 0;
+  readonly #maxRecords: number;
+  #known: Known | "none" | undefined;
+
+  constructor(key: string, maxRecords: number) {
+    this.key = key;
+    this.#maxRecords = maxRecords;
+  }
+
+  /** Whether the next flight should read the log. */
+  get isWanted(): boolean {
+    return this.inUse || this.#known === undefined;
+  }
+
+  /** How far the log had got by the last read; `undefined` when there was none. */
+  get stamp(): Stamp | undefined {
+    return typeof this.#known === "object" ? [this.#known.epoch, this.#known.next] : undefined;
+  }
+
+  /** Reads on from the last known record, that one included, which tells whether the log is still the same. */
+  read(): LogRead {
+    const known = typeof this.#known === "object" ? this.#known : undefined;
+    const expected = known && known.next > known.floor ? known.next - 1 : undefined;
+    const start = known && expected !== undefined ? (expected - known.floor) * RECORD : 0;
+    return { command: ["GETRANGE", this.key, String(start), "-1"], expected };
+  }
+
+  /** Takes in what was read. `false` when all of it must be read anew. @throws {ReplyError} */
+  take({ expected }: LogRead, reply: Reply): boolean {
+    const records = parse(text(throwIfError(reply)));
+    this.reads++;
+    const [first] = records;
+    if (expected === undefined) {
+      this.#known = first ? begin(first) : "none";
+    } else if (!first || typeof this.#known !== "object") return this.#forget();
+    else if (first.epoch !== this.#known.epoch || first.number !== expected) return this.#forget();
+    if (typeof this.#known === "object") add(this.#known, records);
+    if (typeof this.#known === "object" && this.#known.next - this.#known.floor > 2 * this.#maxRecords) this.#forget();
+    return true;
+  }
+
+  #forget(): false {
+    this.#known = undefined;
+    return false;
+  }
+
+  verdict(labels: readonly string[], stamp: Stamp | undefined): Verdict {
+    const known = this.#known;
+    if (typeof known !== "object" || !stamp) return "soft";
+    const [epoch, position] = stamp;
+    if (epoch !== known.epoch) return "soft";
+    const since = (last: ReadonlyMap<string, number>): boolean =>
+      labels.some((label) => (last.get(label) ?? -1) >= position);
+    if (since(known.hard)) return "hard";
+    return position < known.floor || since(known.soft) ? "soft" : "good";
+  }
+
+  /** A stamp for what is stored now, where there was no log before its request went to the origin. @throws {ConnectionError} @throws {ReplyError} */
+  async begin(connection: Connection): Promise<Stamp | undefined> {
+    const epoch = randomText(8);
+    const first = `${"-".repeat(13)}${epoch}${"0".repeat(11)}`;
+    const read = { command: ["GETRANGE", this.key, "0", "-1"], expected: undefined } satisfies LogRead;
+    const [set = null, reply = null] = await connection.send([["SET", this.key, first, "NX"], read.command]);
+    throwIfError(set);
+    this.take(read, reply);
+    // Begun by another since: all of that log concerns the response.
+    return this.stamp && [this.stamp[0], this.stamp[0] === epoch ? 1 : 0];
+  }
+
+  /** Writes that labels were purged. @param hashes of the labels @throws {ConnectionError} @throws {ReplyError} */
+  async append(connection: Connection, hashes: readonly string[], soft: boolean): Promise<void> {
+    const records = hashes.map((hash) => `${hash}${soft ? "s" : "h"}`);
+    await connection.script(APPEND, [this.key], [randomText(8), String(this.#maxRecords), ...records]);
+  }
+}
+
+interface Record {
+  readonly label: string;
+  readonly kind: string;
+  readonly epoch: string;
+  readonly number: number;
+}
+
+function parse(log: string): Record[] {
+  return Array.from({ length: Math.floor(log.length / RECORD) }, (_none, i) => {
+    const at = i * RECORD;
+    return {
+      label: log.slice(at, at + 12),
+      kind: log.slice(at + 12, at + 13),
+      epoch: log.slice(at + 13, at + 21),
+      number: Number(log.slice(at + 21, at + RECORD)),
+    };
+  });
+}
+
+function begin({ epoch, number }: Record): Known {
+  return { epoch, floor: number, next: number, hard: new Map(), soft: new Map() };
+}
+
+/** Replies may come in another order than they were asked for: what is known is not taken in again. */
+function add(known: Known, records: readonly Record[]): void {
+  for (const { label, kind, number } of records) {
+    if (number < known.next) continue;
+    known.next = number + 1;
+    if (kind === "h") known.hard.set(label, number);
+    if (kind === "s") known.soft.set(label, number);
+  }
+}
+
+/** ARGV: an epoch, where the log is to be begun; how many records it may have; hashes, each with its kind. Reply: the next number. */
+const APPEND: Script = script(
+  "http purge",
+  `local last = redis.call('GETRANGE', KEYS[1], -32, -1)
+local epoch, number = ARGV[1], -1
+if #last == 32 then epoch, number = string.sub(last, 14, 21), tonumber(string.sub(last, 22, 32)) end
+local added = {}
+for i = 3, #ARGV do
+  number = number + 1
+  added[#added + 1] = ARGV[i] .. epoch .. string.format('%011.0f', number)
+end
+local length = redis.call('APPEND', KEYS[1], table.concat(added))
+if length > ARGV[2] * 32 then
+  redis.call('SET', KEYS[1], redis.call('GETRANGE', KEYS[1], -32 * math.floor(ARGV[2] / 2), -1))
+end
+return number + 1`,
+  (call, [key = ""], [newEpoch = "", max = "0", ...records]) => {
+    const last = text(call("GETRANGE", key, "-32", "-1"));
+    const epoch = last.length === RECORD ? last.slice(13, 21) : text(newEpoch);
+    let number = last.length === RECORD ? Number(last.slice(21)) : -1;
+    const added = records.map((record) => `${text(record)}${epoch}${String(++number).padStart(11, "0")}`);
+    const length = Number(call("APPEND", key, added.join("")));
+    const most = Number(text(max));
+    if (length > most * RECORD) {
+      const kept = call("GETRANGE", key, String(-RECORD * Math.floor(most / 2)), "-1");
+      call("SET", key, text(kept));
+    }
+    return number + 1;
+  },
+);

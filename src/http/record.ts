@@ -1,0 +1,156 @@
+import { Envelope, HEADER_LENGTH, isEnvelope, markOf, NewerFormatError, NO_TOKEN, seal } from "../codec/envelope.js";
+import { DecodeError, show } from "../core/errors.js";
+import { toBytes, toText } from "../core/text.js";
+import type { Stamp } from "./purge-log.js";
+import type { StoredResponse } from "./rfc/stored-response.js";
+
+/*
+ * What stands under a key of the HTTP cache: an envelope (codec/envelope.ts; its "fresh until" is when the key expires),
+ * and in that, by the first byte of the payload:
+ *
+ *   R  a response: "." or, when it was softly purged, "!"; the length of the head in 8 digits; the head in JSON; the body
+ *   I  an index, for a URL whose responses have Vary: the generation, lists of field names, the variants
+ *   U  nothing: what came last could not be stored, and requests need not wait for each other
+ *
+ * An envelope without payload is a lease.
+ */
+const MARK = markOf("http");
+const DIGITS = 8;
+const HEAD_START = 2 + DIGITS;
+const EMPTY = new Uint8Array();
+const encoder = new TextEncoder();
+
+/** A response as it is stored, beside its body. */
+export interface Head extends StoredResponse {
+  /** Hashes of what it can be purged by. */
+  readonly labels: readonly string[];
+  /** What had been purged when its request began. Absent without labels. */
+  readonly stamp: Stamp | undefined;
+  /** The body went through the cache's compressor. */
+  readonly packed: boolean;
+}
+
+/** A stored response. */
+export interface Entry {
+  readonly key: string;
+  readonly head: Head;
+  readonly body: Uint8Array;
+  /** Softly purged: to be validated before any use. */
+  readonly invalid: boolean;
+  /** When its key expires, in milliseconds since the epoch: told to the server to claim exactly this response. */
+  readonly expiresMs: number;
+  /** Until then, by the server's clock, somebody has the lease on it, or it rests after a failure. */
+  readonly leaseUntilMs: number;
+  /** Nobody has the lease: its last refresh failed. */
+  readonly rests: boolean;
+}
+
+/** The variants of one URL. */
+export interface Index {
+  /** In every key of a variant; a purge ends it. */
+  readonly generation: string;
+  /** The lists of field names that responses gave in Vary, the newest first. */
+  readonly names: readonly (readonly string[])[];
+  /** Hashes of the selectors, the newest first. */
+  readonly variants: readonly string[];
+}
+
+export type Stored =
+  | { readonly kind: "response"; readonly entry: Entry }
+  | { readonly kind: "index"; readonly index: Index; readonly bytes: Uint8Array }
+  /** Whoever holds the token may store in its place. */
+  | { readonly kind: "uncacheable"; readonly token: string }
+  | { readonly kind: "lease"; readonly token: string };
+
+/** @throws {DecodeError} on what is none of these */
+export function readRecord(stored: Uint8Array, key: string): Stored {
+  if (!isEnvelope(stored)) throw broken(key);
+  const envelope = new Envelope(stored, key);
+  const payload = stored.subarray(HEADER_LENGTH);
+  const kind = payload[0];
+  if (kind === undefined) return { kind: "lease", token: envelope.token };
+  if (envelope.mark !== MARK) throw broken(key);
+  if (kind === 0x52) return { kind: "response", entry: readEntry(envelope, payload, key) };
+  if (kind === 0x49) return { kind: "index", index: readIndex(toText(payload), key), bytes: stored };
+  if (kind === 0x55) return { kind: "uncacheable", token: envelope.token };
+  throw broken(key);
+}
+
+function readEntry(envelope: Envelope, payload: Uint8Array, key: string): Entry {
+  const bodyStart = HEAD_START + decimal(payload.subarray(2, HEAD_START));
+  if (!(bodyStart <= payload.length)) throw broken(key);
+  return {
+    key,
+    head: readHead(payload.subarray(HEAD_START, bodyStart), key),
+    body: payload.subarray(bodyStart),
+    invalid: payload[1] === 0x21,
+    expiresMs: envelope.freshUntilMs,
+    leaseUntilMs: envelope.leaseUntilMs,
+    rests: envelope.leaseUntilMs > 0 && envelope.token === NO_TOKEN,
+  };
+}
+
+function readHead(json: Uint8Array, key: string): Head {
+  try {
+    return JSON.parse(toText(json));
+  } catch (cause) {
+    throw broken(key, cause);
+  }
+}
+
+function readIndex(text: string, key: string): Index {
+  const [names, variants] = text.slice(14).split("\n\n");
+  if (names === undefined || variants === undefined) throw broken(key);
+  return {
+    generation: text.slice(1, 13),
+    names: names.split("\n").map((line) => line.split(",")),
+    variants: variants.split("\n"),
+  };
+}
+
+/** @param expiresMs milliseconds since the epoch */
+export function responseRecord(head: Head, body: Uint8Array, expiresMs: number): Uint8Array {
+  const json = encoder.encode(JSON.stringify(head));
+  const start = envelopeOf(`R.${String(json.length).padStart(DIGITS, "0")}`, expiresMs);
+  const record = new Uint8Array(start.length + json.length + body.length);
+  record.set(start);
+  record.set(json, start.length);
+  record.set(body, start.length + json.length);
+  return record;
+}
+
+export function indexRecord({ generation, names, variants }: Index, expiresMs: number): Uint8Array {
+  const lines = names.map((list) => list.join(",")).join("\n");
+  return envelopeOf(`I${generation}\n${lines}\n\n${variants.join("\n")}`, expiresMs);
+}
+
+/** @param token with which a response may still be stored in its place */
+export function uncacheableRecord(token: string, expiresMs: number): Uint8Array {
+  return envelopeOf("U", expiresMs, token);
+}
+
+function envelopeOf(payload: string, expiresMs: number, token: string = NO_TOKEN): Uint8Array {
+  return toBytes(seal({ freshUntilMs: expiresMs, deltaMs: 0, token, leaseUntilMs: 0 }, MARK, payload));
+}
+
+function broken(key: string, cause?: unknown): DecodeError {
+  return new DecodeError(
+    `key ${show(key)}: what is stored there is no response of the HTTP cache; delete the key`,
+    cause === undefined ? undefined : { cause },
+  );
+}
+
+/** What can't be read and may be written over. */
+export function isRubbish(error: unknown): boolean {
+  return error instanceof DecodeError && !(error instanceof NewerFormatError);
+}
+
+/** `NaN` where a byte is no digit. */
+function decimal(bytes: Uint8Array): number {
+  let value = 0;
+  for (const byte of bytes) value = byte >= 0x30 && byte <= 0x39 ? value * 10 + byte - 0x30 : Number.NaN;
+  return value;
+}
+
+/** The body of a response that has none. */
+export const NO_BODY = EMPTY;

@@ -1,0 +1,85 @@
+import { type Check, type Checks, checkOptions, isBoolean, isWindow, orNull } from "../../core/options.js";
+import { type Duration, toWindowMs } from "../../core/time.js";
+import { isToken } from "./message.js";
+
+/** How far the cache goes where RFC 9111 leaves the choice to it. */
+export interface PolicyOptions {
+  /** Fields that take the place of Cache-Control, the most specific first. RFC 9213. @default ["CDN-Cache-Control"] */
+  targetedFields?: readonly string[];
+  /** Lifetime of a response below status 400 that says nothing of its own: seconds or a duration; `null` for none. @default null */
+  defaultTtl?: Duration | null;
+  /** The part of the time since Last-Modified for which a response without a lifetime is fresh, from 0 (never) to 1. @default 0.1 */
+  heuristicFraction?: number;
+  /** The longest lifetime that Last-Modified can give. @default "1d" */
+  heuristicLimit?: Duration;
+  /** Whether Last-Modified gives errors a lifetime, too: 404, 405, 410, 414 and 501, and those marked `public`. @default true */
+  heuristicErrors?: boolean;
+  /** The only statuses to store; `null` for all that HTTP allows. @default null */
+  cacheableStatusCodes?: readonly number[] | null;
+  /** Window of responses that have no `stale-while-revalidate`. @default 0 */
+  staleWhileRevalidate?: Duration;
+  /** Window of responses that have no `stale-if-error`. @default 0 */
+  staleIfError?: Duration;
+  /** Whether a stale response that nothing forbids is served when the origin fails without an answer. RFC 9111 §4.2.4. @default true */
+  staleIfUnreachable?: boolean;
+  /** Whether clients choose how fresh a response must be, and so can force the origin to be asked. @default true */
+  requestDirectives?: boolean;
+}
+
+/** The same, ready for use: times in milliseconds, field names in lower case. */
+export interface Policy {
+  readonly targetedFields: readonly string[];
+  readonly defaultTtlMs: number | undefined;
+  readonly heuristicFraction: number;
+  readonly heuristicLimitMs: number;
+  readonly heuristicErrors: boolean;
+  readonly statuses: ReadonlySet<number> | undefined;
+  readonly staleWhileRevalidateMs: number;
+  readonly staleIfErrorMs: number;
+  readonly staleIfUnreachable: boolean;
+  readonly requestDirectives: boolean;
+}
+
+const isFieldNames: Check = (value) =>
+  Array.isArray(value) && value.every((name) => typeof name === "string" && isToken(name))
+    ? undefined
+    : 'a list of field names, such as ["CDN-Cache-Control"]';
+
+const isFraction: Check = (value) =>
+  typeof value === "number" && value >= 0 && value <= 1 ? undefined : "a number from 0 to 1";
+
+const isStatuses: Check = (value) =>
+  Array.isArray(value) && value.every((status) => Number.isInteger(status) && status >= 200 && status <= 599)
+    ? undefined
+    : "a list of statuses from 200 to 599";
+
+export const policyChecks: Checks<PolicyOptions> = {
+  targetedFields: isFieldNames,
+  defaultTtl: orNull(isWindow),
+  heuristicFraction: isFraction,
+  heuristicLimit: isWindow,
+  heuristicErrors: isBoolean,
+  cacheableStatusCodes: orNull(isStatuses),
+  staleWhileRevalidate: isWindow,
+  staleIfError: isWindow,
+  staleIfUnreachable: isBoolean,
+  requestDirectives: isBoolean,
+};
+
+/** @throws {ConfigurationError} naming the option that is unknown or wrong */
+export function makePolicy(options: PolicyOptions = {}): Policy {
+  checkOptions<PolicyOptions>("httpCache", options, policyChecks);
+  const { defaultTtl = null, cacheableStatusCodes = null } = options;
+  return {
+    targetedFields: (options.targetedFields ?? ["CDN-Cache-Control"]).map((name) => name.toLowerCase()),
+    defaultTtlMs: defaultTtl === null ? undefined : toWindowMs(defaultTtl, "defaultTtl"),
+    heuristicFraction: options.heuristicFraction ?? 0.1,
+    heuristicLimitMs: toWindowMs(options.heuristicLimit ?? "1d", "heuristicLimit"),
+    heuristicErrors: options.heuristicErrors ?? true,
+    statuses: cacheableStatusCodes === null ? undefined : new Set(cacheableStatusCodes),
+    staleWhileRevalidateMs: toWindowMs(options.staleWhileRevalidate ?? 0, "staleWhileRevalidate"),
+    staleIfErrorMs: toWindowMs(options.staleIfError ?? 0, "staleIfError"),
+    staleIfUnreachable: options.staleIfUnreachable ?? true,
+    requestDirectives: options.requestDirectives ?? true,
+  };
+}

@@ -1,0 +1,106 @@
+import { ageSeconds } from "./age.js";
+import { appendCacheStatus } from "./cache-status.js";
+import { type Field, type Fields, fieldValue, listMembers } from "./message.js";
+import type { ResponseDirectives } from "./response-policy.js";
+
+/**
+ * What is kept of a response besides its body: all that later decisions need, worked out once, so that a hit parses no field.
+ * Plain data, to be stored as it is. Times in milliseconds.
+ */
+export interface StoredResponse {
+  readonly status: number;
+  /** Without Age, Set-Cookie, and what belongs to one connection; always with Date. */
+  readonly fields: Fields;
+  /** When the response, or its last validation, arrived. */
+  readonly responseTimeMs: number;
+  /** How old it was then. RFC 9111 §4.2.3. */
+  readonly initialAgeMs: number;
+  /** Fresh while its age is below this. */
+  readonly lifetimeMs: number;
+  /** How long after its lifetime it may be served while it is validated, and when the origin answers with an error. */
+  readonly staleWhileRevalidateMs: number;
+  /** `undefined` when nothing was said: then only an unreachable origin may be made up for. */
+  readonly staleIfErrorMs: number | undefined;
+  /** Validated before each use: `no-cache`. */
+  readonly alwaysValidate: boolean;
+  /** Never served stale: `must-revalidate`, `proxy-revalidate`, `s-maxage`. RFC 9111 §4.2.4. */
+  readonly neverStale: boolean;
+  /** Not validated while fresh only because a client reloads. RFC 8246. */
+  readonly immutable: boolean;
+  /** The request fields that chose this response, in lower case, sorted; empty for a response without Vary. */
+  readonly vary: readonly string[];
+}
+
+/** As sent, or `undefined`. */
+export interface Validators {
+  readonly etag: string | undefined;
+  readonly lastModified: string | undefined;
+}
+
+/** Fields of one connection (RFC 9110 §7.6.1) or of one proxy (RFC 9111 §3.1), which are not passed on or stored. */
+const HOP_BY_HOP = [
+  "connection",
+  "keep-alive",
+  "proxy-authenticate",
+  "proxy-authentication-info",
+  "proxy-authorization",
+  "proxy-connection",
+  "te",
+  "trailer",
+  "transfer-encoding",
+  "upgrade",
+];
+
+/** Fields that describe the stored body, which a response without that body can't change. RFC 9111 §3.2. */
+const ABOUT_THE_BODY = ["content-length", "content-encoding", "content-range"];
+
+/** Fields that no response from the store may carry: one client's cookie is not another's. */
+const NEVER_STORED = ["set-cookie", "age"];
+
+/** What to keep of a response's fields. RFC 9111 §3.1. */
+export function fieldsToStore(fields: Fields, directives: ResponseDirectives): Fields {
+  const left = new Set([...HOP_BY_HOP, ...NEVER_STORED, ...listedInConnection(fields), ...limited(directives)]);
+  return fields.filter(([name]) => !left.has(name));
+}
+
+/**
+ * Stored fields with those of a newer response in their place. Age, which the newer response may carry, takes part,
+ * as the new age is computed from the result. RFC 9111 §3.2.
+ */
+export function updateFields(stored: Fields, update: Fields): Fields {
+  const left = new Set([...HOP_BY_HOP, ...ABOUT_THE_BODY, "set-cookie", ...listedInConnection(update)]);
+  const newer = update.filter(([name]) => !left.has(name));
+  const replaced = new Set(newer.map(([name]) => name));
+  return [...stored.filter(([name]) => !replaced.has(name)), ...newer];
+}
+
+/** Fields to pass on to the next hop. RFC 9110 §7.6.1. */
+export function withoutHopByHop(fields: Fields): Fields {
+  const left = new Set([...HOP_BY_HOP, ...listedInConnection(fields)]);
+  return fields.filter(([name]) => !left.has(name));
+}
+
+function listedInConnection(fields: Fields): string[] {
+  return listMembers(fieldValue(fields, "connection") ?? "").map((name) => name.toLowerCase());
+}
+
+function limited({ noCache, private: isPrivate }: ResponseDirectives): string[] {
+  return [noCache, isPrivate].flatMap((names) => (typeof names === "boolean" ? [] : names));
+}
+
+/** The fields of an answer from the store: its own, Date among them, with its age now. RFC 9111 §4. */
+export function fieldsFromStore(stored: Fields, ageMs: number, cacheStatusMember: string): Fields {
+  const fields: Field[] = [];
+  let others = "";
+  for (const field of stored) {
+    if (field[0] === "cache-status") others += `${field[1]}, `;
+    else if (field[0] !== "age") fields.push(field);
+  }
+  fields.push(["age", String(ageSeconds(ageMs))], ["cache-status", others + cacheStatusMember]);
+  return fields;
+}
+
+/** The fields of an answer from the origin, as they are passed on. */
+export function fieldsFromOrigin(response: Fields, cacheStatusMember: string): Fields {
+  return appendCacheStatus(withoutHopByHop(response), cacheStatusMember);
+}

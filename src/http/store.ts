@@ -1,0 +1,232 @@
+import type { Cache } from "../cache/cache.js";
+import { Seen } from "../client/single-flight.js";
+import type { Connection } from "../core/connection.js";
+import { ReplyError, throwIfError } from "../core/errors.js";
+import { logKey, newGeneration, selectorHash, variantKey, variantStem } from "./keys.js";
+import { Lease, type LeaseContext, newToken, readOrClaim } from "./lease.js";
+import type { Settings } from "./options.js";
+import { PurgeLog, type Verdict } from "./purge-log.js";
+import { flight, Reads, readLog } from "./reads.js";
+import { type Entry, type Index, isRubbish, readRecord, type Stored } from "./record.js";
+import type { Fields, RequestHead } from "./rfc/message.js";
+import { mostRecent, selector } from "./rfc/vary.js";
+import { SOFTEN } from "./scripts.js";
+
+/** What this process knows of one store: hints, and the end of its purge log. Plain data, which invocations may share. */
+export interface State {
+  readonly seen: Seen;
+  readonly log: PurgeLog;
+  readonly reads: (connection: Connection) => Reads;
+}
+
+/** By the key of the purge log, which is made of all that tells two caches apart, as far as one `httpCache` is used with several. */
+export class States {
+  readonly #settings: Settings;
+  readonly #states = new Map<string, State>();
+
+  constructor(settings: Settings) {
+    this.#settings = settings;
+  }
+
+  of(cache: Cache): State {
+    const key = logKey(cache, this.#settings.name);
+    const known = this.#states.get(key);
+    if (known) return known;
+    const log = new PurgeLog(key, this.#settings.maxPurges);
+    const state: State = { seen: new Seen(), log, reads: readsOf(log) };
+    this.#states.set(key, state);
+    return state;
+  }
+}
+
+function readsOf(log: PurgeLog): State["reads"] {
+  const all = new WeakMap<Connection, Reads>();
+  return (connection) => {
+    const known = all.get(connection) ?? new Reads(connection, log);
+    all.set(connection, known);
+    return known;
+  };
+}
+
+/** Where a response to a request is stored: under its URL's key, or as one of that URL's variants. */
+export interface Place {
+  readonly base: string;
+  readonly index: { readonly index: Index; readonly bytes: Uint8Array } | undefined;
+}
+
+export type Found =
+  /** A response that matches the request. */
+  | { readonly kind: "response"; readonly entry: Entry; readonly place: Place }
+  /** A response that was purged by label: as if there were none, but its lease is to be claimed. */
+  | { readonly kind: "purged"; readonly entry: Entry; readonly place: Place }
+  /** None; with the lease, where that was asked for and could be had. */
+  | { readonly kind: "none"; readonly lease: Lease | undefined; readonly place: Place }
+  /** None, and requests need not wait for each other; the first that can be stored may be. */
+  | { readonly kind: "uncacheable"; readonly lease: Lease; readonly place: Place }
+  /** Somebody computes it. */
+  | { readonly kind: "busy"; readonly place: Place }
+  /** The store gives no answer. */
+  | { readonly kind: "failed" };
+
+type Read = { readonly kind: "absent" } | { readonly kind: "claimed"; readonly lease: Lease } | Stored;
+
+/** A read of a URL's own key that has begun, and how often the purge log had been read before. */
+export interface Glance {
+  readonly stored: Promise<Stored | undefined>;
+  readonly logReads: number;
+}
+
+/** Codes with which a server refuses writes and still answers reads. */
+const REFUSALS: ReadonlySet<string> = new Set(["OOM", "READONLY", "MISCONF", "NOREPLICAS", "NOPERM"]);
+const REPEATABLE = { idempotent: true };
+
+/** Looks up what is stored, through one invocation's connection. */
+export class Store {
+  readonly #cache: Cache;
+  readonly #state: State;
+  readonly #settings: Settings;
+  readonly #reads: Reads;
+  readonly leases: LeaseContext;
+
+  constructor(cache: Cache, state: State, settings: Settings) {
+    this.#cache = cache;
+    this.#state = state;
+    this.#settings = settings;
+    this.#reads = state.reads(cache.connection);
+    this.leases = { connection: cache.connection, clock: settings.clock, leaseMs: settings.leaseMs };
+  }
+
+  /** Begins to read a URL's own key, where something was a moment ago: to be tried before `find`, which goes on from it. */
+  glance(base: string): Glance | undefined {
+    if (!this.#state.seen.has(base, this.#settings.clock.now())) return undefined;
+    return { stored: this.#reads.get(base), logReads: this.#state.log.reads };
+  }
+
+  /** What a glance has found, if it is a response without Vary that nothing has purged, as far as that took no other flight. */
+  seen(stored: Stored | undefined, { logReads }: Glance): Entry | undefined {
+    if (stored?.kind !== "response") return undefined;
+    const { labels, stamp } = stored.entry.head;
+    const { log } = this.#state;
+    if (labels.length > 0 && (log.reads === logReads || log.verdict(labels, stamp) !== "good")) return undefined;
+    return stored.entry;
+  }
+
+  /**
+   * What is stored for a request: one flight for a response without Vary, two for one with. Never rejects.
+   * @param claims take the lease when there is none, in the same flight
+   */
+  async find(base: string, request: RequestHead, claims: boolean, glance?: Glance): Promise<Found> {
+    let key = base;
+    const reads = glance?.logReads ?? this.#state.log.reads;
+    try {
+      const found = await this.#read(base, claims, glance);
+      if (found.kind !== "index") return await this.#judge(found, base, { base, index: undefined }, reads);
+      const place = { base, index: found };
+      const keys = await variantKeys(base, found.index, request.fields);
+      [key = base] = keys;
+      return await this.#judge(await this.#readVariant(keys, claims), key, place, reads);
+    } catch (error) {
+      this.#settings.onError(error, { method: "find", key });
+      if (isRubbish(error))
+        this.delete([key]).catch((cause: unknown) => this.#settings.onError(cause, { method: "find", key }));
+      return { kind: "failed" };
+    }
+  }
+
+  /** Deletes keys, which may be in different slots of a cluster. @throws {ConnectionError} @throws {ReplyError} */
+  async delete(keys: readonly string[]): Promise<void> {
+    for (const key of keys) this.#state.seen.delete(key);
+    const replies = await this.#cache.connection.send(
+      keys.map((key) => ["UNLINK", key] as const),
+      REPEATABLE,
+    );
+    for (const reply of replies) throwIfError(reply);
+  }
+
+  /** Makes what is stored under a URL's key, all its variants too, or under a variant's, stale at once. @throws {ConnectionError} @throws {ReplyError} */
+  async soften(key: string): Promise<void> {
+    await this.#cache.connection.script(SOFTEN, [key], [variantStem(key), newGeneration()]);
+  }
+
+  async #judge(read: Read, key: string, place: Place, logReads: number): Promise<Found> {
+    switch (read.kind) {
+      case "absent":
+        return { kind: "none", lease: undefined, place };
+      case "claimed":
+        return { kind: "none", lease: read.lease, place };
+      case "uncacheable":
+        return { kind: "uncacheable", lease: new Lease(this.leases, key, read.token, "mark"), place };
+      case "lease":
+      case "index":
+        return { kind: "busy", place };
+      case "response": {
+        const { entry } = read;
+        const verdict = entry.head.labels.length > 0 ? await this.#verdict(entry, logReads) : "good";
+        if (verdict === "hard") return { kind: "purged", entry, place };
+        return { kind: "response", entry: verdict === "soft" ? { ...entry, invalid: true } : entry, place };
+      }
+    }
+  }
+
+  async #verdict({ head }: Entry, logReads: number): Promise<Verdict> {
+    const { log } = this.#state;
+    log.inUse = true;
+    // The flight that brought the entry may not have read the log, as nothing here had labels. From now on every one does.
+    if (log.reads === logReads) await readLog(this.#cache.connection, log);
+    return log.verdict(head.labels, head.stamp);
+  }
+
+  /** One key, and on the way what was purged by label since the last time. */
+  async #read(key: string, claims: boolean, glance?: Glance): Promise<Read> {
+    const { seen } = this.#state;
+    // What was there a moment ago is read by a plain GET, which costs the server less than a claim that fails, and is shared.
+    if (glance || !claims || seen.has(key, this.#settings.clock.now())) {
+      const stored = await (glance?.stored ?? this.#reads.get(key));
+      if (stored) return this.#note(stored, key);
+      if (!claims) return { kind: "absent" };
+      seen.delete(key);
+    }
+    return this.#readOrClaim(key);
+  }
+
+  async #readOrClaim(key: string): Promise<Read> {
+    const { connection } = this.#cache;
+    const token = newToken();
+    const [reply = null] = await flight(
+      connection,
+      this.#state.log,
+      [readOrClaim(key, token, this.leases)],
+      REPEATABLE,
+    );
+    if (reply instanceof ReplyError && REFUSALS.has(reply.code)) return this.#read(key, false);
+    const bytes = throwIfError(reply);
+    const claimed = { kind: "claimed", lease: new Lease(this.leases, key, token, "nothing") } as const;
+    if (!(bytes instanceof Uint8Array)) return claimed;
+    const stored = readRecord(bytes, key);
+    // A lease of this caller's own: the flight was repeated after its first reply was lost.
+    return stored.kind === "lease" && stored.token === token ? claimed : this.#note(stored, key);
+  }
+
+  #note(stored: Stored, key: string): Stored {
+    const { seen } = this.#state;
+    if (stored.kind === "response") seen.add(key, stored.entry.expiresMs);
+    if (stored.kind === "index") seen.add(key, this.#settings.clock.now() + this.#settings.leaseMs);
+    return stored;
+  }
+
+  async #readVariant(keys: readonly string[], claims: boolean): Promise<Read> {
+    const [newest = ""] = keys;
+    if (keys.length === 1) return this.#read(newest, claims);
+    const found = await Promise.all(keys.map((key) => this.#reads.get(key)));
+    const entries = found.flatMap((read) => (read?.kind === "response" ? [{ stored: read.entry.head, read }] : []));
+    const best = mostRecent(entries);
+    return best ? best.read : this.#read(newest, claims);
+  }
+}
+
+/** Where a request's response may be, by each list of field names that the URL's responses gave, the newest first. */
+function variantKeys(base: string, { names, generation }: Index, request: Fields): Promise<string[]> {
+  return Promise.all(
+    names.map(async (list) => variantKey(base, generation, await selectorHash(selector(list, request)))),
+  );
+}

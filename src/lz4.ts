@@ -1,1 +1,0 @@
-export { type Lz4Options, lz4 } from "./compressors/lz4.js";

@@ -1,1 +1,0 @@
-export { type LzmaOptions, lzma } from "./compressors/lzma.js";

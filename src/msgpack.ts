@@ -1,1 +1,0 @@
-export { msgpack } from "./serializers/msgpack.js";

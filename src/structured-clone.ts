@@ -1,1 +1,0 @@
-export { structuredClone } from "./serializers/structured-clone.js";

@@ -1,1 +1,0 @@
-export { type ZlibOptions, zlib } from "./compressors/zlib.js";

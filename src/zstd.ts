@@ -1,1 +1,0 @@
-export { type ZstdOptions, zstd } from "./compressors/zstd.js";
