@@ -8,38 +8,38 @@ import { ClientRequest } from "../http/plain-request.js";
 import type { Fields } from "../http/rfc/message.js";
 import { placeOf } from "./mount.js";
 import { checkHonoOptions, type HonoHttpCacheOptions } from "./options.js";
-import { Dispatches, HonoHost, restoreOuter } from "./origin.js";
+import { HonoHost, InternalRequests, restorePreset } from "./origin.js";
 import { Views } from "./views.js";
 
-/** Makes the outcome the context's response. */
-export function finish(c: Context, outcome: Outcome, outer: Fields): void {
+/** Makes the outcome the response of the context. */
+export function finish(c: Context, outcome: Outcome, preset: Fields): void {
   if ("passed" in outcome) {
-    restore(c, outer);
+    restore(c, preset);
     mark(c, outcome.member);
     return;
   }
   if (outcome.answer.untouched) {
-    restore(c, outer);
+    restore(c, preset);
     return;
   }
   const response = toResponse(outcome.answer, c.req.method === "HEAD");
-  if (outer.length > 0) restoreOuter(response.headers, outer);
+  if (preset.length > 0) restorePreset(response.headers, preset);
   // Without this, Hono would merge the old response's headers over the new ones.
   c.res = undefined;
   c.res = response;
 }
 
-function restore(c: Context, outer: Fields): void {
-  if (outer.length > 0) change(c, (headers) => restoreOuter(headers, outer));
+function restore(c: Context, preset: Fields): void {
+  if (preset.length > 0) change(c, (headers) => restorePreset(headers, preset));
 }
 
 function mark(c: Context, member: string): void {
-  // That response is one object for all requests, and nobody sends its headers.
+  // This response is one object for all requests, and its headers are never sent.
   if (c.res.headers.has("x-hono-already-sent")) return;
   change(c, (headers) => headers.append("cache-status", member));
 }
 
-/** Headers of a fetched response can't be changed: then it is made anew. */
+/** Changes the response's headers. Those of a fetched response are read-only, so it is copied. */
 function change(c: Context, work: (headers: Headers) => void): void {
   try {
     work(c.res.headers);
@@ -52,45 +52,43 @@ function change(c: Context, work: (headers: Headers) => void): void {
   }
 }
 
-/** What the middleware finds in its context, where it is given no cache: what `valkeyCache()` puts there. */
+/** The variables that the middleware reads where it has no option `cache`: `valkeyCache()` sets them. */
 export interface HttpCacheEnv {
   Variables: { cache: Cache };
 }
 
-/**
- * The middleware, and what ends responses that it has stored. Each method throws `ConnectionError` or `ReplyError` when the
- * store fails.
- */
+/** The middleware, and methods that purge stored responses. Each rejects with `ConnectionError` or `ReplyError` when the store fails. */
 export interface HttpCacheMiddleware extends MiddlewareHandler {
-  /** Ends what is stored for a URL, all its variants too. @param url absolute; with a `keyGenerator`, the key that it makes @throws TypeError */
+  /** Purges a URL with all its variants. @param url absolute; with a `keyGenerator`, the key that it makes @throws TypeError */
   purge(url: string, options?: PurgeOptions & { cache?: Cache }): Promise<void>;
-  /** Ends what is stored with one of these tags, by Cache-Tag or Surrogate-Key. @throws TypeError */
+  /** Purges all responses with one of these tags, from Cache-Tag or Surrogate-Key. @throws TypeError */
   purgeTags(tags: readonly string[], options?: PurgeOptions & { cache?: Cache }): Promise<void>;
-  /** Ends what is stored with one of these Cache-Groups for an origin such as `"https://example.com"`. RFC 9875. */
+  /** Purges all responses of an origin, such as `"https://example.com"`, with one of these Cache-Groups. RFC 9875. */
   purgeGroups(origin: string, groups: readonly string[], options?: PurgeOptions & { cache?: Cache }): Promise<void>;
 }
 
 /**
- * A shared HTTP cache (RFC 9111) in front of the handlers behind it, kept in Valkey.
+ * A shared HTTP cache (RFC 9111), kept in Valkey. Register it before the handlers and after middleware for one client.
+ * @example app.use("/api/*", httpCache({ cache, app }));
  * @throws {ConfigurationError} on wrong options
  */
 export function httpCache(options: HonoHttpCacheOptions = {}): HttpCacheMiddleware {
   const { own, engine } = checkHonoOptions(options);
   const { keyGenerator } = own;
   const http = new HttpCache(engine);
-  const dispatches = new Dispatches(own);
+  const internalRequests = new InternalRequests(own);
   const views = new Views(own.waitUntil);
 
   const middleware = createMiddleware<HttpCacheEnv>((c, next) => {
-    const dispatch = dispatches.find(c);
-    if (dispatch) return dispatches.answer(c, next, dispatch);
-    // Middleware outside has made a response of its own, which Hono keeps where no handler makes another.
+    const internal = internalRequests.find(c);
+    if (internal) return internalRequests.answer(c, next, internal);
+    // Outer middleware has set a response, which Hono keeps where no handler makes another.
     if (c.finalized) return next();
     const request = new ClientRequest(c.req.raw);
     return views.use(c, own.cache ?? c.get("cache"), (cache, waitUntil) => {
       const place = placeOf(c, own.mountPath);
       const answer = async (key: string | undefined): Promise<void> => {
-        const host = new HonoHost(c, next, own, dispatches, waitUntil, key);
+        const host = new HonoHost(c, next, own, internalRequests, waitUntil, key);
         let isUnderway = false;
         try {
           const outcome = await http.handle({ request, ...place, hasBody: false, key, host }, cache);

@@ -4,16 +4,16 @@ import { type Target, toTarget } from "../http/rfc/target.js";
 import { executionContext } from "./views.js";
 
 /**
- * Hono's `app.mount("/admin", inner.fetch)` calls the inner application with a new request, whose URL has lost the path of
- * the mount, and without a way to the request that it was made of. Two applications mounted side by side would take each
- * other's responses for their own. So the mount notes from which URL it made which request.
+ * Hono's `app.mount("/admin", inner.fetch)` calls the inner application with a new request. Its URL lacks the path of the
+ * mount, and nothing leads back to the original request. Two applications that are mounted side by side would share keys.
+ * So `mount` records the original URL of each request that it makes.
  */
 const originalUrls = new WeakMap<Request, string>();
 const DONE = Symbol.for("valkey-edge-cache.mount");
 
 type Mount = Hono["mount"];
 
-/** Has `mount`, in all applications of this copy of Hono, note where its requests come from. Done when this file is loaded. */
+/** Makes `mount` record original URLs, in all applications of this copy of Hono. Called when this file is loaded. */
 function rememberMounts(): void {
   const base: { mount?: Mount; [DONE]?: true } = Object.getPrototypeOf(Hono.prototype);
   const { mount } = base;
@@ -21,7 +21,7 @@ function rememberMounts(): void {
   base[DONE] = true;
   base.mount = function (this: Hono, path, applicationHandler, options) {
     const given = typeof options === "function" ? { optionHandler: options } : options;
-    // Hono makes the request, asks for the other arguments, and calls: nothing can come between.
+    // Hono makes the request, calls optionHandler and then the application, all synchronously.
     let outer: Context | undefined;
     const optionHandler = (c: Context): unknown => {
       outer = c;
@@ -37,12 +37,12 @@ function rememberMounts(): void {
   };
 }
 
-/** Where the application is that has got a request, as far as its URL doesn't say. */
+/** What a request's URL does not say about where the application is. */
 export type Place = Pick<Exchange, "originalUrl" | "within">;
 
 const NOWHERE: Place = {};
 
-/** @param mountPath where the application says that it is */
+/** @param mountPath the option of that name */
 export function placeOf(c: Context, mountPath?: string): Place {
   const { raw } = c.req;
   const remembered = originalUrls.get(raw);
@@ -53,9 +53,9 @@ export function placeOf(c: Context, mountPath?: string): Place {
 }
 
 /**
- * What Node's own request tells, which node-server puts into the environment. A request that node-server has made of it is
- * the client's; Express and its like keep the URL that they have taken a path off as `originalUrl`. A request with other
- * words was made by the application: under a mount that can't be seen, or for another page. Both URLs make its key, then.
+ * Compares the request with Node's own, which node-server puts into the environment. Where the URLs agree, the request is
+ * the client's; Express and similar servers keep the full URL as `originalUrl`. Any other request was made by the
+ * application, under a mount that can't be seen or for another page. Then both URLs are part of the key.
  */
 function placeInNode(env: unknown, raw: Request): Place {
   const incoming = property(env, "incoming");
@@ -63,7 +63,7 @@ function placeInNode(env: unknown, raw: Request): Place {
   if (typeof line !== "string") return NOWHERE;
   const whole = property(incoming, "originalUrl");
   const { url } = raw;
-  // As nearly all requests come.
+  // The common case, without parsing a URL.
   if (whole === undefined && url.slice(url.indexOf("/", 8)) === line) return NOWHERE;
   const seen = toTarget(url);
   if (!seen) return NOWHERE;
@@ -74,12 +74,12 @@ function placeInNode(env: unknown, raw: Request): Place {
     if (full.url === own.url) return NOWHERE;
     return isUnder(full.path, own.path) ? { originalUrl: full.url } : { within: full.url };
   }
-  // Made without the client's fields, it can't depend on them.
+  // A request without the client's fields does not depend on the client's URL.
   const isFresh = property(property(incoming, "headers"), "host") !== undefined && !raw.headers.has("host");
   return isFresh ? NOWHERE : { within: full.url };
 }
 
-/** Whether a path is what is left of a whole one, less the path of a mount. The root of a mount is asked for without "/", too. */
+/** Whether `whole` is `path` behind the path of a mount. The root of a mount may lack its "/". */
 function isUnder(whole: string, path: string): boolean {
   const tail = whole.endsWith(path) ? path : path.replace(/^\/(?=\?|$)/, "");
   return whole.length > tail.length && whole.endsWith(tail);

@@ -7,28 +7,28 @@ import { type Fields, hasField } from "../http/rfc/message.js";
 import type { HonoOptions } from "./options.js";
 import { executionContext } from "./views.js";
 
-/** Fields that add up: a response has what middleware outside says, and what it says itself. */
+/** Header fields with list values: the response keeps its own members and those of outer middleware. */
 const LISTS: ReadonlySet<string> = new Set(["cache-groups", "cache-tag", "set-cookie", "surrogate-key", "vary"]);
 
 /**
- * Takes off what middleware outside has put into the response so far, such as a request id or CORS: it is this client's, and
- * must not be stored for others. `restoreOuter` puts it back.
+ * Removes the header fields that outer middleware has set on the response so far, such as a request id or CORS. They belong
+ * to this client, and must not be stored for others. `restorePreset` puts them back.
  */
-export function takeOuter(c: Context): Fields {
-  const outer: [string, string][] = [...c.res.headers];
-  // Gone as if never touched: Hono would merge it with the handler's response, and so replace that by a copy.
+export function takePreset(c: Context): Fields {
+  const preset: [string, string][] = [...c.res.headers];
+  // Reset the response completely: Hono would merge it with the handler's response, and replace that by a copy.
   c.res = undefined;
   c.finalized = false;
-  for (const [name] of outer) c.header(name, undefined);
-  return outer;
+  for (const [name] of preset) c.header(name, undefined);
+  return preset;
 }
 
 /**
- * Puts back what was taken off, as Hono merges headers: what the response has of its own stays, lists add up, and of two
- * words about caching the stricter one stays.
+ * Puts preset fields back, as Hono merges headers: the response's own fields stay, lists are joined, and of two caching
+ * directives the stricter one stays.
  */
-export function restoreOuter(headers: Headers, outer: Fields): void {
-  for (const [name, value] of outer) {
+export function restorePreset(headers: Headers, preset: Fields): void {
+  for (const [name, value] of preset) {
     const own = headers.get(name);
     if (name === "expires") restoreExpires(headers, own, value);
     else if (own === null) headers.set(name, value);
@@ -37,7 +37,7 @@ export function restoreOuter(headers: Headers, outer: Fields): void {
   }
 }
 
-/** The earlier of two, and no `max-age` beyond it: that would go first. RFC 9111 §5.3. */
+/** Keeps the earlier date, and limits `max-age` to it, as `max-age` takes precedence. RFC 9111 §5.3. */
 function restoreExpires(headers: Headers, own: string | null, value: string): void {
   const leftMs = Math.max(0, Date.parse(value) - Date.now()) || 0;
   if (own === null || (Date.parse(own) || 0) - Date.now() > leftMs) headers.set("expires", value);
@@ -47,8 +47,8 @@ function restoreExpires(headers: Headers, own: string | null, value: string): vo
 }
 
 /**
- * The response of the handlers behind the middleware. Hono's `next()` doesn't throw: errors went to `onError`.
- * @param preset what middleware outside had set before
+ * Runs the inner middleware and the handler. Hono's `next()` does not throw: errors went to `onError`.
+ * @param preset the fields that outer middleware had set before
  */
 export async function runInner(c: Context, next: Next, options: HonoOptions, preset: Fields): Promise<Forwarded> {
   const before = c.error;
@@ -67,71 +67,71 @@ function withDefaults(response: Response, { cacheControl, vary }: HonoOptions, p
   return changed;
 }
 
-/** A request as handlers are to see it. In Workers it carries more than its parts; elsewhere it may only look like one. */
+/** The request that handlers get. In Workers a request carries more than its parts; elsewhere `raw` may only look like one. */
 export function toRequest(raw: Request, { url, fields, signal }: OriginRequest): Request {
   const headers = fields.map(([name, value]): [string, string] => [name, value]);
   if (!keepsRequestsApart()) return new Request(url, { method: raw.method, headers, signal });
   return new Request(raw.url === url ? raw : new Request(url, raw), { headers, signal });
 }
 
-/** A request of the middleware's own, on its way through the application. */
-export interface Dispatch {
-  /** As the handlers are to see it. */
+/** A request that the middleware has sent through the application. */
+export interface InternalRequest {
+  /** The request that the handlers get. */
   readonly request: OriginRequest;
-  /** The key that the response is for, where the application makes its keys. */
+  /** The key that the response is stored under, where the application has a `keyGenerator`. */
   readonly key: string | undefined;
   readonly resolve: (forwarded: Forwarded) => void;
   readonly reject: (error: unknown) => void;
 }
 
 /**
- * Requests of the middleware's own: they go through the application like any other, as `next()` can't be called again, and
- * are known by the object that they are. No header marks them, so no client can make one.
+ * Requests that the middleware sends through the application, as `next()` can't be called twice. They are recognised by
+ * object identity. No header marks them, so no client can send one.
  */
-export class Dispatches {
+export class InternalRequests {
   readonly #options: HonoOptions;
-  readonly #underway = new WeakMap<Request, Dispatch>();
+  readonly #underway = new WeakMap<Request, InternalRequest>();
 
   constructor(options: HonoOptions) {
     this.#options = options;
   }
 
-  /** Asks the application again for what `c` asked; `undefined` where there is none to ask. */
+  /** Sends the request of `c` through the application once more; `undefined` without the option `app`. */
   again(c: Context, key: string | undefined): Host["again"] {
     const { app } = this.#options;
     if (!app) return undefined;
     const { raw } = c.req;
     return (request, sent) => {
       const { url } = request;
-      const dispatched = toRequest(raw, { ...request, fields: sent });
+      const internal = toRequest(raw, { ...request, fields: sent });
       return new Promise<Forwarded>((resolve, reject) => {
-        this.#underway.set(dispatched, { request, key, resolve, reject });
+        this.#underway.set(internal, { request, key, resolve, reject });
         const unreached = (cause: unknown): void =>
           reject(
             new Error(`${url} did not reach httpCache again; give it the application that it is used in, as app`, {
               cause,
             }),
           );
-        Promise.resolve(app.fetch(dispatched, c.env, executionContext(c))).then(unreached, unreached);
+        Promise.resolve(app.fetch(internal, c.env, executionContext(c))).then(unreached, unreached);
       });
     };
   }
 
-  /** Where the request is one of these. */
-  find(c: Context): Dispatch | undefined {
+  /** The internal request that `c` is for, if it is for one. */
+  find(c: Context): InternalRequest | undefined {
     return this.#underway.get(c.req.raw);
   }
 
-  /** Has one of these requests answered. */
-  async answer(c: Context, next: Next, dispatch: Dispatch): Promise<void> {
-    const preset = takeOuter(c);
+  /** Runs the handlers for an internal request, and hands their response to its sender. */
+  async answer(c: Context, next: Next, internal: InternalRequest): Promise<void> {
+    const preset = takePreset(c);
     const key = await this.#options.keyGenerator?.(c);
-    if (key === dispatch.key) await this.#run(c, next, dispatch, preset);
-    else
-      dispatch.reject(
-        new Error(`${c.req.url}: a background refresh made the key ${key} in the place of ${dispatch.key}`),
-      );
-    // The middleware outside has nothing to do with what is stored.
+    if (key === internal.key) await this.#run(c, next, internal, preset);
+    else {
+      const error = `${c.req.url}: a background refresh made the key ${key} in the place of ${internal.key}`;
+      internal.reject(new Error(error));
+    }
+    // Outer middleware must not see the response that is stored.
     c.res = undefined;
     c.res = new Response(null, { status: 204 });
   }
@@ -139,7 +139,7 @@ export class Dispatches {
   async #run(
     c: Context,
     next: Next,
-    { request, resolve, reject }: Dispatch,
+    { request, resolve, reject }: InternalRequest,
     preset: Forwarded["preset"],
   ): Promise<void> {
     c.req.raw = toRequest(c.req.raw, request);
@@ -149,7 +149,7 @@ export class Dispatches {
   }
 }
 
-/** The handlers behind the middleware as the origin of one request. */
+/** The inner middleware and the handler, as the origin of one request. */
 export class HonoHost implements Host {
   readonly again: Host["again"];
   readonly waitUntil: (work: Promise<void>) => void;
@@ -159,14 +159,14 @@ export class HonoHost implements Host {
   /** The client's request. */
   readonly #raw: Request;
   #preset: Fields | undefined;
-  /** The handler's. */
+  /** The signal of the request that the handler got. */
   #signal: AbortSignal | undefined;
 
   constructor(
     c: Context,
     next: Next,
     options: HonoOptions,
-    dispatches: Dispatches,
+    internal: InternalRequests,
     waitUntil: (work: Promise<void>) => void,
     key: string | undefined,
   ) {
@@ -174,30 +174,30 @@ export class HonoHost implements Host {
     this.#next = next;
     this.#options = options;
     this.#raw = c.req.raw;
-    this.again = dispatches.again(c, key);
+    this.again = internal.again(c, key);
     this.waitUntil = waitUntil;
   }
 
   preset(): Fields {
-    this.#preset ??= takeOuter(this.#c);
+    this.#preset ??= takePreset(this.#c);
     return this.#preset;
   }
 
-  /** Handlers go on to see `request` until `restore` is called: what makes a body looks at it for as long as that takes. */
+  /** The handler's request stays in place until `restore` is called, as a handler may read it while it streams a body. */
   async forward(request: OriginRequest | undefined): Promise<Forwarded> {
     const preset = this.preset();
     this.#signal = request?.signal;
     if (request) this.#c.req.raw = toRequest(this.#raw, request);
     const forwarded = await runInner(this.#c, this.#next, this.#options, preset);
     const fields = request && unconditional(request.fields);
-    // Middleware outside would take the validators of the stored response for the client's own.
+    // Outer middleware would take the validators of the stored response for the client's own.
     if (request && fields && fields.length < request.fields.length) {
       this.#c.req.raw = toRequest(this.#raw, { ...request, fields });
     }
     return forwarded;
   }
 
-  /** Gives middleware outside the client's request back, unless its handler has yet to see that it is not wanted any more. */
+  /** Gives outer middleware the client's request back, unless the handler has yet to see that its signal has fired. */
   restore(): void {
     if (!this.#signal?.aborted) this.#c.req.raw = this.#raw;
   }

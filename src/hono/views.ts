@@ -7,7 +7,7 @@ import type { HonoOptions } from "./options.js";
 type WaitUntil = (work: Promise<void>) => void;
 type Work = (cache: Cache, waitUntil: WaitUntil) => Promise<void>;
 
-/** Gives each request a cache that it may use. */
+/** Gives each request a cache that it may use: a view of its own where the host keeps requests apart. */
 export class Views {
   readonly #waitUntil: HonoOptions["waitUntil"];
 
@@ -30,7 +30,7 @@ export class Views {
   }
 }
 
-/** Sockets of one request must not be touched by another: a view has its own, and ends with the last of its work. */
+/** Requests must not share sockets here: the view has a connection of its own, and closes after the last of its work. */
 async function useView(cache: Cache, work: Work, waitUntil: WaitUntil): Promise<void> {
   const view = cache.for({ waitUntil: (promise) => waitUntil(promise.then(() => {})) });
   const pending = new Set<Promise<void>>();
@@ -49,12 +49,12 @@ async function useView(cache: Cache, work: Work, waitUntil: WaitUntil): Promise<
   }
 }
 
-/** The host's, where it has one: asking Hono for it throws elsewhere. */
+/** The host's execution context; `undefined` where it has none. */
 export function executionContext(c: Context): Context["executionCtx"] | undefined {
   try {
     return c.executionCtx;
   } catch {
-    // That is how Hono says that there is none.
+    // Hono throws where there is none.
     return undefined;
   }
 }
