@@ -8,12 +8,12 @@ import { type Fields, fieldValue, hasField, type RequestHead } from "./rfc/messa
 import { answerRange, partialFields, unsatisfiableFields } from "./rfc/range.js";
 import { fieldsFromOrigin, fieldsFromStore } from "./rfc/stored-response.js";
 
-/** A response to a client, before its host makes one of it. */
+/** A response to a client, before the host turns it into a response of its own. */
 export interface Answer {
   readonly status: number;
   readonly fields: Fields;
   readonly body: Uint8Array | Body | null;
-  /** The host's own response, where it is to be left as it is. */
+  /** Set where the host's own response must be sent unchanged. */
   readonly untouched?: boolean;
   /** The origin is still making the body, for the store or in part: the request that it sees must stay as it is. */
   readonly isUnderway?: boolean;
@@ -22,7 +22,7 @@ export interface Answer {
 /** Statuses that never have a body. */
 const WITHOUT_BODY: ReadonlySet<number> = new Set([101, 103, 204, 205, 304]);
 
-/** A complete response as this request wants it: not at all, in part, or whole. RFC 9110 §13.2.2. */
+/** Applies the request's conditions and Range to a complete response. RFC 9110 §13.2.2. */
 export function conditionally(
   request: RequestHead,
   answer: Answer & { readonly body: Uint8Array | null },
@@ -45,14 +45,14 @@ export function notModified(fields: Fields): Answer {
   return { status: 304, fields: notModifiedFields(fields), body: null };
 }
 
-/** What Content-Length says, where it says it rightly. */
+/** The value of Content-Length; `undefined` when it is absent or invalid. */
 export function contentLength(fields: Fields): number | undefined {
   const value = fieldValue(fields, "content-length");
-  // Lines that agree are one. RFC 9110 §8.6.
+  // Identical values count as one. RFC 9110 §8.6.
   return value !== undefined && /^(\d+)(?:, *\1)*$/.test(value) ? Number.parseInt(value, 10) : undefined;
 }
 
-/** Why a request that wants a stored response or none gets none, for Cache-Status. */
+/** For Cache-Status: the request has `only-if-cached`, and no stored response matches it. */
 export const NOT_STORED: Handling = { how: "miss", detail: "only-if-cached" };
 
 /** RFC 9111 §5.2.1.7. */
@@ -60,7 +60,7 @@ export function gatewayTimeout(member: string): Answer {
   return { status: 504, fields: fieldsFromOrigin([["content-length", "0"]], member), body: null };
 }
 
-/** As a web response. Lines of one field are joined, except Set-Cookie. */
+/** Makes a web response. Lines of one field are joined, except Set-Cookie. */
 export function toResponse({ status, fields, body }: Answer, isHead: boolean): Response {
   const content = isHead || WITHOUT_BODY.has(status) ? null : body;
   return new Response(content as ConstructorParameters<typeof Response>[0], { status, headers: toHeaders(fields) });
@@ -69,7 +69,7 @@ export function toResponse({ status, fields, body }: Answer, isHead: boolean): R
 function toHeaders(fields: Fields): Headers | Record<string, string> {
   const plain: Record<string, string> = {};
   for (const [name, value] of fields) {
-    // Also a name that every object has, such as `constructor`.
+    // Also true for a name that every object has, such as `constructor`.
     if (plain[name] !== undefined) return joined(fields);
     plain[name] = value;
   }
@@ -82,7 +82,7 @@ function joined(fields: Fields): Headers {
   return headers;
 }
 
-/** What a stored response is served with, where that is not a plain hit. */
+/** What a stored response is served with, where it is not a plain hit. */
 export interface Shown {
   readonly member: string;
   readonly ageMs: number;

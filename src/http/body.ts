@@ -3,34 +3,34 @@ import { ALONE_MS, type Interest } from "./interest.js";
 
 export type Body = ReadableStream<Uint8Array>;
 
-/** How long a lease is renewed while its response's body is made. */
+/** How long a lease is renewed while the origin makes the body. */
 export const LONGEST_BODY_MS = 60_000;
 
-/** How a body ended: with all its bytes, or why it can't be stored. */
+/** All bytes of a body, or why it can't be stored. */
 export type Collected = Uint8Array | "too-large" | "cut-short";
 
 export interface Collecting {
-  /** In bytes: more is passed on and not kept. */
+  /** Maximum size in bytes; a larger body is passed on and not stored. */
   readonly limit: number;
-  /** What Content-Length says; a body of another length was cut short. */
+  /** The value of Content-Length; a body of another length was truncated. */
   readonly expected: number | undefined;
   readonly clock: Clock;
-  /** Ends when the body is given up; a body that went on after that is not whole. */
+  /** Ended when the body is given up; what is made after that is not stored. */
   readonly interest: Interest;
-  /** Called once, as soon as it is known. What it returns is waited for before the client has all of the body. */
+  /** Called once, when the result is known. The end of the body is held back until its promise settles. */
   readonly done: (collected: Collected) => Promise<unknown> | undefined;
 }
 
 /**
- * Passes a body on, and keeps it up to a limit. So far it is read as fast as it comes, so that a slow client keeps nobody
- * waiting for what is stored; beyond the limit as fast as the client takes it. When the client leaves, the rest is read for
+ * Passes a body on, and collects it up to a limit. Up to the limit it is read as fast as the origin makes it, so that a slow
+ * client does not delay the store. Beyond the limit the client sets the pace. When the client leaves, the rest is read for
  * the store.
  */
 export class Collector {
   readonly stream: Body;
   readonly #reader: ReadableStreamDefaultReader<Uint8Array>;
   readonly #options: Collecting;
-  /** `undefined` when it can't be stored any more. */
+  /** `undefined` when the body can't be stored any more. */
   #chunks: Uint8Array[] | undefined = [];
   #size = 0;
   #givenUp = false;
@@ -70,7 +70,7 @@ export class Collector {
         over.abort();
       }
     };
-    // A body that fails has been told of: it is cut short.
+    // A body that fails is already reported as truncated.
     Promise.all([rest(), late()]).catch(() => {});
   }
 
@@ -80,7 +80,7 @@ export class Collector {
     await this.#reader.cancel();
   }
 
-  /** One read at a time: workerd's own streams, such as the bodies of fetch(), refuse a second one while one is pending. */
+  /** One read at a time: in workerd, streams such as the bodies of fetch() refuse a second pending read. */
   #next(): Promise<Uint8Array | undefined> {
     const next = this.#reads.then(() => this.#read());
     this.#reads = next.catch(() => {});
@@ -97,7 +97,7 @@ export class Collector {
       return undefined;
     }
     this.#keep(result.value);
-    // A client that knows the length has all of it now, though the stream has not ended.
+    // A client that knows the length has the whole body now, although the stream has not ended.
     if (this.#size === this.#options.expected) await this.#complete();
     return result.value;
   }
@@ -105,7 +105,7 @@ export class Collector {
   #keep(chunk: Uint8Array): void {
     if (!this.#chunks) return;
     this.#size += chunk.length;
-    // What is no bytes is the host's business.
+    // Chunks that are not bytes are passed on for the host to refuse.
     if (this.#size > this.#options.limit || !(chunk instanceof Uint8Array)) this.#end("too-large");
     else this.#chunks.push(chunk);
   }
@@ -127,7 +127,7 @@ export class Collector {
   }
 }
 
-/** All of a body for the store alone, or why it can't be stored. Never rejects. */
+/** Reads a whole body for the store alone. Never rejects. */
 export function readAll(body: Body | null, options: Omit<Collecting, "done">): Promise<Collected> {
   if (!body) return Promise.resolve(options.expected ? "cut-short" : new Uint8Array());
   return new Promise((resolve) => {
@@ -136,7 +136,7 @@ export function readAll(body: Body | null, options: Omit<Collecting, "done">): P
   });
 }
 
-/** A part of a body. @param left called when the rest is not wanted */
+/** A byte range of a body. @param left called when the rest is not needed */
 export function part(body: Body, { start, end }: { start: number; end: number }, left: () => void): Body {
   const reader = body.getReader();
   let at = 0;

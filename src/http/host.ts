@@ -1,6 +1,6 @@
 import type { Fields } from "./rfc/message.js";
 
-/** A request as the origin is to see it, and all that it is to see of it. */
+/** The request that the origin gets. */
 export interface OriginRequest {
   readonly url: string;
   readonly fields: Fields;
@@ -8,32 +8,32 @@ export interface OriginRequest {
   readonly signal: AbortSignal;
 }
 
-/** What the origin made of a request. */
+/** The origin's response to a request. */
 export interface Forwarded {
   readonly response: Response;
-  /** The origin failed instead of answering, and the response is what the host says of that. */
+  /** The origin failed, and the response is the host's error response. */
   readonly failed: boolean;
-  /** What `Host.preset` gives for this response. @default nothing */
+  /** The preset fields of this response, as `Host.preset` returns them. @default none */
   readonly preset?: Fields | undefined;
 }
 
-/** What stands between the cache and its origin: the rest of a framework's chain, or a fetch. */
+/** The port to the origin: the rest of a framework's middleware chain, or a fetch. */
 export interface Host {
   /**
-   * Has the origin answer the client's request, as `request` has it; `undefined` for the request as it came. Called once at
-   * most. What the origin sees must stay what `request` has until the response's body has ended.
-   * @throws what the host throws where it has no response for a failure
+   * Sends the client's request to the origin, in the form of `request`; unchanged where that is `undefined`. Called at most
+   * once. The origin must see the same request until the response's body has ended.
+   * @throws the host's error, where it has no response for a failure
    */
   forward(request: OriginRequest | undefined): Promise<Forwarded>;
   /**
-   * Has the origin answer a GET that is no client's, at any time; `undefined` where the host can't.
-   * @param sent the fields that what comes before the cache is to see, as it saw the client's
+   * Sends a GET to the origin that does not belong to a client, at any time; `undefined` where the host can't.
+   * @param sent the header fields that outer middleware gets
    */
   readonly again: ((request: OriginRequest, sent: Fields) => Promise<Forwarded>) | undefined;
-  /** Header fields that the response to the client has before the origin is asked: what they say of caching counts. */
+  /** Preset fields: those that outer middleware has set on the response before the origin is asked. */
   preset(): Fields;
   /** Keeps the host running until `work` settles; it never rejects. */
   waitUntil(work: Promise<void>): void;
-  /** Fires when the client is gone. Asked for only by who waits for another's response, or stores this one. */
+  /** Fires when the client has left. */
   signal(): AbortSignal | undefined;
 }

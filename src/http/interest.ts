@@ -1,22 +1,22 @@
 import type { Clock } from "../core/time.js";
 
-/** How long a response is made for the store alone, when its client is gone or there never was one. */
+/** How long a response may take for the store alone, without a client. */
 export const ALONE_MS = 30_000;
 
 /**
- * Whether a response is still wanted, as the signal that its origin is given. While it may be stored, a client that leaves
- * changes nothing for as long as `ALONE_MS`: other clients and the store want all of it. After that the client alone decides.
+ * Whether a response is still needed, as the signal that the origin gets. While the response may be stored, it is needed by
+ * the store and by other clients, so it goes on for `ALONE_MS` after its client has left. Otherwise the client decides.
  */
 export class Interest {
   readonly #client: AbortSignal | undefined;
   readonly #clock: Clock;
   readonly #controller = new AbortController();
-  /** Fires when it is known what becomes of the response. */
+  /** Fires when the response is complete, has failed, or is not to be stored. */
   readonly #settled = new AbortController();
   readonly #abandoned: () => void;
 
   /**
-   * @param client fires when the client is gone; `undefined` where there is none
+   * @param client fires when the client has left; `undefined` without a client
    * @param abandoned called when the response is given up while it might still have been stored
    */
   constructor(client: AbortSignal | undefined, clock: Clock, abandoned: () => void = () => {}) {
@@ -26,7 +26,7 @@ export class Interest {
     this.#onceGone(() => void this.endLater());
   }
 
-  /** Fires when the response is not wanted any more. What was made after that is not whole, and is not stored. */
+  /** Fires when the response is not needed any more. Nothing that is made after that is stored. */
   get signal(): AbortSignal {
     return this.#controller.signal;
   }

@@ -4,13 +4,13 @@ import { toBytes } from "../core/text.js";
 import type { Labels } from "./rfc/invalidation.js";
 import { joinParts } from "./rfc/target.js";
 
-/** So many random characters of 64. */
+/** Random characters of an alphabet of 64. */
 export function randomText(length: number): string {
   const bytes = crypto.getRandomValues(new Uint8Array(Math.ceil((length * 3) / 4)));
   return btoa(String.fromCharCode(...bytes)).slice(0, length);
 }
 
-/** So many characters of a SHA-256: each stands for six bits. */
+/** The first characters of a SHA-256 in base64url; each stands for six bits. */
 export async function digest(text: string, length: number): Promise<string> {
   const bytes = await crypto.subtle.digest("SHA-256", toBytes(text) as Uint8Array<ArrayBuffer>);
   return btoa(String.fromCharCode(...new Uint8Array(bytes)))
@@ -19,30 +19,30 @@ export async function digest(text: string, length: number): Promise<string> {
     .slice(0, length);
 }
 
-/** Longer texts are hashed: keys stay readable, and bounded. */
+/** Longer keys are hashed, so that keys are readable and bounded. */
 const LONGEST = 200;
-/** 192 bits: nobody finds two texts with the same. */
+/** 192 bits, so that collisions can't be found. */
 const HASH = 32;
-/** 72 bits: enough where two labels with the same hash are purged together by accident. */
+/** 72 bits: labels that collide by accident are purged together. */
 const LABEL_HASH = 12;
 
-/** The made key of a URL: its hash tag keeps all its keys in one slot of a cluster. */
+/** The stored key of a URL. Its hash tag keeps all keys of the URL in one slot of a cluster. */
 export function baseKey(cache: Cache, name: string, cacheKey: string): MaybePromise<string> {
   const short = cacheKey.length <= LONGEST ? cacheKey : digest(cacheKey, HASH).then((hash) => `#${hash}`);
   return chain(short, (text) => String(cache.makeKey(`http:${name}:{${text}}`)));
 }
 
-/** The made key of the purge log. */
+/** The stored key of the purge log. */
 export function logKey(cache: Cache, name: string): string {
   return String(cache.makeKey(`http:${name}:purged`));
 }
 
-/** Told apart from all others that a URL's variants have had. */
+/** A random identifier for the variants of a URL; each purge ends one generation. */
 export function newGeneration(): string {
   return randomText(12);
 }
 
-/** What the keys of a URL's variants begin with; a key without a hash tag becomes one. */
+/** The prefix of the keys of a URL's variants. A key without a hash tag becomes the hash tag. */
 export function variantStem(base: string): string {
   return `${base.includes("{") ? base : `{${base}}`}:`;
 }

@@ -16,41 +16,41 @@ import { type Clock, type Duration, systemClock, toMs, toWindowMs } from "../cor
 import { isToken } from "./rfc/message.js";
 import { makePolicy, type Policy, type PolicyOptions, policyChecks } from "./rfc/policy.js";
 
-/** What the HTTP cache does beside the policy. */
+/** Options of the HTTP cache, besides those of the policy. */
 export interface HttpCacheOptions extends PolicyOptions {
-  /** Names the cache in its keys and in Cache-Status: a token. Caches with the same name and store share responses. @default "valkey-edge-cache" */
+  /** The name in keys and in Cache-Status; a token. Caches with the same name and store share responses. @default "valkey-edge-cache" */
   cacheName?: string;
-  /** The hosts, with their ports, to store anything for; `null` for any that the server answers to. @default null */
+  /** The hosts, with their ports, that responses are stored for; `null` for any host. @default null */
   hosts?: readonly string[] | null;
-  /** In characters: a longer URL bypasses the cache. @default 8192 */
+  /** Maximum length of a URL, in characters; a longer URL bypasses the cache. @default 8192 */
   maxUrlLength?: number;
-  /** In bytes: a larger body passes through and is not stored. @default 1048576 (1 MiB) */
+  /** Maximum size of a body, in bytes; a larger body is passed through and not stored. @default 1048576 (1 MiB) */
   maxBodySize?: number;
-  /** How many responses one URL can have by Vary; the oldest goes for a new one. @default 32 */
+  /** Maximum number of variants of one URL; a new one replaces the oldest. @default 32 */
   maxVariants?: number;
-  /** Cookies that change no response, by name, which may end in `*`; a request with any other bypasses the cache. @default [] */
+  /** Names of cookies that change no response; a name may end in `*`. A request with any other cookie bypasses the cache. @default [] */
   allowCookies?: readonly string[];
-  /** Content codings that the origin makes, the preferred one first: Accept-Encoding is narrowed to one of them. @default as the client sends it */
+  /** Content codings of the origin, the preferred one first. Accept-Encoding is narrowed to one of them. @default as the client sends it */
   encodings?: readonly string[];
-  /** Languages that the origin has, the preferred one first: Accept-Language is narrowed to one of them. @default as the client sends it */
+  /** Languages of the origin, the preferred one first. Accept-Language is narrowed to one of them. @default as the client sends it */
   languages?: readonly string[];
-  /** How long a response stays beyond its lifetime, to be validated, or served when the origin can't be reached. @default "1h" */
+  /** How long a response is kept after its lifetime, to be validated, or served when the origin can't be reached. @default "1h" */
   grace?: Duration;
   /** How long a request waits for another one's response before it goes to the origin itself. @default "10s" */
   collapseTimeout?: Duration;
   /** How long requests don't wait for each other after a response that could not be stored. @default "1m" */
   uncacheableTtl?: Duration;
-  /** How long one who computes a response and says nothing more keeps others waiting: a crashed process is replaced after it. @default "5s" */
+  /** Lease duration; the holder renews it while it makes the response. A crashed process is replaced after it. @default "5s" */
   lease?: Duration;
-  /** After a failed refresh in the background, how long the stale response is served before the next try. @default "5s" */
+  /** Pause after a failed background refresh, in which the stale response is served. @default "5s" */
   retryAfter?: Duration;
-  /** How many purges by tag are remembered; responses that are older than all of them count as softly purged. @default 1024 */
+  /** Number of purges by tag that are kept; responses that are older than all of them count as softly purged. @default 1024 */
   maxPurges?: number;
   /** Whether an answer waits until its response is stored: for hosts that stop when they have answered. @default false */
   wait?: boolean;
   /** Whether Cache-Status has the key, and why a response is not stored. Clients see it. @default false */
   debug?: boolean;
-  /** Told of each failure of the store, and of the work in the background, that no answer shows. @default nobody */
+  /** Called with every error of the store and of background work that no response shows. @default none */
   onError?: (error: unknown, context: { readonly method: string; readonly key: string }) => void;
 }
 
@@ -140,7 +140,7 @@ export function toSettings(options: HttpCacheOptions, clock: Clock = systemClock
   };
 }
 
-/** An `onError` of the user's whose own failures are ignored: no answer depends on it. */
+/** Ignores errors that the user's `onError` throws itself. */
 function quiet(onError: OnError): OnError {
   return (error, context) =>
     notify(

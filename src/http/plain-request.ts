@@ -9,7 +9,7 @@ import { type Fields, type RequestHead, toFields } from "./rfc/message.js";
 import { decide } from "./rfc/select.js";
 import { fieldsFromStore } from "./rfc/stored-response.js";
 
-/** All fields but Connection that have a say in whether, and how, a stored response without Vary answers a GET. */
+/** Request fields, besides Connection, that affect whether and how a stored response without Vary answers a GET. */
 const TELLING = [
   "cache-control",
   "content-length",
@@ -29,8 +29,8 @@ const TELLING = [
 const USUAL_CONNECTION = /^(?:close|keep-alive)$/i;
 
 /**
- * A request as a web server hands it over. Its fields are taken when somebody looks at them: to take them costs more than
- * all the rest of a hit, which mostly depends on none.
+ * A request of a web server. Its header fields are read when they are first needed, since reading them all costs more than
+ * the rest of a hit.
  */
 export class ClientRequest implements RequestHead {
   readonly method: string;
@@ -49,7 +49,7 @@ export class ClientRequest implements RequestHead {
     return this.#fields;
   }
 
-  /** Whether it asks for a response as it is stored, if that is fresh and has no Vary, whatever its other fields are. */
+  /** Whether a fresh stored response without Vary answers this request unchanged. */
   get isPlain(): boolean {
     if (this.method !== "GET") return false;
     const { headers } = this.#raw;
@@ -60,9 +60,10 @@ export class ClientRequest implements RequestHead {
 }
 
 /**
- * Answers a plain request, which has no say in it (`ClientRequest`), from a response without Vary: as `handle` would, with
- * none of what other requests need. `undefined` where more is to be done than to serve it. @throws {DecodeError}
- * @param prefix of the cache's part of Cache-Status, up to the number of seconds that are left
+ * The fast path to a hit: answers a plain request from a response without Vary, as `handle` would.
+ * @param prefix the cache's member of Cache-Status, up to the remaining seconds
+ * @returns `undefined` where the response can't be served as it is
+ * @throws {DecodeError}
  */
 export function hit(
   { head, body, invalid }: Entry,

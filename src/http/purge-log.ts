@@ -4,27 +4,27 @@ import { script, text } from "../lease/scripts.js";
 import { randomText } from "./keys.js";
 
 /*
- * One log for each cache of what was purged by label, the oldest first. A stored response with labels carries a stamp: how
- * far the log had got before its request went to the origin. What was purged since then, and only that, concerns it: no
- * clock takes part, and nothing lists the responses of a label. A record is text of one length:
+ * Each cache has one log of purges by label, the oldest first. A stored response with labels carries a stamp: the position
+ * of the log before its request went to the origin. Only later purges apply to it. No clocks are compared, and there is no
+ * index of the responses of a label. A record is text of fixed length:
  *
  *   0–11   hash of the label
  *   12     "h" hard, "s" soft, "-" for the record that a log begins with
  *   13–20  the log's epoch: random, drawn when the log is begun
  *   21–31  the record's number, from 0 on
  *
- * A full log loses its older half. A response with a stamp from before what is left, or of another epoch, as when the log
- * was evicted, counts as softly purged.
+ * A full log drops its older half. A response whose stamp is older than the rest of the log, or of another epoch because the
+ * log was evicted, counts as softly purged.
  */
 const RECORD = 32;
 
-/** How far a log had got: its epoch, and the number of the next record. */
+/** A position of the log: its epoch, and the number of the next record. */
 export type Stamp = readonly [epoch: string, position: number];
 
-/** Whether a purge concerns a response, and what is left of it. */
+/** Whether a purge applies to a response: not at all, softly, or hard. */
 export type Verdict = "good" | "soft" | "hard";
 
-/** A flight's part that reads the log. */
+/** A command that reads the log. */
 export interface LogRead {
   readonly command: Command;
   /** The number of the record that the reply begins with; `undefined` when all of the log was asked for. */
@@ -42,10 +42,10 @@ interface Known {
   readonly soft: Map<string, number>;
 }
 
-/** The end of the log that this process has read. Plain data, so that any invocation may use it. */
+/** The part of the log that this process has read. Plain data, so that invocations may share it. */
 export class PurgeLog {
   readonly key: string;
-  /** There are labels here: every flight reads on. */
+  /** Labels are in use, so every round trip reads the new records. */
   inUse = false;
   /** How often it was read. */
   reads = 0;
@@ -57,17 +57,17 @@ export class PurgeLog {
     this.#maxRecords = maxRecords;
   }
 
-  /** Whether the next flight should read the log. */
+  /** Whether the next round trip should read the log. */
   get isWanted(): boolean {
     return this.inUse || this.#known === undefined;
   }
 
-  /** How far the log had got by the last read; `undefined` when there was none. */
+  /** The position after the last read; `undefined` when the log was empty or never read. */
   get stamp(): Stamp | undefined {
     return typeof this.#known === "object" ? [this.#known.epoch, this.#known.next] : undefined;
   }
 
-  /** Reads on from the last known record, that one included, which tells whether the log is still the same. */
+  /** Reads from the last known record on. That record tells whether the log is still the same. */
   read(): LogRead {
     const known = typeof this.#known === "object" ? this.#known : undefined;
     const expected = known && known.next > known.floor ? known.next - 1 : undefined;
@@ -75,7 +75,7 @@ export class PurgeLog {
     return { command: ["GETRANGE", this.key, String(start), "-1"], expected };
   }
 
-  /** Takes in what was read. `false` when all of it must be read anew. @throws {ReplyError} */
+  /** Adds what was read. @returns `false` when the whole log must be read again @throws {ReplyError} */
   take({ expected }: LogRead, reply: Reply): boolean {
     const records = parse(text(throwIfError(reply)));
     this.reads++;
@@ -113,11 +113,11 @@ export class PurgeLog {
     const [set = null, reply = null] = await connection.send([["SET", this.key, first, "NX"], read.command]);
     throwIfError(set);
     this.take(read, reply);
-    // Begun by another since: all of that log concerns the response.
+    // Another process has begun the log meanwhile: all its records apply to the response.
     return this.stamp && [this.stamp[0], this.stamp[0] === epoch ? 1 : 0];
   }
 
-  /** Writes that labels were purged. @param hashes of the labels @throws {ConnectionError} @throws {ReplyError} */
+  /** Appends a purge of labels. @param hashes of the labels @throws {ConnectionError} @throws {ReplyError} */
   async append(connection: Connection, hashes: readonly string[], soft: boolean): Promise<void> {
     const records = hashes.map((hash) => `${hash}${soft ? "s" : "h"}`);
     await connection.script(APPEND, [this.key], [randomText(8), String(this.#maxRecords), ...records]);
@@ -147,7 +147,7 @@ function begin({ epoch, number }: Record): Known {
   return { epoch, floor: number, next: number, hard: new Map(), soft: new Map() };
 }
 
-/** Replies may come in another order than they were asked for: what is known is not taken in again. */
+/** Replies may arrive out of order, so records that are already known are skipped. */
 function add(known: Known, records: readonly Record[]): void {
   for (const { label, kind, number } of records) {
     if (number < known.next) continue;

@@ -12,9 +12,9 @@ interface Waiting {
 const READ = { readOnly: true };
 
 /**
- * Plain reads of the requests that one turn of the event loop brings. They are sent when the turn is over: who asks for the
- * same key shares one read, which begins after all of them have asked, so that nobody is answered with what was purged
- * before. Requests whose host keeps them apart have connections, and so reads, of their own.
+ * Batches the reads of one turn of the event loop. They are sent when the turn is over. Requests for one key share one read,
+ * which begins after all of them have asked, so no request is answered with a response that was purged before it. Where the
+ * host keeps requests apart, each has a connection and reads of its own.
  */
 export class Reads {
   readonly #connection: Connection;
@@ -39,7 +39,7 @@ export class Reads {
   #flush(): void {
     const waiting = this.#waiting;
     this.#waiting = new Map();
-    // One flight for all only where each needs the log: else the first would wait for the last.
+    // One round trip for all only where each needs the purge log; else the first would wait for the last.
     if (this.#log.isWanted) this.#together(waiting);
     else for (const [key, one] of waiting) this.#alone(key, one);
   }
@@ -89,7 +89,7 @@ function toStored(reply: Reply, key: string): Stored | undefined {
   return stored instanceof Uint8Array ? readRecord(stored, key) : undefined;
 }
 
-/** Commands and, on the way, what was purged by label since the last time. */
+/** Sends commands and, in the same round trip, reads the new records of the purge log. */
 export async function flight(
   connection: Connection,
   log: PurgeLog,
@@ -102,7 +102,7 @@ export async function flight(
   return replies;
 }
 
-/** Reads the log alone: on from what is known, and all of it when it isn't what was known any more. */
+/** Reads the purge log: the new records, or all of it where it is another log than before. */
 export async function readLog(connection: Connection, log: PurgeLog): Promise<void> {
   for (let tries = 0; tries < 2; tries++) {
     const read = log.read();
@@ -111,7 +111,7 @@ export async function readLog(connection: Connection, log: PurgeLog): Promise<vo
   }
 }
 
-/** When what the loop has polled so far is handed out. */
+/** Runs `work` after all events of this turn were delivered. */
 function atEndOfTurn(work: () => void): void {
   if (typeof setImmediate === "function") setImmediate(work);
   else queueMicrotask(work);

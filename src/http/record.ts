@@ -5,12 +5,12 @@ import type { Stamp } from "./purge-log.js";
 import type { StoredResponse } from "./rfc/stored-response.js";
 
 /*
- * What stands under a key of the HTTP cache: an envelope (codec/envelope.ts; its "fresh until" is when the key expires),
- * and in that, by the first byte of the payload:
+ * The value under a key of the HTTP cache is an envelope (codec/envelope.ts; its "fresh until" is when the key expires).
+ * The first byte of the payload is its kind:
  *
  *   R  a response: "." or, when it was softly purged, "!"; the length of the head in 8 digits; the head in JSON; the body
  *   I  an index, for a URL whose responses have Vary: the generation, lists of field names, the variants
- *   U  nothing: what came last could not be stored, and requests need not wait for each other
+ *   U  a mark: the last response could not be stored, so requests need not wait for each other
  *
  * An envelope without payload is a lease.
  */
@@ -22,9 +22,9 @@ const encoder = new TextEncoder();
 
 /** A response as it is stored, beside its body. */
 export interface Head extends StoredResponse {
-  /** Hashes of what it can be purged by. */
+  /** Hashes of the labels that it can be purged by. */
   readonly labels: readonly string[];
-  /** What had been purged when its request began. Absent without labels. */
+  /** The position of the purge log when its request began; absent without labels. */
   readonly stamp: Stamp | undefined;
   /** The body went through the cache's compressor. */
   readonly packed: boolean;
@@ -37,17 +37,17 @@ export interface Entry {
   readonly body: Uint8Array;
   /** Softly purged: to be validated before any use. */
   readonly invalid: boolean;
-  /** When its key expires, in milliseconds since the epoch: told to the server to claim exactly this response. */
+  /** When its key expires, in milliseconds since the epoch; identifies this response when its lease is claimed. */
   readonly expiresMs: number;
-  /** Until then, by the server's clock, somebody has the lease on it, or it rests after a failure. */
+  /** When the lease on it ends, or the pause after a failed refresh, by the server's clock. */
   readonly leaseUntilMs: number;
-  /** Nobody has the lease: its last refresh failed. */
+  /** It has no lease holder and is in the pause after a failed refresh. */
   readonly rests: boolean;
 }
 
 /** The variants of one URL. */
 export interface Index {
-  /** In every key of a variant; a purge ends it. */
+  /** Part of the key of each variant; a purge ends it. */
   readonly generation: string;
   /** The lists of field names that responses gave in Vary, the newest first. */
   readonly names: readonly (readonly string[])[];
@@ -58,11 +58,11 @@ export interface Index {
 export type Stored =
   | { readonly kind: "response"; readonly entry: Entry }
   | { readonly kind: "index"; readonly index: Index; readonly bytes: Uint8Array }
-  /** Whoever holds the token may store in its place. */
+  /** The holder of the token may replace it. */
   | { readonly kind: "uncacheable"; readonly token: string }
   | { readonly kind: "lease"; readonly token: string };
 
-/** @throws {DecodeError} on what is none of these */
+/** @throws {DecodeError} when the value is of no known kind */
 export function readRecord(stored: Uint8Array, key: string): Stored {
   if (!isEnvelope(stored)) throw broken(key);
   const envelope = new Envelope(stored, key);
@@ -124,7 +124,7 @@ export function indexRecord({ generation, names, variants }: Index, expiresMs: n
   return envelopeOf(`I${generation}\n${lines}\n\n${variants.join("\n")}`, expiresMs);
 }
 
-/** @param token with which a response may still be stored in its place */
+/** @param token the proof with which a response may replace it */
 export function uncacheableRecord(token: string, expiresMs: number): Uint8Array {
   return envelopeOf("U", expiresMs, token);
 }
@@ -140,7 +140,7 @@ function broken(key: string, cause?: unknown): DecodeError {
   );
 }
 
-/** What can't be read and may be written over. */
+/** Whether an unreadable value may be overwritten. */
 export function isRubbish(error: unknown): boolean {
   return error instanceof DecodeError && !(error instanceof NewerFormatError);
 }
