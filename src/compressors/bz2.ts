@@ -1,16 +1,19 @@
 import type { Compressor } from "../core/value-format.js";
-import { decompressBzip2, isBzip2 } from "./bzip2-decoder.js";
-import { compressBzip2 } from "./bzip2-encoder.js";
+import { decompressBzip2, isBzip2 } from "./bzip2/decoder.js";
+import { compressBzip2 } from "./bzip2/encoder.js";
 import { type CompressorOptions, compressorOptions, isWhole } from "./options.js";
 
 export interface Bz2Options extends CompressorOptions {
-  /** From 1 to 9: repetitions are looked for in blocks of so many hundred thousand bytes. @default 9 */
+  /** Block size in units of 100,000 bytes, 1 to 9: repetitions are found within a block. @default 9 */
   level?: number;
 }
 
 /**
- * The bzip2 format, as Python's `bz2.compress` writes it. In JavaScript alone, so in every runtime, and slow: a few
- * megabytes a second. For text that must be small rather than fast; most caches are better off with `zlib()` or `zstd()`.
+ * The bzip2 format, as Python's `bz2.compress` writes it. Pure JavaScript, so it runs in every runtime, at a few
+ * megabytes per second. Choose it for text that must be small rather than fast; `zlib()` or `zstd()` suit most caches.
+ *
+ * Encoder and decoder are part of this package, as no maintained encoder exists and `seek-bzip` 2.0.0 does not fit: it
+ * needs Node's `Buffer` (by its deprecated constructor), depends on a command-line parser and accepts trailing bytes.
  * @throws {ConfigurationError} on wrong options
  */
 export function bz2(options: Bz2Options = {}): Compressor {

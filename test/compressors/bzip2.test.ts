@@ -1,9 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { decompressBzip2 } from "../../src/compressors/bzip2-decoder.js";
-import { compressBzip2 } from "../../src/compressors/bzip2-encoder.js";
-import { codeLengths } from "../../src/compressors/bzip2-huffman.js";
-import { sortRotations } from "../../src/compressors/bzip2-sort.js";
+import { decompressBzip2 } from "../../src/compressors/bzip2/decoder.js";
+import { codeLengths, compressBzip2, sortRotations } from "../../src/compressors/bzip2/encoder.js";
 
 describe("bzip2", () => {
   it("restores what takes several blocks, with runs across their borders", () => {
