@@ -12,12 +12,12 @@ import { decide } from "./rfc/select.js";
 import type { Found, Glance, Place } from "./store.js";
 import { canRefresh, claim, head, refresh, validate, validateByHead } from "./validate.js";
 
-/** Nobody sees it. */
+/** Never sent, as the client has left. */
 const CLIENT_GONE: Answer = { status: 499, fields: [], body: null };
 
 /**
- * Answers a GET or HEAD that the cache may handle. @throws what the host throws where nothing stored makes up for it
- * @param glance what has been read for it already
+ * Answers a GET or HEAD that the cache may handle. @throws the host's error, where no stored response replaces it
+ * @param glance a read that has begun already
  */
 export async function handle(inquiry: Inquiry, glance?: Glance): Promise<Answer> {
   const { store, settings, asked, base, host, wishes } = inquiry;
@@ -49,7 +49,7 @@ async function act(inquiry: Inquiry, found: Found, hasWaited: boolean): Promise<
   if (found.kind === "failed") return miss(inquiry, undefined, undefined, "miss");
   const how = found.place.index ? "vary-miss" : "uri-miss";
   const collapsed = hasWaited ? false : undefined;
-  // What is under way for a GET will answer a HEAD, too.
+  // A response that is being made for a GET will answer a HEAD, too.
   const isAwaited = found.kind === "busy" && canWait(inquiry);
   if (asked.method === "HEAD" && !isAwaited) return head(inquiry, how);
   switch (found.kind) {
@@ -65,7 +65,7 @@ async function act(inquiry: Inquiry, found: Found, hasWaited: boolean): Promise<
   }
 }
 
-/** Asks the origin for a response in the place of one that is no good for this request. */
+/** Asks the origin for a response that replaces one that this request can't use. */
 async function replace(
   inquiry: Inquiry,
   entry: Entry,
@@ -79,7 +79,7 @@ async function replace(
   return miss(inquiry, lease instanceof Lease ? lease : undefined, place, how, hasWaited ? false : undefined);
 }
 
-/** Never for requests with credentials: they neither wait for others' responses nor need to. */
+/** Requests with credentials never wait for the response to another request. */
 function canWait({ asked, wishes }: Inquiry): boolean {
   return mayCollapse(asked.fields, wishes.noStore);
 }
@@ -104,7 +104,7 @@ async function useResponse(inquiry: Inquiry, entry: Entry, place: Place, hasWait
   if (asked.method === "HEAD") return validateByHead(inquiry, { entry, place, decision });
   if (wishes.noStore) return validate(inquiry, { entry, place, lease: undefined, decision });
   const lease = await claim(inquiry, entry, true);
-  // Another one validates it; who wants an answer of the origin's own, or finds that it fails just now, doesn't wait for that.
+  // Another request validates it. This one waits, unless it asked for the origin or the last refresh has just failed.
   const waits = lease === "taken" && decision.why === "stale" && !entry.rests && canWait(inquiry);
   if (waits) return "wait";
   return validate(inquiry, { entry, place, lease: lease instanceof Lease ? lease : undefined, decision });
@@ -127,7 +127,7 @@ async function miss(
 ): Promise<Answer> {
   const { asked } = inquiry;
   const plain = unconditional(asked.fields);
-  // Where nothing was stored of late, the origin may as well answer conditions and ranges itself. Then nothing is stored.
+  // Under an uncacheable mark the origin may evaluate conditions and ranges itself. Then nothing is stored.
   const passesOn = lease?.on === "mark" && plain.length < asked.fields.length;
   const question = ask(inquiry, passesOn ? undefined : lease, place);
   const fields = passesOn ? asked.fields : plain;

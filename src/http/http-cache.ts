@@ -23,45 +23,45 @@ import { cacheKey, isRoutedAs, joinParts, saysTarget, type Target, toTarget } fr
 import { narrow, varyNames } from "./rfc/vary.js";
 import { type Glance, States, Store } from "./store.js";
 
-/** A request as its host has it. */
+/** A request, and the host that it came from. */
 export interface Exchange {
   /** Its URL is the one that the origin routes by. */
   readonly request: RequestHead;
-  /** The URL that the client asked for, where the origin is mounted under a path that it doesn't see. @default the request's */
+  /** The URL that the client asked for, where the origin is mounted under a path that its own URLs lack. @default the request's */
   readonly originalUrl?: string | undefined;
-  /** The URL of another request that this one was made for, where it may depend on that: then that is in the key, too. @default none */
+  /** The URL of the request that this one was made for, where the response may depend on it. It is part of the key. @default none */
   readonly within?: string | undefined;
   readonly hasBody: boolean;
-  /** Takes the place of the URL in the key. @default the URL */
+  /** Replaces the URL in the key. @default the URL */
   readonly key?: string | undefined;
   readonly host: Host;
 }
 
-/** The cache's answer, or the host's own response, to be passed on with one more member of Cache-Status. */
+/** The cache's answer, or the host's own response with a member to add to its Cache-Status. */
 export type Outcome = { readonly answer: Answer } | { readonly passed: Forwarded; readonly member: string };
 
 interface Located {
   readonly key: string;
   readonly target: Target;
-  /** The URL for the origin: the target's, or what is left of that under a mount. */
+  /** The URL that the origin gets: the target's, without the path of a mount. */
   readonly originUrl: string;
 }
 
 export interface PurgeOptions {
-  /** Keep the responses, to be validated before they are used again; else delete them. @default false */
+  /** Keep the responses, and validate them before they are used again, instead of deleting them. @default false */
   soft?: boolean;
 }
 
 /**
- * A shared HTTP cache in front of any origin (RFC 9111). It holds no connection: each call is given the cache, or the view
- * of it for one invocation, that it is to use.
+ * A shared HTTP cache in front of any origin (RFC 9111). It holds no connection: each call gets the cache, or the view for
+ * one invocation, that it uses.
  */
 export class HttpCache {
   readonly #settings: Settings;
   readonly #states: States;
   readonly #parts = new WeakMap<Cache, Parts>();
   readonly #status: (handling: Handling) => string;
-  /** What begins the Cache-Status of a hit, before the seconds that are left; none where it says more. */
+  /** The beginning of Cache-Status for a hit, up to the remaining seconds; `undefined` under `debug`. */
   readonly #hitPrefix: string | undefined;
 
   /** @throws {ConfigurationError} on wrong options */
@@ -73,8 +73,8 @@ export class HttpCache {
   }
 
   /**
-   * Answers a request from the store, or has the host forward it and stores what may be stored. A failing store is no
-   * failure here. @throws what the host throws
+   * Answers a request from the store, or lets the host forward it and stores the response where that is allowed. Store
+   * errors go to `onError`. @throws the host's error
    */
   async handle(exchange: Exchange, cache: Cache): Promise<Outcome> {
     const { request, hasBody } = exchange;
@@ -82,12 +82,12 @@ export class HttpCache {
     return (isPlain ? this.#atOnce(exchange, cache) : undefined) ?? this.#handle(exchange, cache);
   }
 
-  /** The short way to a hit, on which promises and objects are what costs. */
+  /** The fast path to a hit, with as few promises and objects as possible. */
   #atOnce(exchange: Exchange, cache: Cache): Promise<Outcome> | undefined {
     const prefix = this.#hitPrefix;
     const located = this.#locate(exchange);
     if (prefix === undefined || !located) return undefined;
-    // What middleware outside has said is held against the stored response, the long way.
+    // Preset directives are applied to the stored response on the slow path.
     if (hasPreset(exchange.host.preset(), this.#settings.policy)) return undefined;
     const base = baseKey(cache, this.#settings.name, located.key);
     if (typeof base !== "string") return undefined;
@@ -113,7 +113,7 @@ export class HttpCache {
     const located = this.#locate(exchange);
     if (!located) return this.#pass(exchange, cache, "url");
     const kept = narrow(withoutFields(request.fields, UNKEYED_FIELDS), this.#settings);
-    // Middleware outside has seen them as they came.
+    // Outer middleware has seen these fields unchanged.
     const selecting = varyNames(preset);
     const fields = [
       ...kept.filter(([name]) => !selecting.includes(name)),
@@ -126,10 +126,10 @@ export class HttpCache {
   }
 
   /**
-   * Ends what is stored for a URL, all its variants too, and keeps what is being computed for it from being stored.
+   * Purges a URL with all its variants. A response that is being made for it is not stored.
    * @param url absolute, or a key of the host's own as `{ key }`
    * @throws {ConnectionError} @throws {ReplyError}
-   * @throws TypeError on a URL that nothing is stored for
+   * @throws TypeError on a URL that is never stored
    */
   async purge(
     cache: Cache,
@@ -147,7 +147,7 @@ export class HttpCache {
     await (soft ? store.soften(base) : store.delete([base]));
   }
 
-  /** Ends what is stored with one of these tags, by Cache-Tag or Surrogate-Key. @throws {ConnectionError} @throws {ReplyError} @throws TypeError */
+  /** Purges all responses with one of these tags, from Cache-Tag or Surrogate-Key. @throws {ConnectionError} @throws {ReplyError} @throws TypeError */
   async purgeTags(cache: Cache, tags: readonly string[], { soft = false }: PurgeOptions = {}): Promise<void> {
     if (!Array.isArray(tags) || !tags.every((tag) => typeof tag === "string" && tag !== "")) {
       throw new TypeError(`purgeTags: ${show(tags)} is no list of tags; give texts such as ["product-1"]`);
@@ -155,7 +155,7 @@ export class HttpCache {
     await this.#purgeLabels(cache, { tags, groups: [] }, "", soft);
   }
 
-  /** Ends what is stored with one of these groups (RFC 9875) for an origin. @param origin such as `"https://example.com"` */
+  /** Purges all responses of an origin with one of these groups (RFC 9875). @param origin such as `"https://example.com"` */
   async purgeGroups(
     cache: Cache,
     origin: string,
@@ -170,11 +170,11 @@ export class HttpCache {
     if (hashes.length > 0) await this.#states.of(cache).log.append(cache.connection, hashes, soft);
   }
 
-  /** What the cache doesn't answer goes to the origin as it is, and may change what is stored. RFC 9111 §4.4. */
+  /** Forwards a request that bypasses the cache, and invalidates what it changes. RFC 9111 §4.4. */
   async #pass(exchange: Exchange, cache: Cache, reason: string): Promise<Outcome> {
     const { host, originalUrl } = exchange;
     const request = originalUrl === undefined ? exchange.request : { ...head(exchange.request), url: originalUrl };
-    // It has no stored response that it could get, and wants no other.
+    // It accepts only a stored response, and can get none.
     if (isAnsweredFromStore(request.method) && requestDirectives(request.fields).onlyIfCached) {
       return { answer: gatewayTimeout(this.#status(this.#settings.debug ? NOT_STORED : { how: NOT_STORED.how })) };
     }
@@ -199,18 +199,18 @@ export class HttpCache {
       unconditional(request.fields).length === request.fields.length &&
       evaluateStorage(request, response, times, policy).storable;
     if (!isStorable) return outcome;
-    // Claimed after the invalidation, so that what is stored for GET is not older than what the POST has changed.
+    // Claimed after the invalidation, so that the response stored for GET is not older than the change made by the POST.
     const inquiry = await this.#inquiry(exchange, located, request.fields, cache);
     const found = await inquiry.store.find(inquiry.base, request, true);
     const lease = found.kind === "none" || found.kind === "uncacheable" ? found.lease : undefined;
     const place = found.kind === "failed" ? undefined : found.place;
     const question = ask(inquiry, lease, place);
-    // It was asked with the client's own signal.
+    // The origin got the client's own signal.
     question.interest.leaveToClient();
     return { answer: take(inquiry, passed, { ...question, requestTimeMs }, { how }) };
   }
 
-  /** Before the client hears of its success: what it reads next must be new. A failing store is told of, not thrown. */
+  /** Runs before the client gets its response, so that its next read is new. Store errors go to `onError`. */
   async #invalidate(cache: Cache, request: RequestHead, response: ResponseHead, key?: string): Promise<void> {
     const groups = invalidatedGroups(request.method, [...response.fields, ...(response.preset ?? [])]);
     const [own, ...others] = invalidatedUrls(request, response);
@@ -232,7 +232,7 @@ export class HttpCache {
     return "key" in made ? made.key : undefined;
   }
 
-  /** Where a request's response is kept, and what of its URL the origin sees; `undefined` where it can't be kept. */
+  /** The key of a request and the URL for the origin; `undefined` where the response can't be stored. */
   #locate({ request, originalUrl, within, key }: Exchange): Located | undefined {
     const made = cacheKey(originalUrl ?? request.url, this.#settings);
     if ("refused" in made) return undefined;
@@ -270,12 +270,12 @@ export class HttpCache {
   }
 }
 
-/** The key of a host's own making. */
+/** A key that the host has made. */
 function ownKey(key: string): string {
   return joinParts(["key", key]);
 }
 
-/** A request's parts, of one whose fields are taken when they are looked at. */
+/** Copies a request whose header fields are read lazily. */
 function head({ method, url, fields }: RequestHead): RequestHead {
   return { method, url, fields };
 }

@@ -14,7 +14,7 @@ import { saysTarget, type Target } from "./rfc/target.js";
 import { narrow } from "./rfc/vary.js";
 import type { Place, State, Store } from "./store.js";
 
-/** What works with one cache. */
+/** The parts that work with one cache. */
 export interface Parts {
   readonly state: State;
   readonly store: Store;
@@ -27,9 +27,9 @@ interface Given {
   readonly cache: Cache;
   readonly host: Host;
   readonly method: string;
-  /** As the store sees them: the client's own, but those that are kept from the origin and select nothing. */
+  /** The fields that select a response: the client's, without those that are kept from the origin unless they select. */
   readonly fields: Fields;
-  /** As the client sent them. */
+  /** The fields as the client sent them. */
   readonly sent: Fields;
   readonly target: Target;
   readonly originUrl: string;
@@ -39,18 +39,18 @@ interface Given {
   readonly status: (handling: Handling) => string;
 }
 
-/** One request that the cache handles, and all that its answer depends on. */
+/** One request that the cache handles, with everything that its answer depends on. */
 export class Inquiry {
   readonly settings: Settings;
   readonly host: Host;
-  /** The request as the store sees it; `request` gives it as the origin does. */
+  /** The request as the store sees it. */
   readonly asked: RequestHead;
-  /** The client's fields, as what comes before the cache has seen them. */
+  /** The client's fields, as outer middleware has seen them. */
   readonly sent: Fields;
-  /** Its key is the host's own, and may be made of any of its fields. */
+  /** The host has made the key, possibly from any field. */
   readonly hasOwnKey: boolean;
   readonly wishes: RequestDirectives;
-  /** The made key of its URL. */
+  /** The stored key of its URL. */
   readonly base: string;
   readonly state: State;
   readonly store: Store;
@@ -72,20 +72,20 @@ export class Inquiry {
     this.wishes = requestDirectives(given.fields);
   }
 
-  /** Writes the cache's part of Cache-Status. */
+  /** The cache's member of Cache-Status. */
   status(handling: Handling): string {
     const { status, key, settings } = this.#given;
     return status(settings.debug ? { ...handling, key } : { ...handling, detail: undefined });
   }
 
-  /** Has the origin answer the client's request, with `fields` in the place of its own. @throws what the host throws */
+  /** Sends the client's request to the origin, with these fields instead of its own. @throws the host's error */
   async forward(fields: Fields, { signal }: Interest): Promise<Forwarded> {
     return this.#selected(await this.host.forward(this.#request(fields, signal)));
   }
 
   /**
-   * Has the origin answer a request that is no client's; `undefined` where the host can't.
-   * @param sent the fields that what comes before the cache sees @throws what the host throws
+   * Sends a request to the origin that does not belong to a client; `undefined` where the host can't.
+   * @param sent the fields that outer middleware gets @throws the host's error
    */
   async again(fields: Fields, sent: Fields, { signal }: Interest): Promise<Forwarded | undefined> {
     const got = await this.host.again?.(this.#request(fields, signal), sent);
@@ -99,8 +99,8 @@ export class Inquiry {
   }
 
   /**
-   * Who has routed by a Host that is not the target's, outside of the cache, may have chosen another response: it is for
-   * those alone who send the same Host.
+   * Where Host differs from the target, something before the cache may have routed by it. The response is then stored for
+   * requests with the same Host alone.
    */
   #selected(got: Forwarded): Forwarded {
     const { sent, target } = this.#given;
@@ -108,7 +108,7 @@ export class Inquiry {
     return { ...got, preset: [...(got.preset ?? []), ["vary", "host"]] };
   }
 
-  /** Lets work go on after the answer; its failures are told to `onError`. */
+  /** Runs work in the background; its errors go to `onError`. */
   inBackground(work: Promise<unknown>, method: string): Promise<void> {
     const { settings, base, host } = this;
     const done = work.then(
@@ -119,7 +119,7 @@ export class Inquiry {
       () => host.waitUntil(done),
       (error) => settings.onError(error, { method: "waitUntil", key: base }),
     );
-    // A lease is kept for as long as the body takes, which an answer can't wait for.
+    // Renewals last as long as the body, which an answer can't wait for.
     if (settings.wait && method !== "keep") {
       this.#pending ??= [];
       this.#pending.push(done);
@@ -127,35 +127,35 @@ export class Inquiry {
     return done;
   }
 
-  /** Resolves when the work that has been let go on so far has ended. */
+  /** Resolves when the background work that was begun so far has ended. */
   async settled(): Promise<void> {
     await Promise.all(this.#pending ?? []);
   }
 
-  /** The body of a stored response, ready to be sent. @throws {DecodeError} */
+  /** Decompresses the body of a stored response. @throws {DecodeError} */
   unpack(packed: Uint8Array): Promise<Uint8Array> {
     return this.#given.cache.decompressBytes(packed);
   }
 }
 
-/** A question to the origin: what may be done with its answer. */
+/** A request to the origin, and what may be done with its response. */
 export interface Question {
   readonly requestTimeMs: number;
-  /** What was known of purges when it was asked. */
+  /** The position of the purge log before the request. */
   readonly stamp: Stamp | undefined;
-  /** Without one, nothing is stored. */
+  /** Without a lease nothing is stored. */
   readonly lease: Lease | undefined;
   readonly place: Place | undefined;
-  /** Whether the answer is still wanted. */
+  /** Whether the response is still needed. */
   readonly interest: Interest;
 }
 
-/** A question in a client's name, which ends when the client has left and nothing of the answer is to be stored. */
+/** A request for a client. It ends when the client has left and the response is not to be stored. */
 export function ask(inquiry: Inquiry, lease: Lease | undefined, place: Place | undefined): Question {
   return question(inquiry, lease, place, inquiry.host.signal());
 }
 
-/** A question that is no client's, and ends after a while. */
+/** A request without a client. It ends after a while. */
 export function askAlone(inquiry: Inquiry, lease: Lease, place: Place): Question {
   const asked = question(inquiry, lease, place, undefined);
   void asked.interest.endLater();
@@ -169,13 +169,13 @@ function question(
   client: AbortSignal | undefined,
 ): Question {
   const { settings, state } = inquiry;
-  // Others wait for no longer than this, so a handler that takes longer keeps the next one from nothing.
+  // Other requests wait no longer than this, so a slower handler must not hold the lease.
   if (lease) inquiry.inBackground(lease.keep(settings.collapseMs), "keep");
   const giveUp = (): void => {
     if (lease) inquiry.inBackground(lease.yield(settings.retryAfterMs), "settle");
   };
   const interest = new Interest(client, settings.clock, giveUp);
-  // What could not be stored of late is most likely not stored now: its client decides.
+  // Under an uncacheable mark the response is most likely not stored, so its client decides.
   if (!lease || lease.on === "mark") interest.leaveToClient();
   return { requestTimeMs: settings.clock.now(), stamp: state.log.stamp, lease, place, interest };
 }

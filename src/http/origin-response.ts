@@ -11,7 +11,7 @@ import { answerRange, partialFields } from "./rfc/range.js";
 import { evaluateStorage, type NotStored } from "./rfc/storable.js";
 import { fieldsFromOrigin, type StoredResponse } from "./rfc/stored-response.js";
 
-/** How a request came to the origin, for Cache-Status. */
+/** Why a request went to the origin, for Cache-Status. */
 export interface Way {
   readonly how: Why;
   readonly collapsed?: boolean | undefined;
@@ -21,10 +21,10 @@ type Keeping =
   | { readonly stored: StoredResponse; readonly labels: Labels }
   | { readonly why: NotStored | "failed" | "labels" | "too-large" | "no-lease" | "sent" };
 
-/** Why a response that is not stored says nothing about the next request's. */
+/** Reasons not to store a response that say nothing about the next response. */
 const ABOUT_THE_REQUEST: ReadonlySet<string> = new Set(["authorization"]);
 
-/** Stores what the origin answered, where it may be, and answers the client with it. */
+/** Answers the client with the origin's response, and stores that where it is allowed. */
 export function take(inquiry: Inquiry, got: Forwarded, question: Question, way: Way): Answer {
   const { response, failed, preset } = got;
   const times = timing(question, inquiry);
@@ -43,14 +43,14 @@ export function take(inquiry: Inquiry, got: Forwarded, question: Question, way: 
     return present(inquiry, { status: head.status, fields }, { body: response.body, cancelled }, times, failed);
   }
   const body = keep(inquiry, { ...keeping, expected: contentLength(head.fields) }, question, response.body);
-  // Told that its reader left, a body that is to be stored is read to its end.
+  // A body that is collected for the store is read to its end although its reader leaves.
   const cancelled = (): void => {};
   return { ...present(inquiry, { status: head.status, fields }, { body, cancelled }, times, false), isUnderway: true };
 }
 
 function judge(inquiry: Inquiry, head: ResponseHead, { lease, place }: Question, times: Timing): Keeping {
   const { asked, settings } = inquiry;
-  // Something has answered on the host's own connection already.
+  // The response was already sent over the host's own connection.
   if (hasField(head.fields, "x-hono-already-sent")) return { why: "sent" };
   const result = evaluateStorage(asked, head, times, settings.policy);
   if (!result.storable) return { why: result.why };
@@ -60,7 +60,7 @@ function judge(inquiry: Inquiry, head: ResponseHead, { lease, place }: Question,
   return lease && place ? { stored: result.stored, labels } : { why: "no-lease" };
 }
 
-/** The lease's end, where nothing is stored: those who wait go on, all at once where the next response will be no better. */
+/** Ends the lease where nothing is stored. Waiting requests go on, all at once where the next response is most likely uncacheable, too. */
 export function settle(inquiry: Inquiry, status: number, why: string, { lease, interest }: Question): void {
   interest.leaveToClient();
   if (!lease || lease.on === "mark") return;
@@ -70,7 +70,7 @@ export function settle(inquiry: Inquiry, status: number, why: string, { lease, i
   inquiry.inBackground(keeps ? lease.yield(pauseMs) : inquiry.publisher.markUncacheable(lease), "settle");
 }
 
-/** Has the body stored when it is complete; what is to be passed on of it. */
+/** Stores the body when it is complete. @returns the body to pass on */
 function keep(
   inquiry: Inquiry,
   { stored, labels, expected }: Extract<Keeping, { stored: unknown }> & { expected: number | undefined },
@@ -80,7 +80,7 @@ function keep(
   const { asked: request, settings, publisher } = inquiry;
   const { lease, place, stamp, interest } = question;
   if (!lease || !place) return body;
-  /** Waits until it is on its way, so that who has the response hardly asks again before it is stored, wherever that is. */
+  /** Resolves when the write is sent, so that a client rarely repeats its request before the response is stored. */
   const store = (bytes: Uint8Array): Promise<void> =>
     new Promise((resolve) => {
       const onSent = settings.wait ? undefined : resolve;
@@ -97,7 +97,7 @@ function keep(
   }
   lease.prolong(LONGEST_BODY_MS);
   let ended = (): void => {};
-  // A host that ends with its last work must not end before the body does.
+  // A host that stops after its background work must not stop before the body ends.
   inquiry.inBackground(new Promise<void>((resolve) => (ended = resolve)), "keep");
   const collector = new Collector(body, {
     limit: settings.maxBodySize,
@@ -114,7 +114,7 @@ function keep(
   return collector.stream;
 }
 
-/** The origin's answer as the client wants it: its conditions and Range were kept from the origin. */
+/** Applies the client's conditions and Range, which the origin has not seen, to its response. */
 function present(
   { asked }: Inquiry,
   { status, fields }: { status: number; fields: Fields },

@@ -11,21 +11,21 @@ import type { StoredResponse } from "./rfc/stored-response.js";
 import { selector } from "./rfc/vary.js";
 import type { Place, State } from "./store.js";
 
-/** More lists of field names than this are not looked up: the newest count. */
+/** Maximum number of lists of field names that are looked up; the newest ones count. */
 const MAX_NAMES = 4;
-/** How often to store again after another variant of the URL was stored meanwhile. */
+/** Maximum number of retries after another variant of the URL was stored meanwhile. */
 const MAX_TRIES = 16;
 
-/** A response, and what its storing depends on. */
+/** A response to store, and what storing it depends on. */
 export interface Storing {
   readonly request: RequestHead;
   readonly stored: StoredResponse;
   readonly labels: Labels;
-  /** What was known of purges before the request went to the origin. */
+  /** The position of the purge log before the request went to the origin. */
   readonly stamp: Stamp | undefined;
   readonly lease: Lease;
   readonly place: Place;
-  /** Called when the write is on its way, or waits for more than this process. */
+  /** Called when the write is sent, or is delayed by another round trip. */
   readonly onSent?: (() => void) | undefined;
 }
 
@@ -42,13 +42,13 @@ export class Publisher {
   }
 
   /**
-   * Stores a response with its body; whether the lease was still held.
-   * @param isPacked whether the body went through the cache's compressor; without it, it goes there now
+   * Stores a response with its body. @returns whether the lease was still held
+   * @param isPacked whether the body is compressed already; `undefined` to compress it now
    */
   async store(storing: Storing, body: Uint8Array, isPacked?: boolean): Promise<boolean> {
     const { stored, labels, request } = storing;
     const hashes = await labelHashes(labels, request.url);
-    // A first stamp takes a flight of its own, for which no client is kept waiting.
+    // The first stamp takes a round trip of its own, which no client waits for.
     if (hashes.length > 0 && !storing.stamp) storing.onSent?.();
     const stamp = hashes.length > 0 ? await this.#stamp(storing.stamp) : undefined;
     const isEncoded = isPacked !== undefined || hasField(stored.fields, "content-encoding");
@@ -73,7 +73,7 @@ export class Publisher {
       const seen = current?.bytes ?? "";
       const result = await lease.publish({ base: place.base, seen, record, ttlMs, onSent, ...target });
       if (typeof result === "boolean") return result;
-      // Purged meanwhile, or the lease would have to be on something else.
+      // Purged meanwhile, or the lease is on another key than it would have to be.
       if (!result || !current || result.index.generation !== current.index.generation) break;
       current = result;
     }
@@ -81,7 +81,7 @@ export class Publisher {
     return false;
   }
 
-  /** Stores a response that was validated, with its body as it is stored; one that can't be found by its labels goes. */
+  /** Stores a validated response with its body as it is. A response with too many labels to be purged is dropped. */
   async freshen(
     storing: Omit<Storing, "stored" | "labels"> & { readonly preset: Fields | undefined },
     { head, body }: Entry,
@@ -92,7 +92,7 @@ export class Publisher {
     else await storing.lease.drop();
   }
 
-  /** What came last for a URL can't be stored: requests need not wait for each other for a while. */
+  /** Marks a URL as uncacheable for a while, so that requests do not wait for each other. */
   async markUncacheable(lease: Lease): Promise<void> {
     const ttlMs = this.#settings.uncacheableMs;
     const record = uncacheableRecord(newToken(), this.#settings.clock.now() + ttlMs);

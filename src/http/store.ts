@@ -12,14 +12,14 @@ import type { Fields, RequestHead } from "./rfc/message.js";
 import { mostRecent, selector } from "./rfc/vary.js";
 import { SOFTEN } from "./scripts.js";
 
-/** What this process knows of one store: hints, and the end of its purge log. Plain data, which invocations may share. */
+/** What this process knows of one store: recently read keys, and the purge log. Plain data that invocations may share. */
 export interface State {
   readonly seen: Seen;
   readonly log: PurgeLog;
   readonly reads: (connection: Connection) => Reads;
 }
 
-/** By the key of the purge log, which is made of all that tells two caches apart, as far as one `httpCache` is used with several. */
+/** States by the key of the purge log, which differs between any two caches that one `httpCache` is used with. */
 export class States {
   readonly #settings: Settings;
   readonly #states = new Map<string, State>();
@@ -48,7 +48,7 @@ function readsOf(log: PurgeLog): State["reads"] {
   };
 }
 
-/** Where a response to a request is stored: under its URL's key, or as one of that URL's variants. */
+/** Where the response to a request is stored: under the URL's key, or as a variant of the URL. */
 export interface Place {
   readonly base: string;
   readonly index: { readonly index: Index; readonly bytes: Uint8Array } | undefined;
@@ -57,20 +57,20 @@ export interface Place {
 export type Found =
   /** A response that matches the request. */
   | { readonly kind: "response"; readonly entry: Entry; readonly place: Place }
-  /** A response that was purged by label: as if there were none, but its lease is to be claimed. */
+  /** A response that was purged by label. It counts as absent, but its lease must be claimed. */
   | { readonly kind: "purged"; readonly entry: Entry; readonly place: Place }
-  /** None; with the lease, where that was asked for and could be had. */
+  /** No response; with the lease, where it was requested and free. */
   | { readonly kind: "none"; readonly lease: Lease | undefined; readonly place: Place }
-  /** None, and requests need not wait for each other; the first that can be stored may be. */
+  /** No response, and a mark that requests need not wait for each other. A response that can be stored replaces it. */
   | { readonly kind: "uncacheable"; readonly lease: Lease; readonly place: Place }
-  /** Somebody computes it. */
+  /** Another request has the lease. */
   | { readonly kind: "busy"; readonly place: Place }
-  /** The store gives no answer. */
+  /** The store has failed. */
   | { readonly kind: "failed" };
 
 type Read = { readonly kind: "absent" } | { readonly kind: "claimed"; readonly lease: Lease } | Stored;
 
-/** A read of a URL's own key that has begun, and how often the purge log had been read before. */
+/** A read of a URL's own key that has begun, and how often the purge log was read before it. */
 export interface Glance {
   readonly stored: Promise<Stored | undefined>;
   readonly logReads: number;
@@ -80,7 +80,7 @@ export interface Glance {
 const REFUSALS: ReadonlySet<string> = new Set(["OOM", "READONLY", "MISCONF", "NOREPLICAS", "NOPERM"]);
 const REPEATABLE = { idempotent: true };
 
-/** Looks up what is stored, through one invocation's connection. */
+/** Looks up stored responses over the connection of one invocation. */
 export class Store {
   readonly #cache: Cache;
   readonly #state: State;
@@ -96,13 +96,13 @@ export class Store {
     this.leases = { connection: cache.connection, clock: settings.clock, leaseMs: settings.leaseMs };
   }
 
-  /** Begins to read a URL's own key, where something was a moment ago: to be tried before `find`, which goes on from it. */
+  /** Begins to read a URL's own key, if it was read a moment ago. `find` continues from it. */
   glance(base: string): Glance | undefined {
     if (!this.#state.seen.has(base, this.#settings.clock.now())) return undefined;
     return { stored: this.#reads.get(base), logReads: this.#state.log.reads };
   }
 
-  /** What a glance has found, if it is a response without Vary that nothing has purged, as far as that took no other flight. */
+  /** The response that a glance has found, if it has no Vary, and if it is known without another round trip that it is not purged. */
   seen(stored: Stored | undefined, { logReads }: Glance): Entry | undefined {
     if (stored?.kind !== "response") return undefined;
     const { labels, stamp } = stored.entry.head;
@@ -112,8 +112,8 @@ export class Store {
   }
 
   /**
-   * What is stored for a request: one flight for a response without Vary, two for one with. Never rejects.
-   * @param claims take the lease when there is none, in the same flight
+   * Looks up the response to a request: one round trip without Vary, two with. Never rejects.
+   * @param claims whether to take the lease in the same round trip when there is no response
    */
   async find(base: string, request: RequestHead, claims: boolean, glance?: Glance): Promise<Found> {
     let key = base;
@@ -143,7 +143,7 @@ export class Store {
     for (const reply of replies) throwIfError(reply);
   }
 
-  /** Makes what is stored under a URL's key, all its variants too, or under a variant's, stale at once. @throws {ConnectionError} @throws {ReplyError} */
+  /** Purges softly what is stored under a URL's key with all its variants, or under the key of one variant. @throws {ConnectionError} @throws {ReplyError} */
   async soften(key: string): Promise<void> {
     await this.#cache.connection.script(SOFTEN, [key], [variantStem(key), newGeneration()]);
   }
@@ -171,15 +171,15 @@ export class Store {
   async #verdict({ head }: Entry, logReads: number): Promise<Verdict> {
     const { log } = this.#state;
     log.inUse = true;
-    // The flight that brought the entry may not have read the log, as nothing here had labels. From now on every one does.
+    // The round trip that read the entry may not have read the log, as labels were not in use. From now on all of them do.
     if (log.reads === logReads) await readLog(this.#cache.connection, log);
     return log.verdict(head.labels, head.stamp);
   }
 
-  /** One key, and on the way what was purged by label since the last time. */
+  /** Reads one key, and the new records of the purge log in the same round trip. */
   async #read(key: string, claims: boolean, glance?: Glance): Promise<Read> {
     const { seen } = this.#state;
-    // What was there a moment ago is read by a plain GET, which costs the server less than a claim that fails, and is shared.
+    // A key that was there a moment ago is read with a plain GET, which is shared and cheaper than a claim that fails.
     if (glance || !claims || seen.has(key, this.#settings.clock.now())) {
       const stored = await (glance?.stored ?? this.#reads.get(key));
       if (stored) return this.#note(stored, key);
@@ -203,7 +203,7 @@ export class Store {
     const claimed = { kind: "claimed", lease: new Lease(this.leases, key, token, "nothing") } as const;
     if (!(bytes instanceof Uint8Array)) return claimed;
     const stored = readRecord(bytes, key);
-    // A lease of this caller's own: the flight was repeated after its first reply was lost.
+    // A lease of this caller: the command was repeated after its first reply was lost.
     return stored.kind === "lease" && stored.token === token ? claimed : this.#note(stored, key);
   }
 
@@ -224,7 +224,7 @@ export class Store {
   }
 }
 
-/** Where a request's response may be, by each list of field names that the URL's responses gave, the newest first. */
+/** The keys where the response to a request may be: one for each list of field names in the URL's index, the newest first. */
 function variantKeys(base: string, { names, generation }: Index, request: Fields): Promise<string[]> {
   return Promise.all(
     names.map(async (list) => variantKey(base, generation, await selectorHash(selector(list, request)))),

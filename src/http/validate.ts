@@ -16,13 +16,13 @@ import { fieldsFromOrigin } from "./rfc/stored-response.js";
 import { freshen, freshenFromHead, validationRequest } from "./rfc/validation.js";
 import type { Place } from "./store.js";
 
-/** Takes the lease on a stored response; a store that fails is told of. @param force also in the pause after a failure */
+/** Takes the lease on a stored response. Store errors go to `onError`. @param force also in the pause after a failure */
 export async function claim(
   { store, settings }: Inquiry,
   entry: Entry,
   force: boolean,
 ): Promise<Lease | "taken" | "failed"> {
-  // The server would say no. By its clock, not this one: a rest is only a hint, and may be broken.
+  // The server would refuse. A pause after a failure, by the server's clock, is only a hint and may be ignored.
   if (!force && entry.leaseUntilMs > settings.clock.now()) return "taken";
   try {
     return (await Lease.claim(store.leases, entry, force)) ?? "taken";
@@ -32,7 +32,7 @@ export async function claim(
   }
 }
 
-/** What is to be validated, and under which lease; without one, the result is not stored. */
+/** A stored response to validate, and the lease on it; without a lease the result is not stored. */
 export interface Validation {
   readonly entry: Entry;
   readonly place: Place;
@@ -40,7 +40,7 @@ export interface Validation {
   readonly decision: Extract<Decision, { ageMs: number }>;
 }
 
-/** Asks the origin whether a stored response is still good, and answers with what comes of it. RFC 9111 §4.3. */
+/** Validates a stored response at the origin, and answers with the result. RFC 9111 §4.3. */
 export async function validate(inquiry: Inquiry, validation: Validation): Promise<Answer> {
   const { asked } = inquiry;
   const { entry, decision, lease, place } = validation;
@@ -62,12 +62,12 @@ export async function validate(inquiry: Inquiry, validation: Validation): Promis
   return freshened(inquiry, validation, question, { status: 304, fields: toFields(response.headers), preset }, how);
 }
 
-/** Why a stored response didn't do. */
+/** Why a stored response can't be used without validation. */
 export function whyOf(decision: Validation["decision"]): "request" | "stale" {
   return decision.action === "validate" && decision.why === "request" ? "request" : "stale";
 }
 
-/** What the origin makes of a request; `undefined` where it fails and a stored response makes up for that. @throws what the host throws */
+/** The origin's response; `undefined` where the origin fails and the stored response replaces it. @throws the host's error */
 export async function forwardUnlessReplaced(
   inquiry: Inquiry,
   entry: Entry,
@@ -102,7 +102,7 @@ async function freshened(
   interest.settle();
   const isStored = result.outcome === "updated" && lease !== undefined && place !== undefined;
   const member = inquiry.status({ how, forwardedStatus: 304, stored: isStored });
-  // They are for this client, whose request the origin has answered, and for nobody else.
+  // The origin has set these cookies for this client alone.
   const cookies = got.fields.filter(([name]) => name === "set-cookie");
   if (result.outcome !== "updated") {
     end(inquiry, question, result.outcome);
@@ -117,15 +117,15 @@ async function freshened(
   return serve(inquiry, { ...entry, head }, decision, { member, ageMs: result.stored.initialAgeMs, cookies });
 }
 
-/** The store's part of a validation that was not to be stored. */
+/** Ends the lease of a validation whose result is not stored. */
 function end(inquiry: Inquiry, { lease, interest }: Question, outcome: "once" | "last" | "mismatch"): void {
   interest.settle();
   if (lease) inquiry.inBackground(outcome === "once" ? lease.yield(0) : lease.drop(), "settle");
 }
 
 /**
- * The 304 is about another response than the stored one. Where the host can ask again, it does; where it can't, the origin's
- * word that nothing has changed stands, for this request alone.
+ * The 304 is about another response than the stored one, so the origin is asked again without conditions. Where the host
+ * can't, the stored response is used for this request alone.
  */
 async function askAnew(
   inquiry: Inquiry,
@@ -154,10 +154,10 @@ function mayReplace(
   return mayReplaceFailure(candidate, failure, wishes, settings.policy, settings.clock.now());
 }
 
-/** Fields that say who asks: a request that is nobody's has none of them, so a response that they select can't be asked for. */
+/** Credentials. A request without a client has none, so it can't ask for a response that they select. */
 const CREDENTIALS = ["authorization", "cookie"];
 
-/** Whether a stored response can be validated after the answer, by a request that is nobody's. */
+/** Whether a stored response can be validated in the background, by a request without a client. */
 export function canRefresh(inquiry: Inquiry, entry: Entry): boolean {
   const { host, settings } = inquiry;
   const carried = refreshFields(inquiry.sent, inquiry, entry);
@@ -168,13 +168,13 @@ export function canRefresh(inquiry: Inquiry, entry: Entry): boolean {
   );
 }
 
-/** All that the key was made of beside the target, and no more. A key of the host's own may be made of any field. */
+/** The fields that the key was made of, besides the target. A key that the host has made may depend on any field. */
 function refreshFields(fields: Fields, { hasOwnKey }: Inquiry, { head }: Entry): Fields {
   if (hasOwnKey) return unconditional(fields);
   return fields.filter(([name]) => name === "host" || head.vary.includes(name));
 }
 
-/** Validates a stored response that a client has been given. Rejects when that fails. */
+/** Validates a stored response in the background. Rejects when that fails. */
 export async function refresh(inquiry: Inquiry, entry: Entry, place: Place, lease: Lease): Promise<void> {
   const { asked, settings, publisher } = inquiry;
   const selecting = refreshFields(asked.fields, inquiry, entry);
@@ -223,7 +223,7 @@ export async function refresh(inquiry: Inquiry, entry: Entry, place: Place, leas
   }
 }
 
-/** What `work` gives, or `undefined` when it is given up before. */
+/** The result of `work`, or `undefined` when the response is given up first. */
 function unlessEnded<T>(work: Promise<T>, { signal }: Interest): Promise<T | undefined> {
   return new Promise((resolve, reject) => {
     signal.addEventListener("abort", () => resolve(undefined), { once: true });
@@ -233,16 +233,16 @@ function unlessEnded<T>(work: Promise<T>, { signal }: Interest): Promise<T | und
 
 type Known = Omit<Validation, "lease">;
 
-/** Asks the origin by HEAD, where nothing is stored. */
+/** Forwards a HEAD for which nothing is stored. */
 export async function head(inquiry: Inquiry, how: Why): Promise<Answer> {
   const { interest } = ask(inquiry, undefined, undefined);
   return passOn(inquiry, await inquiry.forward(inquiry.asked.fields, interest), how);
 }
 
-/** Asks the origin by HEAD; what it says also concerns the stored response to GET. RFC 9111 §4.3.5. */
+/** Forwards a HEAD, whose response also updates or invalidates the stored response to GET. RFC 9111 §4.3.5. */
 export async function validateByHead(inquiry: Inquiry, known: Known): Promise<Answer> {
   const question = ask(inquiry, undefined, known.place);
-  // What it says of the stored response must not be about what this client has.
+  // The response must not depend on this client's conditions, as it updates the stored one.
   const fields = unconditional(inquiry.asked.fields);
   const forwarded = await forwardUnlessReplaced(inquiry, known.entry, fields, question);
   if (!forwarded) return serve(inquiry, known.entry, known.decision);
