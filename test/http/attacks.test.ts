@@ -3,7 +3,7 @@ import { bypassReason, UNKEYED_FIELDS } from "../../src/http/rfc/admission.js";
 import { withoutFields } from "../../src/http/rfc/message.js";
 import { cacheKey } from "../../src/http/rfc/target.js";
 import { selector, varyNames } from "../../src/http/rfc/vary.js";
-import { evaluate, fields, type Lines, request, response, stored, whyNot } from "./exchanges.js";
+import { evaluate, fields, type Lines, request, response, stored, whyNot } from "./rfc/exchanges.js";
 
 const FRESH: Lines = { "cache-control": "public, max-age=60" };
 const KEY = { hosts: new Set(["example.com"]), maxUrlLength: 8_192 };

@@ -1,6 +1,6 @@
 import { expect, it } from "vitest";
 import type { Cache } from "../../../src/cache/cache.js";
-import { URL_OF_TESTS } from "../../http/exchanges.js";
+import { URL_OF_TESTS } from "../../http/rfc/exchanges.js";
 import { deferred } from "../../support/deferred.js";
 import { until } from "../../support/wait.js";
 import { askedFor, type Site } from "./site.js";

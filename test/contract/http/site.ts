@@ -6,7 +6,7 @@ import { HttpCache, type PurgeOptions } from "../../../src/http/http-cache.js";
 import type { HttpCacheOptions } from "../../../src/http/options.js";
 import { ClientRequest } from "../../../src/http/plain-request.js";
 import { type Fields, fieldValue, toFields } from "../../../src/http/rfc/message.js";
-import { fields, type Lines, URL_OF_TESTS } from "../../http/exchanges.js";
+import { fields, type Lines, URL_OF_TESTS } from "../../http/rfc/exchanges.js";
 
 export interface Reply {
   readonly lines?: Lines;

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { isForOrigin, isNotModified, notModifiedFields, unconditional } from "../../src/http/rfc/conditional.js";
+import { isForOrigin, isNotModified, notModifiedFields, unconditional } from "../../../src/http/rfc/conditional.js";
 import { date, fields, type Lines, NOW } from "./exchanges.js";
 
 const notModified = (asked: Lines, has: Lines, status = 200): boolean =>

@@ -9,7 +9,7 @@ import {
   toFields,
   trim,
   withField,
-} from "../../src/http/rfc/message.js";
+} from "../../../src/http/rfc/message.js";
 import { fields } from "./exchanges.js";
 
 describe("fields", () => {

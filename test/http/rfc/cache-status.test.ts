@@ -1,8 +1,8 @@
 import fc from "fast-check";
 import { parseList } from "structured-headers";
 import { describe, expect, it } from "vitest";
-import { appendCacheStatus, cacheStatus, type Handling } from "../../src/http/rfc/cache-status.js";
-import { fieldsFromOrigin, fieldsFromStore } from "../../src/http/rfc/stored-response.js";
+import { appendCacheStatus, cacheStatus, type Handling } from "../../../src/http/rfc/cache-status.js";
+import { fieldsFromOrigin, fieldsFromStore } from "../../../src/http/rfc/stored-response.js";
 import { fields } from "./exchanges.js";
 
 const status = cacheStatus("edge");

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
-import { ConfigurationError } from "../../src/core/errors.js";
-import { makePolicy, type PolicyOptions } from "../../src/http/rfc/policy.js";
+import { ConfigurationError } from "../../../src/core/errors.js";
+import { makePolicy, type PolicyOptions } from "../../../src/http/rfc/policy.js";
 
 describe("policy options", () => {
   it("have defaults", () => {

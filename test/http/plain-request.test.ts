@@ -1,9 +1,9 @@
 import { randomUUID } from "node:crypto";
 import fc from "fast-check";
 import { describe, expect, it, vi } from "vitest";
-import { createCache } from "../../../src/index.js";
-import { type Got, Site } from "../../contract/http/site.js";
-import type { Lines } from "../exchanges.js";
+import { createCache } from "../../src/index.js";
+import { type Got, Site } from "../contract/http/site.js";
+import type { Lines } from "./rfc/exchanges.js";
 
 /** Fields that a request may have, and values that tell one kind of request from another. */
 const FIELDS: Record<string, string[]> = {

@@ -1,9 +1,14 @@
-import { formatHttpDate } from "../../src/http/rfc/age.js";
-import type { RequestHead, ResponseHead, Timing } from "../../src/http/rfc/message.js";
-import { type Fields, toFields } from "../../src/http/rfc/message.js";
-import { makePolicy, type PolicyOptions } from "../../src/http/rfc/policy.js";
-import { evaluateStorage, type Storability } from "../../src/http/rfc/storable.js";
-import type { StoredResponse } from "../../src/http/rfc/stored-response.js";
+import { formatHttpDate } from "../../../src/http/rfc/age.js";
+import {
+  type Fields,
+  type RequestHead,
+  type ResponseHead,
+  type Timing,
+  toFields,
+} from "../../../src/http/rfc/message.js";
+import { makePolicy, type PolicyOptions } from "../../../src/http/rfc/policy.js";
+import { evaluateStorage, type Storability } from "../../../src/http/rfc/storable.js";
+import type { StoredResponse } from "../../../src/http/rfc/stored-response.js";
 
 /** A whole second, so that an HTTP-date can say it. */
 export const NOW = Date.UTC(2026, 4, 1, 12, 0, 0);

@@ -1,9 +1,9 @@
 import { inject } from "vitest";
-import { createCache, glideCluster } from "../../../src/index.js";
-import { ownPrefix } from "../../contract/cache/stored.js";
-import { bodies } from "../../contract/http/bodies.js";
-import { differential } from "../../contract/http/differential.js";
-import { httpContract } from "../../contract/http.js";
+import { createCache, glideCluster } from "../../src/index.js";
+import { ownPrefix } from "../contract/cache/stored.js";
+import { bodies } from "../contract/http/bodies.js";
+import { differential } from "../contract/http/differential.js";
+import { httpContract } from "../contract/http.js";
 
 const inMemory = () => createCache({ location: "memory:", keyPrefix: ownPrefix() });
 const inValkey = () => createCache({ location: inject("valkeyUrl"), keyPrefix: ownPrefix() });

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import type { PolicyOptions } from "../../src/http/rfc/policy.js";
+import type { PolicyOptions } from "../../../src/http/rfc/policy.js";
 import { DAY, date, HOUR, type Lines, SECOND, stored, whyNot } from "./exchanges.js";
 
 const ETAG = { etag: '"1"' };

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
-import { fieldValue } from "../../src/http/rfc/message.js";
-import { narrow } from "../../src/http/rfc/vary.js";
+import { fieldValue } from "../../../src/http/rfc/message.js";
+import { narrow } from "../../../src/http/rfc/vary.js";
 import { fields } from "./exchanges.js";
 
 const encoding = (accepted: string, encodings = ["br", "gzip"]): string | undefined =>

@@ -5,7 +5,7 @@ import {
   parseStructuredStrings,
   serializeName,
   serializeText,
-} from "../../src/http/rfc/structured.js";
+} from "../../../src/http/rfc/structured.js";
 
 describe("structured fields (RFC 9651)", () => {
   it("tell the types of a dictionary's members", () => {

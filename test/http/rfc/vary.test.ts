@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { toFields } from "../../src/http/rfc/message.js";
-import { mostRecent, selector, varyNames } from "../../src/http/rfc/vary.js";
+import { toFields } from "../../../src/http/rfc/message.js";
+import { mostRecent, selector, varyNames } from "../../../src/http/rfc/vary.js";
 import { date, fields, type Lines, stored } from "./exchanges.js";
 
 const matches = (names: string[], one: Lines, other: Lines): boolean =>

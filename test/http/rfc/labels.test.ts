@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { invalidatedGroups, responseLabels } from "../../src/http/rfc/invalidation.js";
+import { invalidatedGroups, responseLabels } from "../../../src/http/rfc/invalidation.js";
 import { fields } from "./exchanges.js";
 
 describe("tags", () => {

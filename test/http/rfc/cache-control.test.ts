@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { parseCacheControl } from "../../src/http/rfc/cache-control.js";
-import { fromCacheControl, type ResponseDirectives } from "../../src/http/rfc/response-policy.js";
+import { parseCacheControl } from "../../../src/http/rfc/cache-control.js";
+import { fromCacheControl, type ResponseDirectives } from "../../../src/http/rfc/response-policy.js";
 
 const read = (value: string): ResponseDirectives => fromCacheControl(parseCacheControl(value));
 const maxAge = (value: string): number | undefined => read(value).maxAgeMs;

@@ -1,7 +1,6 @@
 import { describe, expect, it } from "vitest";
-import type { Clock } from "../../../src/core/time.js";
-import { systemClock } from "../../../src/core/time.js";
-import { ALONE_MS, Interest } from "../../../src/http/interest.js";
+import { type Clock, systemClock } from "../../src/core/time.js";
+import { ALONE_MS, Interest } from "../../src/http/interest.js";
 
 /** Time that passes when a test says so. */
 function heldTime(): Clock & { pass: (ms: number) => Promise<void> } {

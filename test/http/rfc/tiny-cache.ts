@@ -1,18 +1,23 @@
-import { bypassReason, UNKEYED_FIELDS } from "../../src/http/rfc/admission.js";
-import { requestDirectives } from "../../src/http/rfc/cache-control.js";
-import { cacheStatus, type Forwarded } from "../../src/http/rfc/cache-status.js";
-import { isNotModified, notModifiedFields, unconditional } from "../../src/http/rfc/conditional.js";
-import { invalidatedUrls } from "../../src/http/rfc/invalidation.js";
-import type { RequestHead, ResponseHead } from "../../src/http/rfc/message.js";
-import { type Fields, fieldValue, withoutFields } from "../../src/http/rfc/message.js";
-import { makePolicy, type PolicyOptions } from "../../src/http/rfc/policy.js";
-import { answerRange, partialFields, unsatisfiableFields } from "../../src/http/rfc/range.js";
-import { type Candidate, type Decision, decide, mayReplaceFailure } from "../../src/http/rfc/select.js";
-import { evaluateStorage } from "../../src/http/rfc/storable.js";
-import { fieldsFromOrigin, fieldsFromStore } from "../../src/http/rfc/stored-response.js";
-import { cacheKey } from "../../src/http/rfc/target.js";
-import { freshen, freshenFromHead, validationRequest } from "../../src/http/rfc/validation.js";
-import { mostRecent, selector } from "../../src/http/rfc/vary.js";
+import { bypassReason, UNKEYED_FIELDS } from "../../../src/http/rfc/admission.js";
+import { requestDirectives } from "../../../src/http/rfc/cache-control.js";
+import { cacheStatus, type Forwarded } from "../../../src/http/rfc/cache-status.js";
+import { isNotModified, notModifiedFields, unconditional } from "../../../src/http/rfc/conditional.js";
+import { invalidatedUrls } from "../../../src/http/rfc/invalidation.js";
+import {
+  type Fields,
+  fieldValue,
+  type RequestHead,
+  type ResponseHead,
+  withoutFields,
+} from "../../../src/http/rfc/message.js";
+import { makePolicy, type PolicyOptions } from "../../../src/http/rfc/policy.js";
+import { answerRange, partialFields, unsatisfiableFields } from "../../../src/http/rfc/range.js";
+import { type Candidate, type Decision, decide, mayReplaceFailure } from "../../../src/http/rfc/select.js";
+import { evaluateStorage } from "../../../src/http/rfc/storable.js";
+import { fieldsFromOrigin, fieldsFromStore } from "../../../src/http/rfc/stored-response.js";
+import { cacheKey } from "../../../src/http/rfc/target.js";
+import { freshen, freshenFromHead, validationRequest } from "../../../src/http/rfc/validation.js";
+import { mostRecent, selector } from "../../../src/http/rfc/vary.js";
 import { fields, type Lines, NOW, request, SECOND } from "./exchanges.js";
 
 export interface Answer extends ResponseHead {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { fieldValue } from "../../src/http/rfc/message.js";
+import { fieldValue } from "../../../src/http/rfc/message.js";
 import { date, type Lines } from "./exchanges.js";
 import { field, TinyCache } from "./tiny-cache.js";
 

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { ageSeconds, currentAgeMs, initialAgeMs } from "../../src/http/rfc/age.js";
+import { ageSeconds, currentAgeMs, initialAgeMs } from "../../../src/http/rfc/age.js";
 import { AT_ONCE, date, fields, type Lines, NOW, SECOND } from "./exchanges.js";
 
 const initial = (lines: Lines, requestTimeMs = NOW): number =>

@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { toFields } from "../../src/http/rfc/message.js";
-import { isRoutedAs, saysTarget, type Target, toTarget } from "../../src/http/rfc/target.js";
+import { toFields } from "../../../src/http/rfc/message.js";
+import { isRoutedAs, saysTarget, type Target, toTarget } from "../../../src/http/rfc/target.js";
 
 function target(url: string): Target {
   const made = toTarget(url);

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { answerRange, partialFields, type RangeAnswer, unsatisfiableFields } from "../../src/http/rfc/range.js";
+import { answerRange, partialFields, type RangeAnswer, unsatisfiableFields } from "../../../src/http/rfc/range.js";
 import { date, fields, type Lines, NOW } from "./exchanges.js";
 
 const answer = (range: string, length = 10, asked: Lines = {}, has: Lines = {}, status = 200): RangeAnswer =>

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
-import { requestDirectives } from "../../src/http/rfc/cache-control.js";
-import { makePolicy, type PolicyOptions } from "../../src/http/rfc/policy.js";
-import { type Decision, decide, type Failure, mayReplaceFailure, usefulMs } from "../../src/http/rfc/select.js";
+import { requestDirectives } from "../../../src/http/rfc/cache-control.js";
+import { makePolicy, type PolicyOptions } from "../../../src/http/rfc/policy.js";
+import { type Decision, decide, type Failure, mayReplaceFailure, usefulMs } from "../../../src/http/rfc/select.js";
 import { fields, type Lines, NOW, SECOND, stored } from "./exchanges.js";
 
 interface Case {

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { formatHttpDate, parseHttpDate } from "../../src/http/rfc/age.js";
+import { formatHttpDate, parseHttpDate } from "../../../src/http/rfc/age.js";
 import { NOW } from "./exchanges.js";
 
 const parse = (text: string): string | undefined => {

@@ -1,12 +1,11 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { mergeCacheControl, parseCacheControl } from "../../src/http/rfc/cache-control.js";
-import { responseLabels } from "../../src/http/rfc/invalidation.js";
-import type { ResponseHead } from "../../src/http/rfc/message.js";
-import { toFields } from "../../src/http/rfc/message.js";
-import { makePolicy } from "../../src/http/rfc/policy.js";
-import { fromCacheControl } from "../../src/http/rfc/response-policy.js";
-import { evaluateStorage, type Storability } from "../../src/http/rfc/storable.js";
+import { mergeCacheControl, parseCacheControl } from "../../../src/http/rfc/cache-control.js";
+import { responseLabels } from "../../../src/http/rfc/invalidation.js";
+import { type ResponseHead, toFields } from "../../../src/http/rfc/message.js";
+import { makePolicy } from "../../../src/http/rfc/policy.js";
+import { fromCacheControl } from "../../../src/http/rfc/response-policy.js";
+import { evaluateStorage, type Storability } from "../../../src/http/rfc/storable.js";
 
 type Lines = Record<string, string>;
 

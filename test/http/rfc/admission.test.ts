@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
-import { bypassReason, mayCollapse, UNKEYED_FIELDS } from "../../src/http/rfc/admission.js";
-import { withoutFields } from "../../src/http/rfc/message.js";
+import { bypassReason, mayCollapse, UNKEYED_FIELDS } from "../../../src/http/rfc/admission.js";
+import { withoutFields } from "../../../src/http/rfc/message.js";
 import { fields, type Lines, request } from "./exchanges.js";
 
 const bypass = (lines: Lines, { method = "GET", body = false, cookies = [] as string[] } = {}): string | undefined =>

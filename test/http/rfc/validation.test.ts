@@ -1,9 +1,8 @@
 import { describe, expect, it } from "vitest";
-import type { RequestHead } from "../../src/http/rfc/message.js";
-import { fieldValue } from "../../src/http/rfc/message.js";
-import { makePolicy } from "../../src/http/rfc/policy.js";
-import type { StoredResponse } from "../../src/http/rfc/stored-response.js";
-import { type Freshened, freshen, freshenFromHead, validationRequest } from "../../src/http/rfc/validation.js";
+import { fieldValue, type RequestHead } from "../../../src/http/rfc/message.js";
+import { makePolicy } from "../../../src/http/rfc/policy.js";
+import type { StoredResponse } from "../../../src/http/rfc/stored-response.js";
+import { type Freshened, freshen, freshenFromHead, validationRequest } from "../../../src/http/rfc/validation.js";
 import { date, fields, type Lines, NOW, request, SECOND, stored } from "./exchanges.js";
 
 const LATER = NOW + 100 * SECOND;

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { invalidatedUrls } from "../../src/http/rfc/invalidation.js";
+import { invalidatedUrls } from "../../../src/http/rfc/invalidation.js";
 import { type Lines, request, response } from "./exchanges.js";
 
 const URL_ = "https://example.com/dir/page?x=1";
