@@ -1,0 +1,54 @@
+import { beforeAll, describe, expect, it } from "vitest";
+import { bundleSize } from "./support/bundle.js";
+import { build, manifest } from "./support/project.js";
+
+const CORE = ["createCache", "herd"];
+
+const MAX_CORE_BYTES = 45_000;
+
+/** What each optional part may add to a Worker that has `createCache` and `herd()`, in bytes. */
+const PARTS: readonly { path: string; name: string; maxBytes: number }[] = [
+  { path: ".", name: "memory", maxBytes: 13_000 },
+  { path: ".", name: "sentinel", maxBytes: 3_000 },
+  { path: "./hono", name: "httpCache", maxBytes: 29_000 },
+  { path: "./hono", name: "valkeyCache", maxBytes: 5_500 },
+  { path: "./http", name: "HttpCache", maxBytes: 26_500 },
+  { path: "./hosts", name: "workerHandler", maxBytes: 500 },
+  // fflate, for runtimes without node:zlib, is most of these three.
+  { path: "./zlib", name: "zlib", maxBytes: 16_000 },
+  { path: "./gzip", name: "gzip", maxBytes: 16_000 },
+  { path: "./deflate", name: "deflate", maxBytes: 16_000 },
+  { path: "./brotli", name: "brotli", maxBytes: 1_200 },
+  { path: "./zstd", name: "zstd", maxBytes: 1_300 },
+  { path: "./lz4", name: "lz4", maxBytes: 1_500 },
+  { path: "./lzma", name: "lzma", maxBytes: 2_200 },
+  { path: "./bz2", name: "bz2", maxBytes: 5_000 },
+  { path: "./msgpack", name: "msgpack", maxBytes: 2_000 },
+  { path: "./structured-clone", name: "structuredClone", maxBytes: 500 },
+];
+
+describe("the bundle of a Worker, minified and compressed", () => {
+  let coreBytes: number;
+
+  beforeAll(async () => {
+    await build();
+    coreBytes = await bundleSize({ ".": CORE });
+  }, 120_000);
+
+  it(`has at most ${MAX_CORE_BYTES} bytes with createCache and herd()`, () => {
+    expect(coreBytes, `createCache with herd(): ${coreBytes} bytes`).toBeLessThanOrEqual(MAX_CORE_BYTES);
+  });
+
+  it.each(PARTS)("grows by at most $maxBytes bytes with $name of $path", async ({ path, name, maxBytes }) => {
+    const bytes =
+      (await bundleSize({ ".": CORE, ...(path === "." ? { ".": [...CORE, name] } : { [path]: [name] }) })) - coreBytes;
+    // More than nothing: the core does not carry the part.
+    expect(bytes, `${name} adds ${bytes} bytes`).toBeGreaterThan(0);
+    expect(bytes, `${name} adds ${bytes} bytes`).toBeLessThanOrEqual(maxBytes);
+  });
+
+  it("has a budget for every subpath of the package", () => {
+    const subpaths = Object.keys(manifest.exports).filter((path) => path !== "./package.json");
+    expect([...new Set(PARTS.map(({ path }) => path))].sort()).toEqual(subpaths.sort());
+  });
+});
