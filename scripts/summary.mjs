@@ -22,3 +22,17 @@ export function summary(results, code, failedSteps) {
     line: `${count} passed, ${failed} failed${skipped > 0 ? `, ${skipped} skipped` : ""}`,
   };
 }
+
+const WRITTEN_CASE = /(?<![.\w$"'`])it(?:\.(?:each|for|skip|skipIf|runIf|fails|concurrent|sequential)\b)*[(`]/g;
+
+/**
+ * How many test cases stand in the sources, and how many of them ran: a suite that several files share, and a table of
+ * inputs, are written once and executed many times.
+ * @param {readonly string[]} texts of the files that tests are written in
+ * @param {{ numPassedTests: number, numFailedTests: number } | undefined} results vitest's JSON report
+ */
+export function cases(texts, results) {
+  const written = texts.reduce((sum, text) => sum + (text.match(WRITTEN_CASE)?.length ?? 0), 0);
+  const executed = (results?.numPassedTests ?? 0) + (results?.numFailedTests ?? 0);
+  return `${written} cases written, ${executed} executed`;
+}

@@ -1,12 +1,12 @@
 // @ts-check
-// npm test: every check and every test, from a fresh clone on. Arguments go to vitest.
-import { mkdirSync, readFileSync, rmSync } from "node:fs";
+// npm test: every check and every test, from a fresh clone on. Arguments go to vitest: patterns of file names, and options.
+import { mkdirSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { build } from "./build.mjs";
 import { ensureNeeds } from "./needs.mjs";
 import { ensurePackages } from "./packages.mjs";
 import { bin, Interrupted, mustRun, root, run, Stop, script } from "./run.mjs";
-import { summary } from "./summary.mjs";
+import { cases, summary } from "./summary.mjs";
 
 const results = join(root, ".cache", "test-results.json");
 
@@ -25,14 +25,15 @@ await script(async () => {
     ...(await step(() => mustRun("Type-checking", join(bin, "tsc"), ["-p", "tsconfig.json"]))),
     ...(await step(() => mustRun("Linting", join(bin, "biome"), ["check", "--error-on-warnings"]))),
   ];
-  const { passed, line } = await test(failed.length);
+  const { report, passed, line } = await test(failed.length);
   for (const message of failed) console.error(message);
+  console.log(cases(testSources(), report));
   console.log(line);
   return passed ? 0 : 1;
 });
 
 /**
- * Runs a step; what it has to say when it fails.
+ * Runs a step and returns its messages, none when it succeeds.
  * @param {() => Promise<void>} work
  */
 async function step(work) {
@@ -51,14 +52,22 @@ async function test(failedSteps) {
   rmSync(results, { force: true });
   const reporters = ["--reporter=default", "--reporter=json", `--outputFile.json=${results}`];
   const { code } = await run(join(bin, "vitest"), ["run", ...reporters, ...process.argv.slice(2)]);
-  return summary(readResults(), code, failedSteps);
+  const report = readResults();
+  return { report, ...summary(report, code, failedSteps) };
+}
+
+/** The text of every file under test/, as shared suites are not in files named `*.test.ts`. */
+function testSources() {
+  const folder = join(root, "test");
+  const paths = readdirSync(folder, { recursive: true, encoding: "utf8" }).filter((path) => path.endsWith(".ts"));
+  return paths.map((path) => readFileSync(join(folder, path), "utf8"));
 }
 
 function readResults() {
   try {
     return JSON.parse(readFileSync(results, "utf8"));
   } catch {
-    // vitest ended before it wrote any: counted as a failure.
+    // vitest ended before it wrote a report, which counts as a failure.
     return undefined;
   }
 }

@@ -1,5 +1,5 @@
 import { expect, it } from "vitest";
-import { summary } from "../../scripts/summary.mjs";
+import { cases, summary } from "../../scripts/summary.mjs";
 
 const report = (files: { status: string; tests: string[] }[], skipped = 0) => {
   const testResults = files.map(({ status, tests }) => ({
@@ -11,27 +11,27 @@ const report = (files: { status: string; tests: string[] }[], skipped = 0) => {
 };
 const good = { status: "passed", tests: ["passed", "passed"] };
 
-it("counts what passed", () => {
+it("the summary counts the tests that passed", () => {
   expect(summary(report([good, good]), 0, 0)).toEqual({ passed: true, line: "4 passed, 0 failed" });
 });
 
-it("counts what was skipped, where something was", () => {
+it("the summary counts skipped tests only when there are some", () => {
   expect(summary(report([good], 3), 0, 0)).toEqual({ passed: true, line: "2 passed, 0 failed, 3 skipped" });
 });
 
-it("counts failed tests", () => {
+it("the summary counts failed tests", () => {
   const bad = { status: "failed", tests: ["failed", "passed", "failed"] };
   expect(summary(report([good, bad]), 1, 0)).toEqual({ passed: false, line: "3 passed, 2 failed" });
 });
 
-it("counts a file that fails without a failing test", () => {
+it("the summary counts a file that fails without a failing test", () => {
   expect(summary(report([good, { status: "failed", tests: [] }]), 1, 0)).toEqual({
     passed: false,
     line: "2 passed, 1 failed",
   });
 });
 
-it("counts steps that failed before the tests", () => {
+it("the summary counts steps that failed before the tests", () => {
   expect(summary(report([good]), 0, 2)).toEqual({ passed: false, line: "2 passed, 2 failed" });
 });
 
@@ -39,6 +39,16 @@ it.each([
   ["vitest failed for another reason", report([good]), 1, "2 passed, 1 failed"],
   ["no test ran", report([]), 0, "0 passed, 1 failed"],
   ["vitest wrote no report", undefined, 0, "0 passed, 1 failed"],
-])("fails when %s", (_, results, code, line) => {
+])("the summary fails when %s", (_, results, code, line) => {
   expect(summary(results, code, 0)).toEqual({ passed: false, line });
+});
+
+it("the cases of tables and options count once as written, and prose and other calls do not count", () => {
+  const texts = [
+    'it("one", () => {});\n  it.each([1, 2])("two %s", () => {});\nit.skipIf(on)("three", () => {});',
+    'describe("it", () => {}); split(1); wait.it(2); // Says what it does.\nit.each`a | b`("four", () => {});',
+  ];
+  const results = { ...report([good]), numFailedTests: 3 };
+  expect(cases(texts, results)).toBe("4 cases written, 5 executed");
+  expect(cases(texts, undefined)).toBe("4 cases written, 0 executed");
 });
