@@ -1,0 +1,24 @@
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { expect, it } from "vitest";
+import { differences, filesUnder } from "./support/file-map.js";
+import { manifest, root } from "./support/project.js";
+
+const read = (path: string) => readFileSync(join(root, path), "utf8");
+
+it("CONTRIBUTING.md names only npm scripts that package.json has", () => {
+  const names = [...read("CONTRIBUTING.md").matchAll(/`npm (?:run )?([\w:-]+)/g)].map(([, name]) => name);
+  expect(names).toContain("figures");
+  expect(names.filter((name) => name === undefined || !(name in manifest.scripts))).toEqual([]);
+});
+
+it("CONTRIBUTING.md, SECURITY.md and test/README.md link only to files that exist", () => {
+  for (const guide of ["CONTRIBUTING.md", "SECURITY.md", "test/README.md"]) {
+    const links = [...read(guide).matchAll(/\]\(([^)#:]+)\)/g)].map(([, link = ""]) => join(guide, "..", link));
+    for (const link of links) expect(() => read(link), `${guide} links to ${link}`).not.toThrow();
+  }
+});
+
+it("test/README.md has one line for each test file, and none for files that do not exist", () => {
+  expect(differences("test/README.md", read("test/README.md"), filesUnder("test", ".test.ts"))).toEqual([]);
+});
