@@ -12,8 +12,8 @@ it("CONTRIBUTING.md names only npm scripts that package.json has", () => {
   expect(names.filter((name) => name === undefined || !(name in manifest.scripts))).toEqual([]);
 });
 
-it("CONTRIBUTING.md, SECURITY.md and test/README.md link only to files that exist", () => {
-  for (const guide of ["CONTRIBUTING.md", "SECURITY.md", "test/README.md"]) {
+it("CONTRIBUTING.md, SECURITY.md, AGENTS.md and test/README.md link only to files that exist", () => {
+  for (const guide of ["CONTRIBUTING.md", "SECURITY.md", "AGENTS.md", "test/README.md"]) {
     const links = [...read(guide).matchAll(/\]\(([^)#:]+)\)/g)].map(([, link = ""]) => join(guide, "..", link));
     for (const link of links) expect(() => read(link), `${guide} links to ${link}`).not.toThrow();
   }
@@ -21,4 +21,9 @@ it("CONTRIBUTING.md, SECURITY.md and test/README.md link only to files that exis
 
 it("test/README.md has one line for each test file, and none for files that do not exist", () => {
   expect(differences("test/README.md", read("test/README.md"), filesUnder("test", ".test.ts"))).toEqual([]);
+});
+
+it("AGENTS.md has a line for each file of src/ or its folder, and none for what does not exist", () => {
+  const files = filesUnder("src", ".ts").map((path) => `src/${path}`);
+  expect(differences("AGENTS.md", read("AGENTS.md"), files)).toEqual([]);
 });
