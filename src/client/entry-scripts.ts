@@ -1,6 +1,6 @@
 import { FOREVER, NO_TOKEN } from "../codec/envelope.js";
 import type { Script } from "../core/connection.js";
-import { digits, exists, look, now, script, text } from "../lease/scripts.js";
+import { digits, exists, inspect, now, script, text } from "../lease/state.js";
 
 /** ARGV: the value, its lifetime in ms or empty for ever, `nx` or `xx`. Reply: 1 when it was written, else 0. */
 export const SET_IF: Script = script(
@@ -22,7 +22,7 @@ return 1`,
  */
 export const EXPIRE: Script = script(
   "expire",
-  `local what, head = look(KEYS[1])
+  `local what, head = inspect(KEYS[1])
 if what ~= 'plain' and what ~= 'fresh' then return 0 end
 local at = tonumber(ARGV[2])
 if ARGV[1] == 'in' then at = at + now() end
@@ -35,7 +35,7 @@ redis.call('SETRANGE', KEYS[1], 4, string.format('%015.0f', math.min(at, 9999999
 redis.call('PEXPIREAT', KEYS[1], string.format('%.0f', at + grace))
 return 1`,
   (call, [key = ""], [mode, ms, graceMs]) => {
-    const { kind, head } = look(call, key);
+    const { kind, head } = inspect(call, key);
     if (kind !== "plain" && kind !== "fresh") return 0;
     const atMs = Number(text(ms ?? "0")) + (mode === "in" ? now(call) : 0);
     if (atMs <= now(call)) {
@@ -58,7 +58,7 @@ return 1`,
 /** Takes the expiry away. Reply: 1 when there was one, 2 when there is an entry without, 0 when there is no entry. */
 export const PERSIST: Script = script(
   "persist",
-  `local what, head = look(KEYS[1])
+  `local what, head = inspect(KEYS[1])
 if what ~= 'plain' and what ~= 'fresh' then return 0 end
 local had = redis.call('PERSIST', KEYS[1]) == 1
 if what == 'fresh' then
@@ -68,7 +68,7 @@ end
 if had then return 1 end
 return 2`,
   (call, [key = ""]) => {
-    const { kind, head } = look(call, key);
+    const { kind, head } = inspect(call, key);
     if (kind !== "plain" && kind !== "fresh") return 0;
     const persisted = call("PERSIST", key) === 1;
     if (kind === "plain") return persisted ? 1 : 2;
@@ -84,7 +84,7 @@ return 2`,
  */
 export const INCREMENT: Script = script(
   "increment",
-  `local what = look(KEYS[1])
+  `local what = inspect(KEYS[1])
 if what == 'plain' then
   redis.call('INCRBY', KEYS[1], ARGV[1])
   return redis.call('GET', KEYS[1])
@@ -104,7 +104,7 @@ local head = string.sub(stored, 1, 29) .. string.rep(' ', 12) .. string.sub(stor
 redis.call('SET', KEYS[1], head .. value, 'KEEPTTL')
 return value`,
   (call, [key = ""], [delta = "0", create = "", ttlMs = "", header = ""]) => {
-    const { kind } = look(call, key);
+    const { kind } = inspect(call, key);
     if (kind === "plain") {
       call("INCRBY", key, delta);
       return call("GET", key);

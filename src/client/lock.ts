@@ -1,7 +1,7 @@
 import type { Script } from "../core/connection.js";
 import { throwIfError } from "../core/errors.js";
 import { type Duration, toMs } from "../core/time.js";
-import { text } from "../lease/scripts.js";
+import { text } from "../lease/state.js";
 import type { ClientContext } from "./client.js";
 
 /** Deletes KEYS[1] while it is the token ARGV[1]. Reply: 1 or 0. */

@@ -129,13 +129,15 @@ class Flight<T> implements Shared {
   }
 }
 
-const MOST = 10_000;
+/** The most keys that are remembered as recently fresh. */
+const MAX_KEYS = 10_000;
 
 /**
- * What this process has seen fresh, and until when: there a plain GET will do, which transports join, replicas serve, and
- * servers that refuse writes answer. Only a hint: what is gone meanwhile costs one more flight.
+ * Keys that this process has read as fresh, and until when they are. A plain GET is enough for them: transports batch
+ * it, replicas serve it, and servers that refuse writes answer it. It is a hint: an entry that is gone costs one more
+ * round trip. When it is full, the key that was added longest ago is evicted.
  */
-export class Seen {
+export class RecentlyFresh {
   readonly #freshUntilMs = new Map<string, number>();
 
   has(key: string, nowMs: number): boolean {
@@ -143,9 +145,11 @@ export class Seen {
   }
 
   add(key: string, freshUntilMs: number): void {
-    // Begun anew when full: the keys that matter come back at once.
-    if (this.#freshUntilMs.size >= MOST) this.#freshUntilMs.clear();
-    this.#freshUntilMs.set(key, freshUntilMs);
+    const keys = this.#freshUntilMs;
+    // A map iterates in the order of insertion: a key that is added again becomes the newest.
+    keys.delete(key);
+    if (keys.size >= MAX_KEYS) for (const oldest of keys.keys()) if (keys.delete(oldest)) break;
+    keys.set(key, freshUntilMs);
   }
 
   delete(key: string): void {
@@ -166,19 +170,19 @@ export interface Answer {
 /** What callers of one key share: those of the whole process, or of one invocation where the host keeps those apart. */
 export class Sharing {
   readonly flights = new Coalesced<Answer>();
-  readonly seen = new Seen();
+  readonly recentlyFresh = new RecentlyFresh();
   /** Keys that are refreshed in the background. */
   readonly refreshing = new Set<string>();
 
   /** An entry was written or deleted: what is known of it, and what is in flight for it, may be older. */
   forget(key: string): void {
     this.flights.forget(key);
-    this.seen.delete(key);
+    this.recentlyFresh.delete(key);
   }
 
   /** As `forget`, for every entry. */
   forgetAll(): void {
     this.flights.forgetAll();
-    this.seen.clear();
+    this.recentlyFresh.clear();
   }
 }

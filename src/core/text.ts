@@ -9,3 +9,9 @@ export function toBytes(text: string | Uint8Array): Uint8Array {
 export function toText(bytes: string | Uint8Array): string {
   return typeof bytes === "string" ? bytes : decoder.decode(bytes);
 }
+
+/** Random characters of base64, of six bits each. */
+export function randomText(length: number): string {
+  const bytes = crypto.getRandomValues(new Uint8Array(Math.ceil((length * 3) / 4)));
+  return btoa(String.fromCharCode(...bytes)).slice(0, length);
+}

@@ -1,7 +1,7 @@
-import { Wait } from "../client/herd/wait.js";
+import { Lease } from "../lease/lease.js";
+import { Wait } from "../lease/wait.js";
 import { type Answer, gatewayTimeout, NOT_STORED, serve } from "./answer.js";
 import { ask, type Inquiry } from "./inquiry.js";
-import { Lease } from "./lease.js";
 import { take } from "./origin-response.js";
 import type { Entry } from "./record.js";
 import { mayCollapse } from "./rfc/admission.js";
@@ -128,7 +128,7 @@ async function miss(
   const { asked } = inquiry;
   const plain = unconditional(asked.fields);
   // Under an uncacheable mark the origin may evaluate conditions and ranges itself. Then nothing is stored.
-  const passesOn = lease?.on === "mark" && plain.length < asked.fields.length;
+  const passesOn = lease?.on === "marker" && plain.length < asked.fields.length;
   const question = ask(inquiry, passesOn ? undefined : lease, place);
   const fields = passesOn ? asked.fields : plain;
   try {

@@ -1,8 +1,8 @@
 import type { Cache } from "../cache/cache.js";
 import { notify } from "../core/maybe-promise.js";
+import type { Lease } from "../lease/lease.js";
 import type { Forwarded, Host, OriginRequest } from "./host.js";
 import { Interest } from "./interest.js";
-import type { Lease } from "./lease.js";
 import type { Settings } from "./options.js";
 import type { Publisher } from "./publish.js";
 import type { Stamp } from "./purge-log.js";
@@ -170,13 +170,13 @@ function question(
 ): Question {
   const { settings, state } = inquiry;
   // Other requests wait no longer than this, so a slower handler must not hold the lease.
-  if (lease) inquiry.inBackground(lease.keep(settings.collapseMs), "keep");
+  if (lease) inquiry.inBackground(lease.renew(settings.collapseMs), "renew");
   const giveUp = (): void => {
     if (lease) inquiry.inBackground(lease.yield(settings.retryAfterMs), "settle");
   };
   const interest = new Interest(client, settings.clock, giveUp);
   // Under an uncacheable mark the response is most likely not stored, so its client decides.
-  if (!lease || lease.on === "mark") interest.leaveToClient();
+  if (!lease || lease.on === "marker") interest.leaveToClient();
   return { requestTimeMs: settings.clock.now(), stamp: state.log.stamp, lease, place, interest };
 }
 

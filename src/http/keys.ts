@@ -1,14 +1,8 @@
 import type { Cache } from "../cache/cache.js";
 import { chain, type MaybePromise } from "../core/maybe-promise.js";
-import { toBytes } from "../core/text.js";
+import { randomText, toBytes } from "../core/text.js";
 import type { Labels } from "./rfc/invalidation.js";
 import { joinParts } from "./rfc/target.js";
-
-/** Random characters of an alphabet of 64. */
-export function randomText(length: number): string {
-  const bytes = crypto.getRandomValues(new Uint8Array(Math.ceil((length * 3) / 4)));
-  return btoa(String.fromCharCode(...bytes)).slice(0, length);
-}
 
 /** The first characters of a SHA-256 in base64url; each stands for six bits. */
 export async function digest(text: string, length: number): Promise<string> {

@@ -63,9 +63,9 @@ function judge(inquiry: Inquiry, head: ResponseHead, { lease, place }: Question,
 /** Ends the lease where nothing is stored. Waiting requests go on, all at once where the next response is most likely uncacheable, too. */
 export function settle(inquiry: Inquiry, status: number, why: string, { lease, interest }: Question): void {
   interest.leaveToClient();
-  if (!lease || lease.on === "mark") return;
+  if (!lease || lease.on === "marker") return;
   const isFailure = why === "failed" || status >= 500;
-  const keeps = ABOUT_THE_REQUEST.has(why) || (lease.on === "response" && isFailure);
+  const keeps = ABOUT_THE_REQUEST.has(why) || (lease.on === "value" && isFailure);
   const pauseMs = isFailure ? inquiry.settings.retryAfterMs : 0;
   inquiry.inBackground(keeps ? lease.yield(pauseMs) : inquiry.publisher.markUncacheable(lease), "settle");
 }
@@ -95,7 +95,7 @@ function keep(
     }
     return null;
   }
-  lease.prolong(LONGEST_BODY_MS);
+  lease.renewFor(LONGEST_BODY_MS);
   let ended = (): void => {};
   // A host that stops after its background work must not stop before the body ends.
   inquiry.inBackground(new Promise<void>((resolve) => (ended = resolve)), "keep");

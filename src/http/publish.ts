@@ -1,20 +1,50 @@
 import type { Cache } from "../cache/cache.js";
+import { ReplyError, throwIfError } from "../core/errors.js";
+import { type Lease, newToken } from "../lease/lease.js";
 import { labelHashes, newGeneration, selectorHash, variantKey } from "./keys.js";
-import { type Lease, newToken } from "./lease.js";
 import type { Settings } from "./options.js";
 import type { Stamp } from "./purge-log.js";
-import { type Entry, type Head, type Index, indexRecord, responseRecord, uncacheableRecord } from "./record.js";
+import {
+  type Entry,
+  type Head,
+  type Index,
+  indexRecord,
+  readRecord,
+  responseRecord,
+  type Stored,
+  uncacheableRecord,
+} from "./record.js";
 import { type Labels, responseLabels } from "./rfc/invalidation.js";
 import { type Fields, hasField, type RequestHead } from "./rfc/message.js";
 import { usefulMs } from "./rfc/select.js";
 import type { StoredResponse } from "./rfc/stored-response.js";
 import { selector } from "./rfc/vary.js";
+import { PUBLISH_RESPONSE } from "./scripts.js";
 import type { Place, State } from "./store.js";
+
+type IndexRead = Extract<Stored, { kind: "index" }>;
 
 /** Maximum number of lists of field names that are looked up; the newest ones count. */
 const MAX_NAMES = 4;
 /** Maximum number of retries after another variant of the URL was stored meanwhile. */
 const MAX_TRIES = 16;
+
+/** Where to store a record, and the URL's index that it belongs to. */
+interface Publication {
+  /** The URL's own key. */
+  readonly base: string;
+  /** The bytes that the URL's key must still hold, where the lease is on another key; else empty. */
+  readonly expected: Uint8Array | "";
+  /** The new index of the URL's variants, where it changes; else empty. */
+  readonly index: Uint8Array | "";
+  readonly target: string;
+  readonly record: Uint8Array;
+  readonly ttlMs: number;
+  /** Keys of variants to delete. */
+  readonly evicted: readonly string[];
+  /** Called when the script has been sent. */
+  readonly onSent?: (() => void) | undefined;
+}
 
 /** A response to store, and what storing it depends on. */
 export interface Storing {
@@ -70,8 +100,8 @@ export class Publisher {
     let current = lease.key === place.base ? undefined : place.index;
     for (let tries = 0; tries < MAX_TRIES; tries++) {
       const target = this.#target(place.base, current?.index, head.vary, hash, expiresMs);
-      const seen = current?.bytes ?? "";
-      const result = await lease.publish({ base: place.base, seen, record, ttlMs, onSent, ...target });
+      const expected = current?.bytes ?? "";
+      const result = await this.#publish(lease, { base: place.base, expected, record, ttlMs, onSent, ...target });
       if (typeof result === "boolean") return result;
       // Purged meanwhile, or the lease is on another key than it would have to be.
       if (!result || !current || result.index.generation !== current.index.generation) break;
@@ -96,8 +126,27 @@ export class Publisher {
   async markUncacheable(lease: Lease): Promise<void> {
     const ttlMs = this.#settings.uncacheableMs;
     const record = uncacheableRecord(newToken(), this.#settings.clock.now() + ttlMs);
-    this.#state.seen.delete(lease.key);
-    await lease.publish({ base: lease.key, seen: "", index: "", target: lease.key, record, ttlMs, evicted: [] });
+    this.#state.recentlyFresh.delete(lease.key);
+    await this.#publish(lease, {
+      base: lease.key,
+      expected: "",
+      index: "",
+      target: lease.key,
+      record,
+      ttlMs,
+      evicted: [],
+    });
+  }
+
+  /** As `publish`. A refused write gives the lease up, so that waiters need not wait for its end. */
+  async #publish(lease: Lease, publication: Publication): Promise<boolean | IndexRead | undefined> {
+    try {
+      return await publish(lease, publication);
+    } catch (error) {
+      // A second error has the same cause as the one that is thrown.
+      if (error instanceof ReplyError) await lease.yield(this.#settings.retryAfterMs).catch(() => {});
+      throw error;
+    }
   }
 
   async #stamp(before: Stamp | undefined): Promise<Stamp | undefined> {
@@ -133,4 +182,21 @@ export class Publisher {
       evicted: all.slice(this.#settings.maxVariants).map(keyOf(next.generation)),
     };
   }
+}
+
+/**
+ * Stores a record under its lease.
+ * @returns whether the lease was still held; the URL's index, if it changed since it was read; `undefined` if there is none now
+ * @throws {ConnectionError} @throws {ReplyError} @throws {DecodeError}
+ */
+async function publish(lease: Lease, publication: Publication): Promise<boolean | IndexRead | undefined> {
+  const { base, expected, index, target, record, ttlMs, evicted, onSent } = publication;
+  const args = [expected, index, record, String(Math.max(1, Math.ceil(ttlMs)))];
+  const published = lease.finish(PUBLISH_RESPONSE, [base, target, ...evicted], args);
+  onSent?.();
+  const reply = throwIfError(await published);
+  if (reply === 1 || reply === 0) return reply === 1;
+  if (!(reply instanceof Uint8Array)) return undefined;
+  const stored = readRecord(reply, base);
+  return stored.kind === "index" ? stored : undefined;
 }

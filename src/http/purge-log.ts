@@ -1,7 +1,7 @@
 import type { Command, Connection, Reply, Script } from "../core/connection.js";
 import { throwIfError } from "../core/errors.js";
-import { script, text } from "../lease/scripts.js";
-import { randomText } from "./keys.js";
+import { randomText } from "../core/text.js";
+import { script, text } from "../lease/state.js";
 
 /*
  * Each cache has one log of purges by label, the oldest first. A stored response with labels carries a stamp: the position

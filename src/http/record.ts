@@ -1,4 +1,4 @@
-import { Envelope, HEADER_LENGTH, isEnvelope, markOf, NewerFormatError, NO_TOKEN, seal } from "../codec/envelope.js";
+import { Envelope, HEADER_LENGTH, isEnvelope, markOf, NO_TOKEN, seal } from "../codec/envelope.js";
 import { DecodeError, show } from "../core/errors.js";
 import { toBytes, toText } from "../core/text.js";
 import type { Stamp } from "./purge-log.js";
@@ -138,11 +138,6 @@ function broken(key: string, cause?: unknown): DecodeError {
     `key ${show(key)}: what is stored there is no response of the HTTP cache; delete the key`,
     cause === undefined ? undefined : { cause },
   );
-}
-
-/** Whether an unreadable value may be overwritten. */
-export function isRubbish(error: unknown): boolean {
-  return error instanceof DecodeError && !(error instanceof NewerFormatError);
 }
 
 /** `NaN` where a byte is no digit. */

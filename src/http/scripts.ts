@@ -1,70 +1,11 @@
 import { NO_TOKEN } from "../codec/envelope.js";
-import type { Argument, Call, Reply, Script } from "../core/connection.js";
-import { toBytes } from "../core/text.js";
-import { digits, HOLDS, holds, lease, look, now, script, text } from "../lease/scripts.js";
+import type { Call, Script } from "../core/connection.js";
+import { inspect, leased, outlive, same, script, text } from "../lease/state.js";
 
 /*
  * The steps of the HTTP cache that must not be interrupted. KEYS[1] is always what the lease is on; all keys of one script
  * belong to one URL, and so to one slot of a cluster. Offsets in Lua count from 1; record.ts has the layout.
  */
-
-const PRELUDE = `${HOLDS}local BLANK = string.rep(' ', 12)
-local function atLeast(key, ms)
-  local left = redis.call('PTTL', key)
-  if left >= 0 and left < tonumber(ms) then redis.call('PEXPIRE', key, ms) end
-end
-`;
-
-function atLeast(call: Call, key: string, ms: number): void {
-  const leftMs = Number(call("PTTL", key));
-  if (leftMs >= 0 && leftMs < ms) call("PEXPIRE", key, String(ms));
-}
-
-/**
- * Takes the lease on a stored response. ARGV: when it expires, as the caller saw it; the token; the lease in ms; `1` when
- * a pause after a failure doesn't count. Reply: 1, or 0 when somebody holds it, or it isn't what the caller saw any more.
- */
-export const CLAIM: Script = script(
-  "http claim",
-  `${PRELUDE}local what, head = look(KEYS[1])
-if (what ~= 'fresh' and what ~= 'stale') or string.sub(head, 5, 19) ~= ARGV[1] then return 0 end
-local paused = string.sub(head, 30, 41) == BLANK
-if number(string.sub(head, 42, 56)) > now() and not (paused and ARGV[4] == '1') then return 0 end
-redis.call('SETRANGE', KEYS[1], 29, ARGV[2])
-lease(tonumber(ARGV[3]))
-return 1`,
-  (call, [key = ""], [seen = "", token = "", leaseMs = "0", force = ""]) => {
-    const { kind, head } = look(call, key);
-    if ((kind !== "fresh" && kind !== "stale") || head.slice(4, 19) !== text(seen)) return 0;
-    const paused = head.slice(29, 41) === NO_TOKEN;
-    if (Number(head.slice(41, 56)) > now(call) && !(paused && force === "1")) return 0;
-    call("SETRANGE", key, "29", token);
-    lease(call, key, Number(text(leaseMs)));
-    return 1;
-  },
-);
-
-/**
- * Gives the lease up: what has no response goes, a response stays as long as it would have, and is not refreshed in the
- * background for a while. ARGV: token, that while in ms. Reply: 1, or 0 when the lease was lost.
- */
-export const YIELD: Script = script(
-  "http yield",
-  `${PRELUDE}local head = holds(ARGV[1])
-if not head then return 0 end
-if #head < 57 then redis.call('UNLINK', KEYS[1]) return 1 end
-redis.call('SETRANGE', KEYS[1], 29, BLANK .. string.format('%015.0f', now() + ARGV[2]))
-redis.call('PEXPIREAT', KEYS[1], string.format('%.0f', number(string.sub(head, 5, 19))))
-return 1`,
-  (call, [key = ""], [token = "", pauseMs = "0"]) => {
-    const head = holds(call, key, token);
-    if (!head) return 0;
-    if (head.length < 57) return call("UNLINK", key);
-    call("SETRANGE", key, "29", NO_TOKEN + digits(now(call) + Number(text(pauseMs))));
-    call("PEXPIREAT", key, String(Number(head.slice(4, 19))));
-    return 1;
-  },
-);
 
 /**
  * Stores a record while the lease is held, and, where its URL has an index, while that is as the caller read it.
@@ -72,9 +13,9 @@ return 1`,
  * ARGV: token; the URL's record as the caller read it, or empty when that is what the lease is on; the new index, or empty;
  * the record; its lifetime in ms. Reply: 1, 0 when the lease is lost, or the URL's record when it is another.
  */
-export const PUBLISH: Script = script(
+export const PUBLISH_RESPONSE: Script = script(
   "http publish",
-  `${PRELUDE}if not holds(ARGV[1]) then return 0 end
+  `if not leased(ARGV[1]) then return 0 end
 if ARGV[2] ~= '' then
   local base = redis.call('GET', KEYS[2])
   if base ~= ARGV[2] then return base or 0 end
@@ -82,36 +23,31 @@ end
 if ARGV[3] ~= '' then
   local left = ARGV[2] ~= '' and redis.call('PTTL', KEYS[2]) or 0
   redis.call('SET', KEYS[2], ARGV[3], 'PX', string.format('%.0f', math.max(left, tonumber(ARGV[5]))))
-elseif KEYS[2] ~= KEYS[3] then atLeast(KEYS[2], ARGV[5]) end
+elseif KEYS[2] ~= KEYS[3] then outlive(KEYS[2], ARGV[5]) end
 redis.call('SET', KEYS[3], ARGV[4], 'PX', ARGV[5])
 if KEYS[1] ~= KEYS[2] and KEYS[1] ~= KEYS[3] then redis.call('UNLINK', KEYS[1]) end
 for i = 4, #KEYS do if KEYS[i] ~= KEYS[3] then redis.call('UNLINK', KEYS[i]) end end
 return 1`,
   (
     call,
-    [leased = "", base = "", target = "", ...evicted],
-    [token = "", seen = "", index = "", value = "", ttlMs = ""],
+    [leaseKey = "", base = "", target = "", ...evicted],
+    [token = "", expected = "", index = "", value = "", ttlMs = ""],
   ) => {
-    if (!holds(call, leased, token)) return 0;
-    if (seen.length > 0) {
-      const found = call("GET", base);
-      if (!same(found, seen)) return found ?? 0;
+    if (!leased(call, leaseKey, token)) return 0;
+    if (expected.length > 0) {
+      const stored = call("GET", base);
+      if (!same(stored, expected)) return stored ?? 0;
     }
     if (index.length > 0) {
-      const leftMs = seen.length > 0 ? Number(call("PTTL", base)) : 0;
+      const leftMs = expected.length > 0 ? Number(call("PTTL", base)) : 0;
       call("SET", base, index, "PX", String(Math.max(leftMs, Number(text(ttlMs)))));
-    } else if (base !== target) atLeast(call, base, Number(text(ttlMs)));
+    } else if (base !== target) outlive(call, base, Number(text(ttlMs)));
     call("SET", target, value, "PX", ttlMs);
-    const left = leased === base || leased === target ? evicted : [leased, ...evicted];
+    const left = leaseKey === base || leaseKey === target ? evicted : [leaseKey, ...evicted];
     for (const key of left) if (key !== target) call("UNLINK", key);
     return 1;
   },
 );
-
-function same(stored: Reply, seen: Argument): boolean {
-  const bytes = toBytes(seen);
-  return stored instanceof Uint8Array && stored.length === bytes.length && stored.every((byte, i) => byte === bytes[i]);
-}
 
 /**
  * Makes what is stored under a URL, all its variants too, stale at once, and what is under way for it unstorable.
@@ -120,13 +56,13 @@ function same(stored: Reply, seen: Argument): boolean {
 export const SOFTEN: Script = script(
   "http soften",
   `local function soften(key)
-  local what, head = look(key)
+  local what, head = inspect(key)
   if (what ~= 'fresh' and what ~= 'stale') or string.sub(head, 57, 57) ~= 'R' then redis.call('UNLINK', key) return 0 end
-  redis.call('SETRANGE', key, 29, string.rep(' ', 12) .. string.rep('0', 15))
+  redis.call('SETRANGE', key, 29, NO_TOKEN .. string.rep('0', 15))
   redis.call('SETRANGE', key, 57, '!')
   return 1
 end
-local what, head = look(KEYS[1])
+local what, head = inspect(KEYS[1])
 if what == 'none' then return 0 end
 if string.sub(head, 57, 57) ~= 'I' then return soften(KEYS[1]) end
 local text = redis.call('GETRANGE', KEYS[1], 56, -1)
@@ -142,7 +78,7 @@ end
 redis.call('SETRANGE', KEYS[1], 57, ARGV[2])
 return softened`,
   (call, [key = ""], [stem = "", generation = ""]) => {
-    const { kind, head } = look(call, key);
+    const { kind, head } = inspect(call, key);
     if (kind === "none") return 0;
     if (head[56] !== "I") return soften(call, key);
     const index = text(call("GETRANGE", key, "56", "-1"));
@@ -160,7 +96,7 @@ return softened`,
 );
 
 function soften(call: Call, key: string): number {
-  const { kind, head } = look(call, key);
+  const { kind, head } = inspect(call, key);
   if ((kind !== "fresh" && kind !== "stale") || head[56] !== "R") {
     call("UNLINK", key);
     return 0;

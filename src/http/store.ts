@@ -1,20 +1,20 @@
 import type { Cache } from "../cache/cache.js";
-import { Seen } from "../client/single-flight.js";
+import { RecentlyFresh } from "../client/single-flight.js";
 import type { Connection } from "../core/connection.js";
-import { ReplyError, throwIfError } from "../core/errors.js";
+import { throwIfError } from "../core/errors.js";
+import { isReplaceable, Lease, type LeaseContext, newToken, readOrClaim, refusesWrites } from "../lease/lease.js";
 import { logKey, newGeneration, selectorHash, variantKey, variantStem } from "./keys.js";
-import { Lease, type LeaseContext, newToken, readOrClaim } from "./lease.js";
 import type { Settings } from "./options.js";
 import { PurgeLog, type Verdict } from "./purge-log.js";
 import { flight, Reads, readLog } from "./reads.js";
-import { type Entry, type Index, isRubbish, readRecord, type Stored } from "./record.js";
+import { type Entry, type Index, readRecord, type Stored } from "./record.js";
 import type { Fields, RequestHead } from "./rfc/message.js";
 import { mostRecent, selector } from "./rfc/vary.js";
 import { SOFTEN } from "./scripts.js";
 
 /** What this process knows of one store: recently read keys, and the purge log. Plain data that invocations may share. */
 export interface State {
-  readonly seen: Seen;
+  readonly recentlyFresh: RecentlyFresh;
   readonly log: PurgeLog;
   readonly reads: (connection: Connection) => Reads;
 }
@@ -33,7 +33,7 @@ export class States {
     const known = this.#states.get(key);
     if (known) return known;
     const log = new PurgeLog(key, this.#settings.maxPurges);
-    const state: State = { seen: new Seen(), log, reads: readsOf(log) };
+    const state: State = { recentlyFresh: new RecentlyFresh(), log, reads: readsOf(log) };
     this.#states.set(key, state);
     return state;
   }
@@ -76,8 +76,6 @@ export interface Glance {
   readonly logReads: number;
 }
 
-/** Codes with which a server refuses writes and still answers reads. */
-const REFUSALS: ReadonlySet<string> = new Set(["OOM", "READONLY", "MISCONF", "NOREPLICAS", "NOPERM"]);
 const REPEATABLE = { idempotent: true };
 
 /** Looks up stored responses over the connection of one invocation. */
@@ -93,12 +91,14 @@ export class Store {
     this.#state = state;
     this.#settings = settings;
     this.#reads = state.reads(cache.connection);
-    this.leases = { connection: cache.connection, clock: settings.clock, leaseMs: settings.leaseMs };
+    const { clock, leaseMs, onError } = settings;
+    const onRenewalError = (error: unknown, key: string) => onError(error, { method: "renew", key });
+    this.leases = { connection: cache.connection, clock, leaseMs, onRenewalError };
   }
 
   /** Begins to read a URL's own key, if it was read a moment ago. `find` continues from it. */
   glance(base: string): Glance | undefined {
-    if (!this.#state.seen.has(base, this.#settings.clock.now())) return undefined;
+    if (!this.#state.recentlyFresh.has(base, this.#settings.clock.now())) return undefined;
     return { stored: this.#reads.get(base), logReads: this.#state.log.reads };
   }
 
@@ -127,7 +127,7 @@ export class Store {
       return await this.#judge(await this.#readVariant(keys, claims), key, place, reads);
     } catch (error) {
       this.#settings.onError(error, { method: "find", key });
-      if (isRubbish(error))
+      if (isReplaceable(error))
         this.delete([key]).catch((cause: unknown) => this.#settings.onError(cause, { method: "find", key }));
       return { kind: "failed" };
     }
@@ -135,7 +135,7 @@ export class Store {
 
   /** Deletes keys, which may be in different slots of a cluster. @throws {ConnectionError} @throws {ReplyError} */
   async delete(keys: readonly string[]): Promise<void> {
-    for (const key of keys) this.#state.seen.delete(key);
+    for (const key of keys) this.#state.recentlyFresh.delete(key);
     const replies = await this.#cache.connection.send(
       keys.map((key) => ["UNLINK", key] as const),
       REPEATABLE,
@@ -155,7 +155,7 @@ export class Store {
       case "claimed":
         return { kind: "none", lease: read.lease, place };
       case "uncacheable":
-        return { kind: "uncacheable", lease: new Lease(this.leases, key, read.token, "mark"), place };
+        return { kind: "uncacheable", lease: new Lease(this.leases, key, read.token, "marker"), place };
       case "lease":
       case "index":
         return { kind: "busy", place };
@@ -178,29 +178,30 @@ export class Store {
 
   /** Reads one key, and the new records of the purge log in the same round trip. */
   async #read(key: string, claims: boolean, glance?: Glance): Promise<Read> {
-    const { seen } = this.#state;
+    const { recentlyFresh } = this.#state;
     // A key that was there a moment ago is read with a plain GET, which is shared and cheaper than a claim that fails.
-    if (glance || !claims || seen.has(key, this.#settings.clock.now())) {
+    if (glance || !claims || recentlyFresh.has(key, this.#settings.clock.now())) {
       const stored = await (glance?.stored ?? this.#reads.get(key));
       if (stored) return this.#note(stored, key);
       if (!claims) return { kind: "absent" };
-      seen.delete(key);
+      recentlyFresh.delete(key);
     }
     return this.#readOrClaim(key);
   }
 
   async #readOrClaim(key: string): Promise<Read> {
     const { connection } = this.#cache;
+    const { clock, leaseMs } = this.#settings;
     const token = newToken();
     const [reply = null] = await flight(
       connection,
       this.#state.log,
-      [readOrClaim(key, token, this.leases)],
+      [readOrClaim(key, token, leaseMs, clock.now())],
       REPEATABLE,
     );
-    if (reply instanceof ReplyError && REFUSALS.has(reply.code)) return this.#read(key, false);
+    if (refusesWrites(reply)) return this.#read(key, false);
     const bytes = throwIfError(reply);
-    const claimed = { kind: "claimed", lease: new Lease(this.leases, key, token, "nothing") } as const;
+    const claimed = { kind: "claimed", lease: new Lease(this.leases, key, token) } as const;
     if (!(bytes instanceof Uint8Array)) return claimed;
     const stored = readRecord(bytes, key);
     // A lease of this caller: the command was repeated after its first reply was lost.
@@ -208,9 +209,9 @@ export class Store {
   }
 
   #note(stored: Stored, key: string): Stored {
-    const { seen } = this.#state;
-    if (stored.kind === "response") seen.add(key, stored.entry.expiresMs);
-    if (stored.kind === "index") seen.add(key, this.#settings.clock.now() + this.#settings.leaseMs);
+    const { recentlyFresh } = this.#state;
+    if (stored.kind === "response") recentlyFresh.add(key, stored.entry.expiresMs);
+    if (stored.kind === "index") recentlyFresh.add(key, this.#settings.clock.now() + this.#settings.leaseMs);
     return stored;
   }
 

@@ -1,9 +1,9 @@
+import { Lease } from "../lease/lease.js";
 import { type Answer, contentLength, notModified, serve } from "./answer.js";
 import { type Body, LONGEST_BODY_MS, readAll } from "./body.js";
 import type { Forwarded } from "./host.js";
 import { ask, askAlone, type Inquiry, type Question, timing } from "./inquiry.js";
 import type { Interest } from "./interest.js";
-import { Lease } from "./lease.js";
 import { settle, take } from "./origin-response.js";
 import type { Entry } from "./record.js";
 import type { Forwarded as Why } from "./rfc/cache-status.js";
@@ -25,7 +25,7 @@ export async function claim(
   // The server would refuse. A pause after a failure, by the server's clock, is only a hint and may be ignored.
   if (!force && entry.leaseUntilMs > settings.clock.now()) return "taken";
   try {
-    return (await Lease.claim(store.leases, entry, force)) ?? "taken";
+    return (await Lease.claim(store.leases, entry.key, entry.expiresMs, force)) ?? "taken";
   } catch (error) {
     settings.onError(error, { method: "claim", key: entry.key });
     return "failed";
@@ -209,7 +209,7 @@ export async function refresh(inquiry: Inquiry, entry: Entry, place: Place, leas
       return await publisher.markUncacheable(lease);
     }
     const { maxBodySize: limit, clock } = settings;
-    lease.prolong(LONGEST_BODY_MS);
+    lease.renewFor(LONGEST_BODY_MS);
     const body = await readAll(response.body, { limit, clock, interest, expected: contentLength(head.fields) });
     if (body instanceof Uint8Array) {
       await publisher.store({ request, stored: result.stored, labels, stamp: question.stamp, lease, place }, body);

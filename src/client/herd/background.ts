@@ -1,3 +1,4 @@
+import type { Clock } from "../../core/time.js";
 import type { ClientContext } from "../client.js";
 
 /** The call that work belongs to, for `onError`. */
@@ -55,4 +56,12 @@ export class Background {
   async ended(): Promise<void> {
     while (this.#running.size > 0) await Promise.all(this.#running);
   }
+}
+
+/** The result of `work`, or `undefined` when it takes longer than `ms`. Without `ms` there is no limit. */
+export async function within<T>(clock: Clock, ms: number | undefined, work: Promise<T>): Promise<T | undefined> {
+  if (ms === undefined) return work;
+  const done = new AbortController();
+  const timeout = clock.sleep(ms, done.signal).then(() => undefined);
+  return Promise.race([work, timeout]).finally(() => done.abort());
 }

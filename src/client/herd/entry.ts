@@ -1,17 +1,6 @@
 import type { Codec } from "../../codec/codec.js";
-import {
-  type Encoded,
-  Envelope,
-  FOREVER,
-  type Header,
-  isEnvelope,
-  NewerFormatError,
-  NO_TOKEN,
-  placeholder,
-  seal,
-} from "../../codec/envelope.js";
-import type { Command, Reply } from "../../core/connection.js";
-import { DecodeError, ReplyError } from "../../core/errors.js";
+import { type Encoded, Envelope, FOREVER, type Header, isEnvelope, NO_TOKEN, seal } from "../../codec/envelope.js";
+import type { Reply } from "../../core/connection.js";
 import type { Clock } from "../../core/time.js";
 import type { ClientContext } from "../client.js";
 import { payloadOf, type Stored, toStored } from "../key-commands.js";
@@ -69,23 +58,6 @@ export type Found =
 /** A value that can be answered. */
 export type Answerable = Extract<Found, { kind: "fresh" | "stale" }>;
 
-/** Codes with which a server refuses writes and still answers reads. */
-const REFUSALS: ReadonlySet<string> = new Set(["OOM", "READONLY", "MISCONF", "NOREPLICAS", "NOPERM"]);
-
-/** Reads an entry, or takes the lease on it when there is none: one command, whatever is there. Needs Valkey 7.0. */
-export function readOrClaim(key: string, token: string, { leaseMs }: HerdSettings, nowMs: number): Command {
-  return ["SET", key, placeholder(token, nowMs + leaseMs), "NX", "GET", "PX", String(leaseMs)];
-}
-
-export function refusesWrites(reply: Reply): reply is ReplyError {
-  return reply instanceof ReplyError && REFUSALS.has(reply.code);
-}
-
-/** Whether an entry that can't be read may be written over. */
-export function isRubbish(error: unknown): boolean {
-  return error instanceof DecodeError && !(error instanceof NewerFormatError);
-}
-
 /** @throws {DecodeError} @throws {ReplyError} */
 export function toFound(
   reply: Reply,
@@ -96,7 +68,7 @@ export function toFound(
   if (!isEnvelope(stored)) return { kind: "fresh", payload: stored, envelope: undefined };
   const envelope = new Envelope(stored, key);
   const payload = payloadOf(codec, envelope, key);
-  // A placeholder of this caller's own: the flight was repeated after its first reply was lost.
+  // This caller's own placeholder: the command was retried after its first reply was lost.
   if (payload === undefined) return { kind: envelope.token === token ? "claimed" : "busy" };
   if (envelope.freshUntilMs > nowMs) return { kind: "fresh", payload, envelope };
   if (nowMs - envelope.freshUntilMs <= graceMs) return { kind: "stale", payload, envelope };

@@ -1,13 +1,15 @@
 import type { Envelope } from "../../codec/envelope.js";
 import type { Reply, SendOptions } from "../../core/connection.js";
+import { isReplaceable, type Lease, newToken, readOrClaim, refusesWrites } from "../../lease/lease.js";
+import { Wait } from "../../lease/wait.js";
 import type { LoadOptions } from "../client.js";
 import type { ManyLoader } from "../loader.js";
 import { type Loaded, load } from "../loading.js";
 import { tolerate } from "../refusals.js";
 import type { Shared } from "../single-flight.js";
-import { type Found, isRubbish, readOrClaim, refreshesEarly, refusesWrites, toFound } from "./entry.js";
-import { Lease, type LeaseParts, newToken } from "./lease.js";
-import { Wait, within } from "./wait.js";
+import { within } from "./background.js";
+import { type Found, refreshesEarly, toFound } from "./entry.js";
+import { type LeaseParts, Leases } from "./leases.js";
 
 export interface ManyParts extends LeaseParts {
   readonly reads: SendOptions;
@@ -43,11 +45,13 @@ const MAX_RESTARTS = 3;
 /** One call of `getOrSetMany`: one flight reads or claims all keys, and one call of the loader computes those won. */
 export class ManyLoad {
   readonly #parts: ManyParts;
+  readonly #leases: Leases;
   readonly #values = new Map<string, unknown>();
   #restarts = 0;
 
   constructor(parts: ManyParts) {
     this.#parts = parts;
+    this.#leases = new Leases(parts);
   }
 
   /** @throws what the loader throws */
@@ -86,7 +90,7 @@ export class ManyLoad {
     const sorting = keys.map((key, i) => this.#sort(key, tokens[i] ?? "", replies[i] ?? null, looked));
     const failed = (await Promise.allSettled(sorting)).find(({ status }) => status === "rejected");
     if (failed?.status !== "rejected") return looked;
-    await Promise.all(looked.won.map((lease) => lease.yield()));
+    await Promise.all(looked.won.map((lease) => this.#leases.yield(lease)));
     throw failed.reason;
   }
 
@@ -94,7 +98,7 @@ export class ManyLoad {
   async #flight(keys: readonly string[], tokens: readonly string[]): Promise<Reply[]> {
     const { context, settings, reads, claims } = this.#parts;
     const nowMs = context.clock.now();
-    const commands = keys.map((key, i) => readOrClaim(key, tokens[i] ?? "", settings, nowMs));
+    const commands = keys.map((key, i) => readOrClaim(key, tokens[i] ?? "", settings.leaseMs, nowMs));
     const replies = await context.connection.send(commands, claims);
     const refused = keys.flatMap((_key, i) => (refusesWrites(replies[i] ?? null) ? [i] : []));
     if (refused.length === 0) return replies;
@@ -107,28 +111,26 @@ export class ManyLoad {
 
   async #sort(key: string, token: string, reply: Reply, looked: Looked): Promise<void> {
     const { context, settings } = this.#parts;
-    const { clock, codec, events } = context;
+    const { clock, codec } = context;
     try {
       const at = { key, token, codec, graceMs: settings.graceMs, nowMs: clock.now() };
       const found = toFound(reply, at);
       if (found.kind === "fresh" || found.kind === "stale") await this.#serve(key, found, looked);
-      else if (found.kind === "claimed") {
-        events.emit("claim", () => ({ key, won: true }));
-        looked.won.push(new Lease(this.#parts, key, token));
-      } else {
-        const lease = found.kind === "expired" ? await Lease.claim(this.#parts, key, found.envelope) : undefined;
+      else if (found.kind === "claimed") looked.won.push(this.#leases.claimed(key, token));
+      else {
+        const lease = found.kind === "expired" ? await this.#leases.claim(key, found.envelope) : undefined;
         if (lease) looked.won.push(lease);
         else looked.busy.push(key);
       }
     } catch (error) {
       this.#tolerate(error, key);
-      await (isRubbish(error) ? this.#seize(key, looked) : looked.alone.push(key));
+      await (isReplaceable(error) ? this.#seize(key, looked) : looked.alone.push(key));
     }
   }
 
   async #seize(key: string, looked: Looked): Promise<void> {
     try {
-      const lease = await Lease.seize(this.#parts, key);
+      const lease = await this.#leases.seize(key);
       if (lease) looked.won.push(lease);
       else looked.busy.push(key);
     } catch (error) {
@@ -175,7 +177,7 @@ export class ManyLoad {
     };
     const work = background.run(() => this.#reload(free), { method, key: "" }, release);
     if (settings.background) return;
-    const values = await within(clock, options.softTimeoutMs, work, undefined);
+    const values = await within(clock, options.softTimeoutMs, work);
     if (values) this.#take(values);
   }
 
@@ -184,7 +186,7 @@ export class ManyLoad {
     const { context, background, method } = this.#parts;
     const claims = await Promise.all(
       old.map(async ({ key, envelope, early }) => {
-        const claim = () => Lease.claim(this.#parts, key, envelope);
+        const claim = () => this.#leases.claim(key, envelope);
         const lease = await background.attempt(claim, { method, key });
         if (lease && early) context.events.emit("early", () => ({ key }));
         return lease;
@@ -202,7 +204,7 @@ export class ManyLoad {
     const signal = AbortSignal.any(ends);
     let loaded: Loaded;
     let values: Values;
-    for (const lease of won) void lease.keep();
+    for (const lease of won) void lease.renew();
     try {
       // Given up before it began.
       signal.throwIfAborted();
@@ -211,15 +213,15 @@ export class ManyLoad {
       const given = loaded.value as Values;
       values = new Map(keys.map((key) => [key, given.get(key)]));
     } catch (error) {
-      await Promise.all(won.map((lease) => lease.yield()));
+      await Promise.all(won.map((lease) => this.#leases.yield(lease)));
       throw error;
     }
     const unstored: { readonly key: string; readonly error: unknown }[] = [];
     await Promise.all(
       won.map(async (lease) => {
         const { key } = lease;
-        await lease
-          .settle({ ...loaded, value: values.get(key) })
+        await this.#leases
+          .settle(lease, { ...loaded, value: values.get(key) })
           .catch((error: unknown) => unstored.push({ key, error }));
       }),
     );

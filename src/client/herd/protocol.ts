@@ -1,25 +1,18 @@
 import type { Envelope } from "../../codec/envelope.js";
 import type { Command, Reply, SendOptions } from "../../core/connection.js";
+import { isReplaceable, Lease, newToken, readOrClaim, refusesWrites } from "../../lease/lease.js";
+import { Wait } from "../../lease/wait.js";
 import type { ClientContext, LoadOptions } from "../client.js";
 import type { Loader, ManyLoader } from "../loader.js";
 import { type Loaded, load } from "../loading.js";
 import { tolerate } from "../refusals.js";
 import type { Answer } from "../single-flight.js";
 import { Coalesced, type Shared } from "../single-flight.js";
-import { Background } from "./background.js";
-import {
-  type Answerable,
-  type Found,
-  isRubbish,
-  readOrClaim,
-  refreshesEarly,
-  refusesWrites,
-  toFound,
-} from "./entry.js";
-import { Lease, type LeaseParts, newToken } from "./lease.js";
+import { Background, within } from "./background.js";
+import { type Answerable, type Found, refreshesEarly, toFound } from "./entry.js";
+import { type LeaseParts, Leases } from "./leases.js";
 import { ManyLoad } from "./many.js";
 import type { HerdSettings } from "./options.js";
-import { Wait, within } from "./wait.js";
 
 /** A load that somebody waits for, or nobody does. */
 interface Wanted {
@@ -44,6 +37,7 @@ export class HerdProtocol {
   readonly #settings: HerdSettings;
   readonly #reads: SendOptions;
   readonly #parts: LeaseParts;
+  readonly #leases: Leases;
   /** Of a claim, which knows its own token again when it is repeated. */
   readonly #claims: SendOptions;
 
@@ -52,6 +46,7 @@ export class HerdProtocol {
     this.#settings = settings;
     this.#reads = reads;
     this.#parts = { context, settings, background: new Background(context), method: "getOrSet" };
+    this.#leases = new Leases(this.#parts);
     this.#claims = { idempotent: true, text: context.codec.text };
   }
 
@@ -122,25 +117,25 @@ export class HerdProtocol {
       return await this.#serve(found, wanted);
     } catch (error) {
       tolerate(this.#context, error, "getOrSet", key);
-      return isRubbish(error) ? this.#seize(key) : "none";
+      return isReplaceable(error) ? this.#seize(key) : "none";
     }
   }
 
   /** Reads what this process has seen fresh; `undefined` when it hasn't, or it is gone. @throws {DecodeError} @throws {ReplyError} */
   async #readSeen(key: string): Promise<Answerable | Lease | "busy" | undefined> {
     const { clock, sharing } = this.#context;
-    if (!sharing.seen.has(key, clock.now())) return undefined;
+    if (!sharing.recentlyFresh.has(key, clock.now())) return undefined;
     const found = await this.#read(key);
     if (found?.kind === "fresh") return found;
-    sharing.seen.delete(key);
+    sharing.recentlyFresh.delete(key);
     return found && this.#orClaim(found, key);
   }
 
   /** `undefined` when the server refuses writes and has no value either. @throws {DecodeError} @throws {ReplyError} */
   async #readOrClaim(key: string): Promise<Answerable | Lease | "busy" | undefined> {
-    const { clock, sharing, events } = this.#context;
+    const { clock, sharing } = this.#context;
     const token = newToken();
-    const reply = await this.#one(readOrClaim(key, token, this.#settings, clock.now()), this.#claims);
+    const reply = await this.#one(readOrClaim(key, token, this.#settings.leaseMs, clock.now()), this.#claims);
     if (refusesWrites(reply)) {
       const read = await this.#read(key);
       if (read && read.kind !== "expired") return read.kind === "busy" ? "busy" : read;
@@ -149,17 +144,17 @@ export class HerdProtocol {
     }
     const found = this.#toFound(reply, key, token);
     if (found.kind === "claimed") {
-      events.emit("claim", () => ({ key, won: true }));
-      return new Lease(this.#parts, key, token);
+      return this.#leases.claimed(key, token);
     }
-    if (found.kind === "fresh") sharing.seen.add(key, found.envelope?.freshUntilMs ?? clock.now() + PLAIN_SEEN_MS);
+    if (found.kind === "fresh")
+      sharing.recentlyFresh.add(key, found.envelope?.freshUntilMs ?? clock.now() + PLAIN_SEEN_MS);
     return this.#orClaim(found, key);
   }
 
   async #orClaim(found: Read, key: string): Promise<Answerable | Lease | "busy"> {
     if (found.kind === "busy") return "busy";
     if (found.kind !== "expired") return found;
-    return (await Lease.claim(this.#parts, key, found.envelope)) ?? "busy";
+    return (await this.#leases.claim(key, found.envelope)) ?? "busy";
   }
 
   async #read(key: string): Promise<Read | undefined> {
@@ -179,7 +174,7 @@ export class HerdProtocol {
 
   async #seize(key: string): Promise<Lease | "busy" | "none"> {
     try {
-      return (await Lease.seize(this.#parts, key)) ?? "busy";
+      return (await this.#leases.seize(key)) ?? "busy";
     } catch (error) {
       tolerate(this.#context, error, "getOrSet", key);
       return "none";
@@ -214,13 +209,13 @@ export class HerdProtocol {
     const release = () => sharing.refreshing.delete(key);
     const work = background.run(() => this.#reload(found, wanted), { method, key }, release);
     if (this.#settings.background) return old;
-    return (await within(clock, options.softTimeoutMs, work, undefined)) ?? old;
+    return (await within(clock, options.softTimeoutMs, work)) ?? old;
   }
 
   /** The new answer, where the lease was won. @throws as `#holding` */
   async #reload(found: Refreshable, wanted: Wanted): Promise<Answer | undefined> {
     const { key } = wanted;
-    const lease = await Lease.claim(this.#parts, key, found.envelope);
+    const lease = await this.#leases.claim(key, found.envelope);
     if (!lease) return undefined;
     if (found.kind === "fresh") this.#context.events.emit("early", () => ({ key }));
     return this.#holding(lease, { ...wanted, shared: undefined }, found);
@@ -230,7 +225,7 @@ export class HerdProtocol {
   async #holding(lease: Lease, { key, loader, options, shared }: Wanted, old?: Refreshable): Promise<Answer> {
     const signal = (): AbortSignal => (shared ? AbortSignal.any([lease.lost, shared.signal()]) : lease.lost);
     let loaded: Loaded;
-    void lease.keep();
+    void lease.renew();
     try {
       // Given up before it began.
       shared?.signal().throwIfAborted();
@@ -238,10 +233,10 @@ export class HerdProtocol {
       const stale = old && (await this.#context.codec.decode(old.payload, key));
       loaded = await load(this.#context, { key, loader, stale, options, signal });
     } catch (error) {
-      await lease.yield();
+      await this.#leases.yield(lease);
       throw error;
     }
-    return { value: loaded.value, encoded: await lease.settle(loaded) };
+    return { value: loaded.value, encoded: await this.#leases.settle(lease, loaded) };
   }
 
   /** Loads without a lease, and so without storing: the store fails, or another caller takes too long. */

@@ -1,5 +1,4 @@
 import { describe, expect, it } from "vitest";
-import { Wait } from "../../../src/client/herd/wait.js";
 import { type HerdOptions, herd } from "../../../src/index.js";
 
 describe("herd", () => {
@@ -31,56 +30,5 @@ describe("herd", () => {
       background: false,
       hardTimeout: null,
     });
-  });
-});
-
-describe("a wait for another's value", () => {
-  /** The moments at which it looked again. */
-  async function looks(limitMs: number, random: () => number): Promise<number[]> {
-    let nowMs = 1_000;
-    const sleep = async (ms: number) => {
-      nowMs += ms;
-    };
-    const wait = new Wait({ now: () => nowMs, random, sleep }, limitMs);
-    const seen: number[] = [];
-    while (await wait.next(new AbortController().signal)) seen.push(nowMs - 1_000);
-    return seen;
-  }
-
-  it.each([0, 0.5, 0.999])(
-    "looks again before another tenth of its time has passed, and in few steps (random %d)",
-    async (random) => {
-      const seen = await looks(10_000, () => random);
-      for (const [i, atMs] of seen.entries()) {
-        const beforeMs = seen[i - 1] ?? 0;
-        expect(atMs - beforeMs).toBeLessThanOrEqual(Math.max(5, Math.min(250, Math.ceil(beforeMs * 0.1))));
-      }
-      expect(seen.length).toBeLessThan(160);
-      expect(seen.at(-1)).toBe(10_000);
-    },
-  );
-
-  it("has a last look when its time is over, and ends then", async () => {
-    expect((await looks(7, () => 0.999)).at(-1)).toBe(7);
-    expect(await looks(0, () => 0)).toEqual([]);
-  });
-
-  it("is not made longer by a clock that is set back, nor endless by one that stands", async () => {
-    let [nowMs, slept] = [1_000_000, 0];
-    const sleep = async (ms: number) => {
-      slept += ms;
-      nowMs -= 5_000;
-    };
-    const wait = new Wait({ now: () => nowMs, random: () => 0.5, sleep }, 1_000);
-    while (await wait.next(new AbortController().signal));
-    expect(slept).toBe(1_000);
-    expect(wait.durationMs).toBe(0);
-  });
-
-  it("ends with the signal's reason", async () => {
-    const leaving = new AbortController();
-    const sleep = async () => leaving.abort(new Error("left"));
-    const wait = new Wait({ now: () => 0, random: () => 0, sleep }, 1_000);
-    await expect(wait.next(leaving.signal)).rejects.toThrow("left");
   });
 });

@@ -65,7 +65,7 @@ const head = header.map((one) => seal(one, "W", "") as Argument);
 
 /** For each script, the arguments that it may be given. */
 const ARGUMENTS: readonly (readonly [Script, ...fc.Arbitrary<Argument>[]])[] = [
-  [leases.CLAIM, digits, claimer, ms("50000", "2000000")],
+  [leases.CLAIM, digits, claimer, ms("50000", "2000000"), ms("", "1")],
   [leases.SEIZE, stored, claimer.map((one) => placeholder(String(one), NOW_MS + 200_000)), ms("50000")],
   [leases.PUBLISH, token, value, lifetime],
   [leases.RENEW, token, ms("50000", "2000000")],

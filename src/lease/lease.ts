@@ -1,0 +1,157 @@
+import { NewerFormatError, placeholder } from "../codec/envelope.js";
+import type { Argument, Command, Connection, Reply, Script, SendOptions } from "../core/connection.js";
+import { DecodeError, ReplyError } from "../core/errors.js";
+import { randomText } from "../core/text.js";
+import type { Clock } from "../core/time.js";
+import { CLAIM, DROP, PUBLISH, RENEW, SEIZE, YIELD } from "./scripts.js";
+import { digits } from "./state.js";
+
+/** Scripts that compare the token first may run twice: the second run finds the token gone, or does the same again. */
+const IDEMPOTENT: SendOptions = { idempotent: true };
+
+/** Error codes with which a server refuses writes and still answers reads. */
+const WRITE_REFUSALS: ReadonlySet<string> = new Set(["OOM", "READONLY", "MISCONF", "NOREPLICAS", "NOPERM"]);
+
+/** A token that identifies one lease: 72 random bits in 12 characters. */
+export function newToken(): string {
+  return randomText(12);
+}
+
+/** Reads an entry, or takes the lease on it when there is none, in one command. Needs Valkey 7.0 or later. */
+export function readOrClaim(key: string, token: string, leaseMs: number, nowMs: number): Command {
+  return ["SET", key, placeholder(token, nowMs + leaseMs), "NX", "GET", "PX", String(leaseMs)];
+}
+
+/** Whether the server refused a write but may still answer reads. */
+export function refusesWrites(reply: Reply): reply is ReplyError {
+  return reply instanceof ReplyError && WRITE_REFUSALS.has(reply.code);
+}
+
+/** Whether an entry that could not be decoded may be overwritten. An entry of a newer version may not. */
+export function isReplaceable(error: unknown): boolean {
+  return error instanceof DecodeError && !(error instanceof NewerFormatError);
+}
+
+export interface LeaseContext {
+  readonly connection: Connection;
+  readonly clock: Clock;
+  /** Lease duration; the holder renews it while it loads. */
+  readonly leaseMs: number;
+  /** Called when a renewal fails. The lease may still be renewed later, so this does not end it. */
+  onRenewalError(error: unknown, key: string): void;
+}
+
+/**
+ * The right to compute one entry, proved to the server by a token that stands in the entry. Deleting, overwriting, purging
+ * or evicting the entry ends the lease, so a value loaded before that is never stored after it.
+ */
+export class Lease {
+  readonly key: string;
+  readonly token: string;
+  /** What the lease is on: a placeholder, a stored value, or a marker whose token every reader has and may use. */
+  readonly on: "placeholder" | "value" | "marker";
+  readonly #context: LeaseContext;
+  readonly #lost = new AbortController();
+  readonly #ended = new AbortController();
+  #renewUntilMs = 0;
+
+  constructor(context: LeaseContext, key: string, token: string, on: Lease["on"] = "placeholder") {
+    this.#context = context;
+    this.key = key;
+    this.token = token;
+    this.on = on;
+  }
+
+  /**
+   * Tries to take the lease on an entry that has a value.
+   * @param freshUntilMs the entry's, as it was read: an entry that changed since is not claimed
+   * @param inPause also in the pause after a failed load
+   * @returns `undefined` when another caller holds the lease, or the entry has changed
+   */
+  static async claim(
+    context: LeaseContext,
+    key: string,
+    freshUntilMs: number,
+    inPause = false,
+  ): Promise<Lease | undefined> {
+    const token = newToken();
+    const args = [digits(freshUntilMs), token, String(context.leaseMs), inPause ? "1" : ""];
+    const reply = await context.connection.script(CLAIM, [key], args);
+    return reply === 1 ? new Lease(context, key, token, "value") : undefined;
+  }
+
+  /** Replaces an unreadable entry by a placeholder. @returns `undefined` when the entry has changed since it was read */
+  static async seize(context: LeaseContext, key: string, unreadable: Argument): Promise<Lease | undefined> {
+    const { connection, clock, leaseMs } = context;
+    const token = newToken();
+    const args = [unreadable, placeholder(token, clock.now() + leaseMs), String(leaseMs)];
+    const reply = await connection.script(SEIZE, [key], args);
+    return reply === 1 ? new Lease(context, key, token) : undefined;
+  }
+
+  /** Fires when a renewal finds the lease lost. */
+  get lost(): AbortSignal {
+    return this.#lost.signal;
+  }
+
+  /**
+   * Renews the lease three times in each of its terms, until it ends or is lost, or for `limitMs` in all. A marker is not
+   * renewed, because no caller waits for it. Never rejects.
+   */
+  async renew(limitMs = Infinity): Promise<void> {
+    const { clock, leaseMs, onRenewalError } = this.#context;
+    if (this.on === "marker") return;
+    this.renewFor(limitMs);
+    for (let renewedMs = 0; renewedMs < this.#renewUntilMs; renewedMs += leaseMs / 3) {
+      await clock.sleep(leaseMs / 3, this.#ended.signal);
+      if (this.#ended.signal.aborted) return;
+      let reply: Reply | undefined;
+      try {
+        reply = await this.#run(RENEW, String(leaseMs));
+      } catch (error) {
+        // The next renewal may succeed before the term is over.
+        onRenewalError(error, this.key);
+      }
+      if (this.#ended.signal.aborted) return;
+      if (reply === undefined || reply === 1) continue;
+      this.#lost.abort(new DOMException(`the lease on ${this.key} was lost`, "AbortError"));
+      return;
+    }
+  }
+
+  /** Raises the limit of `renew` to `limitMs` in all. */
+  renewFor(limitMs: number): void {
+    this.#renewUntilMs = Math.max(this.#renewUntilMs, limitMs);
+  }
+
+  /** Stores a value in place of the entry. @returns `false` when the lease was lost @param ttlMs `null` never expires */
+  async publish(value: Argument, ttlMs: number | null): Promise<boolean> {
+    const reply = await this.finish(PUBLISH, [], [value, ttlMs === null ? "" : String(ttlMs)]);
+    return reply === 1;
+  }
+
+  /** Deletes the entry, unless the lease was lost. */
+  async drop(): Promise<void> {
+    await this.finish(DROP, [], []);
+  }
+
+  /**
+   * Gives the lease up. A placeholder is deleted, so that waiters can claim at once. A value stays until its grace ends.
+   * @param pauseMs how long no caller may claim the value
+   * @param graceMs how long the value stays after its expiry
+   */
+  async yield(pauseMs: number, graceMs = 0): Promise<void> {
+    this.#ended.abort();
+    if (this.on !== "marker") await this.#run(YIELD, String(pauseMs), String(graceMs));
+  }
+
+  /** Stops renewing and runs a script that compares the token first. It gets the lease's key and token before its own. */
+  finish(script: Script, keys: readonly string[], args: readonly Argument[]): Promise<Reply> {
+    this.#ended.abort();
+    return this.#context.connection.script(script, [this.key, ...keys], [this.token, ...args], IDEMPOTENT);
+  }
+
+  #run(script: Script, ...args: readonly Argument[]): Promise<Reply> {
+    return this.#context.connection.script(script, [this.key], [this.token, ...args], IDEMPOTENT);
+  }
+}

@@ -1,0 +1,53 @@
+import { describe, expect, it } from "vitest";
+import { Wait } from "../../src/lease/wait.js";
+
+describe("waiting for the lease holder", () => {
+  /** The times of the polls, in milliseconds from the start. */
+  async function polls(limitMs: number, random: () => number): Promise<number[]> {
+    let nowMs = 1_000;
+    const sleep = async (ms: number) => {
+      nowMs += ms;
+    };
+    const wait = new Wait({ now: () => nowMs, random, sleep }, limitMs);
+    const times: number[] = [];
+    while (await wait.next(new AbortController().signal)) times.push(nowMs - 1_000);
+    return times;
+  }
+
+  it.each([0, 0.5, 0.999])(
+    "polls before another tenth of the time waited has passed, and seldom in all (random %d)",
+    async (random) => {
+      const times = await polls(10_000, () => random);
+      for (const [i, atMs] of times.entries()) {
+        const beforeMs = times[i - 1] ?? 0;
+        expect(atMs - beforeMs).toBeLessThanOrEqual(Math.max(5, Math.min(250, Math.ceil(beforeMs * 0.1))));
+      }
+      expect(times.length).toBeLessThan(160);
+      expect(times.at(-1)).toBe(10_000);
+    },
+  );
+
+  it("polls a last time at the limit, and then ends", async () => {
+    expect((await polls(7, () => 0.999)).at(-1)).toBe(7);
+    expect(await polls(0, () => 0)).toEqual([]);
+  });
+
+  it("ends in time when the clock is set back or stands still", async () => {
+    let [nowMs, slept] = [1_000_000, 0];
+    const sleep = async (ms: number) => {
+      slept += ms;
+      nowMs -= 5_000;
+    };
+    const wait = new Wait({ now: () => nowMs, random: () => 0.5, sleep }, 1_000);
+    while (await wait.next(new AbortController().signal));
+    expect(slept).toBe(1_000);
+    expect(wait.durationMs).toBe(0);
+  });
+
+  it("rejects with the reason of its signal", async () => {
+    const leaving = new AbortController();
+    const sleep = async () => leaving.abort(new Error("left"));
+    const wait = new Wait({ now: () => 0, random: () => 0, sleep }, 1_000);
+    await expect(wait.next(leaving.signal)).rejects.toThrow("left");
+  });
+});
