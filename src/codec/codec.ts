@@ -4,18 +4,18 @@ import { toBytes } from "../core/text.js";
 import type { Compressor, Serializer } from "../core/value-format.js";
 import { type Encoded, isEnvelope, markOf } from "./envelope.js";
 
-/** Longer decimals are not read as numbers: converting them takes quadratic time. Python refuses them from the same length. */
+/** Longer decimals are not read as numbers, as converting them takes quadratic time. Python has the same limit. */
 const MAX_DIGITS = 4_300;
 const INTEGER = /^-?\d+$/;
 const DECIMAL = /^-?\d+(?:\.\d+)?(?:e[+-]?\d+)?$/i;
-/** What Python's `repr` writes for floats that have no digits. */
+/** Python's `repr` of floats that have no digits. */
 const WORDS: ReadonlyMap<string, number> = new Map([
   ["nan", Number.NaN],
   ["inf", Infinity],
   ["-inf", -Infinity],
 ]);
 
-/** The decimal that stores a number so that INCR and other languages read it; `undefined` for what is no finite number. */
+/** The decimal form of a number, which INCR and other languages read; `undefined` for other values. */
 export function encodeNumber(value: unknown): string | undefined {
   if (typeof value === "bigint") {
     const text = value.toString();
@@ -27,7 +27,7 @@ export function encodeNumber(value: unknown): string | undefined {
   return Number.isInteger(value) && !Number.isSafeInteger(value) ? value.toExponential() : String(value);
 }
 
-/** The number that `text` stores: a `bigint` for integers that a double can't hold exactly; `undefined` for what is none. */
+/** The number in `text`: a `bigint` for integers that a double can't hold exactly; `undefined` for other text. */
 export function decodeNumber(text: string): number | bigint | undefined {
   if (text.length > MAX_DIGITS) return undefined;
   if (INTEGER.test(text)) {
@@ -37,7 +37,7 @@ export function decodeNumber(text: string): number | bigint | undefined {
   return DECIMAL.test(text) ? Number(text) : WORDS.get(text);
 }
 
-/** Whether stored text or bytes may begin a number: cheap, and true of few other values. */
+/** Whether stored text or bytes may begin a number: a cheap check that is true for few other values. */
 export function mayBeNumber(stored: string | Uint8Array): boolean {
   const first = typeof stored === "string" ? stored.charCodeAt(0) : stored[0];
   if (first === undefined) return false;
@@ -47,20 +47,20 @@ export function mayBeNumber(stored: string | Uint8Array): boolean {
 export interface CodecOptions {
   readonly serializer: Serializer;
   readonly compressor: Compressor;
-  /** In bytes: a compressed value that would grow beyond it is an error instead. */
+  /** In bytes. A compressed value that would decompress to more is an error. */
   readonly maxDecompressedSize: number;
 }
 
 /**
- * Values to stored bytes and back, as Django's caches do it: integers and finite floats in plain decimal, so that INCR
- * works on them; all else serialized, then compressed when longer than the compressor's minimum.
+ * Converts values to their stored form and back, as Django's caches do. Integers and finite floats are stored in plain
+ * decimal, so that INCR works on them. Other values are serialized, and compressed above the compressor's `minLength`.
  */
 export class Codec {
-  /** Stored values are text, so that asking a transport for text pays. */
+  /** Whether stored values are text, so that transports are asked for text. */
   readonly text: boolean;
-  /** What wrote the values, for messages. */
+  /** The serializer and compressor, for messages. */
   readonly name: string;
-  /** What an envelope says of who wrote its payload. */
+  /** The serializer's mark in envelopes. */
   readonly mark: string;
   readonly #serializer: Serializer;
   readonly #compressor: Compressor;
@@ -108,13 +108,13 @@ export class Codec {
     }
   }
 
-  /** Bytes that are no value, such as a file, made shorter; `undefined` where that doesn't pay. */
+  /** Compresses raw bytes, such as a file; `undefined` where that would not make them shorter. */
   compressBytes(bytes: Uint8Array): MaybePromise<Uint8Array | undefined> {
     if (bytes.length <= this.#compressor.minLength) return undefined;
     return chain(this.#compressor.compress(bytes), (packed) => (packed.length < bytes.length ? packed : undefined));
   }
 
-  /** What `compressBytes` made shorter. @throws {DecodeError} naming `key` (rejects with it, when the compressor is asynchronous) */
+  /** Reverses `compressBytes`. @throws {DecodeError} naming `key` (rejects with it, when the compressor is asynchronous) */
   async decompressBytes(packed: Uint8Array, key: string): Promise<Uint8Array> {
     try {
       return await this.#compressor.decompress(packed, this.#maxLength);
@@ -132,7 +132,7 @@ export class Codec {
     const compressor = this.#compressor;
     if (compressor.minLength === Infinity) return serialized;
     const bytes = toBytes(serialized);
-    // Short values stay as they are, unless they would be taken for compressed ones when read.
+    // Short values are stored uncompressed, unless a reader would take them for compressed ones.
     if (bytes.length <= compressor.minLength && compressor.recognizes(bytes) !== true) return serialized;
     return compressor.compress(bytes);
   }
@@ -146,7 +146,7 @@ export class Codec {
     const decompressed = () =>
       chain(compressor.decompress(bytes, this.#maxLength), (plain) => this.#serializer.deserialize(plain));
     if (recognized === true) return decompressed();
-    // Without a signature only trying tells; the reason that counts is why it can't be decompressed.
+    // Without a signature, try to decompress. If both attempts fail, report why decompression failed.
     return attempt(decompressed, (cause) =>
       attempt(
         () => this.#serializer.deserialize(bytes),
@@ -168,7 +168,7 @@ export class Codec {
   #unreadable(key: string, cause: unknown): CacheError {
     if (cause instanceof ConfigurationError) return cause;
     return new DecodeError(
-      `key ${show(key)}: what is stored there was not written by ${this.name}: ${reason(cause)}; delete the key, or use the serializer and compressor that wrote it`,
+      `key ${show(key)}: the stored bytes were not written by ${this.name}: ${reason(cause)}; delete the key, or use the serializer and compressor that wrote it`,
       { cause },
     );
   }
@@ -183,16 +183,16 @@ function attempt<T>(work: () => MaybePromise<T>, recover: (cause: unknown) => Ma
   }
 }
 
-/** Serializers and compressors of the user's may throw anything, also what can't be turned into text. */
+/** Custom serializers and compressors may throw anything, even values that can't be converted to a string. */
 function reason(cause: unknown): string {
   try {
     return String(cause instanceof Error ? cause.message : cause);
   } catch {
-    return "it threw what has no message";
+    return "it threw a value without a message";
   }
 }
 
-/** One character a byte; numbers are never long enough to reach the limit. */
+/** One character for each byte. No number is long enough to reach the limit. */
 function toLatin1(stored: Encoded): string {
   if (typeof stored === "string") return stored;
   return stored.length > 5_000 ? "" : String.fromCharCode(...stored);

@@ -1,27 +1,27 @@
 import { DecodeError, show } from "../core/errors.js";
 import { toBytes } from "../core/text.js";
 
-/** A value as it is stored. */
+/** A value in its stored form. */
 export type Encoded = string | Uint8Array;
 
 /*
- * What stands before a value that has a logical expiry and a lease. Every byte is ASCII, so that an envelope around text
- * is text, and numbers are decimal, so that a script on the server reads and rewrites them in place:
+ * The header before a value that has a logical expiry and a lease. Every byte is ASCII, so an envelope around text is
+ * text. Numbers are decimal, so that a script on the server can read and rewrite them in place:
  *
  *   0–1    magic  0x11 0x56: begins no JSON, no number, no Python pickle, and nothing that a built-in compressor writes
  *                 (zlib's first byte ends in 8; 0x11 is the window size that RFC 7932 §9.1 reserves for no brotli stream;
  *                 a raw deflate stream that begins with a stored block has zeros where 0x11 has ones)
  *   2      format version, "1"
  *   3      which serializer wrote the payload: one printable character derived from its name
- *   4–18   fresh until, milliseconds since the epoch; 999999999999999 is for ever
- *   19–28  delta: how long the loader took, milliseconds; at most a tenth of the entry's life, as it says how early to refresh
+ *   4–18   fresh until, milliseconds since the epoch; 999999999999999 means never expires
+ *   19–28  delta: how long the loader took, milliseconds; at most a tenth of the entry's lifetime, as it determines how early to refresh
  *   29–40  token of the lease, or spaces
- *   41–55  lease until, milliseconds since the epoch by the server's clock; while there is no token, nobody may take the
+ *   41–55  lease until, milliseconds since the epoch by the server's clock; without a token, no caller may claim the
  *          lease until then
- *   56–    the payload; none in a placeholder, which is a lease on an entry that doesn't exist yet
+ *   56–    the payload; empty in a placeholder, which is a lease on an entry that does not exist yet
  */
 export const HEADER_LENGTH = 56;
-/** Enough of an entry to tell what it is: the header, and whether a payload follows. */
+/** The GETRANGE end that covers the header and shows whether a payload follows. */
 export const PEEK_END = String(HEADER_LENGTH);
 export const FOREVER = 999_999_999_999_999;
 export const NO_TOKEN = " ".repeat(12);
@@ -32,14 +32,16 @@ const MAX_DELTA = 9_999_999_999;
 const LAYOUT = /^..1[ -~]\d{25}[ -~]{12}\d{15}$/s;
 
 export interface Header {
-  /** Milliseconds since the epoch; `FOREVER` for ever. */
+  /** Milliseconds since the epoch; `FOREVER` if it never expires. */
   readonly freshUntilMs: number;
   readonly deltaMs: number;
   readonly token: string;
   readonly leaseUntilMs: number;
 }
 
-/** The header and what follows, text around text and bytes around bytes. */
+/** The header and the payload: text for a text payload, bytes for a binary one. */
+export function seal(header: Header, mark: string, payload: string): string;
+export function seal(header: Header, mark: string, payload: Encoded): Encoded;
 export function seal(header: Header, mark: string, payload: Encoded): Encoded {
   const text =
     MAGIC +
@@ -56,12 +58,12 @@ export function seal(header: Header, mark: string, payload: Encoded): Encoded {
   return bytes;
 }
 
-/** A lease on an entry that doesn't exist yet. */
+/** A lease on an entry that does not exist yet. */
 export function placeholder(token: string, leaseUntilMs: number): string {
-  return seal({ freshUntilMs: 0, deltaMs: 0, token, leaseUntilMs }, " ", "") as string;
+  return seal({ freshUntilMs: 0, deltaMs: 0, token, leaseUntilMs }, " ", "");
 }
 
-/** The character for a serializer, by its name. */
+/** The character that stands for a serializer, derived from its name. */
 export function markOf(serializerName: string): string {
   let sum = 0;
   for (let i = 0; i < serializerName.length; i++) sum = (sum * 31 + serializerName.charCodeAt(i)) % 94;
@@ -73,12 +75,12 @@ export function isEnvelope(stored: Encoded): boolean {
   return typeof stored === "string" ? stored.startsWith(MAGIC) : stored[0] === 0x11 && stored[1] === 0x56;
 }
 
-/** An envelope as read; its parts are read when asked for. */
+/** A stored envelope. Its parts are parsed on access. */
 export class Envelope implements Header {
   readonly #stored: Encoded;
   readonly #header: string;
 
-  /** @throws {DecodeError} naming `key`, when it is broken or of another format version */
+  /** @throws {DecodeError} naming `key`, when the header is malformed or of another format version */
   constructor(stored: Encoded, key: string) {
     this.#stored = stored;
     this.#header = typeof stored === "string" ? stored.slice(0, HEADER_LENGTH) : ascii(stored);
@@ -89,7 +91,7 @@ export class Envelope implements Header {
       );
     }
     if (!LAYOUT.test(this.#header)) {
-      throw new DecodeError(`key ${show(key)}: its header is broken; delete the key`);
+      throw new DecodeError(`key ${show(key)}: its header is malformed; delete the key`);
     }
   }
 
@@ -121,14 +123,14 @@ export class Envelope implements Header {
   }
 }
 
-/** An entry that a newer version of this library wrote: not to be read, and not to be written over. */
+/** An entry that a newer version of this library wrote. It must not be overwritten. */
 export class NewerFormatError extends DecodeError {}
 
 function digits(value: number, length: number): string {
   return String(Math.max(0, Math.round(value))).padStart(length, "0");
 }
 
-/** A Buffer has a way of its own, which is native. */
+/** Uses the native method where the bytes are a Buffer. */
 function ascii(stored: Uint8Array & { latin1Slice?: (start: number, end: number) => string }): string {
   return (
     stored.latin1Slice?.(0, Math.min(HEADER_LENGTH, stored.length)) ??

@@ -4,13 +4,13 @@ import { builtin, compressWith, decompressWith } from "./node-zlib.js";
 import { type CompressorOptions, compressorOptions, isWhole } from "./options.js";
 
 export interface BrotliOptions extends CompressorOptions {
-  /** From 0 (fastest) to 11 (smallest, and slow: 4 or 5 suits a cache better). @default 11 */
+  /** From 0 (fastest) to 11 (smallest, and slow). 4 or 5 suits a cache better. @default 11 */
   level?: number;
-  /** What the values are. @default "generic" */
+  /** The kind of content. @default "generic" */
   mode?: "generic" | "text" | "font";
-  /** Two to this power is how many bytes back repetitions are looked for, 10 to 24. @default 22 */
+  /** The base-2 logarithm of the window in bytes, 10 to 24. @default 22 */
   windowBits?: number;
-  /** Two to this power is the size of a block, 16 to 24; 0 leaves it to the level. @default 0 */
+  /** The base-2 logarithm of the block size in bytes, 16 to 24; 0 leaves it to the level. @default 0 */
   blockBits?: number;
 }
 
@@ -21,7 +21,7 @@ const [MODE, QUALITY, LGWIN, LGBLOCK] = [0, 1, 2, 3];
 const MODES = { generic: 0, text: 1, font: 2 };
 
 /**
- * Brotli (RFC 7932), as Python's `brotli.compress` writes it; needs node:zlib.
+ * Brotli (RFC 7932), as Python's `brotli.compress` writes it. Needs `node:zlib`.
  * @throws {ConfigurationError} on wrong options, and (at the first use) in runtimes without it
  */
 export function brotli(options: BrotliOptions = {}): Compressor {

@@ -11,7 +11,7 @@ export interface DeflateSettings {
   readonly windowBits: number;
 }
 
-/** A deflate stream in one of its containers: by the runtime's zlib where it has one, else by fflate. */
+/** A deflate stream in one of its containers, by the runtime's zlib where there is one, else by fflate. */
 export function deflateCompressor(
   container: Container,
   { level, minLength, windowBits }: DeflateSettings,
@@ -49,15 +49,15 @@ const FUNCTIONS = {
 } as const;
 
 export interface DeflateOptions extends CompressorOptions {
-  /** From 0 (none) over 1 (fastest) to 9 (smallest); -1 is zlib's own choice, 6. @default -1 */
+  /** From 0 (none) over 1 (fastest) to 9 (smallest); -1 means 6, zlib's default. @default -1 */
   level?: number;
-  /** Two to this power is how many bytes back repetitions are looked for, 9 to 15. @default 15 */
+  /** The base-2 logarithm of the window in bytes, 9 to 15. Below 15 it needs `node:zlib`. @default 15 */
   windowBits?: number;
 }
 
 /**
- * Bare deflate (RFC 1951), without header and checksum: `zlib.compress(data, wbits=-15)` in Python. Damage may go
- * unnoticed, and what is stored uncompressed can only be told by trying, so prefer `zlib()` unless others read it.
+ * Bare deflate (RFC 1951), without header and checksum: `zlib.compress(data, wbits=-15)` in Python. Damage may stay
+ * undetected, and uncompressed values are recognized only by trying. Prefer `zlib()` unless another reader needs this.
  * @throws {ConfigurationError} on wrong options
  */
 export function deflate(options: DeflateOptions = {}): Compressor {
@@ -72,7 +72,7 @@ export interface GzipOptions extends CompressorOptions {
 }
 
 /**
- * The gzip format (RFC 1952), as Python's `gzip.compress` writes it, without a time.
+ * The gzip format (RFC 1952), as Python's `gzip.compress` writes it, without a timestamp.
  * @throws {ConfigurationError} on wrong options
  */
 export function gzip(options: GzipOptions = {}): Compressor {
@@ -81,9 +81,9 @@ export function gzip(options: GzipOptions = {}): Compressor {
 }
 
 export interface ZlibOptions extends CompressorOptions {
-  /** From 0 (none) over 1 (fastest) to 9 (smallest); -1 is zlib's own choice, 6. @default -1 */
+  /** From 0 (none) over 1 (fastest) to 9 (smallest); -1 means 6, zlib's default. @default -1 */
   level?: number;
-  /** Two to this power is how many bytes back repetitions are looked for, 9 to 15. @default 15 */
+  /** The base-2 logarithm of the window in bytes, 9 to 15. Below 15 it needs `node:zlib`. @default 15 */
   windowBits?: number;
 }
 

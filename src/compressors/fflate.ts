@@ -2,21 +2,24 @@ import type * as Fflate from "fflate";
 import { chain, type MaybePromise } from "../core/maybe-promise.js";
 import { optionalPackage } from "../core/runtime.js";
 import { type Container, checkSum, streamIn } from "./deflate-containers.js";
-import { BoundedBytes, damaged } from "./options.js";
+import { BoundedBytes, damaged } from "./output.js";
 
 const loadFflate = optionalPackage("fflate", "zlib(), gzip() or deflate()", () => import("fflate"));
 
-/** In JavaScript alone, for runtimes without node:zlib. */
+/** The levels as fflate's types name them. -1 means 6, as in zlib. */
+const LEVELS = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9] as const;
+
+/** Pure JavaScript, for runtimes without `node:zlib`. */
 export function compressByFflate(container: Container, bytes: Uint8Array, level: number): MaybePromise<Uint8Array> {
   return chain(loadFflate(), (fflate) => {
-    const options = { level: (level === -1 ? 6 : level) as Fflate.DeflateOptions["level"] & number };
+    const options = { level: LEVELS[level] ?? 6 };
     if (container === "zlib") return fflate.zlibSync(bytes, options);
     if (container === "gzip") return fflate.gzipSync(bytes, { ...options, mtime: 0 });
     return fflate.deflateSync(bytes, options);
   });
 }
 
-/** fflate neither bounds what it makes nor looks at checksums or at what follows a stream, so that is done here. */
+/** fflate neither bounds its output nor checks checksums and trailing bytes, so this function does. */
 export function decompressByFflate(
   container: Container,
   bytes: Uint8Array,
@@ -31,7 +34,7 @@ export function decompressByFflate(
   });
 }
 
-/** Input goes in by pieces so small that even the best compressed one makes no more than about a megabyte. */
+/** In bytes. Input is fed in pieces so small that each produces at most about a megabyte. */
 const PIECE = 1024;
 
 function inflate(fflate: typeof Fflate, format: string, stream: Uint8Array, maxLength: number): Uint8Array {
@@ -48,7 +51,7 @@ function inflate(fflate: typeof Fflate, format: string, stream: Uint8Array, maxL
   return output.toBytes();
 }
 
-/** A bare stream has no checksum: it is whole, and nothing follows it, when it can't do without its last byte. */
+/** A bare stream has no checksum. It is complete, without trailing bytes, when it fails without its last byte. */
 function checkWhole(fflate: typeof Fflate, stream: Uint8Array, maxLength: number): void {
   try {
     inflate(fflate, "deflate", stream.subarray(0, -1), maxLength);

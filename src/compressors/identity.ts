@@ -1,12 +1,12 @@
 import type { Compressor } from "../core/value-format.js";
 
-/** No compression: what the serializer makes is stored as it is. */
+/** No compression: serialized values are stored as they are. */
 export function identity(): Compressor {
   return {
     name: "identity",
     minLength: Number.POSITIVE_INFINITY,
     compress: (bytes) => bytes,
-    // Nothing grows here, so no limit applies: the bytes are in memory already.
+    // The bytes are in memory already and do not grow, so no limit applies.
     decompress: (bytes) => bytes,
     recognizes: () => false,
   };

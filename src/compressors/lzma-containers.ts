@@ -1,15 +1,16 @@
-import { checkEnd, damaged, tooLong } from "./options.js";
+import { checkEnd, damaged, tooLong } from "./output.js";
 
-/** The older container: properties, size of the dictionary, size of the content. Source: liblzma's lzma-file-format.txt */
-export const ALONE_HEADER = 13;
+/** The .lzma header: properties, dictionary size, content size. Source: liblzma's lzma-file-format.txt */
+const ALONE_HEADER = 13;
 
 /**
- * The format has no signature. As in liblzma, what only its own encoders write is taken for one: properties in range, a
- * dictionary of 2^n or 2^n + 2^(n-1) bytes, a size that is unknown or below 256 GiB, and a first byte of data that is 0.
+ * The format has no signature. As in liblzma, bytes count as .lzma when liblzma's encoders could have written them:
+ * properties in range, a dictionary of 2^n or 2^n + 2^(n-1) bytes, a size that is unknown or below 256 GiB, and 0 as the
+ * first byte of data.
  */
 export function isLzmaAlone(bytes: Uint8Array): boolean {
   if (bytes.length < ALONE_HEADER + 5 || bytes[ALONE_HEADER] !== 0) return false;
-  const properties = bytes[0] as number;
+  const [properties = 0] = bytes;
   const [literalContext, literalPosition] = [properties % 9, Math.floor(properties / 9) % 5];
   if (properties >= 9 * 5 * 5 || literalContext + literalPosition > 4) return false;
   const dictionary = view(bytes).getUint32(1, true);
@@ -19,7 +20,7 @@ export function isLzmaAlone(bytes: Uint8Array): boolean {
   return length === undefined || length < 2 ** 38;
 }
 
-/** How long the header says that the content is; `undefined` when it ends with a marker instead. */
+/** The content length in the header; `undefined` when an end marker is used instead. */
 export function aloneLength(bytes: Uint8Array): number | undefined {
   const length = view(bytes).getBigUint64(5, true);
   return length === 2n ** 64n - 1n ? undefined : Number(length);
@@ -41,16 +42,16 @@ export function isXz(bytes: Uint8Array): boolean {
 }
 
 /**
- * How long the content of an .xz stream is, by the chunks that it is made of, of which a decoder makes exactly as much as
- * they say. The sizes in its headers and index may be missing, or lies.
+ * The content length of an .xz stream, by the headers of its LZMA2 chunks. A decoder produces exactly these lengths, while
+ * the sizes in block headers and index may be missing or wrong.
  * @throws RangeError when it is longer than `maxLength`
- * @throws Error unless `bytes` are one whole stream
+ * @throws Error unless `bytes` are exactly one stream
  */
 export function xzLength(bytes: Uint8Array, maxLength: number): number {
-  const check = CHECK_SIZES[byteAt(bytes, 7) & 0x0f] as number;
+  const check = CHECK_SIZES[byteAt(bytes, 7) & 0x0f] ?? 0;
   let at = STREAM_HEADER;
   let total = 0;
-  // A block begins with its header's size; zero begins the index, which follows the last one.
+  // A block begins with the size of its header. A zero begins the index, which follows the last block.
   while (byteAt(bytes, at) !== 0) {
     const data = at + 4 * (byteAt(bytes, at) + 1);
     const { end, length } = chunks(bytes, data);
@@ -62,7 +63,7 @@ export function xzLength(bytes: Uint8Array, maxLength: number): number {
   return total;
 }
 
-/** Adds up LZMA2 chunks. Source: the control bytes as in liblzma's lzma2_decoder.c */
+/** Adds up the lengths of LZMA2 chunks. Source: the control bytes in liblzma's lzma2_decoder.c */
 function chunks(bytes: Uint8Array, start: number): { end: number; length: number } {
   let at = start;
   let length = 0;

@@ -4,18 +4,19 @@ import { isBoolean, isOneOf } from "../core/options.js";
 import { optionalPackage } from "../core/runtime.js";
 import type { Compressor } from "../core/value-format.js";
 import { aloneLength, isLzmaAlone, isXz, xzLength } from "./lzma-containers.js";
-import { BoundedBytes, type CompressorOptions, compressorOptions, damaged, isWhole, tooLong } from "./options.js";
+import { type CompressorOptions, compressorOptions, isWhole } from "./options.js";
+import { BoundedBytes, damaged, tooLong } from "./output.js";
 
 export interface LzmaOptions extends CompressorOptions {
-  /** From 0 (fastest) to 9 (smallest). Memory grows with it: compressing takes 3 to 674 MiB, 94 at 6. @default 6 */
+  /** From 0 (fastest) to 9 (smallest). Compressing takes 3 MiB of memory at 0, 94 MiB at 6 and 674 MiB at 9. @default 6 */
   level?: number;
-  /** Smaller still, and much slower. @default false */
+  /** Compress further, and much more slowly. @default false */
   extreme?: boolean;
-  /** The checksum that is stored with a value and looked at when it is read. @default "crc64" */
+  /** The checksum that is stored with a value and verified when reading. @default "crc64" */
   check?: "none" | "crc32" | "crc64" | "sha256";
 }
 
-/** What is used of the package. Its published types take checks for strings, while it wants these numbers. */
+/** The part of the package that is used here. Its published types are wrong about checks, which are numbers. */
 interface LzmaNative {
   createStream(coder: "easyEncoder" | "autoDecoder", options: object): Transform & { totalIn(): number };
 }
@@ -28,19 +29,19 @@ const loadLzma = optionalPackage("lzma-native", "lzma()", async () => {
 /** Source: liblzma's check.h and container.h */
 const CHECKS = { none: 0, crc32: 1, crc64: 4, sha256: 10 };
 const EXTREME = 0x8000_0000;
-/** A decoder's dictionary is as large as the bytes say. No level of compression makes one over 64 MiB. */
+/** The stored bytes decide the size of a decoder's dictionary. No compression level needs more than 64 MiB. */
 const DECODER_MEMORY = 66 * 2 ** 20;
 
 /**
- * Writes the .xz format as Python's `lzma.compress` does, and reads it and the older .lzma. Needs the package
- * `lzma-native` (Node, Bun; native), loaded by the first use.
+ * Writes the .xz format as Python's `lzma.compress` does, and reads .xz and the older .lzma. Needs the native package
+ * `lzma-native` (Node, Bun), which the first use loads.
  * @throws {ConfigurationError} on wrong options, and (at the first use) when the package is not installed
  */
 export function lzma(options: LzmaOptions = {}): Compressor {
   const checks = { level: isWhole(0, 9), extreme: isBoolean, check: isOneOf("none", "crc32", "crc64", "sha256") };
   const defaults = { level: 6, extreme: false, check: "crc64" } as const;
   const { level, extreme, check, minLength } = compressorOptions("lzma()", options, checks, defaults);
-  // As texts, for the package takes a zero for "not given".
+  // As strings, because the package treats a zero as absent.
   const settings = { preset: String(level + (extreme ? EXTREME : 0)), check: String(CHECKS[check]) };
   return {
     name: "lzma",
@@ -55,10 +56,10 @@ export function lzma(options: LzmaOptions = {}): Compressor {
   };
 }
 
-/** Even the best compressed piece makes no more than about half a megabyte. */
+/** In bytes. Each piece of this size decompresses to at most about half a megabyte. */
 const PIECE = 64;
 
-/** The package makes all that its input asks for before it says so: input whose length isn't known goes in by pieces. */
+/** The package decompresses a whole write before it emits data, so input of unknown length is written in pieces. */
 function decoderInput(bytes: Uint8Array, maxLength: number): Uint8Array[] {
   if (isXz(bytes)) {
     xzLength(bytes, maxLength);
@@ -101,7 +102,7 @@ function run(
   });
 }
 
-/** One piece after the other is done with, so that none is looked at once the limit is reached. */
+/** Writes each piece after the previous one was processed, so nothing is read once the limit is reached. */
 function feed(stream: Transform, pieces: readonly Uint8Array[], index: number): void {
   const piece = pieces[index];
   if (stream.destroyed) return;

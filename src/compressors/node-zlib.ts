@@ -1,9 +1,9 @@
 import { ConfigurationError } from "../core/errors.js";
-import { checkEnd, damaged, tooLong } from "./options.js";
+import { checkEnd, damaged, tooLong } from "./output.js";
 
 type NodeZlib = typeof import("node:zlib");
 
-/** The runtime's own zlib, where it has one: three to ten times as fast as fflate. Not an import, so that bundlers see nothing. */
+/** The runtime's zlib, where there is one: three to ten times as fast as fflate. Not an import, so bundlers ignore it. */
 export function nodeZlib(): NodeZlib | undefined {
   return globalThis.process?.getBuiltinModule?.("node:zlib");
 }
@@ -19,22 +19,22 @@ export function builtin<K extends keyof NodeZlib>(name: K, factory: string, runt
 
 type SyncFunction<O> = (bytes: Uint8Array, options: O) => Uint8Array;
 
-/** What node:zlib answers under `info: true`. */
+/** The result of `node:zlib` with `info: true`. */
 interface WithInfo {
   readonly buffer: Uint8Array;
   readonly engine: { readonly bytesWritten: number };
 }
 
-/** The greatest limit that every supported version of Node takes. */
+/** The largest limit that every supported version of Node accepts. */
 const MAX_OUTPUT_LENGTH = 2 ** 31 - 1;
 
 export function compressWith<O>(run: SyncFunction<O>, bytes: Uint8Array, options: O): Uint8Array {
   const result = run(bytes, options);
-  // A short result is a view of a chunk of 16 KiB, all of which it would keep in memory for as long as it is stored.
+  // A short result is a view of a 16 KiB chunk, which it would keep in memory for as long as it is stored.
   return result.buffer.byteLength > 2 * result.length ? new Uint8Array(result) : result;
 }
 
-/** @throws what `failures.ts` makes, unless `bytes` are one whole stream of at most `maxLength` bytes */
+/** @throws RangeError or Error unless `bytes` are exactly one stream of at most `maxLength` bytes */
 export function decompressWith<O extends object>(
   run: SyncFunction<O & { info: true; maxOutputLength: number }>,
   format: string,

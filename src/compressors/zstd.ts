@@ -1,12 +1,13 @@
 import { isBoolean } from "../core/options.js";
 import type { Compressor } from "../core/value-format.js";
 import { builtin, compressWith, decompressWith } from "./node-zlib.js";
-import { type CompressorOptions, compressorOptions, damaged, isWhole, tooLong } from "./options.js";
+import { type CompressorOptions, compressorOptions, isWhole } from "./options.js";
+import { damaged, tooLong } from "./output.js";
 
 export interface ZstdOptions extends CompressorOptions {
-  /** From 1 (fast) to 22 (smallest); below 0 faster still, down to -131072. @default 3 */
+  /** From 1 (fast) to 22 (smallest). Negative levels, down to -131072, are faster still. @default 3 */
   level?: number;
-  /** Store a checksum of the value, which is looked at when it is read. @default false */
+  /** Store a checksum of the value and verify it when reading. @default false */
   checksum?: boolean;
 }
 
@@ -16,8 +17,8 @@ const FACTORY = "zstd()";
 const [LEVEL, CHECKSUM, WINDOW_LOG_MAX] = [100, 201, 100];
 
 /**
- * Zstandard (RFC 8878), as Python's `compression.zstd` and its like read and write it; needs a node:zlib
- * that has it: Node from 22.15, Bun, Deno.
+ * Zstandard (RFC 8878), as Python's `compression.zstd` reads and writes it. Needs a `node:zlib` with Zstandard: Node from
+ * 22.15, Bun, Deno.
  * @throws {ConfigurationError} on wrong options, and (at the first use) in runtimes without it
  */
 export function zstd(options: ZstdOptions = {}): Compressor {
@@ -36,7 +37,7 @@ export function zstd(options: ZstdOptions = {}): Compressor {
       const result = decompressWith(run, "zstd", bytes, maxLength, {
         params: { [WINDOW_LOG_MAX]: windowLog(maxLength) },
       });
-      // Not all runtimes notice by themselves.
+      // Not all runtimes detect truncation themselves.
       if (length !== undefined && length !== result.length) throw damaged("zstd", "it ends too early");
       return result;
     },
@@ -47,19 +48,19 @@ function isZstdFrame(bytes: Uint8Array): boolean {
   return bytes[0] === 0x28 && bytes[1] === 0xb5 && bytes[2] === 0x2f && bytes[3] === 0xfd;
 }
 
-/** What a frame says about the length of its content; `undefined` when it says nothing. Source: RFC 8878 §3.1.1.1 */
+/** The content length in a frame's header; `undefined` when there is none. Source: RFC 8878 §3.1.1.1 */
 function contentLength(bytes: Uint8Array): number | undefined {
   const descriptor = bytes[4] ?? 0;
   const hasWindow = (descriptor & 0x20) === 0;
-  const size = [hasWindow ? 0 : 1, 2, 4, 8][descriptor >> 6] as number;
-  const start = 5 + (hasWindow ? 1 : 0) + ([0, 1, 2, 4][descriptor & 3] as number);
+  const size = [hasWindow ? 0 : 1, 2, 4, 8][descriptor >> 6] ?? 0;
+  const start = 5 + (hasWindow ? 1 : 0) + ([0, 1, 2, 4][descriptor & 3] ?? 0);
   if (!isZstdFrame(bytes) || size === 0 || start + size > bytes.length) return undefined;
   const digits = bytes.subarray(start, start + size);
   const length = digits.reduceRight((sum, byte) => 256 * sum + byte, 0);
   return size === 2 ? length + 256 : length;
 }
 
-/** A frame's header says how much memory its decoder takes: 8 MiB must be taken (RFC 8878 §3.1.1.1.2), more than the value is long need not. */
+/** The decoder's window, which its memory depends on: at least 8 MiB (RFC 8878 §3.1.1.1.2), else no more than the value needs. */
 function windowLog(maxLength: number): number {
   return Math.min(27, Math.max(23, Math.ceil(Math.log2(maxLength))));
 }

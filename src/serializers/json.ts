@@ -3,8 +3,9 @@ import { toText } from "../core/text.js";
 import type { Serializer } from "../core/value-format.js";
 
 /**
- * JSON text, which every language reads. As with `JSON.stringify` itself, what is nested loses what JSON lacks: a `Date`
- * becomes text, `undefined` is left out, a `Map` becomes `{}`. Where that matters, use `structuredClone()` or `msgpack()`.
+ * JSON text, which every language reads. As with `JSON.stringify`, nested values lose types that JSON lacks: a `Date`
+ * becomes a string, `undefined` is left out, a `Map` becomes `{}`. Where that matters, use `structuredClone()` or
+ * `msgpack()`.
  *
  * `serialize` throws a `TypeError` for values that JSON can't hold at all: `undefined`, functions, symbols, `NaN`,
  * infinities, bigints at any depth, cycles, and maps, sets, binary data, promises, regular expressions and errors.
@@ -26,7 +27,7 @@ function deserialize(stored: string | Uint8Array): unknown {
   return JSON.parse(toText(stored));
 }
 
-/** What to do instead; nothing for what `JSON.stringify` can be trusted with. */
+/** The remedy for a value that JSON can't hold; `undefined` for values that `JSON.stringify` handles. */
 function whyNot(value: unknown): string | undefined {
   switch (typeof value) {
     case "undefined":
@@ -45,7 +46,7 @@ function whyNot(value: unknown): string | undefined {
   }
 }
 
-/** These become `{}` or an object of numbered keys in JSON: the data would be lost without a word. */
+/** JSON would silently turn these into `{}` or an object of numbered keys. */
 function whyNotObject(value: object): string | undefined {
   const prototype = Object.getPrototypeOf(value);
   if (prototype === Object.prototype || prototype === Array.prototype) return undefined;

@@ -4,18 +4,18 @@ import { show } from "../core/errors.js";
 const TIMESTAMP = 0xff;
 
 /**
- * Walks over the bytes without making anything of them, so that a reader meets neither extensions of its package, which
- * make errors, regular expressions or shared references, nor lengths that the bytes don't fill.
- * @throws Error unless they are exactly one value
+ * Validates the bytes before they are decoded. It refuses lengths that exceed the bytes, and msgpackr's own extensions,
+ * which would create errors, regular expressions or shared references.
+ * @throws Error unless `bytes` are exactly one value
  */
 export function checkPlain(bytes: Uint8Array): void {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   let at = 0;
   let pending = 1;
   while (pending > 0) {
-    if (at >= bytes.length) throw new Error("MessagePack data ends too early");
-    const token = bytes[at] as number;
-    const header = HEADER[token] as number;
+    const token = bytes[at];
+    if (token === undefined) throw new Error("MessagePack data ends too early");
+    const header = HEADER[token] ?? 1;
     if (at + header > bytes.length) throw new Error("MessagePack data ends too early");
     pending += inside(token, view, at) - 1;
     at += header + payload(token, view, at);
@@ -24,16 +24,16 @@ export function checkPlain(bytes: Uint8Array): void {
   if (at < bytes.length) throw new Error(`MessagePack data ends ${bytes.length - at} bytes before the stored bytes do`);
 }
 
-/** Token, length and extension type, or a whole number. */
+/** The header length of each token: the token itself, length and extension type, or a whole number. */
 const HEADER = Uint8Array.from({ length: 256 }, (_, token) => headerLength(token));
 
 function headerLength(token: number): number {
   if (token < 0xc0 || token >= 0xe0 || token <= 0xc3) return 1;
   const lengths = [2, 3, 5, 3, 4, 6, 5, 9, 2, 3, 5, 9, 2, 3, 5, 9, 2, 2, 2, 2, 2, 2, 3, 5, 3, 5, 3, 5];
-  return lengths[token - 0xc4] as number;
+  return lengths[token - 0xc4] ?? 1;
 }
 
-/** How many values follow that belong to this one. */
+/** The number of values that follow as parts of this one. */
 function inside(token: number, view: DataView, at: number): number {
   if (token < 0x80 || token >= 0xe0) return 0;
   if (token < 0x90) return 2 * (token & 0x0f);
@@ -45,7 +45,7 @@ function inside(token: number, view: DataView, at: number): number {
   return 0;
 }
 
-/** How many bytes of text, binary data or extension follow. */
+/** The number of bytes of text, binary data or extension that follow. */
 function payload(token: number, view: DataView, at: number): number {
   if (token >= 0xa0 && token < 0xc0) return token & 0x1f;
   if (token < 0xc1 || token > 0xdb) return 0;
@@ -58,24 +58,26 @@ function payload(token: number, view: DataView, at: number): number {
   if (token >= 0xca && token <= 0xd3) return 0;
   if (token === 0xc2 || token === 0xc3) return 0;
   throw new Error(
-    `MessagePack data has ${token === 0xc1 ? "a byte that is never used" : "an extension"}; only plain values are read`,
+    `MessagePack data has ${token === 0xc1 ? "the reserved byte 0xc1" : "an extension"}; only plain values are read`,
   );
 }
 
 function timestamp(type: number, length: number): number {
   if (type !== TIMESTAMP || (length !== 4 && length !== 8 && length !== 12)) {
-    throw new Error(`MessagePack data has an extension of type ${type}; of extensions only timestamps are read`);
+    throw new Error(
+      `MessagePack data has an extension of type ${type}; timestamps are the only extension that is read`,
+    );
   }
   return length;
 }
 
-/** Where a value is inside of the one that is stored: the keys that lead to it. */
+/** The keys that lead to a value inside the stored one. */
 type Path = readonly (string | number)[];
 
 /**
- * The value with only what MessagePack itself knows: integers beyond 32 bits as bigints, which are written as integers
- * and not as floats, and `toJSON()` applied. What has no such parts is returned as it is.
- * @throws TypeError naming the place of what the format does not know
+ * Converts a value to types that MessagePack itself has. Integers beyond 32 bits become bigints, so that they are written
+ * as integers and not as floats, and `toJSON()` is applied. Values without such parts are returned unchanged.
+ * @throws TypeError naming the path of a part that the format can't hold
  */
 export function toPlain(value: unknown): unknown {
   try {
@@ -97,7 +99,7 @@ function plain(value: unknown, path: Path): unknown {
       return value === null ? value : plainObject(value, path);
     case "function":
     case "symbol":
-      throw refused(value, path, "holds data alone; leave it out");
+      throw refused(value, path, "holds only data; leave it out");
     default:
       return value;
   }
@@ -113,19 +115,19 @@ function plainObject(value: object, path: Path): unknown {
   const toJSON: unknown = Reflect.get(value, "toJSON");
   if (typeof toJSON === "function") return plain(toJSON.call(value, String(path.at(-1) ?? "")), path);
   if (ArrayBuffer.isView(value) || value instanceof ArrayBuffer) {
-    throw refused(value, path, "has plain bytes alone; give a Uint8Array, or use structuredClone()");
+    throw refused(value, path, "has only plain bytes; give a Uint8Array, or use structuredClone()");
   }
   if ([Map, Set, WeakMap, WeakSet, RegExp, Error, Promise].some((kind) => value instanceof kind)) {
     throw refused(
       value,
       path,
-      "has maps with string keys, arrays and plain values; convert it, or use structuredClone()",
+      "has only maps with string keys, arrays and plain values; convert it, or use structuredClone()",
     );
   }
   return plainRecord(value, path);
 }
 
-/** Copied only from the first element on that changes. */
+/** Copies the array only when an element changes. */
 function plainArray(value: readonly unknown[], path: Path): readonly unknown[] {
   let copy: unknown[] | undefined;
   for (let index = 0; index < value.length; index++) {
@@ -140,7 +142,8 @@ function plainArray(value: readonly unknown[], path: Path): readonly unknown[] {
 function plainRecord(value: object, path: Path): object {
   let copy: Record<string, unknown> | undefined;
   for (const [key, element] of Object.entries(value)) {
-    if (key === "__proto__") throw refused(value, path, 'readers refuse or rename the key "__proto__"; rename it');
+    if (key === "__proto__")
+      throw refused(value, path, 'has readers that refuse or rename the key "__proto__"; rename it');
     const next = isScalar(element) ? element : plain(element, [...path, key]);
     if (next !== element) copy ??= { ...value };
     if (copy) copy[key] = next;
@@ -148,7 +151,7 @@ function plainRecord(value: object, path: Path): object {
   return copy ?? value;
 }
 
-/** The common cases, told apart before a path is made for them. */
+/** The common cases, which need no path. */
 function isScalar(value: unknown): boolean {
   if (typeof value === "number") return (value | 0) === value;
   return typeof value === "string" || typeof value === "boolean" || value === null;

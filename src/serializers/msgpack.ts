@@ -7,12 +7,12 @@ import { checkPlain, toPlain } from "./msgpack-values.js";
 const loadPackr = optionalPackage("msgpackr", "msgpack()", async () => {
   const { Packr } = await import("msgpackr");
   const options = {
-    // Records are an extension that other languages don't read.
+    // Records are an extension of msgpackr that other languages can't read.
     useRecords: false,
     mapsAsObjects: true,
     variableMapSize: true,
     encodeUndefinedAsNil: true,
-    // Numbers where they are exact, else bigints. The package has this choice, its types lack it.
+    // Numbers where they are exact, else bigints. The package has this option, its types lack it.
     int64AsType: "auto" as "number",
     // Views would keep the whole reply in memory.
     copyBuffers: true,
@@ -21,15 +21,15 @@ const loadPackr = optionalPackage("msgpackr", "msgpack()", async () => {
 });
 
 /**
- * MessagePack without any extension but its own timestamp, as Python's `msgpack` with its defaults reads and writes it.
- * Needs the package `msgpackr`, loaded by the first use.
+ * MessagePack with the standard timestamp extension only, as Python's `msgpack` reads and writes it by default. Needs the
+ * package `msgpackr`, which the first use loads.
  *
- * Holds what JSON holds, and `Date` (Python: `Timestamp`), `Uint8Array` (`bytes`), bigints of 64 bits, `NaN` and the
- * infinities. Maps of the format are plain objects here, whose keys are strings: an integer key, as Python may write it,
- * becomes its decimal. `undefined` inside a value is stored as nil.
+ * Holds JSON's types, `Date` (Python: `Timestamp`), `Uint8Array` (`bytes`), 64-bit bigints, `NaN` and infinities. Maps are
+ * plain objects with string keys; an integer key, as Python may write it, becomes its decimal form. `undefined` inside a
+ * value is stored as nil.
  *
- * `serialize` throws a `TypeError` for all else, saying where in the value it is; `deserialize` throws on bytes that are
- * not exactly one such value, before anything is made of them.
+ * `serialize` throws a `TypeError` for other types, naming the path of the part. `deserialize` validates the bytes first,
+ * and throws unless they are exactly one such value.
  * @throws {ConfigurationError} (at the first use) when the package is not installed
  */
 export function msgpack(): Serializer {
@@ -49,7 +49,7 @@ export function msgpack(): Serializer {
   };
 }
 
-/** So that binary data inside comes back as `Uint8Array` also where `stored` is a Node `Buffer`. */
+/** A plain `Uint8Array`, so that binary data in a value is a `Uint8Array` even when `stored` is a Node `Buffer`. */
 function plainBytes(stored: Uint8Array): Uint8Array {
   return stored.constructor === Uint8Array
     ? stored

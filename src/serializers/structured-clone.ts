@@ -2,12 +2,12 @@ import { ConfigurationError, show } from "../core/errors.js";
 import type { Serializer } from "../core/value-format.js";
 
 /**
- * V8's structured clone, as `node:v8` has it: holds `Map`, `Set`, `Date`, `RegExp`, errors, bigints, binary data,
- * `undefined`, cycles. For Node, Deno and Bun; the last neither reads what the others wrote nor the other way round.
+ * V8's structured clone by `node:v8`. Holds `Map`, `Set`, `Date`, `RegExp`, errors, bigints, binary data, `undefined` and
+ * cycles. For Node, Deno and Bun; Bun's format differs, so Bun and the others can't read each other's values.
  *
- * Only for a store that nobody hostile can write to: reading made-up bytes can take much memory, as V8 believes the
- * lengths in them. `serialize` throws a `TypeError` for functions, symbols, promises and the like; `deserialize` throws
- * on bytes of another format.
+ * Use it only where every writer to the store is trusted: V8 trusts the lengths in the bytes, so forged bytes can take much
+ * memory. `serialize` throws a `TypeError` for functions, symbols, promises and the like. `deserialize` throws on bytes of
+ * another format.
  * @throws {ConfigurationError} where the runtime has no working `node:v8`
  */
 export function structuredClone(): Serializer {
@@ -29,7 +29,7 @@ export function structuredClone(): Serializer {
       if (typeof stored === "string") {
         throw new TypeError("text is not a structured clone; give the bytes that serialize() made");
       }
-      // Binary data comes back as views of the input: of a copy, so that changing them can't change what a store holds.
+      // V8 returns binary data as views of the input. Pass a copy, so that changes to them can't reach the store.
       return v8.deserialize(new Uint8Array(stored));
     },
   };
@@ -38,7 +38,7 @@ export function structuredClone(): Serializer {
 function workingV8(): typeof import("node:v8") {
   try {
     const v8 = process.getBuiltinModule("node:v8");
-    v8.serialize(null); // Some runtimes have the module, with functions that only throw.
+    v8.serialize(null); // In some runtimes the module's functions only throw.
     return v8;
   } catch (cause) {
     throw new ConfigurationError(

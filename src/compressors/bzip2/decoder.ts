@@ -1,4 +1,4 @@
-import { BoundedBytes, checkEnd, damaged } from "../options.js";
+import { BoundedBytes, checkEnd, damaged } from "../output.js";
 import { BitReader, BLOCK_MAGIC, BLOCK_UNIT, combineCrc, crcStep, END_MAGIC, GROUP_SIZE, RUN_B } from "./format.js";
 
 export function isBzip2(bytes: Uint8Array): boolean {

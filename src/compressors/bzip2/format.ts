@@ -1,4 +1,4 @@
-import { BoundedBytes, damaged } from "../options.js";
+import { BoundedBytes, damaged } from "../output.js";
 
 /*
  * What the encoder and the decoder of bzip2 share. The format has no written standard.

@@ -5,7 +5,7 @@ import type { Answer, CommandTable, Run } from "./command-table.js";
 import type { Store } from "./store.js";
 import { Members } from "./values.js";
 
-/** One set at a time, and SMOVE. A set without members does not exist. */
+/** Commands on one set, and SMOVE. A set without members does not exist. */
 export const sets: CommandTable = {
   SADD: [-3, (store, args) => add(store, args.nameAt(1), args.namesFrom(2))],
   SREM: [-3, (store, args) => remove(store, args.nameAt(1), args.namesFrom(2))],
@@ -19,7 +19,7 @@ export const sets: CommandTable = {
   SSCAN: [-3, sscan],
 };
 
-/** Those of the key in the first argument; none when there is no such key. */
+/** The members of the key in the first argument; none when the key does not exist. */
 function membersAt(store: Store, args: Args): Members {
   return store.find(args.nameAt(1), Members)?.value ?? new Members();
 }
@@ -75,7 +75,7 @@ function popCount(args: Args): number {
   return count;
 }
 
-/** A negative count: so many, each drawn from all. */
+/** A negative count draws that many members, with repetition. */
 function srandmember(store: Store, args: Args): Answer {
   if (args.length > 3) throw refusals.syntax();
   const count = args.length === 2 ? 1 : args.integer(2);
@@ -83,24 +83,26 @@ function srandmember(store: Store, args: Args): Answer {
     throw err("value is out of range, value must between -9223372036854775807 and 9223372036854775807");
   const all = [...membersAt(store, args)];
   const random = (): number => store.clock.random();
-  const drawn = count >= 0 ? sample(all, count, random) : draw(all, -count, random);
-  if (args.length === 2) return drawn[0] === undefined ? null : Bulk.fromName(drawn[0]);
-  return drawn.map(Bulk.fromName);
+  const chosen = count >= 0 ? sample(all, count, random) : draw(all, -count, random);
+  if (args.length === 2) return chosen[0] === undefined ? null : Bulk.fromName(chosen[0]);
+  return chosen.map(Bulk.fromName);
 }
 
-/** `count` different ones at most: the beginning of a shuffle. Rearranges `names`. */
+/** Up to `count` distinct names: the first steps of a shuffle, in place. */
 function sample(names: string[], count: number, random: () => number): string[] {
   const wanted = Math.min(count, names.length);
   for (let index = 0; index < wanted; index++) {
     const other = index + Math.floor(random() * (names.length - index));
-    [names[index], names[other]] = [names[other] as string, names[index] as string];
+    const drawn = names[other] ?? "";
+    names[other] = names[index] ?? "";
+    names[index] = drawn;
   }
   return names.slice(0, wanted);
 }
 
 function draw(names: readonly string[], count: number, random: () => number): string[] {
   if (names.length === 0) return [];
-  return Array.from({ length: count }, () => names[Math.floor(random() * names.length)] as string);
+  return Array.from({ length: count }, () => names[Math.floor(random() * names.length)] ?? "");
 }
 
 function sscan(store: Store, args: Args): Answer {
@@ -111,7 +113,7 @@ function sscan(store: Store, args: Args): Answer {
   return scanned([...entry.value].filter((name) => matches(nameForm(name))).map(Bulk.fromName));
 }
 
-/** Several sets at once. */
+/** Commands that combine several sets. */
 export const setAlgebra: CommandTable = {
   SDIFF: [-2, answer(difference)],
   SINTER: [-2, answer(intersection)],
@@ -127,7 +129,7 @@ function answer(combine: Combine): Run {
   return (store, args) => combineAt(store, args.namesFrom(1), combine).map(Bulk.fromName);
 }
 
-/** Whatever the key held is gone, also when nothing comes in its place. */
+/** Replaces the destination; an empty result deletes it. */
 function storeUnder(combine: Combine): Run {
   return (store, args) => {
     const result = Members.of(combineAt(store, args.namesFrom(2), combine));
