@@ -5,7 +5,7 @@ import manifest from "./package.json" with { type: "json" };
 
 const fromRoot = (path: string) => fileURLToPath(new URL(path, import.meta.url));
 
-/** The package's exports, by the names that users import, as the sources that they are built from. */
+/** Maps the package's subpaths, as users import them, to their sources. */
 function sourcesByName(): { find: RegExp; replacement: string }[] {
   return Object.entries(manifest.exports).flatMap(([name, target]) => {
     if (typeof target === "string") return [];
@@ -28,12 +28,12 @@ const common = {
 // biome-ignore lint/style/noDefaultExport: vitest asks for it
 export default defineConfig({
   test: {
-    // Once for all projects, which would each run it again if they extended this configuration.
+    // At the top, so that it runs once and not once for each project.
     globalSetup: "test/support/global-setup.ts",
     projects: [
       {
         resolve: {
-          // The package's own name, as the examples import it, stands for its sources.
+          // The examples import the package by its name.
           alias: [...sourcesByName()],
         },
         test: {
@@ -41,13 +41,13 @@ export default defineConfig({
           name: "node",
           include: ["test/**/*.test.ts", "examples/**/*.test.ts"],
           exclude: [IN_WORKERD],
-          // GLIDE is a native addon: processes, not threads.
+          // Processes instead of threads, as GLIDE is a native addon.
           pool: "forks",
         },
       },
       {
         plugins: [cloudflareTest({ miniflare: { compatibilityDate: "2026-08-04" } })],
-        // As Workers get it; made by the global setup.
+        // The build for Workers, which the global setup makes.
         resolve: { alias: { "#iovalkey": fromRoot(".cache/workerd/vendor/iovalkey.js") } },
         test: { ...common, name: "workerd", include: [IN_WORKERD] },
       },

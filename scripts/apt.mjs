@@ -6,17 +6,17 @@ import { delimiter, join } from "node:path";
 const BACKPORTS_FILE = "/etc/apt/sources.list.d/valkey-edge-cache-backports.sources";
 const KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg";
 
-/** Package lists are fetched once in a run. */
+/** Package lists are fetched once per run. */
 let areListsFresh = false;
 
-/** Why apt-get can install nothing here; undefined where it can. */
+/** The reason why apt-get can't install packages here; undefined where it can. */
 export function installObstacle() {
   if (!isOnPath("apt-get")) return "there is no apt-get here to install it with";
   return sudo() ? undefined : "installing it takes root, or a sudo that asks for no password";
 }
 
 /**
- * Installs one of Debian's packages.
+ * Installs a Debian package.
  * @param {string} name
  * @returns {string | undefined} why it could not be installed
  */
@@ -30,7 +30,7 @@ export function installWithApt(name) {
   return undefined;
 }
 
-/** Debian 12 has Valkey in its backports only, which come from where its other packages come from. */
+/** Debian 12 has Valkey only in its backports. They come from the mirror of its other packages. */
 function addBackports() {
   const release = /^VERSION_CODENAME=(\w+)$/m.exec(readFileSync("/etc/os-release", "utf8"))?.[1];
   const mirror = release === "bookworm" ? mirrorOf(release) : undefined;
@@ -55,7 +55,7 @@ function isAvailable(name) {
 }
 
 /**
- * Debian starts what it installs; the tests start servers of their own, on other ports.
+ * Stops the service that Debian starts after an installation. The tests start servers of their own.
  * @param {string} name
  */
 function stopService(name) {
@@ -80,7 +80,7 @@ function asRoot(program, args, { input = "", output = "inherit" } = {}) {
   return spawnSync(command, rest, { input, stdio: ["pipe", output, output] }).status === 0;
 }
 
-/** What makes a command run as root; undefined where nothing does without asking. */
+/** The prefix that runs a command as root; undefined where that would ask for a password. */
 function sudo() {
   if (process.getuid?.() === 0) return [];
   return spawnSync("sudo", ["-n", "true"], { stdio: "ignore" }).status === 0 ? ["sudo", "-n"] : undefined;

@@ -1,5 +1,5 @@
 // @ts-check
-// npm run bench: every benchmark, from a fresh clone on. Arguments go to bench/run.ts, which builds, too.
+// npm run bench: all benches, also from a fresh clone. Passes its arguments to bench/run.ts, which builds first.
 import { join } from "node:path";
 import { ensureNeeds } from "./needs.mjs";
 import { ensurePackages } from "./packages.mjs";

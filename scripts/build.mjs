@@ -25,7 +25,7 @@ export async function build() {
   if (existsSync(join(dist, "index.js")) && existsSync(stamp) && readFileSync(stamp, "utf8") === sources) return;
   console.log("Building dist/.");
   mkdirSync(cache, { recursive: true });
-  // Elsewhere first: a build that fails leaves the last one as it was.
+  // Write to another folder first, so that a failed build leaves the last one in place.
   const target = mkdtempSync(join(cache, "build-"));
   try {
     await Promise.all([buildScripts(target), buildVendor(target, root)]).catch((cause) => {
@@ -40,7 +40,7 @@ export async function build() {
 }
 
 /**
- * Puts the new build in the old one's place; another build may be doing the same.
+ * Replaces the old build with the new one. Another build may do the same at the same time.
  * @param {string} target
  */
 function swap(target) {
@@ -57,7 +57,7 @@ function swap(target) {
 
 /** @param {string} target */
 async function buildScripts(target) {
-  // Loaded here, as it may not be installed yet when this file is.
+  // Imported here because it may not be installed yet when this file is loaded.
   const { rolldown } = await import("rolldown");
   const main = new Set();
   const bundle = await rolldown({
@@ -72,10 +72,10 @@ async function buildScripts(target) {
     dir: target,
     format: "esm",
     chunkFileNames: "chunks/[name]-[hash].js",
-    // What the main entry point shares with others is one file, as each file costs a fresh process time. What it has
-    // alone, such as all that knows GLIDE, is not in there: bundlers look up whatever a file that they read imports.
+    // Modules that the main entry point shares with others are one file, since each file costs a fresh process time.
+    // Modules of the main entry point alone, such as GLIDE's, stay out of it: bundlers resolve every import they read.
     codeSplitting: { groups: [{ name: "main", test: (id) => main.has(id), minShareCount: 2 }] },
-    // A quarter less to read loads sooner; names of functions and classes stay, for stack traces.
+    // Minified code loads faster, as it is a quarter shorter. Function and class names stay for stack traces.
     minify: { compress: { keepNames: NAMES }, mangle: { toplevel: true, keepNames: NAMES }, codegen: true },
     sourcemap: true,
   });
@@ -85,7 +85,7 @@ async function buildScripts(target) {
 const NAMES = { function: true, class: true };
 
 /**
- * Finds out what a file loads when it is imported.
+ * Collects the files that are loaded when a file is imported.
  * @param {string} entry
  * @param {Set<string>} found
  * @returns {import("rolldown").Plugin}
@@ -95,7 +95,7 @@ function loadedBy(entry, found) {
     name: "loaded-by",
     buildEnd() {
       found.add(entry);
-      // A set hands out what is added meanwhile, too.
+      // Iterating a set also visits elements added during the iteration.
       for (const id of found) for (const imported of this.getModuleInfo(id)?.importedIds ?? []) found.add(imported);
     },
   };
@@ -108,7 +108,7 @@ function entries() {
   return Object.fromEntries(targets.map((name) => [name, join("src", `${name}.ts`)]));
 }
 
-/** Of everything that the build reads. */
+/** A hash of everything that the build reads. */
 function fingerprint() {
   const hash = createHash("sha256");
   const sources = readdirSync(join(root, "src"), { recursive: true, encoding: "utf8" }).filter((name) =>

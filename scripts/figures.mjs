@@ -1,5 +1,5 @@
 // @ts-check
-// npm run figures: how large src/ is, in files, lines, functions and casts.
+// npm run figures: the size of src/ in files, lines, functions and casts.
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { root, script } from "./run.mjs";
@@ -101,7 +101,7 @@ function median(sorted) {
 
 if (process.argv[1] === import.meta.filename) {
   await script(async () => {
-    // Loaded here, as it may not be installed yet when this file is.
+    // Imported here because it may not be installed yet when this file is loaded.
     const { parseAst } = await import("rolldown/parseAst");
     const folder = join(root, "src");
     const paths = readdirSync(folder, { recursive: true, encoding: "utf8" }).filter((path) => path.endsWith(".ts"));

@@ -4,10 +4,10 @@ import { Stop } from "./run.mjs";
 
 /**
  * @typedef {object} Need
- * @property {readonly string[]} programs any of them will do
+ * @property {readonly string[]} programs alternatives; one is enough
  * @property {string} debian the package on Debian and Ubuntu
  * @property {string} brew the package on macOS
- * @property {string} [without] what happens where it can't be had; nothing goes on without it where this is absent
+ * @property {string} [without] the consequence of its absence; the run stops when this is not given
  */
 
 /** @type {readonly Need[]} Programs that the tests start. */
@@ -22,7 +22,7 @@ const needs = [
   },
 ];
 
-/** Sees to it that the programs that the tests need are on the path, with Debian's packages where there are any. */
+/** Ensures that the programs that the tests start are on the PATH; installs Debian packages where apt-get exists. */
 export function ensureNeeds() {
   for (const need of needs) {
     if (need.programs.some(isOnPath)) continue;

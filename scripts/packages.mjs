@@ -8,7 +8,7 @@ import { bin, mustRun, root, Stop } from "./run.mjs";
 
 const OLDEST_NODE = [20, 19];
 
-/** Installs what package-lock.json names, unless it is there already. */
+/** Installs the packages of package-lock.json unless they are installed already. */
 export async function ensurePackages() {
   checkMachineNode(process.versions.node);
   const lock = readLock("package-lock.json");
@@ -30,10 +30,10 @@ export async function ensurePackages() {
 }
 
 /**
- * What tells that another set of packages is installed than the lock file names; undefined when nothing does.
- * Optional packages may be absent: most are for other platforms.
+ * The first difference between the installed packages and the lock file; undefined when there is none.
+ * Optional packages may be absent, as most are for other platforms.
  * @param {Lock} lock
- * @param {Lock} installed as npm wrote it into node_modules
+ * @param {Lock} installed the lock file that npm writes into node_modules
  */
 export function outdated(lock, installed) {
   for (const [path, wanted] of Object.entries(lock.packages)) {
@@ -56,7 +56,7 @@ export function checkMachineNode(version) {
 }
 
 /**
- * The scripts run on the Node that the lock file names, which its package's install script fetches.
+ * Checks the Node that the scripts run on: the lock file pins it, and its package's install script downloads it.
  * @param {string} wanted
  */
 function checkPinnedNode(wanted) {
@@ -65,7 +65,7 @@ function checkPinnedNode(wanted) {
   try {
     found = execFileSync(program, ["-p", "process.versions.node"], { encoding: "utf8" }).trim();
   } catch {
-    // Absent or not runnable here: the message below says what to do about either.
+    // The message below has the remedy for a program that is missing or can't run.
   }
   if (found === wanted) return;
   throw new Stop(
@@ -74,7 +74,7 @@ function checkPinnedNode(wanted) {
   );
 }
 
-/** The npm that runs this script, else the one on the path. */
+/** The npm that runs this script, or the one on the PATH. */
 function npm() {
   const { npm_execpath: cli, npm_node_execpath: node } = process.env;
   return cli && node && /npm-cli\.c?js$/.test(cli) ? { command: node, args: [cli] } : { command: "npm", args: [] };

@@ -5,50 +5,50 @@ import { fileURLToPath } from "node:url";
 
 export const root = fileURLToPath(new URL("..", import.meta.url));
 
-/** Where the project's own tools are, its Node among them. */
+/** The folder of the project's own tools, Node included. */
 export const bin = join(root, "node_modules", ".bin");
 
-/** Two signals closer than this are one: on Ctrl-C the terminal sends one, and npm passes on another. */
+/** Signals within this time count as one: on Ctrl-C the terminal sends one and npm forwards another. */
 const SAME_SIGNAL_MS = 500;
 
-/** What to say and stop with, instead of a stack trace. */
+/** An error whose message ends the script without a stack trace. */
 export class Stop extends Error {}
 
-/** This process was told to end while a program ran. */
+/** This process received a signal to end while a program ran. */
 export class Interrupted extends Stop {}
 
 /**
- * Runs a program in the project's root, sharing the terminal, and waits for its end.
- * It is told once to end when this process is, and killed when this process is told again.
+ * Runs a program in the project's root with this terminal, and waits for its end.
+ * It gets the first signal that this process receives, and SIGKILL at the second.
  * @param {string} command
  * @param {readonly string[]} args
- * @returns {Promise<{ code: number, stopped: boolean }>} `stopped`: this process was told to end
+ * @returns {Promise<{ code: number, stopped: boolean }>} `stopped`: this process received a signal to end
  */
 export function run(command, args) {
   const env = { ...process.env, PATH: `${bin}${delimiter}${process.env.PATH}` };
-  // In a process group of its own, the program doesn't also get the terminal's signals.
+  // A process group of its own keeps the terminal's signals away from the program.
   const child = spawn(command, args, { cwd: root, env, stdio: "inherit", detached: true });
-  let toldAt = 0;
+  let signalledAt = 0;
   /** @param {NodeJS.Signals} signal */
-  const tell = (signal) => {
-    if (toldAt === 0) child.kill(signal);
-    else if (Date.now() - toldAt > SAME_SIGNAL_MS) child.kill("SIGKILL");
-    toldAt ||= Date.now();
+  const forward = (signal) => {
+    if (signalledAt === 0) child.kill(signal);
+    else if (Date.now() - signalledAt > SAME_SIGNAL_MS) child.kill("SIGKILL");
+    signalledAt ||= Date.now();
   };
   /** @type {NodeJS.Signals[]} */
   const signals = ["SIGINT", "SIGTERM", "SIGHUP"];
-  for (const signal of signals) process.on(signal, tell);
+  for (const signal of signals) process.on(signal, forward);
   return new Promise((resolve, reject) => {
     child.once("error", (cause) => reject(new Stop(`${command} can't be run: ${cause.message}`, { cause })));
     child.once("exit", (code) => {
-      for (const each of signals) process.off(each, tell);
-      resolve({ code: code ?? 1, stopped: toldAt > 0 });
+      for (const each of signals) process.off(each, forward);
+      resolve({ code: code ?? 1, stopped: signalledAt > 0 });
     });
   });
 }
 
 /**
- * As `run`, for a step that has to succeed.
+ * Like `run`, but throws when the program fails.
  * @param {string} what
  * @param {string} command
  * @param {readonly string[]} args

@@ -1,5 +1,5 @@
 // @ts-check
-// npm start: the example service, from a fresh clone on.
+// npm start: the example service, also from a fresh clone.
 import { join } from "node:path";
 import { build } from "./build.mjs";
 import { ensurePackages } from "./packages.mjs";

@@ -26,8 +26,8 @@ export function summary(results, code, failedSteps) {
 const WRITTEN_CASE = /(?<![.\w$"'`])it(?:\.(?:each|for|skip|skipIf|runIf|fails|concurrent|sequential)\b)*[(`]/g;
 
 /**
- * How many test cases stand in the sources, and how many of them ran: a suite that several files share, and a table of
- * inputs, are written once and executed many times.
+ * The number of test cases in the sources and of those executed. A shared suite or a table of inputs is written once and
+ * executed many times.
  * @param {readonly string[]} texts of the files that tests are written in
  * @param {{ numPassedTests: number, numFailedTests: number } | undefined} results vitest's JSON report
  */

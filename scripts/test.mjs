@@ -1,5 +1,5 @@
 // @ts-check
-// npm test: every check and every test, from a fresh clone on. Arguments go to vitest: patterns of file names, and options.
+// npm test: all checks and tests, also from a fresh clone. Passes its arguments to vitest: parts of file paths, and options.
 import { mkdirSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { build } from "./build.mjs";

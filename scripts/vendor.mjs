@@ -1,12 +1,12 @@
 // @ts-check
-// iovalkey for Workers: as it is, without its parts for clusters, sentinels, scan streams and automatic pipelines, its
-// table of all commands and its debug log, which this library doesn't use and a Worker's bundle would carry; and with short forms of
-// three small helpers. Its NOTICE.md says whose work it is, in their licences' own words.
+// iovalkey for Workers. Parts that this library doesn't use are left out, as a Worker's bundle would carry them: clusters,
+// sentinels, scan streams, automatic pipelines, the table of all commands and the debug log. Three small helpers have
+// shorter forms. NOTICE.md beside the result has the licences of the packages in it.
 import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { builtinModules, createRequire, isBuiltin } from "node:module";
 import { join } from "node:path";
 
-/** What stands for a module of iovalkey, or for a package that it uses. */
+/** Replacements of modules of iovalkey and of packages that it uses. */
 const STAND_INS = {
   "iovalkey/built/cluster/index.js": "exports.default = class {};",
   "iovalkey/built/connectors/SentinelConnector/index.js": "exports.default = class {};",
@@ -18,7 +18,7 @@ const STAND_INS = {
   "@iovalkey/commands":
     "exports.list = []; exports.exists = exports.hasFlag = () => false; exports.getKeyIndexes = () => [];",
   "cluster-key-slot": "module.exports = () => 0;",
-  // Queues of the commands of one request, which are short.
+  // These queues hold the commands of one request, so they are short.
   denque: `module.exports = class extends Array {
     peekAt(index) { return this[index]; }
     remove(index, count) { return this.splice(index, count); }
@@ -31,7 +31,7 @@ const STAND_INS = {
   };`,
 };
 
-/** What this library imports of it. */
+/** The exports of iovalkey that this library imports. */
 const ENTRY = `
   import redis from "iovalkey/built/Redis.js";
   import command from "iovalkey/built/Command.js";
@@ -44,16 +44,16 @@ const ENTRY = `
   export const AbstractConnector = connector.default;
 `;
 
-/** Whose work is in it. */
+/** Packages whose code is in the result. */
 const AUTHORS = ["iovalkey", "redis-parser", "redis-errors", "standard-as-callback"];
 
 /**
- * Writes `vendor/iovalkey.js`, and the licences of what is in it.
+ * Writes `vendor/iovalkey.js`, and the licences of the packages in it.
  * @param {string} target
  * @param {string} root
  */
 export async function buildVendor(target, root) {
-  // Loaded here, as they may not be installed yet when this file is.
+  // Imported here because they may not be installed yet when this file is loaded.
   const { rolldown } = await import("rolldown");
   const { esmExternalRequirePlugin } = await import("rolldown/plugins");
   const bundle = await rolldown({
@@ -84,7 +84,7 @@ function licence(root, name) {
  * @returns {import("rolldown").Plugin}
  */
 function standIns(from) {
-  // As iovalkey sees them: what it depends on may not be at the top.
+  // Resolved from iovalkey's own folder, as its dependencies may be nested there.
   const require = createRequire(createRequire(from).resolve("iovalkey"));
   const files = new Map(Object.entries(STAND_INS).map(([name, code]) => [require.resolve(name), code]));
   return {

@@ -4,11 +4,11 @@ import { readSources } from "./support/sources.js";
 
 const sources = readSources();
 
-it("keeps to its layers, without cycles, with each vendor's package in one file", () => {
+it("src/ keeps to its layers, has no import cycles, and imports each vendor package in one file", () => {
   expect(violations(sources)).toEqual([]);
 });
 
-it("is seen by these rules: imports were found in its files", () => {
+it("the rules of the architecture find the imports of src/", () => {
   expect(sources.length).toBeGreaterThan(10);
   expect(sources.filter(({ files }) => files.length > 0).length).toBeGreaterThan(sources.length / 2);
   expect(LAYERS.flat()).toContain("core");

@@ -13,7 +13,7 @@ describe.each(["package-lock.json", "bench/package-lock.json"])("%s", (file) => 
   const { packages } = JSON.parse(readFileSync(join(root, file), "utf8")) as { packages: Record<string, Locked> };
   const paths = Object.keys(packages);
 
-  it("names what is optional for every platform, which npm ci insists on", () => {
+  it("lists the optional packages of every platform, as npm ci requires", () => {
     const optional = Object.values(packages).flatMap(({ optionalDependencies = {} }) =>
       Object.keys(optionalDependencies),
     );
@@ -24,7 +24,7 @@ describe.each(["package-lock.json", "bench/package-lock.json"])("%s", (file) => 
     ).toEqual([]);
   });
 
-  it("names no place to fetch packages from: everybody has their own registry", () => {
+  it("names no registry, so that each user's own is used", () => {
     expect(paths.filter((path) => /^https?:/.test(packages[path]?.resolved ?? ""))).toEqual([]);
   });
 });

@@ -16,31 +16,31 @@ import { afterAll, beforeAll, describe, expect, inject, it } from "vitest";
 import { CONSUMER, MODULES, TYPED } from "./fixtures/consumer.js";
 import { bin, manifest, nodes, output, root } from "./support/project.js";
 
-/** In the order in which every known tool finds its own. */
+/** The order in which every known tool finds its own entry. */
 const CONDITIONS = ["types", "workerd", "edge-light", "fastly", "deno", "bun", "node", "browser", "default"];
 
 const programs = [...(await nodes())];
 
-describe("the exports", () => {
+describe("the exports of package.json", () => {
   const sources = readdirSync(join(root, "src")).filter((name) => name.endsWith(".ts"));
   const entries = Object.entries(manifest.exports).flatMap(([path, target]) =>
     typeof target === "string" ? [] : [{ path, target }],
   );
 
-  it("name sources, every file at the top of src among them", () => {
+  it("name existing sources, including every file at the top of src/", () => {
     const targets = entries.flatMap(({ target }) => Object.values(target));
     const named = new Set(targets.map((file) => file.replace(/^\.\/dist\/(.*?)(\.d\.ts|\.js)$/, "$1.ts")));
     expect([...named].filter((file) => !file.includes("/")).sort()).toEqual(sources.sort());
     for (const file of named) expect(existsSync(join(root, "src", file)), file).toBe(true);
   });
 
-  it.each(entries)("have $path with its types first, its default last, and the conditions in order", ({ target }) => {
+  it.each(entries)("have types first, default last and ordered conditions for $path", ({ target }) => {
     const source = target.default?.replace(/js$/, "");
     expect(target).toMatchObject({ types: `${source}d.ts`, default: `${source}js` });
     expect(Object.keys(target)).toEqual(CONDITIONS.filter((condition) => condition in target));
   });
 
-  it("let tools read package.json", () => {
+  it("include package.json for tools", () => {
     expect(manifest.exports["./package.json"]).toBe("./package.json");
   });
 });
@@ -56,7 +56,7 @@ describe("the packed package", () => {
     mkdirSync(consumer);
     writeFileSync(join(consumer, "package.json"), '{ "name": "consumer", "private": true, "type": "module" }');
     await output("npm", ["install", "--prefer-offline", "--no-audit", "--no-fund", tarball], consumer);
-    // The peer of ./hono.
+    // ./hono has this peer.
     symlinkSync(join(root, "node_modules/hono"), join(consumer, "node_modules/hono"), "junction");
   }, 180_000);
 
@@ -65,7 +65,7 @@ describe("the packed package", () => {
   const run = (program: string, source: string, ...args: string[]) =>
     output(program, ["--input-type=module", "--eval", source, ...args], consumer);
 
-  it("holds what users need, and nothing else", async () => {
+  it("contains only what users need", async () => {
     const files = (await output("tar", ["-tzf", tarball])).trim().split("\n");
     const others = files.filter(
       (file) => !/^package\/(dist\/.*\.(js|js\.map|d\.ts)|(dist\/vendor\/)?[A-Z]+(\.md)?|package\.json)$/.test(file),
@@ -74,17 +74,17 @@ describe("the packed package", () => {
     expect(files).toEqual(expect.arrayContaining(["package/README.md", "package/LICENSE", "package/dist/index.js"]));
   });
 
-  it("has nothing that publint finds fault with", async () => {
+  it("passes publint", async () => {
     const { buffer } = new Uint8Array(readFileSync(tarball));
     const { messages, pkg } = await publint({ pack: { tarball: buffer }, strict: true });
     expect(messages.map((message) => formatMessage(message, pkg))).toEqual([]);
   });
 
-  it("has types that resolve in every kind of project that can use it", async () => {
+  it("has types that resolve in every kind of ESM project", async () => {
     await expect(output(join(bin, "attw"), [tarball, "--profile", "esm-only"])).resolves.toContain("🟢");
   });
 
-  it("has types that a strict project without Node's types accepts", async () => {
+  it("has types that compile in a strict project without Node's types", async () => {
     writeFileSync(join(consumer, "use.ts"), TYPED);
     const compilerOptions = {
       strict: true,
@@ -98,18 +98,18 @@ describe("the packed package", () => {
     await expect(output(join(bin, "tsc"), ["-p", consumer])).resolves.toBe("");
   });
 
-  it.each(programs)("caches in memory, and has every subpath, on Node %s", async (_version, program) => {
+  it.each(programs)("caches in memory and exports every subpath on Node %s", async (_version, program) => {
     const paths = Object.keys(manifest.exports).filter((path) => path !== "./package.json");
     const names = paths.map((path) => path.replace(/^\./, manifest.name));
     await expect(run(program, CONSUMER, ...names)).resolves.toBe('{"name":"Bern"}\n');
   });
 
-  it("loads GLIDE with the first command, and no transport when it is imported", async () => {
+  it("loads GLIDE with the first command, and no transport at import", async () => {
     const { imported, used } = JSON.parse(await run(join(bin, "node"), MODULES, inject("valkeyUrl"))) as Loaded;
     const transports = /\/node_modules\/(@valkey\/valkey-glide|iovalkey)\//;
     expect(imported.filter((url) => transports.test(url))).toEqual([]);
     expect(used.some((url) => transports.test(url))).toBe(true);
-    // Every file is another read at a cold start.
+    // Each file is one more read at a cold start.
     const own = imported.filter((url) => url.includes(`/node_modules/${manifest.name}/`));
     expect(own.length).toBeGreaterThan(0);
     expect(own.length).toBeLessThanOrEqual(2);
@@ -117,8 +117,8 @@ describe("the packed package", () => {
 });
 
 interface Loaded {
-  /** What was loaded when the package had been imported. */
+  /** Modules loaded by the import of the package. */
   imported: string[];
-  /** And after a command. */
+  /** Modules loaded after a command. */
   used: string[];
 }

@@ -9,42 +9,42 @@ import { bin, build, manifest, output, root } from "./support/project.js";
 const blocks = blocksOf(readFileSync(join(root, "README.md"), "utf8"));
 const inLanguage = (language: string) => blocks.filter((block) => block.language === language);
 
-/** Inside the repository, so that imports find the package by its own name, and the packages that it is used with. */
+/** Inside the repository, so that imports find the package by its own name, and its peers. */
 const folder = join(root, ".cache", "readme");
 
 const KNOWN_LANGUAGES = ["ts", "sh", "json", "text"];
 
-/** Ends once the block has run, whatever it left open; a rejection that nobody handles fails it. */
+/** Ends after the block has run, even with open handles. An unhandled rejection fails it. */
 const RUNNER = "await import(process.argv[1]); setImmediate(() => process.exit(0));";
 
-it("has blocks only in languages that these tests know how to check", () => {
+it("README.md has code blocks only in languages that are checked", () => {
   const unknown = blocks.filter(({ language }) => !KNOWN_LANGUAGES.includes(language));
   expect(unknown.map(({ language, line }) => `line ${line}: ${language}`)).toEqual([]);
 });
 
-it("names the two commands that a newcomer needs", () => {
+it("README.md names the commands npm start and npm test", () => {
   const lines = inLanguage("sh").flatMap(({ code }) => code.split("\n"));
   expect(lines).toContain("npm start");
   expect(lines).toContain("npm test");
 });
 
-it("has only commands that exist", () => {
+it("README.md has only commands that exist", () => {
   const packages = ["hono", ...Object.keys({ ...manifest.dependencies, ...manifest.peerDependencies })];
   const lines = inLanguage("sh").flatMap(({ code }) => code.replaceAll("\\\n", " ").split("\n"));
   expect(lines.flatMap((line) => unknownCommand(line, { ...manifest, packages }) ?? [])).toEqual([]);
 });
 
-it.each(inLanguage("json"))("has valid JSON in line $line", ({ code }) => {
+it.each(inLanguage("json"))("README.md has valid JSON in line $line", ({ code }) => {
   expect(() => JSON.parse(code)).not.toThrow();
 });
 
-describe("its TypeScript", () => {
+describe("the TypeScript of README.md", () => {
   beforeAll(async () => {
     await build();
     rmSync(folder, { recursive: true, force: true });
     mkdirSync(folder, { recursive: true });
     for (const block of inLanguage("ts")) writeFileSync(fileOf(block), sourceOf(block));
-    // Types as users get them: from dist/, not from the sources.
+    // Types come from dist/, as for users, not from the sources.
     const compilerOptions = { rootDir: "../..", paths: {} };
     writeFileSync(
       join(folder, "tsconfig.json"),
@@ -52,11 +52,11 @@ describe("its TypeScript", () => {
     );
   }, 120_000);
 
-  it("has the right types", async () => {
+  it("type-checks", async () => {
     await expect(output(join(bin, "tsc"), ["-p", folder])).resolves.toBe("");
   });
 
-  it.each(inLanguage("ts"))("runs: the block in line $line", async (block) => {
+  it.each(inLanguage("ts"))("runs without an error: the block in line $line", async (block) => {
     const args = ["--input-type=module", "--eval", RUNNER, pathToFileURL(fileOf(block)).href];
     await expect(output(join(bin, "node"), args)).resolves.toBeTypeOf("string");
   });
@@ -66,7 +66,7 @@ function fileOf({ line }: Block): string {
   return join(folder, `line-${line}.ts`);
 }
 
-/** Where the text has the usual address of a server, the shared one stands in. */
+/** Replaces the usual address of a server with that of the shared one. */
 function sourceOf({ before, code }: Block): string {
   const source = `${before}\n${code}\nexport {};\n`;
   return source.replaceAll("valkey://localhost:6379", inject("valkeyUrl"));

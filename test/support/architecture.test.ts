@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import { violations } from "./architecture.js";
 import { readSource, type Source } from "./sources.js";
 
-describe("reading a source", () => {
+describe("readSource", () => {
   it("finds every way of importing a file, types included", () => {
     const text = `
       import { a } from "./a.js";
@@ -45,22 +45,22 @@ describe("reading a source", () => {
     },
   );
 
-  it("takes a default import for none", () => {
+  it("does not count a default import as a default export", () => {
     expect(readSource("x.ts", 'import x from "y"; export { x };').hasDefaultExport).toBe(false);
   });
 });
 
-describe("the rules", () => {
+describe("the rules of the architecture", () => {
   const layers = [["core"], ["codec", "client"], ["."]];
-  const told = (...sources: Source[]) => violations(sources, layers);
+  const found = (...sources: Source[]) => violations(sources, layers);
 
-  it("let a file import from rows above its own and from its own folder", () => {
+  it("allow a file to import from rows above its own and from its own folder", () => {
     const sources = [
       file("index.ts", "client/a.ts"),
       file("client/a.ts", "client/b.ts"),
       file("client/b.ts", "core/c.ts"),
     ];
-    expect(told(...sources, file("core/c.ts"))).toEqual([]);
+    expect(found(...sources, file("core/c.ts"))).toEqual([]);
   });
 
   it.each([
@@ -69,29 +69,29 @@ describe("the rules", () => {
     ["to the top of src", "client/a.ts", "index.ts"],
     ["out of src", "client/a.ts", "../package.json"],
   ])("forbid an import %s", (_, from, to) => {
-    expect(told(file(from, to))).toEqual([`${from} imports ${to}, which is not in a layer above its own`]);
+    expect(found(file(from, to))).toEqual([`${from} imports ${to}, which is not in a layer above its own`]);
   });
 
   it("forbid a folder without a layer", () => {
-    expect(told(file("helpers/a.ts"))).toEqual(["helpers/a.ts: its folder is in no layer"]);
+    expect(found(file("helpers/a.ts"))).toEqual(["helpers/a.ts: its folder is in no layer"]);
   });
 
-  it("forbid a cycle, and tell it once", () => {
+  it("forbid a cycle and report it once", () => {
     const sources = [file("core/a.ts", "core/b.ts"), file("core/b.ts", "core/c.ts"), file("core/c.ts", "core/a.ts")];
-    expect(told(file("core/0.ts", "core/a.ts"), ...sources)).toEqual([
+    expect(found(file("core/0.ts", "core/a.ts"), ...sources)).toEqual([
       "a cycle: core/a.ts → core/b.ts → core/c.ts → core/a.ts",
     ]);
   });
 
-  it("forbid a vendor's package in two files", () => {
+  it("forbid imports of a vendor package in two files", () => {
     const sources = [
       { ...file("core/a.ts"), packages: ["fflate"] },
       { ...file("core/b.ts"), packages: ["fflate"] },
     ];
-    expect(told(...sources)).toEqual(["fflate is imported in more than one file: core/a.ts, core/b.ts"]);
+    expect(found(...sources)).toEqual(["fflate is imported in more than one file: core/a.ts, core/b.ts"]);
   });
 
-  it("let Hono's adapter use Hono in all its files and one entry point", () => {
+  it("allow Hono's adapter to use Hono in all its files and one entry point", () => {
     const uses = (path: string) => ({ ...file(path), packages: ["hono"] });
     const adapter = [uses("hono/a.ts"), uses("hono/b.ts"), uses("hono.ts")];
     expect(violations(adapter)).toEqual([]);
@@ -101,7 +101,7 @@ describe("the rules", () => {
   });
 
   it("forbid long files and default exports", () => {
-    expect(told({ ...file("core/a.ts"), lines: 321, hasDefaultExport: true })).toEqual([
+    expect(found({ ...file("core/a.ts"), lines: 321, hasDefaultExport: true })).toEqual([
       "core/a.ts has 321 lines, more than 320",
       "core/a.ts has a default export",
     ]);

@@ -1,6 +1,6 @@
 import type { Source } from "./sources.js";
 
-/** A file imports only from rows above its own, and from its own folder. The last row is the top of src/. */
+/** A file imports only from rows above its own and from its own folder. The last row is the top of `src/`. */
 export const LAYERS: readonly (readonly string[])[] = [
   ["core"],
   ["codec", "serializers", "compressors"],
@@ -14,12 +14,12 @@ export const LAYERS: readonly (readonly string[])[] = [
   ["."],
 ];
 
-/** Each is imported in one file only; Hono's adapter may be several, in its folder, and one entry point. */
+/** Packages that all files of one folder may import. Every other package is imported in one file only. */
 const ADAPTERS: Readonly<Record<string, string>> = { hono: "hono" };
 
 const LONGEST_FILE = 320;
 
-/** Every rule that the sources break, in a sentence each. */
+/** One sentence for each violation of a rule. */
 export function violations(sources: readonly Source[], layers: typeof LAYERS = LAYERS): string[] {
   return [...layering(sources, layers), ...cycles(sources), ...vendors(sources), ...shapes(sources)];
 }
@@ -34,24 +34,24 @@ function layering(sources: readonly Source[], layers: typeof LAYERS): string[] {
   });
 }
 
-/** One sentence for each file that reaches itself, along a shortest way. */
+/** One sentence for each import cycle, along a shortest path. */
 function cycles(sources: readonly Source[]): string[] {
   const imports = new Map(sources.map(({ path, files }) => [path, files]));
   return sources.flatMap(({ path }) => {
-    const way = shortestWay(imports, path);
-    // Told once, from its first file on.
+    const way = shortestPath(imports, path);
+    // Each cycle is reported once, at its first file.
     return way?.every((file) => file >= path) ? [`a cycle: ${[path, ...way].join(" → ")}`] : [];
   });
 }
 
-function shortestWay(imports: ReadonlyMap<string, readonly string[]>, start: string): string[] | undefined {
+function shortestPath(imports: ReadonlyMap<string, readonly string[]>, start: string): string[] | undefined {
   const ways: string[][] = [[]];
-  const seen = new Set<string>();
+  const visited = new Set<string>();
   for (const way of ways) {
     for (const next of imports.get(way.at(-1) ?? start) ?? []) {
       if (next === start) return [...way, next];
-      if (seen.has(next)) continue;
-      seen.add(next);
+      if (visited.has(next)) continue;
+      visited.add(next);
       ways.push([...way, next]);
     }
   }
@@ -74,7 +74,7 @@ function shapes(sources: readonly Source[]): string[] {
   ]);
 }
 
-/** The first folder under src/; `.` for files at the top. */
+/** The first folder under `src/`, or `.` for files at the top. */
 function folderOf(path: string): string {
   return path.includes("/") ? path.slice(0, path.indexOf("/")) : ".";
 }

@@ -5,7 +5,7 @@ const folder = fileURLToPath(new URL("../fixtures/tls", import.meta.url));
 
 export type Certificate = "ca.pem" | "server.pem" | "server.key" | "client.pem" | "client.key";
 
-/** Where a certificate or key of the tests is, for servers that want files. */
+/** The path of a certificate or key, for servers that read files. */
 export function certificateFile(name: Certificate): string {
   return `${folder}/${name}`;
 }
@@ -14,7 +14,7 @@ export function certificate(name: Certificate): string {
   return readFileSync(certificateFile(name), "utf8");
 }
 
-/** Arguments that have valkey-server take TLS on a port of its own, from clients with or without a certificate. */
+/** Arguments of valkey-server for TLS on a separate port, for clients with or without a certificate. */
 export function tlsArguments(port: number, clients: "yes" | "optional" = "optional"): string[] {
   const files = { cert: "server.pem", key: "server.key", "ca-cert": "ca.pem" } as const;
   return [

@@ -2,7 +2,7 @@ import { expect, inject, it } from "vitest";
 import { startCluster } from "./cluster.js";
 import { command } from "./command.js";
 
-it("shares one cluster of three primaries with all test files", async () => {
+it("all test files share one cluster of three primaries", async () => {
   const ports = inject("clusterUrl")
     .split(",")
     .map((url) => Number(new URL(url).port));
@@ -14,7 +14,7 @@ it("shares one cluster of three primaries with all test files", async () => {
   }
 });
 
-it("gives every primary its replicas, which hold what it holds", async () => {
+it("startCluster() gives every primary replicas with the same data", async () => {
   await using cluster = await startCluster({ primaries: 3, replicas: 1 });
   expect(cluster.nodes).toHaveLength(6);
   const roles = await Promise.all(cluster.nodes.map(({ port }) => command(port, ["ROLE"])));

@@ -14,9 +14,9 @@ export interface ValkeyCluster extends AsyncDisposable {
 export interface ClusterOptions {
   /** @default 3 */
   primaries?: number;
-  /** Of each primary. @default 0 */
+  /** Replicas of each primary. @default 0 */
   replicas?: number;
-  /** More of valkey-server's own arguments. */
+  /** More arguments of valkey-server. */
   args?: readonly string[];
 }
 
@@ -28,10 +28,10 @@ interface Node {
 const SLOTS = 16_384;
 const TRIES = 5;
 
-/** Replicas copy at once, and are soon seen to be up to date: nodes name no replica that has heard nothing yet. */
+/** Replicas copy at once and count as up to date soon: nodes don't announce a replica without a replication offset. */
 const SOON = ["--repl-diskless-sync-delay", "0", "--repl-ping-replica-period", "1"];
 
-/** A cluster of its own. When this resolves, every node finds it healthy, and all agree on who serves what. */
+/** Starts a cluster. When this resolves, every node reports it healthy and all agree on the owners of the slots. */
 export async function startCluster(options: ClusterOptions = {}): Promise<ValkeyCluster> {
   const { primaries = 3, replicas = 0, args = [] } = options;
   const nodes = await Promise.all(Array.from({ length: primaries * (1 + replicas) }, () => startNode(args)));
@@ -58,7 +58,7 @@ async function startNode(args: readonly string[]): Promise<Node> {
     try {
       return { server: await startValkey({ args: [...cluster, ...SOON, ...args] }), busPort };
     } catch (error) {
-      // Somebody else was faster at this port; another one for clients alone does not help.
+      // Another process took the port first; the bus port depends on it, so start again with a new one.
       if (tries === TRIES || !/Address already in use/.test(String(error))) throw error;
     }
   }
@@ -69,7 +69,7 @@ async function assignSlots(servers: readonly ValkeyServer[]): Promise<void> {
   await Promise.all(
     servers.map(async ({ port }, i) => {
       await command(port, ["CLUSTER", "ADDSLOTSRANGE", String(first(i)), String(first(i + 1) - 1)]);
-      // Different from the start, so that the nodes needn't settle it among themselves.
+      // Distinct epochs from the start save the nodes from resolving a conflict.
       await command(port, ["CLUSTER", "SET-CONFIG-EPOCH", String(i + 1)]);
     }),
   );
@@ -87,7 +87,7 @@ async function meet(nodes: readonly Node[]): Promise<void> {
 async function replicate(replica: ValkeyServer, primary: ValkeyServer | undefined): Promise<void> {
   if (!primary) return;
   const id = String(await command(primary.port, ["CLUSTER", "MYID"]));
-  // Refused until the replica has heard of its primary.
+  // The command fails until the replica knows its primary.
   await until(() => command(replica.port, ["CLUSTER", "REPLICATE", id]), { what: "a replica to find its primary" });
 }
 
@@ -102,7 +102,7 @@ async function agree(servers: readonly ValkeyServer[], primaries: number): Promi
   return new Set(views).size === 1 && views[0]?.split(" ").length === servers.length;
 }
 
-/** Every range with those who serve it, the same text from nodes that see the same. */
+/** Every slot range with its nodes; equal text from nodes that have the same view. */
 async function slotsSeenBy(port: number): Promise<string> {
   const ranges = (await command(port, ["CLUSTER", "SLOTS"])) as [number, number, ...[string, number][]][];
   const lines = ranges.flatMap(([first, last, ...servers]) =>

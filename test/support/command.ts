@@ -24,7 +24,7 @@ export async function command(
     connectTimeout: timeoutMs,
     commandTimeout: timeoutMs,
   });
-  // The command rejects with what went wrong; the event tells nothing more.
+  // The command rejects with the error, so the event adds nothing.
   client.on("error", () => {});
   try {
     return await client.call(name, ...args);

@@ -1,14 +1,14 @@
-/** What the project's own package.json says. */
+/** The parts of package.json that documents refer to. */
 export interface Project {
   readonly name: string;
   readonly scripts: Readonly<Record<string, string>>;
-  /** Packages that a user may be told to install. */
+  /** Packages that a document may ask users to install. */
   readonly packages: readonly string[];
 }
 
 const FREE = ["cd", "git clone", "docker run", "node"];
 
-/** Why a line of a shell block is nothing that a reader can run; undefined when it is. */
+/** The reason why a reader can't run a line of a shell block; undefined when it is runnable. */
 export function unknownCommand(line: string, { name, scripts, packages }: Project): string | undefined {
   const text = line
     .replace(/(^|\s)#.*$/, "")
@@ -20,7 +20,7 @@ export function unknownCommand(line: string, { name, scripts, packages }: Projec
   if (program !== "npm") return `${text}: not one of npm, ${FREE.join(", ")}`;
   if (verb === "install" || verb === "i") {
     const strangers = args.filter((arg) => !arg.startsWith("-") && arg !== name && !packages.includes(arg));
-    return strangers.length > 0 ? `${text}: ${strangers.join(", ")} has no part in this project` : undefined;
+    return strangers.length > 0 ? `${text}: ${strangers.join(", ")} is not a package of this project` : undefined;
   }
   const script = verb === "run" ? args[0] : verb;
   return script !== undefined && script in scripts ? undefined : `${text}: package.json has no script "${script}"`;

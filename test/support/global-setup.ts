@@ -5,16 +5,16 @@ import { startValkey } from "./servers.js";
 
 declare module "vitest" {
   interface ProvidedContext {
-    /** A standalone server that all test files share, each under key prefixes of its own. */
+    /** A standalone server that all test files share. Each file uses key prefixes of its own. */
     valkeyUrl: string;
-    /** A cluster of three primaries, shared likewise: its nodes' addresses, separated by commas. */
+    /** A cluster of three primaries that all test files share: the addresses of its nodes, separated by commas. */
     clusterUrl: string;
   }
 }
 
-/** Starts what most test files share; those that do harm start servers of their own. */
+/** Starts the servers that most test files share. Files that disturb a server start their own. */
 export async function setup(project: TestProject): Promise<() => Promise<void>> {
-  // Here, as the setup of that project itself would be bundled for workerd.
+  // Started here, as the global setup of the workerd project would be bundled for workerd.
   const runsInWorkerd = project.vitest.projects.some(({ name }) => name === "workerd");
   const outside = runsInWorkerd ? startOutside(project) : undefined;
   const [server, cluster, stopOutside] = await Promise.all([startValkey(), startCluster(), outside]);

@@ -5,24 +5,24 @@ import { Socket } from "node:net";
 import { join } from "node:path";
 import { until } from "./wait.js";
 
-/** How long a process may take to end when asked, in milliseconds. */
+/** Time that a process has to end after SIGTERM, in milliseconds. */
 const GRACE_MS = 2_000;
 
 export interface Running {
   readonly pid: number;
   readonly ended: boolean;
-  /** What it has written so far. */
+  /** Its output so far. */
   log(): string;
-  /** Ends it: asks, then insists. */
+  /** Ends it with SIGTERM, then with SIGKILL. */
   stop(): Promise<void>;
-  /** Sends a signal; waits for the end where the signal ends it. */
+  /** Sends a signal. Waits for the end if the signal ends the process. */
   kill(signal: NodeJS.Signals): Promise<void>;
 }
 
-/** Starts a program that works in `folder`. It ends with this process at the latest, however that one ends. */
+/** Starts a program in `folder`. It ends with this process at the latest, even when this process is killed. */
 export async function launch(program: string, args: readonly string[], folder: string): Promise<Running> {
   const logFile = join(folder, "log");
-  // A file, not a pipe: a program never waits for a reader that is busy.
+  // A file instead of a pipe, so that the program never waits for a busy reader.
   const output = openSync(logFile, "a");
   const child = spawn(program, args, { cwd: folder, stdio: ["ignore", output, output] });
   closeSync(output);
@@ -41,7 +41,7 @@ export async function launch(program: string, args: readonly string[], folder: s
     log: () => readFileSync(logFile, "utf8"),
     async stop() {
       child.kill("SIGTERM");
-      // A stopped process ends only when it goes on.
+      // A stopped process handles SIGTERM only after SIGCONT.
       child.kill("SIGCONT");
       await ending(GRACE_MS).catch(() => child.kill("SIGKILL"));
       await ending(GRACE_MS);
@@ -53,7 +53,7 @@ export async function launch(program: string, args: readonly string[], folder: s
   };
 }
 
-/** Waits for this process to end, by any means (its end of the pipe closes then), and clears up after it. */
+/** Waits for the end of this process, which closes its end of the pipe, and then cleans up. */
 function watch(pid: number, folder: string): ChildProcess {
   const script = `cat; kill -9 ${pid}; rm -rf "$1"`;
   const watchdog = spawn("sh", ["-c", script, "watchdog", folder], {
@@ -66,6 +66,6 @@ function watch(pid: number, folder: string): ChildProcess {
 }
 
 function dismiss(watchdog: ChildProcess): void {
-  // Its whole group: the shell, and the `cat` that it waits for.
+  // The whole process group: the shell and the `cat` that it waits for.
   if (watchdog.pid !== undefined) process.kill(-watchdog.pid, "SIGKILL");
 }

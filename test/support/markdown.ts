@@ -3,10 +3,10 @@ export interface Block {
   /** Empty where the fence names none. */
   readonly language: string;
   readonly code: string;
-  /** Of its first fence, from 1. */
+  /** Line number of its opening fence, from 1. */
   readonly line: number;
   /**
-   * What has to stand before the code for it to run: the text of an invisible comment, `<!-- before: … -->`, right
+   * Code that the block needs before its own: the text of an invisible comment, `<!-- before: … -->`, directly
    * before the fence. Empty where there is none.
    */
   readonly before: string;

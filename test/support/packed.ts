@@ -5,11 +5,11 @@ import { manifest, output, root } from "./project.js";
 
 export interface Consumer extends Disposable {
   readonly folder: string;
-  /** Puts a file into the project, and gives its path. */
+  /** Writes a file of the project and returns its path. */
   write(name: string, text: string): string;
 }
 
-/** A project in a folder of its own that has the packed package, its dependencies, and `others` of this one's. */
+/** A project in a temporary folder with the packed package, its dependencies, and `others` of this project's packages. */
 export async function consumerOfPacked(...others: string[]): Promise<Consumer> {
   const folder = mkdtempSync(join(tmpdir(), "consumer-"));
   const installed = join(folder, "node_modules", manifest.name);

@@ -3,13 +3,13 @@ import { createServer, type Server } from "node:net";
 export const HOST = "127.0.0.1";
 
 /**
- * Below the ports that systems hand out to outgoing connections (from 32768 on): nobody takes such a port while its
- * server is down, and a client that dials it meanwhile can't be connected to itself.
+ * Below the ports of outgoing connections (from 32768 on). No outgoing connection takes such a port while its server is
+ * down, and a client that dials it can't be connected to itself.
  */
 const LOWEST = 15_000;
 const HIGHEST = 31_999;
 
-/** A port that nothing listens on just now. */
+/** A port on which no process listens. */
 export async function freePort(): Promise<number> {
   const server = createServer();
   const port = await listenAnywhere(server);
@@ -17,7 +17,7 @@ export async function freePort(): Promise<number> {
   return port;
 }
 
-/** Listens on a port that was free, and tells which. */
+/** Listens on a free port and returns its number. */
 export async function listenAnywhere(server: Server): Promise<number> {
   for (;;) {
     const port = LOWEST + Math.floor(Math.random() * (HIGHEST - LOWEST + 1));

@@ -17,34 +17,34 @@ interface Manifest {
 
 export const manifest = JSON.parse(readFileSync(join(root, "package.json"), "utf8")) as Manifest;
 
-/** Where the project's own tools are. */
+/** The folder of the project's own tools. */
 export const bin = join(root, "node_modules", ".bin");
 
 const runFile = promisify(execFile);
 
-/** Runs a program and gives what it printed. @throws with all its output when it fails */
+/** Runs a program and returns its output. @throws with the whole output when it fails */
 export async function output(program: string, args: readonly string[], folder = root): Promise<string> {
   try {
     const { stdout } = await runFile(program, args, { cwd: folder, timeout: 120_000, maxBuffer: 64 << 20 });
     return stdout;
   } catch (error) {
     const { stdout, stderr } = error as { stdout?: string; stderr?: string };
-    // Without a cause: that would say all of it again.
+    // No cause, as its message would repeat the output.
     throw new Error(`${[program, ...args].join(" ")} failed\n${stdout ?? ""}${stderr ?? ""}`);
   }
 }
 
-/** Builds dist/ where it is older than src/. */
+/** Builds dist/ when its sources have changed. */
 export async function build(): Promise<void> {
   await output(join(bin, "node"), ["scripts/build.mjs"]);
 }
 
-/** The Nodes to try the package on, by version: the pinned one, and the machine's own where it is another and can run it. */
+/** The Node programs to test the package on, by version: the pinned one, and the machine's own if it differs and is supported. */
 export async function nodes(): Promise<Map<string, string>> {
   const own = (process.env.PATH ?? "").split(delimiter).filter((folder) => !folder.includes("node_modules"));
   const found = new Map<string, string>();
   for (const program of [join(bin, "node"), ...own.map((folder) => join(folder, "node"))]) {
-    // Most folders of the path hold no Node.
+    // Most folders of the PATH have no Node.
     const version = await output(program, ["-p", "process.versions.node"]).catch(() => "");
     const [major = 0, minor = 0] = version.split(".").map(Number);
     const isSupported = major > 20 || (major === 20 && minor >= 19);

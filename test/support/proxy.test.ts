@@ -14,7 +14,7 @@ beforeEach(async () => {
   return () => proxy.close();
 });
 
-it("passes bytes on both ways, and ends both ways", async () => {
+it("the proxy forwards bytes and ends in both directions", async () => {
   const client = await dial();
   await expect(say(client, "hello")).resolves.toBe("hello");
   client.end();
@@ -22,7 +22,7 @@ it("passes bytes on both ways, and ends both ways", async () => {
   await until(() => proxy.connections === 0, { what: "the connection to be forgotten" });
 });
 
-it("counts connections, and what a client sends before the answer as one round trip", async () => {
+it("the proxy counts connections, and all bytes before an answer as one round trip", async () => {
   const [one, other] = [await dial(), await dial()];
   await say(one, "a");
   await say(one, "b");
@@ -30,7 +30,7 @@ it("counts connections, and what a client sends before the answer as one round t
   expect(proxy).toMatchObject({ connections: 2, accepted: 2, roundTrips: 3 });
 });
 
-it("swallows bytes while paused, and leaves connections open", async () => {
+it("a paused proxy drops bytes and leaves connections open", async () => {
   const client = await dial();
   proxy.pause();
   client.write("lost");
@@ -39,7 +39,7 @@ it("swallows bytes while paused, and leaves connections open", async () => {
   await expect(say(client, "kept")).resolves.toBe("kept");
 });
 
-it("strands open connections for ever, and not those that come", async () => {
+it("the proxy strands open connections and not later ones", async () => {
   const stranded = await dial();
   await say(stranded, "hello");
   let heard = 0;
@@ -52,7 +52,7 @@ it("strands open connections for ever, and not those that come", async () => {
   expect(heard).toBe(0);
 });
 
-it("resets open connections", async () => {
+it("the proxy resets open connections", async () => {
   const client = await dial();
   await say(client, "hello");
   const lost = once(client, "error");
@@ -60,7 +60,7 @@ it("resets open connections", async () => {
   await expect(lost).resolves.toMatchObject([{ code: "ECONNRESET" }]);
 });
 
-it("refuses connections until it accepts them again, on the same port", async () => {
+it("the proxy refuses connections until it accepts them again on the same port", async () => {
   const early = await dial();
   proxy.refuse();
   await expect(dial()).rejects.toMatchObject({ code: "ECONNREFUSED" });
@@ -69,7 +69,7 @@ it("refuses connections until it accepts them again, on the same port", async ()
   await expect(say(await dial(), "again")).resolves.toBe("again");
 });
 
-it("delays traffic, in order", async () => {
+it("the proxy delays traffic and keeps its order", async () => {
   const client = await dial();
   proxy.delay(30);
   const startMs = performance.now();
@@ -77,7 +77,7 @@ it("delays traffic, in order", async () => {
   expect(performance.now() - startMs).toBeGreaterThan(55);
 });
 
-it("passes on one byte at a time when throttled", async () => {
+it("a throttled proxy forwards one byte at a time", async () => {
   const client = await dial();
   proxy.throttle();
   const sizes: number[] = [];
@@ -86,7 +86,7 @@ it("passes on one byte at a time when throttled", async () => {
   expect(sizes.length).toBeGreaterThan(1);
 });
 
-it("resets clients whose server is not there", async () => {
+it("the proxy resets clients when its server is gone", async () => {
   await using lone = await startProxy({ port: 1 });
   const client = connect(lone.port, HOST);
   await expect(once(client, "error")).resolves.toMatchObject([{ code: "ECONNRESET" }]);

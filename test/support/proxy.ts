@@ -8,7 +8,7 @@ export interface ProxyTarget {
   port: number;
 }
 
-/** Starts what stands between clients and a server, and does to their traffic what networks do. */
+/** Starts a TCP proxy between clients and a server that simulates network faults. */
 export async function startProxy({ host = HOST, port }: ProxyTarget): Promise<TcpProxy> {
   const proxy = new TcpProxy({ host, port });
   await proxy.start();
@@ -18,9 +18,9 @@ export async function startProxy({ host = HOST, port }: ProxyTarget): Promise<Tc
 export class TcpProxy implements AsyncDisposable {
   readonly host = HOST;
   port = 0;
-  /** Connections taken since the start. */
+  /** Connections accepted since the start. */
   accepted = 0;
-  /** Times that clients spoke: all that a client sends on a connection until the server answers counts once. */
+  /** Round trips: everything that a client sends on a connection until the server answers counts once. */
   roundTrips = 0;
   readonly #target: Required<ProxyTarget>;
   #faults: Faults = { paused: false, delayMs: 0, throttled: false };
@@ -45,19 +45,19 @@ export class TcpProxy implements AsyncDisposable {
     this.port = await listenAnywhere(this.#listener);
   }
 
-  /** From now on, what either side sends is lost; connections stay open, and new ones are still taken. */
+  /** Drops all traffic from now on. Connections stay open, and new ones are accepted. */
   pause(): void {
     this.#faults.paused = true;
   }
 
-  /** Passes on again what comes from now on. */
+  /** Forwards traffic again from now on. */
   resume(): void {
     this.#faults.paused = false;
   }
 
   /**
-   * Loses for ever what goes over connections that are open now, as a NAT does that forgot them; new ones work.
-   * @returns what resets those, as systems do in the end
+   * Drops all traffic of the connections that are open now, like a NAT that lost their state. New ones work.
+   * @returns a function that resets those connections
    */
   strand(): () => void {
     const stranded = [...this.#clients];
@@ -68,27 +68,27 @@ export class TcpProxy implements AsyncDisposable {
     };
   }
 
-  /** Holds back, from now on, all that either side sends; 0 ends it. */
+  /** Delays all traffic by so many milliseconds; 0 ends the delay. */
   delay(ms: number): void {
     this.#faults.delayMs = ms;
   }
 
-  /** Passes everything on one byte at a time, or no longer. */
+  /** Turns forwarding of one byte at a time on or off. */
   throttle(on = true): void {
     this.#faults.throttled = on;
   }
 
-  /** Resets every connection, as a crashed host does. */
+  /** Resets every connection, like a crashed host. */
   reset(): void {
     for (const client of this.#clients) client.resetAndDestroy();
   }
 
-  /** Takes no more connections: they are refused. Those that are open stay. */
+  /** Refuses new connections. Open ones stay. */
   refuse(): void {
     this.#listener.close();
   }
 
-  /** Takes connections again, on the same port. */
+  /** Accepts connections again on the same port. */
   async accept(): Promise<void> {
     this.#listener = this.#newListener();
     await listen(this.#listener, this.port);

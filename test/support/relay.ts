@@ -1,6 +1,6 @@
 import { connect, type Socket } from "node:net";
 
-/** What is done to the traffic; may change at any time. */
+/** Faults of the traffic; may change at any time. */
 export interface Faults {
   paused: boolean;
   delayMs: number;
@@ -11,16 +11,16 @@ export interface RelayOptions {
   host: string;
   port: number;
   faults: Faults;
-  /** The client speaks, first or after the server did. */
+  /** Called when the client sends first, or after the server has sent. */
   onClientTurn: () => void;
 }
 
-/** Taken before any test fakes them. */
+/** Captured before any test installs fake timers. */
 const realSetTimeout = globalThis.setTimeout;
 const realSetImmediate = globalThis.setImmediate;
 const realNow = performance.now.bind(performance);
 
-/** Connects a client's connection with one of its own to the server, in both directions. */
+/** Relays between a client's connection and a new one to the server, in both directions. */
 export function relay(client: Socket, { host, port, faults, onClientTurn }: RelayOptions): void {
   const server = connect({ host, port, noDelay: true, allowHalfOpen: true });
   let isClientsTurn = false;

@@ -8,20 +8,20 @@ export interface ScriptEnd {
   readonly stderr: string;
 }
 
-/** Lets Node run the sources as they are, where they name each other as they are named once compiled. */
+/** Lets Node run the sources, which import each other by the names of the compiled files. */
 const SOURCES = `data:text/javascript,
   import { registerHooks } from "node:module";
   const toSource = (name, parent = "") => (name[0] === "." && parent.endsWith(".ts") ? name.replace(/js$/, "ts") : name);
   registerHooks({ resolve: (name, context, next) => next(toSource(name, context.parentURL), context) });
 `;
-/** Nobody waits for it any more: whoever started it was killed. */
+/** The process that started this one was killed. */
 const ORPHAN = "setInterval(() => process.ppid === 1 && process.exit(1), 1_000).unref();";
 const FLAGS = ["--experimental-transform-types", "--disable-warning=ExperimentalWarning", "--import", SOURCES];
 const INDEX = JSON.stringify(new URL("../../src/index.ts", import.meta.url));
 
 /**
- * Runs a module in a Node process of its own, with the package's exports as `lib`, until it ends by itself or time is up.
- * @param launcher a program, and its arguments, that runs the program that comes after them
+ * Runs a module in a separate Node process, with the package's exports as `lib`, until it ends or the time is up.
+ * @param launcher a program with arguments that runs the program given after them
  */
 export async function runScript(
   source: string,

@@ -2,7 +2,7 @@ import { expect, it } from "vitest";
 import { command } from "./command.js";
 import { startSentinels } from "./sentinels.js";
 
-it("has sentinels that agree on the primary, before and after a failover", async () => {
+it("started sentinels agree on the primary before and after a failover", async () => {
   await using group = await startSentinels({ replicas: 1, sentinels: 3 });
   const [replica] = group.replicas;
   await expect(group.primaryPort()).resolves.toBe(group.primary.port);

@@ -9,15 +9,15 @@ import { startValkey, type ValkeyServer } from "./servers.js";
 import { until } from "./wait.js";
 
 export interface Sentinels extends AsyncDisposable {
-  /** What the sentinels call the primary. */
+  /** The name of the primary at the sentinels. */
   readonly service: string;
   readonly sentinels: readonly { host: string; port: number; kill(signal: NodeJS.Signals): Promise<void> }[];
-  /** As the roles were in the beginning. */
+  /** Roles are those at the start. */
   readonly primary: ValkeyServer;
   readonly replicas: readonly ValkeyServer[];
-  /** The port of the server that every sentinel takes for the primary now; undefined while they differ. */
+  /** The port of the primary by all sentinels; undefined while they disagree. */
   primaryPort(): Promise<number | undefined>;
-  /** Makes a replica the primary; every sentinel knows when this resolves. */
+  /** Promotes a replica. When this resolves, every sentinel knows the new primary. */
   failover(): Promise<void>;
   stop(): Promise<void>;
 }
@@ -25,7 +25,7 @@ export interface Sentinels extends AsyncDisposable {
 export interface SentinelOptions {
   /** @default 1 */
   replicas?: number;
-  /** How many sentinels. @default 3 */
+  /** Number of sentinels. @default 3 */
   sentinels?: number;
 }
 
@@ -35,15 +35,15 @@ interface Seat {
 }
 
 const SERVICE = "primary";
-/** Replicas copy at once. */
+/** Replicas copy without delay. */
 const SOON = ["--repl-diskless-sync-delay", "0"];
 const DOWN_AFTER_MS = 500;
 
-/** One primary with replicas, and sentinels that watch over them. When this resolves, all know of all. */
+/** Starts a primary with replicas, and sentinels that monitor them. When this resolves, all know each other. */
 export async function startSentinels(options: SentinelOptions = {}): Promise<Sentinels> {
   const primary = await startValkey({ args: SOON });
   const replicas = await Promise.all(Array.from({ length: options.replicas ?? 1 }, () => startReplica(primary)));
-  // Sentinels look rarely: what they see first should be as it stays.
+  // Sentinels refresh rarely, so their first view has to be the final one.
   await Promise.all(replicas.map(({ port }) => until(() => isFollowing(port), { what: "a replica to follow" })));
   const seats = await Promise.all(Array.from({ length: options.sentinels ?? 3 }, newSeat));
   const folder = await mkdtemp(join(tmpdir(), "sentinel-"));
@@ -96,7 +96,7 @@ interface Surroundings {
   folder: string;
 }
 
-/** It is told about the others, which it would find out by itself, but slowly. */
+/** Sentinels discover each other slowly, so each gets the addresses of the others. */
 async function startSentinel(seat: Seat, { seats, primary, replicas, folder }: Surroundings): Promise<Running> {
   const others = seats.filter(({ id }) => id !== seat.id);
   const own = await mkdtemp(join(folder, `${seat.port}-`));

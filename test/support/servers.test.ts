@@ -21,7 +21,7 @@ const HOOKS = `
   registerHooks({ resolve: (name, context, next) => next(toSource(name, context.parentURL), context) });
 `;
 
-it("gives a server that answers, and nothing after it was stopped", async () => {
+it("a started server answers until it is stopped", async () => {
   const server = await startValkey();
   await expect(command(server.port, ["PING"])).resolves.toBe("PONG");
   const [, folder] = (await command(server.port, ["CONFIG", "GET", "dir"])) as [string, string];
@@ -31,23 +31,23 @@ it("gives a server that answers, and nothing after it was stopped", async () => 
   expect(existsSync(folder)).toBe(false);
 });
 
-it("gives each caller a server of its own", async () => {
+it("each call starts a separate server", async () => {
   await using one = await startValkey();
   await using other = await startValkey();
   expect(other.port).not.toBe(one.port);
 });
 
-it("passes arguments on, and starts a server that wants a password", async () => {
+it("a server starts with the given arguments, also when it asks for a password", async () => {
   await using server = await startValkey({ args: ["--requirepass", "secret"] });
   await expect(command(server.port, ["PING"])).rejects.toThrow("NOAUTH");
   await expect(command(server.port, ["PING"], { password: "secret" })).resolves.toBe("PONG");
 });
 
-it("tells what the server said when it can't start", async () => {
+it("the error of a server that can't start contains its log", async () => {
   await expect(startValkey({ args: ["--maxmemory", "lots"] })).rejects.toThrow(/maxmemory/);
 });
 
-it("restarts a killed server, empty, on the same port", async () => {
+it("a killed server restarts empty on the same port", async () => {
   await using server = await startValkey();
   await command(server.port, ["SET", "key", "value"]);
   const { pid, port } = server;
@@ -58,7 +58,7 @@ it("restarts a killed server, empty, on the same port", async () => {
   await expect(command(port, ["GET", "key"])).resolves.toBeNull();
 });
 
-it("stops a server that hangs", async () => {
+it("a hanging server is stopped", async () => {
   const server = await startValkey();
   await server.kill("SIGSTOP");
   await expect(command(server.port, ["PING"], { timeoutMs: 50 })).rejects.toThrow();
@@ -66,7 +66,7 @@ it("stops a server that hangs", async () => {
   expect(isRunning(server.pid)).toBe(false);
 });
 
-it("leaves no server and no file behind when the process that started it is killed", async () => {
+it("a killed process leaves neither its server nor its files behind", async () => {
   const hooks = `data:text/javascript,${encodeURIComponent(HOOKS)}`;
   const starter = spawn(process.execPath, ["--import", hooks, "--input-type=module", "--eval", STARTER]);
   const [line] = (await once(starter.stdout, "data")) as [Buffer];
@@ -76,7 +76,7 @@ it("leaves no server and no file behind when the process that started it is kill
   await until(() => !isRunning(pid) && !existsSync(folder), { what: "the server to end" });
 });
 
-it("shares one standalone server with all test files", async () => {
+it("all test files share one standalone server", async () => {
   await expect(command(Number(new URL(inject("valkeyUrl")).port), ["PING"])).resolves.toBe("PONG");
 });
 

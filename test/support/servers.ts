@@ -11,22 +11,22 @@ export interface ValkeyServer extends AsyncDisposable {
   readonly port: number;
   readonly url: string;
   readonly pid: number;
-  /** Ends it and removes its files. */
+  /** Stops it and removes its files. */
   stop(): Promise<void>;
-  /** Sends a signal, and waits for the end where the signal ends it. The server can be restarted. */
+  /** Sends a signal. Waits for the end if the signal ends the server, which can be restarted. */
   kill(signal: NodeJS.Signals): Promise<void>;
-  /** Ends it where it still runs, and starts it again, empty, on the same port. */
+  /** Stops it if it still runs, and starts it again, empty, on the same port. */
   restart(): Promise<void>;
 }
 
 export interface ValkeyOptions {
-  /** More of valkey-server's own arguments, such as `["--maxmemory", "2mb"]`. */
+  /** More arguments of valkey-server, such as `["--maxmemory", "2mb"]`. */
   args?: readonly string[];
 }
 
 const TRIES = 5;
 
-/** A valkey-server of its own on a free port, keeping nothing on disk. Ready when this resolves. */
+/** Starts a valkey-server on a free port without persistence. It accepts commands when this resolves. */
 export async function startValkey(options: ValkeyOptions = {}): Promise<ValkeyServer> {
   const { args = [] } = options;
   const folder = await mkdtemp(join(tmpdir(), "valkey-"));
@@ -62,7 +62,7 @@ async function startOnFreePort(args: readonly string[], folder: string): Promise
     try {
       return { port, running: await startOn(port, args, folder) };
     } catch (error) {
-      // Somebody else was faster at this port.
+      // Another process took the port first.
       if (tries === TRIES || !/Address already in use/.test(String(error))) throw error;
     }
   }
@@ -79,7 +79,7 @@ async function startOn(port: number, args: readonly string[], folder: string): P
   return running;
 }
 
-/** Also a server that wants a password first is there. */
+/** A server that asks for a password is ready, too. */
 async function answers(port: number): Promise<boolean> {
   const reply = await command(port, ["PING"]).catch((error: unknown) => error);
   return reply === "PONG" || /NOAUTH/.test(String(reply));

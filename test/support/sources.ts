@@ -3,14 +3,14 @@ import { join, posix } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseAst } from "rolldown/parseAst";
 
-/** What the rules of the architecture need to know of one file. */
+/** One file, as far as the rules of the architecture need it. */
 export interface Source {
-  /** Under src/, such as `core/key.ts`. */
+  /** Path under `src/`, such as `core/key.ts`. */
   readonly path: string;
   readonly lines: number;
-  /** The files that it imports in any way, types included, named as `path` is. */
+  /** Files that it imports, types included, as paths like `path`. */
   readonly files: readonly string[];
-  /** The packages that it imports in any way; not what belongs to Node. */
+  /** Packages that it imports, without Node's own modules. */
   readonly packages: readonly string[];
   readonly hasDefaultExport: boolean;
 }
@@ -92,7 +92,7 @@ function isText(value: unknown): value is { value: string } {
   return typeof value === "object" && value !== null && "value" in value && typeof value.value === "string";
 }
 
-/** Files are named in imports as they are named once compiled. */
+/** Imports use the names of the compiled files. */
 function toPath(importer: string, name: string): string {
   return posix.join(posix.dirname(importer), name).replace(/\.js$/, ".ts");
 }

@@ -1,9 +1,9 @@
-/** Taken before any test fakes them. */
+/** Captured before any test installs fake timers. */
 const realSetTimeout = globalThis.setTimeout;
 const realNow = performance.now.bind(performance);
 
 export interface Until {
-  /** Named in the failure. */
+  /** The condition, as named in the failure. */
   what: string;
   /** @default 5000 */
   timeoutMs?: number;
@@ -12,8 +12,8 @@ export interface Until {
 }
 
 /**
- * Asks again and again until the answer is truthy, and gives that answer. An error counts as "not yet".
- * Works under fake timers, too.
+ * Polls until the result is truthy and returns it. An error counts as "not yet".
+ * Works with fake timers, too.
  */
 export async function until<T>(condition: () => T | Promise<T>, options: Until): Promise<NonNullable<T>> {
   const { what, timeoutMs = 5_000, everyMs = 10 } = options;

@@ -7,7 +7,7 @@ import type {
   SendOptions,
 } from "../../src/core/connection.js";
 
-/** What went over a connection, in the order in which it was sent. */
+/** Round trips of a connection, in the order of sending. */
 export type Flight =
   | { readonly kind: "send"; readonly commands: readonly Command[]; readonly options: SendOptions }
   | { readonly kind: "script"; readonly script: Script }
@@ -16,13 +16,13 @@ export type Flight =
 export interface Watched {
   readonly factory: ConnectionFactory;
   readonly flights: Flight[];
-  /** From now on every flight fails with this. */
+  /** The error of every round trip from now on. */
   fail(error: unknown): void;
-  /** Flights wait for this before they are on their way. */
+  /** Each round trip waits for this before it is sent. */
   delay(until: Promise<void>): void;
 }
 
-/** A connection factory that lets a test see its flights, and get between. */
+/** A connection factory that records its round trips and lets a test delay or fail them. */
 export function watched(inner: ConnectionFactory): Watched {
   const flights: Flight[] = [];
   let failure: { error: unknown } | undefined;

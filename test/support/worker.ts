@@ -4,10 +4,10 @@ import { certificateFile } from "./certificates.js";
 import type { Consumer } from "./packed.js";
 import { bin, output } from "./project.js";
 
-/** From this date on Workers have Node's modules without asking. */
+/** From this date on Workers have Node's modules by default. */
 const COMPATIBILITY_DATE = "2026-08-04";
 
-/** Bundles a Worker as `wrangler deploy --minify` does. */
+/** Bundles a Worker with `wrangler deploy --minify`. */
 export async function bundleWorker(consumer: Consumer, source: string): Promise<string> {
   consumer.write("worker.js", source);
   const settings = ['name = "tested"', 'main = "worker.js"', `compatibility_date = "${COMPATIBILITY_DATE}"`];
@@ -19,18 +19,18 @@ export async function bundleWorker(consumer: Consumer, source: string): Promise<
 
 export interface RunningWorker extends AsyncDisposable {
   fetch(path: string, init?: { headers?: Record<string, string> }): Promise<{ status: number; text: string }>;
-  /** A field of the response. */
+  /** The value of a response field. */
   header(path: string, name: string): Promise<string | null>;
 }
 
-/** A file beside the Worker's script, which it imports. */
+/** A file that the Worker's script imports. */
 export interface WorkerFile {
   readonly type: "Data" | "Text";
   readonly path: string;
   readonly contents: Uint8Array<ArrayBuffer>;
 }
 
-/** The only way into a private network, as a Worker that others are bound to. It knows where the server is. */
+/** A Worker that others are bound to, as the only way into a private network. It has the server's address. */
 const TUNNEL = `
   import { connect } from "cloudflare:sockets";
 
@@ -43,13 +43,13 @@ const TUNNEL = `
   };
 `;
 
-/** Runs a bundled Worker in workerd, with a Worker bound to it as `TUNNEL`, whose `connect` leads to its server. */
+/** Runs a bundled Worker in workerd. A second Worker is bound to it as `TUNNEL`; its `connect` leads to the server. */
 export async function runWorker(
   script: string,
   bindings: Record<string, string>,
   { files = [] }: { files?: readonly WorkerFile[] } = {},
 ): Promise<RunningWorker> {
-  // Read when Miniflare is loaded: the authority of the tests' servers is one that workerd trusts.
+  // Miniflare reads these when it is loaded. workerd then trusts the authority of the tests' servers.
   Object.assign(process.env, { CLOUDFLARE_CF_FETCH_ENABLED: "false", NODE_EXTRA_CA_CERTS: certificateFile("ca.pem") });
   const { convertV4MiniflareOptions, Miniflare } = await import("miniflare");
   const module = (path: string, contents: string) => ({ type: "ESModule" as const, path, contents });
