@@ -19,7 +19,7 @@ it.each([
 it.each([
   ["npm run benhc", 'no script "benhc"'],
   ["npm deploy", 'no script "deploy"'],
-  ["npm install left-pad", "left-pad has no part"],
+  ["npm install left-pad", "left-pad is not a package of this project"],
   ["yarn test", "not one of npm"],
 ])("tells what is wrong with %s", (line, reason) => {
   expect(unknownCommand(line, project)).toContain(reason);
