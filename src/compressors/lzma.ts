@@ -34,7 +34,7 @@ const DECODER_MEMORY = 66 * 2 ** 20;
 
 /**
  * Writes the .xz format as Python's `lzma.compress` does, and reads .xz and the older .lzma. Needs the native package
- * `lzma-native` (Node, Bun), which the first use loads.
+ * `lzma-native` (Node, Bun), which the first use loads. Why that one: docs/design.md, "Dependencies".
  * @throws {ConfigurationError} on wrong options, and (at the first use) when the package is not installed
  */
 export function lzma(options: LzmaOptions = {}): Compressor {

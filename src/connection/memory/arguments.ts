@@ -2,7 +2,7 @@ import type { Argument, Command } from "../../core/connection.js";
 import { ReplyError } from "../../core/errors.js";
 import { argumentText, Bulk, toName } from "./bulk.js";
 
-/** The server's own words, so that what is learnt from one transport holds on the others. */
+/** The server's error messages, so that all transports report the same errors. */
 export const refusals = {
   wrongType: () => new ReplyError("WRONGTYPE", "Operation against a key holding the wrong kind of value"),
   syntax: () => err("syntax error"),
@@ -24,7 +24,7 @@ const SAFE_DIGITS = 15;
 const INT64_MIN = -(2n ** 63n);
 const INT64_MAX = 2n ** 63n - 1n;
 
-/** A command's arguments, each read as what it stands for. Counted from 1, as 0 is the name. */
+/** Parses a command's arguments. Index 0 is the command's name, so arguments count from 1. */
 export class Args {
   readonly #command: Command;
 
@@ -36,12 +36,12 @@ export class Args {
     return this.#command[0];
   }
 
-  /** With the name. */
+  /** Including the name. */
   get length(): number {
     return this.#command.length;
   }
 
-  /** Keys, members and fields. */
+  /** A key, member or field. */
   nameAt(index: number): string {
     return toName(this.#at(index));
   }
@@ -58,12 +58,12 @@ export class Args {
     return argumentText(this.#at(index));
   }
 
-  /** An option's name, in capitals. */
+  /** An option's name, in upper case. */
   word(index: number): string {
     return this.text(index).toUpperCase();
   }
 
-  /** A 64-bit integer; beyond 2^53 the nearest number. */
+  /** A 64-bit integer, rounded to the nearest number beyond 2^53. */
   integer(index: number, refusal = refusals.notAnInteger): number {
     const text = this.text(index);
     if (!isInt64(text)) throw refusal();
@@ -81,7 +81,7 @@ export class Args {
   }
 }
 
-/** @throws what `refusal` makes when it is not a 64-bit integer as the server writes them */
+/** @throws the error from `refusal` when `text` is not a 64-bit integer in the server's notation */
 export function parseInt64(text: string, refusal: () => ReplyError): bigint {
   if (!isInt64(text)) throw refusal();
   return BigInt(text);
@@ -95,7 +95,7 @@ function isInt64(text: string): boolean {
   return INTEGER.test(text) && (text.length <= SAFE_DIGITS || inInt64(BigInt(text)));
 }
 
-/** A command's words by kind. Two of one kind exclude each other; the same one twice is fine. */
+/** A command's option words by kind. Different words of one kind exclude each other; a repeated word is allowed. */
 export type Words = Readonly<Record<string, "condition" | "get" | "lifetime">>;
 
 const LIFETIMES = { EX: "lifetime", PX: "lifetime", EXAT: "lifetime", PXAT: "lifetime" } as const;
@@ -103,15 +103,15 @@ const LIFETIMES = { EX: "lifetime", PX: "lifetime", EXAT: "lifetime", PXAT: "lif
 export const SET_WORDS: Words = { ...LIFETIMES, KEEPTTL: "lifetime", NX: "condition", XX: "condition", GET: "get" };
 export const GETEX_WORDS: Words = { ...LIFETIMES, PERSIST: "lifetime" };
 
-/** What stands after the key, and the value, of SET and GETEX. */
+/** The options of SET and GETEX. */
 export interface WriteOptions {
   readonly condition: string | undefined;
   readonly get: boolean;
-  /** When the entry is to expire; `"keep"` and `"persist"` are the words KEEPTTL and PERSIST. */
+  /** In milliseconds since the epoch; `"keep"` for KEEPTTL and `"persist"` for PERSIST. */
   readonly expiry: number | "keep" | "persist" | undefined;
 }
 
-/** @throws {ReplyError} on a word that the command does not know, or words that exclude each other */
+/** @throws {ReplyError} on an unknown word, or words that exclude each other */
 export function parseWriteOptions(args: Args, start: number, words: Words, nowMs: number): WriteOptions {
   const given: Partial<Record<Words[string], string>> = {};
   let amountIndex = 0;
@@ -134,7 +134,7 @@ function expiryOf(args: Args, word: string, amountIndex: number, nowMs: number):
   return atMs;
 }
 
-/** How commands name a moment: from now or since the epoch, in seconds or milliseconds. */
+/** The units of times in commands: relative or since the epoch, in seconds or milliseconds. */
 const UNITS = {
   EX: { scaleMs: 1_000, relative: true },
   PX: { scaleMs: 1, relative: true },
@@ -149,8 +149,8 @@ export function isUnit(word: string): word is Unit {
 }
 
 /**
- * The moment that an argument stands for, in milliseconds since the epoch.
- * @throws {ReplyError} when it is no integer, or lies beyond what 64 bits hold
+ * The time in an argument, in milliseconds since the epoch.
+ * @throws {ReplyError} when it is not an integer, or exceeds 64 bits
  */
 export function deadline(args: Args, index: number, unit: Unit, nowMs: number): number {
   const { scaleMs, relative } = UNITS[unit];

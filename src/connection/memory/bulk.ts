@@ -6,13 +6,13 @@ const strictDecoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true })
 const lenientDecoder = new TextDecoder("utf-8", { ignoreBOM: true });
 
 /**
- * An immutable string of bytes, kept as text where it came as text, so that reading it as text copies nothing.
- * Nobody else holds its bytes.
+ * An immutable byte string. It is kept as text when it was given as text, so reading it as text copies nothing.
+ * No other object shares its bytes.
  */
 export class Bulk {
   #form: string | Uint8Array;
   #byteLength: number | undefined;
-  /** Known not to be UTF-8: not to be tried again. */
+  /** Known not to be UTF-8, so decoding is not tried again. */
   #binary = false;
 
   private constructor(form: string | Uint8Array, byteLength?: number) {
@@ -69,7 +69,7 @@ export class Bulk {
     return new Bulk(this.bytes().subarray(start, end));
   }
 
-  /** With `other` written over it at `offset`; zero bytes fill a gap. */
+  /** A copy with `other` written at `offset`; zero bytes fill a gap. */
   patch(offset: number, other: Bulk): Bulk {
     const bytes = new Uint8Array(Math.max(this.byteLength, offset + other.byteLength));
     bytes.set(this.bytes());
@@ -78,10 +78,10 @@ export class Bulk {
   }
 }
 
-/** Stands before a name that is not UTF-8, followed by one character for each byte; no well-formed text begins with it. */
+/** The prefix of a name that is not UTF-8, before one character for each byte. No well-formed text begins with it. */
 const BINARY_MARK = "\udc00";
 
-/** A key, member or field as the maps' keys: equal when, and only when, the bytes are. */
+/** The map key of a key, member or field. Two names are equal exactly when their bytes are. */
 export function toName(argument: Argument): string {
   if (typeof argument === "string") return argument.toWellFormed();
   const text = decode(argument);
@@ -95,12 +95,12 @@ export function nameLength(name: string): number {
   return isBinaryName(name) ? name.length - 1 : utf8Length(name);
 }
 
-/** Text or, where it is none, bytes. */
+/** Text, or bytes when the name is not UTF-8. */
 export function nameForm(name: string): string | Uint8Array {
   return isBinaryName(name) ? nameBytes(name) : name;
 }
 
-/** As other transports show a key that is not UTF-8. */
+/** Text, with replacement characters when the name is not UTF-8, as other transports return keys. */
 export function nameText(name: string): string {
   return isBinaryName(name) ? lenientDecoder.decode(nameBytes(name)) : name;
 }
@@ -121,11 +121,11 @@ function decode(bytes: Uint8Array): string | undefined {
   try {
     return strictDecoder.decode(bytes);
   } catch {
-    return undefined; // not UTF-8, which is an answer here
+    return undefined; // not UTF-8, which is a valid result here
   }
 }
 
-/** Where there is a Buffer, as on Node, it counts without encoding. */
+/** `Buffer.byteLength` counts without encoding, where there is a Buffer. */
 function utf8Length(text: string): number {
   return typeof Buffer === "undefined" ? encoder.encode(text).byteLength : Buffer.byteLength(text);
 }

@@ -6,7 +6,7 @@ import type { Answer } from "./command-table.js";
 
 const CURSOR_LIMIT = 2n ** 64n;
 
-/** SSCAN and HSCAN find all in one step, as a server does in small collections: any cursor begins anew. */
+/** SSCAN and HSCAN return everything in one page, as a server does for small collections. Any cursor starts over. */
 export function checkCursor(args: Args): void {
   const cursor = args.text(2);
   if (!/^\d{1,20}$/.test(cursor) || BigInt(cursor) >= CURSOR_LIMIT) throw err("invalid cursor");
@@ -17,7 +17,7 @@ export interface ScanFilter {
   readonly noValues: boolean;
 }
 
-/** What stands after the cursor. The server refuses the first option that is wrong, whatever follows. */
+/** The options after the cursor. Like the server, it reports the first wrong option. */
 export function parseScanFilter(args: Args): ScanFilter {
   let matches: GlobMatcher = () => true;
   let noValues = false;
@@ -34,7 +34,7 @@ export function parseScanFilter(args: Args): ScanFilter {
   return { matches, noValues };
 }
 
-/** With the cursor that says that this was all. */
+/** A page with cursor 0, which ends the scan. */
 export function scanned(found: Answer[]): Answer {
   return [Bulk.from("0"), found];
 }

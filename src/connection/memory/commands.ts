@@ -8,20 +8,21 @@ import { setAlgebra, sets } from "./sets.js";
 import type { Store } from "./store.js";
 import { counters, strings } from "./strings.js";
 
+/** The cache sends some of these commands, the others serve users of `cache.connection`. docs/design.md has both lists. */
 const TABLES: readonly CommandTable[] = [strings, counters, expiry, keyspace, sets, setAlgebra, hashes, server];
 const COMMANDS = new Map(TABLES.flatMap((table) => Object.entries(table)));
 
-/** @throws {ReplyError} when there is no such command, or when the number of arguments can't be right */
+/** @throws {ReplyError} when the command is unknown, or has a wrong number of arguments */
 export function checkCommand(command: Command): void {
   find(command);
 }
 
-/** @throws {ReplyError} OOM when it is to set what would not fit even alone, which a server finds out before the first one is run */
+/** @throws {ReplyError} OOM when a SET's entry would not fit even alone, which a server checks before it runs a transaction */
 export function checkRoom(store: Store, [name, key = "", value = ""]: Command): void {
   if (name.toUpperCase() === "SET") store.checkRoom(toName(key), Bulk.from(value).byteLength);
 }
 
-/** One command, at once. With `text`, bulk strings that are valid UTF-8 come as strings. @throws {ReplyError} */
+/** Runs one command synchronously. With `text`, bulk strings that are valid UTF-8 are returned as strings. @throws {ReplyError} */
 export function run(store: Store, command: Command, text: boolean): Reply {
   const [, execute] = find(command);
   return toReply(execute(store, new Args(command)), text);
@@ -32,7 +33,9 @@ function find(command: Command): CommandTable[string] {
   const found = COMMANDS.get(name) ?? COMMANDS.get(name.toUpperCase());
   if (found === undefined) {
     const known = [...COMMANDS.keys()].join(", ");
-    throw err(`unknown command '${name.slice(0, 128)}'; the memory transport knows ${known}`);
+    throw err(
+      `unknown command '${name.slice(0, 128)}'; the memory transport supports ${known}; use one of them, or a server`,
+    );
   }
   const [arity] = found;
   if (arity < 0 ? command.length < -arity : command.length !== arity) throw refusals.arity(name);

@@ -17,7 +17,7 @@ import { nameForm, nameText } from "./bulk.js";
 import { checkCommand, checkRoom, run } from "./commands.js";
 import { type Limits, Store } from "./store.js";
 
-/** Runs commands where they are sent: a flight is carried out before `send` returns its promise. */
+/** Runs commands in this process, synchronously: before `send` returns its promise. */
 export class MemoryConnection implements Connection {
   readonly #store: Store;
   #closed = false;
@@ -76,7 +76,7 @@ function closed(name: string): ConnectionError {
   return new ConnectionError(`${name}: the cache was closed; make a new one, or close it later`);
 }
 
-/** As MULTI and EXEC: a command that can't be queued stops them all, one that fails only itself. */
+/** As with MULTI and EXEC, a command that can't be queued aborts the transaction. One that fails later fails alone. */
 function checkAll(commands: readonly Command[]): void {
   try {
     for (const command of commands) checkCommand(command);

@@ -9,23 +9,28 @@ import type { Stores } from "./connection.js";
 
 export interface MemoryOptions {
   /**
-   * How much each store may hold, in bytes: keys and values as a server counts them, and 240 for each entry. When there
-   * is no room the least recently used entries go; what would not fit even alone is refused with the code OOM.
+   * The capacity of each store in bytes: keys and values as a server counts them, plus 240 for each entry. A full store
+   * evicts the least recently used entries. An entry that would not fit even alone is refused with the code OOM.
    * @default 67_108_864 (64 MiB)
    */
   maxSize?: number;
-  /** How many entries each store may hold. @default as many as fit into `maxSize` */
+  /** The maximum number of entries in each store. @default as many as fit into `maxSize` */
   maxEntries?: number;
-  /** What entries expire by, and what random members are drawn with. @default the host's own */
+  /** The clock for expiry and the randomness of SPOP and SRANDMEMBER. @default the host's own */
   clock?: Clock;
 }
 
 const DEFAULT_MAX_SIZE = 64 * 1024 * 1024;
 
 /**
- * Keeps entries in this process, for `memory:` locations: a store of this factory's own, which all its connections
- * share, and one more for each name in `memory:name`. A store lives as long as the factory, whoever closes a connection.
- * @throws {ConfigurationError} when an option is unknown or not of its kind
+ * Keeps entries in this process, for `memory:` locations. All connections of a factory share its store; each name in
+ * `memory:name` is a further store. A store lives as long as the factory, even when every connection is closed.
+ *
+ * Replies and errors are those of a server. For users of `cache.connection`, it also has string, set, hash and lifetime
+ * commands that the cache itself does not send; docs/design.md lists all of them.
+ * @throws {ConfigurationError} when an option is unknown or of a wrong type
+ * @example
+ * const cache = createCache({ location: "memory:", connectionFactory: memory({ maxSize: 16 * 2 ** 20 }) });
  */
 export function memory(options: MemoryOptions = {}): ConnectionFactory {
   checkOptions<MemoryOptions>("memory", options, {
@@ -41,7 +46,7 @@ export function memory(options: MemoryOptions = {}): ConnectionFactory {
     return stores.connect(name);
   };
   return {
-    // The store is the process's; what waits on it is not, where requests are kept apart.
+    // The store belongs to the process. Pending calls must not be shared where requests are isolated.
     shares: !keepsRequestsApart(),
     connect(location) {
       checkLocation(location);
@@ -53,6 +58,6 @@ export function memory(options: MemoryOptions = {}): ConnectionFactory {
 function checkLocation({ scheme, display }: Location): void {
   if (scheme === "memory") return;
   throw new ConfigurationError(
-    `location: ${display} is a server's, and memory() keeps entries in this process; give "memory:", or connectionFactory: glide() for valkey://`,
+    `location: ${display} is a server, and memory() keeps entries in this process; give "memory:", or connectionFactory: glide() for valkey://`,
   );
 }

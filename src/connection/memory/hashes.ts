@@ -7,7 +7,7 @@ import type { Store } from "./store.js";
 import { addInt64 } from "./strings.js";
 import { Fields } from "./values.js";
 
-/** Hashes. One without fields does not exist. */
+/** Hash commands. A hash without fields does not exist. */
 export const hashes: CommandTable = {
   HSET: [-4, hset],
   HGET: [3, (store, args) => fieldsAt(store, args).get(args.nameAt(2)) ?? null],
@@ -22,7 +22,7 @@ export const hashes: CommandTable = {
   HSCAN: [-3, hscan],
 };
 
-/** Those of the key in the first argument; none when there is no such key. */
+/** The fields of the key in the first argument; none when the key does not exist. */
 function fieldsAt(store: Store, args: Args): Fields {
   return store.find(args.nameAt(1), Fields)?.value ?? new Fields();
 }
@@ -34,7 +34,7 @@ function hset(store: Store, args: Args): Answer {
   return setFields(store, args.nameAt(1), entries);
 }
 
-/** How many of them are new. */
+/** @returns the number of new fields */
 function setFields(store: Store, key: string, entries: readonly [string, Bulk][]): number {
   const entry = store.find(key, Fields);
   const fields = entry?.value ?? new Fields();

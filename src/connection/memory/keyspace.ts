@@ -4,7 +4,7 @@ import type { Answer, CommandTable, Run } from "./command-table.js";
 import type { Entry, Store, Value } from "./store.js";
 import { Members } from "./values.js";
 
-/** Keys, whatever they hold. */
+/** Commands on keys of any type. */
 export const keyspace: CommandTable = {
   DEL: [-2, remove],
   UNLINK: [-2, remove],
@@ -62,7 +62,7 @@ function flush(store: Store, args: Args): Answer {
   return "OK";
 }
 
-/** Lifetimes. */
+/** Commands on lifetimes. */
 export const expiry: CommandTable = {
   TTL: [2, read((atMs, nowMs) => Math.round((atMs - nowMs) / 1_000))],
   PTTL: [2, read((atMs, nowMs) => atMs - nowMs)],
@@ -121,7 +121,7 @@ function conditions(args: Args): Set<string> {
   return words;
 }
 
-/** To GT and LT, what never expires does so later than all else. */
+/** GT and LT treat an entry that never expires as expiring last. */
 function allowed(words: ReadonlySet<string>, { expiresAtMs }: Entry, atMs: number): boolean {
   if (words.has("NX") && expiresAtMs !== Infinity) return false;
   if (words.has("XX") && expiresAtMs === Infinity) return false;
@@ -129,7 +129,7 @@ function allowed(words: ReadonlySet<string>, { expiresAtMs }: Entry, atMs: numbe
   return !(words.has("LT") && atMs >= expiresAtMs);
 }
 
-/** What a server answers without a key. */
+/** Commands without a key. */
 export const server: CommandTable = {
   PING: [-1, ping],
   ECHO: [2, (_store, args) => args.bulk(1)],
@@ -141,7 +141,7 @@ function ping(_store: Store, args: Args): Answer {
   return args.length === 1 ? "PONG" : args.bulk(1);
 }
 
-/** Seconds, and the microseconds beside them. */
+/** Seconds, and the remaining microseconds. */
 function time(store: Store): Answer {
   const ms = Math.floor(store.nowMs);
   return [Math.floor(ms / 1_000), (ms % 1_000) * 1_000].map((part) => Bulk.from(String(part)));

@@ -5,7 +5,7 @@ import { refusals } from "./arguments.js";
 import { type Bulk, nameLength } from "./bulk.js";
 import type { Fields, Members } from "./values.js";
 
-/** What a key holds. Each knows its size in bytes. */
+/** The value of a key. Each type knows its size in bytes. */
 export type Value = Bulk | Members | Fields;
 
 export interface Entry<V extends Value = Value> {
@@ -15,15 +15,15 @@ export interface Entry<V extends Value = Value> {
 }
 
 export interface Limits {
-  /** In bytes, of keys and values and an overhead for each entry. */
+  /** In bytes, for keys, values and an overhead for each entry. */
   readonly maxSize: number;
   readonly maxEntries: number;
 }
 
-/** What an entry costs beside its key and value, in bytes, as measured on Node 24. */
+/** The memory of an entry beside its key and value, in bytes. Measured on Node 24. */
 const ENTRY_OVERHEAD = 240;
 
-/** The keys and what they hold: the least recently used go when room is needed, the expired when they are come upon. */
+/** Keys and values. A full store evicts the least recently used entries; expired entries are removed on access. */
 export class Store {
   readonly clock: Clock;
   readonly #entries: LRUCache<string, Entry>;
@@ -41,7 +41,7 @@ export class Store {
     });
   }
 
-  /** Looks at the clock. Until the next call time stands still, so that the commands of one flight agree. */
+  /** Reads the clock. The time then stays fixed until the next call, so that all commands of one batch agree. */
   tick(): void {
     this.#nowMs = this.clock.now();
   }
@@ -50,12 +50,12 @@ export class Store {
     return this.#nowMs;
   }
 
-  /** The entry, if it is alive. Counts as use. */
+  /** The entry, if it has not expired. Counts as use. */
   get(key: string): Entry | undefined {
     return this.#live(key, this.#entries.get(key));
   }
 
-  /** As `get`, for those who want one kind of value. @throws {ReplyError} WRONGTYPE */
+  /** As `get`, for one type of value. @throws {ReplyError} WRONGTYPE */
   find<V extends Value>(key: string, kind: Kind<V>): Entry<V> | undefined {
     const entry = this.get(key);
     if (entry === undefined) return undefined;
@@ -68,14 +68,14 @@ export class Store {
     return this.#live(key, this.#entries.peek(key));
   }
 
-  /** @throws {ReplyError} OOM when it would not fit even alone; then nothing has changed */
+  /** @throws {ReplyError} OOM when the entry would not fit even alone; the store is then unchanged */
   put(key: string, value: Value, expiresAtMs = Number.POSITIVE_INFINITY): void {
     this.checkRoom(key, value.byteLength);
     this.#entries.set(key, { value, expiresAtMs });
     if (this.#entries.size > this.#maxEntries) this.#entries.pop();
   }
 
-  /** @throws {ReplyError} OOM when a value of so many bytes would not fit even alone */
+  /** @throws {ReplyError} OOM when a value of `byteLength` bytes would not fit even alone */
   checkRoom(key: string, byteLength: number): void {
     const size = sizeOf(key, byteLength);
     if (size <= this.#maxSize) return;
@@ -93,7 +93,7 @@ export class Store {
     this.#entries.clear();
   }
 
-  /** All live keys at this moment, in no particular order. */
+  /** All keys that have not expired, in no particular order. */
   keys(): string[] {
     return [...this.#entries.keys()].filter((key) => this.peek(key) !== undefined);
   }

@@ -13,10 +13,10 @@ import { Bulk } from "./bulk.js";
 import type { Answer, CommandTable } from "./command-table.js";
 import type { Store } from "./store.js";
 
-/** A server's default for the longest string. */
+/** The longest string in bytes: a server's default limit. */
 const MAX_LENGTH = 512 * 1024 * 1024;
 
-/** Strings as a whole and in parts. */
+/** String commands. */
 export const strings: CommandTable = {
   GET: [2, (store, args) => store.find(args.nameAt(1), Bulk)?.value ?? null],
   SET: [-3, set],
@@ -55,7 +55,7 @@ function pairs(args: Args): [string, Bulk][] {
   return entries;
 }
 
-/** All or, when `onlyNew` and one is there or when one can't fit, none. */
+/** Sets all entries or none. None are set when one can't fit, or when one exists and `onlyNew` is set. */
 function setAll(store: Store, entries: readonly [string, Bulk][], onlyNew: boolean): number {
   if (onlyNew && entries.some(([key]) => store.peek(key))) return 0;
   for (const [key, value] of entries) store.checkRoom(key, value.byteLength);
@@ -95,7 +95,7 @@ function append(store: Store, args: Args): Answer {
   return length;
 }
 
-/** Negative positions count from the end; both ends belong to the range. */
+/** Negative positions count from the end. Both ends are inclusive. */
 function getRange(store: Store, args: Args): Answer {
   const [start, end] = [args.integer(2), args.integer(3)];
   const value = store.find(args.nameAt(1), Bulk)?.value ?? Bulk.from("");
@@ -117,7 +117,7 @@ function setRange(store: Store, args: Args): Answer {
   return patched.byteLength;
 }
 
-/** Before anything of that length is allocated. */
+/** Checks a length before that much memory is allocated. */
 function checkLength(store: Store, key: string, length: number): void {
   if (length > MAX_LENGTH) throw err("string exceeds maximum allowed size (proto-max-bulk-len)");
   store.checkRoom(key, length);
@@ -126,7 +126,7 @@ function checkLength(store: Store, key: string, length: number): void {
 const INT64_MIN = -(2n ** 63n);
 const MAX_DIGITS = String(INT64_MIN).length;
 
-/** Strings that hold a 64-bit integer. Exact as stored; a reply beyond 2^53 is the nearest number. */
+/** Counter commands on 64-bit integers. Stored values are exact; a reply beyond 2^53 is the nearest number. */
 export const counters: CommandTable = {
   INCR: [2, (store, args) => add(store, args, 1n)],
   DECR: [2, (store, args) => add(store, args, -1n)],
@@ -148,14 +148,14 @@ function add(store: Store, args: Args, amount: bigint): Answer {
   return Number(sum);
 }
 
-/** @throws what `refusal` makes when `value` is no integer, and {ReplyError} when the sum does not fit */
+/** @throws the error from `refusal` when `value` is not an integer, and {ReplyError} when the sum exceeds 64 bits */
 export function addInt64(value: Bulk | undefined, amount: bigint, refusal: () => ReplyError): bigint {
   const sum = (value === undefined ? 0n : parseInt64(digits(value), refusal)) + amount;
   if (!inInt64(sum)) throw refusals.overflow();
   return sum;
 }
 
-/** Its text, when it is short enough for an integer. */
+/** The value's text, when it is short enough for an integer; else an empty string. */
 function digits(value: Bulk): string {
   const text = value.byteLength <= MAX_DIGITS ? value.text() : "";
   return typeof text === "string" ? text : "";

@@ -1,9 +1,9 @@
 import { type Bulk, nameLength } from "./bulk.js";
 
-/** What a member costs beside its text, in bytes, as measured on Node 24. */
+/** The memory of a member beside its text, in bytes. Measured on Node 24. */
 const MEMBER_OVERHEAD = 44;
 
-/** A set as stored. Knows its size in bytes. */
+/** A stored set. It tracks its size in bytes. */
 export class Members {
   readonly #names = new Set<string>();
   #byteLength = 0;
@@ -52,15 +52,15 @@ export class Members {
   }
 }
 
-/** What a field costs beside its name and value, in bytes, as measured on Node 24. */
+/** The memory of a field beside its name and value, in bytes. Measured on Node 24. */
 const FIELD_OVERHEAD = 120;
 
-/** A hash as stored. Knows its size in bytes. */
+/** A stored hash. It tracks its size in bytes. */
 export class Fields {
   readonly #values = new Map<string, Bulk>();
   #byteLength = 0;
 
-  /** How much larger `entries` would make it. */
+  /** The growth in bytes that setting `entries` would cause. */
   growth(entries: Iterable<readonly [string, Bulk]>): number {
     let growth = 0;
     for (const [field, value] of entries) growth += fieldCost(field, value) - this.#costOf(field);

@@ -1,3 +1,4 @@
+import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 import { memory } from "../../../src/connection/memory/factory.js";
 import type { Connection, Reply, Script } from "../../../src/core/connection.js";
@@ -109,12 +110,21 @@ describe("a memory connection", () => {
     expect(replies).toEqual(["OK", "\ufffd", 1]);
   });
 
-  it("says which commands it knows", async () => {
+  it("has exactly the commands that docs/design.md lists", async () => {
+    const [reply] = await connect().send([["LPUSH", "a", "1"]]);
+    const supported = String(reply).match(/\b[A-Z]{3,}\b/g) ?? [];
+    const page = readFileSync(new URL("../../../docs/design.md", import.meta.url), "utf8");
+    const section = /## The memory transport's commands\n(.*?)\n## /s.exec(page)?.[1] ?? "";
+    const listed = Array.from(section.matchAll(/`([A-Z]{3,})`/g), ([, name]) => name);
+    expect(listed.toSorted()).toEqual(supported.filter((word) => !["ERR", "LPUSH"].includes(word)).toSorted());
+  });
+
+  it("says which commands it supports", async () => {
     const [reply] = await connect().send([["LPUSH", "a", "1"]]);
     expect(reply).toBeInstanceOf(ReplyError);
     expect(reply).toMatchObject({
       code: "ERR",
-      detail: /^unknown command 'LPUSH'; the memory transport knows SET|GET, /,
+      detail: /^unknown command 'LPUSH'; the memory transport supports GET, SET, /,
     });
   });
 
