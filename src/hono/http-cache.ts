@@ -80,25 +80,24 @@ export function httpCache(options: HonoHttpCacheOptions = {}): HttpCacheMiddlewa
   const views = new Views(own.waitUntil);
 
   const middleware = createMiddleware<HttpCacheEnv>((c, next) => {
-    const internal = internalRequests.find(c);
+    const internal = own.app && internalRequests.find(c);
     if (internal) return internalRequests.answer(c, next, internal);
     // Outer middleware has set a response, which Hono keeps where no handler makes another.
     if (c.finalized) return next();
-    const request = new ClientRequest(c.req.raw);
-    return views.use(c, own.cache ?? c.get("cache"), (cache, waitUntil) => {
+    const { raw } = c.req;
+    const request = new ClientRequest(raw);
+    return views.use(c, own.cache ?? c.get("cache"), async (cache, waitUntil) => {
       const place = placeOf(c, own.mountPath);
-      const answer = async (key: string | undefined): Promise<void> => {
-        const host = new HonoHost(c, next, own, internalRequests, waitUntil, key);
-        let isUnderway = false;
-        try {
-          const outcome = await http.handle({ request, ...place, hasBody: false, key, host }, cache);
-          isUnderway = "answer" in outcome && outcome.answer.isUnderway === true;
-          finish(c, outcome, host.preset());
-        } finally {
-          if (!isUnderway) host.restore();
-        }
-      };
-      return keyGenerator ? Promise.resolve(keyGenerator(c)).then(answer) : answer(undefined);
+      const key = keyGenerator ? await keyGenerator(c) : undefined;
+      const host = new HonoHost(c, next, own, internalRequests, waitUntil, key);
+      let isUnderway = false;
+      try {
+        const outcome = await http.handle({ request, ...place, hasBody: false, key, host }, cache);
+        isUnderway = "answer" in outcome && outcome.answer.isUnderway === true;
+        finish(c, outcome, host.preset());
+      } finally {
+        if (!isUnderway && c.req.raw !== raw) host.restore();
+      }
     });
   });
 

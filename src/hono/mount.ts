@@ -58,7 +58,8 @@ export function placeOf(c: Context, mountPath?: string): Place {
  * application, under a mount that can't be seen or for another page. Then both URLs are part of the key.
  */
 function placeInNode(env: unknown, raw: Request): Place {
-  const incoming = property(env, "incoming");
+  if (typeof env !== "object" || env === null || !("incoming" in env)) return NOWHERE;
+  const { incoming } = env;
   const line = property(incoming, "url");
   if (typeof line !== "string") return NOWHERE;
   const whole = property(incoming, "originalUrl");

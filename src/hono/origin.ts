@@ -96,11 +96,13 @@ export class InternalRequests {
     this.#options = options;
   }
 
-  /** Sends the request of `c` through the application once more; `undefined` without the option `app`. */
-  again(c: Context, key: string | undefined): Host["again"] {
+  /**
+   * Sends the request of `c` through the application once more; `undefined` without the option `app`.
+   * @param raw the client's request
+   */
+  again(c: Context, raw: Request, key: string | undefined): Host["again"] {
     const { app } = this.#options;
     if (!app) return undefined;
-    const { raw } = c.req;
     return (request, sent) => {
       const { url } = request;
       const internal = toRequest(raw, { ...request, fields: sent });
@@ -151,11 +153,12 @@ export class InternalRequests {
 
 /** The inner middleware and the handler, as the origin of one request. */
 export class HonoHost implements Host {
-  readonly again: Host["again"];
   readonly waitUntil: (work: Promise<void>) => void;
   readonly #c: Context;
   readonly #next: Next;
   readonly #options: HonoOptions;
+  readonly #internal: InternalRequests;
+  readonly #key: string | undefined;
   /** The client's request. */
   readonly #raw: Request;
   #preset: Fields | undefined;
@@ -174,8 +177,13 @@ export class HonoHost implements Host {
     this.#next = next;
     this.#options = options;
     this.#raw = c.req.raw;
-    this.again = internal.again(c, key);
+    this.#internal = internal;
+    this.#key = key;
     this.waitUntil = waitUntil;
+  }
+
+  get again(): Host["again"] {
+    return this.#internal.again(this.#c, this.#raw, this.#key);
   }
 
   preset(): Fields {

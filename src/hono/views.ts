@@ -10,6 +10,7 @@ type Work = (cache: Cache, waitUntil: WaitUntil) => Promise<void>;
 /** Gives each request a cache that it may use: a view of its own where the host keeps requests apart. */
 export class Views {
   readonly #waitUntil: HonoOptions["waitUntil"];
+  readonly #keepsApart = keepsRequestsApart();
 
   constructor(waitUntil: HonoOptions["waitUntil"]) {
     this.#waitUntil = waitUntil;
@@ -26,7 +27,7 @@ export class Views {
       if (this.#waitUntil) this.#waitUntil(c, promise);
       else executionContext(c)?.waitUntil(promise);
     };
-    return keepsRequestsApart() ? useView(cache, work, waitUntil) : work(cache, waitUntil);
+    return this.#keepsApart ? useView(cache, work, waitUntil) : work(cache, waitUntil);
   }
 }
 

@@ -21,7 +21,7 @@ import { hasPreset, isForOneClient } from "./rfc/preset.js";
 import { evaluateStorage } from "./rfc/storable.js";
 import { cacheKey, isRoutedAs, joinParts, saysTarget, type Target, toTarget } from "./rfc/target.js";
 import { narrow, varyNames } from "./rfc/vary.js";
-import { type Glance, States, Store } from "./store.js";
+import { type Glance, rememberKey, States, Store } from "./store.js";
 
 /** A request, and the host that it came from. */
 export interface Exchange {
@@ -85,22 +85,32 @@ export class HttpCache {
   /** The fast path to a hit, with as few promises and objects as possible. */
   #atOnce(exchange: Exchange, cache: Cache): Promise<Outcome> | undefined {
     const prefix = this.#hitPrefix;
-    const located = this.#locate(exchange);
-    if (prefix === undefined || !located) return undefined;
+    const preset = exchange.host.preset();
     // Preset directives are applied to the stored response on the slow path.
-    if (hasPreset(exchange.host.preset(), this.#settings.policy)) return undefined;
-    const base = baseKey(cache, this.#settings.name, located.key);
-    if (typeof base !== "string") return undefined;
-    const { store } = this.#partsOf(cache);
-    const glance = store.glance(base);
+    if (prefix === undefined || (preset.length > 0 && hasPreset(preset, this.#settings.policy))) return undefined;
+    const { state, store } = this.#parts.get(cache) ?? this.#partsOf(cache);
+    const { request, originalUrl, within, key } = exchange;
+    const isUrlAlone = originalUrl === undefined && within === undefined && key === undefined;
+    const known = isUrlAlone ? state.keysOfUrls.get(request.url) : undefined;
+    const base = known ?? this.#readyKey(exchange, cache);
+    const glance = base === undefined ? undefined : store.glance(base);
+    if (glance && base !== undefined && known === undefined && isUrlAlone) rememberKey(state, request.url, base);
     return glance?.stored.then(
       (stored) => {
         const entry = store.seen(stored, glance);
-        const found = entry && hit(entry, cache, this.#settings, prefix);
-        return found ? chain(found, (answer) => ({ answer })) : this.#handle(exchange, cache, glance);
+        const answer = entry && hit(entry, cache, this.#settings, prefix);
+        if (!answer) return this.#handle(exchange, cache, glance);
+        return answer instanceof Promise ? answer.then((unpacked) => ({ answer: unpacked })) : { answer };
       },
       () => this.#handle(exchange, cache, glance),
     );
+  }
+
+  /** The stored key of a request, where it can be made without waiting for a hash. */
+  #readyKey(exchange: Exchange, cache: Cache): string | undefined {
+    const located = this.#locate(exchange);
+    const base = located && baseKey(cache, this.#settings.name, located.key);
+    return typeof base === "string" ? base : undefined;
   }
 
   async #handle(exchange: Exchange, cache: Cache, glance?: Glance): Promise<Outcome> {

@@ -3,8 +3,8 @@ import { throwIfError } from "../core/errors.js";
 import type { LogRead, PurgeLog } from "./purge-log.js";
 import { readRecord, type Stored } from "./record.js";
 
-interface Waiting {
-  readonly promise: Promise<Stored | undefined>;
+interface Waiter {
+  readonly key: string;
   readonly resolve: (stored: Stored | undefined) => void;
   readonly reject: (error: unknown) => void;
 }
@@ -19,7 +19,9 @@ const READ = { readOnly: true };
 export class Reads {
   readonly #connection: Connection;
   readonly #log: PurgeLog;
-  #waiting = new Map<string, Waiting>();
+  /** The reads of this turn, by key. */
+  readonly #promises = new Map<string, Promise<Stored | undefined>>();
+  #waiters: Waiter[] = [];
 
   constructor(connection: Connection, log: PurgeLog) {
     this.#connection = connection;
@@ -28,65 +30,58 @@ export class Reads {
 
   /** What is stored under a key; `undefined` when there is nothing. @throws {DecodeError} @throws {ReplyError} @throws {ConnectionError} */
   get(key: string): Promise<Stored | undefined> {
-    const waiting = this.#waiting.get(key);
-    if (waiting) return waiting.promise;
-    if (this.#waiting.size === 0) atEndOfTurn(() => this.#flush());
-    const made = waitingFor();
-    this.#waiting.set(key, made);
-    return made.promise;
+    const shared = this.#promises.get(key);
+    if (shared) return shared;
+    if (this.#waiters.length === 0) {
+      if (typeof setImmediate === "function") setImmediate(this.#flush);
+      else queueMicrotask(this.#flush);
+    }
+    const promise = new Promise<Stored | undefined>((resolve, reject) => {
+      this.#waiters.push({ key, resolve, reject });
+    });
+    this.#promises.set(key, promise);
+    return promise;
   }
 
-  #flush(): void {
-    const waiting = this.#waiting;
-    this.#waiting = new Map();
+  readonly #flush = (): void => {
+    const waiters = this.#waiters;
+    this.#waiters = [];
+    this.#promises.clear();
     // One round trip for all only where each needs the purge log; else the first would wait for the last.
-    if (this.#log.isWanted) this.#together(waiting);
-    else for (const [key, one] of waiting) this.#alone(key, one);
-  }
+    if (this.#log.isWanted) void this.#together(waiters);
+    else {
+      for (const { key, resolve, reject } of waiters) {
+        this.#connection
+          .send([["GET", key]], READ)
+          .then(([reply = null]) => resolve(toStored(reply, key)))
+          .catch(reject);
+      }
+    }
+  };
 
-  #alone(key: string, { resolve, reject }: Waiting): void {
-    this.#connection
-      .send([["GET", key]], READ)
-      .then(([reply = null]) => resolve(toStored(reply, key)))
-      .catch(reject);
-  }
-
-  async #together(waiting: ReadonlyMap<string, Waiting>): Promise<void> {
-    const keys = [...waiting.keys()];
+  async #together(waiters: readonly Waiter[]): Promise<void> {
     try {
-      const replies = await flight(
-        this.#connection,
-        this.#log,
-        keys.map((key) => ["GET", key] as const),
-        READ,
-      );
-      for (const [i, key] of keys.entries()) settle(waiting.get(key), () => toStored(replies[i] ?? null, key));
+      const commands = waiters.map(({ key }) => ["GET", key] as const);
+      const replies = await flight(this.#connection, this.#log, commands, READ);
+      for (const [i, waiter] of waiters.entries()) answer(waiter, replies[i] ?? null);
     } catch (error) {
-      for (const { reject } of waiting.values()) reject(error);
+      for (const { reject } of waiters) reject(error);
     }
   }
 }
 
-function waitingFor(): Waiting {
-  let [resolve, reject]: [Waiting["resolve"], Waiting["reject"]] = [() => {}, () => {}];
-  const promise = new Promise<Stored | undefined>((yes, no) => {
-    resolve = yes;
-    reject = no;
-  });
-  return { promise, resolve, reject };
-}
-
-function settle(waiting: Waiting | undefined, read: () => Stored | undefined): void {
+function answer({ key, resolve, reject }: Waiter, reply: Reply): void {
   try {
-    waiting?.resolve(read());
+    resolve(toStored(reply, key));
   } catch (error) {
-    waiting?.reject(error);
+    reject(error);
   }
 }
 
 function toStored(reply: Reply, key: string): Stored | undefined {
-  const stored = throwIfError(reply);
-  return stored instanceof Uint8Array ? readRecord(stored, key) : undefined;
+  if (reply instanceof Uint8Array) return readRecord(reply, key);
+  throwIfError(reply);
+  return undefined;
 }
 
 /** Sends commands and, in the same round trip, reads the new records of the purge log. */
@@ -109,10 +104,4 @@ export async function readLog(connection: Connection, log: PurgeLog): Promise<vo
     const [reply = null] = await connection.send([read.command], READ);
     if (log.take(read, reply)) return;
   }
-}
-
-/** Runs `work` after all events of this turn were delivered. */
-function atEndOfTurn(work: () => void): void {
-  if (typeof setImmediate === "function") setImmediate(work);
-  else queueMicrotask(work);
 }

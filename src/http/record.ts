@@ -1,6 +1,6 @@
 import { Envelope, HEADER_LENGTH, isEnvelope, markOf, NO_TOKEN, seal } from "../codec/envelope.js";
 import { DecodeError, show } from "../core/errors.js";
-import { toBytes, toText } from "../core/text.js";
+import { toBytes } from "../core/text.js";
 import type { Stamp } from "./purge-log.js";
 import type { StoredResponse } from "./rfc/stored-response.js";
 
@@ -19,6 +19,7 @@ const DIGITS = 8;
 const HEAD_START = 2 + DIGITS;
 const EMPTY = new Uint8Array();
 const encoder = new TextEncoder();
+const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
 /** A response as it is stored, beside its body. */
 export interface Head extends StoredResponse {
@@ -71,7 +72,7 @@ export function readRecord(stored: Uint8Array, key: string): Stored {
   if (kind === undefined) return { kind: "lease", token: envelope.token };
   if (envelope.mark !== MARK) throw broken(key);
   if (kind === 0x52) return { kind: "response", entry: readEntry(envelope, payload, key) };
-  if (kind === 0x49) return { kind: "index", index: readIndex(toText(payload), key), bytes: stored };
+  if (kind === 0x49) return { kind: "index", index: readIndex(decoder.decode(payload), key), bytes: stored };
   if (kind === 0x55) return { kind: "uncacheable", token: envelope.token };
   throw broken(key);
 }
@@ -79,23 +80,21 @@ export function readRecord(stored: Uint8Array, key: string): Stored {
 function readEntry(envelope: Envelope, payload: Uint8Array, key: string): Entry {
   const bodyStart = HEAD_START + decimal(payload.subarray(2, HEAD_START));
   if (!(bodyStart <= payload.length)) throw broken(key);
+  let head: Head;
+  try {
+    head = JSON.parse(decoder.decode(payload.subarray(HEAD_START, bodyStart)));
+  } catch (cause) {
+    throw broken(key, cause);
+  }
   return {
     key,
-    head: readHead(payload.subarray(HEAD_START, bodyStart), key),
+    head,
     body: payload.subarray(bodyStart),
     invalid: payload[1] === 0x21,
     expiresMs: envelope.freshUntilMs,
     leaseUntilMs: envelope.leaseUntilMs,
     rests: envelope.leaseUntilMs > 0 && envelope.token === NO_TOKEN,
   };
-}
-
-function readHead(json: Uint8Array, key: string): Head {
-  try {
-    return JSON.parse(toText(json));
-  } catch (cause) {
-    throw broken(key, cause);
-  }
 }
 
 function readIndex(text: string, key: string): Index {

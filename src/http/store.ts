@@ -15,8 +15,19 @@ import { SOFTEN } from "./scripts.js";
 /** What this process knows of one store: recently read keys, and the purge log. Plain data that invocations may share. */
 export interface State {
   readonly recentlyFresh: RecentlyFresh;
+  /** The stored keys of URLs that were read as fresh, so that a hit does not make its key again. */
+  readonly keysOfUrls: Map<string, string>;
   readonly log: PurgeLog;
   readonly reads: (connection: Connection) => Reads;
+}
+
+/** The most URLs whose stored keys are remembered. Each URL and each key has at most about 200 characters. */
+const MAX_URLS = 1_000;
+
+/** Remembers the stored key of a URL. When there are too many, the URL that was added longest ago is evicted. */
+export function rememberKey({ keysOfUrls }: State, url: string, base: string): void {
+  if (keysOfUrls.size >= MAX_URLS) for (const oldest of keysOfUrls.keys()) if (keysOfUrls.delete(oldest)) break;
+  keysOfUrls.set(url, base);
 }
 
 /** States by the key of the purge log, which differs between any two caches that one `httpCache` is used with. */
@@ -33,7 +44,7 @@ export class States {
     const known = this.#states.get(key);
     if (known) return known;
     const log = new PurgeLog(key, this.#settings.maxPurges);
-    const state: State = { recentlyFresh: new RecentlyFresh(), log, reads: readsOf(log) };
+    const state: State = { recentlyFresh: new RecentlyFresh(), keysOfUrls: new Map(), log, reads: readsOf(log) };
     this.#states.set(key, state);
     return state;
   }
