@@ -1,19 +1,28 @@
 // What the entry points of all runtimes have in common.
-export type { KeyOptions } from "../cache/base.js";
-export type { Cache, DeletePatternOptions, InvocationOptions, LockOptions, ScanOptions } from "../cache/cache.js";
+export type { Cache } from "../cache/cache.js";
 export type { Caches } from "../cache/caches.js";
+export type { CacheHashes } from "../cache/hashes.js";
+export type { Health } from "../cache/health.js";
+export type { LoadMany } from "../cache/many-entries.js";
 export type {
+  DeletePatternOptions,
   EntriesInput,
   GetOptions,
   GetOrSetOptions,
   IncrOptions,
+  InvocationOptions,
+  KeyOptions,
+  LockOptions,
   Many,
+  ScanOptions,
+  ScanSetOptions,
   SetOptions,
+  StoreOptions,
   TtlOptions,
-} from "../cache/entry-options.js";
-export type { Health } from "../cache/health.js";
+} from "../cache/method-options.js";
 export type { CacheOptions, FailureContext } from "../cache/options.js";
-export type { ScanSetOptions, StoreOptions } from "../cache/sets.js";
+export type { CacheSets, SetPage } from "../cache/sets.js";
+export type { ValueCodec } from "../cache/value-codec.js";
 export type {
   Client,
   ClientContext,
@@ -24,10 +33,12 @@ export type {
 } from "../client/client.js";
 export { DefaultClient, defaultClient } from "../client/default-client.js";
 export { HerdClient, herd } from "../client/herd/client.js";
-export type { HerdOptions } from "../client/herd/options.js";
+export type { HerdOptions, HerdSettings } from "../client/herd/options.js";
+export type { KeyCommands, Stored } from "../client/key-commands.js";
 export type { Loader, LoaderContext, ManyLoader } from "../client/loader.js";
+export type { Loaded } from "../client/loading.js";
 export type { Lock } from "../client/lock.js";
-export type { SetPage } from "../client/sets.js";
+export type { Answer, Coalesced, Shared, Sharing } from "../client/single-flight.js";
 export type { Codec } from "../codec/codec.js";
 export type { Encoded } from "../codec/envelope.js";
 export { identity } from "../compressors/identity.js";
@@ -58,7 +69,7 @@ export {
   ReplyError,
   TimeoutError,
 } from "../core/errors.js";
-export type { CacheEvents, EventName, Listener } from "../core/events.js";
+export type { CacheEvents, EventName, Events, Listener } from "../core/events.js";
 export { defaultKeyFunction, type Key, type KeyFunction, MadeKey, type ReverseKeyFunction } from "../core/key.js";
 export type { Address, Location, Scheme } from "../core/location.js";
 export type { MaybePromise } from "../core/maybe-promise.js";

@@ -1,114 +1,449 @@
+import type { Client } from "../client/client.js";
+import type { Loader } from "../client/loader.js";
 import { acquire, type Lock } from "../client/lock.js";
-import { type Invocation, PROCESS } from "../core/connection.js";
-import { ConfigurationError } from "../core/errors.js";
-import { compileGlob } from "../core/glob.js";
-import { defaultKeyFunction, makePattern } from "../core/key.js";
-import { type Duration, toWindowMs } from "../core/time.js";
-import type { KeyOptions } from "./base.js";
-import { Hashes } from "./hashes.js";
+import { Sharing } from "../client/single-flight.js";
+import { type Connection, type Invocation, PROCESS } from "../core/connection.js";
+import { ConnectionError, KeyNotFoundError, show } from "../core/errors.js";
+import type { EventName, Listener } from "../core/events.js";
+import { type Key, MadeKey } from "../core/key.js";
+import { type Duration, systemClock, toMs, toWindowMs } from "../core/time.js";
+import { checkLoader, checkValue, toInt64, toLoadOptions, toMoment, toStep, toTtlMs } from "./arguments.js";
+import { CacheHashes } from "./hashes.js";
 import { type Health, health } from "./health.js";
+import { type LoadMany, ManyEntries } from "./many-entries.js";
+import type {
+  DeletePatternOptions,
+  EntriesInput,
+  GetOptions,
+  GetOrSetOptions,
+  IncrOptions,
+  InvocationOptions,
+  KeyOptions,
+  LockOptions,
+  ScanOptions,
+  SetOptions,
+  TtlOptions,
+} from "./method-options.js";
 import type { CacheOptions } from "./options.js";
-import { type ChooseFactory, toSettings } from "./settings.js";
+import { CacheSets } from "./sets.js";
+import { type ChooseFactory, type Settings, toSettings } from "./settings.js";
+import { type CacheParts, StoreCalls } from "./store-calls.js";
+import { StoredKeys } from "./stored-keys.js";
+import { ValueCodec } from "./value-codec.js";
 
-export interface ScanOptions extends KeyOptions {
-  /** How many keys the server looks at for each batch. @default the cache's `scanCount` */
-  scanCount?: number;
-}
+/**
+ * A cache kept in Valkey. Keys are strings, or stored keys as `makeKey` returns them.
+ *
+ * Durations are seconds, with fractions to the millisecond, or strings such as `"250ms"` and `"5m"`. Every method rejects
+ * with `TypeError` on wrong arguments before any I/O, with `ConnectionError` when the server can't be reached, and with
+ * `ReplyError` when the server refuses a command. With `ignoreErrors`, store errors go to `onError` instead.
+ */
+export class Cache implements AsyncDisposable {
+  /** The raw connection, for commands that have no method. Use `makeKey` for its keys, and `codec` for its values. */
+  readonly connection: Connection;
+  readonly #settings: Settings;
+  readonly #sharing: Sharing;
+  readonly #client: Client;
+  readonly #keys: StoredKeys;
+  readonly #calls: StoreCalls;
+  readonly #ownsConnection: boolean;
+  #many: ManyEntries | undefined;
+  #sets: CacheSets | undefined;
+  #hashes: CacheHashes | undefined;
+  #codec: ValueCodec | undefined;
+  #closing: Promise<void> | undefined;
 
-export interface DeletePatternOptions extends ScanOptions {
-  /** Told after each batch how many entries are deleted so far. @default nobody */
-  onProgress?: (deleted: number) => void;
-}
+  /** @internal Use `createCache`. @param whole the cache of the process, for a view of it that shares its connection */
+  constructor(settings: Settings, invocation: Invocation, whole?: Cache) {
+    this.#settings = settings;
+    this.#keys = new StoredKeys(settings);
+    this.#calls = new StoreCalls(settings, invocation);
+    this.#ownsConnection = whole === undefined;
+    this.connection = whole?.connection ?? settings.connect(invocation);
+    this.#sharing = whole === undefined ? new Sharing() : whole.#sharing;
+    this.#client = settings.client({
+      connection: this.connection,
+      codec: settings.codec,
+      clock: systemClock,
+      invocation,
+      events: settings.events,
+      sharing: this.#sharing,
+      report: (error, method, key) => this.#calls.report(error, method, key),
+      forgive: (error, method, key) => this.#calls.forgive(error, method, key),
+    });
+  }
 
-export interface LockOptions extends Pick<KeyOptions, "prefix"> {
-  /** How long it is held when it is never released. @default "30s" */
-  ttl?: Duration;
-  /** How long to wait until it is free. @default 0 */
-  wait?: Duration;
-  /** How often to try meanwhile. @default "100ms" */
-  retryEvery?: Duration;
-}
+  /** Sets of values, such as `cache.sets.add("online", ["ann"])`. */
+  get sets(): CacheSets {
+    this.#sets ??= new CacheSets(this.#parts());
+    return this.#sets;
+  }
 
-export interface InvocationOptions {
-  /** Keeps the host running until the promise settles, such as a Worker's `ctx.waitUntil`. @default nothing is kept running */
-  waitUntil?: (work: Promise<unknown>) => void;
-  /** Fires when nobody wants the answer any more, such as a request's `signal`. @default never */
-  signal?: AbortSignal;
-}
+  /** Hashes, which map fields to values, such as `cache.hashes.get("user:1", "name")`. */
+  get hashes(): CacheHashes {
+    this.#hashes ??= new CacheHashes(this.#parts());
+    return this.#hashes;
+  }
 
-/** A cache kept in Valkey. */
-export class Cache extends Hashes {
+  /** Encodes and decodes values as this cache stores them. */
+  get codec(): ValueCodec {
+    this.#codec ??= new ValueCodec(this.#settings.codec);
+    return this.#codec;
+  }
+
   /**
-   * A view of this cache for one invocation: a request, or a function call. Made without I/O; close it when the work is
-   * done. Where the host's sockets belong to one request, it has a connection of its own, dialled by its first command.
+   * The value of an entry.
+   * @returns the value; on a miss `undefined`, or `options.default`
+   * @throws {DecodeError} when the stored bytes can't be decoded
    */
-  for(invocation: InvocationOptions = {}): Cache {
-    const { waitUntil, signal } = invocation;
-    const { settings } = this;
-    const work: Invocation = { scope: "request", waitUntil: (promise) => waitUntil?.(promise), signal };
-    return new Cache(settings, work, settings.sharesConnection ? this : undefined);
+  get<T = unknown>(key: Key, options?: GetOptions): Promise<T | undefined>;
+  get<T = unknown, D = T>(key: Key, options: GetOptions<D>): Promise<T | D>;
+  get(key: Key, options: GetOptions<unknown> = {}): Promise<unknown> {
+    try {
+      const stored = this.#keys.stored(key, options);
+      const found = this.#calls.guard("get", stored, undefined, this.#client.get(stored));
+      const { default: otherwise } = options;
+      return otherwise === undefined ? found : found.then((value) => (value === undefined ? otherwise : value));
+    } catch (error) {
+      return Promise.reject(error);
+    }
   }
 
-  /** How the store is: asks it, and answers rather than throws when it fails. @throws {ConnectionError} when the cache was closed */
-  health(): Promise<Health> {
-    return health(this.connection);
+  /**
+   * Writes an entry. A `ttl` of 0 or less deletes it instead.
+   * @returns `true`, or `false` when `nx` or `xx` was not met
+   * @throws {EncodeError} before any I/O, when the value can't be stored
+   * @example
+   * await cache.set("user:1", { name: "Ann" }, { ttl: "5m" });
+   */
+  set(key: Key, value: unknown, options: SetOptions = {}): Promise<boolean> {
+    try {
+      const stored = this.#keys.stored(key, options);
+      const ttlMs = toTtlMs(options.ttl, this.#settings.ttlMs);
+      checkValue(value, stored);
+      if (options.nx && options.xx)
+        throw new TypeError("nx and xx: an entry can't be both absent and there; give one of them");
+      const condition = options.nx ? "nx" : options.xx ? "xx" : undefined;
+      const isOver = ttlMs !== null && ttlMs <= 0;
+      const write = isOver ? this.#end(stored, condition) : this.#client.set(stored, value, { ttlMs, condition });
+      return this.#calls.guard("set", stored, false, write);
+    } catch (error) {
+      return Promise.reject(error);
+    }
   }
 
-  /** The user's keys that match a glob, each once. */
+  /** Writes an entry when there is none. @returns whether it was written @throws {EncodeError} before any I/O */
+  add(key: Key, value: unknown, options: TtlOptions = {}): Promise<boolean> {
+    return this.set(key, value, { ...options, nx: true });
+  }
+
+  /**
+   * The value of an entry, or else the loader's result, which is stored unless it is `undefined`. Concurrent callers of one
+   * key share one load. When the store fails, the loader's result is returned.
+   * @throws what the loader throws, but no store error
+   * @example
+   * const user = await cache.getOrSet("user:1", () => db.users.find(1), { ttl: "5m" });
+   */
+  getOrSet<T>(key: Key, loader: Loader<T>, options: GetOrSetOptions = {}): Promise<T> {
+    try {
+      const stored = this.#keys.stored(key, options);
+      checkLoader(loader, "a value");
+      if (this.#closing) throw closed();
+      return this.#client.getOrSet(stored, loader, toLoadOptions(options, this.#settings.ttlMs)) as Promise<T>;
+    } catch (error) {
+      return Promise.reject(error);
+    }
+  }
+
+  /**
+   * As `getOrSet` for several keys, with one round trip to read them, and one call of the loader for the missing ones.
+   * @param loader is called with the missing keys, and returns a `Map` or an object; keys that it leaves out have no value
+   * @throws what the loader throws, but no store error
+   * @example
+   * const users = await cache.getOrSetMany(["1", "2"], (ids) => db.users.findMany(ids)); // Map
+   */
+  async getOrSetMany<T = unknown>(
+    keys: Iterable<Key>,
+    loader: LoadMany<T>,
+    options: GetOrSetOptions = {},
+  ): Promise<Map<string, T>> {
+    if (this.#closing) throw closed();
+    return this.#manyEntries().getOrSet(keys, loader, options);
+  }
+
+  /** The values of several entries, by key, without the missing ones. One round trip. @throws {DecodeError} */
+  getMany<T = unknown>(keys: Iterable<Key>, options: KeyOptions = {}): Promise<Map<string, T>> {
+    return this.#manyEntries().get("getMany", keys, options);
+  }
+
+  /** As `getMany`, all read at one moment (`MGET`). In a cluster the keys need a common hash tag. @throws {DecodeError} */
+  mget<T = unknown>(keys: Iterable<Key>, options: KeyOptions = {}): Promise<Map<string, T>> {
+    return this.#manyEntries().get("mget", keys, options);
+  }
+
+  /**
+   * Writes several entries in one round trip.
+   * @returns the keys that could not be written
+   * @throws {EncodeError} before any I/O
+   * @example
+   * const failed = await cache.setMany({ a: 1, b: 2 }, { ttl: 60 });
+   */
+  setMany(entries: EntriesInput, options: TtlOptions = {}): Promise<string[]> {
+    return this.#manyEntries().set(entries, options);
+  }
+
+  /** Writes all of several entries or none. In a cluster the keys need a common hash tag. @throws {EncodeError} before any I/O */
+  mset(entries: EntriesInput, options: TtlOptions = {}): Promise<void> {
+    return this.#manyEntries().setAll(entries, options);
+  }
+
+  /** Deletes an entry. @returns whether there was one */
+  async delete(key: Key, options: KeyOptions = {}): Promise<boolean> {
+    const stored = this.#keys.stored(key, options);
+    return (await this.#calls.guard("delete", stored, 0, this.#client.delete([stored]))) > 0;
+  }
+
+  /** Deletes several entries in one round trip. @returns how many there were */
+  deleteMany(keys: Iterable<Key>, options: KeyOptions = {}): Promise<number> {
+    return this.#manyEntries().delete(keys, options);
+  }
+
+  /** Whether there is an entry. */
+  async has(key: Key, options: KeyOptions = {}): Promise<boolean> {
+    const stored = this.#keys.stored(key, options);
+    return this.#calls.guard("has", stored, false, this.#client.has(stored));
+  }
+
+  /**
+   * Adds to an integer and keeps its lifetime.
+   * @returns the new value, a `bigint` beyond ±2^53
+   * @throws {KeyNotFoundError} when there is no entry and `create` is not set
+   * @throws {NotAnIntegerError} when another value is stored, which is left as it is
+   * @example
+   * await cache.incr("visits", 1, { create: true, ttl: "1d" });
+   */
+  async incr(key: Key, delta: number | bigint = 1, options: IncrOptions = {}): Promise<number | bigint> {
+    return this.#add("incr", key, toInt64(delta), options);
+  }
+
+  /** As `incr`, but subtracts. */
+  async decr(key: Key, delta: number | bigint = 1, options: IncrOptions = {}): Promise<number | bigint> {
+    return this.#add("decr", key, toInt64(-toInt64(delta)), options);
+  }
+
+  /** Moves an entry, with its remaining lifetime, to a version higher by `delta`. @returns that version @throws {KeyNotFoundError} */
+  async incrVersion(key: string, delta = 1, options: KeyOptions = {}): Promise<number> {
+    if ((key as unknown) instanceof MadeKey)
+      throw new TypeError("key: a stored key has its version in it; give your own key");
+    const version = this.#keys.version(options) + toStep(delta);
+    const from = this.#keys.stored(key, options);
+    const move = this.#client.rename(from, this.#keys.stored(key, { ...options, version }));
+    const moved = await this.#calls.guard("incrVersion", from, undefined, move);
+    if (moved === false) throw notFound(from);
+    return moved === undefined ? 0 : version;
+  }
+
+  /** As `incrVersion`, to a lower version. @throws {KeyNotFoundError} */
+  async decrVersion(key: string, delta = 1, options: KeyOptions = {}): Promise<number> {
+    return this.incrVersion(key, -toStep(delta), options);
+  }
+
+  /**
+   * The remaining lifetime of an entry (`PTTL`).
+   * @returns seconds, with fractions to the millisecond; `null` when it never expires; `undefined` when there is no entry
+   */
+  async ttl(key: Key, options: KeyOptions = {}): Promise<number | null | undefined> {
+    const stored = this.#keys.stored(key, options);
+    const leftMs = await this.#calls.guard("ttl", stored, undefined, this.#client.pttl(stored));
+    return typeof leftMs === "number" ? leftMs / 1_000 : leftMs;
+  }
+
+  /**
+   * Gives an entry a new lifetime, the cache's by default. `null` never expires, and 0 or less deletes it.
+   * @returns whether there was an entry
+   */
+  async touch(key: Key, ttl?: Duration | null, options: KeyOptions = {}): Promise<boolean> {
+    const stored = this.#keys.stored(key, options);
+    const ttlMs = toTtlMs(ttl, this.#settings.ttlMs);
+    return this.#calls.guard("touch", stored, false, this.#client.touch(stored, ttlMs));
+  }
+
+  /**
+   * Gives an entry, a set or a hash a new lifetime: seconds, or a duration such as `"5m"`. 0 or less deletes it.
+   * @returns whether there was an entry
+   * @example
+   * await cache.expire("session", 1.5); // in 1,500 ms
+   */
+  async expire(key: Key, ttl: Duration, options: KeyOptions = {}): Promise<boolean> {
+    const stored = this.#keys.stored(key, options);
+    return this.#calls.guard("expire", stored, false, this.#client.touch(stored, toMs(ttl, "ttl")));
+  }
+
+  /**
+   * Makes an entry expire at a moment: a `Date`, or seconds since the epoch with fractions to the millisecond.
+   * @returns whether there was an entry
+   * @example
+   * await cache.expireAt("offer", new Date("2030-01-01"));
+   */
+  async expireAt(key: Key, at: Date | number, options: KeyOptions = {}): Promise<boolean> {
+    const stored = this.#keys.stored(key, options);
+    return this.#calls.guard("expireAt", stored, false, this.#client.expireAt(stored, toMoment(at)));
+  }
+
+  /** Makes an entry never expire (`PERSIST`). @returns whether it had a lifetime */
+  async persist(key: Key, options: KeyOptions = {}): Promise<boolean> {
+    const stored = this.#keys.stored(key, options);
+    return this.#calls.guard("persist", stored, false, this.#client.persist(stored));
+  }
+
+  /** The keys that match a glob, each once. Reads every key of the database (`SCAN`). */
   async keys(pattern = "*", options: ScanOptions = {}): Promise<string[]> {
     const keys = new Set<string>();
     for await (const key of this.iterKeys(pattern, options)) keys.add(key);
     return [...keys];
   }
 
-  /** The user's keys that match a glob, batch by batch; a key may come twice. Can be left early. */
+  /**
+   * The keys that match a glob, batch by batch. A key may come twice, and the loop may be left early.
+   * @example
+   * for await (const key of cache.iterKeys("user:*")) console.log(key);
+   */
   async *iterKeys(pattern = "*", options: ScanOptions = {}): AsyncIterable<string> {
-    const glob = this.makePattern(pattern, options);
+    const glob = this.#keys.pattern(pattern, options);
     try {
-      for await (const batch of this.client.scan(glob, options.scanCount ?? this.settings.scanCount)) {
-        for (const key of batch) yield this.reverse(key, options);
+      for await (const batch of this.#client.scan(glob, options.scanCount ?? this.#settings.scanCount)) {
+        for (const key of batch) yield this.#keys.reverse(key, options);
       }
     } catch (error) {
-      await this.guard("iterKeys", glob, undefined, Promise.reject(error));
+      await this.#calls.guard("iterKeys", glob, undefined, Promise.reject(error));
     }
   }
 
-  /** Deletes every entry whose key matches a glob, in batches. How many. @throws TypeError on an empty pattern */
+  /** Deletes every entry whose key matches a glob, in batches. @returns how many @throws TypeError on an empty pattern */
   async deletePattern(pattern: string, options: DeletePatternOptions = {}): Promise<number> {
-    return this.#deleteMatching("deletePattern", this.makePattern(pattern, options), () => true, options);
+    return this.#deleteMatching("deletePattern", this.#keys.pattern(pattern, options), () => true, options);
   }
 
-  /** Deletes every entry of this cache's prefix, whatever its version. How many. Locks stay. */
+  /** Deletes every entry with this cache's prefix, in every version, but no locks. @returns how many */
   async clear(options: Omit<DeletePatternOptions, "version"> = {}): Promise<number> {
-    const { keyFunction } = this.settings;
-    const prefix = this.prefix(options);
-    const pattern = makePattern(keyFunction, "*", prefix, "*");
-    if (/^\**$/.test(pattern)) {
-      throw new ConfigurationError(
-        "clear: with this keyFunction every key of the database matches; put the prefix into keys, or use flush()",
-      );
-    }
-    return this.#deleteMatching("clear", pattern, this.#owns(prefix), options);
+    const { pattern, isEntry } = this.#keys.all(options);
+    return this.#deleteMatching("clear", pattern, isEntry, options);
   }
 
-  /** Deletes everything in the database, whosever it is. */
+  /** Deletes everything in the database, also what other programs stored (`FLUSHDB`). */
   async flush(): Promise<void> {
-    await this.guard("flush", "", undefined, this.client.flush());
+    await this.#calls.guard("flush", "", undefined, this.#client.flush());
   }
 
   /**
-   * Takes a lock in the whole fleet; `undefined` when it is not free within `wait`. `await using` releases it.
-   * A name that an entry has, too, does not collide with it.
+   * Takes a lock that holds for the whole fleet. Its name doesn't collide with the key of an entry.
+   * @returns the lock; `undefined` when it is not free within `waitTimeout`
+   * @example
+   * await using lock = await cache.lock("nightly", { ttl: "1m", waitTimeout: "2s" });
+   * if (lock) await runNightlyJob();
    */
   async lock(
     name: string,
-    { ttl = "30s", wait = 0, retryEvery = "100ms", ...options }: LockOptions = {},
+    { ttl = "30s", waitTimeout = 0, retryEvery = "100ms", ...options }: LockOptions = {},
   ): Promise<Lock | undefined> {
-    const key = this.lockKey(name, options);
+    const key = this.#keys.lock(name, options);
     const ttlMs = toWindowMs(ttl, "ttl");
     if (ttlMs === 0) throw new TypeError("ttl: a lock needs a lifetime; give a duration above 0");
-    const times = { ttlMs, waitMs: toWindowMs(wait, "wait"), retryEveryMs: toWindowMs(retryEvery, "retryEvery") };
-    return this.guard("lock", key, undefined, acquire(this.context, key, times));
+    const waitMs = toWindowMs(waitTimeout, "waitTimeout");
+    const retryEveryMs = toWindowMs(retryEvery, "retryEvery");
+    const context = {
+      connection: this.connection,
+      clock: systemClock,
+      forgive: (error: unknown, method: string, lockKey: string) => this.#calls.forgive(error, method, lockKey),
+    };
+    return this.#calls.guard("lock", key, undefined, acquire(context, key, { ttlMs, waitMs, retryEveryMs }));
+  }
+
+  /**
+   * A view of this cache for one invocation, such as a request or a function call. Creating it does no I/O. Close it when
+   * the invocation ends. Where the host's sockets belong to one request, the view has a connection of its own.
+   * @example
+   * await using cache = whole.for({ waitUntil: (work) => ctx.waitUntil(work), signal: request.signal });
+   */
+  for(invocation: InvocationOptions = {}): Cache {
+    const { waitUntil, signal } = invocation;
+    const work: Invocation = { scope: "request", waitUntil: (promise) => waitUntil?.(promise), signal };
+    return new Cache(this.#settings, work, this.#settings.sharesConnection ? this : undefined);
+  }
+
+  /** Calls `listener` on every event of that name. @returns a function that ends this */
+  on<E extends EventName>(name: E, listener: Listener<E>): () => void {
+    return this.#settings.events.on(name, listener);
+  }
+
+  /** The state of the connection, with one PING. Resolves also when the store fails. @throws {ConnectionError} after `close` */
+  health(): Promise<Health> {
+    return health(this.connection);
+  }
+
+  /**
+   * The key as stored, with prefix and version. Methods take it in place of a key; `String(storedKey)` is its text.
+   * @example
+   * String(cache.makeKey("user:1")); // "prefix:1:user:1"
+   */
+  makeKey(key: Key, options: KeyOptions = {}): MadeKey {
+    return key instanceof MadeKey ? key : new MadeKey(this.#keys.stored(key, options));
+  }
+
+  /** A glob of stored keys: wildcards work in `pattern`, and the prefix stands for itself. */
+  makePattern(pattern: string, options: KeyOptions = {}): string {
+    return this.#keys.pattern(pattern, options);
+  }
+
+  /** Waits for work in the background, then closes the connection. Idempotent. Later calls reject with `ConnectionError`. */
+  close(): Promise<void> {
+    this.#closing ??= this.#settle().finally(() => (this.#ownsConnection ? this.connection.close() : undefined));
+    return this.#closing;
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  async #settle(): Promise<void> {
+    await this.#calls.settled();
+    await this.#client.close();
+  }
+
+  #manyEntries(): ManyEntries {
+    this.#many ??= new ManyEntries({
+      client: this.#client,
+      keys: this.#keys,
+      calls: this.#calls,
+      settings: this.#settings,
+    });
+    return this.#many;
+  }
+
+  #parts(): CacheParts {
+    const { codec, scanCount } = this.#settings;
+    return { connection: this.connection, codec, keys: this.#keys, calls: this.#calls, scanCount };
+  }
+
+  async #end(stored: string, condition: "nx" | "xx" | undefined): Promise<boolean> {
+    if (condition === "nx") return !(await this.#client.has(stored));
+    const deleted = await this.#client.delete([stored]);
+    return condition === undefined || deleted > 0;
+  }
+
+  #add(method: "incr" | "decr", key: Key, delta: bigint, options: IncrOptions): Promise<number | bigint> {
+    const stored = this.#keys.stored(key, options);
+    const create = options.create ? { ttlMs: toTtlMs(options.ttl, this.#settings.ttlMs) } : undefined;
+    return this.#calls.guard<number | bigint>(method, stored, 0, this.#count(stored, delta, create));
+  }
+
+  async #count(stored: string, delta: bigint, create: { ttlMs: number | null } | undefined): Promise<number | bigint> {
+    // With a ttl of 0 or less nothing is stored; the result is what the value would have been.
+    const isOver = create !== undefined && create.ttlMs !== null && create.ttlMs <= 0;
+    const value = await this.#client.incr(stored, delta, isOver ? undefined : create);
+    if (value !== undefined) return value;
+    if (!isOver) throw notFound(stored);
+    return Number.isSafeInteger(Number(delta)) ? Number(delta) : delta;
   }
 
   #deleteMatching(
@@ -117,25 +452,20 @@ export class Cache extends Hashes {
     owns: (key: string) => boolean,
     { scanCount, onProgress }: DeletePatternOptions,
   ): Promise<number> {
-    const count = scanCount ?? this.settings.scanCount;
-    return this.guard(method, pattern, 0, this.client.deletePattern(pattern, { count, owns, onProgress }));
-  }
-
-  /** Patterns can't say "a number", so `a:*:*` also finds what the prefix `a:b` owns, and locks. */
-  #owns(prefix: string): (key: string) => boolean {
-    const { keyFunction } = this.settings;
-    if (keyFunction === defaultKeyFunction) {
-      return (key) => /^-?\d+:/.test(key.slice(prefix.length + 1));
-    }
-    const locks = makePattern(keyFunction, "*", prefix, "lock");
-    // A function that leaves the version out has no locks.
-    if (locks === makePattern(keyFunction, "*", prefix, "*")) return () => true;
-    const isLock = compileGlob(locks);
-    return (key) => !isLock(key);
+    const count = scanCount ?? this.#settings.scanCount;
+    return this.#calls.guard(method, pattern, 0, this.#client.deletePattern(pattern, { count, owns, onProgress }));
   }
 }
 
 /** Makes a cache. No I/O. @throws {ConfigurationError} on wrong options */
 export function makeCache(options: CacheOptions, choose: ChooseFactory): Cache {
   return new Cache(toSettings(options, choose), PROCESS);
+}
+
+function closed(): ConnectionError {
+  return new ConnectionError("the cache was closed; make a new one with createCache()");
+}
+
+function notFound(key: string): KeyNotFoundError {
+  return new KeyNotFoundError(`key ${show(key)}: there is no such entry; set it first`);
 }

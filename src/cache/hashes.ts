@@ -1,78 +1,154 @@
-import { HashCommands } from "../client/hashes.js";
-import { several } from "../client/sets.js";
-import { show } from "../core/errors.js";
+import type { Argument, Command, Reply, SendOptions } from "../core/connection.js";
+import { DecodeError, show, throwIfError } from "../core/errors.js";
 import type { Key } from "../core/key.js";
-import type { KeyOptions } from "./base.js";
-import { Sets } from "./sets.js";
+import { toText } from "../core/text.js";
+import { checkField, several, toFields } from "./arguments.js";
+import type { KeyOptions } from "./method-options.js";
+import { type CacheParts, decodeOne } from "./store-calls.js";
 
-/** Methods on hashes. The name is made like any key, fields are the user's own, values are stored as the cache stores values. */
-export abstract class Hashes extends Sets {
-  readonly #hashes = new HashCommands(this.context);
+const READ: SendOptions = { readOnly: true };
 
-  /** Sets one field, or all fields of a record. How many were new. @throws {EncodeError} before any I/O */
-  hset(name: Key, field: string, value: unknown, options?: KeyOptions): Promise<number>;
-  hset(
+/**
+ * Hashes, which map fields to values: `cache.hashes`. The name is a key like any other, fields are strings, and values are
+ * stored as the cache stores values. A hash is deleted with its last field, and never expires unless `expire` is called.
+ *
+ * Every method rejects with `TypeError` on wrong arguments.
+ */
+export class CacheHashes {
+  readonly #parts: CacheParts;
+
+  /** @internal Use `cache.hashes`. */
+  constructor(parts: CacheParts) {
+    this.#parts = parts;
+  }
+
+  /**
+   * Sets one field, or every field of an object or a `Map` (`HSET`).
+   * @returns how many of the fields were new
+   * @throws {EncodeError} before any I/O, when a value can't be stored
+   * @example
+   * await cache.hashes.set("user:1", "name", "Ann");
+   * await cache.hashes.set("user:1", { name: "Ann", visits: 3 });
+   */
+  set(name: Key, field: string, value: unknown, options?: KeyOptions): Promise<number>;
+  set(
     name: Key,
     record: Readonly<Record<string, unknown>> | ReadonlyMap<string, unknown>,
     options?: KeyOptions,
   ): Promise<number>;
-  async hset(name: Key, what: unknown, value?: unknown, options?: KeyOptions): Promise<number> {
-    const one = typeof what === "string";
-    const made = this.made(name, (one ? options : (value as KeyOptions | undefined)) ?? {});
-    const fields: [string, unknown][] = one ? [[what, value]] : toFields(what);
+  async set(name: Key, what: unknown, value?: unknown, options?: KeyOptions): Promise<number> {
+    const isOne = typeof what === "string";
+    const stored = this.#parts.keys.stored(name, (isOne ? options : (value as KeyOptions | undefined)) ?? {});
+    const fields: [string, unknown][] = isOne ? [[what, value]] : toFields(what);
     for (const [field, each] of fields) {
       if (each === undefined)
         throw new TypeError(`field ${show(field)}: undefined can't be stored; store null, or delete the field`);
     }
-    return this.guard("hset", made, 0, this.#hashes.set(made, fields));
+    return this.#guard("set", stored, 0, this.#set(stored, fields));
   }
 
-  /** The field's value, or `undefined` when there is none. @throws {DecodeError} */
-  async hget<T = unknown>(name: Key, field: string, options: KeyOptions = {}): Promise<T | undefined> {
-    const made = this.made(name, options);
-    return (await this.guard("hget", made, undefined, this.#hashes.get(made, checkField(field)))) as T | undefined;
+  /** The value of a field, `undefined` when there is none (`HGET`). @throws {DecodeError} */
+  async get<T = unknown>(name: Key, field: string, options: KeyOptions = {}): Promise<T | undefined> {
+    const stored = this.#parts.keys.stored(name, options);
+    const value = this.#get(stored, checkField(field));
+    return (await this.#guard("get", stored, undefined, value)) as T | undefined;
   }
 
-  /** Every field. @throws {DecodeError} */
-  async hgetAll<T = unknown>(name: Key, options: KeyOptions = {}): Promise<Map<string, T>> {
-    const made = this.made(name, options);
-    return (await this.guard("hgetAll", made, new Map(), this.#hashes.getAll(made))) as Map<string, T>;
+  /**
+   * Every field with its value (`HGETALL`); an empty `Map` when there is no such hash.
+   * @throws {DecodeError}
+   * @example
+   * const user = Object.fromEntries(await cache.hashes.getAll("user:1"));
+   */
+  async getAll<T = unknown>(name: Key, options: KeyOptions = {}): Promise<Map<string, T>> {
+    const stored = this.#parts.keys.stored(name, options);
+    return (await this.#guard("getAll", stored, new Map(), this.#getAll(stored))) as Map<string, T>;
   }
 
-  /** Deletes a field, or several. How many were there. */
-  async hdel(name: Key, fields: string | Iterable<string>, options: KeyOptions = {}): Promise<number> {
-    const made = this.made(name, options);
+  /** Deletes one field or several (`HDEL`). @returns how many of them there were */
+  async delete(name: Key, fields: string | Iterable<string>, options: KeyOptions = {}): Promise<number> {
+    const stored = this.#parts.keys.stored(name, options);
     const list = typeof fields === "string" ? [fields] : several(fields, "fields").map(checkField);
-    return this.guard("hdel", made, 0, this.#hashes.delete(made, list));
+    return this.#guard("delete", stored, 0, this.#delete(stored, list));
   }
 
-  /** How many fields there are. */
-  async hlen(name: Key, options: KeyOptions = {}): Promise<number> {
-    const made = this.made(name, options);
-    return this.guard("hlen", made, 0, this.#hashes.size(made));
+  /** The number of fields (`HLEN`). */
+  async size(name: Key, options: KeyOptions = {}): Promise<number> {
+    const stored = this.#parts.keys.stored(name, options);
+    return this.#guard("size", stored, 0, this.#number(["HLEN", stored], READ));
   }
 
-  /** The names of all fields. */
-  async hkeys(name: Key, options: KeyOptions = {}): Promise<string[]> {
-    const made = this.made(name, options);
-    return this.guard("hkeys", made, [], this.#hashes.fields(made));
+  /** The names of all fields (`HKEYS`). */
+  async fields(name: Key, options: KeyOptions = {}): Promise<string[]> {
+    const stored = this.#parts.keys.stored(name, options);
+    return this.#guard("fields", stored, [], this.#fields(stored));
   }
 
-  async hexists(name: Key, field: string, options: KeyOptions = {}): Promise<boolean> {
-    const made = this.made(name, options);
-    return this.guard("hexists", made, false, this.#hashes.has(made, checkField(field)));
+  /** Whether there is such a field (`HEXISTS`). */
+  async has(name: Key, field: string, options: KeyOptions = {}): Promise<boolean> {
+    const stored = this.#parts.keys.stored(name, options);
+    return this.#guard("has", stored, false, this.#has(stored, checkField(field)));
+  }
+
+  #guard<T>(method: string, stored: string, otherwise: T, call: Promise<T>): Promise<T> {
+    return this.#parts.calls.guard(`hashes.${method}`, stored, otherwise, call);
+  }
+
+  async #set(stored: string, fields: readonly (readonly [field: string, value: unknown])[]): Promise<number> {
+    if (fields.length === 0) return 0;
+    const rest: Argument[] = [];
+    for (const [field, value] of fields) rest.push(field, await this.#parts.codec.encode(value, stored));
+    return this.#number(["HSET", stored, ...rest]);
+  }
+
+  async #get(stored: string, field: string): Promise<unknown> {
+    return decodeOne(this.#parts.codec, await this.#reply(["HGET", stored, field], READ), stored);
+  }
+
+  async #getAll(stored: string): Promise<Map<string, unknown>> {
+    const pairs = await this.#reply(["HGETALL", stored], READ);
+    const values = new Map<string, unknown>();
+    for (const pair of Array.isArray(pairs) ? pairs : []) {
+      const [field, value = null] = Array.isArray(pair) ? pair : [];
+      if (!(field instanceof Uint8Array)) continue;
+      values.set(fieldText(field, stored), await decodeOne(this.#parts.codec, value, stored));
+    }
+    return values;
+  }
+
+  async #delete(stored: string, fields: readonly string[]): Promise<number> {
+    return fields.length === 0 ? 0 : this.#number(["HDEL", stored, ...fields]);
+  }
+
+  async #fields(stored: string): Promise<string[]> {
+    const fields = await this.#reply(["HKEYS", stored], READ);
+    if (!Array.isArray(fields)) return [];
+    return fields.flatMap((field) => (field instanceof Uint8Array ? [fieldText(field, stored)] : []));
+  }
+
+  async #has(stored: string, field: string): Promise<boolean> {
+    return (await this.#number(["HEXISTS", stored, field], READ)) === 1;
+  }
+
+  async #number(command: Command, options?: SendOptions): Promise<number> {
+    return Number(await this.#reply(command, options));
+  }
+
+  /** @throws {ReplyError} */
+  async #reply(command: Command, options?: SendOptions): Promise<Reply> {
+    const [reply = null] = await this.#parts.connection.send([command], options);
+    return throwIfError(reply);
   }
 }
 
-function checkField(field: unknown): string {
-  if (typeof field === "string") return field;
-  throw new TypeError(`field: ${show(field)} is not a field; give a string`);
-}
-
-function toFields(what: unknown): [string, unknown][] {
-  if (what instanceof Map) return [...what].map(([field, value]) => [checkField(field), value]);
-  if (typeof what === "object" && what !== null && !Array.isArray(what)) return Object.entries(what);
-  throw new TypeError(
-    `hset: ${show(what)} is neither a field nor a record; give a string and a value, an object, or a Map`,
-  );
+/** @throws {DecodeError} when another program wrote a field that is not text */
+function fieldText(field: Uint8Array, key: string): string {
+  try {
+    return toText(field);
+  } catch (cause) {
+    throw new DecodeError(
+      `key ${show(key)}: the name of a field is not text; read it over cache.connection, or delete the key`,
+      { cause },
+    );
+  }
 }

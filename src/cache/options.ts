@@ -17,9 +17,9 @@ import type { Compressor, Serializer } from "../core/value-format.js";
 
 /** Where an error occurred that no caller got. */
 export interface FailureContext {
-  /** The cache method, such as `"get"`. */
+  /** The cache method, such as `"get"` or `"sets.add"`. */
   readonly method: string;
-  /** The made key, or the pattern; empty where there is none, or several. */
+  /** The stored key or the pattern; empty when there is none, or several. */
   readonly key: string;
 }
 

@@ -1,176 +1,289 @@
-import { SetCommands, type SetPage, several } from "../client/sets.js";
-import { show } from "../core/errors.js";
+import { sameSlot } from "../client/refusals.js";
+import type { Encoded } from "../codec/envelope.js";
+import type { Command, Reply, SendOptions } from "../core/connection.js";
+import { show, throwIfError } from "../core/errors.js";
 import type { Key } from "../core/key.js";
-import type { KeyOptions } from "./base.js";
-import { Entries } from "./entries.js";
+import { toText } from "../core/text.js";
+import { checkCount, several } from "./arguments.js";
+import type { KeyOptions, ScanSetOptions, StoreOptions } from "./method-options.js";
+import { type CacheParts, decodeOne } from "./store-calls.js";
 
-export interface ScanSetOptions extends KeyOptions {
-  /** A glob for members in their stored form: text in JSON has its quotes. @default every member */
-  match?: string;
-  /** How many members the server looks at for each page. @default the cache's `scanCount` */
-  scanCount?: number;
+/** One page of `sets.scan`. */
+export interface SetPage {
+  /** The cursor of the next page; `"0"` after the last one. */
+  readonly cursor: string;
+  readonly members: unknown[];
 }
 
-export interface StoreOptions extends KeyOptions {
-  /** The version in the destination's key. @default `version` */
-  versionDestination?: number;
-  /** The version in the other keys. @default `version` */
-  versionKeys?: number;
-}
+const READ: SendOptions = { readOnly: true };
+/** A cursor is valid on one server only, and reads may go to any. Atomic commands go to the primary. */
+const SCAN: SendOptions = { readOnly: true, atomic: true };
 
-/** Methods on sets. Members are values as the cache stores them; lists are arrays, Sets or other iterables. */
-export abstract class Sets extends Entries {
-  readonly #sets = new SetCommands(this.context);
+type Combination = "difference" | "intersection" | "union";
+const COMMANDS = { difference: "SDIFF", intersection: "SINTER", union: "SUNION" } as const;
 
-  /** How many members were new. @throws {EncodeError} before any I/O */
-  async sadd(key: Key, members: Iterable<unknown>, options: KeyOptions = {}): Promise<number> {
-    const made = this.made(key, options);
-    return this.guard("sadd", made, 0, this.#sets.add(made, several(members, "members")));
+/**
+ * Sets of values: `cache.sets`. Members are stored as the cache stores values. Arguments with several members or keys are
+ * arrays, Sets or other iterables. A set is deleted with its last member, and never expires unless `expire` is called.
+ *
+ * Every method rejects with `TypeError` on wrong arguments, and with `EncodeError` when a member can't be stored.
+ */
+export class CacheSets {
+  readonly #parts: CacheParts;
+
+  /** @internal Use `cache.sets`. */
+  constructor(parts: CacheParts) {
+    this.#parts = parts;
   }
 
-  /** How many members were there. */
-  async srem(key: Key, members: Iterable<unknown>, options: KeyOptions = {}): Promise<number> {
-    const made = this.made(key, options);
-    return this.guard("srem", made, 0, this.#sets.remove(made, several(members, "members")));
-  }
-
-  /** How many members there are. */
-  async scard(key: Key, options: KeyOptions = {}): Promise<number> {
-    const made = this.made(key, options);
-    return this.guard("scard", made, 0, this.#sets.size(made));
-  }
-
-  async sismember(key: Key, member: unknown, options: KeyOptions = {}): Promise<boolean> {
-    const made = this.made(key, options);
-    return this.guard("sismember", made, false, this.#sets.has(made, member));
-  }
-
-  /** For each of the members whether it is in the set, in order. */
-  async smismember(key: Key, members: Iterable<unknown>, options: KeyOptions = {}): Promise<boolean[]> {
-    const made = this.made(key, options);
+  /**
+   * Adds members (`SADD`).
+   * @returns how many of them were new
+   * @example
+   * await cache.sets.add("online", ["ann", "bob"]); // 2
+   */
+  async add(key: Key, members: Iterable<unknown>, options: KeyOptions = {}): Promise<number> {
+    const stored = this.#parts.keys.stored(key, options);
     const list = several(members, "members");
-    return this.guard(
-      "smismember",
-      made,
-      list.map(() => false),
-      this.#sets.hasEach(made, list),
-    );
+    return this.#guard("add", stored, 0, this.#change("SADD", stored, list));
   }
 
-  async smembers<T = unknown>(key: Key, options: KeyOptions = {}): Promise<Set<T>> {
-    const made = this.made(key, options);
-    return toSet<T>(await this.guard("smembers", made, [], this.#sets.members(made)));
+  /**
+   * Deletes members (`SREM`).
+   * @returns how many of them were in the set
+   */
+  async delete(key: Key, members: Iterable<unknown>, options: KeyOptions = {}): Promise<number> {
+    const stored = this.#parts.keys.stored(key, options);
+    const list = several(members, "members");
+    return this.#guard("delete", stored, 0, this.#change("SREM", stored, list));
   }
 
-  /** Members of the first set that are in none of the others. */
-  sdiff<T = unknown>(keys: Iterable<Key>, options: KeyOptions = {}): Promise<Set<T>> {
-    return this.#combine("SDIFF", keys, options);
+  /** The number of members (`SCARD`). */
+  async size(key: Key, options: KeyOptions = {}): Promise<number> {
+    const stored = this.#parts.keys.stored(key, options);
+    return this.#guard("size", stored, 0, this.#number(["SCARD", stored], READ));
   }
 
-  /** Members that are in every set. */
-  sinter<T = unknown>(keys: Iterable<Key>, options: KeyOptions = {}): Promise<Set<T>> {
-    return this.#combine("SINTER", keys, options);
+  /** Whether a value is a member (`SISMEMBER`). */
+  async has(key: Key, member: unknown, options: KeyOptions = {}): Promise<boolean> {
+    const stored = this.#parts.keys.stored(key, options);
+    return this.#guard("has", stored, false, this.#has(stored, member));
   }
 
-  /** Members that are in any set. */
-  sunion<T = unknown>(keys: Iterable<Key>, options: KeyOptions = {}): Promise<Set<T>> {
-    return this.#combine("SUNION", keys, options);
+  /**
+   * Whether each value is a member, in the order given (`SMISMEMBER`).
+   * @example
+   * await cache.sets.hasMany("online", ["ann", "eve"]); // [true, false]
+   */
+  async hasMany(key: Key, members: Iterable<unknown>, options: KeyOptions = {}): Promise<boolean[]> {
+    const stored = this.#parts.keys.stored(key, options);
+    const list = several(members, "members");
+    const none = list.map(() => false);
+    return this.#guard("hasMany", stored, none, this.#hasMany(stored, list));
   }
 
-  /** Stores what `sdiff` answers. How many members that is. */
-  sdiffstore(destination: Key, keys: Iterable<Key>, options: StoreOptions = {}): Promise<number> {
-    return this.#combineInto("SDIFFSTORE", destination, keys, options);
+  /** Every member (`SMEMBERS`). @throws {DecodeError} */
+  async members<T = unknown>(key: Key, options: KeyOptions = {}): Promise<Set<T>> {
+    const stored = this.#parts.keys.stored(key, options);
+    return toSet<T>(await this.#guard("members", stored, [], this.#list(["SMEMBERS", stored], stored, READ)));
   }
 
-  /** Stores what `sinter` answers. How many members that is. */
-  sinterstore(destination: Key, keys: Iterable<Key>, options: StoreOptions = {}): Promise<number> {
-    return this.#combineInto("SINTERSTORE", destination, keys, options);
+  /** Members of the first set that are in none of the others (`SDIFF`). @throws {DecodeError} */
+  difference<T = unknown>(keys: Iterable<Key>, options: KeyOptions = {}): Promise<Set<T>> {
+    return this.#combine("difference", keys, options);
   }
 
-  /** Stores what `sunion` answers. How many members that is. */
-  sunionstore(destination: Key, keys: Iterable<Key>, options: StoreOptions = {}): Promise<number> {
-    return this.#combineInto("SUNIONSTORE", destination, keys, options);
+  /** Members that are in every set (`SINTER`). @throws {DecodeError} */
+  intersection<T = unknown>(keys: Iterable<Key>, options: KeyOptions = {}): Promise<Set<T>> {
+    return this.#combine("intersection", keys, options);
   }
 
-  /** Whether the member was in the source, and so moved. */
-  async smove(source: Key, destination: Key, member: unknown, options: KeyOptions = {}): Promise<boolean> {
-    const [from, to] = [this.made(source, options), this.made(destination, options)];
-    return this.guard("smove", from, false, this.#sets.move(from, to, member));
+  /**
+   * Members that are in any of the sets (`SUNION`). In a cluster the keys need a common hash tag.
+   * @throws {DecodeError}
+   * @example
+   * const readers = await cache.sets.union<string>(["{doc:1}:viewers", "{doc:1}:editors"]);
+   */
+  union<T = unknown>(keys: Iterable<Key>, options: KeyOptions = {}): Promise<Set<T>> {
+    return this.#combine("union", keys, options);
   }
 
-  /** Takes a member out at random, or up to `count` of them. */
-  spop<T = unknown>(key: Key): Promise<T | undefined>;
-  spop<T = unknown>(key: Key, count: undefined, options?: KeyOptions): Promise<T | undefined>;
-  spop<T = unknown>(key: Key, count: number, options?: KeyOptions): Promise<T[]>;
-  async spop(key: Key, count?: number, options: KeyOptions = {}): Promise<unknown> {
-    const made = this.made(key, options);
-    if (count === undefined) return this.guard("spop", made, undefined, this.#sets.pop(made));
-    if (!Number.isSafeInteger(count) || count < 0) throw notACount(count, "0 or more");
-    return this.guard("spop", made, [], this.#sets.popMany(made, count));
+  /** Stores what `difference` returns at `destination` (`SDIFFSTORE`). @returns its size */
+  differenceStore(destination: Key, keys: Iterable<Key>, options: StoreOptions = {}): Promise<number> {
+    return this.#combineInto("difference", destination, keys, options);
   }
 
-  /** A member at random; up to `count` different ones; or, below 0, exactly so many that may repeat. */
-  srandmember<T = unknown>(key: Key): Promise<T | undefined>;
-  srandmember<T = unknown>(key: Key, count: undefined, options?: KeyOptions): Promise<T | undefined>;
-  srandmember<T = unknown>(key: Key, count: number, options?: KeyOptions): Promise<T[]>;
-  async srandmember(key: Key, count?: number, options: KeyOptions = {}): Promise<unknown> {
-    const made = this.made(key, options);
-    if (count === undefined) return this.guard("srandmember", made, undefined, this.#sets.random(made));
-    if (!Number.isSafeInteger(count)) throw notACount(count, "below 0 to allow repeats");
-    return this.guard("srandmember", made, [], this.#sets.randomMany(made, count));
+  /** Stores what `intersection` returns at `destination` (`SINTERSTORE`). @returns its size */
+  intersectionStore(destination: Key, keys: Iterable<Key>, options: StoreOptions = {}): Promise<number> {
+    return this.#combineInto("intersection", destination, keys, options);
   }
 
-  /** One page of a set: begin with the cursor `"0"`, go on with the one answered until that is `"0"` again. */
-  async sscan(key: Key, cursor = "0", options: ScanSetOptions = {}): Promise<SetPage> {
-    const made = this.made(key, options);
+  /** Stores what `union` returns at `destination` (`SUNIONSTORE`). @returns its size */
+  unionStore(destination: Key, keys: Iterable<Key>, options: StoreOptions = {}): Promise<number> {
+    return this.#combineInto("union", destination, keys, options);
+  }
+
+  /** Moves a member to another set (`SMOVE`). @returns whether it was in the source */
+  async move(source: Key, destination: Key, member: unknown, options: KeyOptions = {}): Promise<boolean> {
+    const { keys } = this.#parts;
+    const [from, to] = [keys.stored(source, options), keys.stored(destination, options)];
+    return this.#guard("move", from, false, this.#move(from, to, member));
+  }
+
+  /**
+   * Removes and returns a random member, or up to `count` of them (`SPOP`).
+   * @returns the member, `undefined` from an empty set; with `count` an array
+   * @throws {DecodeError}
+   */
+  pop<T = unknown>(key: Key): Promise<T | undefined>;
+  pop<T = unknown>(key: Key, count: undefined, options?: KeyOptions): Promise<T | undefined>;
+  pop<T = unknown>(key: Key, count: number, options?: KeyOptions): Promise<T[]>;
+  async pop(key: Key, count?: number, options: KeyOptions = {}): Promise<unknown> {
+    const stored = this.#parts.keys.stored(key, options);
+    if (count === undefined) return this.#guard("pop", stored, undefined, this.#single(["SPOP", stored], stored));
+    checkCount(count, { negative: false });
+    return this.#guard("pop", stored, [], this.#list(["SPOP", stored, String(count)], stored));
+  }
+
+  /**
+   * Returns a random member, up to `count` different ones, or with a negative `count` exactly that many, which may repeat
+   * (`SRANDMEMBER`).
+   * @returns the member, `undefined` from an empty set; with `count` an array
+   * @throws {DecodeError}
+   */
+  random<T = unknown>(key: Key): Promise<T | undefined>;
+  random<T = unknown>(key: Key, count: undefined, options?: KeyOptions): Promise<T | undefined>;
+  random<T = unknown>(key: Key, count: number, options?: KeyOptions): Promise<T[]>;
+  async random(key: Key, count?: number, options: KeyOptions = {}): Promise<unknown> {
+    const stored = this.#parts.keys.stored(key, options);
+    if (count === undefined) {
+      return this.#guard("random", stored, undefined, this.#single(["SRANDMEMBER", stored], stored, READ));
+    }
+    checkCount(count, { negative: true });
+    return this.#guard("random", stored, [], this.#list(["SRANDMEMBER", stored, String(count)], stored, READ));
+  }
+
+  /**
+   * One page of members (`SSCAN`). Start with the cursor `"0"`, and continue with the returned one until it is `"0"` again.
+   * @throws {DecodeError}
+   */
+  async scan(key: Key, cursor = "0", options: ScanSetOptions = {}): Promise<SetPage> {
+    const stored = this.#parts.keys.stored(key, options);
     if (!/^\d+$/.test(cursor))
-      throw new TypeError(`cursor: ${show(cursor)} is not a cursor; give "0" or the one answered before`);
-    const count = options.scanCount ?? this.settings.scanCount;
-    return this.guard("sscan", made, { cursor: "0", members: [] }, this.#sets.scan(made, cursor, options.match, count));
+      throw new TypeError(`cursor: ${show(cursor)} is not a cursor; give "0", or the one of the page before`);
+    return this.#guard("scan", stored, { cursor: "0", members: [] }, this.#scan(stored, cursor, options));
   }
 
-  /** Every member, page by page; one that comes or goes meanwhile may be missed or come twice. Can be left early. */
-  async *sscanIter<T = unknown>(key: Key, options: ScanSetOptions = {}): AsyncIterable<T> {
+  /**
+   * Every member, page by page. A member that is added or deleted meanwhile may be missed or come twice.
+   * @throws {DecodeError}
+   * @example
+   * for await (const name of cache.sets.iterate<string>("online", { match: '"a*' })) console.log(name);
+   */
+  async *iterate<T = unknown>(key: Key, options: ScanSetOptions = {}): AsyncIterable<T> {
     let cursor = "0";
     do {
-      const page = await this.sscan(key, cursor, options);
+      const page = await this.scan(key, cursor, options);
       yield* page.members as T[];
       cursor = page.cursor;
     } while (cursor !== "0");
   }
 
-  async #combine<T>(command: "SDIFF" | "SINTER" | "SUNION", keys: Iterable<Key>, options: KeyOptions): Promise<Set<T>> {
-    const made = this.#several(keys, options);
-    const method = command.toLowerCase();
-    return toSet<T>(await this.guard(method, made.join(" "), [], this.#sets.combine(command, made)));
+  #guard<T>(method: string, stored: string, otherwise: T, call: Promise<T>): Promise<T> {
+    return this.#parts.calls.guard(`sets.${method}`, stored, otherwise, call);
+  }
+
+  async #change(command: "SADD" | "SREM", stored: string, members: readonly unknown[]): Promise<number> {
+    return members.length === 0 ? 0 : this.#number([command, stored, ...(await this.#encode(members, stored))]);
+  }
+
+  async #has(stored: string, member: unknown): Promise<boolean> {
+    const encoded = await this.#parts.codec.encode(member, stored);
+    return (await this.#number(["SISMEMBER", stored, encoded], READ)) === 1;
+  }
+
+  async #hasMany(stored: string, members: readonly unknown[]): Promise<boolean[]> {
+    if (members.length === 0) return [];
+    const reply = await this.#reply(["SMISMEMBER", stored, ...(await this.#encode(members, stored))], READ);
+    return Array.isArray(reply) ? reply.map((one) => one === 1) : [];
+  }
+
+  async #move(from: string, to: string, member: unknown): Promise<boolean> {
+    const encoded = await this.#parts.codec.encode(member, from);
+    return (await sameSlot([from, to], this.#number(["SMOVE", from, to, encoded]))) === 1;
+  }
+
+  async #scan(stored: string, cursor: string, options: ScanSetOptions): Promise<SetPage> {
+    const { match, scanCount = this.#parts.scanCount } = options;
+    const command: [string, ...string[]] = ["SSCAN", stored, cursor, "COUNT", String(scanCount)];
+    if (match !== undefined) command.push("MATCH", match);
+    const reply = await this.#reply(command, SCAN);
+    const [next, members = null] = Array.isArray(reply) ? reply : [];
+    return {
+      cursor: next instanceof Uint8Array ? toText(next) : "0",
+      members: await this.#decode(throwIfError(members), stored),
+    };
+  }
+
+  async #combine<T>(what: Combination, keys: Iterable<Key>, options: KeyOptions): Promise<Set<T>> {
+    const stored = this.#storedAll(keys, options);
+    const names = stored.join(" ");
+    const members = sameSlot(stored, this.#list([COMMANDS[what], ...stored], names, READ));
+    return toSet<T>(await this.#guard(what, names, [], members));
   }
 
   async #combineInto(
-    command: "SDIFFSTORE" | "SINTERSTORE" | "SUNIONSTORE",
+    what: Combination,
     destination: Key,
     keys: Iterable<Key>,
-    options: StoreOptions,
+    { versionDestination, versionKeys, ...options }: StoreOptions,
   ): Promise<number> {
-    const { versionDestination, versionKeys } = options;
-    const to = this.made(
-      destination,
-      versionDestination === undefined ? options : { ...options, version: versionDestination },
-    );
-    const made = this.#several(keys, versionKeys === undefined ? options : { ...options, version: versionKeys });
-    return this.guard(command.toLowerCase(), to, 0, this.#sets.combineInto(command, to, made));
+    const at = (version: number | undefined): KeyOptions => (version === undefined ? options : { ...options, version });
+    const to = this.#parts.keys.stored(destination, at(versionDestination));
+    const stored = this.#storedAll(keys, at(versionKeys));
+    const size = sameSlot([to, ...stored], this.#number([`${COMMANDS[what]}STORE`, to, ...stored]));
+    return this.#guard(`${what}Store`, to, 0, size);
   }
 
-  #several(keys: Iterable<Key>, options: KeyOptions): string[] {
-    const made = this.allMade(several(keys, "keys"), options);
-    if (made.length === 0) throw new TypeError("keys: there are none; give at least one");
-    return made;
+  #storedAll(keys: Iterable<Key>, options: KeyOptions): string[] {
+    const stored = this.#parts.keys.storedAll(several(keys, "keys"), options);
+    if (stored.length === 0) throw new TypeError("keys: there are none; give at least one");
+    return stored;
+  }
+
+  async #encode(members: readonly unknown[], stored: string): Promise<Encoded[]> {
+    const encoded: Encoded[] = [];
+    for (const member of members) encoded.push(await this.#parts.codec.encode(member, stored));
+    return encoded;
+  }
+
+  async #decode(reply: Reply, stored: string): Promise<unknown[]> {
+    const members: unknown[] = [];
+    for (const member of Array.isArray(reply) ? reply : []) {
+      members.push(await decodeOne(this.#parts.codec, member, stored));
+    }
+    return members;
+  }
+
+  async #single(command: Command, stored: string, options?: SendOptions): Promise<unknown> {
+    return decodeOne(this.#parts.codec, await this.#reply(command, options), stored);
+  }
+
+  async #list(command: Command, stored: string, options?: SendOptions): Promise<unknown[]> {
+    return this.#decode(await this.#reply(command, options), stored);
+  }
+
+  async #number(command: Command, options?: SendOptions): Promise<number> {
+    return Number(await this.#reply(command, options));
+  }
+
+  /** @throws {ReplyError} */
+  async #reply(command: Command, options?: SendOptions): Promise<Reply> {
+    const [reply = null] = await this.#parts.connection.send([command], options);
+    return throwIfError(reply);
   }
 }
 
 function toSet<T>(members: unknown[]): Set<T> {
   return new Set(members as T[]);
-}
-
-function notACount(count: unknown, range: string): TypeError {
-  return new TypeError(`count: ${show(count)} is not a count; give a whole number, ${range}`);
 }

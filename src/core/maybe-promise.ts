@@ -2,18 +2,6 @@
 export type MaybePromise<T> = T | Promise<T>;
 
 /**
- * What `work` promises; what it throws at once is a rejection, too. For what is called most: an async function around it
- * would allocate a promise and a frame of its own.
- */
-export function promised<T>(work: () => Promise<T>): Promise<T> {
-  try {
-    return work();
-  } catch (error) {
-    return Promise.reject(error);
-  }
-}
-
-/**
  * Calls a callback of the user's, whose result is not waited for. Never throws: what the callback throws, or rejects
  * with, goes to `failed`.
  */

@@ -134,7 +134,7 @@ export class Inquiry {
 
   /** Decompresses the body of a stored response. @throws {DecodeError} */
   unpack(packed: Uint8Array): Promise<Uint8Array> {
-    return this.#given.cache.decompressBytes(packed);
+    return this.#given.cache.codec.decompressBytes(packed);
   }
 }
 

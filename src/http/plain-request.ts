@@ -76,5 +76,5 @@ export function hit(
   const { status } = head;
   const fields = fieldsFromStore(head.fields, decision.ageMs, prefix + ageSeconds(decision.ttlMs));
   if (!head.packed) return { status, fields, body };
-  return cache.decompressBytes(body).then((bytes) => ({ status, fields, body: bytes }));
+  return cache.codec.decompressBytes(body).then((bytes) => ({ status, fields, body: bytes }));
 }

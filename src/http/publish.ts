@@ -82,7 +82,7 @@ export class Publisher {
     if (hashes.length > 0 && !storing.stamp) storing.onSent?.();
     const stamp = hashes.length > 0 ? await this.#stamp(storing.stamp) : undefined;
     const isEncoded = isPacked !== undefined || hasField(stored.fields, "content-encoding");
-    const packed = isEncoded ? undefined : await this.#cache.compressBytes(body);
+    const packed = isEncoded ? undefined : await this.#cache.codec.compressBytes(body);
     const head: Head = { ...stored, labels: hashes, stamp, packed: isPacked ?? packed !== undefined };
     return this.#put(storing, head, packed ?? body);
   }

@@ -27,10 +27,10 @@ describe.each(SERIALIZERS.flatMap((serializer) => COMPRESSORS.map((compressor) =
         await cache.set("a", value);
         expect(await cache.get("a")).toEqual(value);
         expect(await cache.getMany(["a"])).toEqual(new Map([["a", value]]));
-        await cache.hset("h", "field", value);
-        expect(await cache.hget("h", "field")).toEqual(value);
-        await cache.sadd("s", [value]);
-        expect(await cache.spop("s")).toEqual(value);
+        await cache.hashes.set("h", "field", value);
+        expect(await cache.hashes.get("h", "field")).toEqual(value);
+        await cache.sets.add("s", [value]);
+        expect(await cache.sets.pop("s")).toEqual(value);
       }
     });
 

@@ -26,12 +26,9 @@ const PLAIN_ROWS = COMMAND_ROWS.filter(([name]) => !name.startsWith("getOrSet"))
 /** Methods that stand on another one, which is the one that is told. */
 const TOLD: Record<string, string> = {
   add: "set",
-  ttl: "pttl",
-  pexpire: "expire",
-  pexpireAt: "expireAt",
   decrVersion: "incrVersion",
   keys: "iterKeys",
-  sscanIter: "sscan",
+  "sets.iterate": "sets.scan",
 };
 
 describe("when the store fails", () => {
@@ -57,8 +54,8 @@ describe("when the store fails", () => {
     ["set", (cache) => cache.set("a", 1, { prefix: "p" }), "p:1:a"],
     ["delete", (cache) => cache.delete("a"), ":1:a"],
     ["incr", (cache) => cache.incr("a"), ":1:a"],
-    ["sadd", (cache) => cache.sadd("a", [1]), ":1:a"],
-    ["hget", (cache) => cache.hget("a", "f"), ":1:a"],
+    ["sets.add", (cache) => cache.sets.add("a", [1]), ":1:a"],
+    ["hashes.get", (cache) => cache.hashes.get("a", "f"), ":1:a"],
     ["lock", (cache) => cache.lock("a"), ":lock:a"],
     ["deletePattern", (cache) => cache.deletePattern("a*"), ":1:a*"],
     ["getOrSet", (cache) => cache.getOrSet("a", () => 1), ":1:a"],

@@ -1,12 +1,21 @@
 import { describe, expect, it, vi } from "vitest";
 import {
+  type Answer,
   type Client,
   type ClientContext,
   createCache,
   createCaches,
   DefaultClient,
   defaultClient,
+  type Encoded,
+  HerdClient,
+  type Loaded,
+  type Loader,
+  type LoadOptions,
   memory,
+  type Reply,
+  type Shared,
+  type Stored,
 } from "../../src/index.js";
 
 describe("a client of the user's own", () => {
@@ -23,7 +32,68 @@ describe("a client of the user's own", () => {
     expect(await cache.getMany(["a"])).toEqual(new Map([["a", "text"]]));
   });
 
-  it("may stand in front of another one, and is given made keys, milliseconds and values", async () => {
+  it("may extend what the default client does inside, with the types that the package exports", async () => {
+    const calls: string[] = [];
+    class Recording extends DefaultClient {
+      protected override answer(
+        key: string,
+        loader: Loader<unknown>,
+        options: LoadOptions,
+        shared: Shared,
+      ): Promise<Answer> {
+        calls.push(`answer ${key}`);
+        return super.answer(key, loader, options, shared);
+      }
+
+      protected override async load(
+        key: string,
+        loader: Loader<unknown>,
+        stale: unknown,
+        options: LoadOptions,
+        signal: () => AbortSignal | undefined,
+      ): Promise<Loaded> {
+        const loaded = await super.load(key, loader, stale, options, signal);
+        calls.push(`load ${String(loaded.value)}`);
+        return loaded;
+      }
+
+      protected override wrap(encoded: Encoded, ttlMs: number | null): Stored {
+        calls.push(`wrap ${ttlMs}`);
+        return super.wrap(encoded, ttlMs);
+      }
+
+      protected override put(key: string, write: Stored): Promise<void> {
+        calls.push(`put ${key}`);
+        return super.put(key, write);
+      }
+
+      async ping(): Promise<Reply> {
+        return this.one(["PING"]);
+      }
+    }
+    const cache = createCache({ location: "memory:", client: (context) => new Recording(context) });
+    expect(await cache.getOrSet("a", () => 1, { ttl: "1s" })).toBe(1);
+    expect(calls).toEqual(["answer :1:a", "load 1", "wrap 1000", "put :1:a"]);
+  });
+
+  it("may extend the herd client, and give it a lifetime of its own for each key", async () => {
+    class ShortLived extends HerdClient {
+      override getOrSet(key: string, loader: Loader<unknown>, options: LoadOptions): Promise<unknown> {
+        return super.getOrSet(key, loader, key.includes("short") ? { ...options, ttlMs: 1_000 } : options);
+      }
+
+      protected override get graceMs(): number {
+        return 0;
+      }
+    }
+    const cache = createCache({ location: "memory:", client: (context) => new ShortLived(context) });
+    expect(await cache.getOrSet("short", () => 1, { ttl: "1h" })).toBe(1);
+    expect(await cache.getOrSet("long", () => 2, { ttl: "1h" })).toBe(2);
+    expect(await cache.ttl("short")).toBeLessThanOrEqual(1);
+    expect(await cache.ttl("long")).toBeGreaterThan(3_000);
+  });
+
+  it("may stand in front of another one, and is called with stored keys, milliseconds and values", async () => {
     const calls: unknown[][] = [];
     const recording = (context: ClientContext): Client => {
       const inner = defaultClient()(context);

@@ -68,7 +68,7 @@ describe("a server that is killed", () => {
     ["setMany", (cache) => cache.setMany({ a: 1 }), []],
     ["has", (cache) => cache.has("a"), false],
     ["ttl", (cache) => cache.ttl("a"), undefined],
-    ["smembers", (cache) => cache.smembers("a"), new Set()],
+    ["sets.members", (cache) => cache.sets.members("a"), new Set()],
     ["keys", (cache) => cache.keys(), []],
     ["flush", (cache) => cache.flush(), undefined],
   ])("and restarted meanwhile is not noticed by %s", async (_, run, value) => {
@@ -145,6 +145,6 @@ describe("a server that hangs", () => {
     await using cache = createCache({ location: server.url, ...QUICK });
     await cache.lock("job");
     await server.kill("SIGSTOP");
-    expectFailedInTime(await end(cache.lock("job", { wait: "30s" })));
+    expectFailedInTime(await end(cache.lock("job", { waitTimeout: "30s" })));
   });
 });

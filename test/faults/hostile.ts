@@ -68,9 +68,9 @@ const CALLS: readonly ((cache: Cache) => Promise<unknown>)[] = [
   (cache) => cache.get("a"),
   (cache) => cache.getMany(["a", "b"]),
   (cache) => cache.getOrSet("a", () => 1),
-  (cache) => cache.hget("a", "field"),
-  (cache) => cache.hgetAll("a"),
-  (cache) => cache.smembers("a"),
+  (cache) => cache.hashes.get("a", "field"),
+  (cache) => cache.hashes.getAll("a"),
+  (cache) => cache.sets.members("a"),
   (cache) => cache.ttl("a"),
   (cache) => cache.has("a"),
   (cache) => cache.incr("a"),
@@ -100,7 +100,7 @@ export async function seeds(caches: readonly Cache[]): Promise<Uint8Array[]> {
     12345678901234567890n,
   ];
   const encoded = await Promise.all(
-    caches.flatMap((cache) => values.map((value) => cache.encode(value).catch(() => "0"))),
+    caches.flatMap((cache) => values.map((value) => cache.codec.encode(value).catch(() => "0"))),
   );
   const plain = encoded.map((one) => (typeof one === "string" ? Buffer.from(one) : one));
   const header = `\x11V1!${"9".repeat(15)}${"0".repeat(10)}${" ".repeat(12)}${"0".repeat(15)}`;

@@ -128,13 +128,13 @@ export const STEPS = {
   async hash(caller: Caller) {
     const name = `hash:${caller.id}`;
     const version = ++caller.version;
-    await caller.cache.hset(name, "field", { key: name, version });
-    caller.check(name, await caller.cache.hget(name, "field"), 0, version);
+    await caller.cache.hashes.set(name, "field", { key: name, version });
+    caller.check(name, await caller.cache.hashes.get(name, "field"), 0, version);
   },
   async members(caller: Caller) {
     const name = `set:${caller.id}`;
-    await caller.cache.sadd(name, [{ key: name, version: 1 }]);
-    for (const member of await caller.cache.smembers(name)) caller.check(name, member, 0, 1);
+    await caller.cache.sets.add(name, [{ key: name, version: 1 }]);
+    for (const member of await caller.cache.sets.members(name)) caller.check(name, member, 0, 1);
   },
   async expiry(caller: Caller) {
     const key = `brief:${caller.id}`;

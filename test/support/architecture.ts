@@ -18,6 +18,8 @@ export const LAYERS: readonly (readonly string[])[] = [
 const ADAPTERS: Readonly<Record<string, string>> = { hono: "hono" };
 
 const LONGEST_FILE = 320;
+/** The class that users hold has a doc comment on each method, which is more than half of its lines. */
+const LONGER_FILES: Readonly<Record<string, number>> = { "cache/cache.ts": 480 };
 
 /** One sentence for each violation of a rule. */
 export function violations(sources: readonly Source[], layers: typeof LAYERS = LAYERS): string[] {
@@ -69,9 +71,13 @@ function vendors(sources: readonly Source[]): string[] {
 
 function shapes(sources: readonly Source[]): string[] {
   return sources.flatMap(({ path, lines, hasDefaultExport }) => [
-    ...(lines > LONGEST_FILE ? [`${path} has ${lines} lines, more than ${LONGEST_FILE}`] : []),
+    ...(lines > longest(path) ? [`${path} has ${lines} lines, more than ${longest(path)}`] : []),
     ...(hasDefaultExport ? [`${path} has a default export`] : []),
   ]);
+}
+
+function longest(path: string): number {
+  return LONGER_FILES[path] ?? LONGEST_FILE;
 }
 
 /** The first folder under `src/`, or `.` for files at the top. */

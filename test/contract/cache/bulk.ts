@@ -57,7 +57,7 @@ export function bulkMethods(open: Open, traits: CacheTraits): void {
 
     it("leaves out a key that holds no value but a set", async () => {
       const cache = open();
-      await cache.sadd(a, [1]);
+      await cache.sets.add(a, [1]);
       await cache.set(b, 1);
       expect(await cache[method]([a, b])).toEqual(new Map([[b, 1]]));
     });
@@ -87,7 +87,7 @@ export function bulkMethods(open: Open, traits: CacheTraits): void {
       expect(await cache.ttl(a)).toBeGreaterThan(50);
       expect(await cache.ttl(b)).toBeLessThanOrEqual(60);
       await cache[method]({ [a]: 1, [b]: 2 }, { ttl: "250ms" });
-      expect(await cache.pttl(b)).toBeLessThanOrEqual(250);
+      expect(await cache.ttl(b)).toBeLessThanOrEqual(0.25);
       await cache[method]({ [a]: 1 }, { ttl: null });
       expect(await cache.ttl(a)).toBeNull();
     });

@@ -11,8 +11,8 @@ export function clearing(open: Open): void {
       await cache.set("a", 1, { version: 0 });
       await cache.set("a", 1, { version: -5 });
       await cache.set("a", 1, { version: 1_000 });
-      await cache.sadd("set", [1]);
-      await cache.hset("hash", "f", 1);
+      await cache.sets.add("set", [1]);
+      await cache.hashes.set("hash", "f", 1);
       expect(await cache.clear()).toBe(6);
       expect(await cache.clear()).toBe(0);
       expect(await cache.has("a", { version: 0 })).toBe(false);

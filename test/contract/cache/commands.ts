@@ -1,22 +1,24 @@
 import type { Cache } from "../../../src/cache/cache.js";
 import { all } from "./sets.js";
 
-/** Every method of a cache that needs the store. */
-export type CommandName = Exclude<
-  keyof Cache,
-  | "connection"
-  | "for"
-  | "on"
-  | "health"
-  | "makeKey"
-  | "makePattern"
-  | "encode"
-  | "decode"
-  | "compressBytes"
-  | "decompressBytes"
-  | "close"
-  | typeof Symbol.asyncDispose
->;
+/** Every method of a cache and its parts that needs the store. */
+export type CommandName =
+  | Exclude<
+      keyof Cache,
+      | "connection"
+      | "codec"
+      | "sets"
+      | "hashes"
+      | "for"
+      | "on"
+      | "health"
+      | "makeKey"
+      | "makePattern"
+      | "close"
+      | typeof Symbol.asyncDispose
+    >
+  | `sets.${keyof Cache["sets"]}`
+  | `hashes.${keyof Cache["hashes"]}`;
 
 interface CommandCase {
   /** Calls it with arguments that are in order. */
@@ -47,37 +49,34 @@ export const COMMANDS: Readonly<Record<CommandName, CommandCase>> = {
   incrVersion: { run: (cache) => cache.incrVersion("{t}a"), otherwise: 0 },
   decrVersion: { run: (cache) => cache.decrVersion("{t}a"), otherwise: 0 },
   ttl: { run: (cache) => cache.ttl("a"), otherwise: undefined },
-  pttl: { run: (cache) => cache.pttl("a"), otherwise: undefined },
   touch: { run: (cache) => cache.touch("a"), otherwise: false },
   expire: { run: (cache) => cache.expire("a", 1), otherwise: false },
-  pexpire: { run: (cache) => cache.pexpire("a", 1), otherwise: false },
   expireAt: { run: (cache) => cache.expireAt("a", expires()), otherwise: false },
-  pexpireAt: { run: (cache) => cache.pexpireAt("a", expires()), otherwise: false },
   persist: { run: (cache) => cache.persist("a"), otherwise: false },
-  sadd: { run: (cache) => cache.sadd("s", [1]), otherwise: 0 },
-  srem: { run: (cache) => cache.srem("s", [1]), otherwise: 0 },
-  scard: { run: (cache) => cache.scard("s"), otherwise: 0 },
-  sismember: { run: (cache) => cache.sismember("s", 1), otherwise: false },
-  smismember: { run: (cache) => cache.smismember("s", [1, 2]), otherwise: [false, false] },
-  smembers: { run: (cache) => cache.smembers("s"), otherwise: new Set() },
-  sdiff: { run: (cache) => cache.sdiff(["{t}a", "{t}b"]), otherwise: new Set() },
-  sinter: { run: (cache) => cache.sinter(["{t}a", "{t}b"]), otherwise: new Set() },
-  sunion: { run: (cache) => cache.sunion(["{t}a", "{t}b"]), otherwise: new Set() },
-  sdiffstore: { run: (cache) => cache.sdiffstore("{t}c", ["{t}a", "{t}b"]), otherwise: 0 },
-  sinterstore: { run: (cache) => cache.sinterstore("{t}c", ["{t}a", "{t}b"]), otherwise: 0 },
-  sunionstore: { run: (cache) => cache.sunionstore("{t}c", ["{t}a", "{t}b"]), otherwise: 0 },
-  smove: { run: (cache) => cache.smove("{t}a", "{t}b", 1), otherwise: false },
-  spop: { run: (cache) => cache.spop("s"), otherwise: undefined },
-  srandmember: { run: (cache) => cache.srandmember("s"), otherwise: undefined },
-  sscan: { run: (cache) => cache.sscan("s"), otherwise: { cursor: "0", members: [] } },
-  sscanIter: { run: (cache) => all(cache.sscanIter("s")), otherwise: [] },
-  hset: { run: (cache) => cache.hset("h", "f", 1), otherwise: 0 },
-  hget: { run: (cache) => cache.hget("h", "f"), otherwise: undefined },
-  hgetAll: { run: (cache) => cache.hgetAll("h"), otherwise: nothing() },
-  hdel: { run: (cache) => cache.hdel("h", "f"), otherwise: 0 },
-  hlen: { run: (cache) => cache.hlen("h"), otherwise: 0 },
-  hkeys: { run: (cache) => cache.hkeys("h"), otherwise: [] },
-  hexists: { run: (cache) => cache.hexists("h", "f"), otherwise: false },
+  "sets.add": { run: (cache) => cache.sets.add("s", [1]), otherwise: 0 },
+  "sets.delete": { run: (cache) => cache.sets.delete("s", [1]), otherwise: 0 },
+  "sets.size": { run: (cache) => cache.sets.size("s"), otherwise: 0 },
+  "sets.has": { run: (cache) => cache.sets.has("s", 1), otherwise: false },
+  "sets.hasMany": { run: (cache) => cache.sets.hasMany("s", [1, 2]), otherwise: [false, false] },
+  "sets.members": { run: (cache) => cache.sets.members("s"), otherwise: new Set() },
+  "sets.difference": { run: (cache) => cache.sets.difference(["{t}a", "{t}b"]), otherwise: new Set() },
+  "sets.intersection": { run: (cache) => cache.sets.intersection(["{t}a", "{t}b"]), otherwise: new Set() },
+  "sets.union": { run: (cache) => cache.sets.union(["{t}a", "{t}b"]), otherwise: new Set() },
+  "sets.differenceStore": { run: (cache) => cache.sets.differenceStore("{t}c", ["{t}a", "{t}b"]), otherwise: 0 },
+  "sets.intersectionStore": { run: (cache) => cache.sets.intersectionStore("{t}c", ["{t}a", "{t}b"]), otherwise: 0 },
+  "sets.unionStore": { run: (cache) => cache.sets.unionStore("{t}c", ["{t}a", "{t}b"]), otherwise: 0 },
+  "sets.move": { run: (cache) => cache.sets.move("{t}a", "{t}b", 1), otherwise: false },
+  "sets.pop": { run: (cache) => cache.sets.pop("s"), otherwise: undefined },
+  "sets.random": { run: (cache) => cache.sets.random("s"), otherwise: undefined },
+  "sets.scan": { run: (cache) => cache.sets.scan("s"), otherwise: { cursor: "0", members: [] } },
+  "sets.iterate": { run: (cache) => all(cache.sets.iterate("s")), otherwise: [] },
+  "hashes.set": { run: (cache) => cache.hashes.set("h", "f", 1), otherwise: 0 },
+  "hashes.get": { run: (cache) => cache.hashes.get("h", "f"), otherwise: undefined },
+  "hashes.getAll": { run: (cache) => cache.hashes.getAll("h"), otherwise: nothing() },
+  "hashes.delete": { run: (cache) => cache.hashes.delete("h", "f"), otherwise: 0 },
+  "hashes.size": { run: (cache) => cache.hashes.size("h"), otherwise: 0 },
+  "hashes.fields": { run: (cache) => cache.hashes.fields("h"), otherwise: [] },
+  "hashes.has": { run: (cache) => cache.hashes.has("h", "f"), otherwise: false },
   keys: { run: (cache) => cache.keys(), otherwise: [] },
   iterKeys: { run: (cache) => all(cache.iterKeys()), otherwise: [] },
   deletePattern: { run: (cache) => cache.deletePattern("a*"), otherwise: 0 },

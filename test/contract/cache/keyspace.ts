@@ -43,8 +43,8 @@ export function keyspace(open: Open): void {
 
     it("list sets and hashes, too", async () => {
       const cache = open();
-      await cache.sadd("set", [1]);
-      await cache.hset("hash", "f", 1);
+      await cache.sets.add("set", [1]);
+      await cache.hashes.set("hash", "f", 1);
       expect((await cache.keys()).sort()).toEqual(["hash", "set"]);
     });
 

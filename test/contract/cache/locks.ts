@@ -27,7 +27,7 @@ export function locks(open: Open): void {
       const cache = open();
       await cache.lock("job");
       const startMs = performance.now();
-      expect(await cache.lock("job", { wait: "100ms", retryEvery: "10ms" })).toBeUndefined();
+      expect(await cache.lock("job", { waitTimeout: "100ms", retryEvery: "10ms" })).toBeUndefined();
       const waitedMs = performance.now() - startMs;
       expect(waitedMs).toBeGreaterThanOrEqual(95);
       expect(waitedMs).toBeLessThan(1_000);
@@ -44,7 +44,7 @@ export function locks(open: Open): void {
     it("goes to who waits for it once it is released", async () => {
       const cache = open();
       const held = await cache.lock("job");
-      const waiting = cache.lock("job", { wait: "10s", retryEvery: "5ms" });
+      const waiting = cache.lock("job", { waitTimeout: "10s", retryEvery: "5ms" });
       await held?.release();
       expect(await waiting).toBeDefined();
     });
@@ -53,7 +53,7 @@ export function locks(open: Open): void {
       const cache = open();
       const dead = await cache.lock("job", { ttl: "50ms" });
       expect(await cache.lock("job")).toBeUndefined();
-      const next = await cache.lock("job", { wait: "5s", retryEvery: "5ms" });
+      const next = await cache.lock("job", { waitTimeout: "5s", retryEvery: "5ms" });
       expect(next).toBeDefined();
       expect(await dead?.release()).toBe(false);
       expect(await dead?.extend("1m")).toBe(false);
@@ -95,7 +95,7 @@ export function locks(open: Open): void {
 
     it.each([-1, Number.NaN, "soon", null])("can't be waited for %j long or often", async (wait) => {
       const cache = open();
-      await expect(cache.lock("job", { wait: wait as number })).rejects.toThrow(TypeError);
+      await expect(cache.lock("job", { waitTimeout: wait as number })).rejects.toThrow(TypeError);
       await expect(cache.lock("job", { retryEvery: wait as number })).rejects.toThrow(TypeError);
     });
 
@@ -162,7 +162,7 @@ export function locks(open: Open): void {
       const cache = open();
       let [inside, most] = [0, 0];
       const work = async () => {
-        await using lock = await cache.lock("job", { wait: "10s", retryEvery: "2ms" });
+        await using lock = await cache.lock("job", { waitTimeout: "10s", retryEvery: "2ms" });
         expect(lock).toBeDefined();
         most = Math.max(most, ++inside);
         await until(() => true, { what: "a turn", everyMs: 1 });

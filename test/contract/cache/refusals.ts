@@ -36,7 +36,7 @@ export function refusals(open: Open, traits: CacheTraits): void {
     it("what the server refuses is a miss", async () => {
       const onError = vi.fn();
       const cache = open({ ignoreErrors: true, onError });
-      await cache.sadd("s", [1]);
+      await cache.sets.add("s", [1]);
       expect(await cache.get("s")).toBeUndefined();
       expect(onError).toHaveBeenCalledWith(expect.objectContaining({ name: "ReplyError", code: "WRONGTYPE" }), {
         method: "get",
@@ -60,7 +60,7 @@ export function refusals(open: Open, traits: CacheTraits): void {
       skip(!traits.cluster, "only a cluster has slots");
       const onError = vi.fn();
       const cache = open({ ignoreErrors: true, onError });
-      await expect(cache.sunion(["one", "two", "three"])).rejects.toThrow(/hash tag/);
+      await expect(cache.sets.union(["one", "two", "three"])).rejects.toThrow(/hash tag/);
       await expect(cache.mget(["one", "two", "three"])).rejects.toThrow(/hash tag/);
       expect(onError).not.toHaveBeenCalled();
     });

@@ -119,7 +119,7 @@ export function values(open: Open): void {
       await expect(cache.set("a", undefined)).rejects.toThrow(TypeError);
       await expect(cache.setMany({ a: undefined })).rejects.toThrow(TypeError);
       await expect(cache.mset({ a: undefined })).rejects.toThrow(TypeError);
-      await expect(cache.hset("h", "a", undefined)).rejects.toThrow(TypeError);
+      await expect(cache.hashes.set("h", "a", undefined)).rejects.toThrow(TypeError);
       expect(await cache.has("a")).toBe(false);
     });
 
@@ -141,7 +141,7 @@ export function values(open: Open): void {
 
     it("can't be read from a key that holds something else", async () => {
       const cache = open();
-      await cache.sadd("a", [1]);
+      await cache.sets.add("a", [1]);
       await expect(cache.get("a")).rejects.toThrow(ReplyError);
       await expect(cache.get("a")).rejects.toThrow(/WRONGTYPE/);
     });
@@ -149,13 +149,13 @@ export function values(open: Open): void {
     it("can be written and read over the raw connection, by encode and decode", async () => {
       const cache = open();
       const key = String(cache.makeKey("a"));
-      await raw(cache, "SET", key, await cache.encode({ b: [1] }));
+      await raw(cache, "SET", key, await cache.codec.encode({ b: [1] }));
       expect(await cache.get("a")).toEqual({ b: [1] });
       const reply = await raw(cache, "GET", key);
-      expect(reply instanceof Uint8Array && (await cache.decode(reply))).toEqual({ b: [1] });
-      expect(await cache.encode(12)).toBe("12");
-      await expect(cache.encode(() => 1)).rejects.toThrow(EncodeError);
-      await expect(cache.decode("not JSON")).rejects.toThrow(DecodeError);
+      expect(reply instanceof Uint8Array && (await cache.codec.decode(reply))).toEqual({ b: [1] });
+      expect(await cache.codec.encode(12)).toBe("12");
+      await expect(cache.codec.encode(() => 1)).rejects.toThrow(EncodeError);
+      await expect(cache.codec.decode("not JSON")).rejects.toThrow(DecodeError);
     });
   });
 
@@ -182,8 +182,8 @@ export function values(open: Open): void {
 
     it("mean sets and hashes, too", async () => {
       const cache = open();
-      await cache.sadd("set", [1]);
-      await cache.hset("hash", "field", 1);
+      await cache.sets.add("set", [1]);
+      await cache.hashes.set("hash", "field", 1);
       expect(await cache.has("set")).toBe(true);
       expect(await cache.deleteMany(["set", "hash"])).toBe(2);
     });

@@ -80,9 +80,9 @@ export function versions(open: Open, traits: CacheTraits): void {
 
     it("move sets and hashes, too", async () => {
       const cache = open();
-      await cache.sadd(key, [1, 2]);
+      await cache.sets.add(key, [1, 2]);
       await cache.incrVersion(key);
-      expect(await cache.smembers(key, { version: 2 })).toEqual(new Set([1, 2]));
+      expect(await cache.sets.members(key, { version: 2 })).toEqual(new Set([1, 2]));
     });
 
     it("refuse keys of several slots in a cluster, naming hash tags, and move nothing", async ({ skip }) => {

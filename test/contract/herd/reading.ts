@@ -124,11 +124,11 @@ export function reading({ fakeTime, fleet }: Fleets): void {
     it("what is no value at all is left alone", async () => {
       const onError = vi.fn();
       const cache = fleet()({ onError });
-      await cache.sadd("a", [1]);
+      await cache.sets.add("a", [1]);
       expect(await cache.getOrSet("a", () => "loaded")).toBe("loaded");
       expect(await cache.getOrSetMany(["a"], () => ({ a: "loaded" }))).toEqual(new Map([["a", "loaded"]]));
       expect(onError).toHaveBeenCalledTimes(2);
-      expect(await cache.smembers("a")).toEqual(new Set([1]));
+      expect(await cache.sets.members("a")).toEqual(new Set([1]));
     });
 
     it("an expiry that no clock reaches is for ever", async () => {

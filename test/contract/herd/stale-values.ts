@@ -198,7 +198,7 @@ export function staleValues({ fakeTime, fleet }: Fleets): void {
       }
       expect(loader).toHaveBeenCalledTimes(1);
       expect(onError).toHaveBeenCalledTimes(1);
-      expect(await cache.pttl("a")).toBe(400);
+      expect(await cache.ttl("a")).toBe(0.4);
     });
   });
 

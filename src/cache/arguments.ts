@@ -1,0 +1,104 @@
+import type { LoadOptions } from "../client/client.js";
+import { show } from "../core/errors.js";
+import type { Key } from "../core/key.js";
+import { type Duration, toMs, toWindowMs } from "../core/time.js";
+import type { GetOrSetOptions } from "./method-options.js";
+
+/** A lifetime in milliseconds; `null` never expires. @throws TypeError */
+export function toTtlMs(ttl: Duration | null | undefined, defaultMs: number | null): number | null {
+  if (ttl === undefined) return defaultMs;
+  return ttl === null ? null : toMs(ttl, "ttl");
+}
+
+/** What `getOrSet` passes to the client. @throws TypeError */
+export function toLoadOptions(
+  { ttl, signal, softTimeout, hardTimeout }: GetOrSetOptions,
+  defaultTtlMs: number | null,
+): LoadOptions {
+  return {
+    ttlMs: toTtlMs(ttl, defaultTtlMs),
+    signal,
+    softTimeoutMs: softTimeout === undefined ? undefined : toWindowMs(softTimeout, "softTimeout"),
+    hardTimeoutMs:
+      hardTimeout === undefined ? undefined : hardTimeout === null ? Infinity : toWindowMs(hardTimeout, "hardTimeout"),
+  };
+}
+
+/** The values of an iterable. A string is refused, as it would be split into letters. @throws TypeError */
+export function several(values: unknown, name: string): unknown[] {
+  if (typeof values === "object" && values !== null && Symbol.iterator in values && !ArrayBuffer.isView(values)) {
+    return [...(values as Iterable<unknown>)];
+  }
+  throw new TypeError(`${name}: ${show(values)} is not a list; give an array, a Set or another iterable`);
+}
+
+/** @throws TypeError when the value is `undefined`, which stands for a miss */
+export function checkValue(value: unknown, key: string): void {
+  if (value !== undefined) return;
+  throw new TypeError(
+    `key ${show(key)}: undefined can't be stored, as get() returns it on a miss; store null, or delete the key`,
+  );
+}
+
+/** @throws TypeError when `loader` is not a function */
+export function checkLoader(loader: unknown, result: string): void {
+  if (typeof loader === "function") return;
+  throw new TypeError(`loader: ${show(loader)} is not a function; give one that returns ${result}`);
+}
+
+/** The pairs of a `Map`, of an iterable of pairs, or of a record. @throws TypeError */
+export function toPairs(entries: unknown): [key: Key, value: unknown][] {
+  if (typeof entries !== "object" || entries === null) {
+    throw new TypeError(`entries: ${show(entries)} has no entries; give a Map, pairs, or an object`);
+  }
+  if (!(Symbol.iterator in entries)) return Object.entries(entries);
+  return several(entries, "entries").map((pair) => {
+    if (!Array.isArray(pair)) throw new TypeError(`entries: ${show(pair)} is not a pair; give [key, value]`);
+    return [pair[0], pair[1]];
+  });
+}
+
+/** @throws TypeError when `delta` is not an integer of 64 bits, the server's range */
+export function toInt64(delta: unknown): bigint {
+  if (typeof delta === "bigint" ? BigInt.asIntN(64, delta) === delta : Number.isSafeInteger(delta)) {
+    return BigInt(delta as number | bigint);
+  }
+  throw new TypeError(
+    `delta: ${show(delta)} is not a whole number of 64 bits; give an integer, or a bigint beyond ±2^53`,
+  );
+}
+
+/** @throws TypeError when `delta` is not an integer */
+export function toStep(delta: unknown): number {
+  if (typeof delta === "number" && Number.isSafeInteger(delta)) return delta;
+  throw new TypeError(`delta: ${show(delta)} is not a whole number; give an integer`);
+}
+
+/** Milliseconds since the epoch, from a `Date` or from seconds since the epoch. @throws TypeError */
+export function toMoment(at: unknown): number {
+  const atMs = Math.round(at instanceof Date ? at.getTime() : typeof at === "number" ? at * 1_000 : Number.NaN);
+  if (Number.isSafeInteger(atMs)) return atMs;
+  throw new TypeError(`at: ${show(at)} is not a moment; give a Date, or seconds since the epoch`);
+}
+
+/** @throws TypeError when `count` is not an integer, or is negative where that is not allowed */
+export function checkCount(count: unknown, { negative }: { negative: boolean }): void {
+  if (Number.isSafeInteger(count) && (negative || Number(count) >= 0)) return;
+  const range = negative ? "below 0 to allow repeats" : "0 or more";
+  throw new TypeError(`count: ${show(count)} is not a count; give a whole number, ${range}`);
+}
+
+/** @throws TypeError when `field` is not a string */
+export function checkField(field: unknown): string {
+  if (typeof field === "string") return field;
+  throw new TypeError(`field: ${show(field)} is not a field; give a string`);
+}
+
+/** The fields of a `Map` or a record. @throws TypeError */
+export function toFields(what: unknown): [field: string, value: unknown][] {
+  if (what instanceof Map) return [...what].map(([field, value]) => [checkField(field), value]);
+  if (typeof what === "object" && what !== null && !Array.isArray(what)) return Object.entries(what);
+  throw new TypeError(
+    `hashes.set: ${show(what)} is neither a field nor a record; give a string and a value, an object, or a Map`,
+  );
+}

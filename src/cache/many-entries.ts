@@ -1,0 +1,108 @@
+import type { Client } from "../client/client.js";
+import type { LoaderContext, ManyLoader } from "../client/loader.js";
+import type { Key } from "../core/key.js";
+import { checkLoader, checkValue, several, toLoadOptions, toPairs, toTtlMs } from "./arguments.js";
+import type { EntriesInput, GetOrSetOptions, KeyOptions, Many, TtlOptions } from "./method-options.js";
+import type { Settings } from "./settings.js";
+import type { StoreCalls } from "./store-calls.js";
+import type { StoredKeys } from "./stored-keys.js";
+
+export interface ManyEntriesParts {
+  readonly client: Client;
+  readonly keys: StoredKeys;
+  readonly calls: StoreCalls;
+  readonly settings: Pick<Settings, "ttlMs">;
+}
+
+/** A loader of several keys, as `getOrSetMany` takes it. */
+export type LoadMany<T> = (keys: string[], context: LoaderContext) => Many<T> | Promise<Many<T>>;
+
+/** The methods of a cache that take several keys. */
+export class ManyEntries {
+  readonly #client: Client;
+  readonly #keys: StoredKeys;
+  readonly #calls: StoreCalls;
+  readonly #ttlMs: number | null;
+
+  constructor({ client, keys, calls, settings }: ManyEntriesParts) {
+    this.#client = client;
+    this.#keys = keys;
+    this.#calls = calls;
+    this.#ttlMs = settings.ttlMs;
+  }
+
+  async get<T>(method: "getMany" | "mget", keys: Iterable<Key>, options: KeyOptions): Promise<Map<string, T>> {
+    const names = several(keys, "keys");
+    const stored = this.#keys.storedAll(names, options);
+    const found = new Map<string, T>();
+    if (names.length === 0) return found;
+    const values = await this.#calls.guard<unknown[]>(method, "", [], this.#client[method](stored));
+    for (let i = 0; i < names.length; i++) {
+      const value = values[i];
+      if (value !== undefined) found.set(String(names[i]), value as T);
+    }
+    return found;
+  }
+
+  async getOrSet<T>(keys: Iterable<Key>, loader: LoadMany<T>, options: GetOrSetOptions): Promise<Map<string, T>> {
+    const names = this.#names(keys, options);
+    checkLoader(loader, "values");
+    const load: ManyLoader = async (missing, context) => {
+      const loaded = await loader(
+        missing.map((stored) => names.get(stored) ?? stored),
+        context,
+      );
+      const values = loaded instanceof Map ? loaded : new Map(Object.entries(loaded));
+      return new Map(missing.map((stored) => [stored, values.get(names.get(stored) ?? stored)]));
+    };
+    const loadOptions = toLoadOptions(options, this.#ttlMs);
+    if (names.size === 0) return new Map();
+    const values = await this.#client.getOrSetMany([...names.keys()], load, loadOptions);
+    return new Map([...values].map(([stored, value]) => [names.get(stored) ?? stored, value as T]));
+  }
+
+  /** The keys that could not be written. */
+  async set(entries: EntriesInput, options: TtlOptions): Promise<string[]> {
+    const { values, names, ttlMs } = this.#toWrite(entries, options);
+    if (values.size === 0) return [];
+    const keys = [...values.keys()];
+    const isOver = ttlMs !== null && ttlMs <= 0;
+    const write = isOver ? this.#client.delete(keys).then((): string[] => []) : this.#client.setMany(values, ttlMs);
+    const failed = await this.#calls.guard("setMany", "", keys, write);
+    return failed.map((stored) => names.get(stored) ?? stored);
+  }
+
+  /** All or nothing. */
+  async setAll(entries: EntriesInput, options: TtlOptions): Promise<void> {
+    const { values, ttlMs } = this.#toWrite(entries, options);
+    if (values.size === 0) return;
+    const isOver = ttlMs !== null && ttlMs <= 0;
+    const write = isOver ? this.#client.delete([...values.keys()]).then(() => {}) : this.#client.mset(values, ttlMs);
+    await this.#calls.guard("mset", "", undefined, write);
+  }
+
+  async delete(keys: Iterable<Key>, options: KeyOptions): Promise<number> {
+    const stored = this.#keys.storedAll(several(keys, "keys"), options);
+    return stored.length === 0 ? 0 : this.#calls.guard("deleteMany", "", 0, this.#client.delete(stored));
+  }
+
+  /** The user's keys by their stored keys. */
+  #names(keys: Iterable<Key>, options: KeyOptions): Map<string, string> {
+    const names = new Map<string, string>();
+    for (const key of several(keys, "keys") as Key[]) names.set(this.#keys.stored(key, options), String(key));
+    return names;
+  }
+
+  /** Values and the user's keys, both by stored keys. */
+  #toWrite(entries: EntriesInput, options: TtlOptions) {
+    const values = new Map<string, unknown>();
+    const names = new Map<string, string>();
+    for (const [key, value] of toPairs(entries)) {
+      const stored = this.#keys.stored(key, options);
+      checkValue(value, stored);
+      values.set(stored, value);
+      names.set(stored, String(key));
+    }
+    return { values, names, ttlMs: toTtlMs(options.ttl, this.#ttlMs) };
+  }
+}

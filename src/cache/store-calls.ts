@@ -1,0 +1,70 @@
+import type { Codec } from "../codec/codec.js";
+import type { Connection, Invocation, Reply } from "../core/connection.js";
+import { ConnectionError, DecodeError, ReplyError, throwIfError } from "../core/errors.js";
+import type { Settings } from "./settings.js";
+import type { StoredKeys } from "./stored-keys.js";
+
+/** What the parts of a cache (`cache.sets`, `cache.hashes`) work with. */
+export interface CacheParts {
+  readonly connection: Connection;
+  readonly codec: Codec;
+  readonly keys: StoredKeys;
+  readonly calls: StoreCalls;
+  readonly scanCount: number;
+}
+
+/** The error policy of calls to the store, and the calls that an invocation has still under way. */
+export class StoreCalls {
+  readonly #settings: Pick<Settings, "ignoreErrors" | "onError">;
+  /** Calls of one invocation, which its caller may not have awaited. They settle before the invocation's cache closes. */
+  readonly #underWay: Set<Promise<unknown>> | undefined;
+
+  constructor(settings: Pick<Settings, "ignoreErrors" | "onError">, invocation: Invocation) {
+    this.#settings = settings;
+    this.#underWay = invocation.scope === "request" ? new Set() : undefined;
+  }
+
+  /** The call's result. A store error rejects, or resolves to `otherwise` when the cache ignores errors. */
+  guard<T>(method: string, key: string, otherwise: T, call: Promise<T>): Promise<T> {
+    if (this.#underWay) this.#track(call, this.#underWay);
+    if (!this.#settings.ignoreErrors) return call;
+    return call.catch((error: unknown) => {
+      this.forgive(error, method, key);
+      return otherwise;
+    });
+  }
+
+  /** Throws the error, unless it is a store error and the cache ignores those. Then `onError` is called with it. */
+  forgive(error: unknown, method: string, key: string): void {
+    if (!this.#settings.ignoreErrors || !isStoreError(error)) throw error;
+    this.report(error, method, key);
+  }
+
+  /** Calls the cache's `onError`. Never throws. */
+  report(error: unknown, method: string, key: string): void {
+    this.#settings.onError(error, { method, key });
+  }
+
+  /** Resolves when no call of this invocation is under way. */
+  async settled(): Promise<void> {
+    if (this.#underWay) await Promise.allSettled(this.#underWay);
+  }
+
+  #track(call: Promise<unknown>, underWay: Set<Promise<unknown>>): void {
+    const over = (): void => void underWay.delete(call);
+    underWay.add(call);
+    call.then(over, over);
+  }
+}
+
+/** Whether an error comes from the store. Wrong arguments, such as keys of several slots, always throw. */
+function isStoreError(error: unknown): boolean {
+  if (error instanceof ReplyError) return error.code !== "CROSSSLOT";
+  return error instanceof ConnectionError || error instanceof DecodeError;
+}
+
+/** The value in one element of a reply; `undefined` when there is none. @throws {DecodeError} @throws {ReplyError} */
+export async function decodeOne(codec: Codec, reply: Reply, key: string): Promise<unknown> {
+  const stored = throwIfError(reply);
+  return typeof stored === "string" || stored instanceof Uint8Array ? codec.decode(stored, key) : undefined;
+}

@@ -1,0 +1,113 @@
+import { ConfigurationError, show } from "../core/errors.js";
+import { compileGlob } from "../core/glob.js";
+import { checkKey, defaultKeyFunction, type Key, makePattern } from "../core/key.js";
+import type { KeyOptions } from "./method-options.js";
+import type { Settings } from "./settings.js";
+
+type KeySettings = Pick<Settings, "prefix" | "version" | "keyFunction" | "reverseKeyFunction">;
+
+/** Turns users' keys into stored keys and back, with the prefix and version of the call or of the cache. */
+export class StoredKeys {
+  readonly #settings: KeySettings;
+
+  constructor(settings: KeySettings) {
+    this.#settings = settings;
+  }
+
+  /** The stored key. @throws TypeError when `key` is not a key */
+  stored(key: Key, options: KeyOptions): string {
+    const prefix = this.prefix(options);
+    const version = this.version(options);
+    return this.#join(key, prefix, version);
+  }
+
+  /** The stored keys, in the order of `keys`. @throws TypeError when one is not a key */
+  storedAll(keys: readonly unknown[], options: KeyOptions): string[] {
+    const prefix = this.prefix(options);
+    const version = this.version(options);
+    // Django's function puts the same text before each key, so it is joined once.
+    const isDefault = this.#settings.keyFunction === defaultKeyFunction;
+    const head = isDefault ? defaultKeyFunction("", prefix, version) : undefined;
+    return keys.map((key) =>
+      head !== undefined && typeof key === "string" && key !== "" ? head + key : this.#join(key, prefix, version),
+    );
+  }
+
+  /** A glob of stored keys: wildcards work in `pattern`, and the prefix stands for itself. @throws TypeError */
+  pattern(pattern: string, options: KeyOptions): string {
+    if (typeof pattern !== "string" || pattern === "") {
+      throw new TypeError(`pattern: ${show(pattern)} is not a pattern; give a glob such as "user:*"`);
+    }
+    return makePattern(this.#settings.keyFunction, pattern, this.prefix(options), this.version(options));
+  }
+
+  /**
+   * A glob of every stored key with this prefix, whatever its version, and a check of which matches are entries.
+   * @throws {ConfigurationError} when the glob would match every key of the database
+   */
+  all(options: Pick<KeyOptions, "prefix">): { pattern: string; isEntry: (storedKey: string) => boolean } {
+    const { keyFunction } = this.#settings;
+    const prefix = this.prefix(options);
+    const pattern = makePattern(keyFunction, "*", prefix, "*");
+    if (/^\**$/.test(pattern)) {
+      throw new ConfigurationError(
+        "clear: with this keyFunction every key of the database matches; put the prefix into keys, or use flush()",
+      );
+    }
+    return { pattern, isEntry: this.#isEntry(prefix, pattern) };
+  }
+
+  /**
+   * The stored key of a lock, which differs from that of an entry with the same name.
+   * @throws TypeError when `name` is not a key
+   * @throws {ConfigurationError} when the key function leaves the version out
+   */
+  lock(name: string, options: Pick<KeyOptions, "prefix">): string {
+    checkKey(name);
+    const { keyFunction, version } = this.#settings;
+    const prefix = this.prefix(options);
+    const key = keyFunction(name, prefix, "lock");
+    if (key !== keyFunction(name, prefix, version)) return key;
+    throw new ConfigurationError(
+      `lock: this keyFunction gives a lock the key of an entry, ${show(key)}; put the version into keys, which is "lock" there`,
+    );
+  }
+
+  /** The user's key in a stored key. */
+  reverse(storedKey: string, options: KeyOptions): string {
+    return this.#settings.reverseKeyFunction(storedKey, this.prefix(options));
+  }
+
+  /** @throws TypeError when the option is not a whole number */
+  version({ version }: KeyOptions): number {
+    if (version === undefined) return this.#settings.version;
+    if (Number.isSafeInteger(version)) return version;
+    throw new TypeError(`version: ${show(version)} is not a version; give a whole number`);
+  }
+
+  /** @throws TypeError when the option is not a string */
+  prefix({ prefix }: KeyOptions): string {
+    if (prefix === undefined) return this.#settings.prefix;
+    if (typeof prefix === "string") return prefix;
+    throw new TypeError(`prefix: ${show(prefix)} is not a prefix; give a string`);
+  }
+
+  #join(key: unknown, prefix: string, version: number): string {
+    if (typeof key === "string" && key !== "") return this.#settings.keyFunction(key, prefix, version);
+    checkKey(key);
+    return String(key);
+  }
+
+  /** A glob can't say "a number", so `a:*:*` also matches keys of the prefix `a:b`, and locks. */
+  #isEntry(prefix: string, pattern: string): (storedKey: string) => boolean {
+    const { keyFunction } = this.#settings;
+    if (keyFunction === defaultKeyFunction) {
+      return (storedKey) => /^-?\d+:/.test(storedKey.slice(prefix.length + 1));
+    }
+    const locks = makePattern(keyFunction, "*", prefix, "lock");
+    // A function that leaves the version out has no locks.
+    if (locks === pattern) return () => true;
+    const isLock = compileGlob(locks);
+    return (storedKey) => !isLock(storedKey);
+  }
+}
