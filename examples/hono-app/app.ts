@@ -14,8 +14,8 @@ export interface AppOptions {
   page: string;
   /** Whoever has it may purge, or what finds it in the request's context; without one, nobody may. */
   purgeToken?: string | ((c: Context) => string | undefined) | undefined;
-  /** The host stops when it has answered: answers wait until they are stored. */
-  wait?: boolean;
+  /** Respond only when the response is stored, for a host that stops once it has responded. @default false */
+  awaitBackground?: boolean;
   /** Told of work that goes on after an answer, for hosts that have no way of their own for that. */
   waitUntil?: (work: Promise<void>) => void;
 }
@@ -31,14 +31,21 @@ interface AppEnv {
 const CACHE_CONTROL = "public, max-age=600, stale-while-revalidate=86400";
 
 /** The routes, the same on every host. */
-export function createApp({ cache, cities, page, purgeToken, wait = false, waitUntil }: AppOptions): Hono<AppEnv> {
+export function createApp({
+  cache,
+  cities,
+  page,
+  purgeToken,
+  awaitBackground = false,
+  waitUntil,
+}: AppOptions): Hono<AppEnv> {
   const app = new Hono<AppEnv>();
   const http = httpCache({
     app,
     keyGenerator: keyOf,
     // Places don't move: nobody needs to have them computed again by a reload, which browsers send no-cache with.
     requestDirectives: false,
-    wait,
+    awaitBackground,
     ...(waitUntil && { waitUntil: (_c: Context, work: Promise<void>) => waitUntil(work) }),
   });
 

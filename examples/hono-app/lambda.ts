@@ -15,6 +15,6 @@ export const handler = handle(
     cities: createCities(() => readFileSync(CITIES_FILE)),
     page: readFileSync(new URL("page.html", import.meta.url), "utf8"),
     purgeToken: process.env.PURGE_TOKEN,
-    wait: true,
+    awaitBackground: true,
   }),
 );

@@ -13,11 +13,11 @@ export interface ValkeyCacheEnv {
 export interface ValkeyCacheOptions {
   /** Keeps the host running until the promise settles. @default `c.executionCtx.waitUntil`, where the host has it */
   waitUntil?: (c: Context, work: Promise<unknown>) => void;
-  /** Answer only when what runs in the background has ended, for hosts that stop once they have answered. @default true on AWS Lambda */
-  wait?: boolean;
+  /** Respond only when work in the background has ended, for hosts that stop once they have responded. @default true on AWS Lambda */
+  awaitBackground?: boolean;
 }
 
-const checks: Checks<ValkeyCacheOptions> = { waitUntil: isFunction, wait: isBoolean };
+const checks: Checks<ValkeyCacheOptions> = { waitUntil: isFunction, awaitBackground: isBoolean };
 
 /**
  * Gives each request a cache at `c.var.cache`, and closes it after the response: where there is a `waitUntil`, once the
@@ -37,7 +37,7 @@ export function valkeyCache(
     c.set("cache", cache);
     // Hono turns what a handler throws into a response.
     await next();
-    if (options.wait ?? isLambda(c)) await cache.close();
+    if (options.awaitBackground ?? isLambda(c)) await cache.close();
     else if (waitUntil) waitUntil(bodySent(c).then(() => cache.close()));
     // Elsewhere the process goes on, and so may all that the request has begun.
     else void cache.close();

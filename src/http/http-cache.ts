@@ -131,7 +131,7 @@ export class HttpCache {
     ];
     const inquiry = await this.#inquiry(exchange, located, selecting.length > 0 ? fields : kept, cache);
     const answer = await handle(inquiry, glance);
-    if (this.#settings.wait) await inquiry.settled();
+    if (this.#settings.awaitBackground) await inquiry.settled();
     return { answer };
   }
 

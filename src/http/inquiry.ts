@@ -120,7 +120,7 @@ export class Inquiry {
       (error) => settings.onError(error, { method: "waitUntil", key: base }),
     );
     // Renewals last as long as the body, which an answer can't wait for.
-    if (settings.wait && method !== "keep") {
+    if (settings.awaitBackground && method !== "keep") {
       this.#pending ??= [];
       this.#pending.push(done);
     }

@@ -36,8 +36,8 @@ export interface HttpCacheOptions extends PolicyOptions {
   languages?: readonly string[];
   /** How long a response is kept after its lifetime, to be validated, or served when the origin can't be reached. @default "1h" */
   grace?: Duration;
-  /** How long a request waits for another one's response before it goes to the origin itself. @default "10s" */
-  collapseTimeout?: Duration;
+  /** How long a request waits for the response of another one before it goes to the origin itself. @default "10s" */
+  waitTimeout?: Duration;
   /** How long requests don't wait for each other after a response that could not be stored. @default "1m" */
   uncacheableTtl?: Duration;
   /** Lease duration; the holder renews it while it makes the response. A crashed process is replaced after it. @default "5s" */
@@ -46,13 +46,30 @@ export interface HttpCacheOptions extends PolicyOptions {
   retryAfter?: Duration;
   /** Number of purges by tag that are kept; responses that are older than all of them count as softly purged. @default 1024 */
   maxPurges?: number;
-  /** Whether an answer waits until its response is stored: for hosts that stop when they have answered. @default false */
-  wait?: boolean;
+  /** Respond only when the response is stored and background work has ended, for hosts that stop once they have responded. @default false */
+  awaitBackground?: boolean;
   /** Whether Cache-Status has the key, and why a response is not stored. Clients see it. @default false */
   debug?: boolean;
   /** Called with every error of the store and of background work that no response shows. @default none */
   onError?: (error: unknown, context: { readonly method: string; readonly key: string }) => void;
 }
+
+export const httpCacheDefaults = {
+  cacheName: "valkey-edge-cache",
+  hosts: null,
+  maxUrlLength: 8_192,
+  maxBodySize: 1_048_576,
+  maxVariants: 32,
+  allowCookies: [],
+  grace: "1h",
+  waitTimeout: "10s",
+  uncacheableTtl: "1m",
+  lease: "5s",
+  retryAfter: "5s",
+  maxPurges: 1_024,
+  awaitBackground: false,
+  debug: false,
+} as const satisfies HttpCacheOptions;
 
 /** Options with every default in place, in milliseconds. */
 export interface Settings {
@@ -72,7 +89,7 @@ export interface Settings {
   readonly leaseMs: number;
   readonly retryAfterMs: number;
   readonly maxPurges: number;
-  readonly wait: boolean;
+  readonly awaitBackground: boolean;
   readonly debug: boolean;
   /** Never throws. */
   readonly onError: OnError;
@@ -101,12 +118,12 @@ export const httpCacheChecks: Checks<HttpCacheOptions> = {
   encodings: isTexts,
   languages: isTexts,
   grace: isWindow,
-  collapseTimeout: isWindow,
+  waitTimeout: isWindow,
   uncacheableTtl: isWait,
   lease: isWait,
   retryAfter: isWindow,
   maxPurges: isMaxPurges,
-  wait: isBoolean,
+  awaitBackground: isBoolean,
   debug: isBoolean,
   onError: isFunction,
 };
@@ -114,28 +131,28 @@ export const httpCacheChecks: Checks<HttpCacheOptions> = {
 /** @throws {ConfigurationError} naming the option that is unknown or wrong */
 export function toSettings(options: HttpCacheOptions, clock: Clock = systemClock): Settings {
   checkOptions<HttpCacheOptions>("httpCache", options, httpCacheChecks);
-  const { hosts = null, encodings = [], languages = [] } = options;
-  const leaseMs = toMs(options.lease ?? "5s", "lease");
+  const { hosts = httpCacheDefaults.hosts, encodings = [], languages = [] } = options;
+  const leaseMs = toMs(options.lease ?? httpCacheDefaults.lease, "lease");
   if (leaseMs < 100) throw new ConfigurationError(`httpCache: option "lease" is ${leaseMs} ms; give at least 100`);
   return {
     policy: makePolicy(policyOptions(options)),
     clock,
-    name: options.cacheName ?? "valkey-edge-cache",
+    name: options.cacheName ?? httpCacheDefaults.cacheName,
     hosts: hosts === null ? undefined : new Set(hosts.map((host) => host.toLowerCase())),
-    maxUrlLength: options.maxUrlLength ?? 8_192,
-    maxBodySize: options.maxBodySize ?? 1_048_576,
-    maxVariants: options.maxVariants ?? 32,
-    cookies: options.allowCookies ?? [],
+    maxUrlLength: options.maxUrlLength ?? httpCacheDefaults.maxUrlLength,
+    maxBodySize: options.maxBodySize ?? httpCacheDefaults.maxBodySize,
+    maxVariants: options.maxVariants ?? httpCacheDefaults.maxVariants,
+    cookies: options.allowCookies ?? httpCacheDefaults.allowCookies,
     encodings: encodings.map((coding) => coding.toLowerCase()),
     languages,
-    graceMs: toWindowMs(options.grace ?? "1h", "grace"),
-    collapseMs: toWindowMs(options.collapseTimeout ?? "10s", "collapseTimeout"),
-    uncacheableMs: toMs(options.uncacheableTtl ?? "1m", "uncacheableTtl"),
+    graceMs: toWindowMs(options.grace ?? httpCacheDefaults.grace, "grace"),
+    collapseMs: toWindowMs(options.waitTimeout ?? httpCacheDefaults.waitTimeout, "waitTimeout"),
+    uncacheableMs: toMs(options.uncacheableTtl ?? httpCacheDefaults.uncacheableTtl, "uncacheableTtl"),
     leaseMs,
-    retryAfterMs: toWindowMs(options.retryAfter ?? "5s", "retryAfter"),
-    maxPurges: options.maxPurges ?? 1_024,
-    wait: options.wait ?? false,
-    debug: options.debug ?? false,
+    retryAfterMs: toWindowMs(options.retryAfter ?? httpCacheDefaults.retryAfter, "retryAfter"),
+    maxPurges: options.maxPurges ?? httpCacheDefaults.maxPurges,
+    awaitBackground: options.awaitBackground ?? httpCacheDefaults.awaitBackground,
+    debug: options.debug ?? httpCacheDefaults.debug,
     onError: quiet(options.onError ?? (() => {})),
   };
 }

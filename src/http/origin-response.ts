@@ -83,7 +83,7 @@ function keep(
   /** Resolves when the write is sent, so that a client rarely repeats its request before the response is stored. */
   const store = (bytes: Uint8Array): Promise<void> =>
     new Promise((resolve) => {
-      const onSent = settings.wait ? undefined : resolve;
+      const onSent = settings.awaitBackground ? undefined : resolve;
       const work = publisher.store({ request, stored, labels, stamp, lease, place, onSent }, bytes);
       inquiry.inBackground(work, "store").then(resolve);
     });

@@ -163,7 +163,7 @@ export function canRefresh(inquiry: Inquiry, entry: Entry): boolean {
   const carried = refreshFields(inquiry.sent, inquiry, entry);
   return (
     host.again !== undefined &&
-    !settings.wait &&
+    !settings.awaitBackground &&
     !CREDENTIALS.some((name) => hasField(carried, name) || entry.head.vary.includes(name))
   );
 }

@@ -13,7 +13,13 @@ let app: ReturnType<typeof createApp>;
 
 beforeEach(() => {
   cache = createCache({ location: "memory:" });
-  app = createApp({ cache, cities, page: "<!doctype html><title>Places</title>", purgeToken: "secret", wait: true });
+  app = createApp({
+    cache,
+    cities,
+    page: "<!doctype html><title>Places</title>",
+    purgeToken: "secret",
+    awaitBackground: true,
+  });
 });
 
 afterEach(() => cache.close());

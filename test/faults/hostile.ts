@@ -58,7 +58,7 @@ export function hostileCaches(reply: () => Reply): Cache[] {
         maxDecompressedSize: MAX_SIZE,
         ...(serializer ? { serializer: serializer() } : {}),
         ...(compressor ? { compressor: compressor() } : {}),
-        ...(i % 2 === 0 ? { client: herd({ wait: 0 }) } : {}),
+        ...(i % 2 === 0 ? { client: herd({ waitTimeout: 0 }) } : {}),
       }),
     ),
   );

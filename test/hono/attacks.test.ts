@@ -12,7 +12,7 @@ let answers: (c: Context) => Response | Promise<Response>;
 
 beforeEach(() => {
   cache = createCache({ location: inject("valkeyUrl"), keyPrefix: randomUUID() });
-  test = testApp(cache, { wait: true });
+  test = testApp(cache, { awaitBackground: true });
   test.app.all("*", (c) => answers(c));
   answers = (c) => c.text(`${c.req.url} ${c.req.header("x-forwarded-host")} ${c.req.header("cookie")}`, 200, FRESH);
 });
@@ -83,7 +83,7 @@ describe("an attacker", () => {
   });
 
   it("gets no variant but its own by Vary: Cookie or Authorization", async () => {
-    test = testApp(cache, { wait: true, allowCookies: ["tier"], cacheName: "cookies" });
+    test = testApp(cache, { awaitBackground: true, allowCookies: ["tier"], cacheName: "cookies" });
     test.app.get("*", (c) => c.text(`for ${c.req.header("cookie")}`, 200, { ...FRESH, vary: "Cookie" }));
     const get = (cookie?: string) => test.get("/", cookie === undefined ? {} : { headers: { cookie } });
     expect((await get("tier=1")).body).toBe("for tier=1");
@@ -100,7 +100,7 @@ describe("an attacker", () => {
   });
 
   it("can't store anything for a host that isn't allowed", async () => {
-    test = testApp(cache, { wait: true, hosts: ["localhost"], cacheName: "hosts" });
+    test = testApp(cache, { awaitBackground: true, hosts: ["localhost"], cacheName: "hosts" });
     test.app.get("*", (c) => c.text(c.req.url, 200, FRESH));
     for (let i = 0; i < 2; i++) expect((await test.get("http://evil.example/")).how).toBe("fwd=bypass");
     await test.get("/");

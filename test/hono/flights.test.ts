@@ -35,7 +35,7 @@ async function flights(get: () => Promise<{ how: string }>): Promise<{ how: stri
 }
 
 it("takes one flight for a hit without Vary, with tags or without, and in a new process, too", async () => {
-  const { app, get } = testApp(cache, { wait: true });
+  const { app, get } = testApp(cache, { awaitBackground: true });
   app.get("/", (c) => c.text("full", 200, FRESH));
   app.get("/tagged", (c) => c.text("full", 200, { ...FRESH, "cache-tag": "a" }));
   for (const path of ["/", "/tagged"]) {
@@ -47,14 +47,14 @@ it("takes one flight for a hit without Vary, with tags or without, and in a new 
 });
 
 it("takes two flights for a hit with Vary", async () => {
-  const { app, get } = testApp(cache, { wait: true });
+  const { app, get } = testApp(cache, { awaitBackground: true });
   app.get("/", (c) => c.text("full", 200, { ...FRESH, vary: "foo", "cache-tag": "a" }));
   await get("/");
   expect(await flights(() => get("/"))).toEqual({ how: "hit", flights: 2 });
 });
 
 it("reads once for all that come in one turn", async () => {
-  const { app, get } = testApp(cache, { wait: true });
+  const { app, get } = testApp(cache, { awaitBackground: true });
   app.get("/", (c) => c.text("full", 200, FRESH));
   await get("/");
   await get("/");
@@ -95,7 +95,7 @@ it.each([
 it("answers from a store that refuses writes, and lets the handler answer the rest", async () => {
   await using server = await startValkey();
   await using full = createCache({ location: server.url });
-  const { app, get, errors } = testApp(full, { wait: true });
+  const { app, get, errors } = testApp(full, { awaitBackground: true });
   app.get("*", (c) => c.text("full", 200, FRESH));
   await get("/");
   await full.connection.send([["CONFIG", "SET", "maxmemory", "1"]]);
@@ -107,7 +107,7 @@ it("answers from a store that refuses writes, and lets the handler answer the re
 });
 
 it("goes on without what can't be read, and clears it away", async () => {
-  const { app, get, errors } = testApp(cache, { wait: true });
+  const { app, get, errors } = testApp(cache, { awaitBackground: true });
   app.get("/", (c) => c.text("full", 200, FRESH));
   await get("/");
   const [key = ""] = await cache.keys("http:*:{*");

@@ -23,7 +23,7 @@ function behind(
   options: HttpCacheOptions = {},
 ): TestApp & { runs: () => number } {
   let runs = 0;
-  const test = testApp(cache, { wait: true, ...options }, (outer) => {
+  const test = testApp(cache, { awaitBackground: true, ...options }, (outer) => {
     outer.use(async (c, next) => {
       if (typeof preset === "function") preset(c);
       else for (const [name, value] of Object.entries(preset)) c.header(name, value);
@@ -90,7 +90,7 @@ describe("what middleware outside says before next()", () => {
   });
 
   it("separates origins where cors() answers to several", async () => {
-    const test = testApp(cache, { wait: true }, (outer) => {
+    const test = testApp(cache, { awaitBackground: true }, (outer) => {
       outer.use(cors({ origin: ["https://a.example", "https://b.example"] }));
     });
     test.app.get("/", (c) => c.text("full", 200, { "cache-control": "max-age=60" }));

@@ -66,7 +66,7 @@ it("gives up at once what says that it is too large", async () => {
 
 it("passes ranges of what is too large on to the handler, once it knows", async () => {
   const ranges: (string | undefined)[] = [];
-  const { app, get } = testApp(cache, { maxBodySize: 10, wait: true });
+  const { app, get } = testApp(cache, { maxBodySize: 10, awaitBackground: true });
   app.get("/", (c) => {
     ranges.push(c.req.header("range"));
     return c.text("x".repeat(100), 200, FRESH);
@@ -102,7 +102,7 @@ it("stores nothing when the origin disconnects in the middle", async () => {
   });
   const port = await listenAnywhere(origin);
   try {
-    const { app } = testApp(cache, { wait: true });
+    const { app } = testApp(cache, { awaitBackground: true });
     app.get("/", () => fetch(`http://127.0.0.1:${port}`));
     for (let i = 0; i < 2; i++) await expect((await app.request("/")).text()).rejects.toThrow();
     expect(await (await app.request("/")).text()).toHaveLength(500);
@@ -116,7 +116,7 @@ it("stores nothing when the origin disconnects in the middle", async () => {
 it("compresses once what is stored, and never what has a Content-Encoding", async () => {
   const { gzip } = await import("../../src/compressors/deflate.js");
   await using packing = createCache({ location: inject("valkeyUrl"), keyPrefix: randomUUID(), compressor: gzip() });
-  const { app, get } = testApp(packing, { wait: true });
+  const { app, get } = testApp(packing, { awaitBackground: true });
   const text = "many words ".repeat(1_000);
   app.get("/plain", (c) => c.text(text, 200, FRESH));
   app.get("/encoded", (c) => c.body(text, 200, { ...FRESH, "content-encoding": "x-own" }));

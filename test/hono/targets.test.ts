@@ -56,7 +56,7 @@ describe("the target that a handler sees is the target in the key", () => {
     ],
     ["a fragment", ["GET /x#evil.example HTTP/1.1", "Host: shop.example"]],
   ])("over HTTP/1.1, with %s", async (_what, attack) => {
-    const { app } = testApp(cache, { wait: true });
+    const { app } = testApp(cache, { awaitBackground: true });
     app.get("*", echo);
     await using server = await listen(app);
     const port = Number(new URL(server.url).port);
@@ -71,7 +71,7 @@ describe("the target that a handler sees is the target in the key", () => {
     ["another case of it", "SHOP.example:80", /hit/],
     ["another host", "evil.example", /hit/],
   ])("answers a request in absolute form, with %s in Host, for its URL", async (_what, host, how) => {
-    const { app } = testApp(cache, { wait: true });
+    const { app } = testApp(cache, { awaitBackground: true });
     app.get("*", echo);
     await using server = await listen(app);
     const port = Number(new URL(server.url).port);
@@ -80,7 +80,7 @@ describe("the target that a handler sees is the target in the key", () => {
   });
 
   it("over HTTP/2, with :authority beside another host", async () => {
-    const { app } = testApp(cache, { wait: true });
+    const { app } = testApp(cache, { awaitBackground: true });
     app.get("*", echo);
     const server = createHttp2Server(getRequestListener(app.fetch, { overrideGlobalObjects: false }));
     const port = await listenAnywhere(server);
@@ -102,7 +102,7 @@ describe("the target that a handler sees is the target in the key", () => {
   });
 
   it("without a server, where a request may have no Host, and a URL may have a fragment", async () => {
-    const { app, get } = testApp(cache, { wait: true });
+    const { app, get } = testApp(cache, { awaitBackground: true });
     app.get("*", echo);
     const seen = "http://shop.example/x http://shop.example/x /x shop.example shop.example";
     expect((await get("http://shop.example/x#evil")).body).toBe(seen);
@@ -112,7 +112,7 @@ describe("the target that a handler sees is the target in the key", () => {
 
   it("stores what a Host that is not the target's has chosen for that Host alone", async () => {
     const app = new Hono({ getPath: (request) => `/${request.headers.get("host")}${new URL(request.url).pathname}` });
-    app.use(httpCache({ cache, wait: true }));
+    app.use(httpCache({ cache, awaitBackground: true }));
     app.get("/shop.example/x", (c) => c.text("shop", 200, FRESH));
     app.get("*", (c) => c.text("nobody's", 200, FRESH));
     const get = async (host: string) => toGot(await app.request("http://shop.example/x", { headers: { host } }));
@@ -127,7 +127,7 @@ describe("the target that a handler sees is the target in the key", () => {
   });
 
   it("purges by any way to write a URL that is the same by the URL standard", async () => {
-    const { app, http, get } = testApp(cache, { wait: true });
+    const { app, http, get } = testApp(cache, { awaitBackground: true });
     app.get("*", echo);
     for (const url of [
       "http://LOCALHOST:80/caf\u00e9",
@@ -212,7 +212,7 @@ describe("a refresh in the background, behind middleware that routes", () => {
 
   it("keeps variants apart by fields that are kept from handlers, or narrowed for them", async () => {
     for (const field of ["x-forwarded-proto", "accept-language"]) {
-      const test = testApp(cache, { wait: true, languages: ["en"], cacheName: field }, tenantBy(field));
+      const test = testApp(cache, { awaitBackground: true, languages: ["en"], cacheName: field }, tenantBy(field));
       test.app.get("*", (c) => c.text(String(c.get("tenant" as never)), 200, FRESH));
       for (const value of ["fr", "en", "fr", "en"]) {
         expect((await test.get("/", { headers: { [field]: value } })).body).toBe(value);
@@ -227,7 +227,7 @@ describe("a request that a handler makes of another page", () => {
     ["with the client's fields", (c: Context, url: string) => new Request(url, c.req.raw)],
   ])("has a key of its own, made %s", async (_how, make) => {
     const app = new Hono();
-    app.use(httpCache({ cache, app, wait: true }));
+    app.use(httpCache({ cache, app, awaitBackground: true }));
     app.get("/products", (c) => c.json({ api: 1 }, 200, FRESH));
     for (const path of ["/shop/products", "/login"]) {
       app.get(path, async (c) => {
@@ -249,7 +249,7 @@ describe("mounted applications", () => {
   /** One application, as two that differ in nothing but their name. */
   const site = (name: string): Hono => {
     const app = new Hono();
-    app.use(httpCache({ cache, app, wait: true }));
+    app.use(httpCache({ cache, app, awaitBackground: true }));
     return app.get("*", (c) => c.text(`${name} ${c.req.path}`, 200, FRESH));
   };
   const strip = (request: Request): Request => new Request(request.url.replace(/\/(?:admin|public)/, ""), request);
@@ -292,7 +292,7 @@ describe("mounted applications", () => {
   it("say where they are, where that can't be seen", async () => {
     const at = (mountPath: string) => {
       const app = new Hono();
-      const http = httpCache({ cache, app, wait: true, mountPath });
+      const http = httpCache({ cache, app, awaitBackground: true, mountPath });
       app.use(http).get("*", (c) => c.text(`${mountPath} ${c.req.path}`, 200, FRESH));
       return { app, http };
     };
@@ -312,7 +312,7 @@ describe("mounted applications", () => {
 
   it("are purged by the URL that clients ask for", async () => {
     const inner = new Hono();
-    const http = httpCache({ cache, app: inner, wait: true });
+    const http = httpCache({ cache, app: inner, awaitBackground: true });
     let runs = 0;
     inner.use(http).get("*", (c) => c.text(String(++runs), 200, FRESH));
     inner.post("/x", (c) => c.body(null, 201));

@@ -193,7 +193,7 @@ describe("httpCache in Hono", () => {
   });
 
   it("has stored when its answer ends, where it is to wait", async () => {
-    const { app, get } = testApp(cache, { wait: true });
+    const { app, get } = testApp(cache, { awaitBackground: true });
     app.get("/", (c) => c.text("full", 200, FRESH));
     await get("/");
     expect((await get("/")).how).toMatch(/^hit/);
@@ -222,7 +222,7 @@ describe("httpCache in Hono", () => {
   });
 
   it("takes a key of its own making, and purges by it", async () => {
-    const { app, http, get } = testApp(cache, { keyGenerator: (c) => c.req.path, wait: true });
+    const { app, http, get } = testApp(cache, { keyGenerator: (c) => c.req.path, awaitBackground: true });
     app.get("/a", (c) => c.text(c.req.url, 200, FRESH));
     await get("/a?utm=1");
     expect((await get("/a?utm=2")).body).toContain("utm=1");
@@ -231,7 +231,7 @@ describe("httpCache in Hono", () => {
   });
 
   it("gives Cache-Control where there is none, and adds to Vary", async () => {
-    const { app, get } = testApp(cache, { cacheControl: "max-age=60", vary: ["X-Tenant"], wait: true });
+    const { app, get } = testApp(cache, { cacheControl: "max-age=60", vary: ["X-Tenant"], awaitBackground: true });
     app.get("/", (c) => c.text(`for ${c.req.header("x-tenant")}`));
     app.get("/own", (c) => c.text("own", 200, { "cache-control": "no-store" }));
     const tenant = (name: string) => get("/", { headers: { "x-tenant": name } });
@@ -241,7 +241,7 @@ describe("httpCache in Hono", () => {
   });
 
   it("purges by URL and by tag, softly too", async () => {
-    const { app, http, get } = testApp(cache, { wait: true });
+    const { app, http, get } = testApp(cache, { awaitBackground: true });
     app.get("/", (c) => c.text("full", 200, { ...FRESH, "cache-tag": "t" }));
     await get("/");
     await http.purge("http://localhost/");

@@ -126,7 +126,7 @@ describe("valkeyCache", () => {
   });
 
   it.each([
-    [{ wait: "yes" }, /option "wait"/],
+    [{ awaitBackground: "yes" }, /option "awaitBackground"/],
     [{ waitUntil: 1 }, /option "waitUntil"/],
     [{ until: 1 }, /unknown option "until"/],
   ])("refuses %o", (options, message) => {

@@ -117,7 +117,7 @@ describe("what a handler sees of the request while its body is made", () => {
 
   it("has no conditions of one client where the response is stored, also after one that could not be", async () => {
     let isStorable = false;
-    const { app, get } = testApp(cache, { wait: true });
+    const { app, get } = testApp(cache, { awaitBackground: true });
     app.get("/", (c) => (isStorable ? ECHO(c) : c.text("no", 200, { "cache-control": "no-store" })));
     await get("/");
     isStorable = true;
@@ -126,7 +126,7 @@ describe("what a handler sees of the request while its body is made", () => {
   });
 
   it("has no conditions of one client where a POST's response stands for a GET's", async () => {
-    const { app, get } = testApp(cache, { wait: true });
+    const { app, get } = testApp(cache, { awaitBackground: true });
     app.post("/", (c) => {
       c.header("content-location", c.req.url);
       return ECHO(c);
@@ -137,7 +137,7 @@ describe("what a handler sees of the request while its body is made", () => {
   });
 
   it("has no conditions of one client where a HEAD freshens what is stored", async () => {
-    const { app, get } = testApp(cache, { wait: true });
+    const { app, get } = testApp(cache, { awaitBackground: true });
     app.get("/", (c) =>
       c.text("full", 200, { ...FRESH, etag: '"1"', "x-echo": String(c.req.header("if-none-match")) }),
     );
@@ -151,7 +151,7 @@ describe("what a handler sees of the request while its body is made", () => {
 
   it("is not the cache's own for middleware outside, which would take its validators for the client's", async () => {
     let seenAfter: string | undefined;
-    const { app, get } = testApp(cache, { wait: true }, (outer) => {
+    const { app, get } = testApp(cache, { awaitBackground: true }, (outer) => {
       outer.use(async (c, next) => {
         await next();
         seenAfter = c.req.header("if-none-match");
@@ -381,7 +381,7 @@ describe("a body is stored only whole", () => {
       },
     ],
   ])("never one %s", async (_what, answer) => {
-    const { app, get } = testApp(cache, { wait: true, retryAfter: 0 });
+    const { app, get } = testApp(cache, { awaitBackground: true, retryAfter: 0 });
     let runs = 0;
     app.get("/", () => {
       runs++;

@@ -1,24 +1,36 @@
 import { type Check, checkOptions, isBoolean, isWait, isWindow, orNull } from "../../core/options.js";
 import { type Duration, toMs, toWindowMs } from "../../core/time.js";
 
+/** Options of `herd()`. Durations are seconds, or strings such as `"5m"`. */
 export interface HerdOptions {
-  /** Grace: how long a stale value stays after its expiry, to be answered while another is computed. @default "60s" */
-  timeout?: Duration;
-  /** How long a holder that says nothing keeps its lease: a crashed one is replaced after this time. Renewed while it runs. @default "5s" */
+  /** How long a stale value stays after its expiry, to be returned while a new one is loaded: Django's herd timeout. @default "60s" */
+  grace?: Duration;
+  /** Lease duration; the holder renews it while it loads, and a crashed holder is replaced after it. @default "5s" */
   lease?: Duration;
-  /** How long to wait for another caller's value; after that the caller computes for itself, and stores nothing. @default "10s" */
-  wait?: Duration;
-  /** How early values are refreshed before they expire, as a multiple of what their load took; 0 never. @default 1 */
+  /** How long to wait for another caller's value; then the caller loads the value itself, and stores nothing. @default "10s" */
+  waitTimeout?: Duration;
+  /** How early values are refreshed before they expire, as a multiple of their load's duration; 0 never. @default 1 */
   beta?: number;
-  /** Shortens each lifetime by up to this part of it at random, so that what was stored together doesn't expire together. @default 0 */
+  /** Shortens each lifetime at random by up to this fraction, so that entries stored together don't expire together. @default 0 */
   jitter?: number;
-  /** After a failed load, how long a stale value is answered before the next try. @default "5s" */
+  /** After a failed load, how long a stale value is returned before the next attempt. @default "5s" */
   retryAfter?: Duration;
-  /** Refresh in the background, and answer the stale value meanwhile; else who wins the lease waits for its own load. @default true */
+  /** Refresh in the background and return the stale value meanwhile; otherwise the lease holder waits for its own load. @default true */
   background?: boolean;
-  /** How long a loader may take unless the call says otherwise; `null` for ever. @default "60s" */
+  /** How long a loader may take unless the call has its own `hardTimeout`; `null` for no limit. @default "60s" */
   hardTimeout?: Duration | null;
 }
+
+export const herdDefaults = {
+  grace: "60s",
+  lease: "5s",
+  waitTimeout: "10s",
+  beta: 1,
+  jitter: 0,
+  retryAfter: "5s",
+  background: true,
+  hardTimeout: "60s",
+} as const satisfies Required<HerdOptions>;
 
 /** Options with every default in place, in milliseconds. */
 export interface HerdSettings {
@@ -34,29 +46,30 @@ export interface HerdSettings {
 
 const isBeta: Check = (value) =>
   typeof value === "number" && value >= 0 && value < Infinity ? undefined : "a number from 0, such as 1";
-const isPart: Check = (value) =>
-  typeof value === "number" && value >= 0 && value < 1 ? undefined : "a part from 0 to below 1, such as 0.1";
+const isFraction: Check = (value) =>
+  typeof value === "number" && value >= 0 && value < 1 ? undefined : "a fraction from 0 to below 1, such as 0.1";
 
 /** @throws {ConfigurationError} on wrong options */
 export function toHerdSettings(options: HerdOptions): HerdSettings {
   checkOptions<HerdOptions>("herd", options, {
-    timeout: isWindow,
+    grace: isWindow,
     lease: isWait,
-    wait: isWindow,
+    waitTimeout: isWindow,
     beta: isBeta,
-    jitter: isPart,
+    jitter: isFraction,
     retryAfter: isWindow,
     background: isBoolean,
     hardTimeout: orNull(isWait),
   });
+  const hardTimeout = options.hardTimeout === undefined ? herdDefaults.hardTimeout : options.hardTimeout;
   return {
-    graceMs: toWindowMs(options.timeout ?? "60s", "timeout"),
-    leaseMs: toMs(options.lease ?? "5s", "lease"),
-    waitMs: toWindowMs(options.wait ?? "10s", "wait"),
-    beta: options.beta ?? 1,
-    jitter: options.jitter ?? 0,
-    retryAfterMs: toWindowMs(options.retryAfter ?? "5s", "retryAfter"),
-    background: options.background ?? true,
-    hardTimeoutMs: options.hardTimeout === null ? Infinity : toMs(options.hardTimeout ?? "60s", "hardTimeout"),
+    graceMs: toWindowMs(options.grace ?? herdDefaults.grace, "grace"),
+    leaseMs: toMs(options.lease ?? herdDefaults.lease, "lease"),
+    waitMs: toWindowMs(options.waitTimeout ?? herdDefaults.waitTimeout, "waitTimeout"),
+    beta: options.beta ?? herdDefaults.beta,
+    jitter: options.jitter ?? herdDefaults.jitter,
+    retryAfterMs: toWindowMs(options.retryAfter ?? herdDefaults.retryAfter, "retryAfter"),
+    background: options.background ?? herdDefaults.background,
+    hardTimeoutMs: hardTimeout === null ? Infinity : toMs(hardTimeout, "hardTimeout"),
   };
 }

@@ -59,9 +59,9 @@ const step: fc.Arbitrary<Step> = fc.oneof(
 );
 
 const options = fc.record<HerdOptions>({
-  timeout: fc.constantFrom(0, 1, 60),
+  grace: fc.constantFrom(0, 1, 60),
   lease: fc.constant(0.6),
-  wait: fc.constant(WAIT_MS / 1_000),
+  waitTimeout: fc.constant(WAIT_MS / 1_000),
   beta: fc.constantFrom(0, 1, 5),
   jitter: fc.constantFrom(0, 0.5),
   retryAfter: fc.constantFrom(0, 0.4),

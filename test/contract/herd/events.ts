@@ -61,7 +61,7 @@ export function events({ fakeTime, fleet }: Fleets): void {
     });
 
     it("of a wait that ran out", async () => {
-      const open = fleet({ wait: 1 });
+      const open = fleet({ waitTimeout: 1 });
       void open().getOrSet("a", slowLoader());
       await pass(0);
       const cache = open();

@@ -53,7 +53,7 @@ export function failingLoads({ fakeTime, fleet }: Fleets): void {
     });
 
     it("that throws does not prolong the life of a stale value", async () => {
-      const cache = fleet({ timeout: 10, retryAfter: 1, lease: 30 })();
+      const cache = fleet({ grace: 10, retryAfter: 1, lease: 30 })();
       await cache.set("a", "old", { ttl: 1 });
       await pass(9_000);
       await cache.getOrSet("a", () => Promise.reject(broken));
@@ -62,7 +62,7 @@ export function failingLoads({ fakeTime, fleet }: Fleets): void {
     });
 
     it("that never ends is given up, told so, and replaced; its lease is renewed until then", async () => {
-      const open = fleet({ lease: 1, wait: 60, hardTimeout: 7 });
+      const open = fleet({ lease: 1, waitTimeout: 60, hardTimeout: 7 });
       const [here, there] = [open(), open()];
       const endless = slowLoader<string>();
       const given = here.getOrSet("a", endless).catch((error: unknown) => error);
@@ -189,7 +189,7 @@ export function failingLoads({ fakeTime, fleet }: Fleets): void {
     });
 
     it("chooses the lifetime, of which the grace is no part", async () => {
-      const cache = fleet({ timeout: 60 })();
+      const cache = fleet({ grace: 60 })();
       await cache.getOrSet("a", (context) => {
         context.ttl("10s");
         return 1;
@@ -203,7 +203,7 @@ export function failingLoads({ fakeTime, fleet }: Fleets): void {
     });
 
     it("is called without a lease, once for each process, by those who have waited too long; theirs is not stored", async () => {
-      const open = fleet({ wait: 2 });
+      const open = fleet({ waitTimeout: 2 });
       const [here, there] = [open(), open()];
       const slow = slowLoader<string>();
       const given = here.getOrSet("a", slow);
@@ -233,7 +233,7 @@ export function failingLoads({ fakeTime, fleet }: Fleets): void {
   });
 
   it("a loader may be given longer than any timer can be set to", async () => {
-    const cache = fleet({ hardTimeout: "60d", lease: "400d", wait: "60d" })();
+    const cache = fleet({ hardTimeout: "60d", lease: "400d", waitTimeout: "60d" })();
     const loader = () => new Promise((resolve) => setTimeout(resolve, 20, "value"));
     expect(await cache.getOrSet("a", loader)).toBe("value");
   });

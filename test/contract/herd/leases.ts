@@ -57,7 +57,7 @@ export function leases({ fakeTime, fleet }: Fleets): void {
     });
 
     it("is held for as long as its loader runs, beyond the life of what it replaces", async () => {
-      const open = fleet({ lease: 1, timeout: 2 });
+      const open = fleet({ lease: 1, grace: 2 });
       const cache = open();
       await cache.set("a", "old", { ttl: 1 });
       await pass(1_500);
@@ -192,8 +192,8 @@ export function leases({ fakeTime, fleet }: Fleets): void {
     });
 
     it("is claimed on a value past this client's grace, as by another with a longer one", async () => {
-      const open = fleet({ timeout: 60 });
-      const brief = herd({ timeout: 1, lease: 5, wait: 10 });
+      const open = fleet({ grace: 60 });
+      const brief = herd({ grace: 1, lease: 5, waitTimeout: 10 });
       const [long, short, shorter] = [open(), open({ client: brief }), open({ client: brief })];
       await long.set("a", "old", { ttl: 1 });
       await pass(3_000);

@@ -72,7 +72,7 @@ export function many({ fakeTime, fleet }: Fleets): void {
     });
 
     it("does not deadlock when two want the same keys in turn", async () => {
-      const open = fleet({ wait: 60 });
+      const open = fleet({ waitTimeout: 60 });
       const [here, there] = [open(), open()];
       const [mine, theirs] = [slowMany(), slowMany()];
       const tries = [
@@ -121,7 +121,7 @@ export function many({ fakeTime, fleet }: Fleets): void {
     });
 
     it("loads for itself, and stores nothing, when others take too long", async () => {
-      const open = fleet({ wait: 1 });
+      const open = fleet({ waitTimeout: 1 });
       const slow = slowMany();
       void open().getOrSetMany(["a", "b"], slow.loader);
       await pass(10);

@@ -146,7 +146,7 @@ export function reading({ fakeTime, fleet }: Fleets): void {
     const pass = fakeTime();
 
     it("are told without the grace, and incrVersion does not prolong them", async () => {
-      const cache = fleet({ timeout: 60 })();
+      const cache = fleet({ grace: 60 })();
       await cache.set("a", 1, { ttl: 10 });
       await pass(4_000);
       expect(await cache.ttl("a")).toBe(6);

@@ -33,21 +33,21 @@ export function staleValues({ fakeTime, fleet }: Fleets): void {
     });
 
     it("is gone when its grace is over", async () => {
-      const cache = fleet({ timeout: 10 })();
+      const cache = fleet({ grace: 10 })();
       await cache.set("a", "old", { ttl: 1 });
       await pass(11_100);
       expect(await cache.getOrSet("a", () => "new")).toBe("new");
     });
 
     it("is never answered without a grace", async () => {
-      const cache = fleet({ timeout: 0 })();
+      const cache = fleet({ grace: 0 })();
       await cache.set("a", "old", { ttl: 1 });
       await pass(1_100);
       expect(await cache.getOrSet("a", () => "new")).toBe("new");
     });
 
     it("is kept for the grace after touch, expire and expireAt, too", async () => {
-      const cache = fleet({ timeout: 60 })();
+      const cache = fleet({ grace: 60 })();
       const moves = [
         () => cache.touch("a", 10),
         () => cache.expire("a", 10),
@@ -206,7 +206,7 @@ export function staleValues({ fakeTime, fleet }: Fleets): void {
     const pass = fakeTime();
 
     it("shortens lifetimes by up to its part, and none that is for ever", async () => {
-      const cache = fleet({ jitter: 0.2, timeout: 60 })();
+      const cache = fleet({ jitter: 0.2, grace: 60 })();
       vi.spyOn(Math, "random").mockReturnValue(0.5);
       await cache.set("a", 1, { ttl: 100 });
       expect(await cache.ttl("a")).toBe(90);
