@@ -11,18 +11,19 @@ import { checkLoader, checkValue, toInt64, toLoadOptions, toMoment, toStep, toTt
 import { CacheHashes } from "./hashes.js";
 import { type Health, health } from "./health.js";
 import { type LoadMany, ManyEntries } from "./many-entries.js";
-import type {
-  DeletePatternOptions,
-  EntriesInput,
-  GetOptions,
-  GetOrSetOptions,
-  IncrOptions,
-  InvocationOptions,
-  KeyOptions,
-  LockOptions,
-  ScanOptions,
-  SetOptions,
-  TtlOptions,
+import {
+  type DeletePatternOptions,
+  type EntriesInput,
+  type GetOptions,
+  type GetOrSetOptions,
+  type IncrOptions,
+  type InvocationOptions,
+  type KeyOptions,
+  type LockOptions,
+  lockDefaults,
+  type ScanOptions,
+  type SetOptions,
+  type TtlOptions,
 } from "./method-options.js";
 import type { CacheOptions } from "./options.js";
 import { CacheSets } from "./sets.js";
@@ -342,11 +343,10 @@ export class Cache implements AsyncDisposable {
    * await using lock = await cache.lock("nightly", { ttl: "1m", waitTimeout: "2s" });
    * if (lock) await runNightlyJob();
    */
-  async lock(
-    name: string,
-    { ttl = "30s", waitTimeout = 0, retryEvery = "100ms", ...options }: LockOptions = {},
-  ): Promise<Lock | undefined> {
+  async lock(name: string, options: LockOptions = {}): Promise<Lock | undefined> {
     const key = this.#keys.lock(name, options);
+    const { ttl = lockDefaults.ttl, waitTimeout = lockDefaults.waitTimeout } = options;
+    const { retryEvery = lockDefaults.retryEvery } = options;
     const ttlMs = toWindowMs(ttl, "ttl");
     if (ttlMs === 0) throw new TypeError("ttl: a lock needs a lifetime; give a duration above 0");
     const waitMs = toWindowMs(waitTimeout, "waitTimeout");

@@ -89,6 +89,8 @@ export interface LockOptions extends Pick<KeyOptions, "prefix"> {
   retryEvery?: Duration;
 }
 
+export const lockDefaults = { ttl: "30s", waitTimeout: 0, retryEvery: "100ms" } as const satisfies LockOptions;
+
 /** Options of `for`: what a host knows of one invocation. */
 export interface InvocationOptions {
   /** Keeps the host running until the promise settles, such as a Worker's `ctx.waitUntil`. @default none */

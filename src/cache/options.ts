@@ -23,39 +23,52 @@ export interface FailureContext {
   readonly key: string;
 }
 
+/** Options of `createCache`. Durations are seconds, or strings such as `"5m"`. */
 export interface CacheOptions extends ConnectionOptions {
-  /** A URL: `valkey://`, `valkeys://` (TLS), `redis://`, `rediss://`, `unix://` or `memory:`; or several, the primary first. */
+  /**
+   * Where the cache is kept: `valkey://`, `valkeys://` (TLS), `redis://`, `rediss://`, `unix://` or `memory:`. Several URLs
+   * are a list, or separated by commas, with the primary first.
+   */
   location: string | readonly string[];
-  /** Lifetime of an entry that is given none: seconds, or a duration such as `"5m"`; `null` never expires. @default 300 */
+  /** Lifetime of entries that are written without a `ttl`; `null` never expires. @default 300 */
   ttl?: Duration | null;
-  /** Goes before every key. @default "" */
+  /** Text before every key. @default "" */
   keyPrefix?: string;
   /** The version in every key. @default 1 */
   version?: number;
-  /** Makes keys. @default `prefix:version:key`, as Django does */
+  /** Joins key, prefix and version into the stored key. @default `prefix:version:key`, as Django does */
   keyFunction?: KeyFunction;
-  /** Finds the user's key in a made one, for `keys` and `iterKeys`; wanted with `keyFunction`. @default what follows the version */
+  /** Finds the user's key in a stored key, for `keys` and `iterKeys`; needed with `keyFunction`. @default the text after the version */
   reverseKeyFunction?: ReverseKeyFunction;
-  /** Turns methods into commands: `defaultClient()`, or your own. @default defaultClient() */
+  /** Turns methods into commands: `defaultClient()`, `herd()`, or your own. @default `defaultClient()` */
   client?: ClientFactory;
-  /** Gives connections: `glide()`, `glideCluster()`, `memory()`, or your own. @default by the location's scheme */
+  /** Opens connections: `glide()`, `glideCluster()`, `iovalkey()`, `sentinel()`, `memory()`, or your own. @default by the location's scheme */
   connectionFactory?: ConnectionFactory;
-  /** Turns values into bytes. @default json() */
+  /** Turns values into bytes: `json()`, `msgpack()`, `structuredClone()`, or your own. @default `json()` */
   serializer?: Serializer;
-  /** Makes them shorter. @default identity(), which does not */
+  /** Compresses serialized values: `zlib()`, `zstd()` and others, or your own. @default `identity()`, which does not compress */
   compressor?: Compressor;
-  /** In bytes: a compressed value that would grow beyond it is a `DecodeError`. @default 67108864 (64 MiB) */
+  /** In bytes: a compressed value that would grow larger is a `DecodeError`. @default 67108864 (64 MiB) */
   maxDecompressedSize?: number;
   /** How many keys the server looks at for each batch of a scan. @default 1000 */
   scanCount?: number;
-  /** When the store fails, answer what a miss answers instead of throwing. @default false */
+  /** When the store fails, return what a miss returns instead of throwing. @default false */
   ignoreErrors?: boolean;
   /**
-   * Called with every error that no caller gets: store errors that were answered instead of thrown, and whatever a loader,
-   * a listener or the store throws in the background. What it throws or rejects with itself is ignored. @default none
+   * Called with every error that no caller gets: store errors that were ignored, and what a loader, a listener or the store
+   * throws in the background. Errors that it throws itself are ignored. @default none
    */
   onError?: (error: unknown, context: FailureContext) => void;
 }
+
+export const cacheDefaults = {
+  ttl: 300,
+  keyPrefix: "",
+  version: 1,
+  maxDecompressedSize: 67_108_864,
+  scanCount: 1_000,
+  ignoreErrors: false,
+} as const satisfies Partial<CacheOptions>;
 
 const isTtl: Check = (value, name) => {
   if (value === null) return undefined;
@@ -63,7 +76,7 @@ const isTtl: Check = (value, name) => {
     toMs(value, name);
     return undefined;
   } catch {
-    return 'seconds as a number, text such as "250ms", "90s", "5m", "2h", "1d", or null for ever';
+    return 'seconds as a number, a string such as "250ms", "90s", "5m", "2h", "1d", or null to never expire';
   }
 };
 

@@ -17,7 +17,7 @@ import { notify } from "../core/maybe-promise.js";
 import { checkOptions } from "../core/options.js";
 import { toMs } from "../core/time.js";
 import { json } from "../serializers/json.js";
-import { type CacheOptions, cacheChecks, type FailureContext } from "./options.js";
+import { type CacheOptions, cacheChecks, cacheDefaults, type FailureContext } from "./options.js";
 
 /** Chooses a connection factory for a location, where the user has chosen none: each runtime has its own choice. */
 export type ChooseFactory = (location: Location, options: ConnectionOptions) => ConnectionFactory;
@@ -44,15 +44,13 @@ export interface Settings {
 
 type ReportError = (error: unknown, context: FailureContext) => void;
 
-const DEFAULT_TTL_MS = 300_000;
-const DEFAULT_MAX_DECOMPRESSED_SIZE = 64 * 1024 * 1024;
-
 /** @throws {ConfigurationError} before any I/O */
 export function toSettings(options: CacheOptions, choose: ChooseFactory): Settings {
   checkOptions<CacheOptions>("createCache", options, cacheChecks);
   const location = parseLocation(options.location);
   const forFactory = connectionOptions(options);
   const factory = options.connectionFactory ?? choose(location, forFactory);
+  const { ttl = cacheDefaults.ttl } = options;
   const onError = quiet(options.onError ?? (() => {}));
   return {
     connect: (invocation) => factory.connect(location, invocation),
@@ -61,15 +59,15 @@ export function toSettings(options: CacheOptions, choose: ChooseFactory): Settin
     codec: new Codec({
       serializer: options.serializer ?? json(),
       compressor: options.compressor ?? identity(),
-      maxDecompressedSize: options.maxDecompressedSize ?? DEFAULT_MAX_DECOMPRESSED_SIZE,
+      maxDecompressedSize: options.maxDecompressedSize ?? cacheDefaults.maxDecompressedSize,
     }),
-    ttlMs: options.ttl === undefined ? DEFAULT_TTL_MS : options.ttl === null ? null : toMs(options.ttl, "ttl"),
-    prefix: options.keyPrefix ?? "",
-    version: options.version ?? 1,
+    ttlMs: ttl === null ? null : toMs(ttl, "ttl"),
+    prefix: options.keyPrefix ?? cacheDefaults.keyPrefix,
+    version: options.version ?? cacheDefaults.version,
     keyFunction: options.keyFunction ?? defaultKeyFunction,
     reverseKeyFunction: options.reverseKeyFunction ?? reverseOf(options),
-    scanCount: options.scanCount ?? 1_000,
-    ignoreErrors: options.ignoreErrors ?? false,
+    scanCount: options.scanCount ?? cacheDefaults.scanCount,
+    ignoreErrors: options.ignoreErrors ?? cacheDefaults.ignoreErrors,
     events: new Events((error) => onError(error, { method: "on", key: "" })),
     onError,
   };

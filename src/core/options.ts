@@ -36,7 +36,7 @@ function shown(option: string, value: unknown): string {
 
 export const isBoolean: Check = (value) => (typeof value === "boolean" ? undefined : "true or false");
 export const isText: Check = (value) =>
-  typeof value === "string" && value !== "" ? undefined : "a text that is not empty";
+  typeof value === "string" && value !== "" ? undefined : "a string that is not empty";
 export const isString: Check = (value) => (typeof value === "string" ? undefined : "a string");
 export const isFunction: Check = (value) => (typeof value === "function" ? undefined : "a function");
 export const isInteger: Check = (value) => (Number.isSafeInteger(value) ? undefined : "a whole number");
@@ -50,7 +50,7 @@ export const isWindow: Check = (value, name) => {
     toWindowMs(value, name);
     return undefined;
   } catch {
-    return 'seconds as a number from 0, or text such as "250ms", "90s", "5m"';
+    return 'seconds as a number from 0, or a string such as "250ms", "90s", "5m"';
   }
 };
 

@@ -30,11 +30,11 @@ export const systemClock: Clock = {
     }),
 };
 
-/** A length of time: seconds as a number (fractions allowed), or text such as `"250ms"`, `"90s"`, `"5m"`, `"2h"`, `"1d"`. */
+/** A length of time: seconds as a number (fractions allowed), or a string such as `"250ms"`, `"90s"`, `"5m"`, `"2h"`, `"1d"`. */
 export type Duration = number | `${number}${"ms" | "s" | "m" | "h" | "d"}`;
 
 const UNIT_MS: Record<string, number> = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 };
-const TEXT = /^(-?\d+(?:\.\d+)?)(ms|s|m|h|d)$/;
+const FORM = /^(-?\d+(?:\.\d+)?)(ms|s|m|h|d)$/;
 
 /** About 31,700 years: far beyond any cache, and far below where a server's own arithmetic overflows. */
 const LIMIT_MS = 1e15;
@@ -42,15 +42,16 @@ const LIMIT_MS = 1e15;
 /**
  * Whole milliseconds in `duration`; positive durations of less than one count as one.
  * @param name the option's name, for the error
- * @throws TypeError when it is not a finite number or a text of the known form
+ * @throws TypeError when it is not a finite number or a string of the known form
  */
 export function toMs(duration: unknown, name: string): number {
   const ms = typeof duration === "number" ? duration * 1_000 : parse(duration);
   if (!Number.isFinite(ms) || Math.abs(ms) > LIMIT_MS) {
     throw new TypeError(
-      `${name}: ${show(duration)} is not a duration; give seconds as a number, or text such as "250ms", "90s", "5m", "2h", "1d"`,
+      `${name}: ${show(duration)} is not a duration; give seconds as a number, or a string such as "250ms", "90s", "5m", "2h", "1d"`,
     );
   }
+  if (typeof duration === "number" && duration >= 10_000) warnOfMilliseconds(duration, name);
   return ms > 0 ? Math.max(1, Math.round(ms)) : Math.round(ms);
 }
 
@@ -61,7 +62,25 @@ export function toWindowMs(duration: unknown, name: string): number {
   return ms;
 }
 
+const DAY = 86_400;
+let hasWarned = false;
+
+/**
+ * Other caches for JavaScript count in milliseconds, so a large number of whole thousands is probably a mistake. Whole days
+ * are not. Warns once in the process.
+ */
+function warnOfMilliseconds(seconds: number, name: string): void {
+  if (hasWarned || seconds % 1_000 !== 0 || seconds % DAY === 0) return;
+  hasWarned = true;
+  const hours = seconds / 3_600;
+  const [count, unit] = hours < 48 ? [hours, "hours"] : [seconds / DAY, "days"];
+  console.warn(
+    `valkey-edge-cache: ${name}: ${seconds} means ${seconds} seconds (${Number(count.toFixed(1))} ${unit}), as numbers are seconds; ` +
+      `if you meant milliseconds, give ${seconds / 1_000} or "${seconds}ms"; if you meant seconds, give "${seconds}s"`,
+  );
+}
+
 function parse(text: unknown): number {
-  const match = typeof text === "string" ? TEXT.exec(text) : null;
+  const match = typeof text === "string" ? FORM.exec(text) : null;
   return match ? Number(match[1]) * (UNIT_MS[match[2] as string] as number) : Number.NaN;
 }

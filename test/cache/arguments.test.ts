@@ -184,6 +184,8 @@ describe("before any I/O", () => {
     ["deletePattern of nothing", (cache) => cache.deletePattern(""), /pattern: "" is not a pattern/],
     ["keys of nothing", (cache) => cache.keys(""), /pattern: "" is not a pattern/],
     ["lock for nothing", (cache) => cache.lock("a", { ttl: 0 }), /ttl/],
+    ["lock for a lifetime of null", (cache) => cache.lock("a", { ttl: wrong(null) }), /ttl: null is not a duration/],
+    ["lock with a wait of null", (cache) => cache.lock("a", { waitTimeout: wrong(null) }), /waitTimeout: null/],
     ["lock with a wait of less than nothing", (cache) => cache.lock("a", { waitTimeout: -1 }), /waitTimeout: -1/],
   ])("is refused: %s", (_, call, message) => refusedBeforeIo(call, message));
 

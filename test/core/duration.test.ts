@@ -1,5 +1,5 @@
 import fc from "fast-check";
-import { describe, expect, it } from "vitest";
+import { beforeEach, describe, expect, it, vi } from "vitest";
 import { type Duration, toMs, toWindowMs } from "../../src/core/time.js";
 
 describe("a duration", () => {
@@ -111,4 +111,48 @@ describe("a window of time", () => {
     expect(() => toWindowMs("-1ms", "wait")).toThrow(TypeError);
     expect(() => toWindowMs("soon", "wait")).toThrow(TypeError);
   });
+});
+
+describe("a number that looks like milliseconds", () => {
+  /** As a new process has it: nothing was warned about yet. */
+  let fresh: typeof toMs;
+  const warn = vi.fn();
+
+  beforeEach(async () => {
+    vi.resetModules();
+    fresh = (await import("../../src/core/time.js")).toMs;
+    warn.mockReset();
+    vi.spyOn(console, "warn").mockImplementation(warn);
+  });
+
+  it("is warned about with the option, the time that it means, and the remedy", () => {
+    expect(fresh(60_000, "ttl")).toBe(60_000_000);
+    expect(warn).toHaveBeenCalledExactlyOnceWith(
+      'valkey-edge-cache: ttl: 60000 means 60000 seconds (16.7 hours), as numbers are seconds; if you meant milliseconds, give 60 or "60000ms"; if you meant seconds, give "60000s"',
+    );
+  });
+
+  it("is shown in days from two days on", () => {
+    fresh(300_000, "grace");
+    expect(warn.mock.calls).toEqual([[expect.stringContaining("grace: 300000 means 300000 seconds (3.5 days)")]]);
+  });
+
+  it("is warned about once in the process", () => {
+    for (const [seconds, name] of [
+      [10_000, "ttl"],
+      [20_000, "ttl"],
+      [30_000, "lease"],
+    ] as const) {
+      fresh(seconds, name);
+    }
+    expect(warn).toHaveBeenCalledTimes(1);
+  });
+
+  it.each([0, 1, 300, 3_600, 9_000, 10_001, 10_000.5, 86_400, 432_000, 2_592_000, -60_000, "60000s", "60000ms"])(
+    "is not suspected in %j",
+    (duration) => {
+      fresh(duration, "ttl");
+      expect(warn).not.toHaveBeenCalled();
+    },
+  );
 });

@@ -26,6 +26,19 @@ export interface PolicyOptions {
   requestDirectives?: boolean;
 }
 
+export const policyDefaults = {
+  targetedFields: ["CDN-Cache-Control"],
+  defaultTtl: null,
+  heuristicFraction: 0.1,
+  heuristicLimit: "1d",
+  heuristicErrors: true,
+  cacheableStatusCodes: null,
+  staleWhileRevalidate: 0,
+  staleIfError: 0,
+  staleIfUnreachable: true,
+  requestDirectives: true,
+} as const satisfies Required<PolicyOptions>;
+
 /** The same, ready for use: times in milliseconds, field names in lower case. */
 export interface Policy {
   readonly targetedFields: readonly string[];
@@ -69,17 +82,21 @@ export const policyChecks: Checks<PolicyOptions> = {
 /** @throws {ConfigurationError} naming the option that is unknown or wrong */
 export function makePolicy(options: PolicyOptions = {}): Policy {
   checkOptions<PolicyOptions>("httpCache", options, policyChecks);
-  const { defaultTtl = null, cacheableStatusCodes = null } = options;
+  const { defaultTtl = policyDefaults.defaultTtl, cacheableStatusCodes = policyDefaults.cacheableStatusCodes } =
+    options;
   return {
-    targetedFields: (options.targetedFields ?? ["CDN-Cache-Control"]).map((name) => name.toLowerCase()),
+    targetedFields: (options.targetedFields ?? policyDefaults.targetedFields).map((name) => name.toLowerCase()),
     defaultTtlMs: defaultTtl === null ? undefined : toWindowMs(defaultTtl, "defaultTtl"),
-    heuristicFraction: options.heuristicFraction ?? 0.1,
-    heuristicLimitMs: toWindowMs(options.heuristicLimit ?? "1d", "heuristicLimit"),
-    heuristicErrors: options.heuristicErrors ?? true,
+    heuristicFraction: options.heuristicFraction ?? policyDefaults.heuristicFraction,
+    heuristicLimitMs: toWindowMs(options.heuristicLimit ?? policyDefaults.heuristicLimit, "heuristicLimit"),
+    heuristicErrors: options.heuristicErrors ?? policyDefaults.heuristicErrors,
     statuses: cacheableStatusCodes === null ? undefined : new Set(cacheableStatusCodes),
-    staleWhileRevalidateMs: toWindowMs(options.staleWhileRevalidate ?? 0, "staleWhileRevalidate"),
-    staleIfErrorMs: toWindowMs(options.staleIfError ?? 0, "staleIfError"),
-    staleIfUnreachable: options.staleIfUnreachable ?? true,
-    requestDirectives: options.requestDirectives ?? true,
+    staleWhileRevalidateMs: toWindowMs(
+      options.staleWhileRevalidate ?? policyDefaults.staleWhileRevalidate,
+      "staleWhileRevalidate",
+    ),
+    staleIfErrorMs: toWindowMs(options.staleIfError ?? policyDefaults.staleIfError, "staleIfError"),
+    staleIfUnreachable: options.staleIfUnreachable ?? policyDefaults.staleIfUnreachable,
+    requestDirectives: options.requestDirectives ?? policyDefaults.requestDirectives,
   };
 }

@@ -1,0 +1,143 @@
+// @ts-check
+
+/**
+ * Writes docs/options.md from the doc comments of the options in `src/`.
+ *
+ *     npm run options
+ */
+import { readFileSync, writeFileSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+
+/** @typedef {{ name: string, type: string, default: string, text: string }} Option */
+
+/** @type {readonly { title: string, parts: readonly [file: string, name: string][] }[]} */
+const SECTIONS = [
+  {
+    title: "`createCache(options)`",
+    parts: [
+      ["cache/options.ts", "CacheOptions"],
+      ["connection/options.ts", "ConnectionOptions"],
+    ],
+  },
+  { title: "`herd(options)`", parts: [["client/herd/options.ts", "HerdOptions"]] },
+  { title: "Every method with a key", parts: [["cache/method-options.ts", "KeyOptions"]] },
+  { title: "`get`", parts: [["cache/method-options.ts", "GetOptions"]] },
+  {
+    title: "`set`, and `ttl` also of `add`, `setMany` and `mset`",
+    parts: [
+      ["cache/method-options.ts", "TtlOptions"],
+      ["cache/method-options.ts", "SetOptions"],
+    ],
+  },
+  {
+    title: "`getOrSet`, `getOrSetMany`",
+    parts: [
+      ["cache/method-options.ts", "TtlOptions"],
+      ["cache/method-options.ts", "GetOrSetOptions"],
+    ],
+  },
+  {
+    title: "`incr`, `decr`",
+    parts: [
+      ["cache/method-options.ts", "TtlOptions"],
+      ["cache/method-options.ts", "IncrOptions"],
+    ],
+  },
+  {
+    title: "`keys`, `iterKeys`, `deletePattern`, `clear`",
+    parts: [
+      ["cache/method-options.ts", "ScanOptions"],
+      ["cache/method-options.ts", "DeletePatternOptions"],
+    ],
+  },
+  { title: "`sets.scan`, `sets.iterate`", parts: [["cache/method-options.ts", "ScanSetOptions"]] },
+  {
+    title: "`sets.differenceStore`, `sets.intersectionStore`, `sets.unionStore`",
+    parts: [["cache/method-options.ts", "StoreOptions"]],
+  },
+  { title: "`lock`", parts: [["cache/method-options.ts", "LockOptions"]] },
+  { title: "`for`", parts: [["cache/method-options.ts", "InvocationOptions"]] },
+  {
+    title: "`httpCache(options)`",
+    parts: [
+      ["hono/options.ts", "HonoOptions"],
+      ["http/options.ts", "HttpCacheOptions"],
+      ["http/rfc/policy.ts", "PolicyOptions"],
+    ],
+  },
+  { title: "`valkeyCache(source, options)`", parts: [["hono/valkey-cache.ts", "ValkeyCacheOptions"]] },
+];
+
+const INTRODUCTION = `# Options
+
+**Every number that is a duration is in seconds.** Fractions count to the millisecond: \`ttl: 0.25\` is 250 ms. Strings say
+their unit: \`"250ms"\`, \`"90s"\`, \`"5m"\`, \`"2h"\`, \`"1d"\`. cache-manager, cacheable and bentocache use milliseconds, so \`ttl: 60000\`
+from one of those means 16.7 hours here. A number of 10,000 or more that is divisible by 1,000, and is not whole days, is
+warned about once in a process. A string, such as \`"60000s"\`, is not.
+
+This page is made from the doc comments in \`src/\` by \`npm run options\`.
+`;
+
+/** The page. @param {(file: string) => string} readSource reads a file of `src/` @returns {string} */
+export function optionsPage(readSource) {
+  const sections = SECTIONS.map(({ title, parts }) => {
+    const options = parts.flatMap(([file, name]) => optionsIn(readSource(file), name));
+    const rows = options.map(
+      (option) => `| \`${option.name}\` | ${option.type} | ${option.default} | ${option.text} |`,
+    );
+    return `\n## ${title}\n\n| option | type | default | |\n|---|---|---|---|\n${rows.join("\n")}\n`;
+  });
+  return INTRODUCTION + sections.join("");
+}
+
+/**
+ * The options that an interface declares itself.
+ * @param {string} source
+ * @param {string} name
+ * @returns {Option[]}
+ */
+export function optionsIn(source, name) {
+  const body = new RegExp(`export interface ${name}\\b[^{]*\\{\\n([\\s\\S]*?)\\n\\}`).exec(source)?.[1];
+  if (body === undefined)
+    throw new Error(`options: there is no interface ${name}; correct SECTIONS in scripts/options.mjs`);
+  const options = [...body.matchAll(/ {2}\/\*\*([\s\S]*?)\*\/\n {2}(\w+)(\??): (.*);$/gm)].map(
+    ([, comment = "", option = "", optional, type = ""]) => {
+      const text = comment.replaceAll(/\s*\n\s*\* ?/g, " ").trim();
+      const [sentence = "", standard] = text.split(/\s*@default\s+/);
+      return {
+        name: option,
+        type: typeText(type),
+        default: optional === "" ? "required" : cell(quoted(standard ?? "")),
+        text: cell(sentence),
+      };
+    },
+  );
+  const declared = body.match(/^ {2}\w+\??: /gm)?.length ?? 0;
+  if (options.length !== declared) throw new Error(`options: ${name} has an option without a doc comment; write one`);
+  return options;
+}
+
+/** @param {string} type */
+function typeText(type) {
+  if (type === "Duration") return "duration";
+  if (type === "Duration | null") return "duration, or `null`";
+  return cell(`\`${type}\``);
+}
+
+/** Literals as code; words as they are. @param {string} text */
+function quoted(text) {
+  const literal = /^(?:"[^"]*"|true|false|null|undefined|-?[\d.]+|\[.*?\])/.exec(text)?.[0];
+  return literal === undefined ? text : `\`${literal}\`${text.slice(literal.length)}`;
+}
+
+/** @param {string} text */
+function cell(text) {
+  return text.replaceAll("|", "\\|");
+}
+
+const self = fileURLToPath(import.meta.url);
+if (process.argv[1] === self) {
+  const src = new URL("../src/", import.meta.url);
+  const page = optionsPage((file) => readFileSync(new URL(file, src), "utf8"));
+  writeFileSync(new URL("../docs/options.md", import.meta.url), page);
+}

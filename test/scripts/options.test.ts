@@ -1,0 +1,69 @@
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { describe, expect, it } from "vitest";
+import { optionsIn, optionsPage } from "../../scripts/options.mjs";
+import { lockDefaults } from "../../src/cache/method-options.js";
+import { cacheChecks, cacheDefaults } from "../../src/cache/options.js";
+import { herdDefaults } from "../../src/client/herd/options.js";
+import { httpCacheChecks, httpCacheDefaults } from "../../src/http/options.js";
+import { policyDefaults } from "../../src/http/rfc/policy.js";
+import { root } from "../support/project.js";
+
+const readSource = (file: string) => readFileSync(join(root, "src", file), "utf8");
+
+describe("docs/options.md", () => {
+  const page = readFileSync(join(root, "docs", "options.md"), "utf8");
+
+  it("is what npm run options writes", () => {
+    expect(page, "run: npm run options").toBe(optionsPage(readSource));
+  });
+
+  it.each([...Object.keys(cacheChecks), ...Object.keys(herdDefaults), ...Object.keys(httpCacheChecks)])(
+    "has a row for the option %s",
+    (name) => {
+      expect(page).toContain(`| \`${name}\` |`);
+    },
+  );
+});
+
+describe("the default in an option's doc comment is the one in the code", () => {
+  it.each<[string, string, Readonly<Record<string, unknown>>]>([
+    ["cache/options.ts", "CacheOptions", cacheDefaults],
+    ["cache/method-options.ts", "LockOptions", lockDefaults],
+    ["client/herd/options.ts", "HerdOptions", herdDefaults],
+    ["http/options.ts", "HttpCacheOptions", httpCacheDefaults],
+    ["http/rfc/policy.ts", "PolicyOptions", policyDefaults],
+  ])("in %s: %s", (file, name, defaults) => {
+    const documented = new Map(optionsIn(readSource(file), name).map((option) => [option.name, option.default]));
+    for (const [option, value] of Object.entries(defaults)) {
+      // Some have their value in another unit behind it.
+      expect(documented.get(option)?.split(" (")[0], option).toBe(`\`${JSON.stringify(value)}\``);
+    }
+  });
+});
+
+describe("the options of an interface", () => {
+  it("have a name, a type, a default and a sentence", () => {
+    const source = `export interface SomeOptions extends Other {
+  /** Lifetime | of it. @default "5m" */
+  ttl?: Duration | null;
+  /**
+   * Two lines
+   * of text.
+   */
+  where: string | number;
+}
+`;
+    expect(optionsIn(source, "SomeOptions")).toEqual([
+      { name: "ttl", type: "duration, or `null`", default: '`"5m"`', text: "Lifetime \\| of it." },
+      { name: "where", type: "`string \\| number`", default: "required", text: "Two lines of text." },
+    ]);
+  });
+
+  it("must have a doc comment each", () => {
+    expect(() => optionsIn("export interface A {\n  b?: string;\n}\n", "A")).toThrow(
+      "A has an option without a doc comment",
+    );
+    expect(() => optionsIn("", "A")).toThrow("no interface A");
+  });
+});
