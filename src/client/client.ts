@@ -5,22 +5,22 @@ import type { Clock } from "../core/time.js";
 import type { Loader, ManyLoader } from "./loader.js";
 import type { Sharing } from "./single-flight.js";
 
-/** What a client works with. */
+/** What a cache passes to its client. */
 export interface ClientContext {
   readonly connection: Connection;
   readonly codec: Codec;
   readonly clock: Clock;
   readonly invocation: Invocation;
   readonly events: Events;
-  /** What callers of one key share. */
+  /** What concurrent callers of one key share. */
   readonly sharing: Sharing;
-  /** Calls the cache's `onError` with a failure that no caller sees. Never throws. */
+  /** Calls the cache's `onError` with an error that no caller gets. Never throws. */
   report(error: unknown, method: string, key: string): void;
-  /** Throws `error`, unless failures of the store are ignored: then `onError` is told, and the work goes on without. */
+  /** Throws `error`, unless it is a store error and the cache ignores those. Then `onError` is called with it. */
   forgive(error: unknown, method: string, key: string): void;
 }
 
-/** Makes the client of one cache. */
+/** Creates the client of one cache, or of its view for one invocation. */
 export type ClientFactory = (context: ClientContext) => Client;
 
 export interface WriteOptions {
@@ -33,11 +33,11 @@ export interface WriteOptions {
 export interface LoadOptions {
   /** In milliseconds; `null` never expires; 0 or less stores nothing. */
   readonly ttlMs: number | null;
-  /** Fires when the caller wants no answer any more. */
+  /** Ends this caller's wait, with the signal's reason. */
   readonly signal?: AbortSignal | undefined;
-  /** In milliseconds: a stale value, where there is one, answers when the loader takes longer. */
+  /** In milliseconds: when the loader takes longer, a stale value is returned where there is one. */
   readonly softTimeoutMs?: number | undefined;
-  /** In milliseconds: the loader is given up when it takes longer; `Infinity` never. */
+  /** In milliseconds: when the loader takes longer, the call rejects with `LoaderTimeoutError`; `Infinity` for no limit. */
   readonly hardTimeoutMs?: number | undefined;
 }
 
@@ -46,33 +46,33 @@ export interface DeleteOptions {
   readonly count: number;
   /** Of the keys that match the pattern, those to delete. */
   readonly owns: (key: string) => boolean;
-  /** Told after each batch how many keys are deleted so far. */
+  /** Called after each batch with the number of keys deleted so far. */
   readonly onProgress: ((deleted: number) => void) | undefined;
 }
 
 /**
- * Turns cache methods into Valkey commands. Keys are made keys; times are milliseconds; values are the user's own, and
- * what is returned belongs to the caller alone. Every method rejects with `ConnectionError` when the server can't be
- * reached, and with `ReplyError` when it refuses.
+ * Turns cache methods into Valkey commands. Keys are stored keys, and times are milliseconds. A returned value is not shared
+ * with other callers. Every method rejects with `ConnectionError` when the server can't be reached, and with `ReplyError`
+ * when it refuses a command.
  */
 export interface Client {
   /** The value, or `undefined` when there is none. @throws {DecodeError} */
   get(key: string): Promise<unknown>;
-  /** The values in the order of the keys, `undefined` where there is none. One flight. @throws {DecodeError} */
+  /** The values in the order of the keys, `undefined` where there is none. One round trip. @throws {DecodeError} */
   getMany(keys: readonly string[]): Promise<unknown[]>;
   /** As `getMany`, all read at one moment. */
   mget(keys: readonly string[]): Promise<unknown[]>;
   /** Whether the condition was met, `true` without one. @throws {EncodeError} before any I/O */
   set(key: string, value: unknown, options: WriteOptions): Promise<boolean>;
-  /** The keys that could not be written. One flight. @throws {EncodeError} before any I/O */
+  /** The keys that could not be written. One round trip. @throws {EncodeError} before any I/O */
   setMany(entries: ReadonlyMap<string, unknown>, ttlMs: number | null): Promise<string[]>;
   /** All or nothing. @throws {EncodeError} before any I/O */
   mset(entries: ReadonlyMap<string, unknown>, ttlMs: number | null): Promise<void>;
-  /** The value, or what `loader` gives; only a failing loader rejects. */
+  /** The value, or else the loader's result. Rejects only when the loader does. */
   getOrSet(key: string, loader: Loader<unknown>, options: LoadOptions): Promise<unknown>;
-  /** As `getOrSet` for several keys: one flight to read them, one load for those that are missing. */
+  /** As `getOrSet` for several keys: one round trip to read them, one load for the missing ones. */
   getOrSetMany(keys: readonly string[], loader: ManyLoader, options: LoadOptions): Promise<Map<string, unknown>>;
-  /** How many there were. */
+  /** Deletes entries. How many there were. */
   delete(keys: readonly string[]): Promise<number>;
   has(key: string): Promise<boolean>;
   /** Adds to a 64-bit integer and keeps its lifetime; `undefined` when there is no entry and `create` is absent. @throws {NotAnIntegerError} */
@@ -85,11 +85,11 @@ export interface Client {
   rename(from: string, to: string): Promise<boolean>;
   /** Milliseconds left; `null` when it never expires; `undefined` when there is no entry. */
   pttl(key: string): Promise<number | null | undefined>;
-  /** Whether there is an entry; a lifetime of 0 or less ends it; `null` makes it stay. */
+  /** Sets a lifetime: 0 or less deletes the entry, `null` never expires. Whether there was an entry. */
   touch(key: string, ttlMs: number | null): Promise<boolean>;
-  /** Whether there is an entry. @param atMs milliseconds since the epoch */
+  /** Makes an entry expire at a moment. Whether there was an entry. @param atMs milliseconds since the epoch */
   expireAt(key: string, atMs: number): Promise<boolean>;
-  /** Whether there was a lifetime to take away. */
+  /** Makes an entry never expire. Whether it had a lifetime. */
   persist(key: string): Promise<boolean>;
   /** Keys that match a glob, in batches; a key may come twice. */
   scan(pattern: string, count: number): AsyncIterable<string[]>;
@@ -97,6 +97,6 @@ export interface Client {
   deletePattern(pattern: string, options: DeleteOptions): Promise<number>;
   /** Empties the whole database. */
   flush(): Promise<void>;
-  /** Waits for work that goes on in the background. The connection is not the client's to close. */
+  /** Waits for work in the background. The cache closes the connection itself. */
   close(): Promise<void>;
 }

@@ -12,7 +12,9 @@ export function toStored(reply: Reply, key: string): Encoded | undefined {
   if (reply === null) return undefined;
   if (typeof reply === "string" || reply instanceof Uint8Array) return reply;
   if (reply instanceof ReplyError) throw reply;
-  throw new DecodeError(`key ${show(key)}: the server answered with no value; see what is stored there`);
+  throw new DecodeError(
+    `key ${show(key)}: the server answered with no value; read it over cache.connection, or delete it`,
+  );
 }
 
 /** The encoded value in a stored entry while it is fresh: placeholders and stale entries hold none. @throws {DecodeError} */
@@ -35,7 +37,7 @@ export function payloadOf(codec: Codec, envelope: Envelope, key: string): Encode
 
 /** Whether there is an entry, by the reply to a peek at its beginning. @throws {DecodeError} @throws {ReplyError} */
 export function isThere(peek: Reply, key: string, nowMs: number): boolean {
-  // A set or a hash has no beginning, and is there.
+  // GETRANGE refuses sets and hashes, which exist.
   if (peek instanceof ReplyError && peek.code === "WRONGTYPE") return true;
   const stored = toStored(peek, key);
   if (stored === undefined || stored.length === 0) return false;
@@ -44,7 +46,7 @@ export function isThere(peek: Reply, key: string, nowMs: number): boolean {
   return envelope.payload !== undefined && envelope.freshUntilMs > nowMs;
 }
 
-/** Milliseconds until the logical expiry that an entry's beginning tells, `null` for ever; `undefined` when it has none. */
+/** Milliseconds until the logical expiry in an entry's header, `null` when it never expires; `undefined` without a header. */
 export function logicalTtl(peek: Reply, key: string, nowMs: number): number | null | undefined {
   const stored = peek instanceof ReplyError ? undefined : toStored(peek, key);
   if (stored === undefined || !isEnvelope(stored)) return undefined;
@@ -52,7 +54,7 @@ export function logicalTtl(peek: Reply, key: string, nowMs: number): number | nu
   return freshUntilMs === FOREVER ? null : freshUntilMs - nowMs;
 }
 
-/** A value in the form in which it is written, and for how long, in milliseconds or `null` for ever. */
+/** A value in its stored form, and its lifetime in milliseconds; `null` never expires. */
 export interface Stored {
   readonly stored: Encoded;
   readonly ttlMs: number | null;
@@ -62,8 +64,8 @@ export const READ: SendOptions = { readOnly: true };
 export const REPEATABLE: SendOptions = { idempotent: true };
 
 /**
- * The commands that read and write no values: whether entries are there, how long they live, what they are called. They
- * are the same whoever wrote an entry, plain or in an envelope.
+ * Commands that read and write no values: existence, lifetimes, names, scans. They work the same for plain entries and for
+ * entries in an envelope.
  */
 export abstract class KeyCommands {
   protected readonly context: ClientContext;
@@ -97,13 +99,13 @@ export abstract class KeyCommands {
     create: { readonly ttlMs: number | null } | undefined,
   ): Promise<number | bigint | undefined> {
     this.context.sharing.forget(key);
-    const made = create && this.wrap("", create.ttlMs);
-    const args: Argument[] = made ? ["create", milliseconds(made.ttlMs), made.stored] : ["", "", ""];
+    const empty = create && this.wrap("", create.ttlMs);
+    const args: Argument[] = empty ? ["create", milliseconds(empty.ttlMs), empty.stored] : ["", "", ""];
     const reply = await this.script(INCREMENT, [key], [String(delta), ...args]).catch((error: unknown) => {
       throw notAnInteger(error, key, delta);
     });
     if (typeof reply === "string") return decodeNumber(reply);
-    // No integer of 64 bits is longer; what is none need not be text.
+    // An integer of 64 bits is shorter than this, and other values need not be text.
     return reply instanceof Uint8Array ? decodeNumber(String.fromCharCode(...reply.subarray(0, 32))) : undefined;
   }
 
@@ -145,7 +147,7 @@ export abstract class KeyCommands {
   }
 
   async deletePattern(pattern: string, { count, owns, onProgress }: DeleteOptions): Promise<number> {
-    // Before, not after: what is being loaded now must not come back to a place that the scan has passed.
+    // Before the scan: a load under way must not store its value behind it.
     this.context.sharing.forgetAll();
     let deleted = 0;
     for await (const batch of this.context.connection.scan({ match: pattern, count })) {
@@ -164,7 +166,7 @@ export abstract class KeyCommands {
 
   async close(): Promise<void> {}
 
-  /** How long an entry stays after its expiry. */
+  /** How long an entry stays after its expiry, in milliseconds. */
   protected get graceMs(): number {
     return 0;
   }
@@ -174,7 +176,7 @@ export abstract class KeyCommands {
     return { stored: encoded, ttlMs };
   }
 
-  /** One command, one flight. */
+  /** Sends one command. */
   protected async one(command: Command, options?: SendOptions): Promise<Reply> {
     const replies = await this.context.connection.send([command], options);
     return replies[0] ?? null;
@@ -190,7 +192,7 @@ export abstract class KeyCommands {
     return this.context.connection.script(script, keys, args, options);
   }
 
-  /** As `isThere`, for what is being deleted or listed: an entry that can't be read is there, too. */
+  /** As `isThere`, for deleting and listing, where an entry that can't be decoded counts, too. */
   #wasThere(start: Reply, key: string, nowMs: number): boolean {
     try {
       return isThere(start, key, nowMs);
@@ -205,7 +207,7 @@ function peek(key: string): Command {
   return ["GETRANGE", key, "0", PEEK_END];
 }
 
-/** As a script's argument; empty is for ever. */
+/** A lifetime as a script's argument; empty never expires. */
 export function milliseconds(ttlMs: number | null): string {
   return ttlMs === null ? "" : String(ttlMs);
 }

@@ -29,7 +29,12 @@ export interface AcquireOptions {
   readonly retryEveryMs: number;
 }
 
-/** A lock that is held until it is released, or its time is over. `await using` releases it. */
+/**
+ * A lock that is held until it is released or its lifetime ends. `await using` releases it.
+ * @example
+ * await using lock = await cache.lock("nightly", { ttl: "1m" });
+ * if (lock) await lock.extend("5m");
+ */
 export class Lock implements AsyncDisposable {
   readonly #context: LockContext;
   readonly #key: string;
@@ -41,12 +46,16 @@ export class Lock implements AsyncDisposable {
     this.#token = token;
   }
 
-  /** Whether it was still held. */
+  /** Releases the lock. @returns whether it was still held */
   release(): Promise<boolean> {
     return this.#whileHeld(RELEASE);
   }
 
-  /** Holds it for `ttl` from now on. Whether it was still held. @throws TypeError on what is no duration above 0 */
+  /**
+   * Extends the lock to `ttl` from now: seconds, or a duration such as `"1m"`.
+   * @returns whether it was still held
+   * @throws TypeError when `ttl` is not a duration above 0
+   */
   async extend(ttl: Duration): Promise<boolean> {
     const ttlMs = toMs(ttl, "ttl");
     if (ttlMs <= 0)
@@ -68,7 +77,7 @@ export class Lock implements AsyncDisposable {
   }
 }
 
-/** Takes the lock as soon as it is free; `undefined` when it is not free within the wait. */
+/** Takes the lock as soon as it is free; `undefined` when it is not free within `waitMs`. */
 export async function acquire(
   context: LockContext,
   key: string,
@@ -82,7 +91,7 @@ export async function acquire(
     if (throwIfError(reply) !== null) return new Lock(context, key, token);
     const leftMs = untilMs - clock.now();
     if (leftMs <= 0) return undefined;
-    // Half of it at random, so that those who wait don't ask in step.
+    // Half of the pause is random, so that waiting callers don't try in step.
     await clock.sleep(Math.min(leftMs, retryEveryMs * (0.5 + clock.random() / 2)));
   }
 }

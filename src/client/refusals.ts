@@ -2,15 +2,15 @@ import { ConfigurationError, NotAnIntegerError, ReplyError, show } from "../core
 import type { ClientContext } from "./client.js";
 
 /**
- * Reports a store error that a waiting caller is answered in spite of.
- * @throws {ConfigurationError} which only a change of the program ends, so the caller gets it
+ * Reports a store error, after which the caller still gets a value.
+ * @throws {ConfigurationError} as it is, because only a change of the program corrects it
  */
 export function tolerate(context: Pick<ClientContext, "report">, error: unknown, method: string, key: string): void {
   if (error instanceof ConfigurationError) throw error;
   context.report(error, method, key);
 }
 
-/** Says what to do about keys that a cluster can't serve together. */
+/** Adds the remedy to the error for keys of several slots, which a cluster can't serve together. */
 export async function sameSlot<T>(keys: readonly string[], work: Promise<T>): Promise<T> {
   try {
     return await work;
