@@ -176,7 +176,7 @@ export function expiry(open: Open): void {
       for (const end of [
         () => cache.expireAt("a", date),
         () => cache.expireAt("a", date.getTime() / 1_000),
-        () => cache.expireAt("a", Math.floor(date.getTime() / 1_000) + 0.123),
+        () => cache.expireAt("a", Math.floor(date.getTime() / 1_000) - 0.877),
       ]) {
         await cache.persist("a");
         expect(await end()).toBe(true);
