@@ -10,8 +10,8 @@ import type { HerdSettings } from "./options.js";
  * Whether to refresh a fresh entry now: the chance grows towards expiry with the cost of the load.
  * Source: Vattani et al., VLDB 2015, §3 (XFetch).
  *
- * Every reader in the fleet draws, so that with many readers somebody draws a long lead long before expiry. A lead longer
- * than the load gains nothing, as the load is over by the expiry: so it ends there (times β, where that is above 1).
+ * Every reader in the fleet draws, so with many readers one of them draws a long lead. A lead longer than the load gains
+ * nothing, because the load ends before the expiry. So the lead is limited to the load's duration, times β if that is above 1.
  */
 export function refreshesEarly(
   { freshUntilMs, deltaMs }: Pick<Header, "freshUntilMs" | "deltaMs">,
@@ -23,12 +23,12 @@ export function refreshesEarly(
   return clock.now() + deltaMs * lead >= freshUntilMs;
 }
 
-/** The delta to store: no load is so dear that an entry should be refreshed in more than the last tenth of its life. */
+/** The delta to store. Limited to a tenth of the lifetime, so that early refreshes begin in its last tenth. */
 export function boundedDelta(deltaMs: number, ttlMs: number | null): number {
   return ttlMs === null ? deltaMs : Math.min(deltaMs, ttlMs / 10);
 }
 
-/** The form in which a value is stored: in an envelope that says until when it is fresh, and for the grace on top of that. */
+/** A value in an envelope, with the lifetime of the stored key: the ttl plus the grace. */
 export function sealed(
   { clock, codec }: ClientContext,
   { jitter, graceMs }: HerdSettings,
@@ -42,35 +42,32 @@ export function sealed(
   return { stored: seal(header, codec.mark, encoded), ttlMs: shortMs === null ? null : shortMs + graceMs };
 }
 
-/** What reading or claiming an entry found. */
-export type Found =
-  /** Nothing: the lease was taken. */
+/** The reply to a read or a claim. */
+export type EntryRead =
+  /** There was no entry; a claim has taken the lease. */
   | { readonly kind: "claimed" }
-  /** A value that is good; with its envelope when it has one. */
+  /** A value before its expiry. `envelope` is absent for a value that was stored without one. */
   | { readonly kind: "fresh"; readonly payload: Encoded; readonly envelope: Envelope | undefined }
   /** A value past its expiry, within its grace. */
   | { readonly kind: "stale"; readonly payload: Encoded; readonly envelope: Envelope }
-  /** A value past its grace, as who wrote it has a longer one: not to be answered, and free to be claimed. */
+  /** A value past this client's grace, written by a client with a longer one. It may be claimed, not answered. */
   | { readonly kind: "expired"; readonly envelope: Envelope }
-  /** Somebody holds the lease, and there is nothing to answer meanwhile. */
-  | { readonly kind: "busy" };
-
-/** A value that can be answered. */
-export type Answerable = Extract<Found, { kind: "fresh" | "stale" }>;
+  /** Another caller holds the lease, and there is no value to answer. */
+  | { readonly kind: "leased" };
 
 /** @throws {DecodeError} @throws {ReplyError} */
-export function toFound(
+export function readEntry(
   reply: Reply,
   { key, token, codec, nowMs, graceMs }: { key: string; token: string; codec: Codec; nowMs: number; graceMs: number },
-): Found {
+): EntryRead {
   const stored = toStored(reply, key);
   if (stored === undefined) return { kind: "claimed" };
   if (!isEnvelope(stored)) return { kind: "fresh", payload: stored, envelope: undefined };
   const envelope = new Envelope(stored, key);
   const payload = payloadOf(codec, envelope, key);
   // This caller's own placeholder: the command was retried after its first reply was lost.
-  if (payload === undefined) return { kind: envelope.token === token ? "claimed" : "busy" };
+  if (payload === undefined) return { kind: envelope.token === token ? "claimed" : "leased" };
   if (envelope.freshUntilMs > nowMs) return { kind: "fresh", payload, envelope };
   if (nowMs - envelope.freshUntilMs <= graceMs) return { kind: "stale", payload, envelope };
-  return envelope.leaseUntilMs > nowMs ? { kind: "busy" } : { kind: "expired", envelope };
+  return envelope.leaseUntilMs > nowMs ? { kind: "leased" } : { kind: "expired", envelope };
 }

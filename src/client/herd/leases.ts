@@ -4,7 +4,7 @@ import type { ClientContext } from "../client.js";
 import { type Stored, toStored } from "../key-commands.js";
 import type { Loaded } from "../loading.js";
 import type { Background } from "./background.js";
-import { sealed, toFound } from "./entry.js";
+import { readEntry, sealed } from "./entry.js";
 import type { HerdSettings } from "./options.js";
 
 /** What the leases of one call work with. */
@@ -116,8 +116,8 @@ export class Leases {
     const { context, settings } = this.#parts;
     const { codec, clock } = context;
     try {
-      const found = toFound(stored, { key, token: "", codec, graceMs: settings.graceMs, nowMs: clock.now() });
-      if (found.kind === "fresh" || found.kind === "stale") await codec.decode(found.payload, key);
+      const read = readEntry(stored, { key, token: "", codec, graceMs: settings.graceMs, nowMs: clock.now() });
+      if (read.kind === "fresh" || read.kind === "stale") await codec.decode(read.payload, key);
       return true;
     } catch (error) {
       if (isReplaceable(error)) return false;

@@ -1,45 +1,37 @@
-import type { Envelope } from "../../codec/envelope.js";
-import type { Command, Reply, SendOptions } from "../../core/connection.js";
-import { isReplaceable, Lease, newToken, readOrClaim, refusesWrites } from "../../lease/lease.js";
+import type { SendOptions } from "../../core/connection.js";
+import type { Lease } from "../../lease/lease.js";
 import { Wait } from "../../lease/wait.js";
 import type { ClientContext, LoadOptions } from "../client.js";
 import type { Loader, ManyLoader } from "../loader.js";
 import { type Loaded, load } from "../loading.js";
-import { tolerate } from "../refusals.js";
-import type { Answer } from "../single-flight.js";
-import { Coalesced, type Shared } from "../single-flight.js";
+import { type Answer, Coalesced, type Shared } from "../single-flight.js";
 import { Background, within } from "./background.js";
-import { type Answerable, type Found, refreshesEarly, toFound } from "./entry.js";
 import { type LeaseParts, Leases } from "./leases.js";
+import { Lookup, type Outcome, type Refreshable } from "./lookup.js";
 import { ManyLoad } from "./many.js";
 import type { HerdSettings } from "./options.js";
+import { failedLoad, next } from "./state.js";
 
-/** A load that somebody waits for, or nobody does. */
-interface Wanted {
+/** One call of `getOrSet`, or its refresh in the background. */
+interface LoadRequest {
   readonly key: string;
   readonly loader: Loader<unknown>;
   readonly options: LoadOptions;
-  /** Fires when nobody wants the answer any more; absent in the background. */
+  /** Fires when the last caller has left; absent in the background. */
   readonly shared: Shared | undefined;
 }
 
-type Read = Exclude<Found, { kind: "claimed" }>;
+/** How long a value without an envelope counts as recently fresh. */
+const PLAIN_FRESH_MS = 1_000;
 
-/** How long a value without an expiry that can be read counts as seen. */
-const PLAIN_SEEN_MS = 1_000;
-
-/** How often a load starts anew after its lease was lost under it. */
-const MAX_RESTARTS = 3;
-
-/** What the herd client does to compute an entry once. Nothing here is loaded before the first `getOrSet`. */
+/** `getOrSet` and `getOrSetMany` of the herd client, by the state machine of state.ts. Imported by the first call. */
 export class HerdProtocol {
   readonly #context: ClientContext;
   readonly #settings: HerdSettings;
   readonly #reads: SendOptions;
   readonly #parts: LeaseParts;
   readonly #leases: Leases;
-  /** Of a claim, which knows its own token again when it is repeated. */
-  readonly #claims: SendOptions;
+  readonly #lookup: Lookup;
 
   constructor(context: ClientContext, settings: HerdSettings, reads: SendOptions) {
     this.#context = context;
@@ -47,22 +39,24 @@ export class HerdProtocol {
     this.#reads = reads;
     this.#parts = { context, settings, background: new Background(context), method: "getOrSet" };
     this.#leases = new Leases(this.#parts);
-    this.#claims = { idempotent: true, text: context.codec.text };
+    this.#lookup = new Lookup(this.#parts, this.#leases, reads);
   }
 
-  /** The value of an entry, or what the loader gives. @throws what the loader throws @throws {EncodeError} */
+  /** The value of an entry, or what the loader returns. @throws what the loader throws @throws {EncodeError} */
   async answer(key: string, loader: Loader<unknown>, options: LoadOptions, shared: Shared): Promise<Answer> {
-    const wanted: Wanted = { key, loader, options, shared };
+    const request: LoadRequest = { key, loader, options, shared };
     for (let restarts = 0; ; restarts++) {
-      const found = await this.#await(wanted, shared);
-      if (found === "none") return this.#alone(wanted);
-      if (!(found instanceof Lease)) return found;
+      let outcome = await this.#find(key);
+      if (outcome.state === "Waiting") outcome = await this.#wait(key, shared);
+      if (outcome.state === "Answered") return outcome;
+      if (outcome.state === "Refreshing") return this.#refresh(outcome.old, request, outcome);
+      if (outcome.state === "LoadingAlone") return this.#loadAlone(request);
+      const { lease } = outcome;
       try {
-        return await this.#holding(found, wanted);
+        return await this.#load(lease, request);
       } catch (error) {
-        // The entry was deleted or written under the load, which then gave up: what is there now decides.
-        const again = found.lost.aborted && !shared.signal().aborted && restarts < MAX_RESTARTS;
-        if (!again) throw error;
+        const event = failedLoad({ isLost: lease.lost.aborted, isAborted: shared.signal().aborted, restarts });
+        if (next("Loading", event) === "Failed") throw error;
       }
     }
   }
@@ -73,7 +67,6 @@ export class HerdProtocol {
       ...this.#parts,
       method: "getOrSetMany",
       reads: this.#reads,
-      claims: this.#claims,
       loader,
       options,
     };
@@ -90,146 +83,83 @@ export class HerdProtocol {
     return this.#parts.background.ended();
   }
 
-  /** As `#find`, waiting while somebody else computes; `none` when that takes too long. */
-  async #await(wanted: Wanted, shared: Shared): Promise<Answer | Lease | "none"> {
-    const found = await this.#find(wanted);
-    if (found !== "busy") return found;
-    const { key } = wanted;
+  /** Polls while another caller loads. @throws the reason of the callers' signal */
+  async #wait(key: string, shared: Shared): Promise<Exclude<Outcome, { state: "Waiting" }>> {
     const { clock, events } = this.#context;
     events.emit("claim", () => ({ key, won: false }));
     const wait = new Wait(clock, this.#settings.waitMs);
     for (;;) {
-      const goesOn = await wait.next(shared.signal());
-      const next = goesOn ? await this.#find(wanted) : "none";
-      if (next === "busy") continue;
-      events.emit("wait", () => ({ key, durationMs: wait.durationMs, answered: next !== "none" }));
-      return next;
+      const event = (await wait.next(shared.signal())) ? "poll" : "timeout";
+      const state = next("Waiting", event);
+      const outcome = state === "Lookup" ? await this.#find(key) : { state };
+      if (outcome.state === "Waiting") continue;
+      // A store error while waiting ends the wait as a timeout does: without a value.
+      events.emit("wait", () => ({ key, durationMs: wait.durationMs, answered: outcome.state !== "LoadingAlone" }));
+      return outcome;
     }
   }
 
-  /** An answer, or the lease; `none` when the store fails, or has what must be left alone. */
-  async #find(wanted: Wanted): Promise<Answer | Lease | "busy" | "none"> {
-    const { key } = wanted;
+  /** Looks the key up; a recently fresh one with a plain GET first. */
+  async #find(key: string): Promise<Outcome> {
+    const { clock, sharing } = this.#context;
+    const { recentlyFresh } = sharing;
     try {
-      const found = (await this.#readSeen(key)) ?? (await this.#readOrClaim(key));
-      if (!found) return "none";
-      if (found instanceof Lease || found === "busy") return found;
-      return await this.#serve(found, wanted);
+      if (recentlyFresh.has(key, clock.now())) {
+        const reply = await this.#lookup.read(key);
+        const outcome = reply === null ? undefined : await this.#lookup.judge(key, reply, "");
+        if (outcome?.state === "Answered") return outcome;
+        if (!isEarly(outcome)) recentlyFresh.delete(key);
+        if (outcome) return outcome;
+      }
+      const [read] = await this.#lookup.readOrClaim([key]);
+      const outcome = await this.#lookup.judge(key, read?.reply ?? null, read?.token ?? "");
+      if (outcome.state === "Answered") recentlyFresh.add(key, outcome.freshUntilMs ?? clock.now() + PLAIN_FRESH_MS);
+      else if (isEarly(outcome)) recentlyFresh.add(key, outcome.old.envelope.freshUntilMs);
+      return outcome;
     } catch (error) {
-      tolerate(this.#context, error, "getOrSet", key);
-      return isReplaceable(error) ? this.#seize(key) : "none";
+      this.#lookup.tolerate(error, key);
+      return { state: next("Lookup", "unavailable") };
     }
   }
 
-  /** Reads what this process has seen fresh; `undefined` when it hasn't, or it is gone. @throws {DecodeError} @throws {ReplyError} */
-  async #readSeen(key: string): Promise<Answerable | Lease | "busy" | undefined> {
+  /** Refreshes a value. @returns the old one, unless the refresh is waited for and succeeds */
+  async #refresh(old: Refreshable, request: LoadRequest, answer: Answer): Promise<Answer> {
+    const refreshed = await this.#startRefresh(old, request);
+    if (refreshed) return refreshed;
+    if (old.kind === "stale") this.#context.events.emit("stale", () => ({ key: request.key }));
+    return answer;
+  }
+
+  async #startRefresh(old: Refreshable, request: LoadRequest): Promise<Answer | undefined> {
+    const { key, options } = request;
     const { clock, sharing } = this.#context;
-    if (!sharing.recentlyFresh.has(key, clock.now())) return undefined;
-    const found = await this.#read(key);
-    if (found?.kind === "fresh") return found;
-    sharing.recentlyFresh.delete(key);
-    return found && this.#orClaim(found, key);
-  }
-
-  /** `undefined` when the server refuses writes and has no value either. @throws {DecodeError} @throws {ReplyError} */
-  async #readOrClaim(key: string): Promise<Answerable | Lease | "busy" | undefined> {
-    const { clock, sharing } = this.#context;
-    const token = newToken();
-    const reply = await this.#one(readOrClaim(key, token, this.#settings.leaseMs, clock.now()), this.#claims);
-    if (refusesWrites(reply)) {
-      const read = await this.#read(key);
-      if (read && read.kind !== "expired") return read.kind === "busy" ? "busy" : read;
-      tolerate(this.#context, reply, "getOrSet", key);
-      return undefined;
-    }
-    const found = this.#toFound(reply, key, token);
-    if (found.kind === "claimed") {
-      return this.#leases.claimed(key, token);
-    }
-    if (found.kind === "fresh")
-      sharing.recentlyFresh.add(key, found.envelope?.freshUntilMs ?? clock.now() + PLAIN_SEEN_MS);
-    return this.#orClaim(found, key);
-  }
-
-  async #orClaim(found: Read, key: string): Promise<Answerable | Lease | "busy"> {
-    if (found.kind === "busy") return "busy";
-    if (found.kind !== "expired") return found;
-    return (await this.#leases.claim(key, found.envelope)) ?? "busy";
-  }
-
-  async #read(key: string): Promise<Read | undefined> {
-    const found = this.#toFound(await this.#one(["GET", key], this.#reads), key, "");
-    return found.kind === "claimed" ? undefined : found;
-  }
-
-  async #one(command: Command, options: SendOptions): Promise<Reply> {
-    const replies = await this.#context.connection.send([command], options);
-    return replies[0] ?? null;
-  }
-
-  #toFound(reply: Reply, key: string, token: string): Found {
-    const { clock, codec } = this.#context;
-    return toFound(reply, { key, token, codec, nowMs: clock.now(), graceMs: this.#settings.graceMs });
-  }
-
-  async #seize(key: string): Promise<Lease | "busy" | "none"> {
-    try {
-      return (await this.#leases.seize(key)) ?? "busy";
-    } catch (error) {
-      tolerate(this.#context, error, "getOrSet", key);
-      return "none";
-    }
-  }
-
-  async #serve(found: Answerable, wanted: Wanted): Promise<Answer> {
-    const { key } = wanted;
-    const { clock, codec, events } = this.#context;
-    const decoded = codec.decode(found.payload, key);
-    const value = decoded instanceof Promise ? await decoded : decoded;
-    const answer: Answer = { value, encoded: found.payload };
-    if (found.kind === "stale") {
-      const refreshed = await this.#refresh(found, wanted, answer);
-      if (refreshed === answer) events.emit("stale", () => ({ key }));
-      return refreshed;
-    }
-    events.emit("hit", () => ({ key }));
-    const { envelope } = found;
-    const early = envelope && refreshesEarly(envelope, this.#settings.beta, clock);
-    return early ? this.#refresh({ ...found, envelope }, wanted, answer) : answer;
-  }
-
-  /** Refreshes an entry that has a value, when nobody does yet; the old answer where it need not, or can't, be waited for. */
-  async #refresh(found: Refreshable, wanted: Wanted, old: Answer): Promise<Answer> {
-    const { key, options } = wanted;
-    const { clock, sharing } = this.#context;
-    // Somebody refreshes it, or has failed to a moment ago: the server would say no.
-    if (sharing.refreshing.has(key) || found.envelope.leaseUntilMs > clock.now()) return old;
+    // Another caller refreshes it, or has just failed to: the server would refuse the claim.
+    if (sharing.refreshing.has(key) || old.envelope.leaseUntilMs > clock.now()) return undefined;
     sharing.refreshing.add(key);
     const { background, method } = this.#parts;
     const release = () => sharing.refreshing.delete(key);
-    const work = background.run(() => this.#reload(found, wanted), { method, key }, release);
-    if (this.#settings.background) return old;
-    return (await within(clock, options.softTimeoutMs, work)) ?? old;
+    const work = background.run(() => this.#reload(old, request), { method, key }, release);
+    return this.#settings.background ? undefined : within(clock, options.softTimeoutMs, work);
   }
 
-  /** The new answer, where the lease was won. @throws as `#holding` */
-  async #reload(found: Refreshable, wanted: Wanted): Promise<Answer | undefined> {
-    const { key } = wanted;
-    const lease = await this.#leases.claim(key, found.envelope);
+  /** Loads in the background. @returns `undefined` when another caller has the lease @throws as `#load` */
+  async #reload(old: Refreshable, request: LoadRequest): Promise<Answer | undefined> {
+    const { key } = request;
+    const lease = await this.#leases.claim(key, old.envelope);
     if (!lease) return undefined;
-    if (found.kind === "fresh") this.#context.events.emit("early", () => ({ key }));
-    return this.#holding(lease, { ...wanted, shared: undefined }, found);
+    if (old.kind === "fresh") this.#context.events.emit("early", () => ({ key }));
+    return this.#load(lease, { ...request, shared: undefined }, old);
   }
 
   /** Loads and publishes under a lease. @throws what the loader throws @throws {EncodeError} */
-  async #holding(lease: Lease, { key, loader, options, shared }: Wanted, old?: Refreshable): Promise<Answer> {
+  async #load(lease: Lease, { key, loader, options, shared }: LoadRequest, old?: Refreshable): Promise<Answer> {
     const signal = (): AbortSignal => (shared ? AbortSignal.any([lease.lost, shared.signal()]) : lease.lost);
     let loaded: Loaded;
     void lease.renew();
     try {
-      // Given up before it began.
+      // The callers may have left before the loader is called.
       shared?.signal().throwIfAborted();
-      // The loader's own: the caller holds the other, and may change it.
+      // A copy for the loader: the caller has the other one and may change it.
       const stale = old && (await this.#context.codec.decode(old.payload, key));
       loaded = await load(this.#context, { key, loader, stale, options, signal });
     } catch (error) {
@@ -239,13 +169,15 @@ export class HerdProtocol {
     return { value: loaded.value, encoded: await this.#leases.settle(lease, loaded) };
   }
 
-  /** Loads without a lease, and so without storing: the store fails, or another caller takes too long. */
-  async #alone({ key, loader, options, shared }: Wanted): Promise<Answer> {
+  /** Loads without a lease, and so without storing. @throws what the loader throws */
+  async #loadAlone({ key, loader, options, shared }: LoadRequest): Promise<Answer> {
     const signal = () => shared?.signal() ?? new AbortController().signal;
     const { value } = await load(this.#context, { key, loader, stale: undefined, options, signal });
     return { value, encoded: undefined };
   }
 }
 
-/** A value that has an envelope, to say until when it is good. */
-type Refreshable = Answerable & { readonly envelope: Envelope };
+/** A fresh value that is refreshed before it expires. */
+function isEarly(outcome: Outcome | undefined): outcome is Extract<Outcome, { state: "Refreshing" }> {
+  return outcome?.state === "Refreshing" && outcome.old.kind === "fresh";
+}

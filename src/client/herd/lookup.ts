@@ -1,0 +1,124 @@
+import type { Encoded, Envelope } from "../../codec/envelope.js";
+import type { Reply, SendOptions } from "../../core/connection.js";
+import { isReplaceable, type Lease, newToken, readOrClaim, refusesWrites } from "../../lease/lease.js";
+import { tolerate } from "../refusals.js";
+import { readEntry, refreshesEarly } from "./entry.js";
+import type { LeaseParts, Leases } from "./leases.js";
+import { next } from "./state.js";
+
+/** A value that is refreshed while it is answered. */
+export interface Refreshable {
+  readonly kind: "fresh" | "stale";
+  readonly payload: Encoded;
+  readonly envelope: Envelope;
+}
+
+/** The state of a key after its lookup. */
+export type Outcome =
+  /** `freshUntilMs` is absent for a value without an envelope. */
+  | {
+      readonly state: "Answered";
+      readonly value: unknown;
+      readonly encoded: Encoded;
+      readonly freshUntilMs: number | undefined;
+    }
+  | { readonly state: "Refreshing"; readonly value: unknown; readonly encoded: Encoded; readonly old: Refreshable }
+  | { readonly state: "Loading"; readonly lease: Lease }
+  | { readonly state: "Waiting" }
+  | { readonly state: "LoadingAlone" };
+
+/** Looks keys up: reads or claims entries, and judges each reply. */
+export class Lookup {
+  readonly #parts: LeaseParts;
+  readonly #leases: Leases;
+  readonly #reads: SendOptions;
+  /** A retried claim recognises its own token. */
+  readonly #claims: SendOptions;
+
+  constructor(parts: LeaseParts, leases: Leases, reads: SendOptions) {
+    this.#parts = parts;
+    this.#leases = leases;
+    this.#reads = reads;
+    this.#claims = { idempotent: true, text: parts.context.codec.text };
+  }
+
+  /**
+   * Reads or claims keys in one round trip. Entries of a server that refuses writes take a second one.
+   * @returns a reply and a token for each key, in order
+   * @throws {ConnectionError}
+   */
+  async readOrClaim(keys: readonly string[]): Promise<readonly { readonly reply: Reply; readonly token: string }[]> {
+    const { context, settings } = this.#parts;
+    const nowMs = context.clock.now();
+    const tokens = keys.map(newToken);
+    const commands = keys.map((key, i) => readOrClaim(key, tokens[i] ?? "", settings.leaseMs, nowMs));
+    const replies = await context.connection.send(commands, this.#claims);
+    const refused = keys.flatMap((_key, i) => (refusesWrites(replies[i] ?? null) ? [i] : []));
+    if (refused.length > 0) {
+      const gets = refused.map((i) => ["GET", keys[i] ?? ""] as const);
+      const read = await context.connection.send(gets, this.#reads);
+      // A missing entry keeps the refusal as its reply.
+      for (const [j, i] of refused.entries()) replies[i] = read[j] ?? replies[i] ?? null;
+    }
+    return tokens.map((token, i) => ({ reply: replies[i] ?? null, token }));
+  }
+
+  /** Reads one key with a plain GET. @throws {ConnectionError} */
+  async read(key: string): Promise<Reply> {
+    const replies = await this.#parts.context.connection.send([["GET", key]], this.#reads);
+    return replies[0] ?? null;
+  }
+
+  /**
+   * The outcome for one key. A store error or an unreadable entry is reported and is an outcome.
+   * @param token of the claim; empty after a plain GET
+   * @throws {ConfigurationError}
+   */
+  async judge(key: string, reply: Reply, token: string): Promise<Outcome> {
+    const { context, settings } = this.#parts;
+    const { codec, clock } = context;
+    try {
+      const read = readEntry(reply, { key, token, codec, graceMs: settings.graceMs, nowMs: clock.now() });
+      switch (read.kind) {
+        case "claimed":
+          return { state: next("Lookup", read.kind), lease: this.#leases.claimed(key, token) };
+        case "leased":
+          return { state: next("Lookup", read.kind) };
+        case "expired":
+          return toOutcome(next("Lookup", read.kind), await this.#leases.claim(key, read.envelope));
+      }
+      const { kind, payload, envelope } = read;
+      const decoded = codec.decode(payload, key);
+      const value = decoded instanceof Promise ? await decoded : decoded;
+      if (kind === "fresh") context.events.emit("hit", () => ({ key }));
+      const isEarly = kind === "fresh" && envelope && refreshesEarly(envelope, settings.beta, clock);
+      const state = next("Lookup", isEarly ? "early" : kind);
+      if (state === "Answered" || !envelope) {
+        return { state: "Answered", value, encoded: payload, freshUntilMs: envelope?.freshUntilMs };
+      }
+      return { state, value, encoded: payload, old: { kind, payload, envelope } };
+    } catch (error) {
+      this.tolerate(error, key);
+      if (!isReplaceable(error)) return { state: next("Lookup", "unavailable") };
+      return this.#seize(next("Lookup", "unreadable"), key);
+    }
+  }
+
+  /** Reports a store error that the caller is answered in spite of. @throws {ConfigurationError} */
+  tolerate(error: unknown, key: string): void {
+    tolerate(this.#parts.context, error, this.#parts.method, key);
+  }
+
+  async #seize(state: "Seizing", key: string): Promise<Outcome> {
+    try {
+      return toOutcome(state, await this.#leases.seize(key));
+    } catch (error) {
+      this.tolerate(error, key);
+      return { state: next(state, "unavailable") };
+    }
+  }
+}
+
+function toOutcome(state: "Claiming" | "Seizing", lease: Lease | undefined): Outcome {
+  return lease ? { state: next(state, "won"), lease } : { state: next(state, "lost") };
+}
