@@ -1,19 +1,19 @@
 import type { Duration } from "../core/time.js";
 
-/** What a loader is told, and what it may say. */
+/** The argument of a loader. */
 export interface LoaderContext {
-  /** Fires when nobody needs the value any more. */
+  /** Fires when no caller needs the value any more. */
   readonly signal: AbortSignal;
-  /** The value that is being replaced, where there is one. */
+  /** The value that is being replaced; `undefined` if there is none. */
   readonly stale: unknown;
-  /** Stores this value for another time than the call asks for; `null` for ever. @throws TypeError on what is no duration */
+  /** Sets the lifetime of this value instead of the call's; `null` never expires. @throws TypeError if `ttl` is not a duration */
   ttl(ttl: Duration | null): void;
-  /** Answers with this value, and stores nothing. */
+  /** Answers this value and stores nothing. */
   doNotStore(): void;
 }
 
-/** Computes a value on a miss. `undefined` is answered, and never stored. */
+/** Computes a value on a miss. `undefined` is answered and never stored. */
 export type Loader<T> = (context: LoaderContext) => T | Promise<T>;
 
-/** Computes the values of several keys, those made keys that are missing. A key without a value is answered as missing. */
+/** Computes the values of missing keys. It is called with stored keys. A key without a value in the result counts as missing. */
 export type ManyLoader = (keys: readonly string[], context: LoaderContext) => Promise<ReadonlyMap<string, unknown>>;

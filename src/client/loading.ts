@@ -4,10 +4,10 @@ import { type Duration, toMs } from "../core/time.js";
 import type { ClientContext, LoadOptions } from "./client.js";
 import type { Loader, LoaderContext } from "./loader.js";
 
-/** What a loader gave, for how long to keep it, and how long it took. */
+/** A loader's value, its lifetime, and how long the loader took. */
 export interface Loaded {
   readonly value: unknown;
-  /** `null` for ever; `undefined` not at all. */
+  /** `null` never expires; `undefined` is not stored. */
   readonly ttlMs: number | null | undefined;
   readonly durationMs: number;
 }
@@ -18,11 +18,11 @@ export interface Load {
   readonly loader: Loader<unknown>;
   readonly stale: unknown;
   readonly options: LoadOptions;
-  /** Made when asked for: most loaders don't. */
+  /** Called only if the loader reads its signal, which most do not. */
   readonly signal: () => AbortSignal;
 }
 
-/** Runs a loader once. @throws what it throws @throws {LoaderTimeoutError} when it takes too long */
+/** Runs a loader once. @throws what the loader throws @throws {LoaderTimeoutError} at the hard timeout */
 export async function load(context: Pick<ClientContext, "clock" | "events">, run: Load): Promise<Loaded> {
   const { clock, events } = context;
   const { key, options } = run;
@@ -33,46 +33,48 @@ export async function load(context: Pick<ClientContext, "clock" | "events">, run
     return durationMs;
   };
   const gaveUp = new AbortController();
-  const told = new Told(run.stale, options.ttlMs, () => AbortSignal.any([gaveUp.signal, run.signal()]));
+  const loaderContext = new Context(run.stale, options.ttlMs, () => AbortSignal.any([gaveUp.signal, run.signal()]));
   let value: unknown;
   try {
     const hardTimeoutMs = options.hardTimeoutMs ?? Infinity;
-    value = await (hardTimeoutMs === Infinity ? run.loader(told) : bounded(run, told, clock, hardTimeoutMs, gaveUp));
+    value = await (hardTimeoutMs === Infinity
+      ? run.loader(loaderContext)
+      : bounded(run, loaderContext, clock, hardTimeoutMs, gaveUp));
   } catch (error) {
     done(true);
     throw error;
   }
   const durationMs = done(false);
-  const { ttlMs } = told;
+  const { ttlMs } = loaderContext;
   const stored = value !== undefined && ttlMs !== undefined && (ttlMs === null || ttlMs > 0);
   return { value, ttlMs: stored ? ttlMs : undefined, durationMs };
 }
 
-/** The loader's answer, or an error when it takes longer; then its signal fires, too. */
+/** The loader's value. At the timeout it rejects and fires the loader's signal. */
 async function bounded(
   { loader, key }: Load,
-  told: Told,
+  context: Context,
   clock: Clock,
   ms: number,
   gaveUp: AbortController,
 ): Promise<unknown> {
   const settled = new AbortController();
-  const late = clock.sleep(ms, settled.signal).then(() => {
+  const timeout = clock.sleep(ms, settled.signal).then(() => {
     if (settled.signal.aborted) return undefined;
     const error = new LoaderTimeoutError(
-      `key ${show(key)}: the loader gave nothing within ${ms} ms; make it faster, or raise hardTimeout`,
+      `key ${show(key)}: the loader returned no value within ${ms} ms; make it faster, or raise hardTimeout`,
     );
     gaveUp.abort(error);
     throw error;
   });
   try {
-    return await Promise.race([loader(told), late]);
+    return await Promise.race([loader(context), timeout]);
   } finally {
     settled.abort();
   }
 }
 
-class Told implements LoaderContext {
+class Context implements LoaderContext {
   readonly stale: unknown;
   ttlMs: number | null | undefined;
   readonly #signal: () => AbortSignal;

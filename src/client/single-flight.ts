@@ -1,23 +1,23 @@
 import type { Encoded } from "../codec/envelope.js";
 
-/** What shared work may ask of those who share it. */
+/** What shared work can learn of the callers that share it. */
 export interface Shared {
-  /** Whether the entry was left alone since this work began. */
+  /** Whether the entry was neither written nor deleted in this process since the work began. */
   isCurrent(): boolean;
-  /** Fires when the last caller has given up. */
+  /** Fires when the last caller has left. */
   signal(): AbortSignal;
 }
 
-/** Work in flight in this process, by key: those who ask meanwhile share it. */
+/** Running work of this process, by key. Callers of a key that is running share its work. */
 export class Coalesced<T> {
   readonly #running = new Map<string, Flight<T>>();
 
   /**
-   * Runs `work`, or joins the one in flight for `key`.
-   * @param leads what the caller that started it is given
-   * @param follows what every other one is given
+   * Runs `work`, or joins the work that runs for `key`.
+   * @param leads maps the result for the caller that started the work
+   * @param follows maps it for every other caller
    * @param signal ends this caller's wait, with the signal's reason
-   * @param unheard is called when the work fails after all callers have left, unless it fails with their reason
+   * @param unheard called when the work fails after all callers have left, unless it fails with their signal's reason
    */
   run<R>(
     key: string,
@@ -28,14 +28,14 @@ export class Coalesced<T> {
     unheard?: (error: unknown) => void,
   ): Promise<R> {
     const running = this.#running.get(key);
-    // What all have given up is ending with their reason, and nobody else's.
+    // Work that all callers have left is ending with their signal's reason, which is not this caller's.
     if (running && !running.isGivenUp) return running.join(signal).then(follows);
     const flight = new Flight<T>(this.#running, key);
     this.#running.set(key, flight);
     return flight.lead(work, leads, signal, unheard);
   }
 
-  /** Who asks from now on starts anew: the entry was written, and what is in flight may be older. */
+  /** Later callers start new work: the entry was written, and running work may be older. */
   forget(key: string): void {
     this.#running.delete(key);
   }
@@ -61,7 +61,7 @@ class Flight<T> implements Shared {
     return this.#running.get(this.#key) === this;
   }
 
-  /** Begins the work. What the caller that does so is given. */
+  /** Starts the work. Returns the first caller's result. */
   lead<R>(
     work: (shared: Shared) => Promise<T>,
     leads: (result: T) => R | Promise<R>,
@@ -75,13 +75,13 @@ class Flight<T> implements Shared {
         () => this.#over(),
         (error: unknown) => {
           this.#over();
-          // No caller is left to get it.
+          // No caller is left to get the error.
           if (this.isGivenUp && error !== this.signal().reason) unheard?.(error);
         },
       );
       return this.join(signal).then(leads);
     }
-    // Nearly every call is one: so it is one promise.
+    // Most calls have no signal: they get by with one promise.
     this.#waiting++;
     return result.then(
       (value) => {
@@ -96,7 +96,7 @@ class Flight<T> implements Shared {
   }
 
   #over(): void {
-    // What a map has held would be taken for alive by the collector: the answer, in the end.
+    // Lets the garbage collector free the answer although the flight was held by a map.
     this.#result = undefined;
     if (this.isCurrent()) this.#running.delete(this.#key);
   }
@@ -161,20 +161,20 @@ export class RecentlyFresh {
   }
 }
 
-/** A value and, where it is stored, its encoded form, from which each further caller gets a copy of its own. */
+/** A value and, if it is stored, its encoded form, from which each further caller gets its own copy. */
 export interface Answer {
   readonly value: unknown;
   readonly encoded: Encoded | undefined;
 }
 
-/** What callers of one key share: those of the whole process, or of one invocation where the host keeps those apart. */
+/** What callers of one key share: in the whole process, or in one invocation if the host keeps invocations apart. */
 export class Sharing {
   readonly flights = new Coalesced<Answer>();
   readonly recentlyFresh = new RecentlyFresh();
   /** Keys that are refreshed in the background. */
   readonly refreshing = new Set<string>();
 
-  /** An entry was written or deleted: what is known of it, and what is in flight for it, may be older. */
+  /** Call when an entry was written or deleted, because running work and hints may be older. */
   forget(key: string): void {
     this.flights.forget(key);
     this.recentlyFresh.delete(key);
