@@ -12,7 +12,7 @@ it.each([
   "# only a comment",
   "",
   "git clone https://example.org/cache.git",
-])("knows %s", (line) => {
+])("unknownCommand() accepts the line '%s'", (line) => {
   expect(unknownCommand(line, project)).toBeUndefined();
 });
 
@@ -21,6 +21,6 @@ it.each([
   ["npm deploy", 'no script "deploy"'],
   ["npm install left-pad", "left-pad is not a package of this project"],
   ["yarn test", "not one of npm"],
-])("tells what is wrong with %s", (line, reason) => {
+])("unknownCommand() reports the fault of %s", (line, reason) => {
   expect(unknownCommand(line, project)).toContain(reason);
 });
