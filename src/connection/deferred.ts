@@ -8,13 +8,13 @@ import type {
   Script,
   SendOptions,
 } from "../core/connection.js";
-import { ConnectionError } from "../core/errors.js";
+import { cacheClosedError } from "./registry.js";
 
 /**
- * A connection whose code is loaded by its first command: a process that sends none need not read it. What is sent while
- * it loads runs in order.
+ * A connection whose code is loaded by its first command, so that a process without commands doesn't load it. Commands
+ * that are sent while it loads run in order.
  */
-export class LateConnection implements Connection {
+export class DeferredConnection implements Connection {
   readonly #open: () => Promise<Connection>;
   #opened: Connection | undefined;
   #opening: Promise<Connection> | undefined;
@@ -27,21 +27,21 @@ export class LateConnection implements Connection {
 
   send(commands: readonly Command[], options?: SendOptions): Promise<Reply[]> {
     if (this.#opened) return this.#opened.send(commands, options);
-    return this.#once().then((connection) => connection.send(commands, options));
+    return this.#load().then((connection) => connection.send(commands, options));
   }
 
   script(script: Script, keys: readonly string[], args: readonly Argument[], options?: SendOptions): Promise<Reply> {
     if (this.#opened) return this.#opened.script(script, keys, args, options);
-    return this.#once().then((connection) => connection.script(script, keys, args, options));
+    return this.#load().then((connection) => connection.script(script, keys, args, options));
   }
 
   async *scan(options: ScanOptions): AsyncIterable<string[]> {
-    yield* (this.#opened ?? (await this.#once())).scan(options);
+    yield* (this.#opened ?? (await this.#load())).scan(options);
   }
 
   status(): ConnectionStatus {
     if (this.#opened) return this.#opened.status();
-    if (this.#isClosed) throw closed();
+    if (this.#isClosed) throw cacheClosedError();
     return { state: "idle", lastError: undefined };
   }
 
@@ -54,8 +54,8 @@ export class LateConnection implements Connection {
     return this.close();
   }
 
-  #once(): Promise<Connection> {
-    if (this.#isClosed) return Promise.reject(closed());
+  #load(): Promise<Connection> {
+    if (this.#isClosed) return Promise.reject(cacheClosedError());
     if (this.#opening) return this.#opening;
     const opening = this.#open();
     this.#opening = opening;
@@ -69,8 +69,4 @@ export class LateConnection implements Connection {
     );
     return opening;
   }
-}
-
-function closed(): ConnectionError {
-  return new ConnectionError("the cache was closed; make a new one with createCache()");
 }

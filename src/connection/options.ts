@@ -1,9 +1,9 @@
 import { ConfigurationError } from "../core/errors.js";
 import type { Location } from "../core/location.js";
 import { type Check, type Checks, isBoolean, isOneOf, isText, isWait, orNull } from "../core/options.js";
-import type { Duration } from "../core/time.js";
+import { type Duration, toMs } from "../core/time.js";
 
-/** Which servers reads go to, as GLIDE names it. Writes always go to the primary. */
+/** Which servers answer reads, in GLIDE's terms. Writes always go to the primary. */
 export type ReadFrom = "primary" | "preferReplica" | "AZAffinity" | "AZAffinityReplicasAndPrimary" | "allNodes";
 
 export interface TlsOptions {
@@ -11,13 +11,13 @@ export interface TlsOptions {
   insecure?: boolean;
   /** Certificates of the authorities to trust, in PEM form. @default the system's */
   ca?: string | Uint8Array;
-  /** This client's certificate, in PEM form, for servers that ask for one. Wants `key`; over `iovalkey()` alone. @default none */
+  /** This client's certificate in PEM form, for servers that ask for one. Needs `key`. Only `iovalkey()` supports it. @default none */
   cert?: string | Uint8Array;
   /** The private key of `cert`, in PEM form. @default none */
   key?: string | Uint8Array;
 }
 
-/** The same as plain data, with certificates as text. */
+/** TLS options as plain data, with certificates as text. */
 export interface TlsSettings {
   readonly insecure: boolean;
   readonly ca: string | undefined;
@@ -26,19 +26,19 @@ export interface TlsSettings {
   readonly servername?: string | undefined;
 }
 
-/** What every transport over a network takes. */
+/** Options of every transport over a network. */
 export interface ConnectionOptions {
-  /** Name of an ACL user; one in the location goes first. @default the server's default user */
+  /** Name of an ACL user. One in the location takes precedence. @default the server's default user */
   username?: string;
-  /** Password; one in the location goes first. @default none */
+  /** Password. One in the location takes precedence. @default none */
   password?: string;
-  /** How long opening a connection may take. @default "1s" */
+  /** How long opening a connection may take, as seconds or a duration string. @default "1s" */
   connectTimeout?: Duration;
-  /** How long one flight may take. @default "1s" */
+  /** How long one round trip may take, as seconds or a duration string. @default "1s" */
   commandTimeout?: Duration;
-  /** Open a new connection after this long without a reply, as a silent network may have dropped the old one; `null` never. @default "60s" */
+  /** Open a new connection after this long without a reply, as the network may have dropped an idle one; `null` never. @default "60s" */
   maxIdle?: Duration | null;
-  /** Which servers reads go to. @default "primary" */
+  /** Which servers answer reads. @default "primary" */
   readFrom?: ReadFrom;
   /** The availability zone of this process, for the `AZ…` choices of `readFrom`. @default none */
   clientAz?: string;
@@ -49,12 +49,12 @@ export interface ConnectionOptions {
 const isPem: Check = (value) =>
   (typeof value === "string" && value !== "") || value instanceof Uint8Array ? undefined : "PEM as text or bytes";
 
-/** TLS options, with what a transport takes beyond them. */
+/** Checks TLS options. @param more the options that a transport has in addition */
 export function areTlsOptions(more: Readonly<Record<string, Check>> = {}): Check {
   const tlsChecks: Checks<TlsOptions> = { insecure: isBoolean, ca: isPem, cert: isPem, key: isPem };
   const checks: Readonly<Record<string, Check>> = { ...tlsChecks, ...more };
   return (value) => {
-    // GLIDE sends the host that it connects to, also with an `addressResolver`.
+    // GLIDE always sends the host that it connects to, even with an `addressResolver`.
     if (typeof value === "object" && value !== null && Object.hasOwn(value, "servername") && !checks.servername)
       return 'one without "servername", as the host of the location is always sent here; or use the connection factory iovalkey()';
     const isRight = ([name, one]: [string, unknown]): boolean =>
@@ -75,19 +75,35 @@ export const connectionChecks: Checks<ConnectionOptions> = {
   tls: areTlsOptions(),
 };
 
-/** How a server is logged in to. A username never goes without a password. */
+/** The times of a connection in milliseconds, with the defaults of all transports. */
+export interface Timing {
+  readonly connectTimeoutMs: number;
+  readonly commandTimeoutMs: number;
+  /** `Infinity` never. */
+  readonly maxIdleMs: number;
+}
+
+export function toTiming({ connectTimeout = 1, commandTimeout = 1, maxIdle = 60 }: ConnectionOptions): Timing {
+  return {
+    connectTimeoutMs: toMs(connectTimeout, "connectTimeout"),
+    commandTimeoutMs: toMs(commandTimeout, "commandTimeout"),
+    maxIdleMs: maxIdle === null ? Infinity : toMs(maxIdle, "maxIdle"),
+  };
+}
+
+/** Credentials of a server. A username always comes with a password. */
 export interface Login {
   readonly username: string | undefined;
   readonly password: string | undefined;
 }
 
-/** What a location and its options say together about logging in, and about TLS. */
+/** The credentials and TLS options that a location and the options give together. */
 export interface Access extends Login {
   readonly tls: TlsOptions | undefined;
 }
 
 /**
- * Every transport takes both from here, so that none connects as another user than it was given, or in plain text.
+ * Combines a location and the options. Every transport uses this, so that none connects as the wrong user or in plain text.
  * @param factory for messages
  * @throws {ConfigurationError} on a username without a password, and on TLS options beside a scheme without TLS
  */
@@ -104,13 +120,13 @@ export function accessOf(factory: string, location: Location, options: Connectio
         ? "leave the option out"
         : "give a valkeys:// or rediss:// URL, or leave the option out";
     throw new ConfigurationError(
-      `${factory}: option "tls" stands beside ${location.display}, which is plain text; ${secure}`,
+      `${factory}: option "tls" is given for ${location.display}, which is plain text; ${secure}`,
     );
   }
   return { ...login, tls: location.tls ? (tls ?? {}) : undefined };
 }
 
-/** @throws {ConfigurationError} on a username without a password: the server would take the client for its default user */
+/** @throws {ConfigurationError} on a username without a password, which would log in as the server's default user */
 export function checkLogin(
   factory: string,
   { username, password }: Login,
@@ -122,7 +138,7 @@ export function checkLogin(
   );
 }
 
-/** @throws {ConfigurationError} when the URL asks for what sentinels alone can tell */
+/** @throws {ConfigurationError} when the URL asks for replicas, which only sentinels can name */
 export function refuseReplicas({ replicas, display }: Location, instead: string): void {
   if (!replicas) return;
   throw new ConfigurationError(

@@ -1,11 +1,11 @@
 import type { Connection } from "../core/connection.js";
 import { ConfigurationError } from "../core/errors.js";
 
-/** Stands for a connection where only invocations can have one. Every command says so, before any I/O. */
+/** Replaces the connection on hosts where only an invocation can have one. Every command throws, before any I/O. */
 export function outsideInvocation(name: string): Connection {
   const refusal = () =>
     new ConfigurationError(
-      `${name}: this host's sockets belong to one request each, and this cache to none; ` +
+      `${name}: on this host a socket belongs to one request, and this cache belongs to none; ` +
         "inside the handler use cache.for({ waitUntil: (p) => ctx.waitUntil(p) }), and close that when the request is done",
     );
   const close = async (): Promise<void> => {};

@@ -1,36 +1,36 @@
 import type { Socket } from "node:net";
 import type { TLSSocket } from "node:tls";
 import type { Address } from "../core/location.js";
+import { dialSocket } from "./node-socket.js";
 import type { TlsSettings } from "./options.js";
 import { withDeadline } from "./resilience/deadline.js";
-import { dialSocket } from "./socket.js";
 
-/** How a server is asked. */
+/** How to probe a server. */
 export interface ProbeSettings {
   readonly username: string | undefined;
   readonly password: string | undefined;
   readonly database: number;
   readonly tls: TlsSettings | undefined;
   readonly timeoutMs: number;
-  /** Whether its role is asked for. */
+  /** Whether to ask for its role. */
   readonly asksRole: boolean;
 }
 
-export interface Answer {
-  /** `undefined` when it wasn't asked for, or the server doesn't tell this user. */
+export interface ProbeResult {
+  /** `undefined` when it wasn't asked for, or this user may not ask. */
   readonly role: "primary" | "replica" | undefined;
   /**
-   * Why the login was not tried: `node:tls` doesn't trust the server. Another library may, as it has other authorities and
-   * other rules.
+   * Why the login was not tried: `node:tls` doesn't trust the server. Another library may trust it, as it has other
+   * authorities and rules.
    */
   readonly doubt: string | undefined;
 }
 
-/** Why a server can't be used with these settings, whichever library asks. */
+/** Why a server can't be used with these settings by any library. */
 export class ProbeError extends Error {
   constructor(
     message: string,
-    /** What to look at. */
+    /** What to check. */
     readonly remedy: string,
     options?: ErrorOptions,
   ) {
@@ -38,43 +38,43 @@ export class ProbeError extends Error {
   }
 }
 
-export const REACHABLE = "see whether it runs, and the location";
-const LOGIN = "see the username and the password";
-/** What INFO says about replication, with room to spare. */
-const MOST_BYTES = 65_536;
+export const REACHABLE = "check that it is running, and the location";
+const LOGIN = "check the username and the password";
+/** The longest reply. INFO about replication is much shorter. */
+const MAX_BYTES = 65_536;
 
 /**
- * Logs in over a socket of its own, which is gone when this settles: that a server takes the login, or why not.
- * @throws {ProbeError}
+ * Logs in over a socket of its own and destroys it. Resolves when the server accepts the login.
+ * @throws {ProbeError} saying why the server can't be used
  */
-export async function probe(address: Address, settings: ProbeSettings): Promise<Answer> {
+export async function probe(address: Address, settings: ProbeSettings): Promise<ProbeResult> {
   const { tls, timeoutMs } = settings;
   // The certificate is judged before the login, by `authorized`.
   const socket = await dialSocket(address, tls, { rejectUnauthorized: false });
-  const late = () => new ProbeError(`no answer within ${timeoutMs} ms`, REACHABLE);
+  const timeoutError = () => new ProbeError(`no answer within ${timeoutMs} ms`, REACHABLE);
   try {
-    return await withDeadline(ask(socket, settings), timeoutMs, late);
+    return await withDeadline(ask(socket, settings), timeoutMs, timeoutError);
   } finally {
     socket.destroy();
   }
 }
 
-function ask(socket: Socket | TLSSocket, settings: ProbeSettings): Promise<Answer> {
+function ask(socket: Socket | TLSSocket, settings: ProbeSettings): Promise<ProbeResult> {
   return new Promise((resolve, reject) => {
     const questions = toQuestions(settings);
     let received = "";
     socket.once(settings.tls ? "secureConnect" : "connect", () => {
-      const doubt = "encrypted" in socket && !settings.tls?.insecure ? mistrust(socket) : undefined;
+      const doubt = "encrypted" in socket && !settings.tls?.insecure ? certificateDoubt(socket) : undefined;
       if (doubt) resolve({ role: undefined, doubt });
       else socket.write(questions.map(({ command }) => encode(command)).join(""));
     });
     socket.on("data", (bytes) => {
       received += bytes.toString("latin1");
       const replies = toReplies(received);
-      const refusal = replies.map((reply, i) => questions[i]?.refusal(reply)).find((found) => found !== undefined);
+      const refusal = replies.map((reply, i) => questions[i]?.refusal(reply)).find((error) => error !== undefined);
       if (refusal) reject(refusal);
       else if (replies.length >= questions.length) resolve({ role: toRole(replies.at(-1) ?? ""), doubt: undefined });
-      else if (received.length > MOST_BYTES) reject(new ProbeError("it is no Valkey server", REACHABLE));
+      else if (received.length > MAX_BYTES) reject(new ProbeError("it is not a Valkey server", REACHABLE));
     });
     socket.on("error", (error) => {
       const doubt = settings.tls ? toDoubt(error) : undefined;
@@ -98,32 +98,32 @@ function toQuestions({ username, password, database, asksRole }: ProbeSettings):
     questions.push({ command, refusal });
   }
   if (database !== 0) {
-    const refusal = (reply: string) => refused(reply, `database ${database} can't be selected`, "see the location");
+    const refusal = (reply: string) => refused(reply, `database ${database} can't be selected`, "check the location");
     questions.push({ command: ["SELECT", String(database)], refusal });
   }
   const command = asksRole ? ["INFO", "replication"] : ["PING"];
   return [
     ...questions,
-    { command, refusal: (reply) => (SHUT_OUT.test(reply) ? refused(reply, "", LOGIN) : undefined) },
+    { command, refusal: (reply) => (CLIENT_REFUSED.test(reply) ? refused(reply, "", LOGIN) : undefined) },
   ];
 }
 
-/** The server lets this client do nothing. All other errors, such as `NOPERM` and `LOADING`, are answers. */
-const SHUT_OUT = /^-(?:NOAUTH|DENIED|ERR max number of clients)/;
+/** The server refuses this client as a whole. Other errors, such as `NOPERM` and `LOADING`, show that the login works. */
+const CLIENT_REFUSED = /^-(?:NOAUTH|DENIED|ERR max number of clients)/;
 
 function refused(reply: string, what: string, remedy: string): ProbeError | undefined {
   if (!reply.startsWith("-")) return undefined;
   const text = reply.slice(1);
   if (/max number of clients/.test(text)) return new ProbeError(text, "raise the server's maxclients");
-  return SHUT_OUT.test(reply) ? new ProbeError(text, LOGIN) : new ProbeError(`${what}: ${text}`, remedy);
+  return CLIENT_REFUSED.test(reply) ? new ProbeError(text, LOGIN) : new ProbeError(`${what}: ${text}`, remedy);
 }
 
-/** A command as a server reads it. */
+/** A command in RESP. */
 export function encode(command: readonly string[]): string {
   return `*${command.length}\r\n${command.map((part) => `$${Buffer.byteLength(part)}\r\n${part}\r\n`).join("")}`;
 }
 
-/** The replies that are there as a whole: lines and bulk strings, as the questions have no others. */
+/** The complete replies. They are lines and bulk strings, as these commands have no others. */
 function toReplies(received: string): string[] {
   const replies: string[] = [];
   for (let at = 0, end = received.indexOf("\r\n"); end >= 0; end = received.indexOf("\r\n", at)) {
@@ -137,23 +137,23 @@ function toReplies(received: string): string[] {
   return replies;
 }
 
-function toRole(info: string): Answer["role"] {
+function toRole(info: string): ProbeResult["role"] {
   const [, role] = /^role:(master|slave)/m.exec(info) ?? [];
   return role === undefined ? undefined : role === "master" ? "primary" : "replica";
 }
 
-function mistrust({ authorized, authorizationError }: TLSSocket): string | undefined {
+function certificateDoubt({ authorized, authorizationError }: TLSSocket): string | undefined {
   return authorized ? undefined : `the server's certificate is not trusted (${authorizationError})`;
 }
 
-/** What failed in the handshake itself, such as a protocol version, may not fail for another library. */
+/** A failure of the handshake itself, such as of the protocol version, may not affect another library. */
 function toDoubt(error: Error): string | undefined {
   const code = "code" in error ? String(error.code) : "";
   return /^ERR_|^EPROTO$/.test(code) ? `the TLS handshake failed (${error.message.trim()})` : undefined;
 }
 
 function toProbeError(cause: Error): ProbeError {
-  // Of a name with several addresses, each of which failed.
+  // The name has several addresses, and each of them failed.
   const error: unknown = cause instanceof AggregateError ? cause.errors[0] : cause;
   const message = error instanceof Error ? error.message : String(error);
   const isRefused = message.includes("ECONNREFUSED");

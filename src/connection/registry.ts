@@ -12,29 +12,30 @@ import { ConnectionError } from "../core/errors.js";
 
 interface Entry {
   readonly connection: Connection;
-  holders: number;
+  handles: number;
 }
 
-/** What this process has open, by full configuration: equal configurations share, and nothing else does. */
+/** The open connections of this process, by their full configuration: only equal configurations share one. */
 const entries = new Map<string, Entry>();
 
 /**
- * A hold on the process's one connection for a configuration. The connection ends with its last hold.
- * @param key all that makes two configurations different, credentials included; it never leaves this map
+ * A handle to the process's one connection for a configuration. The connection closes with its last handle.
+ * @param key everything in which two configurations can differ, credentials included; it never leaves this map
  */
-export function shared(key: string, make: () => Connection): Connection {
-  const entry = entries.get(key) ?? { connection: make(), holders: 0 };
+export function sharedConnection(key: string, make: () => Connection): Connection {
+  const entry = entries.get(key) ?? { connection: make(), handles: 0 };
   entries.set(key, entry);
-  entry.holders++;
-  return new Hold(entry.connection, async () => {
-    entry.holders--;
-    if (entry.holders > 0) return;
+  entry.handles++;
+  return new SharedHandle(entry.connection, async () => {
+    entry.handles--;
+    if (entry.handles > 0) return;
     entries.delete(key);
     await entry.connection.close();
   });
 }
 
-class Hold implements Connection {
+/** One handle. It refuses commands once it is closed, while other handles stay usable. */
+class SharedHandle implements Connection {
   readonly #connection: Connection;
   readonly #release: () => Promise<void>;
   #released: Promise<void> | undefined;
@@ -45,20 +46,20 @@ class Hold implements Connection {
   }
 
   send(commands: readonly Command[], options?: SendOptions): Promise<Reply[]> {
-    return this.#released ? Promise.reject(closed()) : this.#connection.send(commands, options);
+    return this.#released ? Promise.reject(cacheClosedError()) : this.#connection.send(commands, options);
   }
 
   script(script: Script, keys: readonly string[], args: readonly Argument[], options?: SendOptions): Promise<Reply> {
-    return this.#released ? Promise.reject(closed()) : this.#connection.script(script, keys, args, options);
+    return this.#released ? Promise.reject(cacheClosedError()) : this.#connection.script(script, keys, args, options);
   }
 
   async *scan(options: ScanOptions): AsyncIterable<string[]> {
-    if (this.#released) throw closed();
+    if (this.#released) throw cacheClosedError();
     yield* this.#connection.scan(options);
   }
 
   status(): ConnectionStatus {
-    if (this.#released) throw closed();
+    if (this.#released) throw cacheClosedError();
     return this.#connection.status();
   }
 
@@ -72,6 +73,6 @@ class Hold implements Connection {
   }
 }
 
-function closed(): ConnectionError {
+export function cacheClosedError(): ConnectionError {
   return new ConnectionError("the cache was closed; make a new one with createCache()");
 }

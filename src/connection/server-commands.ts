@@ -7,8 +7,8 @@ type Send = (commands: readonly Command[], options?: SendOptions) => Promise<Rep
 const digests = new WeakMap<Script, Promise<string>>();
 
 /**
- * Runs scripts over one connection. The first time by source, which the server keeps, as that takes one flight whatever
- * the server knows; from then on by digest, and by source again when the server has lost it.
+ * Runs scripts over one connection. The first run sends the source, which the server keeps: that takes one round trip
+ * whether or not the server has the script. Later runs send the digest, and the source again if the server has lost it.
  */
 export class ScriptRunner {
   readonly #send: Send;
@@ -23,7 +23,7 @@ export class ScriptRunner {
     const rest = [String(keys.length), ...keys, ...args];
     if (this.#sent.has(script)) {
       const [reply = null] = await this.#send([["EVALSHA", await digest(script), ...rest]], options);
-      // Its caller may have been told that it failed, and have written anew: nothing is to come after that.
+      // The caller may have had an error already and have written again. The script must not run after that.
       if (!(reply instanceof ReplyError && reply.code === "NOSCRIPT") || options?.waiter?.isSettled) {
         return throwIfError(reply);
       }
@@ -44,7 +44,7 @@ function digest(script: Script): Promise<string> {
   return computed;
 }
 
-/** Walks one server's keyspace by SCAN. @throws {ReplyError} */
+/** Iterates over one server's keys by SCAN. @throws {ReplyError} */
 export async function* scanServer(
   single: (command: Command) => Promise<Reply[]>,
   match: string,
@@ -56,13 +56,13 @@ export async function* scanServer(
     const reply = throwIfError(answer);
     const [next, keys] = Array.isArray(reply) ? reply : [];
     if (!(next instanceof Uint8Array) || !Array.isArray(keys))
-      throw new ReplyError("ERR", "SCAN answered in an unknown form");
+      throw new ReplyError("ERR", "SCAN sent an unexpected reply");
     cursor = toText(next);
     yield keysOf(keys);
   } while (cursor !== "0");
 }
 
-/** The keys that are text. Made keys always are; what is not, is none of ours. */
+/** The keys that are UTF-8. Stored keys always are, so all others belong to other applications. */
 export function keysOf(keys: readonly unknown[]): string[] {
   const texts: string[] = [];
   for (const key of keys) {
@@ -71,7 +71,7 @@ export function keysOf(keys: readonly unknown[]): string[] {
       try {
         texts.push(toText(key));
       } catch {
-        // Somebody else's key.
+        // Another application's key.
       }
     }
   }

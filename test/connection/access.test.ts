@@ -44,7 +44,7 @@ describe.each(Object.entries(ways))("%s", (name, open) => {
   it.each(["valkey://h", "redis://h:1/2", "REDIS://:secret@h", " valkey://[::1] "])(
     "refuses TLS options beside the plain scheme of %s",
     (location) => {
-      const message = /option "tls" stands beside .*plain text; give a valkeys:\/\/ or rediss:\/\/ URL/;
+      const message = /option "tls" is given for .*plain text; give a valkeys:\/\/ or rediss:\/\/ URL/;
       for (const tls of [{}, { insecure: true }, { insecure: false }, { ca: "PEM" }])
         refused(location, { tls }, message);
       if (takesSeveral) refused([location, "valkey://i"], { tls: {} }, /option "tls"|differ in/);

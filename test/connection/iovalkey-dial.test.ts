@@ -109,7 +109,7 @@ describe("iovalkey, dialling", () => {
   it("says why a server can't be reached, and that within its deadline", async () => {
     const refused = await refusalOf(open(`valkey://127.0.0.1:${await freePort()}`).send([["PING"]]));
     expect(refused).toBeInstanceOf(ConnectionError);
-    expect(String(refused)).toMatch(/could not be reached: .*ECONNREFUSED.*; see whether it runs/);
+    expect(String(refused)).toMatch(/could not be reached: .*ECONNREFUSED.*; check that it is running/);
     expect(refused).toMatchObject({ cause: { code: "ECONNREFUSED" } });
     await using proxy = await startProxy(server);
     proxy.pause();

@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import { LazyConnection, type LazyOptions } from "../../src/connection/resilience/lazy-connection.js";
+import type { DialerOptions } from "../../src/connection/resilience/dialer.js";
+import { LazyConnection } from "../../src/connection/resilience/lazy-connection.js";
 import type { Connection, Reply } from "../../src/core/connection.js";
 import { ConfigurationError, ConnectionError, ReplyError, TimeoutError } from "../../src/core/errors.js";
 import { systemClock } from "../../src/core/time.js";
@@ -10,7 +11,7 @@ const PING = [["PING"]] as const;
 const IDEMPOTENT = { idempotent: true };
 const refused = () => new ConnectionError("refused");
 
-function lazy(dial: () => Promise<Connection>, options: Partial<LazyOptions> = {}): LazyConnection {
+function lazy(dial: () => Promise<Connection>, options: Partial<DialerOptions> = {}): LazyConnection {
   return new LazyConnection(dial, {
     name: "valkey://test",
     connectTimeoutMs: 1_000,

@@ -1,6 +1,6 @@
 import { createServer } from "node:net";
 import { describe, expect, it, onTestFinished } from "vitest";
-import { type Answer, type ProbeSettings, probe } from "../../src/connection/probe.js";
+import { type ProbeResult, type ProbeSettings, probe } from "../../src/connection/probe.js";
 import { createCache } from "../../src/index.js";
 import { certificate, tlsArguments } from "../support/certificates.js";
 import { command } from "../support/command.js";
@@ -11,7 +11,7 @@ import { until } from "../support/wait.js";
 import { end, QUICK, works } from "./in-time.js";
 
 const SETTINGS = { username: undefined, password: undefined, database: 0, tls: undefined, timeoutMs: 2_000 };
-const ask = (port: number, settings: Partial<ProbeSettings> = {}, host = HOST): Promise<Answer> =>
+const ask = (port: number, settings: Partial<ProbeSettings> = {}, host = HOST): Promise<ProbeResult> =>
   probe({ host, port }, { ...SETTINGS, asksRole: false, ...settings });
 
 describe("a login of our own", () => {
@@ -60,7 +60,7 @@ describe("a login of our own", () => {
     for (const settings of [{}, { password: "secret" }]) {
       await expect(ask(full, settings)).rejects.toThrow(/^ERR max number of clients reached$/);
     }
-    await expect(ask(await answerWith("x".repeat(100_000)))).rejects.toThrow("it is no Valkey server");
+    await expect(ask(await answerWith("x".repeat(100_000)))).rejects.toThrow("it is not a Valkey server");
   });
 
   it("names a port that refuses, and a server that resets, closes or is silent", async () => {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { isPrimarysRole, isSwitchOf, toPrimary, toReplicas } from "../../src/connection/sentinel/discovery.js";
+import { isPrimaryRole, isSwitchOf, toPrimary, toReplicas } from "../../src/connection/sentinel/discovery.js";
 import { ReplyError } from "../../src/core/errors.js";
 import { toBytes } from "../../src/core/text.js";
 
@@ -57,10 +57,10 @@ describe("what a sentinel answers", () => {
   });
 
   it("tells a primary from a replica, and trusts where it may not ask", () => {
-    expect(isPrimarysRole([toBytes("master"), 0, []])).toBe(true);
-    expect(isPrimarysRole([toBytes("slave"), toBytes("10.0.0.1"), 6379])).toBe(false);
-    expect(isPrimarysRole(new ReplyError("NOPERM", "no permissions"))).toBe(true);
-    expect(isPrimarysRole(new ReplyError("LOADING", "loading"))).toBe(false);
-    expect(isPrimarysRole(null)).toBe(false);
+    expect(isPrimaryRole([toBytes("master"), 0, []])).toBe(true);
+    expect(isPrimaryRole([toBytes("slave"), toBytes("10.0.0.1"), 6379])).toBe(false);
+    expect(isPrimaryRole(new ReplyError("NOPERM", "no permissions"))).toBe(true);
+    expect(isPrimaryRole(new ReplyError("LOADING", "loading"))).toBe(false);
+    expect(isPrimaryRole(null)).toBe(false);
   });
 });

@@ -80,7 +80,7 @@ describe("a connection through sentinels", () => {
       commandTimeout: "200ms",
     });
     await expect(connection.send([["PING"]])).rejects.toThrow(
-      new RegExp(`no sentinel told.*127\\.0\\.0\\.1:${servers.primary.port}: .*ERR unknown command`),
+      new RegExp(`no sentinel said.*127\\.0\\.0\\.1:${servers.primary.port}: .*ERR unknown command`),
     );
   });
 

@@ -16,7 +16,7 @@ const CAUSES: Readonly<Record<string, RegExp>> = {
   hanging: /no answer|could not be reached|did not answer|timed out/i,
   "unknown database": /database|DB index/i,
   "refused port": /refused/i,
-  "refuses valkey-glide": /^$|valkey-glide doesn't get through|reset|closed|terminated|broken/i,
+  "refuses valkey-glide": /^$|valkey-glide can't connect|reset|closed|terminated|broken/i,
   "no route": /ENETUNREACH|unreachable/i,
 };
 

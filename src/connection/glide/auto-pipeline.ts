@@ -1,6 +1,6 @@
 import type { Argument, Command, Reply } from "../../core/connection.js";
 
-interface Waiting {
+interface Queued {
   readonly command: Command;
   readonly text: boolean;
   readonly resolve: (replies: Reply[]) => void;
@@ -9,82 +9,82 @@ interface Waiting {
 
 type Send = (commands: readonly Command[], text: boolean) => Promise<Reply[]>;
 
-/** Fewer than this cost less one by one. */
-const LEAST = 4;
-/** More would keep the first waiting for the last. */
-const MOST = 128;
-/** Commands of more parts have long replies. */
-const MOST_PARTS = 8;
-/** In bytes, or characters: what is longer costs more joined than alone, as all of it is in memory at once. */
-const LONG = 16_384;
+/** A batch of fewer commands costs more than sending them one by one. */
+const MIN_BATCH = 4;
+/** In a longer batch the first reply would wait for the last. */
+const MAX_BATCH = 128;
+/** Commands with more parts, such as MGET, have long replies. */
+const MAX_PARTS = 8;
+/** In bytes or characters. Longer parts cost more in a batch, which holds all of them in memory at once. */
+const MAX_PART_LENGTH = 16_384;
 
 /**
- * Joins commands that are sent in one turn of the event loop, as those of many callers answered together are: in one
- * message each costs less than alone.
+ * Automatic pipelining: sends the commands of one turn of the event loop as one batch. In a batch each command costs less
+ * than alone. Callers that are answered together send their next commands together.
  */
-export class Bunch {
+export class AutoPipeline {
   readonly #isIdle: () => boolean;
   readonly #send: Send;
-  #waiting: Waiting[] = [];
-  /** Whether the last reply was long: those of one time are mostly alike. */
+  #queue: Queued[] = [];
+  /** Whether the last reply was long, which predicts the length of the next ones. */
   #repliesAreLong = false;
 
-  /** @param isIdle whether no reply is awaited */
+  /** @param isIdle whether no round trip is in progress */
   constructor(isIdle: () => boolean, send: Send) {
     this.#isIdle = isIdle;
     this.#send = send;
   }
 
-  /** Whether a command is better joined with others; what is not is to be sent past the bunch, once that is flushed. */
-  takes(command: Command): boolean {
-    return !this.#repliesAreLong && command.length <= MOST_PARTS && !command.some(isLong);
+  /** Whether a command gains from a batch. Send other commands directly, after `flush()`. */
+  accepts(command: Command): boolean {
+    return !this.#repliesAreLong && command.length <= MAX_PARTS && !command.some(isLong);
   }
 
-  /** Told of the reply to a lone command, or the first one to several. */
-  heard(reply: Reply): void {
+  /** Records the reply to a single command, or the first reply of a batch. */
+  recordReply(reply: Reply): void {
     this.#repliesAreLong = isLong(reply);
   }
 
-  /** The reply, in a list of its own. */
+  /** Sends one command. @returns its reply as the only item */
   send(command: Command, text: boolean): Promise<Reply[]> {
-    // Nobody else is about: a lone caller has nothing to wait for.
-    if (this.#waiting.length === 0 && this.#isIdle()) return this.#send([command], text);
+    // A lone caller gains nothing from waiting.
+    if (this.#queue.length === 0 && this.#isIdle()) return this.#send([command], text);
     return new Promise((resolve, reject) => {
-      if (this.#waiting.push({ command, text, resolve, reject }) === 1) queueMicrotask(() => this.flush());
+      if (this.#queue.push({ command, text, resolve, reject }) === 1) queueMicrotask(() => this.flush());
     });
   }
 
-  /** Sends what is waiting now: what is sent past the bunch must not overtake it. */
+  /** Sends all queued commands now, so that commands sent directly don't overtake them. */
   flush(): void {
-    if (this.#waiting.length === 0) return;
-    const waiting = this.#waiting;
-    this.#waiting = [];
-    for (let start = 0, end = 0; start < waiting.length; start = end) {
-      const text = waiting[start]?.text === true;
-      while (end < waiting.length && end - start < MOST && waiting[end]?.text === text) end++;
-      this.#sendRun(waiting.slice(start, end), text);
+    if (this.#queue.length === 0) return;
+    const queue = this.#queue;
+    this.#queue = [];
+    for (let start = 0, end = 0; start < queue.length; start = end) {
+      const text = queue[start]?.text === true;
+      while (end < queue.length && end - start < MAX_BATCH && queue[end]?.text === text) end++;
+      this.#sendRun(queue.slice(start, end), text);
     }
   }
 
-  /** Commands in a row that are decoded alike, so that all keep their order. */
-  #sendRun(run: readonly Waiting[], text: boolean): void {
-    if (run.length >= LEAST) this.#join(run, text);
+  /** Sends consecutive commands with the same decoder, so that all commands keep their order. */
+  #sendRun(run: readonly Queued[], text: boolean): void {
+    if (run.length >= MIN_BATCH) this.#sendBatch(run, text);
     else for (const { command, resolve, reject } of run) this.#send([command], text).then(resolve, reject);
   }
 
-  #join(waiting: readonly Waiting[], text: boolean): void {
-    const commands = waiting.map((one) => one.command);
+  #sendBatch(batch: readonly Queued[], text: boolean): void {
+    const commands = batch.map(({ command }) => command);
     this.#send(commands, text).then(
       (replies) => {
-        for (const [i, { resolve }] of waiting.entries()) resolve([replies[i] ?? null]);
+        for (const [i, { resolve }] of batch.entries()) resolve([replies[i] ?? null]);
       },
       (error) => {
-        for (const { reject } of waiting) reject(error);
+        for (const { reject } of batch) reject(error);
       },
     );
   }
 }
 
 function isLong(part: Argument | Reply): boolean {
-  return (typeof part === "string" || part instanceof Uint8Array) && part.length > LONG;
+  return (typeof part === "string" || part instanceof Uint8Array) && part.length > MAX_PART_LENGTH;
 }

@@ -10,19 +10,19 @@ import type {
 } from "../../core/connection.js";
 import { ConnectionError, ReplyError } from "../../core/errors.js";
 import type { Address } from "../../core/location.js";
-import type { Until } from "../endings.js";
+import type { TrackWork } from "../resilience/background-work.js";
 import { keysOf, ScriptRunner, scanServer } from "../server-commands.js";
-import { Bunch } from "./auto-pipeline.js";
+import { AutoPipeline } from "./auto-pipeline.js";
 import { fromGlide, toArguments, toReply } from "./conversion.js";
 import { type DialSettings, dialGlide, type Opener } from "./dial.js";
 import { type Glide, type GlideModule, loadGlide } from "./module.js";
 
 type Client = Glide.GlideClient | Glide.GlideClusterClient;
 
-/** How much GLIDE's native side writes to standard output. */
+/** Log level of GLIDE's native side. */
 export type GlideLogLevel = "off" | "error" | "warn" | "info" | "debug";
 
-/** What GLIDE is opened with: plain data, so that equal settings are recognised as such. */
+/** The settings of a GLIDE client. They are plain data, so that equal settings can be recognised. */
 export interface GlideSettings extends DialSettings {
   readonly protocol: 2 | 3;
   readonly commandTimeoutMs: number;
@@ -30,30 +30,29 @@ export interface GlideSettings extends DialSettings {
   readonly logLevel: GlideLogLevel;
 }
 
-/** GLIDE rejects flights over this number instead of queueing them; the deadline bounds how many there can be. */
-const IN_FLIGHT = 1_000_000;
+/** GLIDE rejects requests beyond this number instead of queueing them. Deadlines bound the number already. */
+const MAX_IN_FLIGHT = 1_000_000;
 
 /**
- * How GLIDE mends a connection that was lost while no call was made: at once, after 0.1 s, and then each 0.58 s, so at most
- * 60 times in 30 s, and in time for a call that finds it waiting. With more retries a client that can't connect could not
- * be closed as soon.
+ * How GLIDE reconnects while no call is made: at once, after 0.1 s, and then every 0.58 s. That is at most 60 times in
+ * 30 s, and soon enough for a call that waits for it. More retries would delay the closing of a client that can't connect.
  */
 const BACKOFF = { numberOfRetries: 2, factor: 16, exponentBase: 6, jitterPercent: 10 };
-/** The same in a cluster, where GLIDE opens two connections at a time to a node that is lost. */
+/** The same for a cluster, where GLIDE opens two connections at a time to a lost node. */
 const CLUSTER_BACKOFF = { numberOfRetries: 1, factor: 600, exponentBase: 2 };
-/** No TCP connection goes to this address: systems refuse to try, and nothing leaves the machine. */
+/** Operating systems refuse TCP connections to this address, so nothing leaves the machine. */
 const NOWHERE: [string, number] = ["255.255.255.255", 1];
 
-/** What replicas are asked: cursors and the state of a server are not the same on all of them. */
+/** The commands that replicas may answer. Cursors and the state of a server differ between servers. */
 const READS =
   /^(?:EXISTS|GET|GETBIT|GETRANGE|[HP]?EXPIRETIME|H(?:EXISTS|GET|GETALL|KEYS|LEN|MGET|STRLEN|VALS)|L(?:INDEX|LEN|POS|RANGE)|MGET|P?TTL|S(?:CARD|DIFF|INTER|INTERCARD|ISMEMBER|MEMBERS|MISMEMBER|RANDMEMBER|TRLEN|UNION)|TYPE|Z(?:CARD|COUNT|RANGE|RANK|SCORE))$/i;
 
 /** Opens a client. @throws {ConnectionError} @throws {GlideMissingError} */
-export async function openGlide(settings: GlideSettings, until: Until): Promise<Connection> {
+export async function openGlide(settings: GlideSettings, track: TrackWork): Promise<Connection> {
   const module = await loadGlide(settings.logLevel);
-  if (settings.cluster) return openCluster(module, settings, until);
+  if (settings.cluster) return openCluster(module, settings, track);
   const opener = standalone(module, { ...settings, readFrom: "primary" });
-  const { client, replicas, isWhole } = await dialGlide(settings, until, opener);
+  const { client, replicas, isWhole } = await dialGlide(settings, track, opener);
   const reader = replicas.length === 0 ? undefined : await openReader(module, settings, replicas, isWhole);
   const close = (): void => {
     client.close();
@@ -63,10 +62,11 @@ export async function openGlide(settings: GlideSettings, until: Until): Promise<
 }
 
 /**
- * A cluster client that has lost its nodes looks for them for as long as the process lives, also when it was closed. But it
- * asks for the address of a node each time; as long as the answer is the same, TLS has the same server name.
+ * A cluster client that has lost its nodes keeps looking for them until the process ends, even when it is closed. It asks
+ * the address resolver each time, so the resolver stops it. Before that the resolver returns each address unchanged, which
+ * keeps the server name of TLS.
  */
-async function openCluster(module: GlideModule, settings: GlideSettings, until: Until): Promise<Connection> {
+async function openCluster(module: GlideModule, settings: GlideSettings, track: TrackWork): Promise<Connection> {
   const create = async () => {
     let isClosed = false;
     const addressResolver = (host: string, port: number) =>
@@ -79,7 +79,7 @@ async function openCluster(module: GlideModule, settings: GlideSettings, until: 
     };
     return { client, close };
   };
-  const { client } = await dialGlide(settings, until, { create, ping: undefined });
+  const { client } = await dialGlide(settings, track, { create, ping: undefined });
   return new GlideConnection(module, settings, client.client, { reader: undefined, close: client.close });
 }
 
@@ -100,8 +100,8 @@ function standalone(module: GlideModule, settings: GlideSettings): Opener<Glide.
 }
 
 /**
- * A client for reads beside the primary's own: a static client of several servers takes the one that connects first for the
- * primary. `undefined` when it gets no connection, so that the primary answers reads, too.
+ * A second client for reads. One client for all servers would take the first server that connects for the primary.
+ * @returns `undefined` if it can't connect; then the primary answers reads
  */
 async function openReader(
   module: GlideModule,
@@ -110,7 +110,7 @@ async function openReader(
   isWhole: boolean,
 ): Promise<Glide.GlideClient | undefined> {
   const { addresses, readFrom, connectTimeoutMs } = settings;
-  // GLIDE waits for all of them, and finds those that are down once they are back.
+  // GLIDE waits for all servers, and later finds the ones that were down.
   const timeoutMs = isWhole ? connectTimeoutMs : Math.ceil(connectTimeoutMs / 4);
   const opener = standalone(module, {
     ...settings,
@@ -139,7 +139,7 @@ function common(
     useTLS: tls !== undefined,
     protocol: settings.protocol === 3 ? module.ProtocolVersion.RESP3 : module.ProtocolVersion.RESP2,
     requestTimeout: settings.commandTimeoutMs,
-    inflightRequestsLimit: IN_FLIGHT,
+    inflightRequestsLimit: MAX_IN_FLIGHT,
     readFrom: settings.readFrom,
     connectionBackoff: settings.cluster ? CLUSTER_BACKOFF : BACKOFF,
     ...(settings.database === 0 ? {} : { databaseId: settings.database }),
@@ -160,18 +160,18 @@ function advanced({ connectTimeoutMs, tls }: GlideSettings): Glide.AdvancedBaseC
 class GlideConnection implements Connection {
   readonly #module: GlideModule;
   readonly #client: Client;
-  /** Takes single reads, where they go to replicas. */
+  /** Answers single reads, if they go to replicas. */
   readonly #reader: Glide.GlideClient | undefined;
   readonly #close: () => void;
   readonly #name: string;
   readonly #commandTimeoutMs: number;
   readonly #bytes: Glide.DecoderOption;
   readonly #scripts = new ScriptRunner((commands, options) => this.send(commands, options));
-  /** None in a cluster, whose nodes would wait for each other, nor where reads go to replicas, as batches never do. */
-  readonly #bunch: Bunch | undefined;
-  /** Flights without a reply yet. */
-  #underway = 0;
-  /** How replies are decoded where text is wanted; bytes once the server is found to hold what is no text. */
+  /** `undefined` in a cluster, where nodes would wait for each other, and with replicas, to which GLIDE sends no batches. */
+  readonly #pipeline: AutoPipeline | undefined;
+  /** Round trips in progress. */
+  #pending = 0;
+  /** The decoder for callers that accept text. It becomes the bytes decoder once a reply was not UTF-8. */
   #text: Glide.DecoderOption;
 
   constructor(
@@ -187,8 +187,10 @@ class GlideConnection implements Connection {
     this.#name = name;
     this.#commandTimeoutMs = commandTimeoutMs;
     const alone = client instanceof module.GlideClient && readFrom === "primary";
-    const isIdle = (): boolean => this.#underway === 0;
-    this.#bunch = alone ? new Bunch(isIdle, (commands, text) => this.#flight(commands, text, false)) : undefined;
+    const isIdle = (): boolean => this.#pending === 0;
+    this.#pipeline = alone
+      ? new AutoPipeline(isIdle, (commands, text) => this.#roundTrip(commands, text, false))
+      : undefined;
     this.#bytes = { decoder: module.Decoder.Bytes };
     this.#text = { decoder: module.Decoder.String };
   }
@@ -198,15 +200,15 @@ class GlideConnection implements Connection {
     const text = options?.text === true;
     const atomic = options?.atomic === true;
     if (first && commands.length === 1 && !atomic) {
-      if (this.#bunch?.takes(first)) return this.#bunch.send(first, text);
+      if (this.#pipeline?.accepts(first)) return this.#pipeline.send(first, text);
       if (this.#reader && READS.test(first[0]))
         return this.#single(first, text ? this.#text : this.#bytes, this.#reader);
     }
-    this.#bunch?.flush();
-    return this.#flight(commands, text, atomic);
+    this.#pipeline?.flush();
+    return this.#roundTrip(commands, text, atomic);
   }
 
-  #flight(commands: readonly Command[], text: boolean, atomic: boolean): Promise<Reply[]> {
+  #roundTrip(commands: readonly Command[], text: boolean, atomic: boolean): Promise<Reply[]> {
     const [first] = commands;
     const decoder = text ? this.#text : this.#bytes;
     return first && commands.length === 1 && !atomic
@@ -214,57 +216,59 @@ class GlideConnection implements Connection {
       : this.#batch(commands, atomic, decoder);
   }
 
-  /** Nearly every flight is one: so it is one promise more than GLIDE's own. */
+  /** Sends one command, as nearly every round trip does. It adds one promise to GLIDE's own. */
   #single(command: Command, decoder: Glide.DecoderOption, client: Client = this.#client): Promise<Reply[]> {
-    this.#underway++;
+    this.#pending++;
     return client.customCommand(toArguments(command), decoder).then(
       (reply) => {
-        this.#underway--;
-        const known = toReply(reply, command);
-        this.#bunch?.heard(known);
-        return [known];
+        this.#pending--;
+        const converted = toReply(reply, command);
+        this.#pipeline?.recordReply(converted);
+        return [converted];
       },
       (error) => {
-        this.#underway--;
-        return this.#isNoText(error, decoder) ? this.#single(command, this.#bytes, client) : [this.#inPlace(error)];
+        this.#pending--;
+        return this.#wasNotText(error, decoder)
+          ? this.#single(command, this.#bytes, client)
+          : [this.#toReplyError(error)];
       },
     );
   }
 
   async #batch(commands: readonly Command[], atomic: boolean, decoder: Glide.DecoderOption): Promise<Reply[]> {
     const { Batch, ClusterBatch } = this.#module;
-    this.#underway++;
+    this.#pending++;
     try {
       const replies = await (this.#client instanceof this.#module.GlideClusterClient
         ? this.#client.exec(fill(new ClusterBatch(atomic), commands), false, decoder)
         : this.#client.exec(fill(new Batch(atomic), commands), false, decoder));
-      if (replies === null) throw new ConnectionError(`${this.#name} gave up an atomic flight; repeat it`);
-      const known = replies.map((reply, i) =>
-        reply instanceof Error ? this.#inPlace(reply) : toReply(reply, commands[i]),
+      if (replies === null) throw new ConnectionError(`${this.#name} aborted an atomic batch; retry it`);
+      const converted = replies.map((reply, i) =>
+        reply instanceof Error ? this.#toReplyError(reply) : toReply(reply, commands[i]),
       );
-      this.#bunch?.heard(known[0] ?? null);
-      return known;
+      this.#pipeline?.recordReply(converted[0] ?? null);
+      return converted;
     } catch (error) {
-      if (this.#isNoText(error, decoder)) return this.#batch(commands, atomic, this.#bytes);
+      if (this.#wasNotText(error, decoder)) return this.#batch(commands, atomic, this.#bytes);
       if (error instanceof ConnectionError) throw error;
       const known = fromGlide(error, this.#name);
-      // What can't be queued aborts the whole, which GLIDE reports by the first refusal alone.
+      // A command that can't be queued aborts the whole batch. GLIDE reports only the first refusal.
       const aborts = atomic && known instanceof ReplyError && known.code === "ERR";
       throw aborts ? new ReplyError("EXECABORT", known.detail, { cause: known }) : known;
     } finally {
-      this.#underway--;
+      this.#pending--;
     }
   }
 
-  /** Whether a reply came that is not all text. Who asks for text says that the flight may be repeated. */
-  #isNoText(error: unknown, decoder: Glide.DecoderOption): boolean {
+  /** Whether a reply was not UTF-8. A retry is safe, as callers that accept text allow it. */
+  #wasNotText(error: unknown, decoder: Glide.DecoderOption): boolean {
     if (decoder === this.#bytes || !isDecodingError(error)) return false;
     this.#text = this.#bytes;
     return true;
   }
 
-  /** @throws {ConnectionError} on what is no answer of the server */
-  #inPlace(error: unknown): ReplyError {
+  /** @throws {ConnectionError} when the error is not a reply of the server */
+  #toReplyError(error: unknown): ReplyError {
     const known = fromGlide(error, this.#name);
     if (known instanceof ConnectionError) throw known;
     return known;
@@ -275,7 +279,7 @@ class GlideConnection implements Connection {
   }
 
   async *scan({ match, count }: ScanOptions): AsyncIterable<string[]> {
-    // GLIDE's cluster scan takes an empty glob, which matches nothing, for none.
+    // An empty glob matches nothing, but GLIDE's cluster scan takes it for no glob at all.
     if (match === "") return;
     if (this.#client instanceof this.#module.GlideClusterClient) {
       let cursor = new this.#module.ClusterScanCursor();
@@ -290,7 +294,7 @@ class GlideConnection implements Connection {
       }
       return;
     }
-    // In a batch, which goes to the primary: a cursor is good on one server only, and reads may go to any.
+    // A cursor is valid on one server only. Single reads may go to any server, but a batch goes to the primary.
     yield* scanServer((command) => this.#batch([command], false, this.#bytes), match, count);
   }
 
@@ -298,11 +302,11 @@ class GlideConnection implements Connection {
     return { state: "closed", lastError: undefined };
   }
 
-  /** What is under way fails at once; GLIDE goes on with it, and may connect again for it, until its deadline. */
+  /** Commands in progress fail at once. GLIDE may still reconnect for them until their deadline, so this waits for it. */
   async close(): Promise<void> {
-    const isUnderway = this.#underway > 0;
+    const hasPending = this.#pending > 0;
     this.#close();
-    if (isUnderway) await new Promise<void>((resolve) => setTimeout(resolve, this.#commandTimeoutMs));
+    if (hasPending) await new Promise<void>((resolve) => setTimeout(resolve, this.#commandTimeoutMs));
   }
 
   [Symbol.asyncDispose](): Promise<void> {

@@ -3,12 +3,12 @@ import { ConnectionError, ReplyError, TimeoutError } from "../../core/errors.js"
 import { toText } from "../../core/text.js";
 import type { Glide } from "./module.js";
 
-/** Commands of so many parts are mostly keys: those are written together. */
+/** Commands with this number of parts consist mostly of keys, which are encoded in one Buffer. */
 const MANY_PARTS = 16;
-/** In characters: what is longer is written part by part, as together all of it is in memory twice for a moment. */
-const MOST_TOGETHER = 65_536;
+/** In characters. Longer commands are encoded part by part, as one Buffer would double their memory for a moment. */
+const MAX_TOGETHER = 65_536;
 
-/** GLIDE stores a `Uint8Array` as the text of its numbers unless it is a Buffer. */
+/** The arguments in GLIDE's form. GLIDE stores a `Uint8Array` that is not a Buffer as the text of its numbers. */
 export function toArguments(command: Command): Glide.GlideString[] {
   const together = command.length < MANY_PARTS ? undefined : toSlices(command);
   if (together) return together;
@@ -23,15 +23,15 @@ export function toArguments(command: Command): Glide.GlideString[] {
   return parts;
 }
 
-/** Parts of one Buffer, where all is text of ASCII: GLIDE would copy each string twice, as made keys are joined ones. */
+/** Slices of one Buffer, if all parts are ASCII strings. GLIDE would copy each string twice, as stored keys are concatenated. */
 function toSlices(command: Command): Buffer[] | undefined {
   let text = "";
   for (const part of command) {
-    if (typeof part !== "string" || text.length > MOST_TOGETHER) return undefined;
+    if (typeof part !== "string" || text.length > MAX_TOGETHER) return undefined;
     text += part;
   }
   const bytes = Buffer.from(text);
-  // Each character beyond ASCII takes more than one byte.
+  // Characters beyond ASCII take more than one byte.
   if (bytes.length !== text.length) return undefined;
   const slices: Buffer[] = new Array(command.length);
   for (let i = 0, end = 0; i < command.length; i++) {
@@ -42,7 +42,7 @@ function toSlices(command: Command): Buffer[] | undefined {
   return slices;
 }
 
-/** Whether a command answers with a status other than OK, which GLIDE hands over as bytes. */
+/** Whether a command has a status reply other than OK, which GLIDE returns as bytes. */
 function answersStatus(command: Command | undefined): boolean {
   return command?.[0] === "TYPE" || (command?.[0] === "PING" && command.length === 1);
 }
@@ -57,10 +57,10 @@ export function toReply(value: unknown, command?: Command): Reply {
     return value.map((item) => (isPair(item) ? [toReply(item.key), toReply(item.value)] : toReply(item)));
   }
   if (value === undefined) return null;
-  return new ReplyError("ERR", `a reply of an unknown kind, ${typeof value}`);
+  return new ReplyError("ERR", `a reply of an unexpected type, ${typeof value}`);
 }
 
-/** Whether nothing in an array needs translation, as in nearly all. */
+/** Whether no item of an array needs conversion, as in nearly all arrays. */
 function isPlain(items: readonly unknown[]): items is Reply[] {
   for (const item of items) {
     if (typeof item !== "string" && item !== null && !(item instanceof Uint8Array)) return false;
@@ -72,7 +72,7 @@ function isPair(item: unknown): item is { key: unknown; value: unknown } {
   return typeof item === "object" && item !== null && Object.hasOwn(item, "key") && Object.hasOwn(item, "value");
 }
 
-/** GLIDE rewrites some of the server's error codes; these are the server's own. */
+/** The server's error codes, by the names that GLIDE replaces them with. */
 const CODES: Readonly<Record<string, string>> = {
   ResponseError: "ERR",
   ExecAbortError: "EXECABORT",
@@ -90,22 +90,24 @@ const CODES: Readonly<Record<string, string>> = {
 };
 const PREFIX = /^An error was signalled by the server:? ?-? ?/;
 const CODED = /^([A-Za-z]+):?\s*(.*)$/s;
-/** What GLIDE refuses by itself, before any server is asked, has the kind behind the message. */
+/** Errors that GLIDE raises by itself, without asking a server, have the kind after the message. */
 const OWN = /^(.*)- (CrossSlot)$/s;
 
-/** What went wrong, in this library's terms. GLIDE's errors have no codes, so their classes and messages tell. */
+/** Converts an error of GLIDE. Its errors have no codes, so their classes and messages decide. */
 export function fromGlide(error: unknown, name: string): ReplyError | ConnectionError {
   const kind = error instanceof Error ? error.constructor.name : "";
   const message = error instanceof Error ? error.message : String(error);
   if (kind === "TimeoutError")
-    return new TimeoutError(`${name} did not answer in time; see whether it is reachable, or raise commandTimeout`, {
+    return new TimeoutError(`${name} did not answer in time; check that it is reachable, or raise commandTimeout`, {
       cause: error,
     });
   if (kind === "RequestError" || kind === "ExecAbortError" || kind === "Error") {
     const reply = toReplyError(message, error);
     if (reply) return reply;
   }
-  return new ConnectionError(`the connection to ${name} was lost: ${message}; see whether it runs`, { cause: error });
+  return new ConnectionError(`the connection to ${name} was lost: ${message}; check that it is running`, {
+    cause: error,
+  });
 }
 
 function toReplyError(message: string, cause: unknown): ReplyError | undefined {

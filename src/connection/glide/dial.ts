@@ -1,38 +1,38 @@
 import { ConnectionError, ReplyError, TimeoutError } from "../../core/errors.js";
 import type { Address } from "../../core/location.js";
-import type { Until } from "../endings.js";
-import { anyAnswer, findPrimary, type ServerSettings } from "../primary.js";
-import { type Answer, ProbeError, REACHABLE } from "../probe.js";
+import { ProbeError, type ProbeResult, REACHABLE } from "../probe.js";
+import type { TrackWork } from "../resilience/background-work.js";
 import { withDeadline } from "../resilience/deadline.js";
 import { fromGlide } from "./conversion.js";
+import { anyAnswer, findPrimary, type ServerSettings } from "./find-primary.js";
 
-/** What a dial has to know of GLIDE's settings. */
+/** The part of GLIDE's settings that a dial needs. */
 export interface DialSettings extends ServerSettings {
   readonly cluster: boolean;
   readonly name: string;
 }
 
-/** How one kind of GLIDE's clients is opened. */
+/** Opens one kind of GLIDE's clients. */
 export interface Opener<C> {
   create(addresses: readonly Address[]): Promise<C>;
-  /** Sends a PING. `undefined` where `create` itself rejects when there is no server, and leaves nothing then. */
+  /** Sends a PING. `undefined` if `create` rejects when there is no server and leaves nothing behind. */
   readonly ping: ((client: C, timeoutMs: number) => Promise<unknown>) | undefined;
 }
 
 export interface Dialled<C> {
   readonly client: C;
-  /** Where reads go besides; none when there is one server, or all others are out of reach. */
+  /** The other servers that answer reads. Empty if there is one server, or if no other server can be reached. */
   readonly replicas: readonly Address[];
   /** Whether all servers answer. */
   readonly isWhole: boolean;
 }
 
-/** GLIDE failed, though the server may be well. */
+/** GLIDE failed, although the server may work. */
 class UnexplainedError extends Error {
   constructor(
     message: string,
-    /** `undefined` where it had too little time for that to say anything. */
-    readonly leastRestMs: number | undefined,
+    /** The shortest pause before the next attempt. `undefined` if GLIDE had too little time to conclude anything. */
+    readonly minPauseMs: number | undefined,
     options: ErrorOptions,
   ) {
     super(message, options);
@@ -40,56 +40,57 @@ class UnexplainedError extends Error {
 }
 
 interface Failure {
-  /** Until when GLIDE is left alone, by `performance.now()`. */
+  /** When the pause ends, by `performance.now()`. */
   readonly untilMs: number;
-  /** For how long next time. */
-  readonly restMs: number;
+  /** The length of the next pause. */
+  readonly pauseMs: number;
   readonly error: ConnectionError | undefined;
 }
 
-/** Settings whose last dial failed, or is under way. Their key has credentials in it: it never leaves this map. */
+/** Settings whose last dial failed or is in progress. The key contains credentials, so it never leaves this map. */
 const failures = new Map<string, Failure>();
 
-/** A dial that takes longer is explained by the server itself. */
-const GRACE_MS = 50;
-/** How long GLIDE may take to get through where `node:tls` doubts that it can. */
+/** After this time a probe of the server finds out why a dial takes so long. */
+const PATIENCE_MS = 50;
+/** How long GLIDE may take to connect if `node:tls` doubts that it can. */
 const DOUBT_MS = 300;
+/** How long a connection that GLIDE has begun takes to arrive at the server. */
 const ARRIVAL_MS = 50;
 /**
- * How long GLIDE is left alone where it failed twice although the server answers, or once where that was to be expected; and
- * then each further time. It opens up to eight connections each time.
+ * The pause after GLIDE has failed twice although the server answers, or once where a failure was expected; then the pause
+ * after each further failure. GLIDE opens up to eight connections for each attempt.
  */
-const FIRST_REST_MS = 4_000;
-const LONGEST_REST_MS = 8_000;
+const FIRST_PAUSE_MS = 4_000;
+const LONGEST_PAUSE_MS = 8_000;
 
 /**
- * Opens a GLIDE client so that nothing goes on when that fails. After a `createClient` that failed GLIDE goes on to connect
- * for as long as the process lives. A client that is opened without any server (`NodeDiscoveryMode.Static`) can be closed,
- * but tells no cause. So it has to answer a PING; while it doesn't, a login of our own finds out why. After a failure that
- * login comes first.
+ * Opens a GLIDE client and leaves nothing running if that fails. After a failed `createClient` GLIDE keeps connecting until
+ * the process ends. A client with `NodeDiscoveryMode.Static` opens without a server and can be closed, but gives no cause
+ * of a failure. So the client must answer a PING, and a probe finds the cause if it doesn't. After a failure the probe
+ * comes first.
  * @throws {ConnectionError}
  */
 export async function dialGlide<C extends { close(): void }>(
   settings: DialSettings,
-  until: Until,
+  track: TrackWork,
   opener: Opener<C>,
 ): Promise<Dialled<C>> {
   const key = JSON.stringify(settings);
   const last = failures.get(key);
   if (last?.error && performance.now() < last.untilMs) throw last.error;
-  const restMs = last?.restMs ?? 0;
-  failures.set(key, { untilMs: 0, restMs, error: undefined });
+  const pauseMs = last?.pauseMs ?? 0;
+  failures.set(key, { untilMs: 0, pauseMs, error: undefined });
   try {
-    const dialled = await dial(settings, new Opening(settings, until, opener), last !== undefined);
+    const dialled = await dial(settings, new Opening(settings, track, opener), last !== undefined);
     failures.delete(key);
     return dialled;
   } catch (cause) {
     const error = toConnectionError(cause, settings.name);
-    const leastMs = cause instanceof UnexplainedError ? cause.leastRestMs : undefined;
+    const minMs = cause instanceof UnexplainedError ? cause.minPauseMs : undefined;
     failures.set(key, {
       error,
-      untilMs: leastMs === undefined ? 0 : performance.now() + Math.max(leastMs, restMs),
-      restMs: leastMs === undefined ? 0 : restMs === 0 ? FIRST_REST_MS : LONGEST_REST_MS,
+      untilMs: minMs === undefined ? 0 : performance.now() + Math.max(minMs, pauseMs),
+      pauseMs: minMs === undefined ? 0 : pauseMs === 0 ? FIRST_PAUSE_MS : LONGEST_PAUSE_MS,
     });
     throw error;
   }
@@ -117,59 +118,59 @@ function toConnectionError(cause: unknown, name: string): ConnectionError {
   return new ConnectionError(`${name} could not be reached: ${message.replaceAll("\n", "")}; ${remedy}`, { cause });
 }
 
-/** One client on its way; for a moment there may be two, of which the first to be connected is taken. */
+/** Opens one client. It may try two at once, and takes the first that connects. */
 class Opening<C extends { close(): void }> {
   readonly #settings: DialSettings;
-  readonly #until: Until;
+  readonly #track: TrackWork;
   readonly #opener: Opener<C>;
   readonly #startMs = performance.now();
   readonly #tries: Promise<C>[] = [];
   #isOver = false;
 
-  constructor(settings: DialSettings, until: Until, opener: Opener<C>) {
+  constructor(settings: DialSettings, track: TrackWork, opener: Opener<C>) {
     this.#settings = settings;
-    this.#until = until;
+    this.#track = track;
     this.#opener = opener;
   }
 
-  /** To a server of which nothing bad is known: with one connection, if it answers soon. */
+  /** Connects to a server that has not failed, with a single connection if it answers soon. */
   async atOnce(addresses: readonly Address[]): Promise<C> {
     const first = this.#try(addresses);
-    if (this.#opener.ping === undefined || (await isClear(first, GRACE_MS))) return first;
+    if (this.#opener.ping === undefined || (await isDecided(first, PATIENCE_MS))) return first;
     const asked = anyAnswer(this.#settings, this.#leftMs);
-    this.#until(asked);
+    this.#track(asked);
     const opened = asked.then((answer) => this.#afterAnswer(addresses, answer));
     const chosen = Promise.race([first.catch(() => opened), opened]);
     return this.#finish(chosen);
   }
 
-  /** To a server that has just answered. */
-  afterProbe(addresses: readonly Address[], doubt: Answer["doubt"]): Promise<C> {
+  /** Connects to a server that a probe has just reached. */
+  afterProbe(addresses: readonly Address[], doubt: ProbeResult["doubt"]): Promise<C> {
     return this.#finish(this.#afterAnswer(addresses, { doubt }));
   }
 
-  /** GLIDE makes a pause when a connection fails, so a client that waits is no reason to wait for it. */
-  async #afterAnswer(addresses: readonly Address[], { doubt }: Pick<Answer, "doubt">): Promise<C> {
+  /** GLIDE pauses after a failed connection, so a second client may connect sooner than the first one. */
+  async #afterAnswer(addresses: readonly Address[], { doubt }: Pick<ProbeResult, "doubt">): Promise<C> {
     const [first] = this.#tries;
-    if (!first || (doubt === undefined && !(await isClear(first, GRACE_MS)))) this.#try(addresses);
+    if (!first || (doubt === undefined && !(await isDecided(first, PATIENCE_MS)))) this.#try(addresses);
     const ms = doubt === undefined ? this.#leftMs : Math.min(DOUBT_MS, this.#leftMs);
-    const late = () => new Error("no connection in time");
+    const timeoutError = () => new Error("no connection in time");
     try {
-      return await withDeadline(Promise.any(this.#tries), ms, late);
+      return await withDeadline(Promise.any(this.#tries), ms, timeoutError);
     } catch (error) {
       const cause: unknown = error instanceof AggregateError ? error.errors[0] : error;
       const reason = cause instanceof Error ? cause.message : String(cause);
-      const message = doubt ?? `the server answers, but valkey-glide doesn't get through (${reason})`;
-      const leastRestMs = doubt !== undefined ? FIRST_REST_MS : ms < DOUBT_MS ? undefined : 0;
-      throw new UnexplainedError(message, leastRestMs, { cause });
+      const message = doubt ?? `the server answers, but valkey-glide can't connect (${reason})`;
+      const minPauseMs = doubt !== undefined ? FIRST_PAUSE_MS : ms < DOUBT_MS ? undefined : 0;
+      throw new UnexplainedError(message, minPauseMs, { cause });
     }
   }
 
-  /** Whatever is left over is closed as soon as it can be. */
+  /** Closes the other clients as soon as they are open. */
   async #finish(chosen: Promise<C>): Promise<C> {
     const client = await chosen.catch(() => undefined);
     this.#isOver = true;
-    for (const one of this.#tries) this.#until(one.then((other) => (other === client ? undefined : this.#end(other))));
+    for (const one of this.#tries) this.#track(one.then((other) => (other === client ? undefined : this.#end(other))));
     return chosen;
   }
 
@@ -190,21 +191,21 @@ class Opening<C extends { close(): void }> {
     }
   }
 
-  /** A connection that GLIDE has begun arrives at the server a moment later. */
+  /** Closes a client and waits for connections that GLIDE has begun. */
   async #end(client: C): Promise<void> {
     client.close();
     await new Promise((resolve) => setTimeout(resolve, ARRIVAL_MS));
   }
 
   /**
-   * Resolves once a client has answered a PING, whatever the answer. No PING waits for long: GLIDE connects again for what
-   * it was handed, also when it is closed.
-   * @throws {ProbeError} when the server lets this client do nothing
+   * Resolves once a client has a reply to a PING, whatever the reply. Each PING has a short timeout, as GLIDE reconnects
+   * for pending commands even when it is closed.
+   * @throws {ProbeError} when the server refuses this client
    */
   async #verify(client: C): Promise<void> {
     const { ping } = this.#opener;
     if (!ping) return;
-    for (let timeoutMs = GRACE_MS; ; timeoutMs *= 2) {
+    for (let timeoutMs = PATIENCE_MS; ; timeoutMs *= 2) {
       const failure = await ping(client, timeoutMs).then(
         () => undefined,
         (error) => fromGlide(error, this.#settings.name),
@@ -216,14 +217,14 @@ class Opening<C extends { close(): void }> {
     }
   }
 
-  /** Until a little before the deadline of the whole dial, which knows no cause. */
+  /** Time left until just before the deadline of the whole dial, whose error has no cause. */
   get #leftMs(): number {
     return Math.max(0, this.#settings.connectTimeoutMs - 10 - (performance.now() - this.#startMs));
   }
 }
 
-/** Whether a client is there within `ms`, or it is known why not. */
-async function isClear(opening: Promise<unknown>, ms: number): Promise<boolean> {
+/** Whether a client opens within `ms`, or fails for a known reason. */
+async function isDecided(opening: Promise<unknown>, ms: number): Promise<boolean> {
   const settled = opening.then(
     () => true,
     (error) => error instanceof ProbeError,

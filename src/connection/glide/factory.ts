@@ -3,42 +3,49 @@ import { ConfigurationError } from "../../core/errors.js";
 import type { Location } from "../../core/location.js";
 import { checkOptions, isOneOf } from "../../core/options.js";
 import { toText } from "../../core/text.js";
-import { systemClock, toMs } from "../../core/time.js";
-import type { Until } from "../endings.js";
+import { systemClock } from "../../core/time.js";
 import { toSettings as toIovalkeySettings } from "../iovalkey/factory.js";
-import { accessOf, type ConnectionOptions, connectionChecks, refuseReplicas } from "../options.js";
-import { shared } from "../registry.js";
+import { accessOf, type ConnectionOptions, connectionChecks, refuseReplicas, toTiming } from "../options.js";
+import { sharedConnection } from "../registry.js";
+import type { TrackWork } from "../resilience/background-work.js";
 import type { DialConnection } from "../resilience/dialer.js";
 import { LazyConnection } from "../resilience/lazy-connection.js";
 import { type GlideLogLevel, type GlideSettings, openGlide } from "./client.js";
 import { GlideMissingError } from "./module.js";
 
 export interface GlideOptions extends ConnectionOptions {
-  /** What GLIDE's native side logs to standard output, for the whole process. @default "off" */
+  /** Log level of GLIDE's native side, which logs to standard output for the whole process. @default "off" */
   logLevel?: GlideLogLevel;
 }
 
 /**
  * Connections over valkey-glide to one server, or to a primary and its replicas. All caches of a process with equal
- * settings share one connection, which ends with the last of them.
+ * settings share one connection. It closes with the last of these caches.
  * @throws {ConfigurationError} on wrong options
+ * @example
+ * createCache({ location: "valkey://localhost:6379/0", connectionFactory: glide({ commandTimeout: "250ms" }) });
  */
 export function glide(options: GlideOptions = {}): ConnectionFactory {
   return glideFactory("glide", options, openGlide);
 }
 
-/** As `glide`, to a Valkey cluster; the location names one node or several. @throws {ConfigurationError} on wrong options */
+/**
+ * Like `glide`, for a Valkey cluster. The location names one or more of its nodes.
+ * @throws {ConfigurationError} on wrong options
+ * @example
+ * createCache({ location: "valkey://node-1:6379,valkey://node-2:6379", connectionFactory: glideCluster() });
+ */
 export function glideCluster(options: GlideOptions = {}): ConnectionFactory {
   return glideFactory("glideCluster", options, openGlide);
 }
 
 type FactoryName = "glide" | "glideCluster" | "glideElseIovalkey" | "sentinel";
 
-/** @param open dials; it may open something else than GLIDE in its place */
+/** @param open opens a connection, by GLIDE or a substitute */
 export function glideFactory(
   name: FactoryName,
   options: GlideOptions,
-  open: (settings: GlideSettings, until: Until, location: Location) => Promise<Connection>,
+  open: (settings: GlideSettings, track: TrackWork, location: Location) => Promise<Connection>,
 ): ConnectionFactory {
   checkOptions<GlideOptions>(name, options, {
     ...connectionChecks,
@@ -48,9 +55,9 @@ export function glideFactory(
     shares: true,
     connect(location) {
       const settings = toSettings(name, location, options);
-      const maxIdleMs = options.maxIdle === null ? Infinity : toMs(options.maxIdle ?? 60, "maxIdle");
+      const { maxIdleMs } = toTiming(options);
       const key = `${name} ${maxIdleMs} ${JSON.stringify(settings)}`;
-      return shared(key, () => connection((until) => open(settings, until, location), settings, maxIdleMs));
+      return sharedConnection(key, () => connection((track) => open(settings, track, location), settings, maxIdleMs));
     },
   };
 }
@@ -62,13 +69,13 @@ function connection(dial: DialConnection, settings: GlideSettings, maxIdleMs: nu
     connectTimeoutMs,
     commandTimeoutMs,
     maxIdleMs,
-    // One lost node is not the cluster: GLIDE keeps the rest, and finds what took its place.
+    // A cluster can lose one node. GLIDE keeps the others and finds its replacement.
     redial: !cluster,
     clock: systemClock,
   });
 }
 
-/** What GLIDE is opened with. @throws {ConfigurationError} */
+/** The settings of GLIDE for a location. @throws {ConfigurationError} */
 export function toSettings(factory: FactoryName, location: Location, options: GlideOptions): GlideSettings {
   const { scheme, display, addresses } = location;
   if (scheme === "memory" || scheme === "unix") {
@@ -81,9 +88,10 @@ export function toSettings(factory: FactoryName, location: Location, options: Gl
   const { username, password, tls } = accessOf(factory, location, options);
   if (tls?.cert !== undefined || tls?.key !== undefined) {
     throw new ConfigurationError(
-      `${factory}: option "tls" has a client certificate, which GLIDE can't show; use the connection factory iovalkey()`,
+      `${factory}: option "tls" has a client certificate, which GLIDE doesn't support; use the connection factory iovalkey()`,
     );
   }
+  const { connectTimeoutMs, commandTimeoutMs } = toTiming(options);
   return {
     cluster: factory === "glideCluster",
     name: display,
@@ -91,10 +99,10 @@ export function toSettings(factory: FactoryName, location: Location, options: Gl
     username,
     password,
     database: location.database,
-    // RESP2 opens with one round trip less, and this library needs nothing that RESP3 adds.
+    // RESP2 saves a round trip when it connects, and this library uses nothing that RESP3 adds.
     protocol: location.protocol ?? 2,
-    connectTimeoutMs: toMs(options.connectTimeout ?? 1, "connectTimeout"),
-    commandTimeoutMs: toMs(options.commandTimeout ?? 1, "commandTimeout"),
+    connectTimeoutMs,
+    commandTimeoutMs,
     readFrom: options.readFrom ?? "primary",
     clientAz: options.clientAz,
     tls: tls && { insecure: tls.insecure ?? false, ca: tls.ca === undefined ? undefined : toText(tls.ca) },
@@ -102,35 +110,35 @@ export function toSettings(factory: FactoryName, location: Location, options: Gl
   };
 }
 
-/** Found out by the first dial, for the whole process. */
+/** Set by the first dial, for the whole process. */
 let glideIsMissing = false;
 
 /**
- * As `glide`; and where GLIDE has no build for the platform, iovalkey in its place, which reads from the primary alone.
+ * Like `glide`. On platforms without a build of GLIDE it uses iovalkey, which reads from the primary only.
  * @throws {ConfigurationError} on wrong options
  */
 export function glideElseIovalkey(options: ConnectionOptions): ConnectionFactory {
-  return glideFactory("glideElseIovalkey", options, async (settings, until, location) => {
+  return glideFactory("glideElseIovalkey", options, async (settings, track, location) => {
     if (!glideIsMissing) {
-      const opened = await tryGlide(settings, until);
+      const opened = await tryGlide(settings, track);
       if (opened) return opened;
       glideIsMissing = true;
     }
-    return openInstead(location, options);
+    return openSubstitute(location, options);
   });
 }
 
-async function tryGlide(settings: GlideSettings, until: Until): Promise<Connection | undefined> {
+async function tryGlide(settings: GlideSettings, track: TrackWork): Promise<Connection | undefined> {
   try {
-    return await openGlide(settings, until);
+    return await openGlide(settings, track);
   } catch (error) {
     if (error instanceof GlideMissingError) return undefined;
     throw error;
   }
 }
 
-async function openInstead(location: Location, options: ConnectionOptions): Promise<Connection> {
+async function openSubstitute(location: Location, options: ConnectionOptions): Promise<Connection> {
   const { openIovalkey } = await import("../iovalkey/client.js");
-  // RESP3 is a wish that changes no reply.
+  // RESP3 changes no reply, so the location's choice is ignored.
   return openIovalkey(toIovalkeySettings({ ...location, protocol: undefined }, options), undefined);
 }

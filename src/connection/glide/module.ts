@@ -10,7 +10,7 @@ export class GlideMissingError extends ConfigurationError {}
 
 let loading: Promise<GlideModule> | undefined;
 
-/** GLIDE itself, loaded by the first dial; a failure is not remembered. @throws {GlideMissingError} */
+/** Loads GLIDE once, with the first dial. A failed load is tried again next time. @throws {GlideMissingError} */
 export async function loadGlide(logLevel: LogLevel): Promise<GlideModule> {
   loading ??= load(logLevel);
   try {
@@ -22,12 +22,12 @@ export async function loadGlide(logLevel: LogLevel): Promise<GlideModule> {
 }
 
 /**
- * Node 20 takes twice as long to `import` CommonJS as to `require` it, and no bundler follows a `createRequire`: so that
- * way is tried first, and the one that bundlers see second.
+ * Tries `require` first, as Node 20 takes twice as long to `import` CommonJS. Bundlers don't follow `createRequire`, so
+ * `import` comes second.
  */
 async function load(logLevel: LogLevel): Promise<GlideModule> {
   const module = required() ?? (await import("@valkey/valkey-glide"));
-  // Process-wide, and before the first client: GLIDE logs to standard output, coloured, when nobody asked.
+  // Set for the process before the first client, as GLIDE logs to standard output by default.
   module.Logger.setLoggerConfig(logLevel);
   return module;
 }

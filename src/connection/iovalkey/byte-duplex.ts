@@ -10,12 +10,12 @@ export class ByteDuplex extends Duplex {
     super();
     this.#reader = readable.getReader();
     this.#writer = writable.getWriter();
-    // Both are told by the read or write that fails, too.
+    // The failing read or write reports these errors as well.
     this.#reader.closed.catch(() => {});
     this.#writer.closed.catch(() => {});
   }
 
-  /** iovalkey asks sockets for it; those who dial decide. */
+  /** iovalkey calls this on sockets. The connector decides about it. */
   setNoDelay(): this {
     return this;
   }
@@ -35,7 +35,7 @@ export class ByteDuplex extends Duplex {
     this.#writer.write(chunk).then(() => done(), done);
   }
 
-  /** What was written while it was corked, in one piece. */
+  /** Writes all chunks of a corked stream at once. */
   override _writev(chunks: { chunk: Buffer }[], done: (error?: Error | null) => void): void {
     this._write(Buffer.concat(chunks.map(({ chunk }) => chunk)), "buffer", done);
   }
@@ -46,7 +46,7 @@ export class ByteDuplex extends Duplex {
 
   override _destroy(error: Error | null, done: (error?: Error | null) => void): void {
     const ended = [this.#reader.cancel(error), this.#writer.abort(error)];
-    // What is thrown away can't fail.
+    // Errors from closing a discarded stream don't matter.
     Promise.allSettled(ended).then(() => done(error));
   }
 }

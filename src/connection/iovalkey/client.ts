@@ -11,14 +11,14 @@ import type {
 } from "../../core/connection.js";
 import { ConnectionError, ReplyError, TimeoutError } from "../../core/errors.js";
 import type { Address } from "../../core/location.js";
-import { toNodeTls } from "../node-tls.js";
+import { toNodeTls } from "../node-socket.js";
 import type { TlsSettings } from "../options.js";
 import { withDeadline } from "../resilience/deadline.js";
 import { ScriptRunner, scanServer } from "../server-commands.js";
 import { ByteDuplex } from "./byte-duplex.js";
 import type { Connector } from "./connector.js";
 
-/** What iovalkey is opened with: plain data, so that equal settings are recognised as such. */
+/** The settings of an iovalkey client. They are plain data, so that equal settings can be recognised. */
 export interface IovalkeySettings {
   readonly name: string;
   readonly address: Address | { readonly path: string };
@@ -31,8 +31,9 @@ export interface IovalkeySettings {
   readonly tls: TlsSettings | undefined;
 }
 
-const SHUT_OUT = /^(?:ERR max number of clients|DENIED )/;
-/** How long the socket's other side may take to end a closed connection. */
+/** Errors that a server sends instead of accepting the connection. */
+const CONNECTION_REFUSED = /^(?:ERR max number of clients|DENIED )/;
+/** How long the server may take to end a closed connection. */
 const END_MS = 100;
 
 /** Opens a client. @throws {ConnectionError} */
@@ -40,23 +41,23 @@ export async function openIovalkey(settings: IovalkeySettings, connector: Connec
   const { name, connectTimeoutMs } = settings;
   const client = new Redis(toOptions(settings, connector));
   let cause: unknown;
-  // Its `connect` rejects with "Connection is closed." alone; the event before says why.
+  // `connect` rejects with "Connection is closed." only. The event before has the cause.
   client.on("error", (error: unknown) => {
     cause ??= error;
   });
   const connection = new IovalkeyConnection(client, name);
-  const late = () =>
-    new TimeoutError(`${name} could not be reached within ${connectTimeoutMs} ms; see whether it runs`);
+  const timeoutError = () =>
+    new TimeoutError(`${name} could not be reached within ${connectTimeoutMs} ms; check that it is running`);
   try {
     const ready = client.connect().then(() => connection.greet(settings));
-    await withDeadline(ready, connectTimeoutMs, late);
+    await withDeadline(ready, connectTimeoutMs, timeoutError);
     return connection;
   } catch (error) {
     await connection.close();
     if (error instanceof ConnectionError) throw error;
     const { message } = (cause ?? error) as Error;
     throw new ConnectionError(
-      `${name} could not be reached: ${message || String(cause)}; see whether it runs, and the location`,
+      `${name} could not be reached: ${message || String(cause)}; check that it is running, and the location`,
       { cause: cause ?? error },
     );
   }
@@ -66,7 +67,7 @@ function toOptions(settings: IovalkeySettings, connector: Connector | undefined)
   const { address, connectTimeoutMs, tls } = settings;
   return {
     ...address,
-    // IPv6 as well; iovalkey tries it by itself only when it dials again, which is not its business here.
+    // Both IPv4 and IPv6. By default iovalkey tries IPv6 only when it reconnects, which is disabled here.
     family: 0,
     ...(tls && !connector && { tls: toNodeTls(tls, "host" in address ? address.host : "") }),
     ...(connector && "host" in address && { Connector: connectorClass(connector, address, tls !== undefined) }),
@@ -75,7 +76,7 @@ function toOptions(settings: IovalkeySettings, connector: Connector | undefined)
     enableOfflineQueue: false,
     autoResubscribe: false,
     autoResendUnfulfilledCommands: false,
-    // Dialling again, retries and deadlines are those of LazyConnection.
+    // LazyConnection reconnects, retries and keeps deadlines.
     retryStrategy: () => null,
     maxRetriesPerRequest: 0,
     connectTimeout: connectTimeoutMs,
@@ -94,8 +95,8 @@ function connectorClass(connector: Connector, address: Address, tls: boolean): N
       const streams = await connector({ host: address.host, port: address.port, tls });
       await streams.opened;
       const duplex = new ByteDuplex(streams);
-      if (!this.connecting) throw duplex.destroy(new Error("closed while it was dialled")).errored;
-      // iovalkey calls it a socket, and uses no more of it than ByteDuplex has.
+      if (!this.connecting) throw duplex.destroy(new Error("closed while connecting")).errored;
+      // iovalkey types it as a socket, and uses only members that ByteDuplex has.
       this.stream = duplex as unknown as typeof this.stream;
       return this.stream;
     }
@@ -115,9 +116,9 @@ class IovalkeyConnection implements Connection {
   }
 
   /**
-   * Logs in, and chooses the database. iovalkey would do both, but tells nobody when the server refuses. The credentials
-   * are on their way when this resolves: the first flight follows at once, and fails when they are refused. A database is
-   * waited for, lest commands meant for it run in another.
+   * Logs in and selects the database. iovalkey could do both, but doesn't report a refusal. The credentials are sent when
+   * this resolves: the first round trip follows at once, and fails if they are refused. This waits for the reply to SELECT,
+   * so that no command runs in another database.
    */
   async greet({ username, password, database }: IovalkeySettings): Promise<void> {
     const login = username === undefined ? [] : [username];
@@ -132,7 +133,7 @@ class IovalkeyConnection implements Connection {
       this.#greeted = undefined;
     });
     this.#greeted = greeted;
-    // Told by the flights that wait for it.
+    // The round trips that wait for it report the error.
     greeted.catch(() => {});
     if (database !== 0) await greeted;
   }
@@ -141,7 +142,7 @@ class IovalkeyConnection implements Connection {
     if (commands.length === 0) return [];
     const answered = options?.atomic ? this.#transaction(commands) : this.#exchange(commands);
     if (this.#greeted) {
-      // What was answered to strangers is no answer.
+      // Replies that came without a login don't count.
       answered.catch(() => {});
       await this.#greeted;
     }
@@ -173,11 +174,11 @@ class IovalkeyConnection implements Connection {
     const replies = await this.#exchange([["MULTI"], ...commands, ["EXEC"]]);
     const ran = replies.at(-1);
     if (ran instanceof ReplyError) throw ran;
-    if (!Array.isArray(ran)) throw new ConnectionError(`${this.#name} gave up an atomic flight; repeat it`);
+    if (!Array.isArray(ran)) throw new ConnectionError(`${this.#name} aborted an atomic batch; retry it`);
     return ran.map((reply, i) => toShape(reply, commands[i]?.[0]));
   }
 
-  /** One write, however many commands. */
+  /** Sends all commands in one write. */
   async #exchange(commands: readonly Command[]): Promise<Reply[]> {
     const sent = commands.map(toSent);
     const { stream } = this.#client;
@@ -194,26 +195,25 @@ class IovalkeyConnection implements Connection {
   #failed(error: unknown): ReplyError {
     if (error instanceof ServerError) {
       const reply = toReplyError(error as Error);
-      // What it says instead of taking a connection.
-      if (SHUT_OUT.test(`${reply.code} ${reply.detail}`)) throw this.#refusal(reply);
+      if (CONNECTION_REFUSED.test(`${reply.code} ${reply.detail}`)) throw this.#refusal(reply);
       return reply;
     }
     const message = error instanceof Error ? error.message : String(error);
-    throw new ConnectionError(`the connection to ${this.#name} was lost: ${message}; see whether it runs`, {
+    throw new ConnectionError(`the connection to ${this.#name} was lost: ${message}; check that it is running`, {
       cause: error,
     });
   }
 
   #refusal({ message }: ReplyError): ConnectionError {
     return new ConnectionError(
-      `${this.#name} refused the connection: ${message}; see the username, the password and the database, or raise its maxclients`,
+      `${this.#name} refused the connection: ${message}; check the username, the password and the database, or raise its maxclients`,
     );
   }
 }
 
 function toSent(command: Command): Sent {
   const [name, ...args] = command;
-  // Upper case: iovalkey reshapes the arguments and replies of some commands, which it knows in lower case.
+  // Upper case keeps iovalkey from transforming the arguments and replies of commands that it knows in lower case.
   return new Sent(name.toUpperCase(), args.map(toArgument), { replyEncoding: null });
 }
 
@@ -221,19 +221,19 @@ function toArgument(part: Argument): string | Buffer {
   return typeof part === "string" ? part : Buffer.from(part.buffer, part.byteOffset, part.byteLength);
 }
 
-/** Commands whose reply is a map, which RESP2 sends as keys and values in turn. */
+/** Commands whose reply is a map, which RESP2 sends as alternating keys and values. */
 const MAPS: ReadonlySet<string> = new Set(["HGETALL", "CONFIG"]);
 const CODED = /^([A-Z][A-Z0-9_]*) (.*)$/s;
 const [PLUS, CR, LF] = [0x2b, 0x0d, 0x0a] as const;
-const LONGEST_STATUS = 64;
+const MAX_STATUS_LENGTH = 64;
 
-/** iovalkey's reply as data: status replies as strings, errors in their place. Maps are still flat. */
+/** Converts a reply of iovalkey: status replies become strings, errors stay in their place. Maps are still flat. */
 export function toReply(value: unknown): Reply {
   if (value === null || typeof value === "number") return value;
   if (value instanceof Uint8Array) return status(value) ?? value;
   if (Array.isArray(value)) return value.map(toReply);
   if (value instanceof Error) return toReplyError(value);
-  return new ReplyError("ERR", `a reply of an unknown kind, ${typeof value}`);
+  return new ReplyError("ERR", `a reply of an unexpected type, ${typeof value}`);
 }
 
 /** The reply in the port's shape: a map as an array of pairs. */
@@ -244,20 +244,20 @@ export function toShape(reply: Reply, command = ""): Reply {
   return pairs;
 }
 
-/** The server's error. Without a cause: iovalkey's own carries the command's arguments, passwords included. */
+/** The server's error. It has no cause, as iovalkey's error contains the command's arguments, passwords included. */
 export function toReplyError({ message }: Error): ReplyError {
   const [, code = "ERR", detail = message] = CODED.exec(message) ?? [];
   return new ReplyError(code, detail);
 }
 
 /**
- * The text of a status reply. iovalkey hands it over as bytes, like a bulk string; but both are windows on what came from
- * the server, and there a status stands between `+` and CR LF. (A bulk string that came in pieces is a window on other
- * memory. Should that ever look the same, the string is short printable text, and says the same.)
+ * The text of a status reply. iovalkey returns it as bytes, like a bulk string. Both are views of the received data, where
+ * a status stands between `+` and CR LF. A bulk string that arrived in several pieces is a view of other memory. Even if
+ * that looks like a status, the string is short printable text with the same meaning.
  */
 function status(bytes: Uint8Array): string | undefined {
   const { buffer, byteOffset, length } = bytes;
-  if (byteOffset === 0 || length > LONGEST_STATUS) return undefined;
+  if (byteOffset === 0 || length > MAX_STATUS_LENGTH) return undefined;
   const around = new Uint8Array(buffer, byteOffset - 1, Math.min(length + 3, buffer.byteLength - byteOffset + 1));
   if (around[0] !== PLUS || around[length + 1] !== CR || around[length + 2] !== LF) return undefined;
   return bytes.every((byte) => byte >= 0x20 && byte < 0x7f) ? String.fromCharCode(...bytes) : undefined;

@@ -1,32 +1,37 @@
 import type { Address } from "../../core/location.js";
 
-/** Where a connector is to dial. */
+/** The address that a connector dials. */
 export interface DialTarget extends Address {
   /** The location asks for TLS: `valkeys:` or `rediss:`. */
   readonly tls: boolean;
 }
 
 /**
- * An open connection as a pair of web streams. What `connect()` of `cloudflare:sockets` and of service bindings answers
- * is one; a Node stream becomes one by `Duplex.toWeb()`.
+ * An open connection as a pair of web streams, such as `connect()` of `cloudflare:sockets` and of service bindings returns.
+ * `Duplex.toWeb()` converts a Node stream.
  */
 export interface ByteStreams {
   readonly readable: ReadableStream<Uint8Array>;
   readonly writable: WritableStream<Uint8Array>;
-  /** Resolves once it is open, where that shows: a server that can't be reached is then told from one that is lost. */
+  /** Resolves once it is open, so that errors can tell an unreachable server from a lost connection. @default none */
   readonly opened?: Promise<unknown>;
 }
 
-/** Dials. What it throws, or a stream that breaks, is a `ConnectionError` of the commands that wait. */
+/**
+ * Opens a connection. If it throws, or a stream breaks, the waiting commands reject with a `ConnectionError`.
+ * @example
+ * import { connect } from "cloudflare:sockets";
+ * const connector: Connector = ({ host, port }) => connect({ hostname: host, port });
+ */
 export type Connector = (target: DialTarget) => ByteStreams | Promise<ByteStreams>;
 
 const ids = new WeakMap<Connector, number>();
-let last = 0;
+let lastId = 0;
 
-/** Tells connectors apart: two functions are never taken for one, however alike. 0 for none. */
+/** A number that identifies a connector, by the function's identity; 0 for none. */
 export function connectorId(connector: Connector | undefined): number {
   if (!connector) return 0;
-  const id = ids.get(connector) ?? ++last;
+  const id = ids.get(connector) ?? ++lastId;
   ids.set(connector, id);
   return id;
 }

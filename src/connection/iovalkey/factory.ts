@@ -4,8 +4,8 @@ import type { Location } from "../../core/location.js";
 import { type Check, checkOptions, isFunction } from "../../core/options.js";
 import { keepsRequestsApart } from "../../core/runtime.js";
 import { toText } from "../../core/text.js";
-import { systemClock, toMs } from "../../core/time.js";
-import { toServerName } from "../node-tls.js";
+import { systemClock } from "../../core/time.js";
+import { toServerName } from "../node-socket.js";
 import {
   accessOf,
   areTlsOptions,
@@ -14,23 +14,24 @@ import {
   refuseReplicas,
   type TlsOptions,
   type TlsSettings,
+  toTiming,
 } from "../options.js";
 import { outsideInvocation } from "../outside-invocation.js";
-import { shared } from "../registry.js";
-import { Breaker } from "../resilience/circuit-breaker.js";
+import { sharedConnection } from "../registry.js";
+import { CircuitBreaker } from "../resilience/circuit-breaker.js";
 import { LazyConnection } from "../resilience/lazy-connection.js";
 import type { IovalkeySettings } from "./client.js";
 import { type Connector, connectorId } from "./connector.js";
 
 export interface IovalkeyTlsOptions extends TlsOptions {
-  /** The name that is sent to the server (SNI), and that its certificate must have; no address. @default the location's host */
+  /** The server name for SNI, which the certificate must match. It can't be an IP address. @default the location's host */
   servername?: string;
 }
 
 export interface IovalkeyOptions extends ConnectionOptions {
-  /** How to check the server, and what to show it, for `valkeys:` and `rediss:` locations. @default the system's authorities */
+  /** How to check the server, and the client certificate, for `valkeys:` and `rediss:` locations. @default the system's authorities */
   tls?: IovalkeyTlsOptions;
-  /** Dials instead of `node:net` and `node:tls`; TLS is then its own business. @default none */
+  /** Opens connections instead of `node:net` and `node:tls`. It is then responsible for TLS. @default none */
   connector?: Connector;
 }
 
@@ -46,8 +47,8 @@ export function iovalkeyFactory(options: IovalkeyOptions, open: OpenIovalkey): C
   });
   checkReads(options);
   const shares = !keepsRequestsApart();
-  // Connections that live as long as a request learn from those before them that the server is gone.
-  const breakers = new Map<string, Breaker>();
+  // Connections that live as long as a request share a circuit breaker with those before them.
+  const breakers = new Map<string, CircuitBreaker>();
   return {
     shares,
     connect(location, invocation) {
@@ -56,7 +57,7 @@ export function iovalkeyFactory(options: IovalkeyOptions, open: OpenIovalkey): C
       const key = `iovalkey ${connectorId(connector)} ${JSON.stringify(settings)}`;
       const lazy = (breaker = breakerOf(settings)) =>
         new LazyConnection(() => open(settings, connector), { ...settings, redial: true, clock: systemClock, breaker });
-      if (shares) return shared(key, () => lazy());
+      if (shares) return sharedConnection(key, () => lazy());
       if (invocation.scope === "process") return outsideInvocation(settings.name);
       const breaker = breakers.get(key) ?? breakerOf(settings);
       breakers.set(key, breaker);
@@ -69,13 +70,13 @@ export function iovalkeyFactory(options: IovalkeyOptions, open: OpenIovalkey): C
 const isServerName: Check = (value) =>
   typeof value === "string" && value !== "" && toServerName(value) !== undefined
     ? undefined
-    : "a host name, no address";
+    : "a host name, not an address";
 
-function breakerOf({ name, connectTimeoutMs, commandTimeoutMs }: IovalkeySettings): Breaker {
-  return new Breaker(name, systemClock, 2 * (connectTimeoutMs + commandTimeoutMs));
+function breakerOf({ name, connectTimeoutMs, commandTimeoutMs }: IovalkeySettings): CircuitBreaker {
+  return new CircuitBreaker(name, systemClock, 2 * (connectTimeoutMs + commandTimeoutMs));
 }
 
-/** What iovalkey is opened with. @throws {ConfigurationError} */
+/** The settings of iovalkey for a location. @throws {ConfigurationError} */
 export function toSettings(location: Location, options: IovalkeyOptions): IovalkeySettings {
   const { scheme, display, addresses, path } = location;
   const [address] = addresses;
@@ -87,7 +88,7 @@ export function toSettings(location: Location, options: IovalkeyOptions): Iovalk
   refuseReplicas(location, "glide() with the option readFrom");
   if (location.protocol === 3) {
     throw new ConfigurationError(
-      `location: iovalkey() can't serve ${display}, as it speaks RESP2 alone; leave "protocol" out of the URL`,
+      `location: iovalkey() can't serve ${display}, as it supports RESP2 only; leave "protocol" out of the URL`,
     );
   }
   if (scheme === "unix" && options.connector) {
@@ -102,16 +103,14 @@ export function toSettings(location: Location, options: IovalkeyOptions): Iovalk
     username,
     password,
     database: location.database,
-    connectTimeoutMs: toMs(options.connectTimeout ?? 1, "connectTimeout"),
-    commandTimeoutMs: toMs(options.commandTimeout ?? 1, "commandTimeout"),
-    maxIdleMs: options.maxIdle === null ? Infinity : toMs(options.maxIdle ?? 60, "maxIdle"),
+    ...toTiming(options),
     tls: tls && toTls(tls),
   };
 }
 
 function toTls({ insecure = false, ca, cert, key, servername }: IovalkeyTlsOptions): TlsSettings {
   if ((cert === undefined) !== (key === undefined)) {
-    throw new ConfigurationError(`iovalkey: option "tls" has one of cert and key alone; give both or none`);
+    throw new ConfigurationError(`iovalkey: option "tls" has only one of cert and key; give both or none`);
   }
   const text = (pem: string | Uint8Array | undefined) => (pem === undefined ? undefined : toText(pem));
   return { insecure, ca: text(ca), cert: text(cert), key: text(key), servername };
@@ -120,6 +119,6 @@ function toTls({ insecure = false, ca, cert, key, servername }: IovalkeyTlsOptio
 function checkReads({ readFrom = "primary" }: IovalkeyOptions): void {
   if (readFrom === "primary") return;
   throw new ConfigurationError(
-    `iovalkey: option "readFrom" is "${readFrom}", and iovalkey() reads from the primary alone; leave it out, or use glide()`,
+    `iovalkey: option "readFrom" is "${readFrom}", and iovalkey() reads from the primary only; leave it out, or use glide()`,
   );
 }

@@ -3,8 +3,8 @@ import { openIovalkey } from "./client.js";
 import { type IovalkeyOptions, iovalkeyFactory } from "./factory.js";
 
 /**
- * As `iovalkey()` elsewhere, loaded when the Worker starts rather than with the first command: a Worker is one file, in
- * which a module that is imported late keeps bundlers from leaving out what nobody uses.
+ * Like `iovalkey()` on other hosts, but loaded when the Worker starts and not with the first command. A Worker is one file,
+ * and a dynamic import would keep bundlers from removing unused code.
  */
 export function iovalkey(options: IovalkeyOptions = {}): ConnectionFactory {
   return iovalkeyFactory(options, openIovalkey);

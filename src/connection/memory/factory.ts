@@ -4,7 +4,7 @@ import type { Location } from "../../core/location.js";
 import { checkOptions, isImplementation, isPositiveInteger } from "../../core/options.js";
 import { keepsRequestsApart } from "../../core/runtime.js";
 import { type Clock, systemClock } from "../../core/time.js";
-import { LateConnection } from "../deferred.js";
+import { DeferredConnection } from "../deferred.js";
 import type { Stores } from "./connection.js";
 
 export interface MemoryOptions {
@@ -50,7 +50,7 @@ export function memory(options: MemoryOptions = {}): ConnectionFactory {
     shares: !keepsRequestsApart(),
     connect(location) {
       checkLocation(location);
-      return stores?.connect(location.path) ?? new LateConnection(() => open(location.path));
+      return stores?.connect(location.path) ?? new DeferredConnection(() => open(location.path));
     },
   };
 }

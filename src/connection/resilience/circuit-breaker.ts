@@ -1,43 +1,43 @@
 import { ConnectionError } from "../../core/errors.js";
 import type { Clock } from "../../core/time.js";
 
-/** So many failures in a row, each begun after the one before, and calls are refused. */
-const THRESHOLD = 3;
-/** How long calls are refused before one is let through to see. */
-const FIRST_MS = 100;
-/** So many tries come that soon, as most outages are short; from then on the time is doubled each time in vain. */
-const SOON = 4;
-const LONGEST_MS = 1_000;
+/** The circuit opens after this number of failures in a row, each of a call that began after the failure before. */
+const FAILURE_THRESHOLD = 3;
+/** How long an open circuit refuses calls before it lets a probe through. */
+const FIRST_WINDOW_MS = 100;
+/** This number of windows is short, as most outages are. After that each failed probe doubles the window. */
+const SHORT_WINDOWS = 4;
+const LONGEST_WINDOW_MS = 1_000;
 
 /**
- * Turns repeated failures into immediate ones. Closed, it lets every call through; open, it refuses them for a while;
- * then, half-open, it lets one through at a time, whose end decides. Driven by calls alone: it has no timers.
+ * Turns repeated failures into immediate ones. Closed, it admits every call. Open, it refuses calls for a while. Then,
+ * half-open, it admits one call at a time, the probe, whose outcome closes or opens it. It has no timers: calls drive it.
  */
-export class Breaker {
+export class CircuitBreaker {
   readonly #name: string;
   readonly #clock: Clock;
-  readonly #probeMs: number;
+  readonly #probeTimeoutMs: number;
   #lastError: ConnectionError | undefined;
   /** In a row. */
   #failures = 0;
-  /** Of calls that began in one era only the first failure counts: what else fails then fails for the same reason. */
-  #era = 0;
-  /** 0 when closed. */
+  /** Of the calls that began in one generation only the first failure counts, as the others have the same reason. */
+  #generation = 0;
+  /** 0 while the circuit is closed. */
   #windowMs = 0;
   /** In a row. */
   #openings = 0;
   #openedMs = 0;
-  /** When the call that finds out was let through. */
+  /** When the probe began. */
   #probedMs: number | undefined;
 
   /**
    * @param name the server, for messages
-   * @param probeMs after so long without an end, the call that finds out is taken for lost: hosts stop, or freeze
+   * @param probeTimeoutMs a probe without an outcome after this time counts as lost, as hosts stop or freeze
    */
-  constructor(name: string, clock: Clock, probeMs: number) {
+  constructor(name: string, clock: Clock, probeTimeoutMs: number) {
     this.#name = name;
     this.#clock = clock;
-    this.#probeMs = probeMs;
+    this.#probeTimeoutMs = probeTimeoutMs;
   }
 
   get state(): "closed" | "open" | "half-open" {
@@ -45,17 +45,21 @@ export class Breaker {
     return this.#elapsed(this.#openedMs) < this.#windowMs ? "open" : "half-open";
   }
 
-  /** What failed last, until a call succeeds. */
+  /** The last failure, until a call succeeds. */
   get lastError(): ConnectionError | undefined {
     return this.#lastError;
   }
 
-  /** Lets a call begin. What it answers is for `failed` and `released`. @throws {ConnectionError} while calls are refused */
+  /**
+   * Admits a call.
+   * @returns the call's generation, which `failed` and `released` take
+   * @throws {ConnectionError} while calls are refused
+   */
   admit(): number {
-    return this.#windowMs === 0 ? this.#era : this.#probe();
+    return this.#windowMs === 0 ? this.#generation : this.#probe();
   }
 
-  /** A call was answered, whatever the answer. */
+  /** A call was answered, whatever the reply. */
   succeeded(): void {
     if (this.#lastError === undefined) return;
     this.#lastError = undefined;
@@ -64,27 +68,27 @@ export class Breaker {
     this.#openings = 0;
   }
 
-  /** A call got no answer. Whether it is the one after which calls are refused. */
-  failed(era: number, error: ConnectionError): boolean {
-    if (era !== this.#era) return false;
+  /** A call got no reply. @returns whether this failure opened the circuit */
+  failed(generation: number, error: ConnectionError): boolean {
+    if (generation !== this.#generation) return false;
     this.#count(error);
-    const opens = this.#windowMs > 0 || this.#failures >= THRESHOLD;
+    const opens = this.#windowMs > 0 || this.#failures >= FAILURE_THRESHOLD;
     if (opens) this.#open();
     return opens;
   }
 
-  /** No connection could be opened, which says more than a call that failed. */
+  /** No connection could be opened. This opens the circuit at once, as it says more than a call that failed. */
   dialFailed(error: ConnectionError): void {
     this.#count(error);
     this.#open();
   }
 
-  /** A call ended without a word on the server. */
-  released(era: number): void {
-    if (era === this.#era) this.#probedMs = undefined;
+  /** A call ended without an outcome that says anything about the server. */
+  released(generation: number): void {
+    if (generation === this.#generation) this.#probedMs = undefined;
   }
 
-  /** There is reason to believe that the next call finds a server. */
+  /** Admits a probe at once, as the server has probably recovered. */
   expectRecovery(): void {
     if (this.#windowMs === 0) return;
     this.#openings = 0;
@@ -93,35 +97,35 @@ export class Breaker {
   }
 
   #count(error: ConnectionError): void {
-    this.#era++;
+    this.#generation++;
     this.#failures++;
     this.#lastError = error;
   }
 
   #probe(): number {
-    const isUnderWay = this.#probedMs !== undefined && this.#elapsed(this.#probedMs) < this.#probeMs;
-    if (isUnderWay || this.state === "open") throw this.#refusal();
+    const isProbing = this.#probedMs !== undefined && this.#elapsed(this.#probedMs) < this.#probeTimeoutMs;
+    if (isProbing || this.state === "open") throw this.#refusal();
     this.#probedMs = this.#clock.now();
-    return ++this.#era;
+    return ++this.#generation;
   }
 
   #refusal(): ConnectionError {
     const times = this.#failures === 1 ? "" : ` ${this.#failures} times in a row`;
     return new ConnectionError(
-      `${this.#name} failed${times}, so calls fail at once until one that is let through succeeds; the last failure: ${this.#lastError?.message}`,
+      `${this.#name} failed${times}, so calls fail at once until a probe succeeds; the last failure: ${this.#lastError?.message}`,
       { cause: this.#lastError },
     );
   }
 
   #open(): void {
-    const longestMs = Math.min(LONGEST_MS, FIRST_MS * 2 ** Math.max(0, ++this.#openings - SOON));
-    // Those who lost their server together shouldn't come back together.
+    const longestMs = Math.min(LONGEST_WINDOW_MS, FIRST_WINDOW_MS * 2 ** Math.max(0, ++this.#openings - SHORT_WINDOWS));
+    // Jitter keeps clients that lost their server together from returning together.
     this.#windowMs = Math.ceil(longestMs * (0.5 + this.#clock.random() / 2));
     this.#openedMs = this.#clock.now();
     this.#probedMs = undefined;
   }
 
-  /** The distance both ways: a clock set back must not make a window longer. */
+  /** The distance in either direction: a clock that is set back must not make a window longer. */
   #elapsed(sinceMs: number): number {
     return Math.abs(this.#clock.now() - sinceMs);
   }

@@ -1,15 +1,15 @@
 /**
- * Calls `late` after `ms`, unless it is cleared before.
+ * Calls `onTimeout` after `ms`, unless it is cleared before.
  *
- * A timer that fires because the thread was blocked says nothing about the server: replies that came meanwhile are still
- * to be read. So it is over one turn of the event loop after the timer.
+ * A timer that fires late because the thread was blocked says nothing about the server: replies that arrived meanwhile are
+ * still unread. So the deadline ends one turn of the event loop after its timer.
  */
 export class Deadline {
   #timer: ReturnType<typeof setTimeout>;
 
-  constructor(ms: number, late: () => void) {
+  constructor(ms: number, onTimeout: () => void) {
     this.#timer = setTimeout(() => {
-      this.#timer = setTimeout(late, 1);
+      this.#timer = setTimeout(onTimeout, 1);
     }, ms);
   }
 
@@ -18,49 +18,49 @@ export class Deadline {
   }
 }
 
-/** What ends a wait before its deadline. */
+/** A deadline that can be cancelled. */
 export interface Clearable {
   clear(): void;
 }
 
 /**
- * Deadlines of one length: the first to begin is the first to end, so one timer serves all, and is left armed when they
- * are cleared, which nearly all are. A timer each would cost a lone command more than its own work.
+ * Deadlines of one length. They end in the order in which they start, so one timer serves all of them. The timer stays
+ * armed when they are cleared, as nearly all are. A timer for each would cost a lone command more than its own work.
  */
 export class Deadlines {
   readonly #ms: number;
-  /** In the order of their ends. */
-  readonly #waiting = new Queue();
+  /** In the order in which they end. */
+  readonly #pending = new Queue();
   #isArmed = false;
 
   constructor(ms: number) {
     this.#ms = ms;
   }
 
-  /** Calls `late` after `ms`, unless it is cleared before. */
-  start(ms: number, late: () => void): Clearable {
-    if (ms !== this.#ms) return new Deadline(ms, late);
-    // What arms the timer is over when that fires. To ask for the time loads a part of Node, and a process that sends one
-    // command and ends has no use for it.
-    const waiting = new Waiting(this.#waiting, this.#isArmed ? performance.now() + ms : 0, late);
+  /** Calls `onTimeout` after `ms`, unless it is cleared before. */
+  start(ms: number, onTimeout: () => void): Clearable {
+    if (ms !== this.#ms) return new Deadline(ms, onTimeout);
+    // The entry that arms the timer needs no time of its own, as it has ended when the timer fires. This saves a process
+    // that sends one command from loading `performance`.
+    const entry = new Pending(this.#pending, this.#isArmed ? performance.now() + ms : 0, onTimeout);
     if (!this.#isArmed) this.#arm(ms);
-    return waiting;
+    return entry;
   }
 
   #arm(ms: number): void {
     this.#isArmed = true;
-    const timer: unknown = setTimeout(() => setTimeout(() => this.#end(), 1), ms);
-    // What is waited for keeps the process alive; a timer that is left over must not.
+    const timer: unknown = setTimeout(() => setTimeout(() => this.#endDue(), 1), ms);
+    // Commands in progress keep the process alive; a leftover timer must not.
     if (typeof timer === "object" && timer !== null && "unref" in timer && typeof timer.unref === "function")
       timer.unref();
   }
 
-  #end(): void {
+  #endDue(): void {
     this.#isArmed = false;
     const nowMs = performance.now();
-    for (let { first } = this.#waiting; first; first = this.#waiting.first) {
-      if (first.atMs > nowMs) {
-        this.#arm(first.atMs - nowMs);
+    for (let { first } = this.#pending; first; first = this.#pending.first) {
+      if (first.endMs > nowMs) {
+        this.#arm(first.endMs - nowMs);
         return;
       }
       first.end();
@@ -68,25 +68,25 @@ export class Deadlines {
   }
 }
 
-/** A list of its members' own links: to join and to leave it costs less than a Set takes to hash them. */
+/** A linked list whose entries hold the links: adding and removing costs less than the hashing of a Set. */
 class Queue {
-  first: Waiting | undefined;
-  last: Waiting | undefined;
+  first: Pending | undefined;
+  last: Pending | undefined;
 }
 
-class Waiting implements Clearable {
-  readonly atMs: number;
+class Pending implements Clearable {
+  readonly endMs: number;
   #queue: Queue | undefined;
-  #before: Waiting | undefined;
-  #after: Waiting | undefined;
-  #late: (() => void) | undefined;
+  #previous: Pending | undefined;
+  #next: Pending | undefined;
+  #onTimeout: (() => void) | undefined;
 
-  constructor(queue: Queue, atMs: number, late: () => void) {
-    this.atMs = atMs;
+  constructor(queue: Queue, endMs: number, onTimeout: () => void) {
+    this.endMs = endMs;
     this.#queue = queue;
-    this.#late = late;
-    this.#before = queue.last;
-    if (queue.last) queue.last.#after = this;
+    this.#onTimeout = onTimeout;
+    this.#previous = queue.last;
+    if (queue.last) queue.last.#next = this;
     else queue.first = this;
     queue.last = this;
   }
@@ -94,28 +94,28 @@ class Waiting implements Clearable {
   clear(): void {
     const queue = this.#queue;
     if (!queue) return;
-    if (this.#before) this.#before.#after = this.#after;
-    else queue.first = this.#after;
-    if (this.#after) this.#after.#before = this.#before;
-    else queue.last = this.#before;
-    // What has left and grown old would be taken for alive by the collector with all that it leads to: the reply, in the end.
+    if (this.#previous) this.#previous.#next = this.#next;
+    else queue.first = this.#next;
+    if (this.#next) this.#next.#previous = this.#previous;
+    else queue.last = this.#previous;
+    // Removed entries in the old generation would keep all that they reference alive, replies included.
     this.#queue = undefined;
-    this.#before = undefined;
-    this.#after = undefined;
-    this.#late = undefined;
+    this.#previous = undefined;
+    this.#next = undefined;
+    this.#onTimeout = undefined;
   }
 
   end(): void {
-    const late = this.#late;
+    const onTimeout = this.#onTimeout;
     this.clear();
-    late?.();
+    onTimeout?.();
   }
 }
 
-/** Settles as `work` does, or rejects with `late()` after `ms`. What `work` does after that is nobody's business. */
-export function withDeadline<T>(work: Promise<T>, ms: number, late: () => Error): Promise<T> {
+/** Settles as `work` does, or rejects with `timeoutError()` after `ms`. The outcome of `work` after that is ignored. */
+export function withDeadline<T>(work: Promise<T>, ms: number, timeoutError: () => Error): Promise<T> {
   return new Promise((resolve, reject) => {
-    const deadline = new Deadline(ms, () => reject(late()));
+    const deadline = new Deadline(ms, () => reject(timeoutError()));
     work.then(resolve, reject).finally(() => deadline.clear());
   });
 }

@@ -1,12 +1,12 @@
 import type { Connection } from "../../core/connection.js";
 import { ConnectionError, TimeoutError } from "../../core/errors.js";
 import type { Clock } from "../../core/time.js";
-import { Endings, type Until } from "../endings.js";
-import { Breaker } from "./circuit-breaker.js";
+import { BackgroundWork, type TrackWork } from "./background-work.js";
+import { CircuitBreaker } from "./circuit-breaker.js";
 import { Deadlines, withDeadline } from "./deadline.js";
 
-/** Opens a connection. What goes on after it has failed is what `close` waits for. */
-export type DialConnection = (until: Until) => Promise<Connection>;
+/** Opens a connection. `track` registers work that continues after a failure; `close` waits for it. */
+export type DialConnection = (track: TrackWork) => Promise<Connection>;
 
 export interface DialerOptions {
   /** The server, for messages. */
@@ -15,54 +15,57 @@ export interface DialerOptions {
   readonly commandTimeoutMs: number;
   /** Dial again after this long without a reply; `Infinity` never. */
   readonly maxIdleMs: number;
-  /** Whether a connection that is lost, or leads to a server that takes no writes, is replaced by dialling again, rather than left to the transport to mend. */
+  /**
+   * Whether to dial again when a connection is lost, or its server refuses writes. Otherwise the transport repairs the
+   * connection by itself.
+   */
   readonly redial: boolean;
   readonly clock: Clock;
   /** Shared by connections that are opened one after another to one server. @default one of its own */
-  readonly breaker?: Breaker;
+  readonly breaker?: CircuitBreaker;
 }
 
-/** An open connection, and what is known of it. */
-export interface Line {
+/** An open connection with its record of replies and failures. */
+export interface OpenConnection {
   readonly connection: Connection;
   readonly openedMs: number;
-  heardMs: number;
-  /** Flights under way. */
-  flights: number;
-  /** Flights in a row that ran out of time. */
+  lastReplyMs: number;
+  /** Round trips in progress. */
+  pending: number;
+  /** Round trips in a row that timed out. */
   timeouts: number;
-  /** Flights that ran out of time, one soon after the other, though others between them may not have. */
-  series: { readonly firstMs: number; lastMs: number } | undefined;
+  /** Timeouts that follow each other closely, although other round trips between them may have been answered. */
+  timeoutSeries: { readonly firstMs: number; lastMs: number } | undefined;
   isRetired: boolean;
-  /** It was ended here, not by the server, which may still carry out what is under way. */
-  isGivenUp: boolean;
+  /** It was closed here and not by the server, which may still carry out commands in progress. */
+  isAbandoned: boolean;
 }
 
-/** A dial under way. */
+/** A dial in progress. */
 interface Dialing {
-  /** `undefined` when it was given up for another one. */
-  readonly line: Promise<Line | undefined>;
-  giveUp(): void;
+  /** `undefined` when the dial was cancelled in favour of another one. */
+  readonly opened: Promise<OpenConnection | undefined>;
+  cancel(): void;
 }
 
-/** A connection that lets so many flights in a row run out of time is taken for dead. */
+/** A connection on which this number of round trips in a row timed out counts as dead. */
 const MAX_TIMEOUTS = 2;
-/** How long some flights may run out of time before a transport that has several connections is replaced. */
+/** How long round trips may keep timing out before a transport with several connections is replaced. */
 const PATIENCE_MS = 2_000;
-/** A server that takes no writes is not dialled again sooner than so long after the last time. */
-const DEMOTION_MS = 1_000;
+/** The shortest time between two dials because a server refuses writes. */
+const READONLY_REDIAL_MS = 1_000;
 
-/** Keeps one open connection: dials when there is none, all callers sharing one dial, and gives up what is dead. */
+/** Keeps one connection open. It dials when there is none, shares each dial among all callers, and replaces dead connections. */
 export class Dialer {
   readonly options: DialerOptions;
-  readonly breaker: Breaker;
-  /** Of flights. */
+  readonly breaker: CircuitBreaker;
+  /** The deadlines of round trips. */
   readonly deadlines: Deadlines;
   readonly #dial: DialConnection;
-  readonly #endings = new Endings();
-  /** Connections that end as soon as what is under way there has ended. */
-  readonly #retired = new Set<Line>();
-  #live: Line | undefined;
+  readonly #background = new BackgroundWork();
+  /** Connections that are closed when their last round trip ends. */
+  readonly #retired = new Set<OpenConnection>();
+  #current: OpenConnection | undefined;
   #dialing: Dialing | undefined;
   #wasOpen = false;
   #closed = false;
@@ -72,7 +75,7 @@ export class Dialer {
     this.#dial = dial;
     this.options = options;
     this.deadlines = new Deadlines(commandTimeoutMs);
-    this.breaker = options.breaker ?? new Breaker(name, clock, 2 * (connectTimeoutMs + commandTimeoutMs));
+    this.breaker = options.breaker ?? new CircuitBreaker(name, clock, 2 * (connectTimeoutMs + commandTimeoutMs));
   }
 
   get isClosed(): boolean {
@@ -80,105 +83,110 @@ export class Dialer {
   }
 
   get isOpen(): boolean {
-    return this.#live !== undefined;
+    return this.#current !== undefined;
   }
 
-  /** Whether there ever was a connection. */
+  /** Whether a connection was ever open. */
   get wasOpen(): boolean {
     return this.#wasOpen;
   }
 
-  /** The open connection, unless it was silent for too long. */
-  usable(): Line | undefined {
-    const live = this.#live;
-    if (live && live.flights === 0 && this.#since(live.heardMs) > this.options.maxIdleMs) this.retire(live);
-    return this.#live;
+  /** The open connection, unless it was silent for longer than `maxIdleMs`. */
+  usable(): OpenConnection | undefined {
+    const current = this.#current;
+    if (current && current.pending === 0 && this.#since(current.lastReplyMs) > this.options.maxIdleMs)
+      this.retire(current);
+    return this.#current;
   }
 
   /** @throws {ConnectionError} */
-  async connect(): Promise<Line> {
+  async connect(): Promise<OpenConnection> {
     for (;;) {
       if (this.#closed) throw this.closedError();
-      const live = this.usable();
-      if (live) return live;
-      this.#dialing ??= this.#open();
-      const opened = await this.#dialing.line;
+      const current = this.usable();
+      if (current) return current;
+      this.#dialing ??= this.#startDial();
+      const opened = await this.#dialing.opened;
       if (opened) return opened;
     }
   }
 
-  begin(line: Line): void {
-    line.flights++;
+  /** A round trip begins. */
+  begin(open: OpenConnection): void {
+    open.pending++;
   }
 
-  end(line: Line): void {
-    line.flights--;
-    if (line.isRetired && line.flights === 0) this.#discard(line);
+  /** A round trip ends. */
+  end(open: OpenConnection): void {
+    open.pending--;
+    if (open.isRetired && open.pending === 0) this.#discard(open);
   }
 
-  heard(line: Line): void {
-    line.timeouts = 0;
-    line.heardMs = this.options.clock.now();
+  /** A round trip was answered. */
+  replied(open: OpenConnection): void {
+    open.timeouts = 0;
+    open.lastReplyMs = this.options.clock.now();
   }
 
-  /** A flight failed for a reason of the connection's. */
-  suspect(line: Line, error: ConnectionError): void {
+  /** A round trip failed because of its connection. */
+  failed(open: OpenConnection, error: ConnectionError): void {
     const isTimeout = error instanceof TimeoutError;
     if (!this.options.redial) {
-      if (isTimeout) this.#suspectPart(line);
-    } else if (!isTimeout) this.retire(line);
-    else if (++line.timeouts >= MAX_TIMEOUTS || this.#wasSilent(line)) this.giveUp(line);
+      if (isTimeout) this.#recordPartialTimeout(open);
+    } else if (!isTimeout) this.retire(open);
+    else if (++open.timeouts >= MAX_TIMEOUTS || this.#wasSilent(open)) this.abandon(open);
   }
 
   /**
-   * One of the transport's several connections may be dead although others answer, so that no number of timeouts in a row
-   * tells. What goes on for longer than a transport takes to mend itself is not mended by it.
+   * One of the transport's several connections may be dead while the others answer, so timeouts in a row don't show it.
+   * Timeouts that go on for longer than a transport needs to repair itself show that it won't.
    */
-  #suspectPart(line: Line): void {
+  #recordPartialTimeout(open: OpenConnection): void {
     const patienceMs = PATIENCE_MS + 2 * this.options.commandTimeoutMs;
-    const { series } = line;
+    const { timeoutSeries: series } = open;
     const nowMs = this.options.clock.now();
-    if (!series || this.#since(series.lastMs) > patienceMs) line.series = { firstMs: nowMs, lastMs: nowMs };
-    else if (this.#since(series.firstMs) > patienceMs) this.retire(line);
+    if (!series || this.#since(series.lastMs) > patienceMs) open.timeoutSeries = { firstMs: nowMs, lastMs: nowMs };
+    else if (this.#since(series.firstMs) > patienceMs) this.retire(open);
     else series.lastMs = nowMs;
   }
 
-  /** Already before the flight that ran out of time: what went over the network has been forgotten there, as in a freeze. */
-  #wasSilent(line: Line): boolean {
-    return this.#since(line.heardMs) > 2 * this.options.commandTimeoutMs;
+  /** Whether it was silent before the round trip that timed out: the network drops idle connections, as during a freeze. */
+  #wasSilent(open: OpenConnection): boolean {
+    return this.#since(open.lastReplyMs) > 2 * this.options.commandTimeoutMs;
   }
 
-  /** The server takes no writes. Whether there may be a better one. */
-  demoted(line: Line): boolean {
-    if (!this.options.redial || (line === this.#live && this.#since(line.openedMs) < DEMOTION_MS)) return false;
-    this.retire(line);
+  /** The server refuses writes. @returns whether the connection was retired, so that another dial may find a primary */
+  retireReadonly(open: OpenConnection): boolean {
+    const isRecent = open === this.#current && this.#since(open.openedMs) < READONLY_REDIAL_MS;
+    if (!this.options.redial || isRecent) return false;
+    this.retire(open);
     return true;
   }
 
-  /** Ends a connection that seems to be dead, and with it what is still under way there. */
-  giveUp(line: Line): void {
-    if (line !== this.#live) return;
-    this.#live = undefined;
-    line.isGivenUp = true;
-    this.#discard(line);
+  /** Closes a connection that seems dead, together with its round trips in progress. */
+  abandon(open: OpenConnection): void {
+    if (open !== this.#current) return;
+    this.#current = undefined;
+    open.isAbandoned = true;
+    this.#discard(open);
   }
 
   /**
-   * Lets a connection end what is under way, and begin nothing more. One that is lost, too: GLIDE dials again by itself
-   * for what it was handed meanwhile, also when it is closed, so only what it has answered can't be carried out later.
+   * Lets the round trips in progress end, and starts no new ones. This applies to a lost connection, too: GLIDE reconnects
+   * by itself for commands that it took meanwhile, even when it is closed. Only answered commands can't run later.
    */
-  retire(line: Line): void {
-    if (line !== this.#live) return;
-    this.#live = undefined;
-    line.isRetired = true;
-    this.#retired.add(line);
-    if (line.flights === 0) this.#discard(line);
+  retire(open: OpenConnection): void {
+    if (open !== this.#current) return;
+    this.#current = undefined;
+    open.isRetired = true;
+    this.#retired.add(open);
+    if (open.pending === 0) this.#discard(open);
   }
 
-  /** The server is not the right one any more, whether it is connected or still being dialled. */
+  /** The primary has moved: retires the connection and cancels a dial in progress. */
   replace(): void {
-    if (this.#live) this.retire(this.#live);
-    this.#dialing?.giveUp();
+    if (this.#current) this.retire(this.#current);
+    this.#dialing?.cancel();
     this.breaker.expectRecovery();
   }
 
@@ -187,81 +195,83 @@ export class Dialer {
     if (this.#closed) return;
     this.#closed = true;
     const { connectTimeoutMs, commandTimeoutMs } = this.options;
-    const live = this.#live;
-    this.#live = undefined;
-    for (const line of this.#retired) this.#discard(line);
-    await live?.connection.close();
-    // A dial in flight ends what it opens, as it finds this connection closed.
-    await this.#dialing?.line.catch(() => {});
-    // Not for longer than all of it may take: a dial that ignores its deadlines can't keep a process from ending.
-    const late = () => new TimeoutError(`${this.options.name} could not be closed in time`);
-    await withDeadline(this.#endings.all(), connectTimeoutMs + commandTimeoutMs, late).catch(() => {});
+    const current = this.#current;
+    this.#current = undefined;
+    for (const open of this.#retired) this.#discard(open);
+    await current?.connection.close();
+    // A dial in progress closes what it opens, as it finds the dialer closed.
+    await this.#dialing?.opened.catch(() => {});
+    // The wait is bounded: a dial that ignores its deadlines can't keep a process from ending.
+    const timeoutError = () => new TimeoutError(`${this.options.name} could not be closed in time`);
+    await withDeadline(this.#background.allSettled(), connectTimeoutMs + commandTimeoutMs, timeoutError).catch(
+      () => {},
+    );
   }
 
   closedError(): ConnectionError {
     return new ConnectionError(`the connection to ${this.options.name} was closed; make a new cache`);
   }
 
-  #open(): Dialing {
-    // Not an AbortController: the first one of a process costs a cold start a quarter of a millisecond.
-    let isGivenUp = false;
-    let tell = (): void => {};
-    const givenUp = new Promise<undefined>((resolve) => {
-      tell = () => resolve(undefined);
+  #startDial(): Dialing {
+    // An AbortController would cost a cold start 0.25 ms.
+    let isCancelled = false;
+    let resolveCancelled = (): void => {};
+    const cancelled = new Promise<undefined>((resolve) => {
+      resolveCancelled = () => resolve(undefined);
     });
-    const over = (): void => {
+    const forget = (): void => {
       if (this.#dialing === dialing) this.#dialing = undefined;
     };
     const dialing: Dialing = {
-      line: Promise.race([this.#opened(() => isGivenUp), givenUp]).finally(over),
-      giveUp: () => {
-        isGivenUp = true;
-        over();
-        tell();
+      opened: Promise.race([this.#open(() => isCancelled), cancelled]).finally(forget),
+      cancel: () => {
+        isCancelled = true;
+        forget();
+        resolveCancelled();
       },
     };
     return dialing;
   }
 
-  async #opened(isGivenUp: () => boolean): Promise<Line | undefined> {
+  async #open(isCancelled: () => boolean): Promise<OpenConnection | undefined> {
     const { name, connectTimeoutMs, clock } = this.options;
-    const late = () =>
+    const timeoutError = () =>
       new TimeoutError(
-        `${name} could not be reached within ${connectTimeoutMs} ms; see whether it runs, or raise connectTimeout`,
+        `${name} could not be reached within ${connectTimeoutMs} ms; check that it is running, or raise connectTimeout`,
       );
-    const dialled = this.#dial(this.#endings.add);
+    const dialled = this.#dial(this.#background.track);
     try {
-      const connection = await withDeadline(dialled, connectTimeoutMs, late);
-      if (this.#closed || isGivenUp()) throw this.closedError();
+      const connection = await withDeadline(dialled, connectTimeoutMs, timeoutError);
+      if (this.#closed || isCancelled()) throw this.closedError();
       const nowMs = clock.now();
-      const live = {
+      const open = {
         connection,
         openedMs: nowMs,
-        heardMs: nowMs,
-        flights: 0,
+        lastReplyMs: nowMs,
+        pending: 0,
         timeouts: 0,
-        series: undefined,
+        timeoutSeries: undefined,
         isRetired: false,
-        isGivenUp: false,
+        isAbandoned: false,
       };
       this.#wasOpen = true;
-      this.#live = live;
-      return live;
+      this.#current = open;
+      return open;
     } catch (error) {
-      this.#endings.add(dialled.then((opened) => opened.close()));
-      if (isGivenUp()) return undefined;
+      this.#background.track(dialled.then((opened) => opened.close()));
+      if (isCancelled()) return undefined;
       if (error instanceof ConnectionError && !this.#closed) this.breaker.dialFailed(error);
       throw error;
     }
   }
 
-  /** Its end is waited for by `close` alone. */
-  #discard(line: Line): void {
-    this.#retired.delete(line);
-    this.#endings.add(line.connection.close());
+  /** Closes a connection. Only `close` waits for this. */
+  #discard(open: OpenConnection): void {
+    this.#retired.delete(open);
+    this.#background.track(open.connection.close());
   }
 
-  /** The distance both ways, whichever way the clock was set. */
+  /** The distance in either direction, as clocks can be set back. */
   #since(ms: number): number {
     return Math.abs(this.options.clock.now() - ms);
   }

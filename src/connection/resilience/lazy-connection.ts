@@ -8,40 +8,43 @@ import type {
   Script,
   SendOptions,
 } from "../../core/connection.js";
-import { Call } from "./call.js";
 import { type DialConnection, Dialer, type DialerOptions } from "./dialer.js";
-
-export type LazyOptions = DialerOptions;
+import { RoundTrip } from "./round-trip.js";
 
 /**
- * A connection that is dialled by its first command, and again when it is lost: all callers share one dial, every flight
- * has a deadline, what may be repeated survives one lost connection, and while the server is gone calls fail at once.
+ * A connection that its first command dials, and the next command dials again when it is lost. All callers share one dial.
+ * Every round trip has a deadline. Idempotent round trips survive one lost connection. While the server is unreachable,
+ * calls fail at once.
  */
 export class LazyConnection implements Connection {
   readonly #dialer: Dialer;
 
   /** @param dial opens a connection; it rejects with a `ConnectionError`, and is never called twice at once */
-  constructor(dial: DialConnection, options: LazyOptions) {
+  constructor(dial: DialConnection, options: DialerOptions) {
     this.#dialer = new Dialer(dial, options);
   }
 
   send(commands: readonly Command[], options?: SendOptions): Promise<Reply[]> {
     if (commands.length === 0) return Promise.resolve([]);
-    return Call.make(this.#dialer, (connection) => connection.send(commands, options), options);
+    return RoundTrip.start(this.#dialer, (connection) => connection.send(commands, options), options);
   }
 
   script(script: Script, keys: readonly string[], args: readonly Argument[], options?: SendOptions): Promise<Reply> {
-    return Call.make(this.#dialer, (to, call) => to.script(script, keys, args, { ...options, waiter: call }), options);
+    return RoundTrip.start(
+      this.#dialer,
+      (connection, waiter) => connection.script(script, keys, args, { ...options, waiter }),
+      options,
+    );
   }
 
   async *scan(options: ScanOptions): AsyncIterable<string[]> {
     let owner: Connection | undefined;
     let batches: AsyncIterator<string[]> | undefined;
-    // What a walk that hangs makes of its end is nobody's business.
+    // Ignore errors from closing an abandoned iterator.
     const leave = () => void batches?.return?.().catch(() => {});
     const next = (connection: Connection) => {
       if (!batches || connection !== owner) {
-        // A cursor is good for one connection: over another one the walk starts again.
+        // A cursor belongs to one connection, so another connection starts the scan again.
         leave();
         owner = connection;
         batches = connection.scan(options)[Symbol.asyncIterator]();
@@ -50,7 +53,7 @@ export class LazyConnection implements Connection {
     };
     try {
       for (;;) {
-        const batch = await Call.make(this.#dialer, next, { readOnly: true });
+        const batch = await RoundTrip.start(this.#dialer, next, { readOnly: true });
         if (batch.done) return;
         yield batch.value;
       }
@@ -66,7 +69,7 @@ export class LazyConnection implements Connection {
     return { state: state === "closed" && !isOpen ? "idle" : state, lastError };
   }
 
-  /** The server is not the right one any more: what begins from now on goes to one that is dialled then. */
+  /** The primary has moved: later commands go over a new connection. Round trips in progress end on the old one. */
   replace(): void {
     this.#dialer.replace();
   }

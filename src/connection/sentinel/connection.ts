@@ -11,17 +11,17 @@ import type {
 import { ConnectionError, TimeoutError } from "../../core/errors.js";
 import type { Address } from "../../core/location.js";
 import type { Clock } from "../../core/time.js";
-import type { Until } from "../endings.js";
+import type { TrackWork } from "../resilience/background-work.js";
 import { withDeadline } from "../resilience/deadline.js";
 import { LazyConnection } from "../resilience/lazy-connection.js";
-import { isPrimarysRole, isSwitchOf, Sentinels, type Servers } from "./discovery.js";
+import { isPrimaryRole, isSwitchOf, Sentinels, type Servers } from "./discovery.js";
 
-/** Opens what sentinels and their servers are reached by. */
+/** Opens connections to sentinels and to their servers. */
 export interface SentinelTransport {
-  /** @param onSwitch is told what the sentinel publishes on `+switch-master`, where the transport can subscribe */
-  openSentinel(address: Address, onSwitch: (message: string) => void, until: Until): Promise<Connection>;
-  /** Of several servers, it finds out by itself which one is the primary. */
-  openServers(servers: Servers, until: Until): Promise<Connection>;
+  /** @param onSwitch called with the messages of `+switch-master`, if the transport can subscribe */
+  openSentinel(address: Address, onSwitch: (message: string) => void, track: TrackWork): Promise<Connection>;
+  /** Finds out which of several servers is the primary. */
+  openServers(servers: Servers, track: TrackWork): Promise<Connection>;
 }
 
 export interface SentinelSettings {
@@ -31,7 +31,7 @@ export interface SentinelSettings {
   readonly sentinels: readonly Address[];
   /** Whether reads may go to replicas. */
   readonly replicas: boolean;
-  /** Whether it lives as long as the process: then it follows what sentinels publish. */
+  /** Whether it lives as long as the process. Only then it follows the messages of sentinels. */
   readonly watches: boolean;
   readonly connectTimeoutMs: number;
   /** How long one sentinel may take. */
@@ -41,10 +41,10 @@ export interface SentinelSettings {
   readonly clock: Clock;
 }
 
-/** How often sentinels are asked while commands succeed, as what they publish may get lost. */
+/** How often to ask sentinels while commands succeed, as their messages may get lost. */
 const CHECK_MS = 5_000;
 
-/** A connection to the server that sentinels name as the primary, whichever that is by and by. */
+/** A connection to the server that sentinels currently name as the primary. */
 export class SentinelConnection implements Connection {
   readonly #settings: SentinelSettings;
   readonly #transport: SentinelTransport;
@@ -60,9 +60,9 @@ export class SentinelConnection implements Connection {
     const onSwitch = (message: string): void => {
       if (isSwitchOf(service, message)) this.#lazy.replace();
     };
-    const open = (address: Address, until: Until) => transport.openSentinel(address, onSwitch, until);
+    const open = (address: Address, track: TrackWork) => transport.openSentinel(address, onSwitch, track);
     this.#sentinels = new Sentinels({ service, addresses, replicas, keeps, timeoutMs, open });
-    this.#lazy = new LazyConnection((until) => this.#dial(until), { ...settings, redial: true });
+    this.#lazy = new LazyConnection((track) => this.#dial(track), { ...settings, redial: true });
   }
 
   send(commands: readonly Command[], options?: SendOptions): Promise<Reply[]> {
@@ -92,9 +92,9 @@ export class SentinelConnection implements Connection {
     return this.close();
   }
 
-  async #dial(until: Until): Promise<Connection> {
+  async #dial(track: TrackWork): Promise<Connection> {
     const servers = await this.#sentinels.locate();
-    const connection = await this.#transport.openServers(servers, until);
+    const connection = await this.#transport.openServers(servers, track);
     try {
       await this.#checkRole(connection, servers);
     } catch (error) {
@@ -106,20 +106,20 @@ export class SentinelConnection implements Connection {
     return connection;
   }
 
-  /** A sentinel that was cut off from the others names the old primary; that one may be a replica by now. */
+  /** A sentinel that was cut off from the others names the old primary, which may be a replica by now. */
   async #checkRole(connection: Connection, { primary, replicas }: Servers): Promise<void> {
     if (replicas.length > 0) return;
     const { name, commandTimeoutMs } = this.#settings;
     const asked = connection.send([["ROLE"]], { readOnly: true });
-    const late = () => new TimeoutError(`${name}: ${primary.host}:${primary.port} did not answer in time`);
-    const [role = null] = await withDeadline(asked, commandTimeoutMs, late);
-    if (isPrimarysRole(role)) return;
+    const timeoutError = () => new TimeoutError(`${name}: ${primary.host}:${primary.port} did not answer in time`);
+    const [role = null] = await withDeadline(asked, commandTimeoutMs, timeoutError);
+    if (isPrimaryRole(role)) return;
     throw new ConnectionError(
-      `${name}: the sentinels name ${primary.host}:${primary.port} as the primary, and it is none; wait for the failover to end`,
+      `${name}: the sentinels name ${primary.host}:${primary.port} as the primary, but it is not one; wait for the failover to end`,
     );
   }
 
-  /** Driven by calls, so that an idle process asks nobody. */
+  /** Commands drive the check, so that an idle process asks no sentinels. */
   #watch(): void {
     const { watches, clock } = this.#settings;
     if (!watches || !this.#servers || Math.abs(clock.now() - this.#checkedMs) < CHECK_MS) return;
@@ -132,7 +132,7 @@ export class SentinelConnection implements Connection {
       const found = await this.#sentinels.locate();
       if (this.#servers === known && !areSame(known, found)) this.#lazy.replace();
     } catch {
-      // Commands succeed without sentinels; once they don't, the dial that follows tells of both.
+      // Commands succeed without sentinels. Once they fail, the next dial reports both errors.
     }
   }
 }

@@ -2,30 +2,30 @@ import type { Command, Connection, Reply } from "../../core/connection.js";
 import { ConnectionError, ReplyError, TimeoutError, throwIfError } from "../../core/errors.js";
 import type { Address } from "../../core/location.js";
 import { toText } from "../../core/text.js";
-import { Endings, type Until } from "../endings.js";
+import { BackgroundWork, type TrackWork } from "../resilience/background-work.js";
 import { withDeadline } from "../resilience/deadline.js";
 
 export interface SentinelsOptions {
   readonly service: string;
   readonly addresses: readonly Address[];
-  /** Whether replicas are wanted, too. */
+  /** Whether to ask for replicas as well. */
   readonly replicas: boolean;
-  /** Whether the connection to the sentinel that answered is kept, for what it publishes. */
+  /** Whether to keep the connection to the sentinel that answered, for the messages that it publishes. */
   readonly keeps: boolean;
-  /** How long one sentinel may take, its dial included. */
+  /** How long one sentinel may take, dialling included. */
   readonly timeoutMs: number;
   /** Opens a connection to one sentinel. */
-  open(address: Address, until: Until): Promise<Connection>;
+  open(address: Address, track: TrackWork): Promise<Connection>;
 }
 
-/** When a sentinel has said nothing for so long, the next one is asked as well. */
+/** After this long without an answer of a sentinel, the next one is asked as well. */
 const STAGGER_MS = 100;
 
 /** Asks sentinels until one answers, and keeps the connection to that one. */
 export class Sentinels {
   readonly #options: SentinelsOptions;
-  readonly #endings = new Endings();
-  /** The one that answered last goes first. */
+  readonly #background = new BackgroundWork();
+  /** The sentinel that answered last comes first. */
   #order: readonly Address[];
   #kept: { readonly address: Address; readonly connection: Connection } | undefined;
   #locating: Promise<Servers> | undefined;
@@ -36,7 +36,7 @@ export class Sentinels {
     this.#order = options.addresses;
   }
 
-  /** @throws {ConnectionError} when no sentinel tells */
+  /** Asks where the servers are. @throws {ConnectionError} when no sentinel answers */
   locate(): Promise<Servers> {
     this.#locating ??= this.#askAll().finally(() => {
       this.#locating = undefined;
@@ -49,10 +49,10 @@ export class Sentinels {
     const kept = this.#kept;
     this.#kept = undefined;
     await kept?.connection.close();
-    await this.#endings.all();
+    await this.#background.allSettled();
   }
 
-  /** One after the other, the next one as soon as one fails, or takes long. The first answer is taken. */
+  /** Asks the next sentinel as soon as one fails or is slow. The first answer counts. */
   #askAll(): Promise<Servers> {
     const waiting = [...this.#order];
     const failures: string[] = [];
@@ -89,7 +89,7 @@ export class Sentinels {
       silent = connection;
     };
     const asked = this.#ask(address, () => isLate || isTooLate(), onOpen);
-    this.#endings.add(asked);
+    this.#background.track(asked);
     return withDeadline(asked, timeoutMs, () => {
       isLate = true;
       if (silent) this.#discard(silent);
@@ -100,7 +100,7 @@ export class Sentinels {
   async #ask(address: Address, isTooLate: () => boolean, onOpen: (connection: Connection) => void): Promise<Servers> {
     const { keeps, open } = this.#options;
     const kept = this.#kept?.address === address ? this.#kept : undefined;
-    const connection = kept?.connection ?? (await open(address, this.#endings.add));
+    const connection = kept?.connection ?? (await open(address, this.#background.track));
     onOpen(connection);
     try {
       const servers = await this.#servers(connection);
@@ -132,31 +132,31 @@ export class Sentinels {
 
   #discard(connection: Connection): void {
     if (this.#kept?.connection === connection) this.#kept = undefined;
-    this.#endings.add(connection.close());
+    this.#background.track(connection.close());
   }
 
   #failure(failures: readonly string[], cause: unknown): ConnectionError {
     return new ConnectionError(
-      `no sentinel told where the primary of ${JSON.stringify(this.#options.service)} is (${failures.join("; ")}); see whether the sentinels run, their addresses and credentials, and the service's name`,
+      `no sentinel said where the primary of ${JSON.stringify(this.#options.service)} is (${failures.join("; ")}); check that the sentinels are running, their addresses and credentials, and the name of the service`,
       { cause },
     );
   }
 }
 
-/** Where the primary is and, when they were asked for, its replicas that are up. */
+/** The primary and, if asked for, its replicas that are up. */
 export interface Servers {
   readonly primary: Address;
   readonly replicas: readonly Address[];
 }
 
-/** `SENTINEL GET-MASTER-ADDR-BY-NAME`: two texts; `undefined` when the sentinel watches over nothing of that name. */
+/** The reply to `SENTINEL GET-MASTER-ADDR-BY-NAME`; `undefined` if the sentinel doesn't know the service. */
 export function toPrimary(reply: Reply): Address | undefined {
   if (!Array.isArray(reply)) return undefined;
   const [host, port] = reply.map(textOf);
   return toAddress(host, port);
 }
 
-/** `SENTINEL REPLICAS`: for each one its fields, in pairs under RESP3, one after the other under RESP2. */
+/** The reply to `SENTINEL REPLICAS`: the fields of each replica, in pairs under RESP3 and flat under RESP2. */
 export function toReplicas(reply: Reply): Address[] {
   if (!Array.isArray(reply)) return [];
   return reply
@@ -166,13 +166,13 @@ export function toReplicas(reply: Reply): Address[] {
     .filter((address) => address !== undefined);
 }
 
-/** `+switch-master`: the service, then host and port of the old primary, then those of the new one. */
+/** Whether a message of `+switch-master` is about a service. It has the service, the old address and the new address. */
 export function isSwitchOf(service: string, message: string): boolean {
   return message.startsWith(`${service} `);
 }
 
-/** `ROLE`: whether it is a primary's, and true where the user may not ask. */
-export function isPrimarysRole(reply: Reply): boolean {
+/** Whether the reply to `ROLE` is a primary's. It counts as one if the user may not ask. */
+export function isPrimaryRole(reply: Reply): boolean {
   if (reply instanceof ReplyError) return reply.code === "NOPERM";
   return Array.isArray(reply) && textOf(reply[0] ?? null) === "master";
 }
@@ -184,7 +184,7 @@ function toFields(reply: Reply): Map<string, string> {
   return fields;
 }
 
-/** A replica that the sentinel takes for down, or has not spoken with, or that has no data yet, answers no reads. */
+/** Whether a replica can answer reads: the sentinel can reach it, and it has data. */
 function isUp(fields: Map<string, string>): boolean {
   return fields.get("flags") === "slave" && fields.get("master-link-status") === "ok";
 }

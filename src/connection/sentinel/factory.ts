@@ -4,14 +4,21 @@ import type { Address, Location } from "../../core/location.js";
 import { type Check, checkOptions, isText } from "../../core/options.js";
 import { keepsRequestsApart } from "../../core/runtime.js";
 import { toText } from "../../core/text.js";
-import { systemClock, toMs } from "../../core/time.js";
-import { LateConnection } from "../deferred.js";
-import { areTlsOptions, type ConnectionOptions, checkLogin, connectionChecks, type TlsOptions } from "../options.js";
+import { systemClock } from "../../core/time.js";
+import { DeferredConnection } from "../deferred.js";
+import {
+  areTlsOptions,
+  type ConnectionOptions,
+  checkLogin,
+  connectionChecks,
+  type TlsOptions,
+  toTiming,
+} from "../options.js";
 import { outsideInvocation } from "../outside-invocation.js";
-import { shared } from "../registry.js";
+import { sharedConnection } from "../registry.js";
 import type { SentinelSettings, SentinelTransport } from "./connection.js";
 
-/** Where one sentinel is. */
+/** The address of a sentinel. */
 export interface SentinelAddress {
   host: string;
   /** @default 26379 */
@@ -19,28 +26,28 @@ export interface SentinelAddress {
 }
 
 export interface SentinelOptions extends ConnectionOptions {
-  /** Some of the sentinels, or all; any one that answers will do. */
+  /** Some or all of the sentinels. One that answers is enough. */
   sentinels: readonly SentinelAddress[];
-  /** What the sentinels call the primary. @default the location's host, as in `valkey://service/0` */
+  /** The name of the service at the sentinels. @default the location's host, as in `valkey://service/0` */
   service?: string;
-  /** Name of the sentinels' own ACL user. @default the sentinels' default user */
+  /** Name of an ACL user of the sentinels. @default the sentinels' default user */
   sentinelUsername?: string;
-  /** The sentinels' own password. @default none */
+  /** Password for the sentinels. @default none */
   sentinelPassword?: string;
-  /** Whether sentinels are spoken to over TLS, and how they are checked. @default false */
+  /** Whether to connect to sentinels over TLS, and how to check them. @default false */
   sentinelTls?: boolean | TlsOptions;
 }
 
-/** How sentinels are reached: nothing of it is taken from what the servers want. */
+/** How to reach sentinels. It is independent of the settings for servers. */
 export interface SentinelAccess {
-  /** All sentinels have been asked when a dial is over, each a little later than the one before. */
+  /** Half of the connect timeout, so that a dial can ask several sentinels, one shortly after the other. */
   readonly connectTimeoutMs: number;
   readonly username: string | undefined;
   readonly password: string | undefined;
   readonly tls: { readonly insecure: boolean; readonly ca: string | undefined } | undefined;
 }
 
-/** Makes the transport for a location. @throws {ConfigurationError} when it can't serve it */
+/** Makes the transport for a location. @throws {ConfigurationError} when it doesn't support the location */
 export type MakeTransport = (location: Location, options: SentinelOptions, access: SentinelAccess) => SentinelTransport;
 
 const DEFAULT_PORT = 26_379;
@@ -68,14 +75,14 @@ export function sentinelFactory(options: SentinelOptions, make: MakeTransport): 
       const settings = toSettings(location, own, access, shares);
       const transport = make(location, own, access);
       if (!shares && invocation.scope === "process") return outsideInvocation(settings.name);
-      const late = () =>
-        new LateConnection(async () => {
+      const deferred = () =>
+        new DeferredConnection(async () => {
           const { SentinelConnection } = await import("./connection.js");
           return new SentinelConnection(settings, transport);
         });
-      if (!shares) return late();
+      if (!shares) return deferred();
       const key = `sentinel ${JSON.stringify([settings, access, location, { ...own, tls: tlsKey(own.tls) }])}`;
-      return shared(key, late);
+      return sharedConnection(key, deferred);
     },
   };
 }
@@ -98,28 +105,26 @@ function toSettings(
     sentinels: options.sentinels.map(({ host, port = DEFAULT_PORT }): Address => ({ host, port })),
     replicas: options.readFrom !== "primary",
     watches,
-    connectTimeoutMs: toMs(options.connectTimeout ?? 1, "connectTimeout"),
+    ...toTiming(options),
     sentinelTimeoutMs,
-    commandTimeoutMs: toMs(options.commandTimeout ?? 1, "commandTimeout"),
-    maxIdleMs: options.maxIdle === null ? Infinity : toMs(options.maxIdle ?? 60, "maxIdle"),
     clock: systemClock,
   };
 }
 
 function toAccess(options: SentinelOptions): SentinelAccess {
-  const { sentinelUsername, sentinelPassword, sentinelTls, connectTimeout = 1 } = options;
+  const { sentinelUsername, sentinelPassword, sentinelTls } = options;
   const login = { username: sentinelUsername, password: sentinelPassword };
   const names = { username: "sentinelUsername", password: "sentinelPassword", place: 'option "sentinelUsername"' };
   checkLogin("sentinel", login, names);
   const { insecure = false, ca }: TlsOptions = typeof sentinelTls === "object" ? sentinelTls : {};
   return {
     ...login,
-    connectTimeoutMs: Math.ceil(toMs(connectTimeout, "connectTimeout") / 2),
+    connectTimeoutMs: Math.ceil(toTiming(options).connectTimeoutMs / 2),
     tls: sentinelTls ? { insecure, ca: ca === undefined ? undefined : toText(ca) } : undefined,
   };
 }
 
-/** Certificates as text, so that equal ones are equal. */
+/** TLS options with certificates as text, so that equal options have equal keys. */
 function tlsKey(tls: TlsOptions | undefined): object | undefined {
   return tls && { ...tls, ca: tls.ca === undefined ? undefined : toText(tls.ca) };
 }

@@ -9,9 +9,14 @@ import { overIovalkey } from "./over-iovalkey.js";
 import { WatchedSentinel } from "./watch.js";
 
 /**
- * Connections to the primary that sentinels name, and under `readFrom` to its replicas, over valkey-glide, or over iovalkey
- * where GLIDE has no build for the platform. They follow failovers. The location's host is the service's name.
+ * Connections to the primary that sentinels name, and with `readFrom` to its replicas. They follow failovers. They use
+ * valkey-glide, or iovalkey on platforms without a build of GLIDE. The location's host is the name of the service.
  * @throws {ConfigurationError} on wrong options
+ * @example
+ * createCache({
+ *   location: "valkey://my-service/0",
+ *   connectionFactory: sentinel({ sentinels: [{ host: "10.0.0.1" }, { host: "10.0.0.2" }] }),
+ * });
  */
 export function sentinel(options: SentinelOptions): ConnectionFactory {
   return sentinelFactory(options, overGlide);
@@ -21,25 +26,25 @@ const overGlide: MakeTransport = (location, options, access) => {
   const servers = toGlideSettings("sentinel", location, options);
   const sentinels = { ...servers, ...access, database: 0, readFrom: "primary" as const, clientAz: undefined };
   const instead = (): SentinelTransport =>
-    overIovalkey(openLate)({ ...location, protocol: undefined }, { ...options, readFrom: "primary" }, access);
+    overIovalkey(openDeferred)({ ...location, protocol: undefined }, { ...options, readFrom: "primary" }, access);
   return {
-    openSentinel: (address, onSwitch, until) => {
+    openSentinel: (address, onSwitch, track) => {
       const { host, port } = address;
       const settings = { ...sentinels, name: `the sentinel at ${host}:${port}`, addresses: [address] };
       return orElse(
-        async () => new WatchedSentinel(await openGlide(settings, until), { address, settings, onSwitch }),
-        () => instead().openSentinel(address, onSwitch, until),
+        async () => new WatchedSentinel(await openGlide(settings, track), { address, settings, onSwitch }),
+        () => instead().openSentinel(address, onSwitch, track),
       );
     },
-    openServers: (found, until) =>
+    openServers: (found, track) =>
       orElse(
-        () => openGlide({ ...servers, addresses: [found.primary, ...found.replicas] }, until),
-        () => instead().openServers(found, until),
+        () => openGlide({ ...servers, addresses: [found.primary, ...found.replicas] }, track),
+        () => instead().openServers(found, track),
       ),
   };
 };
 
-const openLate: OpenIovalkey = async (settings, connector) => {
+const openDeferred: OpenIovalkey = async (settings, connector) => {
   const { openIovalkey } = await import("../iovalkey/client.js");
   return openIovalkey(settings, connector);
 };

@@ -1,7 +1,7 @@
 import { type OpenIovalkey, toSettings } from "../iovalkey/factory.js";
 import type { MakeTransport } from "./factory.js";
 
-/** Sentinels and their primary over iovalkey, which can't be told of failovers: what fails makes it ask again. */
+/** Reaches sentinels and their primary over iovalkey, without a subscription: a failed command makes it ask again. */
 export function overIovalkey(open: OpenIovalkey): MakeTransport {
   return (location, options, access) => {
     const { sentinels: _1, service: _2, sentinelUsername: _3, sentinelPassword: _4, sentinelTls: _5, ...own } = options;

@@ -10,29 +10,28 @@ import type {
   SendOptions,
 } from "../../core/connection.js";
 import type { Address } from "../../core/location.js";
+import { dialSocket } from "../node-socket.js";
 import type { Login, TlsSettings } from "../options.js";
 import { encode } from "../probe.js";
-import { dialSocket } from "../socket.js";
 
 const CHANNEL = "+switch-master";
-/** As a server pushes it under RESP2. */
+/** A published message in RESP2. */
 const MESSAGE = /\$7\r\nmessage\r\n\$14\r\n\+switch-master\r\n\$\d+\r\n([^\r\n]*)\r\n/g;
-/** A process that asks a little and ends needs no subscription. */
+/** A process that sends a few commands and ends needs no subscription. */
 const WATCH_AFTER_MS = 200;
-/** Of a message that is not whole yet. */
-const MOST_CHARACTERS = 65_536;
+/** The longest incomplete message that is kept. */
+const MAX_CHARACTERS = 65_536;
 
 export interface WatchOptions {
   readonly address: Address;
   readonly settings: Login & { readonly tls: TlsSettings | undefined };
-  /** Is given what the sentinel publishes when a primary was replaced. */
+  /** Called with the message that the sentinel publishes when a primary was replaced. */
   onSwitch(message: string): void;
 }
 
 /**
- * A connection to a sentinel, with a subscription beside it over a socket of its own: a GLIDE client that has subscribed
- * connects again for ever once it has lost its server, also after it was closed. A subscription that is lost begins anew
- * with the next command.
+ * A connection to a sentinel with a subscription over a separate socket. A GLIDE client with a subscription never stops
+ * reconnecting once it has lost its server, even when it is closed. The next command renews a lost subscription.
  */
 export class WatchedSentinel implements Connection {
   readonly #connection: Connection;
@@ -52,7 +51,7 @@ export class WatchedSentinel implements Connection {
 
   send(commands: readonly Command[], options?: SendOptions): Promise<Reply[]> {
     if (!this.#timer && !this.#socket && !this.#isClosed) {
-      this.#timer = setTimeout(() => void this.#watch(), WATCH_AFTER_MS);
+      this.#timer = setTimeout(() => void this.#subscribe(), WATCH_AFTER_MS);
       this.#timer.unref();
     }
     return this.#connection.send(commands, options);
@@ -81,7 +80,7 @@ export class WatchedSentinel implements Connection {
     return this.close();
   }
 
-  async #watch(): Promise<void> {
+  async #subscribe(): Promise<void> {
     const { username, password, tls } = this.#settings;
     const socket = await dialSocket(this.#address, tls);
     this.#timer = undefined;
@@ -94,7 +93,7 @@ export class WatchedSentinel implements Connection {
       .setEncoding("utf8")
       .once(tls ? "secureConnect" : "connect", () => socket.write(commands.map(encode).join("")))
       .on("data", (text) => {
-        received = this.#hear(received + text);
+        received = this.#receive(received + text);
       })
       // "close" follows.
       .on("error", () => {})
@@ -104,13 +103,13 @@ export class WatchedSentinel implements Connection {
     if (this.#isClosed) socket.destroy();
   }
 
-  /** What is left when whole messages have been handed on. */
-  #hear(received: string): string {
+  /** Reports all complete messages. @returns the incomplete rest */
+  #receive(received: string): string {
     let end = 0;
     for (const { 0: all, 1: message = "", index } of received.matchAll(MESSAGE)) {
       this.#onSwitch(message);
       end = index + all.length;
     }
-    return received.slice(end).slice(-MOST_CHARACTERS);
+    return received.slice(end).slice(-MAX_CHARACTERS);
   }
 }

@@ -3,7 +3,7 @@ import { openIovalkey } from "../iovalkey/client.js";
 import { type SentinelOptions, sentinelFactory } from "./factory.js";
 import { overIovalkey } from "./over-iovalkey.js";
 
-/** As `sentinel()` elsewhere, over iovalkey: each invocation asks the sentinels when it first uses its connection. */
+/** Like `sentinel()` on other hosts, over iovalkey. Each invocation asks the sentinels when it first uses its connection. */
 export function sentinel(options: SentinelOptions): ConnectionFactory {
   return sentinelFactory(options, overIovalkey(openIovalkey));
 }

@@ -1,25 +1,25 @@
-import type { Address } from "../core/location.js";
-import type { ReadFrom } from "./options.js";
-import { type Answer, ProbeError, type ProbeSettings, probe } from "./probe.js";
+import type { Address } from "../../core/location.js";
+import type { ReadFrom } from "../options.js";
+import { ProbeError, type ProbeResult, type ProbeSettings, probe } from "../probe.js";
 
-/** Several servers with one login. */
+/** Several servers with the same credentials. */
 export interface ServerSettings extends Omit<ProbeSettings, "timeoutMs" | "asksRole"> {
   readonly addresses: readonly Address[];
   readonly connectTimeoutMs: number;
   readonly readFrom: ReadFrom;
 }
 
-export interface Found {
+export interface Topology {
   readonly primary: Address;
-  /** All the others, if reads go there and one of them answers. */
+  /** All other servers, if reads go to replicas and at least one replica answers. */
   readonly replicas: readonly Address[];
   /** Whether all servers answer. */
   readonly isWhole: boolean;
-  readonly doubt: Answer["doubt"];
+  readonly doubt: ProbeResult["doubt"];
 }
 
-/** That one of the servers takes the login. @throws {ProbeError} when none does */
-export async function anyAnswer(settings: ServerSettings, timeoutMs: number): Promise<Answer> {
+/** Resolves when one of the servers accepts the login. @throws {ProbeError} when none does */
+export async function anyAnswer(settings: ServerSettings, timeoutMs: number): Promise<ProbeResult> {
   const asked = settings.addresses.map((address) => probe(address, { ...settings, timeoutMs, asksRole: false }));
   try {
     return await Promise.any(asked);
@@ -28,10 +28,10 @@ export async function anyAnswer(settings: ServerSettings, timeoutMs: number): Pr
   }
 }
 
-/** Asks all servers for their role. Where none tells, the first one is the primary. @throws {ProbeError} */
-export async function findPrimary(settings: ServerSettings): Promise<Found> {
+/** Asks all servers for their role. The first server is the primary where none of them tells its role. @throws {ProbeError} */
+export async function findPrimary(settings: ServerSettings): Promise<Topology> {
   const { addresses, connectTimeoutMs, readFrom } = settings;
-  // What follows needs time as well, however silent one of them is.
+  // The rest of the dial needs time as well, even if one server is silent.
   const timeoutMs = Math.ceil(connectTimeoutMs / 3);
   const asked = addresses.map(async (address) => {
     const answer = await probe(address, { ...settings, timeoutMs, asksRole: true }).catch((error: unknown) => ({

@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { beforeEach, describe, expect, it, vi } from "vitest";
 import { iovalkeyFactory } from "../../src/connection/iovalkey/factory.js";
-import { Breaker } from "../../src/connection/resilience/circuit-breaker.js";
+import { CircuitBreaker } from "../../src/connection/resilience/circuit-breaker.js";
 import { PROCESS } from "../../src/core/connection.js";
 import { ConnectionError, TimeoutError } from "../../src/core/errors.js";
 import { parseLocation } from "../../src/core/location.js";
@@ -20,10 +20,10 @@ const lost = (message = "lost") => new ConnectionError(message);
 
 describe("a breaker", () => {
   let clock: ReturnType<typeof testClock>;
-  let breaker: Breaker;
+  let breaker: CircuitBreaker;
   beforeEach(() => {
     clock = testClock();
-    breaker = new Breaker("valkey://test", clock, PROBE_MS);
+    breaker = new CircuitBreaker("valkey://test", clock, PROBE_MS);
   });
 
   const failOnce = (error = lost()) => breaker.failed(breaker.admit(), error);
@@ -115,7 +115,7 @@ describe("a breaker", () => {
   it("spreads those who fail together", () => {
     const windows = [0, 0.5, 0.999].map((random) => {
       const own = testClock(random);
-      const one = new Breaker("x", own, PROBE_MS);
+      const one = new CircuitBreaker("x", own, PROBE_MS);
       one.dialFailed(lost());
       const startMs = own.nowMs;
       while (one.state === "open") own.nowMs++;
@@ -162,7 +162,7 @@ describe("a breaker", () => {
     fc.assert(
       fc.property(steps, (all) => {
         const own = testClock();
-        const one = new Breaker("x", own, PROBE_MS);
+        const one = new CircuitBreaker("x", own, PROBE_MS);
         one.dialFailed(lost());
         let refusedMs = 0;
         for (const step of all) {

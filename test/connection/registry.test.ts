@@ -1,5 +1,5 @@
 import { describe, expect, it, vi } from "vitest";
-import { shared } from "../../src/connection/registry.js";
+import { sharedConnection } from "../../src/connection/registry.js";
 import { ConnectionError } from "../../src/core/errors.js";
 import { fakeConnection } from "./fake-connection.js";
 
@@ -9,7 +9,11 @@ describe("a shared connection", () => {
   it("is one for all who hold it under one key, and none for others", async () => {
     const [one, other] = [fakeConnection(), fakeConnection()];
     const make = vi.fn(() => one);
-    const holds = [shared("key", make), shared("key", make), shared("other key", () => other)];
+    const holds = [
+      sharedConnection("key", make),
+      sharedConnection("key", make),
+      sharedConnection("other key", () => other),
+    ];
     for (const hold of holds) await hold.send(PING);
     expect(make).toHaveBeenCalledTimes(1);
     expect(one.send).toHaveBeenCalledTimes(2);
@@ -19,7 +23,7 @@ describe("a shared connection", () => {
 
   it("ends with its last hold, however often each is closed", async () => {
     const connection = fakeConnection();
-    const [one, other] = [shared("last", () => connection), shared("last", () => connection)];
+    const [one, other] = [sharedConnection("last", () => connection), sharedConnection("last", () => connection)];
     await one.close();
     await one.close();
     await one[Symbol.asyncDispose]();
@@ -31,7 +35,7 @@ describe("a shared connection", () => {
 
   it("refuses commands of a hold that was closed, although others go on", async () => {
     const connection = fakeConnection();
-    const [one, other] = [shared("closed", () => connection), shared("closed", () => connection)];
+    const [one, other] = [sharedConnection("closed", () => connection), sharedConnection("closed", () => connection)];
     await one.close();
     const script = { name: "s", lua: "", twin: () => 1 };
     await expect(one.send(PING)).rejects.toThrow(ConnectionError);
@@ -45,8 +49,8 @@ describe("a shared connection", () => {
 
   it("is made anew for who comes after its end", async () => {
     const make = vi.fn(() => fakeConnection());
-    await shared("again", make).close();
-    const hold = shared("again", make);
+    await sharedConnection("again", make).close();
+    const hold = sharedConnection("again", make);
     expect(await hold.send(PING)).toEqual(["PONG"]);
     expect(make).toHaveBeenCalledTimes(2);
     await hold.close();

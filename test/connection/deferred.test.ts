@@ -1,5 +1,5 @@
 import { describe, expect, it, vi } from "vitest";
-import { LateConnection } from "../../src/connection/deferred.js";
+import { DeferredConnection } from "../../src/connection/deferred.js";
 import { ConnectionError } from "../../src/core/errors.js";
 import { deferred } from "../support/deferred.js";
 import { fakeConnection } from "./fake-connection.js";
@@ -9,7 +9,7 @@ const PING = [["PING"]] as const;
 describe("a connection whose code is loaded late", () => {
   it("is loaded by its first command, once for all that come meanwhile", async () => {
     const open = vi.fn(async () => fakeConnection());
-    const connection = new LateConnection(open);
+    const connection = new DeferredConnection(open);
     expect(connection.status()).toEqual({ state: "idle", lastError: undefined });
     expect(open).not.toHaveBeenCalled();
     expect(await Promise.all([connection.send(PING), connection.send(PING)])).toEqual([["PONG"], ["PONG"]]);
@@ -20,7 +20,7 @@ describe("a connection whose code is loaded late", () => {
   it("runs in order what is sent while it is loaded, and right after", async () => {
     const seen: string[] = [];
     const opening = deferred<ReturnType<typeof fakeConnection>>();
-    const connection = new LateConnection(() => opening.promise);
+    const connection = new DeferredConnection(() => opening.promise);
     const send = (name: string) => connection.send([[name]]);
     const opened = fakeConnection({
       send: async ([command]) => {
@@ -39,7 +39,7 @@ describe("a connection whose code is loaded late", () => {
 
   it("is loaded again after a failure", async () => {
     const open = vi.fn(async () => fakeConnection()).mockRejectedValueOnce(new Error("no such file"));
-    const connection = new LateConnection(open);
+    const connection = new DeferredConnection(open);
     await expect(connection.send(PING)).rejects.toThrow("no such file");
     expect(await connection.send(PING)).toEqual(["PONG"]);
   });
@@ -53,7 +53,7 @@ describe("a connection whose code is loaded late", () => {
       },
       close: async () => void seen.push("close"),
     });
-    const connection = new LateConnection(async () => opened);
+    const connection = new DeferredConnection(async () => opened);
     const sent = connection.send(PING);
     await connection.close();
     await sent;
@@ -62,7 +62,7 @@ describe("a connection whose code is loaded late", () => {
 
   it("loads nothing to be closed, nor once it is", async () => {
     const open = vi.fn(async () => fakeConnection());
-    const connection = new LateConnection(open);
+    const connection = new DeferredConnection(open);
     await connection.close();
     await expect(connection.send(PING)).rejects.toThrow(ConnectionError);
     await expect(connection.scan({ match: "*", count: 1 })[Symbol.asyncIterator]().next()).rejects.toThrow(/closed/);
@@ -71,7 +71,7 @@ describe("a connection whose code is loaded late", () => {
   });
 
   it("takes no command between being closed and being loaded", async () => {
-    const connection = new LateConnection(async () => fakeConnection());
+    const connection = new DeferredConnection(async () => fakeConnection());
     const sent = connection.send(PING);
     const closed = connection.close();
     await expect(connection.send(PING)).rejects.toThrow(ConnectionError);

@@ -1,0 +1,174 @@
+import type { Connection, SendOptions } from "../../core/connection.js";
+import { ConnectionError, ReplyError, TimeoutError } from "../../core/errors.js";
+import type { Clearable } from "./deadline.js";
+import type { Dialer, OpenConnection } from "./dialer.js";
+
+type Run<T> = (connection: Connection, roundTrip: RoundTrip<T>) => Promise<T>;
+
+/**
+ * One round trip under its deadline, dialling included. It is retried once when its connection is lost and it is
+ * idempotent, or when the server refused to write. Every command passes through here: it costs one promise and one deadline.
+ */
+export class RoundTrip<T> {
+  readonly #dialer: Dialer;
+  readonly #run: Run<T>;
+  readonly #options: SendOptions | undefined;
+  readonly #resolve: (result: T) => void;
+  readonly #reject: (error: unknown) => void;
+  #deadline: Clearable | undefined;
+  #open: OpenConnection | undefined;
+  /** The circuit breaker's generation in which this attempt began. */
+  #generation = 0;
+  #isRetried = false;
+  /** The caller has its result or error. */
+  isSettled = false;
+
+  private constructor(
+    dialer: Dialer,
+    run: Run<T>,
+    options: SendOptions | undefined,
+    resolve: (result: T) => void,
+    reject: (error: unknown) => void,
+  ) {
+    this.#dialer = dialer;
+    this.#run = run;
+    this.#options = options;
+    this.#resolve = resolve;
+    this.#reject = reject;
+  }
+
+  /** @throws {ConnectionError} @throws {TimeoutError} */
+  static start<T>(dialer: Dialer, run: Run<T>, options?: SendOptions): Promise<T> {
+    return new Promise((resolve, reject) => new RoundTrip(dialer, run, options, resolve, reject).#start());
+  }
+
+  #start(): void {
+    const dialer = this.#dialer;
+    if (dialer.isClosed) throw dialer.closedError();
+    this.#generation = dialer.breaker.admit();
+    const open = dialer.usable();
+    if (open) {
+      this.#send(open);
+      return;
+    }
+    // The first dial of all also loads the transport, so it has its own deadline only.
+    if (dialer.wasOpen) this.#startDeadline();
+    this.#connect();
+  }
+
+  #startDeadline(): void {
+    this.#deadline ??= this.#dialer.deadlines.start(this.#timeoutMs, () => this.#timedOut());
+  }
+
+  get #timeoutMs(): number {
+    const { commandTimeoutMs } = this.#dialer.options;
+    const timeoutMs = this.#options?.timeoutMs;
+    return timeoutMs === undefined || timeoutMs > commandTimeoutMs ? commandTimeoutMs : timeoutMs;
+  }
+
+  #connect(): void {
+    this.#dialer.connect().then(
+      (open) => this.#send(open),
+      (error) => {
+        if (this.isSettled) return;
+        // The dialer has already reported the failed dial to the breaker.
+        this.#dialer.breaker.released(this.#generation);
+        this.#fail(error);
+      },
+    );
+  }
+
+  #send(open: OpenConnection): void {
+    if (this.isSettled) return;
+    this.#open = open;
+    this.#dialer.begin(open);
+    this.#startDeadline();
+    this.#run(open.connection, this).then(
+      (result) => this.#onResult(open, result),
+      (error) => this.#onError(open, error),
+    );
+  }
+
+  #onResult(open: OpenConnection, result: T): void {
+    const dialer = this.#dialer;
+    dialer.replied(open);
+    if (this.isSettled) return;
+    dialer.breaker.succeeded();
+    if (Array.isArray(result) && result.some(isReadonly) && dialer.retireReadonly(open)) {
+      // The refused command had no effect. The other commands of its batch may have had one.
+      if ((this.#isRepeatable(open) || result.length === 1) && this.#retry()) return;
+    }
+    this.#settle();
+    this.#resolve(result);
+  }
+
+  #onError(open: OpenConnection, error: unknown): void {
+    if (this.isSettled) return;
+    const { breaker } = this.#dialer;
+    if (!(error instanceof ConnectionError)) {
+      this.#dialer.replied(open);
+      breaker.succeeded();
+      if (!isReadonly(error) || !this.#dialer.retireReadonly(open) || !this.#retry()) this.#fail(error);
+      return;
+    }
+    this.#dialer.failed(open, error);
+    if (breaker.failed(this.#generation, error)) this.#dialer.abandon(open);
+    if (error instanceof TimeoutError || !this.#isRepeatable(open) || !this.#retry()) this.#fail(error);
+  }
+
+  /** A slow server may carry out an abandoned write after its retry, and after later writes. */
+  #isRepeatable({ isAbandoned }: OpenConnection): boolean {
+    const { idempotent = false, readOnly = false } = this.#options ?? {};
+    return readOnly || (idempotent && !isAbandoned);
+  }
+
+  /** @returns whether a retry has begun */
+  #retry(): boolean {
+    const { isClosed, breaker } = this.#dialer;
+    if (this.#isRetried || isClosed) return false;
+    try {
+      this.#generation = breaker.admit();
+    } catch {
+      // The error of the first attempt says more than the breaker's refusal.
+      return false;
+    }
+    this.#isRetried = true;
+    this.#leave();
+    this.#connect();
+    return true;
+  }
+
+  #timedOut(): void {
+    const { name, connectTimeoutMs } = this.#dialer.options;
+    const ms = this.#timeoutMs;
+    const open = this.#open;
+    const error = new TimeoutError(
+      open
+        ? `${name} did not answer within ${ms} ms; check that it is reachable, or raise commandTimeout`
+        : `${name} could not be reached again within ${ms} ms; check that it is running, or raise commandTimeout (connectTimeout is ${connectTimeoutMs} ms)`,
+    );
+    if (open) this.#dialer.failed(open, error);
+    if (this.#dialer.breaker.failed(this.#generation, error) && open) this.#dialer.abandon(open);
+    this.#fail(error);
+  }
+
+  #fail(error: unknown): void {
+    this.#settle();
+    this.#reject(error);
+  }
+
+  #settle(): void {
+    this.isSettled = true;
+    this.#deadline?.clear();
+    this.#leave();
+  }
+
+  #leave(): void {
+    if (this.#open) this.#dialer.end(this.#open);
+    this.#open = undefined;
+  }
+}
+
+function isReadonly(reply: unknown): boolean {
+  return reply instanceof ReplyError && reply.code === "READONLY";
+}
