@@ -1,4 +1,4 @@
-/** Base of every error that the library throws for a reason outside the caller's arguments. */
+/** Base class of the library's errors. Wrong arguments of a call are a `TypeError` or `RangeError` instead. */
 export abstract class CacheError extends Error {
   abstract override readonly name: string;
 }
@@ -13,7 +13,7 @@ export class ConnectionError extends CacheError {
   override readonly name: string = "ConnectionError";
 }
 
-/** No answer came within the deadline. The command may or may not have been carried out. */
+/** There was no reply within the deadline. The server may or may not have run the command. */
 export class TimeoutError extends ConnectionError {
   override readonly name = "TimeoutError";
 }
@@ -35,38 +35,38 @@ export class ReplyError extends CacheError {
   }
 }
 
-/** A value can't be stored by this cache's serializer or compressor. Thrown before any I/O. */
+/** This cache's serializer or compressor can't store a value. Thrown before any I/O. */
 export class EncodeError extends CacheError {
   override readonly name = "EncodeError";
 }
 
-/** Stored bytes are not what this cache's serializer and compressor write. */
+/** This cache's serializer or compressor can't read the stored bytes. */
 export class DecodeError extends CacheError {
   override readonly name = "DecodeError";
 }
 
-/** The operation needs an existing entry and there is none. */
+/** The operation needs an existing entry, but there is none. */
 export class KeyNotFoundError extends CacheError {
   override readonly name = "KeyNotFoundError";
 }
 
-/** A loader gave no answer within its deadline. */
+/** A loader did not finish within its deadline. */
 export class LoaderTimeoutError extends CacheError {
   override readonly name = "LoaderTimeoutError";
 }
 
-/** `incr` or `decr` met a value that is not a 64-bit integer. The value is untouched. */
+/** `incr` or `decr` found a value that is not a 64-bit integer. The value is unchanged. */
 export class NotAnIntegerError extends CacheError {
   override readonly name = "NotAnIntegerError";
 }
 
-/** The server's replies to errors, told from data: the only errors that a `Reply` may be. */
+/** Throws a reply that is an error, and returns any other reply. @throws {ReplyError} */
 export function throwIfError<T>(reply: T): Exclude<T, ReplyError> {
   if (reply instanceof ReplyError) throw reply;
   return reply as Exclude<T, ReplyError>;
 }
 
-/** How a value looks in a message: short, and never a secret of any length. */
+/** A short description of a value for error messages. It shows at most 60 characters of a string. */
 export function show(value: unknown): string {
   if (typeof value === "string") return JSON.stringify(value.length > 60 ? `${value.slice(0, 57)}…` : value);
   if (typeof value === "bigint") return `${value}n`;

@@ -1,18 +1,18 @@
 import { notify } from "./maybe-promise.js";
 
-/** What a cache tells those who measure it. Times are milliseconds; keys are made keys. */
+/** The events of a cache, by name. Times are milliseconds; keys are stored keys. */
 export interface CacheEvents {
-  /** A fresh value was there. */
+  /** A fresh value was found. */
   hit: { readonly key: string };
-  /** A stale value was answered while, or because, another is computed. */
+  /** A stale value was returned while another caller computes a new one. */
   stale: { readonly key: string };
-  /** Another caller in the fleet computed; this one waited. `answered` is false when the wait ran out. */
+  /** This caller waited while another one computed the value. `answered` is false when the wait timed out. */
   wait: { readonly key: string; readonly durationMs: number; readonly answered: boolean };
   /** A loader ran. */
   load: { readonly key: string; readonly durationMs: number; readonly failed: boolean };
-  /** The lease on an entry was asked for. */
+  /** This caller tried to claim the lease of an entry. */
   claim: { readonly key: string; readonly won: boolean };
-  /** A value was not stored, as its lease was lost: the entry was deleted, written, or loaded by another. */
+  /** A value was not stored because its lease was lost: the entry was deleted, written, or loaded by another caller. */
   fenced: { readonly key: string };
   /** A fresh value is refreshed before it expires. */
   early: { readonly key: string };
@@ -21,17 +21,17 @@ export interface CacheEvents {
 export type EventName = keyof CacheEvents;
 export type Listener<E extends EventName> = (event: CacheEvents[E]) => void;
 
-/** Tells listeners; where nobody listens, nothing is made and nothing is measured. */
+/** Notifies listeners. An event without a listener is not created. */
 export class Events {
   readonly #listeners = new Map<EventName, Set<(event: never) => void>>();
-  readonly #failed: (error: unknown) => void;
+  readonly #onListenerError: (error: unknown) => void;
 
-  /** @param failed is called with what a listener throws or rejects with, which the call that caused the event must not */
-  constructor(failed: (error: unknown) => void = () => {}) {
-    this.#failed = failed;
+  /** @param onListenerError called with the errors of listeners, which the calls that caused the events don't see */
+  constructor(onListenerError: (error: unknown) => void = () => {}) {
+    this.#onListenerError = onListenerError;
   }
 
-  /** Ends with the function that it returns. */
+  /** Adds a listener. @returns a function that removes it */
   on<E extends EventName>(name: E, listener: Listener<E>): () => void {
     const listeners = this.#listeners.get(name) ?? new Set();
     this.#listeners.set(name, listeners.add(listener));
@@ -44,9 +44,9 @@ export class Events {
   emit<E extends EventName>(name: E, event: () => CacheEvents[E]): void {
     const listeners = this.#listeners.get(name) as Set<Listener<E>> | undefined;
     if (!listeners) return;
-    const told = event();
+    const created = event();
     for (const listener of listeners) {
-      notify(() => listener(told), this.#failed);
+      notify(() => listener(created), this.#onListenerError);
     }
   }
 }

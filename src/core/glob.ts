@@ -1,15 +1,15 @@
-/** `text` as a glob that matches only itself, in SCAN's notation. */
+/** Escapes `text` as a glob in SCAN's notation that matches only this text. */
 export function escapeGlob(text: string): string {
   return text.replace(/[\\*?[\]]/g, "\\$&");
 }
 
-/** Whether a key or a member is one that the glob means. */
+/** Whether a key or a member matches the glob. */
 export type GlobMatcher = (text: string | Uint8Array) => boolean;
 
 /**
- * Reads a glob as SCAN and KEYS do: `*`, `?`, `[abc]`, `[^abc]`, `[a-z]`, and `\` before what stands for itself.
- * To a server texts are bytes, so `?` and brackets stand for one byte of UTF-8. What is unfinished (`[ab`, a last `\`)
- * is no error. A match takes at most as many steps as pattern and text multiply to, whatever the pattern.
+ * Compiles a glob in the notation of SCAN and KEYS: `*`, `?`, `[abc]`, `[^abc]`, `[a-z]`, and `\` as the escape character.
+ * Servers compare bytes, so `?` and brackets match one byte of UTF-8. Unfinished patterns (`[ab`, a final `\`) are no
+ * errors. The number of steps of a match is at most the product of the lengths of pattern and text.
  */
 export function compileGlob(pattern: string | Uint8Array): GlobMatcher {
   const steps = parse(toByteString(pattern));
@@ -18,7 +18,7 @@ export function compileGlob(pattern: string | Uint8Array): GlobMatcher {
 
 const ANY_BYTE = 256;
 const ANY_BYTES = 257;
-/** A byte that stands for itself, one of the two wildcards, or the bytes of a pair of brackets (1 for those meant). */
+/** A literal byte, one of the two wildcards, or a table for brackets with 1 for each byte that matches. */
 type Step = number | Uint8Array;
 
 function parse(pattern: string): Step[] {
@@ -41,7 +41,7 @@ function parse(pattern: string): Step[] {
   return steps;
 }
 
-/** The server's reading: a `]` always closes, also right after the `[`; a range takes any byte as its end, also `]`. */
+/** As the server parses brackets: a `]` always closes them, even right after `[`. Any byte can end a range, even `]`. */
 function parseBrackets(pattern: string, start: number): { bytes: Uint8Array; end: number } {
   const inverted = pattern[start] === "^";
   const bytes = new Uint8Array(ANY_BYTE);
@@ -57,10 +57,10 @@ function parseBrackets(pattern: string, start: number): { bytes: Uint8Array; end
       bytes[pattern.charCodeAt(at)] = 1;
     }
   }
-  return { bytes: inverted ? bytes.map((meant) => 1 - meant) : bytes, end: at };
+  return { bytes: inverted ? bytes.map((matched) => 1 - matched) : bytes, end: at };
 }
 
-/** Going back to the last `*` alone is enough, as an earlier one could only take what the last one takes, too. */
+/** Backtracks to the last `*` only, as an earlier `*` can't match anything that the last one can't. */
 function matches(steps: readonly Step[], text: string): boolean {
   let [at, step, star, resume] = [0, 0, -1, 0];
   while (at < text.length) {
@@ -89,7 +89,7 @@ function accepts(step: Step, byte: number): boolean {
 
 const encoder = new TextEncoder();
 
-/** One character for each byte: printable ASCII, which most keys are, is that already. */
+/** A string with one character for each byte. Printable ASCII, as in most keys, needs no conversion. */
 function toByteString(text: string | Uint8Array): string {
   if (typeof text === "string" && !/[^ -~]/.test(text)) return text;
   let bytes = "";

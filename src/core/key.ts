@@ -1,7 +1,7 @@
 import { show } from "./errors.js";
 import { escapeGlob } from "./glob.js";
 
-/** A key as stored. Passing it where a key is asked for takes it as it is; `String(key)` is the text that Valkey sees. */
+/** A key as it is stored. Methods that take a key use it unchanged. `String(key)` is the text that Valkey sees. */
 export class MadeKey {
   readonly #text: string;
 
@@ -18,32 +18,32 @@ export class MadeKey {
   }
 }
 
-/** What a user names an entry by: a key of their own, or one made before. */
+/** The key of an entry: the user's own key, or a stored key from `makeKey`. */
 export type Key = string | MadeKey;
 
 /**
- * Joins a user's key, the cache's prefix and a version into the key as stored.
- * In patterns the version is `"*"`, and for locks `"lock"`, so that a lock never has an entry's key.
+ * Joins a user's key, the cache's prefix and a version into the stored key.
+ * The version is `"*"` in patterns, and `"lock"` for locks, so that a lock never has the key of an entry.
  */
 export type KeyFunction = (key: string, prefix: string, version: number | "*" | "lock") => string;
 
-/** The user's key in a key as stored. */
+/** Returns the user's key of a stored key. */
 export type ReverseKeyFunction = (madeKey: string, prefix: string) => string;
 
-/** As Django makes keys. */
+/** Django's format of keys. */
 export const defaultKeyFunction: KeyFunction = (key, prefix, version) => `${prefix}:${version}:${key}`;
 
 export const defaultReverseKeyFunction: ReverseKeyFunction = (madeKey, prefix) =>
   madeKey.slice(madeKey.indexOf(":", prefix.length + 1) + 1);
 
-/** @throws TypeError on what is not a key */
+/** @throws TypeError if `key` is not a key */
 export function checkKey(key: unknown): asserts key is Key {
   if (key instanceof MadeKey) return;
   if (typeof key !== "string") throw new TypeError(`key: ${show(key)} is not a key; give a string`);
   if (key === "") throw new TypeError("key: an empty string is not a key; give at least one character");
 }
 
-/** A glob for the keys of `pattern`: the prefix stands for itself, the pattern keeps its wildcards. */
+/** A glob for stored keys. The prefix is escaped, and the pattern keeps its wildcards. */
 export function makePattern(
   keyFunction: KeyFunction,
   pattern: string,

@@ -5,7 +5,7 @@ export interface Address {
   readonly port: number;
 }
 
-/** Where a cache is kept, read from its URL. */
+/** Where a cache is stored, parsed from its URL. */
 export interface Location {
   readonly scheme: Scheme;
   /** The servers; the first is the primary, or any node of a cluster. Empty for `memory:` and `unix:`. */
@@ -16,25 +16,25 @@ export interface Location {
   readonly database: number;
   /** The protocol version that the URL asks for. */
   readonly protocol: 2 | 3 | undefined;
-  /** Whether the URL asks for reads from replicas, as `?is_master=0` does with sentinels. */
+  /** Whether the URL asks for reads from replicas by `?is_master=0`, which sentinels support. */
   readonly replicas: boolean;
-  /** The socket's path for `unix:`, the store's name for `memory:`, else empty. */
+  /** The path of the socket for `unix:`, the name of the store for `memory:`, otherwise empty. */
   readonly path: string;
-  /** All of it without credentials, for messages. */
+  /** The URLs without credentials, for messages. */
   readonly display: string;
 }
 
 const SCHEMES = ["valkey", "valkeys", "redis", "rediss", "unix", "memory"] as const;
 export type Scheme = (typeof SCHEMES)[number];
 
-/** Of a text in lower case. */
+/** For URLs in lower case. */
 const SCHEME = /^(?:[a-z][a-z0-9+.-]*:\/\/|(?:valkeys?|rediss?|unix|memory):)/;
 const EXAMPLE = 'give a URL such as "valkey://localhost:6379/0" or "memory:"';
 const DEFAULT_PORT = 6379;
 
 /**
- * Reads one URL, several separated by commas, or a list of them (the primary first, then replicas; or nodes of a cluster).
- * @throws {ConfigurationError} naming what is wrong, never with a password in it
+ * Parses one URL, several URLs separated by commas, or a list of URLs: the primary and its replicas, or nodes of a cluster.
+ * @throws {ConfigurationError} without any password in its message
  */
 export function parseLocation(location: unknown): Location {
   const texts = typeof location === "string" ? split(location) : location;
@@ -50,9 +50,9 @@ export function parseLocation(location: unknown): Location {
   };
 }
 
-/** Commas in a password separate nothing. */
+/** Splits at commas that are followed by a scheme, as passwords may contain commas. */
 function split(location: string): string[] {
-  // Not for one URL: patterns that ignore case are slow to compile, which each cold start would wait for.
+  // A single URL skips the pattern, as compiling it would slow down each cold start.
   return location.includes(",") ? location.split(/,(?=\s*(?:valkeys?|rediss?|unix|memory):)/i) : [location];
 }
 
@@ -65,7 +65,7 @@ function parseUrl(text: string): Location {
   if (scheme === "memory") return plain(scheme, text.slice("memory:".length), text.includes("@") ? redact(text) : text);
   const url = toUrl(text);
   checkPlaces(url, text);
-  // Right, and without credentials or parameters, it can be shown as it is.
+  // A valid URL without credentials or parameters can be shown unchanged.
   const shown = /@|\?/.test(text) || !text.includes("://") ? redact(text) : text;
   if (scheme === "unix") {
     if (url.pathname.length < 2)
@@ -98,19 +98,19 @@ function toUrl(text: string): URL {
   try {
     return new URL(text);
   } catch {
-    // The URL parser's own error carries the whole input, password included, so it is no cause to pass on.
+    // The URL parser's error contains the whole input, password included, so it must not become the cause.
     throw new ConfigurationError(
-      `location: ${redact(text)} is not a valid URL (ports are 1 to 65535; percent-encode what is special in a password); ${EXAMPLE}`,
+      `location: ${redact(text)} is not a valid URL (ports are 1 to 65535; percent-encode special characters in a password); ${EXAMPLE}`,
     );
   }
 }
 
-/** A special character ends a password that is not encoded: what follows it would pass for a path, or be dropped. */
+/** Rejects unencoded special characters in a password. The rest of the password would count as a path or be dropped. */
 function checkPlaces({ protocol, pathname, search, hash }: URL, text: string): void {
   const path = protocol === "unix:" ? "" : pathname;
   if (hash === "" && !`${path}${search}`.includes("@") && !/[\t\r\n]/.test(text)) return;
   throw new ConfigurationError(
-    `location: ${redact(text)} has a # or a line break in it, or an @ behind the host; percent-encode what is special in a password`,
+    `location: ${redact(text)} contains a # or a line break, or an @ after the host; percent-encode special characters in a password`,
   );
 }
 
@@ -180,8 +180,8 @@ function decode(text: string, shown: string): string {
 }
 
 /**
- * What is surely no password: the scheme, the host, a port of digits, the path. A password that should have been encoded
- * may hold any character, and one without a host stands in the place of a port.
+ * Keeps only parts that can't be a password: the scheme, the host, a numeric port and the path. An unencoded password may
+ * contain any character, and without a host it stands where a port would.
  */
 function redact(text: string): string {
   const [{ length } = ""] = SCHEME.exec(text.toLowerCase()) ?? [];

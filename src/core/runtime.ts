@@ -2,8 +2,8 @@ import { ConfigurationError } from "./errors.js";
 import type { MaybePromise } from "./maybe-promise.js";
 
 /**
- * Whether this host keeps requests apart: in Cloudflare Workers sockets and promises of one request must not be touched by
- * another, nor in Vercel's edge runtime, which runs there.
+ * Whether this host isolates requests. In Cloudflare Workers one request must not use the sockets and promises of another.
+ * Vercel's edge runtime runs there and has the same rule.
  * Source: https://developers.cloudflare.com/workers/runtime-apis/web-standards/#navigatoruseragent and
  * https://vercel.com/docs/functions/runtimes/edge#check-if-you-are-running-on-the-edge-runtime
  */
@@ -12,10 +12,9 @@ export function keepsRequestsApart(): boolean {
 }
 
 /**
- * A package that only those install who use what needs it. Loaded by the first call, after which calls answer at once;
- * a failure is not remembered.
- * @param name as npm knows it
- * @param factory what needs it, for the error
+ * Loads an optional peer package with the first call. Later calls return it at once. A failed load is tried again.
+ * @param name the package's name on npm
+ * @param factory the function that needs it, for the error message
  * @returns a function that throws (or rejects with) a `ConfigurationError` saying what to install
  */
 export function optionalPackage<T>(name: string, factory: string, load: () => Promise<T>): () => MaybePromise<T> {

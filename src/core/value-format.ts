@@ -1,32 +1,32 @@
 import type { MaybePromise } from "./maybe-promise.js";
 
-/** Turns a value into text or bytes and back. A cache uses one for all its values. */
+/** Converts a value to text or bytes and back. A cache uses one serializer for all its values. */
 export interface Serializer {
-  /** Named in errors. */
+  /** The name in error messages. */
   readonly name: string;
-  /** Whether `serialize` answers text: then transports are asked for text, which they make faster than bytes. */
+  /** Whether `serialize` returns text. Then reads ask transports for text, which some decode faster than bytes. */
   readonly text: boolean;
-  /** @throws when the value has no form in this format; the cache reports it as an `EncodeError` naming the key */
+  /** @throws if the format can't represent the value; the cache reports it as an `EncodeError` that names the key */
   serialize(value: unknown): MaybePromise<string | Uint8Array>;
-  /** @throws on bytes that it did not write; the cache reports it as a `DecodeError` naming the key */
+  /** @throws on bytes of another format; the cache reports it as a `DecodeError` that names the key */
   deserialize(stored: string | Uint8Array): MaybePromise<unknown>;
 }
 
-/** Makes bytes shorter and restores them. */
+/** Compresses and decompresses bytes. */
 export interface Compressor {
-  /** Named in errors. */
+  /** The name in error messages. */
   readonly name: string;
-  /** Bytes up to this length are stored as they are. */
+  /** Values up to this length in bytes are stored uncompressed. */
   readonly minLength: number;
   compress(bytes: Uint8Array): MaybePromise<Uint8Array>;
   /**
-   * @param maxLength in bytes; a longer result is an error, and is never allocated
+   * @param maxLength in bytes; a longer result is an error and is never allocated
    * @throws on bytes that `compress` did not write, or when the result would be longer
    */
   decompress(bytes: Uint8Array, maxLength: number): MaybePromise<Uint8Array>;
   /**
-   * Whether bytes begin as this format does: `true` or `false` where the format has a signature,
-   * `"unknown"` where any bytes might be one, as with brotli.
+   * Whether bytes begin like this format: `true` or `false` if the format has a signature, `"unknown"` if it has none, as
+   * brotli.
    */
   recognizes(bytes: Uint8Array): boolean | "unknown";
 }

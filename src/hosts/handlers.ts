@@ -1,7 +1,7 @@
 import type { Cache } from "../cache/cache.js";
 import { type CacheSource, cacheSource, type WaitUntil, withCache } from "./with-cache.js";
 
-/** What this library uses of a Worker's execution context. */
+/** The part of a Worker's execution context that this library uses. */
 export interface WorkerContext {
   waitUntil(work: Promise<unknown>): void;
 }
@@ -14,9 +14,16 @@ export type WorkerHandler<Env, Context extends WorkerContext> = (
 ) => Response | Promise<Response>;
 
 /**
- * The `fetch` of a Cloudflare Worker, with a cache for each request as the last argument. Its connection, if it needs one,
- * ends after the response has been sent.
- * @param source a cache, or what makes one from the Worker's `env`
+ * The `fetch` of a Cloudflare Worker, with a cache for each request as the last argument. The request's connection, if it
+ * has one, closes after the response has been sent.
+ * @param source a cache, or a function that makes one from the Worker's `env`
+ * @example
+ * export default {
+ *   fetch: workerHandler<Env>(
+ *     (env) => createCache({ location: env.VALKEY_URL }),
+ *     (request, env, context, cache) => cache.getOrSet(request.url, render).then((html) => new Response(html)),
+ *   ),
+ * };
  */
 export function workerHandler<Env, Context extends WorkerContext = WorkerContext>(
   source: CacheSource<[env: Env]>,
@@ -30,9 +37,13 @@ export function workerHandler<Env, Context extends WorkerContext = WorkerContext
 }
 
 /**
- * An AWS Lambda handler, with a cache for each invocation as the last argument. What runs in the background ends before the
- * result is given back, as the process is frozen then; open connections don't keep an invocation from ending.
- * @param source a cache, made outside the handler so that later invocations find its connection; or what makes one
+ * An AWS Lambda handler, with a cache for each invocation as the last argument. Background work ends before the result is
+ * returned, as Lambda then freezes the process. Open connections don't keep an invocation from ending.
+ * @param source a cache, made outside the handler so that later invocations reuse its connection; or a function that makes one
+ * @example
+ * export const handler = lambdaHandler(cache, (event: { id: string }, _context, cache) =>
+ *   cache.getOrSet(`user:${event.id}`, () => loadUser(event.id)),
+ * );
  */
 export function lambdaHandler<Event, Context, Result>(
   source: CacheSource<[]>,
@@ -43,14 +54,16 @@ export function lambdaHandler<Event, Context, Result>(
 }
 
 export interface RequestHandlerOptions {
-  /** Keeps the host running until the promise settles, such as `waitUntil` of @vercel/functions. @default nothing, as a process goes on */
+  /** Keeps the host running until the promise settles, such as `waitUntil` of @vercel/functions. @default none, as a process keeps running */
   waitUntil?: WaitUntil;
 }
 
 /**
- * A handler of web requests, with a cache for each as the last argument: for Vercel Functions, Next.js, Bun, Deno, and
- * servers for Node that speak `Request` and `Response`.
- * @param source a cache, or what makes one
+ * A handler of web requests, with a cache for each request as the last argument. It suits Vercel Functions, Next.js, Bun,
+ * Deno, and servers for Node that use `Request` and `Response`.
+ * @param source a cache, or a function that makes one
+ * @example
+ * export const GET = requestHandler(cache, async (request, cache) => Response.json(await cache.get(request.url)));
  */
 export function requestHandler<Rest extends unknown[]>(
   source: CacheSource<[]>,

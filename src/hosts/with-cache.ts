@@ -1,13 +1,13 @@
 import type { Cache } from "../cache/cache.js";
 
 /**
- * The response, and what settles when nobody reads its body any more. A body may still ask the cache while it streams, so
- * the request's connection must outlive it.
+ * Wraps a response so that `sent` settles when its body was sent or cancelled. A body may use the cache while it streams,
+ * so the request's connection must outlive it.
  */
 export function afterBody(response: Response): { response: Response; sent: Promise<void> } {
   if (!response.body) return { response, sent: Promise.resolve() };
   const { readable, writable } = new TransformStream<Uint8Array, Uint8Array>();
-  // Either side may end it early: the reader is told by the stream itself.
+  // Either side may end it early. The stream itself reports the error to the reader.
   const sent = response.body.pipeTo(writable).catch(() => {});
   return { response: new Response(readable, response), sent };
 }
@@ -15,10 +15,10 @@ export function afterBody(response: Response): { response: Response; sent: Promi
 /** Keeps the host running until the promise settles. */
 export type WaitUntil = (work: Promise<unknown>) => void;
 
-/** A cache, or what makes it from what the host passes to the handler; it is asked once. */
+/** A cache, or a function that makes it from the arguments of the host. The function is called once. */
 export type CacheSource<Args extends unknown[]> = Cache | ((...args: Args) => Cache);
 
-/** The cache of a source, made by the first that asks. */
+/** Returns the cache of a source, which the first call makes. */
 export function cacheSource<Args extends unknown[]>(source: CacheSource<Args>): (...args: Args) => Cache {
   let cache = typeof source === "function" ? undefined : source;
   return (...args) => {
@@ -27,16 +27,16 @@ export function cacheSource<Args extends unknown[]>(source: CacheSource<Args>): 
   };
 }
 
-/** How a host treats one invocation. */
+/** What a host does with an invocation. */
 export interface InvocationHost {
-  /** Where it is missing, the process goes on, unless it freezes. */
+  /** Without it the process keeps running, unless it freezes. */
   readonly waitUntil?: WaitUntil | undefined;
-  /** The process may stop as soon as the result is given back. */
+  /** The process may stop as soon as the result is returned. */
   readonly freezes?: boolean;
   readonly signal?: AbortSignal | undefined;
 }
 
-/** Runs one invocation with a cache of its own, and closes that when neither the handler nor its response needs it. */
+/** Runs one invocation with its own cache, and closes the cache when neither the handler nor its response needs it. */
 export async function withCache<R>(
   whole: Cache,
   { waitUntil, freezes, signal }: InvocationHost,
