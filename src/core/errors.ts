@@ -1,4 +1,4 @@
-/** Base class of the library's errors. Wrong arguments of a call are a `TypeError` or `RangeError` instead. */
+/** Base class of the library's errors. Wrong arguments of a call are a `TypeError` instead. */
 export abstract class CacheError extends Error {
   abstract override readonly name: string;
 }

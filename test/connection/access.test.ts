@@ -82,7 +82,7 @@ describe("Unix sockets", () => {
 });
 
 describe("sentinels", () => {
-  it.each([sentinel, workerdSentinel])("are not logged in to by a username alone", (make) => {
+  it.each([sentinel, workerdSentinel])("are not logged in to with a username only", (make) => {
     expect(() => make({ sentinels, sentinelUsername: "alice" })).toThrow(ConfigurationError);
     expect(() => make({ sentinels, sentinelUsername: "alice" })).toThrow(/give option "sentinelPassword"/);
     expect(() => make({ sentinels, sentinelUsername: "alice", password: "secret" })).toThrow(/sentinelPassword/);
@@ -91,7 +91,7 @@ describe("sentinels", () => {
 });
 
 describe("a server's name", () => {
-  it("is an option of iovalkey() alone, which every other factory says", () => {
+  it("is an option of iovalkey() only, as every other factory reports", () => {
     const tls: TlsOptions & { servername: string } = { servername: "cache.example" };
     const location = "valkeys://h";
     for (const open of [
@@ -107,7 +107,7 @@ describe("a server's name", () => {
     createCache({ location, connectionFactory: iovalkey({ tls }) });
   });
 
-  it.each(["10.0.0.1", "::1", ""])("is no address, such as %j", (servername) => {
+  it.each(["10.0.0.1", "::1", ""])("can't be an address such as %j", (servername) => {
     expect(() => iovalkey({ tls: { servername } })).toThrow(ConfigurationError);
   });
 });

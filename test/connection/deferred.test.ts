@@ -6,8 +6,8 @@ import { fakeConnection } from "./fake-connection.js";
 
 const PING = [["PING"]] as const;
 
-describe("a connection whose code is loaded late", () => {
-  it("is loaded by its first command, once for all that come meanwhile", async () => {
+describe("a deferred connection", () => {
+  it("is loaded once by its first commands", async () => {
     const open = vi.fn(async () => fakeConnection());
     const connection = new DeferredConnection(open);
     expect(connection.status()).toEqual({ state: "idle", lastError: undefined });
@@ -17,7 +17,7 @@ describe("a connection whose code is loaded late", () => {
     expect(connection.status().state).toBe("closed");
   });
 
-  it("runs in order what is sent while it is loaded, and right after", async () => {
+  it("keeps the order of commands that are sent while it loads and right after", async () => {
     const seen: string[] = [];
     const opening = deferred<ReturnType<typeof fakeConnection>>();
     const connection = new DeferredConnection(() => opening.promise);
@@ -44,7 +44,7 @@ describe("a connection whose code is loaded late", () => {
     expect(await connection.send(PING)).toEqual(["PONG"]);
   });
 
-  it("closes what it opened, after what was sent", async () => {
+  it("closes its connection after the commands that were sent before", async () => {
     const seen: string[] = [];
     const opened = fakeConnection({
       send: async () => {
@@ -60,7 +60,7 @@ describe("a connection whose code is loaded late", () => {
     expect(seen).toEqual(["send", "close"]);
   });
 
-  it("loads nothing to be closed, nor once it is", async () => {
+  it("loads nothing when it is closed, nor afterwards", async () => {
     const open = vi.fn(async () => fakeConnection());
     const connection = new DeferredConnection(open);
     await connection.close();
@@ -70,7 +70,7 @@ describe("a connection whose code is loaded late", () => {
     expect(open).not.toHaveBeenCalled();
   });
 
-  it("takes no command between being closed and being loaded", async () => {
+  it("rejects commands that follow close() while it loads", async () => {
     const connection = new DeferredConnection(async () => fakeConnection());
     const sent = connection.send(PING);
     const closed = connection.close();

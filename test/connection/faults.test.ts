@@ -4,20 +4,20 @@ import { startProxy } from "../support/proxy.js";
 import { startValkey } from "../support/servers.js";
 import { end, expectEachFailsInTime, expectFailedInTime, expectWorks, isLoad, QUICK, ROWS, works } from "./in-time.js";
 
-describe("a server that is not there", () => {
-  it("fails every method in time, and getOrSet answers by its loader", async () => {
+describe("a missing server", () => {
+  it("makes every method fail in time, while getOrSet returns its loader's value", async () => {
     await using cache = createCache({ location: "valkey://127.0.0.1:1", ...QUICK });
     await expectEachFailsInTime(cache);
   });
 
-  it("does not make first commands wait for each other", async () => {
+  it("does not make the first commands wait for each other", async () => {
     await using proxy = await startProxy({ port: 1 });
     await using cache = createCache({ location: proxy.url, ...QUICK });
     const ends = await Promise.all(Array.from({ length: 50 }, () => end(cache.get("a"))));
     for (const one of ends) expectFailedInTime(one);
   });
 
-  it("is found as soon as it is there, by the same cache", async () => {
+  it("is found by the same cache as soon as it starts", async () => {
     await using server = await startValkey();
     await using proxy = await startProxy({ port: server.port });
     await proxy.refuse();
@@ -28,7 +28,7 @@ describe("a server that is not there", () => {
     await expectWorks(cache);
   });
 
-  it("answers misses where errors are ignored, and tells of each", async () => {
+  it("gives misses if errors are ignored, and reports each error", async () => {
     const onError = vi.fn();
     await using cache = createCache({ location: "valkey://127.0.0.1:1", ...QUICK, ignoreErrors: true, onError });
     expect(await cache.get("a", { default: 5 })).toBe(5);
@@ -39,7 +39,7 @@ describe("a server that is not there", () => {
 });
 
 describe("a server that is killed", () => {
-  it("in the middle of commands fails each of them in time", async () => {
+  it("makes all commands in progress fail in time", async () => {
     await using server = await startValkey();
     await using cache = createCache({ location: server.url, ...QUICK });
     await cache.set("a", 1);
@@ -50,7 +50,7 @@ describe("a server that is killed", () => {
     await expectEachFailsInTime(cache);
   });
 
-  it("and restarted serves the next commands, without a new cache", async () => {
+  it("serves the next commands of the same cache after a restart", async () => {
     await using server = await startValkey();
     await using cache = createCache({ location: server.url, ...QUICK });
     await expectWorks(cache);
@@ -79,7 +79,7 @@ describe("a server that is killed", () => {
     expect(await run(cache)).toEqual(value);
   });
 
-  it("and restarted has lost the scripts, which are sent again", async () => {
+  it("has lost its scripts after a restart, and they are sent again", async () => {
     await using server = await startValkey();
     await using cache = createCache({ location: server.url, ...QUICK });
     for (let i = 0; i < 3; i++) await cache.incr("a", 1, { create: true });
@@ -88,7 +88,7 @@ describe("a server that is killed", () => {
     expect(await cache.incr("a", 1, { create: true })).toBe(1);
   });
 
-  it("serves getOrSet by its loader meanwhile, and stores again afterwards", async () => {
+  it("lets getOrSet use its loader, and stores values again afterwards", async () => {
     await using server = await startValkey();
     const onError = vi.fn();
     await using cache = createCache({ location: server.url, ...QUICK, onError });
@@ -104,7 +104,7 @@ describe("a server that is killed", () => {
 });
 
 describe("a server that hangs", () => {
-  it("fails every method with a TimeoutError in time, and serves again when it goes on", async () => {
+  it("makes every method fail with a TimeoutError in time, and serves again when it resumes", async () => {
     await using server = await startValkey();
     await using cache = createCache({ location: server.url, ...QUICK });
     await cache.set("a", 1);
@@ -119,7 +119,7 @@ describe("a server that hangs", () => {
     await expectWorks(cache);
   });
 
-  it("before it is connected to fails in time, too", async () => {
+  it("makes the first command fail in time", async () => {
     await using server = await startValkey();
     await server.kill("SIGSTOP");
     await using cache = createCache({ location: server.url, ...QUICK });
@@ -129,7 +129,7 @@ describe("a server that hangs", () => {
     await works(cache);
   });
 
-  it("ends a call within one second by default", async () => {
+  it("makes a call fail within one second by default", async () => {
     await using server = await startValkey();
     await using cache = createCache({ location: server.url });
     await cache.get("a");
@@ -140,7 +140,7 @@ describe("a server that hangs", () => {
     expect(ms).toBeLessThan(1_900);
   });
 
-  it("releases a lock's wait in time", async () => {
+  it("ends the wait for a lock in time", async () => {
     await using server = await startValkey();
     await using cache = createCache({ location: server.url, ...QUICK });
     await cache.lock("job");

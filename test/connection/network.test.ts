@@ -20,7 +20,7 @@ describe("a network", () => {
     return { proxy, cache, [Symbol.asyncDispose]: stop };
   }
 
-  it("that resets the connection is not noticed by what may be repeated", async () => {
+  it("that resets the connection does not affect idempotent commands", async () => {
     await using at = await through();
     for (let i = 0; i < 3; i++) {
       at.proxy.reset();
@@ -32,7 +32,7 @@ describe("a network", () => {
     }
   });
 
-  it("that drops all silently fails calls in time, and is dialled anew afterwards", async () => {
+  it("that silently drops all data makes calls fail in time, and the server is dialled again afterwards", async () => {
     await using at = await through();
     at.proxy.pause();
     for (let i = 0; i < 3; i++) expectFailedInTime(await end(at.cache.get("a")));
@@ -43,7 +43,7 @@ describe("a network", () => {
     expect(await at.cache.get("a")).toBe(1);
   });
 
-  it("that is slower than the deadline fails calls, and one that is faster does not", async () => {
+  it("that is slower than the deadline makes calls fail, and a faster one does not", async () => {
     await using at = await through();
     at.proxy.delay(400);
     expect((await end(at.cache.get("a"))).error).toBeInstanceOf(TimeoutError);
@@ -52,7 +52,7 @@ describe("a network", () => {
     expect(await at.cache.get("a")).toBe(1);
   });
 
-  it("that passes one byte at a time breaks no reply", async () => {
+  it("that delivers single bytes breaks no reply", async () => {
     await using at = await through({ commandTimeout: "5s" });
     at.proxy.throttle();
     const value = { text: "0123456789".repeat(20) };
@@ -65,7 +65,7 @@ describe("a network", () => {
     );
   });
 
-  it("has one connection from this process, however many first commands there are", async () => {
+  it("carries one connection of this process, however many first commands there are", async () => {
     await using server = await startValkey();
     await using proxy = await startProxy({ port: server.port });
     await using cache = createCache({ location: proxy.url, ...QUICK });
@@ -76,7 +76,7 @@ describe("a network", () => {
 });
 
 describe("a cluster that loses a node", () => {
-  it("fails each call in time, and serves what can be served", async () => {
+  it("makes each failing call fail in time, and serves the other slots", async () => {
     await using cluster = await startCluster({ args: ["--cluster-require-full-coverage", "no"] });
     const connectionFactory = glideCluster(QUICK);
     await using cache = createCache({ location: cluster.url, connectionFactory });

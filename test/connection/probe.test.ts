@@ -14,15 +14,15 @@ const SETTINGS = { username: undefined, password: undefined, database: 0, tls: u
 const ask = (port: number, settings: Partial<ProbeSettings> = {}, host = HOST): Promise<ProbeResult> =>
   probe({ host, port }, { ...SETTINGS, asksRole: false, ...settings });
 
-describe("a login of our own", () => {
-  it("ends its connection once the server has answered", async () => {
+describe("a probe", () => {
+  it("closes its connection once the server has answered", async () => {
     await using server = await startValkey();
     await using proxy = await startProxy(server);
     expect(await ask(proxy.port)).toEqual({ role: undefined, doubt: undefined });
     await until(() => proxy.connections === 0, { what: "the connection to end" });
   });
 
-  it("logs in, and chooses the database, in one round trip", async () => {
+  it("logs in and selects the database in one round trip", async () => {
     await using server = await startValkey({ args: ["--requirepass", "sécret\r\n"] });
     await using proxy = await startProxy(server);
     await ask(proxy.port, { password: "sécret\r\n", database: 3 });
@@ -39,7 +39,7 @@ describe("a login of our own", () => {
     );
   });
 
-  it("tells the server's role where the user may ask for it", async () => {
+  it("reports the server's role if the user may ask for it", async () => {
     await using primary = await startValkey();
     await using replica = await startValkey({ args: ["--replicaof", `${HOST} ${primary.port}`] });
     expect(await ask(primary.port, { asksRole: true })).toMatchObject({ role: "primary" });
@@ -49,13 +49,13 @@ describe("a login of our own", () => {
     expect(await ask(primary.port, { ...user, asksRole: true })).toMatchObject({ role: undefined });
   });
 
-  it("takes any answer that lets the client in, such as NOPERM or LOADING", async () => {
+  it("accepts errors that show a working login, such as NOPERM or LOADING", async () => {
     for (const reply of ["-NOPERM no", "-LOADING wait", "-MASTERDOWN wait", "-ERR unknown command 'PING'"]) {
       expect(await ask(await answerWith(`${reply}\r\n`))).toEqual({ role: undefined, doubt: undefined });
     }
   });
 
-  it("names a server that has no room, and one that is none", async () => {
+  it("names a server without room for clients, and one that is not a Valkey server", async () => {
     const full = await answerWith("-ERR max number of clients reached\r\n");
     for (const settings of [{}, { password: "secret" }]) {
       await expect(ask(full, settings)).rejects.toThrow(/^ERR max number of clients reached$/);
@@ -63,7 +63,7 @@ describe("a login of our own", () => {
     await expect(ask(await answerWith("x".repeat(100_000)))).rejects.toThrow("it is not a Valkey server");
   });
 
-  it("names a port that refuses, and a server that resets, closes or is silent", async () => {
+  it("names a port that refuses connections, and a server that resets, closes or is silent", async () => {
     await expect(ask(await freePort())).rejects.toThrow(/connection refused \(.*ECONNREFUSED/);
     const closing = createServer((socket) => socket.on("error", () => {}).end());
     onTestFinished(() => void closing.close());
@@ -75,7 +75,7 @@ describe("a login of our own", () => {
     await until(() => proxy.connections === 0, { what: "the connection to end" });
   });
 
-  it("gives no password to a server whose certificate it doesn't trust, and says that it doesn't", async () => {
+  it("sends no password to a server whose certificate it doesn't trust, and reports the doubt", async () => {
     const port = await freePort();
     await using _server = await startValkey({ args: [...tlsArguments(port), "--requirepass", "right"] });
     const right = { insecure: false, ca: certificate("ca.pem") };
@@ -91,7 +91,7 @@ describe("a login of our own", () => {
   });
 });
 
-it("a server that takes connections and never answers has few connections to it, however long it hangs and however often it is tried", async () => {
+it("a server that accepts connections and never answers gets few connections, however long it hangs", async () => {
   await using server = await startValkey();
   await using proxy = await startProxy({ port: server.port });
   await using cache = createCache({ location: proxy.url, ...QUICK });

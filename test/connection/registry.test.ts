@@ -6,22 +6,22 @@ import { fakeConnection } from "./fake-connection.js";
 const PING = [["PING"]] as const;
 
 describe("a shared connection", () => {
-  it("is one for all who hold it under one key, and none for others", async () => {
+  it("is the same for all handles with one key, and another one for other keys", async () => {
     const [one, other] = [fakeConnection(), fakeConnection()];
     const make = vi.fn(() => one);
-    const holds = [
+    const handles = [
       sharedConnection("key", make),
       sharedConnection("key", make),
       sharedConnection("other key", () => other),
     ];
-    for (const hold of holds) await hold.send(PING);
+    for (const handle of handles) await handle.send(PING);
     expect(make).toHaveBeenCalledTimes(1);
     expect(one.send).toHaveBeenCalledTimes(2);
     expect(other.send).toHaveBeenCalledTimes(1);
-    for (const hold of holds) await hold.close();
+    for (const handle of handles) await handle.close();
   });
 
-  it("ends with its last hold, however often each is closed", async () => {
+  it("closes with its last handle, however often each handle is closed", async () => {
     const connection = fakeConnection();
     const [one, other] = [sharedConnection("last", () => connection), sharedConnection("last", () => connection)];
     await one.close();
@@ -33,7 +33,7 @@ describe("a shared connection", () => {
     expect(connection.close).toHaveBeenCalledTimes(1);
   });
 
-  it("refuses commands of a hold that was closed, although others go on", async () => {
+  it("rejects commands of a closed handle while other handles work", async () => {
     const connection = fakeConnection();
     const [one, other] = [sharedConnection("closed", () => connection), sharedConnection("closed", () => connection)];
     await one.close();
@@ -47,12 +47,12 @@ describe("a shared connection", () => {
     await other.close();
   });
 
-  it("is made anew for who comes after its end", async () => {
+  it("is made again after it was closed", async () => {
     const make = vi.fn(() => fakeConnection());
     await sharedConnection("again", make).close();
-    const hold = sharedConnection("again", make);
-    expect(await hold.send(PING)).toEqual(["PONG"]);
+    const handle = sharedConnection("again", make);
+    expect(await handle.send(PING)).toEqual(["PONG"]);
     expect(make).toHaveBeenCalledTimes(2);
-    await hold.close();
+    await handle.close();
   });
 });

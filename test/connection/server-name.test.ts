@@ -39,7 +39,7 @@ async function startRouter(name: string, server: { readonly port: number }) {
   };
 }
 
-describe("a server that is found by its name alone", () => {
+describe("a server that is selected by its TLS server name", () => {
   let server: ValkeyServer;
   beforeEach(async () => {
     server = await startValkey();
@@ -66,14 +66,14 @@ describe("a server that is found by its name alone", () => {
     expect(new Set(router.names)).toEqual(new Set(["localhost"]));
   });
 
-  it("is found over iovalkey by another name than the location's", async () => {
+  it("is found over iovalkey by the servername option", async () => {
     const router = await startRouter("localhost", server);
     const connectionFactory = iovalkey({ tls: { ...tls, servername: "localhost" } });
     await using cache = createCache({ location: `valkeys://${HOST}:${router.port}`, connectionFactory });
     expect(await cache.set("a", 1)).toBe(true);
   });
 
-  it("gets no name when it is named by its address", async () => {
+  it("gets no server name if the location has an IP address", async () => {
     const router = await startRouter("localhost", server);
     for (const connectionFactory of [
       glide({ tls }),

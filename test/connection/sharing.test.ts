@@ -33,7 +33,7 @@ describe("caches of one process", () => {
     await until(async () => (await connections(server.port)) === 0, { what: "the connection to end" });
   });
 
-  it("share one connection when their factories are equal, or one", async () => {
+  it("share one connection when their factories are equal or identical", async () => {
     await using server = await startValkey();
     const factory = glide();
     const factories = [factory, factory, glide(), glide({ commandTimeout: "1s", connectTimeout: 1 })];
@@ -43,7 +43,7 @@ describe("caches of one process", () => {
     await Promise.all(caches.map((cache) => cache.close()));
   });
 
-  it("have connections of their own when a setting differs, also with the same URL", async () => {
+  it("have separate connections when a setting differs, even with the same URL", async () => {
     await using server = await startValkey();
     await command(server.port, ["ACL", "SETUSER", "app", "on", ">pass", "+@all", "~*"]);
     const settings: Partial<CacheOptions>[] = [
@@ -101,7 +101,7 @@ describe("a process", () => {
     expect({ code, stdout }).toEqual({ code: 0, stdout: "loaded\n" });
   });
 
-  it("ends by itself after its server was not there, with nothing unhandled and nothing printed", async () => {
+  it("ends by itself after its server was missing, without unhandled rejections or output", async () => {
     const { code, stdout, stderr } = await runScript(`
       const cache = lib.createCache({ location: "valkey://127.0.0.1:1", commandTimeout: 0.3 });
       const ends = await Promise.allSettled([
@@ -117,7 +117,7 @@ describe("a process", () => {
     expect({ code, stdout, stderr }).toEqual({ code: 0, stdout: "22\n", stderr: "" });
   });
 
-  it("whose server hangs, is killed and comes back meets no unhandled rejection", async () => {
+  it("has no unhandled rejections while its server hangs, is killed and returns", async () => {
     await using server = await startValkey();
     const diary = Number(new URL(inject("valkeyUrl")).port);
     const keyPrefix = ownPrefix();

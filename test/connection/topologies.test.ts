@@ -35,13 +35,13 @@ describe("TLS", () => {
   });
   afterAll(() => Promise.all([server?.stop(), strict?.stop()]));
 
-  it("trusts the authority that it is given, over either transport", async () => {
+  it("trusts the given authority over either transport", async () => {
     const tls = { ca: certificate("ca.pem") };
     await works({ location, tls });
     await works({ location, connectionFactory: iovalkey({ tls }) });
   });
 
-  it("trusts nobody else, and says so", async () => {
+  it("rejects other authorities with a clear error", async () => {
     for (const connectionFactory of [glide(), iovalkey()]) {
       await using cache = createCache({ location, connectionFactory });
       const error: unknown = await cache.get("a").catch((cause: unknown) => cause);
@@ -50,17 +50,17 @@ describe("TLS", () => {
     }
   });
 
-  it("trusts everybody when told to", async () => {
+  it("trusts every server with the option insecure", async () => {
     await works({ location, tls: { insecure: true } });
     await works({ location, connectionFactory: iovalkey({ tls: { insecure: true } }) });
   });
 
-  it("shows a certificate of its own, for which iovalkey is chosen by itself", async () => {
+  it("sends a client certificate, for which iovalkey is chosen by default", async () => {
     const tls = { ca: certificate("ca.pem"), cert: certificate("client.pem"), key: certificate("client.key") };
     await works({ location: strictLocation, tls });
   });
 
-  it("is a clear error where GLIDE would have to show a certificate", () => {
+  it("is a clear error with GLIDE and a client certificate", () => {
     const tls = { cert: certificate("client.pem"), key: certificate("client.key") };
     const make = () => createCache({ location: strictLocation, connectionFactory: glide({ tls }) });
     expect(make).toThrow(ConfigurationError);
@@ -68,7 +68,7 @@ describe("TLS", () => {
   });
 });
 
-it("logs in as an ACL user, who is told what it may not do", async () => {
+it("an ACL user can log in, and gets an error for forbidden commands", async () => {
   await using server = await startValkey();
   await command(server.port, ["ACL", "SETUSER", "reader", "on", ">secret", "~*", "+@read", "+ping"]);
   for (const make of [glide, iovalkey]) {
@@ -80,7 +80,7 @@ it("logs in as an ACL user, who is told what it may not do", async () => {
   }
 });
 
-it.each([2, 3])("speaks RESP%i when the location says so", async (protocol) => {
+it.each([2, 3])("a location can ask for RESP%i", async (protocol) => {
   await using server = await startValkey();
   await using cache = createCache({ location: `${server.url}?protocol=${protocol}` });
   await cache.get("a");
@@ -95,7 +95,7 @@ describe("replicas", () => {
     return Number(/cmdstat_get:calls=(\d+)/.exec(stats)?.[1] ?? 0);
   };
 
-  it("answer reads under readFrom, and the primary takes the writes", async () => {
+  it("answer reads with readFrom, and the primary answers writes", async () => {
     const soon = ["--repl-diskless-sync-delay", "0"];
     await using primary = await startValkey({ args: soon });
     await using replica = await startValkey({ args: ["--replicaof", `${primary.host} ${primary.port}`] });
@@ -108,7 +108,7 @@ describe("replicas", () => {
     expect(await calls(primary.port)).toBe(0);
   });
 
-  it("of a cluster answer reads, too", async () => {
+  it("of a cluster answer reads as well", async () => {
     await using cluster = await startCluster({ replicas: 1 });
     const connectionFactory = glideCluster({ readFrom: "preferReplica" });
     await using cache = createCache({ location: cluster.url, connectionFactory });
@@ -132,7 +132,7 @@ describe("connections at the server", () => {
   const open = async (port: number) =>
     String(await command(port, ["CLIENT", "LIST"])).match(/lib-name=GlideJS/g)?.length ?? 0;
 
-  it("are one under 1,000 concurrent first calls, and across 1,000 caches with equal options", async () => {
+  it("are one for 1,000 concurrent first calls and for 1,000 caches with equal options", async () => {
     await using server = await startValkey();
     const caches = Array.from({ length: 1_000 }, () => createCache({ location: server.url }));
     await Promise.all(caches.map((cache, i) => cache.set(`key ${i}`, i)));
@@ -142,7 +142,7 @@ describe("connections at the server", () => {
     await Promise.all(caches.map((cache) => cache.close()));
   });
 
-  it("are one after 100 reconnects, and were one more for each", async () => {
+  it("are one after 100 reconnects", async () => {
     await using server = await startValkey();
     await using cache = createCache({ location: server.url });
     await cache.set("a", 1);
@@ -158,7 +158,7 @@ describe("connections at the server", () => {
     await until(async () => (await open(server.port)) === 1, { what: "old connections to end", timeoutMs: 8_000 });
   });
 
-  it("in a cluster are what the nodes need, however many callers and caches", async () => {
+  it("in a cluster are as many as the nodes need, however many callers and caches there are", async () => {
     await using cluster = await startCluster();
     const connectionFactory = glideCluster();
     const make = () => createCache({ location: cluster.url, connectionFactory });

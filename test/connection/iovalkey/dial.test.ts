@@ -2,20 +2,20 @@ import { createServer, connect as dialTcp } from "node:net";
 import { join } from "node:path";
 import { Duplex } from "node:stream";
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from "vitest";
-import type { Connector } from "../../src/connection/iovalkey/connector.js";
-import type { IovalkeyOptions } from "../../src/connection/iovalkey/factory.js";
-import { iovalkey } from "../../src/connection/iovalkey/node.js";
-import type { Connection } from "../../src/core/connection.js";
-import { PROCESS } from "../../src/core/connection.js";
-import { ConfigurationError, ConnectionError, TimeoutError } from "../../src/core/errors.js";
-import { parseLocation } from "../../src/core/location.js";
-import { certificate, tlsArguments } from "../support/certificates.js";
-import { command } from "../support/command.js";
-import { deferred } from "../support/deferred.js";
-import { freePort, listenAnywhere } from "../support/ports.js";
-import { startProxy } from "../support/proxy.js";
-import { startValkey, type ValkeyServer } from "../support/servers.js";
-import { until } from "../support/wait.js";
+import type { Connector } from "../../../src/connection/iovalkey/connector.js";
+import type { IovalkeyOptions } from "../../../src/connection/iovalkey/factory.js";
+import { iovalkey } from "../../../src/connection/iovalkey/node.js";
+import type { Connection } from "../../../src/core/connection.js";
+import { PROCESS } from "../../../src/core/connection.js";
+import { ConfigurationError, ConnectionError, TimeoutError } from "../../../src/core/errors.js";
+import { parseLocation } from "../../../src/core/location.js";
+import { certificate, tlsArguments } from "../../support/certificates.js";
+import { command } from "../../support/command.js";
+import { deferred } from "../../support/deferred.js";
+import { freePort, listenAnywhere } from "../../support/ports.js";
+import { startProxy } from "../../support/proxy.js";
+import { startValkey, type ValkeyServer } from "../../support/servers.js";
+import { until } from "../../support/wait.js";
 
 function open(location: string, options: IovalkeyOptions = {}): Connection {
   const connection = iovalkey(options).connect(parseLocation(location), PROCESS);
@@ -29,7 +29,7 @@ const refusalOf = (work: Promise<unknown>): Promise<unknown> =>
     (error: unknown) => error,
   );
 
-describe("iovalkey, dialling", () => {
+describe("dialling with iovalkey", () => {
   let server: ValkeyServer;
   let tlsPort: number;
   const socket = () => join("/tmp", `valkey-edge-cache-${process.pid}.sock`);
@@ -39,7 +39,7 @@ describe("iovalkey, dialling", () => {
   });
   afterAll(() => server.stop());
 
-  it("does no I/O before the first command, and shares one dial among the first commands", async () => {
+  it("starts with the first command, and the first commands share one dial", async () => {
     await using proxy = await startProxy(server);
     const connection = open(proxy.url);
     expect(proxy.accepted).toBe(0);
@@ -47,14 +47,14 @@ describe("iovalkey, dialling", () => {
     expect(proxy.accepted).toBe(1);
   });
 
-  it("shares one connection among equal configurations, and none among others", async () => {
+  it("opens one connection for equal configurations, and others for different ones", async () => {
     await using proxy = await startProxy(server);
     const same = [open(proxy.url), open(proxy.url), open(proxy.url, { connectTimeout: "2s" })];
     await Promise.all(same.map((connection) => connection.send([["PING"]])));
     expect(proxy.accepted).toBe(2);
   });
 
-  it("asks in one round trip, with a password too", async () => {
+  it("takes one round trip for the first command, even with a password", async () => {
     await using proxy = await startProxy(server);
     await command(server.port, ["ACL", "SETUSER", "guest", "on", ">secret", "~*", "+@all"]);
     const connection = open(`valkey://guest:secret@${proxy.host}:${proxy.port}`);
@@ -62,23 +62,23 @@ describe("iovalkey, dialling", () => {
     expect(proxy.roundTrips).toBe(1);
   });
 
-  it("names a wrong password, and what it ran meanwhile is no answer", async () => {
+  it("names a wrong password, and ignores the replies to commands without a login", async () => {
     const connection = open(`valkey://guest:wrong@${server.host}:${server.port}`);
     for (const atomic of [false, true]) {
       const error = await refusalOf(connection.send([["PING"]], { atomic }));
       expect(error).toBeInstanceOf(ConnectionError);
-      expect(String(error)).toMatch(/refused the connection: WRONGPASS .*; see the username, the password/);
+      expect(String(error)).toMatch(/refused the connection: WRONGPASS .*; check the username, the password/);
       expect(String(error)).not.toContain("wrong@");
     }
   });
 
-  it("never runs a command in another database than its own", async () => {
+  it("never runs a command in another database than the location's", async () => {
     const chosen = open(`${server.url}/3`);
     await chosen.send([["SET", "database", "3"]]);
     expect(await open(server.url).send([["EXISTS", "database"]])).toEqual([0]);
     const missing = open(`${server.url}/99`);
     const error = await refusalOf(missing.send([["SET", "stray", "1"]]));
-    expect(String(error)).toMatch(/ConnectionError: .*DB index is out of range.*see the username, .* the database/);
+    expect(String(error)).toMatch(/ConnectionError: .*DB index is out of range.*check the username, .* the database/);
     expect(await open(server.url).send([["EXISTS", "stray"]])).toEqual([0]);
   });
 
@@ -87,7 +87,7 @@ describe("iovalkey, dialling", () => {
     expect(await connection.send([["PING"]])).toEqual(["PONG"]);
   });
 
-  it("speaks TLS, and checks whom it speaks to", async () => {
+  it("uses TLS and checks the server", async () => {
     const location = `valkeys://localhost:${tlsPort}`;
     expect(await open(location, { tls: { ca: certificate("ca.pem") } }).send([["PING"]])).toEqual(["PONG"]);
     expect(await open(location, { tls: { insecure: true } }).send([["PING"]])).toEqual(["PONG"]);
@@ -96,7 +96,7 @@ describe("iovalkey, dialling", () => {
     expect(String(error)).toMatch(/could not be reached: .*certificate/);
   });
 
-  it("shows a certificate to servers that ask for one", async () => {
+  it("sends a client certificate to servers that ask for one", async () => {
     const port = await freePort();
     await using strict = await startValkey({ args: tlsArguments(port, "yes") });
     const tls = { ca: certificate("ca.pem") };
@@ -106,7 +106,7 @@ describe("iovalkey, dialling", () => {
     expect(await open(location, { tls: shown }).send([["PING"]])).toEqual(["PONG"]);
   });
 
-  it("says why a server can't be reached, and that within its deadline", async () => {
+  it("reports why a server can't be reached, within the deadline", async () => {
     const refused = await refusalOf(open(`valkey://127.0.0.1:${await freePort()}`).send([["PING"]]));
     expect(refused).toBeInstanceOf(ConnectionError);
     expect(String(refused)).toMatch(/could not be reached: .*ECONNREFUSED.*; check that it is running/);
@@ -118,7 +118,7 @@ describe("iovalkey, dialling", () => {
     await until(() => proxy.connections === 0, { what: "the dial to be given up" });
   });
 
-  it("ends its connection at the server when it is closed, also in the middle of a command", async () => {
+  it("ends the server's connection on close, even during a command", async () => {
     await using proxy = await startProxy(server);
     const connection = open(proxy.url);
     await connection.send([["PING"]]);
@@ -128,7 +128,7 @@ describe("iovalkey, dialling", () => {
     await until(() => proxy.connections === 0, { what: "the connection to end" });
   });
 
-  it("opens another connection after one was lost, repeating what may be repeated", async () => {
+  it("opens another connection after one was lost, and retries idempotent commands", async () => {
     await using proxy = await startProxy(server);
     const connection = open(proxy.url);
     await connection.send([["PING"]]);
@@ -137,7 +137,7 @@ describe("iovalkey, dialling", () => {
     expect(proxy.accepted).toBe(2);
   });
 
-  it("tells a status from a value that reads like one", async () => {
+  it("distinguishes a status from a value with the same text", async () => {
     const connection = open(server.url);
     const values = ["OK", "+OK", "PONG", "+", "\r\n"];
     const pairs = values.flatMap((value, index) => [`status ${index}`, value]);
@@ -148,7 +148,7 @@ describe("iovalkey, dialling", () => {
     expect(stored).toEqual(["x+", ...values].map((value) => Buffer.from(value)));
   });
 
-  it("tells a status from a value also when replies arrive byte by byte", async () => {
+  it("distinguishes a status from a value even if replies arrive byte by byte", async () => {
     await using proxy = await startProxy(server);
     proxy.throttle();
     const connection = open(proxy.url);
@@ -157,10 +157,10 @@ describe("iovalkey, dialling", () => {
   });
 });
 
-describe("iovalkey, through a connector", () => {
+describe("iovalkey with a connector", () => {
   const web: Connector = ({ host, port }) => Duplex.toWeb(dialTcp({ host, port })) as ReturnType<Connector> & object;
 
-  it("talks over the streams that it is given, told where to dial", async () => {
+  it("uses the connector's streams, and passes the address to it", async () => {
     await using server = await startValkey();
     const targets: unknown[] = [];
     const connector: Connector = (target) => {
@@ -181,7 +181,7 @@ describe("iovalkey, through a connector", () => {
     });
   });
 
-  it("gives up what is dialled too late", async () => {
+  it("closes a connection that opens after the deadline", async () => {
     await using server = await startValkey();
     await using proxy = await startProxy(server);
     const gate = deferred<void>();
@@ -195,7 +195,7 @@ describe("iovalkey, through a connector", () => {
     await until(() => proxy.accepted === 1 && proxy.connections === 0, { what: "the late connection to end" });
   });
 
-  it("reports a dial that throws, and a stream that breaks", async () => {
+  it("reports a connector that throws, and a stream that breaks", async () => {
     const broken = open("valkey://127.0.0.1:1", {
       connector: () => {
         throw new Error("no route");
@@ -210,14 +210,14 @@ describe("iovalkey, through a connector", () => {
   });
 });
 
-describe("iovalkey, configured", () => {
+describe("options of iovalkey()", () => {
   it.each([
     [{ connectTimeout: 0 }, "valkey://a", /option "connectTimeout"/],
     [{ connector: {} }, "valkey://a", /option "connector" is an object; give a function/],
-    [{ readFrom: "preferReplica" }, "valkey://a", /reads from the primary alone; leave it out, or use glide\(\)/],
-    [{ tls: { cert: "x" } }, "valkeys://a", /one of cert and key alone/],
+    [{ readFrom: "preferReplica" }, "valkey://a", /reads from the primary only; leave it out, or use glide\(\)/],
+    [{ tls: { cert: "x" } }, "valkeys://a", /only one of cert and key/],
     [{}, "memory:", /use the connection factory memory\(\)/],
-    [{}, "valkey://a?protocol=3", /speaks RESP2 alone/],
+    [{}, "valkey://a?protocol=3", /supports RESP2 only/],
     [{ connector: () => ({}) }, "unix:///a", /a connector dials addresses/],
   ] as [IovalkeyOptions, string, RegExp][])("%o with %s is refused", (options, location, message) => {
     const connect = () => iovalkey(options).connect(parseLocation(location), PROCESS);

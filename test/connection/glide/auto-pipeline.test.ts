@@ -1,7 +1,7 @@
 import { setImmediate } from "node:timers/promises";
 import { describe, expect, it, vi } from "vitest";
-import { AutoPipeline } from "../../src/connection/glide/auto-pipeline.js";
-import type { Command, Reply } from "../../src/core/connection.js";
+import { AutoPipeline } from "../../../src/connection/glide/auto-pipeline.js";
+import type { Command, Reply } from "../../../src/core/connection.js";
 
 /** Answers each command with its first argument, in a turn of its own. */
 function createPipeline() {
@@ -18,35 +18,35 @@ function createPipeline() {
 const gets = (count: number, name = "key") => Array.from({ length: count }, (_, i): Command => ["GET", `${name} ${i}`]);
 const sizes = (sent: ReturnType<typeof createPipeline>["sent"]) => sent.mock.calls.map(([commands]) => commands.length);
 
-describe("commands of one turn", () => {
-  it("are one message after the first when they are many, and each gets its own reply", async () => {
+describe("auto-pipelining", () => {
+  it("sends the commands of one turn as one batch after the first, and each gets its own reply", async () => {
     const { sent, pipeline } = createPipeline();
     const replies = await Promise.all(gets(100).map((command) => pipeline.send(command, true)));
     expect(replies).toEqual(Array.from({ length: 100 }, (_, i) => [`key ${i}`]));
     expect(sizes(sent)).toEqual([1, 99]);
   });
 
-  it("are sent at once by a lone caller", async () => {
+  it("sends the command of a lone caller at once", async () => {
     const { sent, pipeline } = createPipeline();
     const reply = pipeline.send(["GET", "a"], true);
     expect(sent).toHaveBeenCalledTimes(1);
     expect(await reply).toEqual(["a"]);
   });
 
-  it("are sent one by one when they are few", async () => {
+  it("sends a few commands one by one", async () => {
     const { sent, pipeline } = createPipeline();
     const replies = await Promise.all(gets(2).map((command) => pipeline.send(command, true)));
     expect(replies).toEqual([["key 0"], ["key 1"]]);
     expect(sizes(sent)).toEqual([1, 1]);
   });
 
-  it("are several messages when they are very many", async () => {
+  it("splits very many commands into several batches", async () => {
     const { sent, pipeline } = createPipeline();
     await Promise.all(gets(300).map((command) => pipeline.send(command, true)));
     expect(sizes(sent)).toEqual([1, 128, 128, 43]);
   });
 
-  it("keep their order, however they are to be decoded", async () => {
+  it("keeps the order of commands with different decoders", async () => {
     const { sent, pipeline } = createPipeline();
     const all = [...gets(40, "a"), ...gets(3, "b"), ...gets(40, "c"), ...gets(1, "d")];
     const isText = ([, name]: Command) => /^[ac]/.test(String(name));
@@ -56,14 +56,14 @@ describe("commands of one turn", () => {
     for (const [commands, text] of sent.mock.calls) expect(commands.every((one) => isText(one) === text)).toBe(true);
   });
 
-  it("of different turns are different messages", async () => {
+  it("sends the commands of different turns in different batches", async () => {
     const { sent, pipeline } = createPipeline();
     await Promise.all(gets(40).map((command) => pipeline.send(command, true)));
     await Promise.all(gets(40).map((command) => pipeline.send(command, true)));
     expect(sizes(sent)).toEqual([1, 39, 1, 39]);
   });
 
-  it("are sent at once on request, and not twice", async () => {
+  it("sends queued commands once when it is flushed", async () => {
     const { sent, pipeline } = createPipeline();
     const replies = Promise.all(gets(3).map((command) => pipeline.send(command, true)));
     pipeline.flush();
@@ -72,7 +72,7 @@ describe("commands of one turn", () => {
     expect(sent).toHaveBeenCalledTimes(3);
   });
 
-  it("are not joined when they are long, nor while replies are", () => {
+  it("rejects long commands, and all commands while replies are long", () => {
     const { pipeline } = createPipeline();
     const long = "x".repeat(20_000);
     expect(pipeline.accepts(["SET", "a", "1"])).toBe(true);
@@ -85,7 +85,7 @@ describe("commands of one turn", () => {
     expect(pipeline.accepts(["GET", "a"])).toBe(true);
   });
 
-  it("all hear of a failure", async () => {
+  it("rejects all commands of a batch that fails", async () => {
     const pipeline = new AutoPipeline(
       () => false,
       () => Promise.reject(new Error("lost")),

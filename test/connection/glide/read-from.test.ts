@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { type CacheOptions, createCache } from "../../src/index.js";
-import { command } from "../support/command.js";
-import { startValkey, type ValkeyServer } from "../support/servers.js";
-import { until } from "../support/wait.js";
+import { type CacheOptions, createCache } from "../../../src/index.js";
+import { command } from "../../support/command.js";
+import { startValkey, type ValkeyServer } from "../../support/servers.js";
+import { until } from "../../support/wait.js";
 
 describe("a primary and its replicas", () => {
   let primary: ValkeyServer;
@@ -47,15 +47,15 @@ describe("a primary and its replicas", () => {
     return shares;
   }
 
-  it("are read at the primary unless asked otherwise", async () => {
+  it("are read at the primary by default", async () => {
     expect(await shareOfPrimary({})).toEqual([1, 1]);
   });
 
-  it("are read at the replicas when those are preferred, however many reads there are at once", async () => {
+  it("are read at the replicas with preferReplica, however many reads are concurrent", async () => {
     expect(await shareOfPrimary({ readFrom: "preferReplica" })).toEqual([0, 0]);
   });
 
-  it("are all read when all nodes are to be", async () => {
+  it("are all read with allNodes", async () => {
     for (const share of await shareOfPrimary({ readFrom: "allNodes" })) {
       expect(share).toBeGreaterThan(0.2);
       expect(share).toBeLessThan(0.5);
@@ -78,7 +78,7 @@ describe("a primary and its replicas", () => {
     },
   );
 
-  it("take every write at the primary, also when the replica is preferred for reads", async () => {
+  it("are written at the primary, even with preferReplica", async () => {
     await using cache = open({ readFrom: "preferReplica" });
     expect(await cache.set("a", 1)).toBe(true);
     expect(await cache.add("b", 1)).toBe(true);

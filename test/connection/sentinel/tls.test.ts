@@ -2,14 +2,14 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, it } from "vitest";
-import { type CacheOptions, createCache, sentinel } from "../../src/index.js";
-import { certificate, certificateFile, tlsArguments } from "../support/certificates.js";
-import { launch } from "../support/launch.js";
-import { freePort } from "../support/ports.js";
-import { startValkey } from "../support/servers.js";
-import { until } from "../support/wait.js";
+import { type CacheOptions, createCache, sentinel } from "../../../src/index.js";
+import { certificate, certificateFile, tlsArguments } from "../../support/certificates.js";
+import { launch } from "../../support/launch.js";
+import { freePort } from "../../support/ports.js";
+import { startValkey } from "../../support/servers.js";
+import { until } from "../../support/wait.js";
 
-it("speaks TLS to sentinels and to their servers, each checked by what it was given for them", async () => {
+it("TLS to sentinels and TLS to servers are configured separately", async () => {
   await using stack = new AsyncDisposableStack();
   const [tlsPort, port] = [await freePort(), await freePort()];
   stack.use(await startValkey({ args: tlsArguments(tlsPort) }));

@@ -1,13 +1,13 @@
-import { type GlideOptions, glide, glideCluster } from "../../src/connection/glide/factory.js";
-import type { ConnectionFactory } from "../../src/core/connection.js";
-import { PROCESS } from "../../src/core/connection.js";
-import { parseLocation } from "../../src/core/location.js";
-import { connectionContract } from "../contract/connection.js";
-import { certificate, tlsArguments } from "../support/certificates.js";
-import { startCluster } from "../support/cluster.js";
-import { command } from "../support/command.js";
-import { freePort } from "../support/ports.js";
-import { startValkey, type ValkeyServer } from "../support/servers.js";
+import { type GlideOptions, glide, glideCluster } from "../../../src/connection/glide/factory.js";
+import type { ConnectionFactory } from "../../../src/core/connection.js";
+import { PROCESS } from "../../../src/core/connection.js";
+import { parseLocation } from "../../../src/core/location.js";
+import { connectionContract } from "../../contract/connection.js";
+import { certificate, tlsArguments } from "../../support/certificates.js";
+import { startCluster } from "../../support/cluster.js";
+import { command } from "../../support/command.js";
+import { freePort } from "../../support/ports.js";
+import { startValkey, type ValkeyServer } from "../../support/servers.js";
 
 interface Place {
   readonly url: string;

@@ -1,18 +1,18 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from "vitest";
-import { glide, glideCluster } from "../../src/connection/glide/factory.js";
-import { openIovalkey } from "../../src/connection/iovalkey/client.js";
-import { iovalkey } from "../../src/connection/iovalkey/node.js";
-import { type SentinelOptions, sentinelFactory } from "../../src/connection/sentinel/factory.js";
-import { sentinel } from "../../src/connection/sentinel/node.js";
-import { overIovalkey } from "../../src/connection/sentinel/over-iovalkey.js";
-import type { Connection, ConnectionFactory } from "../../src/core/connection.js";
-import { PROCESS } from "../../src/core/connection.js";
-import { ConfigurationError, ConnectionError } from "../../src/core/errors.js";
-import { parseLocation } from "../../src/core/location.js";
-import { command } from "../support/command.js";
-import { startProxy } from "../support/proxy.js";
-import { type Sentinels, startSentinels } from "../support/sentinels.js";
-import { until } from "../support/wait.js";
+import { glide, glideCluster } from "../../../src/connection/glide/factory.js";
+import { openIovalkey } from "../../../src/connection/iovalkey/client.js";
+import { iovalkey } from "../../../src/connection/iovalkey/node.js";
+import { type SentinelOptions, sentinelFactory } from "../../../src/connection/sentinel/factory.js";
+import { sentinel } from "../../../src/connection/sentinel/node.js";
+import { overIovalkey } from "../../../src/connection/sentinel/over-iovalkey.js";
+import type { Connection, ConnectionFactory } from "../../../src/core/connection.js";
+import { PROCESS } from "../../../src/core/connection.js";
+import { ConfigurationError, ConnectionError } from "../../../src/core/errors.js";
+import { parseLocation } from "../../../src/core/location.js";
+import { command } from "../../support/command.js";
+import { startProxy } from "../../support/proxy.js";
+import { type Sentinels, startSentinels } from "../../support/sentinels.js";
+import { until } from "../../support/wait.js";
 
 const connect = (factory: ConnectionFactory, location = "valkey://primary/0"): Connection =>
   factory.connect(parseLocation(location), PROCESS);
@@ -32,7 +32,7 @@ describe("a connection through sentinels", () => {
   const open = async (options: Partial<SentinelOptions> = {}, location?: string): Promise<Connection> =>
     connect(sentinel({ sentinels: addresses(servers), ...options }), location);
 
-  it("dials nobody until it is used", async () => {
+  it("does no I/O until it is used", async () => {
     await using proxy = await startProxy({ port: servers.sentinels[0]?.port ?? 0 });
     await using connection = await open({ sentinels: [{ host: proxy.host, port: proxy.port }] });
     expect(connection.status().state).toBe("idle");
@@ -41,7 +41,7 @@ describe("a connection through sentinels", () => {
     expect(proxy.accepted).toBe(1);
   });
 
-  it("takes the service's name from the location, or from its own option", async () => {
+  it("takes the name of the service from the location or from its option", async () => {
     await using named = await open({ service: "primary" }, "valkey://whatever/0");
     expect(await named.send([["PING"]])).toEqual(["PONG"]);
     await using unknown = await open({}, "valkey://nothing/0");
@@ -56,7 +56,7 @@ describe("a connection through sentinels", () => {
     expect(String(Buffer.from(info as Uint8Array))).toContain("db3:");
   });
 
-  it("finds its way past sentinels that are gone, and past those that say nothing", async () => {
+  it("passes over sentinels that are down or silent", async () => {
     await using silent = await startProxy({ port: servers.sentinels[0]?.port ?? 0 });
     silent.pause();
     const [, , last] = addresses(servers);
@@ -71,7 +71,7 @@ describe("a connection through sentinels", () => {
     expect(performance.now() - startMs).toBeLessThan(900);
   });
 
-  it("tells what each sentinel had to say when none helped", async () => {
+  it("reports the failure of each sentinel if none answers", async () => {
     await using connection = await open({
       sentinels: [
         { host: "127.0.0.1", port: 1 },
@@ -84,7 +84,7 @@ describe("a connection through sentinels", () => {
     );
   });
 
-  it("does not take a replica for the primary, whatever a sentinel says", async () => {
+  it("rejects a replica that a sentinel names as the primary", async () => {
     const [replica] = servers.replicas;
     const [first] = servers.sentinels;
     const ask = (...args: [string, ...string[]]) => command(first?.port ?? 0, args);
@@ -102,7 +102,7 @@ describe("a connection through sentinels", () => {
     }
   });
 
-  it("dials names as sentinels announce them", async () => {
+  it("resolves host names that sentinels announce", async () => {
     const [first] = servers.sentinels;
     const ask = (...args: [string, ...string[]]) => command(first?.port ?? 0, args);
     for (const name of ["resolve-hostnames", "announce-hostnames"]) await ask("SENTINEL", "CONFIG", "SET", name, "yes");
@@ -131,14 +131,14 @@ describe("a connection through sentinels", () => {
     expect((await commandsRun(replica?.port ?? 0, "get")) - before).toBeGreaterThanOrEqual(10);
   });
 
-  it("is the only one to understand is_master", () => {
+  it("is the only one to support is_master", () => {
     const location = parseLocation("valkey://primary/0?is_master=0");
     for (const factory of [glide(), glideCluster(), iovalkey()]) {
       expect(() => factory.connect(location, PROCESS)).toThrow(/primary\/0 asks for replicas by is_master.*readFrom/);
     }
   });
 
-  it("logs in to sentinels with credentials of their own", async () => {
+  it("logs in to sentinels with their own credentials", async () => {
     const [, , last] = servers.sentinels;
     const port = last?.port ?? 0;
     await command(port, ["ACL", "SETUSER", "cache", "on", ">secret", "+@all"]);
@@ -153,7 +153,7 @@ describe("a connection through sentinels", () => {
     }
   });
 
-  it("belongs to one invocation where the host keeps requests apart", async () => {
+  it("belongs to one invocation on hosts that isolate requests", async () => {
     vi.stubGlobal("navigator", { userAgent: "Cloudflare-Workers" });
     const factory = sentinelFactory({ sentinels: addresses(servers) }, overIovalkey(openIovalkey));
     const location = parseLocation("valkey://primary/0");
@@ -166,7 +166,7 @@ describe("a connection through sentinels", () => {
     }
   });
 
-  it("refuses options that can't be right, before any I/O", () => {
+  it("rejects wrong options before any I/O", () => {
     const make = (options: object) => () => sentinel(options as SentinelOptions);
     expect(make({})).toThrow(/"sentinels" is missing/);
     expect(make({ sentinels: [] })).toThrow(/option "sentinels"/);
@@ -179,7 +179,7 @@ describe("a connection through sentinels", () => {
   });
 });
 
-it("has one connection to the primary and one to a sentinel, for all caches of equal settings", async () => {
+it("caches with equal settings share one connection to the primary and one to a sentinel", async () => {
   await using servers = await startSentinels({ replicas: 1 });
   const clients = async (port: number) => String(await command(port, ["CLIENT", "LIST"])).match(/lib-name=GlideJS/g);
   const factory = () => sentinel({ sentinels: addresses(servers), maxIdle: "77s" });
@@ -213,7 +213,7 @@ describe("a failover", () => {
     return work();
   };
 
-  it("that was planned is followed although the old primary still takes writes", async () => {
+  it("that was planned is followed although the old primary still accepts writes", async () => {
     await using servers = await startSentinels({ replicas: 1 });
     await using connection = connect(sentinel({ sentinels: addresses(servers) }));
     expect(await portOf(connection)).toBe(servers.primary.port);
@@ -223,7 +223,7 @@ describe("a failover", () => {
     expect(await portOf(connection)).toBe(await servers.primaryPort());
   });
 
-  it("is followed although the sentinel that would tell is gone", async () => {
+  it("is followed although the sentinel that would announce it is down", async () => {
     await using servers = await startSentinels({ replicas: 1 });
     await using connection = connect(sentinel({ sentinels: addresses(servers) }));
     await connection.send([["PING"]]);
@@ -241,7 +241,7 @@ describe("a failover", () => {
     await later(() => follows(connection, told));
   });
 
-  it("is followed over iovalkey, too", async () => {
+  it("is followed over iovalkey as well", async () => {
     await using servers = await startSentinels({ replicas: 1 });
     await using connection = connect(sentinelFactory({ sentinels: addresses(servers) }, overIovalkey(openIovalkey)));
     expect(await portOf(connection)).toBe(servers.primary.port);

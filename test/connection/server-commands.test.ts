@@ -18,7 +18,7 @@ function runner(...replies: (Reply | Error)[]) {
 }
 
 describe("a script", () => {
-  it("goes by its source the first time, and by its digest from then on", async () => {
+  it("is sent by its source the first time, and by its digest afterwards", async () => {
     const { send, scripts } = runner(1, 2, 3);
     for (const reply of [1, 2, 3]) expect(await scripts.run(script, ["k"], ["a", "b"])).toBe(reply);
     expect(send.mock.calls.map(([commands]) => commands)).toEqual([
@@ -28,7 +28,7 @@ describe("a script", () => {
     ]);
   });
 
-  it("goes by its source again when the server has lost it", async () => {
+  it("is sent by its source again when the server has lost it", async () => {
     const { send, scripts } = runner(1, noscript(), 3, 4);
     await scripts.run(script, [], []);
     expect(await scripts.run(script, [], [])).toBe(3);
@@ -36,7 +36,7 @@ describe("a script", () => {
     expect(send.mock.calls.map(([[command]]) => command?.[0])).toEqual(["EVAL", "EVALSHA", "EVAL", "EVALSHA"]);
   });
 
-  it("is not sent again when nobody waits for it any more", async () => {
+  it("is not sent again once its waiter has settled", async () => {
     const { send, scripts } = runner(1, noscript());
     const waiter = { isSettled: false };
     await scripts.run(script, [], []);
@@ -46,14 +46,14 @@ describe("a script", () => {
     expect(send).toHaveBeenCalledTimes(2);
   });
 
-  it("goes by its source until the server has answered once", async () => {
+  it("is sent by its source until the server has answered once", async () => {
     const { send, scripts } = runner(new ConnectionError("lost"), 2);
     await expect(scripts.run(script, [], [])).rejects.toThrow("lost");
     expect(await scripts.run(script, [], [])).toBe(2);
     expect(send.mock.calls.map(([[command]]) => command?.[0])).toEqual(["EVAL", "EVAL"]);
   });
 
-  it("rejects with the server's refusal, by source or by digest", async () => {
+  it("rejects with the server's error, by source or by digest", async () => {
     const { scripts } = runner(new ReplyError("ERR", "first"), new ReplyError("WRONGTYPE", "second"));
     await expect(scripts.run(script, [], [])).rejects.toThrow("ERR first");
     await expect(scripts.run(script, [], [])).rejects.toThrow("WRONGTYPE second");
@@ -65,7 +65,7 @@ describe("a script", () => {
     expect(send).toHaveBeenCalledWith(expect.anything(), { idempotent: true, timeoutMs: 5 });
   });
 
-  it("has its own place in each connection", async () => {
+  it("is known for each connection separately", async () => {
     const [one, other] = [runner(), runner()];
     await one.scripts.run(script, [], []);
     await other.scripts.run(script, [], []);

@@ -1,8 +1,8 @@
-import { sentinel } from "../../src/connection/sentinel/node.js";
-import { PROCESS } from "../../src/core/connection.js";
-import { parseLocation } from "../../src/core/location.js";
-import { connectionContract } from "../contract/connection.js";
-import { startSentinels } from "../support/sentinels.js";
+import { sentinel } from "../../../src/connection/sentinel/node.js";
+import { PROCESS } from "../../../src/core/connection.js";
+import { parseLocation } from "../../../src/core/location.js";
+import { connectionContract } from "../../contract/connection.js";
+import { startSentinels } from "../../support/sentinels.js";
 
 connectionContract("a primary found by sentinels", async () => {
   const servers = await startSentinels({ replicas: 1 });

@@ -1,8 +1,8 @@
 import { describe, expect, it } from "vitest";
-import { type CacheOptions, ConnectionError, createCache, glideCluster, ReplyError } from "../../src/index.js";
-import { command } from "../support/command.js";
-import { startValkey } from "../support/servers.js";
-import { until } from "../support/wait.js";
+import { type CacheOptions, ConnectionError, createCache, glideCluster, ReplyError } from "../../../src/index.js";
+import { command } from "../../support/command.js";
+import { startValkey } from "../../support/servers.js";
+import { until } from "../../support/wait.js";
 
 /** What goes wrong with the first command of a cache. */
 async function failure(options: CacheOptions): Promise<unknown> {
@@ -13,8 +13,8 @@ async function failure(options: CacheOptions): Promise<unknown> {
   );
 }
 
-describe("GLIDE, when it is opened", () => {
-  it("names a port that refuses, long before the deadline", async () => {
+describe("opening GLIDE", () => {
+  it("names a port that refuses connections, long before the deadline", async () => {
     const startMs = performance.now();
     const error = await failure({ location: "valkey://127.0.0.1:1" });
     expect(error).toBeInstanceOf(ConnectionError);
@@ -40,12 +40,12 @@ describe("GLIDE, when it is opened", () => {
     expect(String(error)).toContain(name);
   });
 
-  it("leaves it to the server to say that a password is missing", async () => {
+  it("passes on the server's error when the password is missing", async () => {
     await using server = await startValkey({ args: ["--requirepass", "right"] });
     expect(String(await failure({ location: server.url }))).toMatch(/NOAUTH|Authentication required/);
   });
 
-  it("opens for a user who may not ask for the server's role", async () => {
+  it("works for a user who may not ask for the server's role", async () => {
     await using server = await startValkey();
     await command(server.port, ["ACL", "SETUSER", "app", "on", ">pass", "+@all", "-@dangerous", "~*"]);
     await using cache = createCache({ location: server.url, username: "app", password: "pass" });
@@ -53,7 +53,7 @@ describe("GLIDE, when it is opened", () => {
     expect(await cache.get("a")).toBe(1);
   });
 
-  it("opens to a replica alone, which answers reads and refuses writes by itself", async () => {
+  it("works with a single replica, which answers reads and refuses writes", async () => {
     await using primary = await startValkey({ args: ["--repl-diskless-sync-delay", "0"] });
     await using replica = await startValkey({ args: ["--replicaof", `127.0.0.1 ${primary.port}`] });
     await command(primary.port, ["SET", ":1:a", "1"]);
@@ -73,7 +73,7 @@ describe("GLIDE, when it is opened", () => {
     expect(await command(primary.port, ["GET", ":1:a"])).toBe("1");
   });
 
-  it("names the nodes of a cluster that is not there, or is none", async () => {
+  it("names the nodes of a cluster that is missing or is not a cluster", async () => {
     const absent = { location: "valkey://127.0.0.1:1", connectionFactory: glideCluster() };
     expect(await failure(absent)).toBeInstanceOf(ConnectionError);
     await using server = await startValkey();

@@ -1,8 +1,8 @@
-import { iovalkey } from "../../src/connection/iovalkey/node.js";
-import { PROCESS } from "../../src/core/connection.js";
-import { parseLocation } from "../../src/core/location.js";
-import { connectionContract } from "../contract/connection.js";
-import { startValkey } from "../support/servers.js";
+import { iovalkey } from "../../../src/connection/iovalkey/node.js";
+import { PROCESS } from "../../../src/core/connection.js";
+import { parseLocation } from "../../../src/core/location.js";
+import { connectionContract } from "../../contract/connection.js";
+import { startValkey } from "../../support/servers.js";
 
 connectionContract("iovalkey", async () => {
   const server = await startValkey();

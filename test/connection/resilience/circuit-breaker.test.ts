@@ -1,16 +1,16 @@
 import fc from "fast-check";
 import { beforeEach, describe, expect, it, vi } from "vitest";
-import { iovalkeyFactory } from "../../src/connection/iovalkey/factory.js";
-import { CircuitBreaker } from "../../src/connection/resilience/circuit-breaker.js";
-import { PROCESS } from "../../src/core/connection.js";
-import { ConnectionError, TimeoutError } from "../../src/core/errors.js";
-import { parseLocation } from "../../src/core/location.js";
-import { fakeConnection } from "./fake-connection.js";
+import { iovalkeyFactory } from "../../../src/connection/iovalkey/factory.js";
+import { CircuitBreaker } from "../../../src/connection/resilience/circuit-breaker.js";
+import { PROCESS } from "../../../src/core/connection.js";
+import { ConnectionError, TimeoutError } from "../../../src/core/errors.js";
+import { parseLocation } from "../../../src/core/location.js";
+import { fakeConnection } from "../fake-connection.js";
 
 const PROBE_MS = 4_000;
 const LONGEST_MS = 1_000;
 
-/** Time that moves when told, and no jitter unless asked for. */
+/** A clock that tests advance, without jitter by default. */
 function testClock(random = 0.999) {
   const clock = { nowMs: 1_000_000, now: () => clock.nowMs, random: () => random, sleep: async () => {} };
   return clock;
@@ -18,7 +18,7 @@ function testClock(random = 0.999) {
 
 const lost = (message = "lost") => new ConnectionError(message);
 
-describe("a breaker", () => {
+describe("a circuit breaker", () => {
   let clock: ReturnType<typeof testClock>;
   let breaker: CircuitBreaker;
   beforeEach(() => {
@@ -31,14 +31,14 @@ describe("a breaker", () => {
     while (breaker.state === "closed") failOnce();
   };
 
-  it("lets calls through, and stays closed after a lone failure or two", () => {
+  it("admits calls and stays closed after one or two failures", () => {
     failOnce();
     failOnce();
     expect(breaker.state).toBe("closed");
     expect(() => breaker.admit()).not.toThrow();
   });
 
-  it("opens after three failures in a row, and refuses calls with the last one as the cause", () => {
+  it("opens after three failures in a row, and refuses calls with the last failure as the cause", () => {
     failOnce();
     failOnce();
     const last = new TimeoutError("no answer");
@@ -49,7 +49,7 @@ describe("a breaker", () => {
     expect(() => breaker.admit()).toThrow(/valkey:\/\/test failed 3 times in a row.*no answer/);
   });
 
-  it("begins to count anew with each success", () => {
+  it("starts counting failures again after each success", () => {
     for (let i = 0; i < 10; i++) {
       failOnce();
       failOnce();
@@ -59,9 +59,9 @@ describe("a breaker", () => {
     expect(breaker.lastError).toBeUndefined();
   });
 
-  it("takes calls that fail together for one failure", () => {
+  it("counts calls that fail together as one failure", () => {
     const together = Array.from({ length: 50 }, () => breaker.admit());
-    for (const era of together) breaker.failed(era, lost());
+    for (const generation of together) breaker.failed(generation, lost());
     expect(breaker.state).toBe("closed");
     failOnce();
     failOnce();
@@ -74,7 +74,7 @@ describe("a breaker", () => {
     expect(() => breaker.admit()).toThrow(/valkey:\/\/test failed, so.*refused/);
   });
 
-  it("lets one call through after a window, and refuses the others until that one ends", () => {
+  it("admits one probe after a window, and refuses other calls until the probe ends", () => {
     open();
     clock.nowMs += 100;
     expect(breaker.state).toBe("half-open");
@@ -87,7 +87,7 @@ describe("a breaker", () => {
     expect(breaker.failed(probe, lost())).toBe(false);
   });
 
-  it("does not close, or open again, for a call that began before it opened and fails now", () => {
+  it("ignores the failure of a call that began before it opened", () => {
     const early = breaker.admit();
     open();
     clock.nowMs += 100;
@@ -96,7 +96,7 @@ describe("a breaker", () => {
     expect(breaker.state).toBe("half-open");
   });
 
-  it("tries again soon four times, then waits longer each time, up to a second, and begins anew after a success", () => {
+  it("has four short windows, then doubles them up to a second, and starts again after a success", () => {
     open();
     const windows: number[] = [];
     for (let i = 0; i < 9; i++) {
@@ -112,7 +112,7 @@ describe("a breaker", () => {
     expect(breaker.state).toBe("half-open");
   });
 
-  it("spreads those who fail together", () => {
+  it("spreads its windows at random", () => {
     const windows = [0, 0.5, 0.999].map((random) => {
       const own = testClock(random);
       const one = new CircuitBreaker("x", own, PROBE_MS);
@@ -124,7 +124,7 @@ describe("a breaker", () => {
     expect(windows).toEqual([50, 75, 100]);
   });
 
-  it("lets another call through when the one that was to find out never ends", () => {
+  it("admits another probe when a probe never ends", () => {
     open();
     clock.nowMs += 100;
     breaker.admit();
@@ -134,14 +134,14 @@ describe("a breaker", () => {
     expect(() => breaker.admit()).not.toThrow();
   });
 
-  it("lets another call through when the one that was to find out found out nothing", () => {
+  it("admits another probe when a probe was released without an outcome", () => {
     open();
     clock.nowMs += 100;
     breaker.released(breaker.admit());
     expect(() => breaker.admit()).not.toThrow();
   });
 
-  it("tries at once when there is reason to, and is closed if it was", () => {
+  it("admits a probe at once when recovery is expected, and stays closed if it was closed", () => {
     breaker.expectRecovery();
     expect(breaker.state).toBe("closed");
     open();
@@ -151,7 +151,7 @@ describe("a breaker", () => {
     expect(() => breaker.admit()).toThrow(ConnectionError);
   });
 
-  it("never refuses calls for more than twice its longest window, however the clock is set", () => {
+  it("refuses calls for at most twice its longest window, however the clock is set", () => {
     const steps = fc.array(
       fc.oneof(
         fc.record({ pass: fc.integer({ min: 1, max: 500 }) }),
@@ -172,7 +172,7 @@ describe("a breaker", () => {
             one.failed(one.admit(), lost());
             refusedMs = 0;
           } catch {
-            // A clock that is set again and again may end each window late, but none twice.
+            // A clock that is set repeatedly may end each window late, but none twice.
             if (!all.some((other) => "set" in other)) expect(refusedMs).toBeLessThanOrEqual(LONGEST_MS + 500);
           }
         }
@@ -184,8 +184,8 @@ describe("a breaker", () => {
   });
 });
 
-describe("connections that live as long as a request", () => {
-  it("learn from those before them that the server is gone, and that it is back", async () => {
+describe("connections of single requests", () => {
+  it("share what is known about a server that fails and recovers", async () => {
     vi.stubGlobal("navigator", { userAgent: "Cloudflare-Workers" });
     let isGone = true;
     const open = vi.fn(async () => {

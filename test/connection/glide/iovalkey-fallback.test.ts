@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { beforeAll, expect, inject, it } from "vitest";
-import { bin, build, output, root } from "../support/project.js";
+import { bin, build, output, root } from "../../support/project.js";
 
 const entry = pathToFileURL(join(root, "dist/index.js")).href;
 
@@ -26,7 +26,7 @@ const run = (program: string) =>
 
 beforeAll(() => build(), 120_000);
 
-it("talks by iovalkey where GLIDE can't be loaded, and tries that once", async () => {
+it("the default factory uses iovalkey if GLIDE can't be loaded, and tries to load GLIDE once", async () => {
   const program = `
     const caches = [{}, { maxIdle: "30s" }, { readFrom: "preferReplica" }].map((options) =>
       createCache({ location, keyPrefix: "without-glide", ...options }),
@@ -39,7 +39,7 @@ it("talks by iovalkey where GLIDE can't be loaded, and tries that once", async (
   expect(JSON.parse(await run(program))).toEqual({ found: ["Bern", "Bern", "Bern"], asked: true });
 });
 
-it("says what to use instead when GLIDE was asked for by name", async () => {
+it("glide() names iovalkey() as the remedy if GLIDE can't be loaded", async () => {
   const program = `
     const cache = createCache({ location, connectionFactory: glide() });
     const error = await cache.get("city").catch((error) => error);

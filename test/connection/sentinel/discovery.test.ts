@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
-import { isPrimaryRole, isSwitchOf, toPrimary, toReplicas } from "../../src/connection/sentinel/discovery.js";
-import { ReplyError } from "../../src/core/errors.js";
-import { toBytes } from "../../src/core/text.js";
+import { isPrimaryRole, isSwitchOf, toPrimary, toReplicas } from "../../../src/connection/sentinel/discovery.js";
+import { ReplyError } from "../../../src/core/errors.js";
+import { toBytes } from "../../../src/core/text.js";
 
 const replica = (ip: string, port: string, flags = "slave", link = "ok"): [string, string][] => [
   ["name", `${ip}:${port}`],
@@ -11,8 +11,8 @@ const replica = (ip: string, port: string, flags = "slave", link = "ok"): [strin
   ["master-link-status", link],
 ];
 
-describe("what a sentinel answers", () => {
-  it("names the primary, or nothing", () => {
+describe("a sentinel's reply", () => {
+  it("names the primary or no server", () => {
     expect(toPrimary(["10.0.0.1", "6379"])).toEqual({ host: "10.0.0.1", port: 6379 });
     expect(toPrimary([toBytes("name.test"), toBytes("7000")])).toEqual({ host: "name.test", port: 7000 });
     for (const reply of [
@@ -29,7 +29,7 @@ describe("what a sentinel answers", () => {
     }
   });
 
-  it("names replicas alike in pairs and one after the other", () => {
+  it("lists replicas with their fields as pairs or flat", () => {
     const pairs = [replica("10.0.0.2", "6379"), replica("10.0.0.3", "6380")];
     const expected = [
       { host: "10.0.0.2", port: 6379 },
@@ -39,7 +39,7 @@ describe("what a sentinel answers", () => {
     expect(toReplicas(pairs.map((fields) => fields.flat().map(toBytes)))).toEqual(expected);
   });
 
-  it("leaves out replicas that are down, unknown, or not following", () => {
+  it("omits replicas that are down, unknown or disconnected from the primary", () => {
     const replicas = [
       replica("a", "1", "slave,s_down"),
       replica("b", "1", "slave,disconnected"),
@@ -50,13 +50,13 @@ describe("what a sentinel answers", () => {
     for (const reply of [null, "OK", [null], [[["ip"]]], [[1, 2]]]) expect(toReplicas(reply)).toEqual([]);
   });
 
-  it("tells a switch of the service from one of another", () => {
+  it("distinguishes a switch of the service from one of another service", () => {
     const message = "primary 10.0.0.1 6379 10.0.0.2 6379";
     expect(isSwitchOf("primary", message)).toBe(true);
     expect(isSwitchOf("prim", message)).toBe(false);
   });
 
-  it("tells a primary from a replica, and trusts where it may not ask", () => {
+  it("distinguishes a primary from a replica, and counts as a primary's if the user may not ask", () => {
     expect(isPrimaryRole([toBytes("master"), 0, []])).toBe(true);
     expect(isPrimaryRole([toBytes("slave"), toBytes("10.0.0.1"), 6379])).toBe(false);
     expect(isPrimaryRole(new ReplyError("NOPERM", "no permissions"))).toBe(true);

@@ -1,0 +1,196 @@
+import type {
+  Argument,
+  Command,
+  Connection,
+  ConnectionStatus,
+  Reply,
+  ScanOptions,
+  Script,
+  SendOptions,
+} from "../../core/connection.js";
+import { ConnectionError, ReplyError } from "../../core/errors.js";
+import type { ReadFrom } from "../options.js";
+import { keysOf, ScriptRunner, scanServer } from "../server-commands.js";
+import { AutoPipeline } from "./auto-pipeline.js";
+import { fromGlide, toArguments, toReply } from "./conversion.js";
+import type { Glide, GlideModule } from "./module.js";
+
+type Client = Glide.GlideClient | Glide.GlideClusterClient;
+
+export interface GlideConnectionOptions {
+  /** The server, for messages. */
+  readonly name: string;
+  readonly readFrom: ReadFrom;
+  readonly commandTimeoutMs: number;
+}
+
+/** The commands that replicas may answer. Cursors and the state of a server differ between servers. */
+const READS =
+  /^(?:EXISTS|GET|GETBIT|GETRANGE|[HP]?EXPIRETIME|H(?:EXISTS|GET|GETALL|KEYS|LEN|MGET|STRLEN|VALS)|L(?:INDEX|LEN|POS|RANGE)|MGET|P?TTL|S(?:CARD|DIFF|INTER|INTERCARD|ISMEMBER|MEMBERS|MISMEMBER|RANDMEMBER|TRLEN|UNION)|TYPE|Z(?:CARD|COUNT|RANGE|RANK|SCORE))$/i;
+
+/** A connection over an open GLIDE client. It converts commands and replies, and pipelines concurrent commands. */
+export class GlideConnection implements Connection {
+  readonly #module: GlideModule;
+  readonly #client: Client;
+  /** Answers single reads, if they go to replicas. */
+  readonly #reader: Glide.GlideClient | undefined;
+  readonly #close: () => void;
+  readonly #name: string;
+  readonly #commandTimeoutMs: number;
+  readonly #bytes: Glide.DecoderOption;
+  readonly #scripts = new ScriptRunner((commands, options) => this.send(commands, options));
+  /** `undefined` in a cluster, where nodes would wait for each other, and with replicas, to which GLIDE sends no batches. */
+  readonly #pipeline: AutoPipeline | undefined;
+  /** Round trips in progress. */
+  #pending = 0;
+  /** The decoder for callers that accept text. It becomes the bytes decoder once a reply was not UTF-8. */
+  #text: Glide.DecoderOption;
+
+  constructor(
+    module: GlideModule,
+    { name, readFrom, commandTimeoutMs }: GlideConnectionOptions,
+    client: Client,
+    { reader, close }: { readonly reader: Glide.GlideClient | undefined; readonly close: () => void },
+  ) {
+    this.#module = module;
+    this.#client = client;
+    this.#reader = reader;
+    this.#close = close;
+    this.#name = name;
+    this.#commandTimeoutMs = commandTimeoutMs;
+    const alone = client instanceof module.GlideClient && readFrom === "primary";
+    const isIdle = (): boolean => this.#pending === 0;
+    this.#pipeline = alone
+      ? new AutoPipeline(isIdle, (commands, text) => this.#roundTrip(commands, text, false))
+      : undefined;
+    this.#bytes = { decoder: module.Decoder.Bytes };
+    this.#text = { decoder: module.Decoder.String };
+  }
+
+  send(commands: readonly Command[], options?: SendOptions): Promise<Reply[]> {
+    const [first] = commands;
+    const text = options?.text === true;
+    const atomic = options?.atomic === true;
+    if (first && commands.length === 1 && !atomic) {
+      if (this.#pipeline?.accepts(first)) return this.#pipeline.send(first, text);
+      if (this.#reader && READS.test(first[0]))
+        return this.#single(first, text ? this.#text : this.#bytes, this.#reader);
+    }
+    this.#pipeline?.flush();
+    return this.#roundTrip(commands, text, atomic);
+  }
+
+  #roundTrip(commands: readonly Command[], text: boolean, atomic: boolean): Promise<Reply[]> {
+    const [first] = commands;
+    const decoder = text ? this.#text : this.#bytes;
+    return first && commands.length === 1 && !atomic
+      ? this.#single(first, decoder)
+      : this.#batch(commands, atomic, decoder);
+  }
+
+  /** Sends one command, as nearly every round trip does. It adds one promise to GLIDE's own. */
+  #single(command: Command, decoder: Glide.DecoderOption, client: Client = this.#client): Promise<Reply[]> {
+    this.#pending++;
+    return client.customCommand(toArguments(command), decoder).then(
+      (reply) => {
+        this.#pending--;
+        const converted = toReply(reply, command);
+        this.#pipeline?.recordReply(converted);
+        return [converted];
+      },
+      (error) => {
+        this.#pending--;
+        return this.#wasNotText(error, decoder)
+          ? this.#single(command, this.#bytes, client)
+          : [this.#toReplyError(error)];
+      },
+    );
+  }
+
+  async #batch(commands: readonly Command[], atomic: boolean, decoder: Glide.DecoderOption): Promise<Reply[]> {
+    const { Batch, ClusterBatch } = this.#module;
+    this.#pending++;
+    try {
+      const replies = await (this.#client instanceof this.#module.GlideClusterClient
+        ? this.#client.exec(fill(new ClusterBatch(atomic), commands), false, decoder)
+        : this.#client.exec(fill(new Batch(atomic), commands), false, decoder));
+      if (replies === null) throw new ConnectionError(`${this.#name} aborted an atomic batch; retry it`);
+      const converted = replies.map((reply, i) =>
+        reply instanceof Error ? this.#toReplyError(reply) : toReply(reply, commands[i]),
+      );
+      this.#pipeline?.recordReply(converted[0] ?? null);
+      return converted;
+    } catch (error) {
+      if (this.#wasNotText(error, decoder)) return this.#batch(commands, atomic, this.#bytes);
+      if (error instanceof ConnectionError) throw error;
+      const known = fromGlide(error, this.#name);
+      // A command that can't be queued aborts the whole batch. GLIDE reports only the first refusal.
+      const aborts = atomic && known instanceof ReplyError && known.code === "ERR";
+      throw aborts ? new ReplyError("EXECABORT", known.detail, { cause: known }) : known;
+    } finally {
+      this.#pending--;
+    }
+  }
+
+  /** Whether a reply was not UTF-8. A retry is safe, as callers that accept text allow it. */
+  #wasNotText(error: unknown, decoder: Glide.DecoderOption): boolean {
+    if (decoder === this.#bytes || !isDecodingError(error)) return false;
+    this.#text = this.#bytes;
+    return true;
+  }
+
+  /** @throws {ConnectionError} when the error is not a reply of the server */
+  #toReplyError(error: unknown): ReplyError {
+    const known = fromGlide(error, this.#name);
+    if (known instanceof ConnectionError) throw known;
+    return known;
+  }
+
+  script(script: Script, keys: readonly string[], args: readonly Argument[], options?: SendOptions): Promise<Reply> {
+    return this.#scripts.run(script, keys, args, options);
+  }
+
+  async *scan({ match, count }: ScanOptions): AsyncIterable<string[]> {
+    // An empty glob matches nothing, but GLIDE's cluster scan takes it for no glob at all.
+    if (match === "") return;
+    if (this.#client instanceof this.#module.GlideClusterClient) {
+      let cursor = new this.#module.ClusterScanCursor();
+      while (!cursor.isFinished()) {
+        const [next, keys] = await this.#client
+          .scan(cursor, { match, count, ...this.#bytes })
+          .catch((error: unknown) => {
+            throw fromGlide(error, this.#name);
+          });
+        cursor = next;
+        yield keysOf(keys);
+      }
+      return;
+    }
+    // A cursor is valid on one server only. Single reads may go to any server, but a batch goes to the primary.
+    yield* scanServer((command) => this.#batch([command], false, this.#bytes), match, count);
+  }
+
+  status(): ConnectionStatus {
+    return { state: "closed", lastError: undefined };
+  }
+
+  /** Commands in progress fail at once. GLIDE may still reconnect for them until their deadline, so this waits for it. */
+  async close(): Promise<void> {
+    const hasPending = this.#pending > 0;
+    this.#close();
+    if (hasPending) await new Promise<void>((resolve) => setTimeout(resolve, this.#commandTimeoutMs));
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+}
+
+function fill<B extends Glide.Batch | Glide.ClusterBatch>(batch: B, commands: readonly Command[]): B {
+  for (const command of commands) batch.customCommand(toArguments(command));
+  return batch;
+}
+
+function isDecodingError(error: unknown): boolean {
+  return error instanceof Error && error.message.startsWith("Decoding error");
+}
