@@ -1,9 +1,9 @@
 import { afterAll, beforeAll, beforeEach, describe } from "vitest";
 import type { Connection } from "../../src/core/connection.js";
-import { flights } from "./connection/flights.js";
 import { hashReplies } from "./connection/hash-replies.js";
 import { keyReplies } from "./connection/key-replies.js";
 import { lifecycle } from "./connection/lifecycle.js";
+import { roundTrips } from "./connection/round-trips.js";
 import { scans } from "./connection/scans.js";
 import { scripts } from "./connection/scripts.js";
 import { setReplies } from "./connection/set-replies.js";
@@ -20,7 +20,7 @@ export interface ConnectionSubject {
   stop(): Promise<void>;
 }
 
-/** What every transport does alike: the replies' shapes, errors in place, flights, scripts, scans, closing. */
+/** The common behaviour of all transports: shapes of replies, errors in place, round trips, scripts, scans, closing. */
 export function connectionContract(name: string, make: () => Promise<ConnectionSubject>): void {
   describe(`${name} as a connection`, () => {
     let made: ConnectionSubject;
@@ -34,6 +34,6 @@ export function connectionContract(name: string, make: () => Promise<ConnectionS
     afterAll(() => made?.stop());
 
     for (const part of [stringReplies, keyReplies, setReplies, hashReplies]) part(subject);
-    for (const part of [flights, textAndBytes, scripts, scans, lifecycle]) part(subject);
+    for (const part of [roundTrips, textAndBytes, scripts, scans, lifecycle]) part(subject);
   });
 }

@@ -69,7 +69,7 @@ describe("a duration", () => {
     expect(() => toMs("5 parsecs", "ttl")).toThrow('"5 parsecs"');
   });
 
-  it("is whole milliseconds, the nearest, of any seconds", () => {
+  it("is rounded to whole milliseconds", () => {
     fc.assert(
       fc.property(fc.double({ min: 0.001, max: 1e11, noNaN: true }), (seconds) => {
         const ms = toMs(seconds, "ttl");
@@ -80,7 +80,7 @@ describe("a duration", () => {
     );
   });
 
-  it("in text means what it means in seconds", () => {
+  it("has the same value as text and as seconds", () => {
     const units = fc.constantFrom<[string, number]>(["ms", 0.001], ["s", 1], ["m", 60], ["h", 3_600], ["d", 86_400]);
     fc.assert(
       fc.property(fc.integer({ min: -10_000, max: 10_000 }), units, (n, [unit, seconds]) => {
@@ -89,7 +89,7 @@ describe("a duration", () => {
     );
   });
 
-  it("crashes on no text in any other way than its TypeError", () => {
+  it("throws only TypeErrors for any text", () => {
     fc.assert(
       fc.property(fc.anything(), (value) => {
         try {
@@ -104,7 +104,7 @@ describe("a duration", () => {
 });
 
 describe("a window of time", () => {
-  it("may be 0, and not negative", () => {
+  it("may be 0 but not negative", () => {
     expect(toWindowMs(0, "wait")).toBe(0);
     expect(toWindowMs("5s", "wait")).toBe(5_000);
     expect(() => toWindowMs(-1, "wait")).toThrow(/^wait: -1 is negative/);

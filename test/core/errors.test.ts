@@ -33,11 +33,11 @@ describe("errors", () => {
     expect(String(error)).toBe(`${name}: what`);
   });
 
-  it("of timeouts are errors of the connection, too", () => {
+  it("for timeouts are connection errors as well", () => {
     expect(new TimeoutError("late")).toBeInstanceOf(ConnectionError);
   });
 
-  it("of replies have the server's code and its words", () => {
+  it("for replies have the server's code and message", () => {
     const error = new ReplyError("WRONGTYPE", "wrong kind of value");
     expect(error).toMatchObject({ name: "ReplyError", code: "WRONGTYPE", detail: "wrong kind of value" });
     expect(error.message).toBe("WRONGTYPE wrong kind of value");
@@ -45,7 +45,7 @@ describe("errors", () => {
 });
 
 describe("throwIfError", () => {
-  it("throws the error in a reply, and passes on all else", () => {
+  it("throws a reply that is an error, and returns other replies", () => {
     const error = new ReplyError("ERR", "no");
     expect(() => throwIfError(error)).toThrow(error);
     for (const reply of [null, 0, "OK", [error], new Uint8Array(1)]) expect(throwIfError(reply)).toBe(reply);
@@ -75,7 +75,7 @@ describe("show", () => {
     expect(show(value)).toBe(shown);
   });
 
-  it("cuts what is long", () => {
+  it("truncates long strings", () => {
     expect(show("x".repeat(1_000))).toHaveLength(60);
   });
 });

@@ -5,7 +5,7 @@ import { compileGlob, escapeGlob } from "../../src/core/glob.js";
 const special = fc.string({ unit: fc.constantFrom("a", "b", "*", "?", "[", "]", "^", "-", "\\", "é"), maxLength: 12 });
 
 describe("escapeGlob", () => {
-  it("makes a pattern that matches its text and no other", () => {
+  it("returns a pattern that matches its text only", () => {
     fc.assert(
       fc.property(special, special, (text, other) => {
         const matches = compileGlob(escapeGlob(text));
@@ -15,7 +15,7 @@ describe("escapeGlob", () => {
     );
   });
 
-  it("makes a prefix that only what begins with it matches", () => {
+  it("returns a prefix that matches only texts with that prefix", () => {
     fc.assert(
       fc.property(special, special, (prefix, text) => {
         const matches = compileGlob(`${escapeGlob(prefix)}*`);
@@ -57,14 +57,14 @@ describe("compileGlob", () => {
     expect(compileGlob("*é")("été")).toBe(true);
   });
 
-  it("matches bytes that are no text", () => {
+  it("matches bytes that are not UTF-8", () => {
     const matches = compileGlob("a?*");
     expect(matches(Uint8Array.of(0x61, 0xff))).toBe(true);
     expect(matches(Uint8Array.of(0xff, 0x61))).toBe(false);
     expect(compileGlob(Uint8Array.of(0xff))(Uint8Array.of(0xff))).toBe(true);
   });
 
-  it("agrees with a regular expression where both say the same", () => {
+  it("agrees with the equivalent regular expression", () => {
     const unit = fc.constantFrom("a", "b", "*", "?");
     fc.assert(
       fc.property(fc.string({ unit }), fc.string({ unit: fc.constantFrom("a", "b") }), (pattern, text) => {
@@ -74,7 +74,7 @@ describe("compileGlob", () => {
     );
   });
 
-  it("ends soon, however many wildcards fail late", () => {
+  it("ends soon, however many wildcards fail late in the text", () => {
     expect(compileGlob(`${"*a".repeat(60)}*b`)("a".repeat(3_000))).toBe(false);
     expect(compileGlob(`${"*[ab]?".repeat(60)}*c`)("ab".repeat(1_500))).toBe(false);
   });

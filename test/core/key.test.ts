@@ -13,7 +13,7 @@ describe("the default key function", () => {
     expect(defaultKeyFunction("a", "", 0)).toBe(":0:a");
   });
 
-  it("has a reverse, whatever is in the prefix and the key", () => {
+  it("has an inverse for any prefix and key", () => {
     fc.assert(
       fc.property(key, text, fc.maxSafeInteger(), (name, prefix, version) => {
         expect(defaultReverseKeyFunction(defaultKeyFunction(name, prefix, version), prefix)).toBe(name);
@@ -22,8 +22,8 @@ describe("the default key function", () => {
   });
 });
 
-describe("a pattern", () => {
-  it("matches the keys of its prefix, whatever is in that", () => {
+describe("a pattern of stored keys", () => {
+  it("matches the keys of its prefix, whatever the prefix contains", () => {
     fc.assert(
       fc.property(key, text, fc.integer(), (name, prefix, version) => {
         const made = defaultKeyFunction(name, prefix, version);
@@ -33,15 +33,15 @@ describe("a pattern", () => {
     );
   });
 
-  it("matches no keys of a prefix that its own would match as a glob", () => {
+  it("does not use its prefix as a glob", () => {
     const matches = compileGlob(makePattern(defaultKeyFunction, "*", "a*[b]?", 1));
     expect(matches("a*[b]?:1:x")).toBe(true);
     expect(matches("aXXbY:1:x")).toBe(false);
   });
 });
 
-describe("a made key", () => {
-  it("is its text wherever text is wanted", () => {
+describe("a stored key", () => {
+  it("converts to its text", () => {
     const made = new MadeKey("shop:1:a");
     expect(`${made}`).toBe("shop:1:a");
     expect(JSON.stringify([made])).toBe('["shop:1:a"]');
@@ -50,7 +50,7 @@ describe("a made key", () => {
 });
 
 describe("checkKey", () => {
-  it("takes texts and made keys", () => {
+  it("accepts strings and stored keys", () => {
     expect(() => checkKey("a")).not.toThrow();
     expect(() => checkKey(" ")).not.toThrow();
     expect(() => checkKey(new MadeKey("a"))).not.toThrow();

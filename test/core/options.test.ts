@@ -23,7 +23,7 @@ interface Sample {
 const check = (given: unknown) => checkOptions<Sample>("sample", given, { size: isPositiveInteger, password: isText });
 
 describe("checkOptions", () => {
-  it("takes known options in order, and undefined for none", () => {
+  it("accepts known options, and undefined as a missing one", () => {
     for (const given of [{}, { size: 1 }, { size: undefined }, { size: 1, password: "p" }]) {
       expect(() => check(given)).not.toThrow();
     }
@@ -35,19 +35,19 @@ describe("checkOptions", () => {
     expect(() => check({ size: "5" })).toThrow('option "size" is "5"');
   });
 
-  it("names an unknown option, and those that are known", () => {
+  it("names an unknown option and the known ones", () => {
     expect(() => check({ sise: 1 })).toThrow('sample: unknown option "sise"; known options are: size, password');
     for (const name of ["constructor", "toString", "hasOwnProperty"]) {
       expect(() => check({ [name]: 1 })).toThrow(`unknown option "${name}"`);
     }
   });
 
-  it.each([undefined, null, 5, "text", [], () => 1])("refuses %j, which has no options", (given) => {
+  it.each([undefined, null, 5, "text", [], () => 1])("rejects %j, which has no options", (given) => {
     expect(() => check(given)).toThrow(ConfigurationError);
     expect(() => check(given)).toThrow(/^sample: options must be an object/);
   });
 
-  it("shows no password, neither as an option nor in a URL that stands in the place of another value", () => {
+  it("shows no password, neither of an option nor in a URL given as another option", () => {
     for (const given of [{ password: 31_415 }, { size: "valkey://u:31415@h" }, "valkey://u:31415@h"]) {
       expect(() => check(given)).toThrow(ConfigurationError);
       expect(() => check(given)).not.toThrow(/31415/);
@@ -73,7 +73,7 @@ describe("a check", () => {
     for (const value of wrong) expect(check(value, "option")).toEqual(expect.any(String));
   });
 
-  it("names the methods of an implementation, and the choices of a choice", () => {
+  it("names the methods of an implementation and the allowed values of a choice", () => {
     expect(isImplementation("a thing", "run", "stop")(5, "o")).toBe("a thing (an object with run(), stop())");
     expect(isOneOf("a", 2)(5, "o")).toBe('"a" or 2');
   });

@@ -3,9 +3,9 @@ import { output } from "../support/project.js";
 import { type Attempts, attempts, NAMES } from "./attempts.js";
 import { keepFigures } from "./figures.js";
 
-/** More in `npm run faults`. */
+/** `npm run faults` runs longer. */
 const SECONDS = Number(process.env.ATTEMPT_SECONDS ?? 4);
-/** Two a second, and a burst at first: pauses between dials are short then, and valkey-glide tries by itself. */
+/** Two a second after a burst, as the first pauses between dials are short and valkey-glide retries by itself. */
 const MOST = Math.min(60, 15 + 2 * SECONDS);
 
 const CAUSES: Readonly<Record<string, RegExp>> = {
@@ -20,7 +20,7 @@ const CAUSES: Readonly<Record<string, RegExp>> = {
   "no route": /ENETUNREACH|unreachable/i,
 };
 
-describe("a server that can't be used is left in peace", () => {
+describe("a server that can't be used", () => {
   let all: readonly Attempts[] = [];
 
   beforeAll(
@@ -38,17 +38,17 @@ describe("a server that can't be used is left in peace", () => {
 
   const of = (transport: string) => all.filter((one) => one.transport === transport);
 
-  it.each(NAMES)("over %s: few connections, and none after close()", (transport) => {
+  it.each(NAMES)("gets few connections over %s, and none after close()", (transport) => {
     const busy = of(transport).filter(({ connections, afterClose }) => connections > MOST || afterClose > 0);
     expect(busy).toEqual([]);
     expect(of(transport).length).toBeGreaterThan(4);
   });
 
-  it.each(NAMES)("over %s: errors that name the cause", (transport) => {
+  it.each(NAMES)("is reported over %s by errors that name the cause", (transport) => {
     for (const { cause, error } of of(transport)) if (CAUSES[cause]) expect(error, cause).toMatch(CAUSES[cause]);
   });
 
-  it("close() ends in time", () => {
+  it("does not delay close()", () => {
     expect(all.filter(({ closeMs }) => closeMs > 2_500)).toEqual([]);
   });
 });

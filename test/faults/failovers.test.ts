@@ -2,14 +2,14 @@ import { describe, expect, it } from "vitest";
 import * as failovers from "./failovers.js";
 import { survive } from "./survive.js";
 
-describe("a cluster", () => {
+describe("calls fail with timeouts only in a cluster under", () => {
   it(failovers.clusterHalfOpen.name, async () => {
     const { load } = await survive(failovers.clusterHalfOpen, { recoveryMs: 5_000 });
     for (const { error } of load.failures) expect(error).toMatch(/^TimeoutError: /);
   }, 30_000);
 });
 
-describe("a failover", () => {
+describe("a cache recovers by itself from", () => {
   it.each([failovers.sentinelCrash, failovers.sentinelCrashWithReplicas, failovers.clusterCrash, failovers.demoted])(
     "$name",
     async (fault) => {
@@ -20,7 +20,7 @@ describe("a failover", () => {
   );
 
   it.each([failovers.sentinelPlanned, failovers.slotsMove])(
-    "that nobody notices: $name",
+    "$name, without a failing call",
     async (fault) => {
       const { load } = await survive(fault);
       expect(load.failures.map(({ error }) => error)).toEqual([]);

@@ -3,14 +3,14 @@ import * as network from "./network-faults.js";
 import * as server from "./server-faults.js";
 import { survive } from "./survive.js";
 
-describe("nobody notices", () => {
+describe("no call fails under", () => {
   it.each([network.slow, network.byteByByte, server.scriptsFlushed, server.clockSet])("$name", async (fault) => {
     const { load } = await survive(fault);
     expect(load.failures).toEqual([]);
   });
 });
 
-describe("calls end in time, getOrSet answers, and all is well again by itself", () => {
+describe("calls end in time, getOrSet returns a value, and the cache recovers by itself after", () => {
   it.each([
     network.halfOpen,
     network.blackout,
@@ -29,7 +29,7 @@ describe("calls end in time, getOrSet answers, and all is well again by itself",
   });
 });
 
-describe("only what is refused fails", () => {
+describe("only refused commands fail under", () => {
   it.each([
     { fault: server.outOfMemory, methods: ["set", "incr"], code: "OOM" },
     { fault: server.forbiddenCommand, methods: ["incr"], code: "NOPERM" },

@@ -4,13 +4,13 @@ import { keepFigures } from "./figures.js";
 import { collectedHeap } from "./heap.js";
 import { hostileCaches, hostileReply, seeded, seeds, tryOnce } from "./hostile.js";
 
-/** A million in `npm run faults`. */
+/** `npm run faults` uses a million. */
 const INPUTS = Number(process.env.HOSTILE_INPUTS ?? 10_000);
-/** Caches at work at once, each on at most one value of a mebibyte. */
+/** Concurrent calls, each with a value of at most 1 MiB. */
 const AT_ONCE = 20;
 
 it(
-  "is not hurt by what a hostile server answers",
+  "replies of a hostile server do no harm",
   async () => {
     const seed = Number(process.env.HOSTILE_SEED ?? Math.floor(Math.random() * 2 ** 31));
     const random = seeded(seed);

@@ -2,13 +2,13 @@ import { expect, it } from "vitest";
 import { keepFigures } from "./figures.js";
 import { soak } from "./soak.js";
 
-/** More in `npm run soak`. */
+/** `npm run soak` runs longer. */
 const SECONDS = Number(process.env.SOAK_SECONDS ?? 8);
-/** Of all steps, the one that makes most calls makes five, and a walk begins anew when its connection is lost. */
+/** A step makes at most five calls, and a scan starts again when its connection is lost. */
 const LONGEST_MS = 6_000;
 
 it(
-  "goes on under any mix of faults, with right answers, and keeps no memory and no connections",
+  "under any mix of faults a cache gives right values and leaks neither memory nor connections",
   async () => {
     const soaked = await soak(SECONDS);
     await keepFigures("soak", soaked);
@@ -17,7 +17,7 @@ it(
     expect(soaked).toMatchObject({ getOrSetFailed: 0, unhandled: 0 });
     expect(soaked.connections).toBeLessThanOrEqual(1);
     expect(soaked.longestMs - soaked.stalledMs).toBeLessThan(LONGEST_MS);
-    // From when all is warm on.
+    // Compared with the heap after warming up.
     const [, , warm = 0] = soaked.heap;
     expect((soaked.heap.at(-1) ?? 0) - warm).toBeLessThan(10);
     expect(soaked.calls).toBeGreaterThan(SECONDS * 100);

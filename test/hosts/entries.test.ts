@@ -26,15 +26,15 @@ describe("every entry point", () => {
   });
 });
 
-describe("in a Worker", () => {
-  it("glide() and glideCluster() say what to use", () => {
+describe("the entry point of Workers", () => {
+  it("names the replacement of glide() and glideCluster()", () => {
     for (const factory of [workerd.glide, workerd.glideCluster]) {
       expect(factory).toThrow(workerd.ConfigurationError);
       expect(factory).toThrow(/can't run here: it is native code; use iovalkey\(\)/);
     }
   });
 
-  it("memory: works with a factory of its own, and says so without", async () => {
+  it("supports memory: with its factory, and names the factory without it", async () => {
     expect(() => workerd.createCache({ location: "memory:" })).toThrow(
       /wants "connectionFactory: memory\(\)" beside it/,
     );
@@ -44,7 +44,7 @@ describe("in a Worker", () => {
     expect(await cache.get("a")).toBe(1);
   });
 
-  it("a cache that belongs to no request refuses every command, those with a loader too", async () => {
+  it("rejects every command of a cache outside requests, even those with a loader", async () => {
     vi.stubGlobal("navigator", { userAgent: WORKER });
     await using cache = workerd.createCache({ location: "valkey://localhost", client: workerd.herd() });
     const calls = [
@@ -62,7 +62,7 @@ describe("in a Worker", () => {
     }
   });
 
-  it("a view waits for what its request began, before it ends its connection", async () => {
+  it("lets a view finish its request's work before it closes its connection", async () => {
     vi.stubGlobal("navigator", { userAgent: WORKER });
     const cache = workerd.createCache({ location: "memory:", connectionFactory: workerd.memory() });
     onTestFinished(() => cache.close());
@@ -74,15 +74,15 @@ describe("in a Worker", () => {
   });
 });
 
-describe("where there is no TCP", () => {
-  it("memory: works, whole or named", async () => {
+describe("the entry point without TCP", () => {
+  it("supports memory: with and without a name", async () => {
     await using one = edge.createCache({ location: "memory:shared" });
     await using other = edge.createCache({ location: "memory:shared", client: edge.herd() });
     await one.set("a", 1);
     expect(await other.getOrSet("a", () => 2)).toBe(1);
   });
 
-  it("a server's location is refused, and so are the factories that dial", () => {
+  it("rejects a server's location and the factories that dial", () => {
     for (const location of ["valkey://localhost", "rediss://localhost", "unix:///tmp/x"]) {
       const make = () => edge.createCache({ location });
       expect(make).toThrow(edge.ConfigurationError);
@@ -91,7 +91,7 @@ describe("where there is no TCP", () => {
     for (const factory of [edge.glide, edge.glideCluster, edge.iovalkey]) expect(factory).toThrow(/no TCP/);
   });
 
-  it("a connection factory of one's own reaches what it likes", async () => {
+  it("supports a custom connection factory", async () => {
     const sent: unknown[] = [];
     const connectionFactory: node.ConnectionFactory = {
       shares: false,
@@ -112,7 +112,7 @@ describe("where there is no TCP", () => {
     expect(sent).toEqual([["GET", ":1:a"]]);
   });
 
-  it("createCaches makes several", async () => {
+  it("has createCaches for several caches", async () => {
     await using caches = edge.createCaches({ default: { location: "memory:" } });
     await caches.default.set("a", 1);
     expect(await caches.default.get("a")).toBe(1);

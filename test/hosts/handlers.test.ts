@@ -48,7 +48,7 @@ async function setStale(key: string, value: string): Promise<void> {
 }
 
 describe("workerHandler", () => {
-  it("makes the cache once, of the Worker's env, and gives each request a view", async () => {
+  it("makes the cache once from the Worker's env, and gives each request a view", async () => {
     const envs: unknown[] = [];
     const source = (env: { NAME: string }) => {
       envs.push(env);
@@ -70,7 +70,7 @@ describe("workerHandler", () => {
     expect([open(), factory.closed]).toEqual([2, 2]);
   });
 
-  it("keeps the connection while the response streams from the cache, and ends it then", async () => {
+  it("keeps the connection while the response streams from the cache, and then closes it", async () => {
     await cache.setMany({ 0: "a", 1: "b", 2: "c" });
     const fetch = workerHandler(cache, (_request, _env, _context, view) => {
       let index = 0;
@@ -92,7 +92,7 @@ describe("workerHandler", () => {
     expect(factory.closed).toBe(1);
   });
 
-  it("ends the connection when the client goes away in the middle", async () => {
+  it("closes the connection when the client disconnects during the response", async () => {
     const fetch = workerHandler(
       cache,
       () => new Response(new ReadableStream({ pull: (controller) => controller.enqueue(new Uint8Array(10)) })),
@@ -104,7 +104,7 @@ describe("workerHandler", () => {
     expect(factory.closed).toBe(1);
   });
 
-  it("ends the connection when the handler throws, which stays what it throws", async () => {
+  it("closes the connection when the handler throws, and passes the error on", async () => {
     const fetch = workerHandler(cache, () => {
       throw new Error("mine");
     });
@@ -114,7 +114,7 @@ describe("workerHandler", () => {
     expect(factory.closed).toBe(1);
   });
 
-  it("leaves a response without a body as it is", async () => {
+  it("does not change a response without a body", async () => {
     const made = new Response(null, { status: 304 });
     const { waitUntil } = waits();
     expect(await workerHandler(cache, () => made)(new Request("http://a/"), {}, { waitUntil })).toBe(made);
@@ -133,7 +133,7 @@ describe("lambdaHandler", () => {
   };
   const context = { awsRequestId: "1", callbackWaitsForEmptyEventLoop: true };
 
-  it("answers with the handler's result, once what it began has ended", async () => {
+  it("returns the handler's result after its background work has ended", async () => {
     const loading = deferred<string>();
     await setStale("key", "old");
     const handler = lambdaHandler(cache, async ({ rawPath }: typeof event, _context: typeof context, view) => {
@@ -170,7 +170,7 @@ describe("lambdaHandler", () => {
 });
 
 describe("requestHandler", () => {
-  it("on a server answers at once, while what runs in the background goes on", async () => {
+  it("responds at once on a server, while background work continues", async () => {
     const loading = deferred<string>();
     const began = deferred();
     await setStale("key", "old");
@@ -187,7 +187,7 @@ describe("requestHandler", () => {
     loading.resolve("new");
   });
 
-  it("on Vercel hands the rest to waitUntil, which reads the platform's own request context", async () => {
+  it("passes background work to Vercel's waitUntil, which uses the platform's request context", async () => {
     const { waitUntil: platform, works } = waits();
     const key = Symbol.for("@vercel/request-context");
     const host = globalThis as { [key]?: { get(): { waitUntil: WaitUntil } } };

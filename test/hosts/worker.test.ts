@@ -33,14 +33,14 @@ describe("a Worker with the packed package, bundled by wrangler", () => {
       .split("\n").length - 1;
   const noClients = () => until(async () => (await clients()) === 0, { what: "the Worker's connections to end" });
 
-  it("is small, and has no trace of GLIDE or of the memory transport", () => {
+  it("is small, and contains neither GLIDE nor the memory transport", () => {
     expect(gzipSync(script, { level: 9 }).length).toBeLessThanOrEqual(MAX_BYTES);
     expect(script).not.toMatch(/valkey-glide|GlideClient|maxEntries/);
     // What is looked for would be found in this form.
     expect(script).toContain("maxDecompressedSize");
   });
 
-  it("answers 200 requests at once, each over a connection of its own, and leaves none behind", async () => {
+  it("answers 200 concurrent requests, each over its own connection, and leaves none open", async () => {
     await using worker = await runWorker(script, { VALKEY_URL: server.url });
     const keys = Array.from({ length: 200 }, (_, index) => `key-${index}`);
     for (const _ of ["misses", "hits"]) {
@@ -50,7 +50,7 @@ describe("a Worker with the packed package, bundled by wrangler", () => {
     await noClients();
   });
 
-  it("opens no connection for a request that asks nothing of the cache", async () => {
+  it("opens no connection for a request that doesn't use the cache", async () => {
     await using proxy = await startProxy(server);
     await using worker = await runWorker(script, { VALKEY_URL: proxy.url });
     expect(await worker.fetch("/none/x")).toEqual({ status: 200, text: "none" });
@@ -59,7 +59,7 @@ describe("a Worker with the packed package, bundled by wrangler", () => {
     expect(proxy.accepted).toBe(1);
   });
 
-  it("asks in one round trip after the TCP handshake", async () => {
+  it("reads in one round trip after the TCP handshake", async () => {
     await using proxy = await startProxy(server);
     await using worker = await runWorker(script, { VALKEY_URL: proxy.url });
     proxy.delay(100);
@@ -67,7 +67,7 @@ describe("a Worker with the packed package, bundled by wrangler", () => {
     expect(proxy.roundTrips).toBe(1);
   });
 
-  it("asks in two round trips where TLS has its own", async () => {
+  it("reads in two round trips over TLS, one of them the handshake", async () => {
     const port = await freePort();
     await using secure = await startValkey({ args: tlsArguments(port) });
     await using proxy = await startProxy({ host: secure.host, port });
@@ -78,13 +78,13 @@ describe("a Worker with the packed package, bundled by wrangler", () => {
     expect(proxy.roundTrips).toBe(2);
   });
 
-  it("loads once for callers of one request", async () => {
+  it("loads once for concurrent callers of one request", async () => {
     await using worker = await runWorker(script, { VALKEY_URL: server.url });
     expect(await worker.fetch("/twice/same")).toEqual({ status: 200, text: "loaded same 1,loaded same 1" });
     await noClients();
   });
 
-  it("finishes a write that nobody waited for, before its connection ends", async () => {
+  it("finishes a write without a waiter before its connection closes", async () => {
     await using worker = await runWorker(script, { VALKEY_URL: server.url });
     expect(await worker.fetch("/background/written")).toEqual({ status: 200, text: "answered" });
     await until(async () => (await worker.fetch("/get/written")).text === "late", { what: "the write to arrive" });
@@ -102,7 +102,7 @@ describe("a Worker with the packed package, bundled by wrangler", () => {
     await noClients();
   });
 
-  it("says what to do when the cache is used outside a request's view", async () => {
+  it("reports the remedy when the cache is used outside a request's view", async () => {
     await using worker = await runWorker(script, { VALKEY_URL: server.url });
     const { status, text } = await worker.fetch("/load/x?outside");
     expect(status).toBe(500);
@@ -121,13 +121,13 @@ describe("a Worker with the packed package, bundled by wrangler", () => {
     };
     const fromLoader = { status: 200, text: "loaded x" };
 
-    it("answers from the loader when the port is refused", async () => {
+    it("answers from the loader when the port refuses connections", async () => {
       const { ms, ...answer } = await timed(`valkey://127.0.0.1:${await freePort()}`, "/load/x");
       expect(answer).toEqual(fromLoader);
       expect(ms).toBeLessThan(1_000);
     });
 
-    it("answers from the loader when the server takes the connection and says nothing", async () => {
+    it("answers from the loader when the server accepts the connection and is silent", async () => {
       await using proxy = await startProxy(server);
       proxy.pause();
       const { ms, ...answer } = await timed(proxy.url, "/load/x");

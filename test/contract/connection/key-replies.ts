@@ -90,7 +90,7 @@ export function keyReplies(subject: () => ConnectionSubject): void {
       [["COPY", a, c], 0],
     ]);
 
-    it("an entry is gone when its time is over", async () => {
+    it("an entry is missing after it has expired", async () => {
       const { connection } = subject();
       await connection.send([["SET", a, "1", "PX", "30"]]);
       const gone = async () => ((await connection.send([["EXISTS", a]]))[0] === 0 ? "gone" : undefined);
@@ -104,7 +104,7 @@ export function keyReplies(subject: () => ConnectionSubject): void {
       ).toEqual([null, -2, "OK"]);
     });
 
-    it("DBSIZE, FLUSHDB, PING, ECHO and TIME answer for the server", async () => {
+    it("DBSIZE, FLUSHDB, PING, ECHO and TIME have the server's replies", async () => {
       const { connection } = subject();
       const send = async (...command: [string, ...string[]]) => plain((await connection.send([command]))[0]);
       await connection.send([["MSET", a, "1", b, "2"]]);

@@ -22,7 +22,7 @@ export function lifecycle(subject: () => ConnectionSubject): void {
       await expect(second.send([["PING"]])).rejects.toThrow(ConnectionError);
     });
 
-    it("makes every later call a ConnectionError that says so", async () => {
+    it("makes every later call reject with a ConnectionError that says so", async () => {
       const second = await subject().other();
       await second.send([["PING"]]);
       await second.close();
@@ -40,7 +40,7 @@ export function lifecycle(subject: () => ConnectionSubject): void {
       }
     });
 
-    it("without any command before it needs no server, and ends", async () => {
+    it("without a command before needs no server", async () => {
       const second = await subject().other();
       await expect(second.close()).resolves.toBeUndefined();
     });

@@ -8,7 +8,7 @@ const COUNT = 1_200;
 
 export function scans(subject: () => ConnectionSubject): void {
   describe("a scan", () => {
-    it("finds all keys of many, under a prefix made of what is special in patterns", async () => {
+    it("finds all keys under a prefix of special characters", async () => {
       const { connection } = subject();
       const keys = Array.from({ length: COUNT }, (_, index) => `${PREFIX}${index}`);
       const sets = keys.map((key): Command => ["SET", key, "1"]);
@@ -18,7 +18,7 @@ export function scans(subject: () => ConnectionSubject): void {
       expect(found).toEqual(new Set(keys));
     });
 
-    it("understands wildcards, brackets and escapes", async () => {
+    it("supports wildcards, brackets and escapes", async () => {
       const { connection } = subject();
       const keys = ["h", "ha", "hb", "hc", "hab", "h*", "h[", "é"];
       await connection.send(keys.map((key): Command => ["SET", key, "1"]));
@@ -34,7 +34,7 @@ export function scans(subject: () => ConnectionSubject): void {
       expect(await find("")).toEqual([]);
     });
 
-    it("leaves out what has expired and what was deleted", async () => {
+    it("omits expired and deleted keys", async () => {
       const { connection } = subject();
       await connection.send([
         ["SET", "gone", "1"],
@@ -46,11 +46,11 @@ export function scans(subject: () => ConnectionSubject): void {
       expect(await collect(subject(), "*", 10)).toEqual(new Set(["here"]));
     });
 
-    it("of an empty keyspace ends", async () => {
+    it("ends for an empty keyspace", async () => {
       expect(await collect(subject(), "*", 10)).toEqual(new Set());
     });
 
-    it("finds what stays, while its batches are deleted and other keys come", async () => {
+    it("finds the remaining keys while its batches are deleted and other keys are added", async () => {
       const { connection } = subject();
       const keys = Array.from({ length: COUNT }, (_, index) => `old:${index}`);
       await connection.send(keys.map((key): Command => ["SET", key, "1"]));
@@ -65,7 +65,7 @@ export function scans(subject: () => ConnectionSubject): void {
       expect(await collect(subject(), "old:*", 100)).toEqual(new Set());
     });
 
-    it("can be left early, and the connection goes on", async () => {
+    it("can end early, and the connection stays usable", async () => {
       const { connection } = subject();
       await connection.send(Array.from({ length: COUNT }, (_, index): Command => ["SET", `key:${index}`, "1"]));
       let batches = 0;

@@ -61,13 +61,13 @@ const fail: Script = {
 
 export function scripts(subject: () => ConnectionSubject): void {
   describe("a script", () => {
-    it("gets its keys and arguments, text or bytes", async () => {
+    it("receives its keys and arguments as text or bytes", async () => {
       const binary = Uint8Array.of(0, 255, 10, 13);
       const reply = await subject().connection.script(echo, [a, b], ["é", binary]);
       expect(plain(reply)).toEqual([bulk(a), bulk(b), bulk("é"), bulk([...binary]), 2]);
     });
 
-    it("answers in the shapes of replies", async () => {
+    it("replies in the port's shapes", async () => {
       const { connection } = subject();
       expect(plain(await connection.script(shapes, [a, b], ["value"]))).toEqual([
         "OK",
@@ -79,7 +79,7 @@ export function scripts(subject: () => ConnectionSubject): void {
       expect(await connection.script(nothing, [a], [])).toBeNull();
     });
 
-    it("runs in one step: of many that compare and set, one wins", async () => {
+    it("runs atomically: of many that compare and set, one wins", async () => {
       const { connection, other } = subject();
       await using second = await other();
       await connection.send([["SET", a, "start"]]);
@@ -89,18 +89,18 @@ export function scripts(subject: () => ConnectionSubject): void {
       expect((await Promise.all(tries)).filter((won) => won === 1)).toHaveLength(1);
     });
 
-    it("that answers with an error rejects with it", async () => {
+    it("rejects with the error that it returns", async () => {
       const refused = subject().connection.script(refuse, [a], []);
       await expect(refused).rejects.toMatchObject({ name: "ReplyError", code: "MYCODE", detail: /not today/ });
     });
 
-    it("one of whose commands fails rejects with that command's error, and what came before stays", async () => {
+    it("rejects with the error of its failing command, and earlier writes stay", async () => {
       const { connection } = subject();
       await expect(connection.script(fail, [a], [])).rejects.toMatchObject({ name: "ReplyError", code: "WRONGTYPE" });
       expect((await connection.send([["GET", a]])).map(plain)).toEqual([bulk("written")]);
     });
 
-    it("runs also after the server has forgotten it", async () => {
+    it("runs even after the server has lost it", async () => {
       const { connection } = subject();
       const run = () => connection.script(echo, [a, b], ["1", "2"]);
       const before = await run();

@@ -92,7 +92,7 @@ export function setReplies(subject: () => ConnectionSubject): void {
       [["SPOP", a, "-1"], refused("ERR")],
     ]);
 
-    it("SSCAN answers a cursor and members, and finds all of them when followed to its end", async () => {
+    it("SSCAN replies with a cursor and members, and finds all members in the end", async () => {
       const { connection } = subject();
       const members = Array.from({ length: 1_500 }, (_, index) => `member ${index}`);
       await connection.send([["SADD", a, ...members]]);

@@ -13,7 +13,7 @@ function toPart(content: string | number[]): string | Uint8Array {
 
 export function textAndBytes(subject: () => ConnectionSubject): void {
   describe("text and bytes", () => {
-    it("values, members and fields are any bytes", async () => {
+    it("values, members and fields can be any bytes", async () => {
       const { connection } = subject();
       const replies = await connection.send([
         ["SET", a, ALL_BYTES],
@@ -29,7 +29,7 @@ export function textAndBytes(subject: () => ConnectionSubject): void {
       expect(replies.map(plain)).toEqual(["OK", all, 2, 1, 0, 1, [[bulk([...LATIN1]), all]], all]);
     });
 
-    it("text is UTF-8, and the same key or member whether given as text or as bytes", async () => {
+    it("text is UTF-8, so text and bytes name the same key or member", async () => {
       const { connection } = subject();
       const bytes = new TextEncoder().encode("{slot}ключ 🔑");
       const replies = await connection.send([
@@ -42,7 +42,7 @@ export function textAndBytes(subject: () => ConnectionSubject): void {
       expect(replies.map(plain)).toEqual(["OK", bulk("значение"), 1, 1, 16]);
     });
 
-    it("keys are any bytes", async () => {
+    it("keys can be any bytes", async () => {
       const { connection } = subject();
       const key = Uint8Array.of(...new TextEncoder().encode(a), 0xff, 0);
       const replies = await connection.send([
@@ -72,7 +72,7 @@ export function textAndBytes(subject: () => ConnectionSubject): void {
       expect(values.map(plain)).toEqual(fields.map((_field, i) => bulk(make(i))));
     });
 
-    it("a reply asked for as text is the same, as a string or as bytes", async () => {
+    it("a reply with the text option is the same, as a string or as bytes", async () => {
       const { connection } = subject();
       await connection.send([
         ["SET", a, "žluťoučký \u{1f40e}"],
@@ -91,7 +91,7 @@ export function textAndBytes(subject: () => ConnectionSubject): void {
       expect(missing).toBeNull();
     });
 
-    it("bytes that are not UTF-8 come whole when asked for as text, beside text and a byte order mark", async () => {
+    it("bytes that are not UTF-8 are complete with the text option, next to text and a byte order mark", async () => {
       const { connection } = subject();
       await connection.send([
         ["MSET", a, "text", b, LATIN1, c, "\ufeffmarked"],
@@ -111,14 +111,14 @@ export function textAndBytes(subject: () => ConnectionSubject): void {
       expect(plain(members)).toEqual([bulk([...LATIN1])]);
     });
 
-    it("errors and statuses are themselves when text is asked for", async () => {
+    it("errors and statuses are the same with the text option", async () => {
       const { connection } = subject();
       await connection.send([["SADD", a, "member"]]);
       const replies = await connection.send([["GET", a], ["PING"], ["TYPE", a], ["SCARD", a]], TEXT);
       expect(replies.map(plain)).toEqual([{ refused: "WRONGTYPE" }, "PONG", "set", 1]);
     });
 
-    it("a large value comes back whole", async () => {
+    it("a large value is returned completely", async () => {
       const { connection } = subject();
       const value = new Uint8Array(1_000_000).map((_, index) => (index * 31) % 251);
       const [, reply] = await connection.send([

@@ -4,15 +4,15 @@ import { ReplyError } from "../../../src/core/errors.js";
 import type { ConnectionSubject } from "../connection.js";
 import { a, answers, b, bulk, c, plain, refused } from "./rows.js";
 
-export function flights(subject: () => ConnectionSubject): void {
-  describe("a flight", () => {
-    it("of no commands answers nothing", async () => {
+export function roundTrips(subject: () => ConnectionSubject): void {
+  describe("a round trip", () => {
+    it("without commands has no replies", async () => {
       const { connection } = subject();
       expect(await connection.send([])).toEqual([]);
       expect(await connection.send([], { atomic: true })).toEqual([]);
     });
 
-    it("carries commands to keys of any slots, and answers in their order", async () => {
+    it("sends commands for keys of any slots, and has the replies in order", async () => {
       const { connection } = subject();
       const keys = Array.from({ length: 200 }, (_, index) => `key ${index}`);
       const sets = keys.map((key, index): Command => ["SET", key, `value ${index}`]);
@@ -21,7 +21,7 @@ export function flights(subject: () => ConnectionSubject): void {
       expect(replies.map(plain)).toEqual(keys.map((_, index) => bulk(`value ${index}`)));
     });
 
-    it("carries MGET, DEL and EXISTS over keys of any slots", async () => {
+    it("sends MGET, DEL and EXISTS for keys of any slots", async () => {
       const { connection } = subject();
       const keys = Array.from({ length: 50 }, (_, index) => `key ${index}`);
       await connection.send(keys.map((key): Command => ["SET", key, key]));
@@ -46,22 +46,22 @@ export function flights(subject: () => ConnectionSubject): void {
       [["GET", b], bulk("text")],
     ]);
 
-    it("has CROSSSLOT in the place of a command whose keys live in several slots", async ({ skip }) => {
+    it("has CROSSSLOT in place of a command whose keys are in several slots", async ({ skip }) => {
       const { connection, cluster } = subject();
       skip(!cluster, "only a cluster has slots");
       const replies = await connection.send([["SUNION", "one", "two"], ["PING"]]);
       expect(replies.map(plain)).toEqual([refused("CROSSSLOT"), "PONG"]);
     });
 
-    it("of one failing command answers its error, and does not reject", async () => {
+    it("of one failing command resolves with its error", async () => {
       const [reply] = await subject().connection.send([["INCRBY", a, "x"]]);
       expect(reply).toBeInstanceOf(ReplyError);
       expect(reply).toMatchObject({ name: "ReplyError", code: "ERR", detail: expect.stringMatching(/integer/) });
     });
   });
 
-  describe("an atomic flight", () => {
-    it("runs all, and has a runtime error in its place", async () => {
+  describe("an atomic batch", () => {
+    it("runs all commands, and has a runtime error in its place", async () => {
       const { connection } = subject();
       const commands: Command[] = [
         ["SADD", a, "member"],
@@ -101,7 +101,7 @@ export function flights(subject: () => ConnectionSubject): void {
       ).toEqual([0, 0]);
     });
 
-    it("lets nobody's commands in between", async () => {
+    it("is not interleaved with other commands", async () => {
       const { connection, other } = subject();
       await using second = await other();
       const bump: Command[] = [
@@ -109,10 +109,10 @@ export function flights(subject: () => ConnectionSubject): void {
         ["INCR", a],
         ["INCR", a],
       ];
-      const flights = Array.from({ length: 40 }, (_, index) =>
+      const roundTrips = Array.from({ length: 40 }, (_, index) =>
         (index % 2 ? connection : second).send(bump, { atomic: true }),
       );
-      for (const [one, two, three] of await Promise.all(flights)) {
+      for (const [one, two, three] of await Promise.all(roundTrips)) {
         expect([two, three]).toEqual([Number(one) + 1, Number(one) + 2]);
       }
     });
