@@ -18,7 +18,7 @@ type Open = (location: Location, options: ConnectionOptions) => void;
 
 const sentinels = [{ host: "127.0.0.1", port: 1 }];
 
-/** Every way to say how a server is reached, each throwing at once or not at all. */
+/** Every connection factory. Each throws at once or not at all. */
 const ways: Readonly<Record<string, Open>> = {
   createCache: (location, options) => void createCache({ location, ...options }),
   createCaches: (location, options) => void createCaches({ a: { location, ...options } }).a,

@@ -29,7 +29,7 @@ describe("a deferred connection", () => {
       },
     });
     const first = [send("A"), send("B")];
-    // Runs after the connection is there, and before those that wait for it.
+    // Runs after the connection has loaded and before the commands that wait for it.
     void Promise.resolve().then(() => first.push(send("C")));
     opening.resolve(opened);
     await Promise.all(first);

@@ -1,7 +1,7 @@
 import { vi } from "vitest";
 import type { Connection, Reply } from "../../src/core/connection.js";
 
-/** A connection that answers each command with PONG, unless told otherwise. */
+/** A connection that answers each command with PONG by default. */
 export function fakeConnection(own: Partial<Connection> = {}): Connection {
   const close = own.close ?? vi.fn(async () => {});
   return {

@@ -4,7 +4,7 @@ import { COMMANDS } from "../contract/cache/commands.js";
 import { until } from "../support/wait.js";
 
 export const QUICK = { connectTimeout: "500ms", commandTimeout: "300ms" } as const;
-/** Both, and what a busy machine adds. */
+/** Both timeouts, with a tolerance for a busy machine. */
 export const DEADLINE_MS = 1_500;
 
 export interface End {
@@ -13,7 +13,7 @@ export interface End {
   readonly ms: number;
 }
 
-/** How a call ends, and when. */
+/** The outcome of a call and its duration. */
 export async function end(call: Promise<unknown>): Promise<End> {
   const startMs = performance.now();
   const ms = () => performance.now() - startMs;
@@ -31,7 +31,7 @@ export function expectFailedInTime({ error, ms }: End): void {
 export const ROWS = Object.entries(COMMANDS);
 export const isLoad = (name: string) => name.startsWith("getOrSet");
 
-/** Every method at once, and then one after another. */
+/** Calls every method concurrently, and then some in turn. */
 export async function expectEachFailsInTime(cache: Cache): Promise<void> {
   for (const ends of [
     await Promise.all(ROWS.map(([, { run }]) => end(run(cache)))),
@@ -52,7 +52,7 @@ async function inTurn<T, R>(items: readonly T[], run: (item: T) => Promise<R>): 
   return results;
 }
 
-/** Each with the methods that a newcomer tries first. */
+/** Calls the most common methods. */
 export async function expectWorks(cache: Cache): Promise<void> {
   expect(await cache.set("a", 1)).toBe(true);
   expect(await cache.get("a")).toBe(1);
@@ -61,7 +61,7 @@ export async function expectWorks(cache: Cache): Promise<void> {
   expect(await cache.delete("a")).toBe(true);
 }
 
-/** What is not repeated may fail once, and at once, while the loss is found out; never the time after the back-off. */
+/** Waits until the cache works again. Commands that are not retried may fail once when the loss is detected. */
 export function works(cache: Cache): Promise<unknown> {
   return until(async () => (await cache.set("back", 1)) && (await cache.incr("back")) === 2, {
     what: "the cache to work again",

@@ -27,7 +27,7 @@ describe("a network", () => {
       expect(await at.cache.get("a")).toBe(1);
       at.proxy.reset();
       expect(await at.cache.set("a", 1, { ttl: 50 })).toBe(true);
-      // Repeating a write does not lengthen its lifetime.
+      // Retrying a write does not extend its ttl.
       expect(await at.cache.ttl("a")).toBeLessThanOrEqual(50);
     }
   });
@@ -36,7 +36,7 @@ describe("a network", () => {
     await using at = await through();
     at.proxy.pause();
     for (let i = 0; i < 3; i++) expectFailedInTime(await end(at.cache.get("a")));
-    // What was open is given up: nothing tells that it works again.
+    // The open connection was abandoned, so the server is dialled again.
     expect(at.proxy.accepted).toBeGreaterThan(1);
     at.proxy.resume();
     await works(at.cache);

@@ -104,13 +104,13 @@ it("a server that accepts connections and never answers gets few connections, ho
     },
     { what: "ten connections", timeoutMs: 12_000 },
   );
-  // The one that worked, what GLIDE opened to see that it doesn't any more, and the one that asks whether it answers again.
+  // The first connection, GLIDE's attempts to reconnect, and the probe.
   expect(proxy.connections).toBeLessThanOrEqual(4);
   proxy.resume();
   await works(cache);
 });
 
-/** The port of a server that says one thing to everybody. */
+/** Starts a server that sends the same text to every client. @returns its port */
 async function answerWith(text: string): Promise<number> {
   const server = createServer((socket) => socket.on("error", () => {}).end(text));
   onTestFinished(() => void server.close());

@@ -9,13 +9,13 @@ import { until } from "../support/wait.js";
 
 const tls = { ca: certificate("ca.pem") };
 
-/** Passes on to a server what comes over TLS under one name, and ends all else, as routers by SNI do. */
+/** Forwards TLS connections with one server name, and closes all others, like a router by SNI. */
 async function startRouter(name: string, server: { readonly port: number }) {
   const sockets = new Set<TLSSocket>();
   const names: (string | false)[] = [];
   let isOpen = true;
   const router = createServer({ cert: certificate("server.pem"), key: certificate("server.key") }, (socket) => {
-    // Typed as text, and false when the client sent none.
+    // The type is string, but the value is false if the client sent no name.
     names.push((socket.servername as string | false) || false);
     socket.on("error", () => {});
     if (!isOpen || names.at(-1) !== name) return socket.destroy();

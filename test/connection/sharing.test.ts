@@ -6,7 +6,7 @@ import { runScript } from "../support/script.js";
 import { startValkey } from "../support/servers.js";
 import { until } from "../support/wait.js";
 
-/** How many connections the server sees, beside the one that asks. */
+/** The number of connections at the server, without the one that asks. */
 async function connections(port: number): Promise<number> {
   const list = String(await command(port, ["CLIENT", "LIST", "TYPE", "NORMAL"]));
   return list.trim().split("\n").length - 1;

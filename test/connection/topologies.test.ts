@@ -153,7 +153,7 @@ describe("connections at the server", () => {
       expect(await cache.get("a")).toBe(1);
       asked++;
     }
-    // GLIDE mends the one that it was, while the library dials another: at most two for each loss, and one stays.
+    // GLIDE reconnects while the library dials another connection: at most two for each loss, and one stays.
     expect((await opened(server.port)) - before - asked).toBeLessThanOrEqual(200 + 1);
     await until(async () => (await open(server.port)) === 1, { what: "old connections to end", timeoutMs: 8_000 });
   });

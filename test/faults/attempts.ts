@@ -1,6 +1,6 @@
 import { runScript } from "../support/script.js";
 
-/** How one cause shows at the servers of one transport. */
+/** The effect of one cause on the servers of one transport. */
 export interface Attempts {
   readonly transport: string;
   readonly cause: string;
@@ -9,13 +9,13 @@ export interface Attempts {
   /** After `close()` had resolved. */
   readonly afterClose: number;
   readonly closeMs: number;
-  /** What the last call failed with. */
+  /** The error of the last call. */
   readonly error: string;
-  /** Of a core, in percent, of the process that has all causes of one transport at once, its servers included. */
+  /** CPU time in percent of a core. One process runs all causes of a transport, its servers included. */
   readonly cpuPercent: number;
 }
 
-/** What a cache of each transport is made of, as source text: `ports` are those of its servers, the first one's is `port`. */
+/** The options of a cache for each transport, as source text. `ports` are those of its servers, `port` is the first one. */
 const TRANSPORTS = {
   "the default, valkey-glide": "{ location: url(ports[0]), ...login }",
   "the default, several addresses": "{ location: ports.map(url), ...login }",
@@ -44,7 +44,7 @@ const PROGRAM = (transport: keyof typeof TRANSPORTS, seconds: number, quietSecon
   const hasSentinels = ${transport.startsWith("sentinel")};
   const addresses = ${transport.includes("several") ? 2 : 1};
 
-  /** Counters of this process's own network, where it has one. */
+  /** Counters of this process's network namespace, if it has one. */
   const counter = (protocol, name) => () => {
     const [names, values] = readFileSync("/proc/net/snmp", "utf8")
       .split("\\n")
@@ -63,7 +63,7 @@ const PROGRAM = (transport: keyof typeof TRANSPORTS, seconds: number, quietSecon
   );
   const faulty = await Promise.all(causes.map(async (cause) => ({ cause, ...(await servers(cause)) })));
   const lost = ["lost under calls", "lost while idle"].map(async (cause) => ({ cause, ...(await servers("none")) }));
-  // One group after the other: a cluster client that was closed looks for its nodes where there is no route.
+  // The groups run in turn, as a closed cluster client looks for its nodes at an address without a route.
   const groups = [[...faulty, ...withoutServer], await Promise.all(lost)];
 
   async function servers(fault) {
@@ -129,10 +129,10 @@ const PROGRAM = (transport: keyof typeof TRANSPORTS, seconds: number, quietSecon
   process.exit();
 `;
 
-/** A network of its own, where counters count what this process does alone, and nothing leads out. */
+/** A separate network namespace without a route, whose counters include only this process. */
 const OWN_NETWORK = ["unshare", "-rn", "sh", "-c", 'ip link set lo up && exec "$@"', "sh"];
 
-/** Calls a cache 20 times a second, once for each cause, over one transport. @param counts whether the system has networks for users */
+/** Calls a cache for each cause 20 times a second over one transport. @param counts whether users may create network namespaces */
 export async function attempts(
   transport: keyof typeof TRANSPORTS,
   { seconds, quietSeconds, counts }: { seconds: number; quietSeconds: number; counts: boolean },

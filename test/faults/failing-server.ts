@@ -3,7 +3,7 @@ import { createServer as createTlsServer } from "node:tls";
 import { certificate } from "../support/certificates.js";
 import { listenAnywhere } from "../support/ports.js";
 
-/** What is wrong with a server, as it shows to those who connect. */
+/** The fault of a server, as its clients see it. */
 export type Fault =
   | "none"
   | "wrong password"
@@ -16,13 +16,13 @@ export type Fault =
 
 export interface FailingServer {
   readonly port: number;
-  /** How many connections it took so far. */
+  /** How many connections it has accepted. */
   readonly accepted: number;
-  /** Which fault it has from now on. Those that are connected lose their connections. */
+  /** Sets the fault and closes all connections. */
   become(fault: Fault): void;
 }
 
-/** A Valkey server, or a sentinel that names `primaryPort`, that answers as far as its fault lets it. */
+/** A minimal Valkey server, or a sentinel that names `primaryPort`, with a fault. */
 export async function startFailingServer(
   fault: Fault,
   { primaryPort = 0, role = "master" }: { primaryPort?: number; role?: "master" | "slave" } = {},
@@ -64,11 +64,11 @@ interface Situation {
   readonly role: "master" | "slave";
 }
 
-/** Clients write whole commands here, as all of them are short. */
+/** Parses whole commands. Clients never split them here, as all are short. */
 function answer(socket: Socket, text: string, situation: Situation): void {
   for (const [command] of text.matchAll(/\*\d+\r\n(?:\$\d+\r\n[^\r]*\r\n)+/g)) {
     const [name = "", ...args] = [...command.matchAll(/\$\d+\r\n([^\r]*)\r\n/g)].map(([, part = ""]) => part);
-    // valkey-glide alone introduces itself.
+    // Only valkey-glide sends its name.
     if (situation.fault === "refuses valkey-glide" && name.toUpperCase() === "CLIENT") socket.resetAndDestroy();
     else socket.write(toReply(name.toUpperCase(), args, situation));
   }

@@ -11,7 +11,7 @@ import type { LoadOptions } from "./load.js";
 
 const DEADLINE_MS = 500;
 const TIMES = { commandTimeout: "500ms", connectTimeout: "500ms" } as const;
-/** Replication doesn't wait, so that what was acknowledged last is lost with a primary. */
+/** Replication is asynchronous, so the last acknowledged writes may be lost with a primary. */
 const LOAD = { mayForget: true };
 
 const underSentinels = (
@@ -67,7 +67,7 @@ export const demoted: Fault = {
       load: LOAD,
       deadlineMs: DEADLINE_MS,
       async harm(healed) {
-        // A connection is not taken for misled in its first second.
+        // A connection is not replaced because of READONLY in its first second.
         await pause(1_000);
         await command(other.port, ["REPLICAOF", "NO", "ONE"]);
         await command(one.port, ["REPLICAOF", other.host, String(other.port)]);
@@ -97,7 +97,7 @@ const inCluster = (
   },
 });
 
-/** Has clients reach the first node through a proxy. */
+/** Makes clients reach the first node through a proxy. */
 async function proxyTo({ nodes }: ValkeyCluster): Promise<TcpProxy> {
   const [first, second] = nodes as [ValkeyServer, ValkeyServer];
   const proxy = await startProxy({ port: first.port });

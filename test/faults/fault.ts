@@ -4,19 +4,19 @@ import { until } from "../support/wait.js";
 import { collectedHeap } from "./heap.js";
 import { Load, type LoadOptions } from "./load.js";
 
-/** What is done to servers or to the way there, and what for users came of it. */
+/** A fault of servers or of the network, with its effect on users. */
 export interface Fault {
   readonly name: string;
-  /** Starts what takes part; all of it ends with `stack`. */
+  /** Starts servers and a cache, which end with `stack`. */
   prepare(stack: AsyncDisposableStack): Promise<Scene>;
 }
 
 export interface Scene {
   readonly cache: Cache;
   readonly load?: LoadOptions;
-  /** How long one call may take at most, in milliseconds. */
+  /** The longest duration of a call, in milliseconds. */
   readonly deadlineMs: number;
-  /** Does harm while the load goes on. @param healed to be called when all is well again, or can be: recovery is counted from then */
+  /** Causes the fault while the load runs. @param healed to be called when the fault has ended, from which recovery is measured */
   harm(healed: () => void, load: Load): Promise<void>;
 }
 
@@ -40,7 +40,7 @@ export interface Measured extends Figures {
 }
 
 const WARM_MS = 300;
-/** Well again: no call fails for so long, and for as long as one may take before it fails. */
+/** A cache has recovered when no call fails for this long and for the longest duration of a call. */
 const QUIET_MS = 100;
 
 export async function measure(fault: Fault): Promise<Measured> {

@@ -1,7 +1,7 @@
 import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 
-/** Writes what was measured where `npm run faults` collects it; elsewhere nobody asks for it. */
+/** Writes measurements for `npm run faults`; does nothing in other runs. */
 export async function keepFigures(name: string, figures: object): Promise<void> {
   const folder = process.env.FAULT_FIGURES;
   if (!folder) return;

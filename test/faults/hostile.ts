@@ -7,12 +7,12 @@ import { zstd } from "../../src/compressors/zstd.js";
 import { type Cache, CacheError, type Connection, createCache, herd, type Reply, ReplyError } from "../../src/index.js";
 import { msgpack } from "../../src/serializers/msgpack.js";
 
-/** In bytes: what a hostile value may grow to. */
+/** The largest decoded size of a hostile value, in bytes. */
 const MAX_SIZE = 1 << 20;
 
 type Random = () => number;
 
-/** What a server answers that is not to be trusted: one reply after another, whatever is asked. */
+/** An untrusted server, which sends one reply after another for any command. */
 class HostileConnection implements Connection {
   readonly #reply: () => Reply;
 
@@ -44,10 +44,10 @@ class HostileConnection implements Connection {
 }
 
 const COMPRESSORS = [undefined, zlib, gzip, deflate, brotli, zstd, lz4, lzma, bz2];
-/** Structured clones are for trusted stores alone, as their documentation says. */
+/** Structured clones are for trusted stores only, as their documentation says. */
 const SERIALIZERS = [undefined, msgpack];
 
-/** Every serializer with every compressor, under both clients, over the replies that `reply` makes up. */
+/** Caches with every serializer, compressor and client, over the replies of `reply`. */
 export function hostileCaches(reply: () => Reply): Cache[] {
   const factory = { shares: true, connect: () => new HostileConnection(reply) };
   return SERIALIZERS.flatMap((serializer) =>
@@ -77,7 +77,7 @@ const CALLS: readonly ((cache: Cache) => Promise<unknown>)[] = [
   (cache) => cache.delete("a"),
 ];
 
-/** Uses a cache once: whether it answered, or failed as it may, or what is wrong with how it failed. */
+/** Uses a cache once. @returns whether it answered, failed as documented, or failed in a wrong way */
 export async function tryOnce(cache: Cache, random: Random): Promise<"answered" | "failed" | { wrong: string }> {
   const call = CALLS[Math.floor(random() * CALLS.length)];
   try {
@@ -91,7 +91,7 @@ export async function tryOnce(cache: Cache, random: Random): Promise<"answered" 
   }
 }
 
-/** Values as each cache stores them, to be spoilt. */
+/** Valid stored values of each cache, which are then corrupted. */
 export async function seeds(caches: readonly Cache[]): Promise<Uint8Array[]> {
   const values = [
     { a: [1, 2.5, "text", null, true], b: { c: "x".repeat(300) } },
@@ -126,7 +126,7 @@ const HAND_MADE = [
   "\xd4\x72\x40",
 ];
 
-/** A reply that is spoilt in some way, or of a shape that nobody asked for. */
+/** A corrupted reply, or one of an unexpected shape. */
 export function hostileReply(known: readonly Uint8Array[], random: Random): Reply {
   const kind = random();
   if (kind < 0.8) return spoil(known, random);

@@ -4,17 +4,17 @@ import type { Cache } from "../../src/cache/cache.js";
 import { type Caller, newCaller, STEPS, type StepName } from "./steps.js";
 
 export interface LoadOptions {
-  /** Calls under way at once. @default 50 */
+  /** Concurrent calls. @default 50 */
   callers?: number;
   /** How long each caller waits between two calls, in milliseconds. @default 2 */
   restMs?: number;
-  /** What they do, in turn. @default get, set, incr, getMany, getOrSet */
+  /** The steps of each caller, in turn. @default get, set, incr, getMany, getOrSet */
   steps?: readonly StepName[];
-  /** Whether writes that were acknowledged may be gone, as after a failover, which Valkey's replication doesn't wait for. @default false */
+  /** Whether acknowledged writes may be lost, as in a failover with asynchronous replication. @default false */
   mayForget?: boolean;
 }
 
-/** Calls that failed alike. */
+/** Calls that failed in the same way. */
 export interface Failure {
   readonly step: StepName;
   readonly error: string;
@@ -23,11 +23,11 @@ export interface Failure {
 
 const FEW: readonly StepName[] = ["get", "set", "incr", "getMany", "getOrSet"];
 
-/** Callers that use a cache over and over, and check each answer. Each writes keys of its own. */
+/** Callers that use a cache repeatedly and check each result. Each caller writes its own keys. */
 export class Load {
-  /** When the last call ended that failed, by `performance.now()`; 0 when none did. */
+  /** When the last failed call ended, by `performance.now()`; 0 if none failed. */
   lastFailureMs = 0;
-  /** Answers that can't be right. */
+  /** Wrong results. */
   readonly wrong: string[] = [];
   calls = 0;
   longestMs = 0;
@@ -36,7 +36,7 @@ export class Load {
   readonly #callers: readonly Caller[];
   readonly #running: readonly Promise<void>[];
   readonly #delay = monitorEventLoopDelay({ resolution: 10 });
-  /** Each kind once: what is measured is the library's memory, not this one's. */
+  /** Each kind once, so that this list doesn't grow while memory is measured. */
   readonly #failures = new Map<string, Failure>();
   #isEnding = false;
 
@@ -55,12 +55,12 @@ export class Load {
     this.#delay.disable();
   }
 
-  /** The longest time for which the machine, or the collector, kept this process from running: no call can end in it. */
+  /** The longest time for which the machine or the garbage collector stopped this process, so that no call could end. */
   get stalledMs(): number {
     return this.#delay.max / 1e6;
   }
 
-  /** What was stored may be gone from now on. */
+  /** Stored values may be lost from now on. */
   forget(): void {
     for (const caller of this.#callers) caller.forget();
   }
@@ -69,7 +69,7 @@ export class Load {
     return [...this.#failures.values()];
   }
 
-  /** How many calls failed, of all, or of one kind. */
+  /** The number of failed calls, of all kinds or of one. */
   failed(step?: StepName): number {
     const wanted = this.failures.filter((failure) => step === undefined || failure.step === step);
     return wanted.reduce((sum, { times }) => sum + times, 0);
@@ -97,7 +97,7 @@ export class Load {
   }
 
   #note(step: StepName, error: string): void {
-    // Numbers of milliseconds and of failures in a row make no other kind.
+    // Errors that differ only in numbers are of the same kind.
     const key = `${step} ${error.replaceAll(/\d+/g, "#")}`;
     const failure = this.#failures.get(key) ?? { step, error, times: 0 };
     failure.times++;

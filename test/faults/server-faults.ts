@@ -13,7 +13,7 @@ interface Stage {
 
 const DEADLINE_MS = 500;
 
-/** One server of its own, and a cache that may take half a second for a call. */
+/** A server and a cache with a deadline of half a second. */
 export function serverFault(
   name: string,
   harm: (server: ValkeyServer, healed: () => void, on: Stage) => Promise<void>,
@@ -70,7 +70,7 @@ export const paused = serverFault("`CLIENT PAUSE` of 1.5 s, three times the dead
 });
 
 export const tooManyClients = serverFault("`maxclients` is reached for 1 s", async (server, healed) => {
-  // The one connection that the server still takes.
+  // The only connection that the server still accepts.
   const admin = new Redis({ host: server.host, port: server.port, retryStrategy: () => null });
   try {
     await admin.config("SET", "maxclients", "1");

@@ -9,13 +9,13 @@ import { collectedHeap } from "./heap.js";
 import { Load } from "./load.js";
 import { STEPS, type StepName } from "./steps.js";
 
-/** What a soak found. Sizes in MiB, times in milliseconds. */
+/** The result of a soak test. Sizes in MiB, times in milliseconds. */
 export interface Soaked {
   readonly seconds: number;
   readonly calls: number;
   readonly faults: number;
   readonly failed: number;
-  /** What failed for another reason than the store's. */
+  /** Errors that are not store errors. */
   readonly strange: readonly string[];
   readonly getOrSetFailed: number;
   readonly wrong: readonly string[];
@@ -34,10 +34,10 @@ interface Scene {
 }
 
 const DEADLINE = "500ms";
-/** A server that is paused keeps those waiting, too, who do harm. */
+/** A paused server delays the commands that cause faults as well. */
 const ADMIN_MS = 10_000;
 
-/** Uses all features for so long, while one random fault follows the other, and then sees what came of it. */
+/** Uses all features for some seconds under a sequence of random faults, and checks the result. */
 export async function soak(seconds: number, random: () => number = Math.random): Promise<Soaked> {
   await using stack = new AsyncDisposableStack();
   let unhandled = 0;
@@ -122,7 +122,7 @@ async function fault({ server, proxy, load }: Scene, random: () => number): Prom
   await faults[Math.floor(random() * faults.length)]?.();
 }
 
-/** How many there are once those have ended that were given up; GLIDE takes 3 s for that. */
+/** The number of connections after abandoned ones have ended; GLIDE takes 3 s for that. */
 async function settledConnections(server: ValkeyServer, proxy: TcpProxy): Promise<number> {
   const count = () => proxy.connections;
   await until(() => count() <= 1, { what: "old connections to end", timeoutMs: 8_000 }).catch(() => {});

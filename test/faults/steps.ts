@@ -1,27 +1,27 @@
 import type { Cache } from "../../src/cache/cache.js";
 import { TimeoutError } from "../../src/core/errors.js";
 
-/** What every stored value is, so that an answer that belongs elsewhere, or is out of date, shows. */
+/** The form of every stored value. It shows values of other keys and outdated values. */
 interface Versioned {
   readonly key: string;
   readonly version: number;
 }
 
-/** One of those who use a cache. It alone writes what is called by its number. */
+/** One caller of a cache. Only this caller writes the keys with its number. */
 export interface Caller {
   readonly id: number;
   readonly cache: Cache;
-  /** Of the entry that it writes: the last version that was sent, and the last one that was acknowledged. */
+  /** Of the entry that it writes: the last sent version and the last acknowledged version. */
   version: number;
   acknowledged: number;
-  /** What its counter was last, while that is known: an addition that failed may have been carried out. */
+  /** The last known value of its counter. It is unknown after a failed increment, which may have run. */
   counter: number | undefined;
-  /** Additions that ran out of time, and until when they may yet be carried out, by `performance.now()`. */
+  /** Increments that timed out, and until when they may still run, by `performance.now()`. */
   late: { readonly times: number; readonly untilMs: number };
-  /** Raised whenever what was acknowledged may be gone. */
+  /** Incremented whenever acknowledged writes may be lost. */
   era: number;
   forget(): void;
-  /** @param found what the cache answered for a key, whose version has to be in these bounds unless it may be gone */
+  /** @param found the cache's value of a key, whose version must be in these bounds unless it may be lost */
   check(key: string, found: unknown, least: number, most: number): void;
   wrong(what: string): void;
 }
@@ -56,13 +56,13 @@ export function newCaller(id: number, cache: Cache, mayForget: boolean, wrong: (
   return caller;
 }
 
-/** How long what ran out of time here may wait in a transport, which has a deadline of its own, or at the server. */
+/** How long a command may wait in a transport or at the server after it timed out here. */
 const LATE_MS = 1_000;
 const ANY = Number.POSITIVE_INFINITY;
 const entry = (id: number) => `load:${id}`;
 const own = ({ id }: Caller) => entry(id);
 
-/** Of versions: no older than what was acknowledged, unless that was forgotten meanwhile. */
+/** Bounds of versions: not older than the acknowledged one, unless that may be lost. */
 async function read(caller: Caller, key: string, get: () => Promise<unknown>): Promise<void> {
   const { acknowledged, era } = caller;
   const found = await get();
@@ -119,7 +119,7 @@ export const STEPS = {
     caller.counter = Number.isNaN(before) ? Number.NaN : value;
   },
   async getOrSet(caller: Caller) {
-    // Shared by some callers, and soon expired.
+    // Some callers share it, and it expires soon.
     const key = `loaded:${caller.id % 10}:${caller.version % 10}`;
     const found = await caller.cache.getOrSet(key, () => ({ key, version: 1 }), { ttl: "1s" });
     if (found === undefined) caller.wrong(`${key} was loaded and is nothing`);
@@ -149,7 +149,7 @@ export const STEPS = {
     await lock?.release();
   },
   async deletePattern(caller: Caller) {
-    // Another one each time: a write that ran out of time may be carried out later.
+    // A different key each time, as a write that timed out may run later.
     const key = `doomed:${caller.id}:${++caller.version}`;
     await caller.cache.set(key, { key, version: 1 });
     await caller.cache.deletePattern(`doomed:${caller.id}:*`);

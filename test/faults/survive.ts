@@ -2,12 +2,12 @@ import { expect } from "vitest";
 import { type Fault, type Measured, measure } from "./fault.js";
 import { keepFigures } from "./figures.js";
 
-/** What a busy machine adds to a deadline. */
+/** The tolerance of deadlines on a busy machine. */
 const SLACK_MS = 400;
-/** Windows of the breaker are no longer, and a dial is quick. */
+/** The longest window of the circuit breaker and the time of a dial. */
 const RECOVERY_MS = 2_000;
 
-/** Measures a fault, and expects what is to be expected of each. */
+/** Measures a fault, and expects what holds for every fault. */
 export async function survive(fault: Fault, limits = { recoveryMs: RECOVERY_MS }): Promise<Measured> {
   const measured = await measure(fault);
   const { load, ...figures } = measured;

@@ -50,7 +50,7 @@ contract(
 );
 
 connectionContract("GLIDE to a cluster over RESP3", async () => {
-  // Of its own: the suite flushes it.
+  // A separate server, as the suite flushes it.
   const cluster = await startCluster();
   const [first = ""] = cluster.url.split(",");
   return subject(glideCluster(), `${first}?protocol=3`, () => cluster.stop(), true);

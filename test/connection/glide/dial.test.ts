@@ -4,7 +4,7 @@ import { command } from "../../support/command.js";
 import { startValkey } from "../../support/servers.js";
 import { until } from "../../support/wait.js";
 
-/** What goes wrong with the first command of a cache. */
+/** The error of the first command of a cache. */
 async function failure(options: CacheOptions): Promise<unknown> {
   await using cache = createCache(options);
   return await cache.get("a").then(

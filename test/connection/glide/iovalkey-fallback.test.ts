@@ -5,7 +5,7 @@ import { bin, build, output, root } from "../../support/project.js";
 
 const entry = pathToFileURL(join(root, "dist/index.js")).href;
 
-/** What a machine is like that GLIDE has no build for. */
+/** Simulates a platform without a build of GLIDE. */
 const WITHOUT_GLIDE = `
   import { registerHooks } from "node:module";
 

@@ -23,7 +23,7 @@ describe("a primary and its replicas", () => {
     return replica;
   }
 
-  /** How often a server ran a command since the last time. */
+  /** How often a server ran a command since the last call. */
   async function runs(port: number, name: string): Promise<number> {
     const stats = String(await command(port, ["INFO", "commandstats"]));
     return Number(new RegExp(`cmdstat_${name}:calls=(\\d+)`).exec(stats)?.[1] ?? 0);
@@ -33,7 +33,7 @@ describe("a primary and its replicas", () => {
     return createCache({ location: [primary, ...replicas].map(({ url }) => url), ...options });
   }
 
-  /** Which share of many reads the primary had, one after another or at once. */
+  /** The primary's share of many reads, which run in turn or concurrently. */
   async function shareOfPrimary(options: Partial<CacheOptions>): Promise<number[]> {
     await using cache = open(options);
     const shares: number[] = [];

@@ -6,7 +6,7 @@ import { startValkey } from "../../support/servers.js";
 
 connectionContract("iovalkey", async () => {
   const server = await startValkey();
-  // Another idle time is another configuration, and so another connection.
+  // A different maxIdle is a different configuration, so each call opens another connection.
   let seconds = 60;
   const connect = () => iovalkey({ maxIdle: ++seconds }).connect(parseLocation(server.url), PROCESS);
   const connection = connect();

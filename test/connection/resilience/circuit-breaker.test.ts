@@ -176,7 +176,7 @@ describe("a circuit breaker", () => {
             if (!all.some((other) => "set" in other)) expect(refusedMs).toBeLessThanOrEqual(LONGEST_MS + 500);
           }
         }
-        // Whatever happened before: time that passes is enough.
+        // Passing time is always enough for a probe.
         for (let i = 0; i < 2 * LONGEST_MS && one.state !== "half-open"; i++) own.nowMs++;
         expect(one.state).toBe("half-open");
       }),

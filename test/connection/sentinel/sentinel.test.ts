@@ -196,7 +196,7 @@ describe("a failover", () => {
     vi.restoreAllMocks();
   });
 
-  /** Writes until it is the new primary that takes them. */
+  /** Writes until the new primary accepts the writes. */
   const follows = (connection: Connection, port: number) =>
     until(
       async () => {
@@ -206,7 +206,7 @@ describe("a failover", () => {
       { what: "the connection to follow" },
     );
 
-  /** When sentinels are asked again although nothing failed. */
+  /** How often sentinels are asked while nothing fails. */
   const later = (work: () => Promise<unknown>) => {
     const now = Date.now;
     vi.spyOn(Date, "now").mockImplementation(() => now() + 6_000);
@@ -218,7 +218,7 @@ describe("a failover", () => {
     await using connection = connect(sentinel({ sentinels: addresses(servers) }));
     expect(await portOf(connection)).toBe(servers.primary.port);
     await servers.failover();
-    // Nothing was sent meanwhile, so it is the sentinel that told.
+    // No command was sent meanwhile, so the sentinel announced it.
     await until(() => connection.status().state === "idle", { what: "the old connection to be given up" });
     expect(await portOf(connection)).toBe(await servers.primaryPort());
   });

@@ -21,7 +21,7 @@ it("TLS to sentinels and TLS to servers are configured separately", async () => 
       connectionFactory: sentinel({ sentinels: [{ host: "localhost", port }], ...options }),
     } satisfies CacheOptions);
   await using cache = open({ tls, sentinelTls: tls });
-  // The sentinel has to come up first.
+  // The sentinel must start first.
   await until(() => cache.set("a", 1), { what: "the cache to work" });
   expect(await cache.get("a")).toBe(1);
   await using trusting = open({ tls: { insecure: true }, sentinelTls: { insecure: true } });
