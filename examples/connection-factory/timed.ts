@@ -1,31 +1,31 @@
 import type { Connection, ConnectionFactory } from "valkey-edge-cache";
 
-/** What is told of each flight. */
-export interface Flight {
-  /** How many commands it carried. */
+/** A finished round trip. */
+export interface RoundTrip {
+  /** The number of its commands. */
   readonly commands: number;
   readonly ms: number;
   readonly failed: boolean;
 }
 
-/** Connections of another factory, of which each flight is timed. */
-export function timed(inner: ConnectionFactory, tell: (flight: Flight) => void): ConnectionFactory {
+/** Connections of another factory that report the time of each round trip. */
+export function timed(inner: ConnectionFactory, report: (roundTrip: RoundTrip) => void): ConnectionFactory {
   return {
     shares: inner.shares,
-    connect: (location, invocation) => timedConnection(inner.connect(location, invocation), tell),
+    connect: (location, invocation) => timedConnection(inner.connect(location, invocation), report),
   };
 }
 
-function timedConnection(inner: Connection, tell: (flight: Flight) => void): Connection {
-  async function time<T>(commands: number, flight: Promise<T>): Promise<T> {
+function timedConnection(inner: Connection, report: (roundTrip: RoundTrip) => void): Connection {
+  async function time<T>(commands: number, reply: Promise<T>): Promise<T> {
     const startMs = performance.now();
     let failed = true;
     try {
-      const reply = await flight;
+      const result = await reply;
       failed = false;
-      return reply;
+      return result;
     } finally {
-      tell({ commands, ms: performance.now() - startMs, failed });
+      report({ commands, ms: performance.now() - startMs, failed });
     }
   }
   return {
