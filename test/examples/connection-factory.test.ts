@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, inject, it } from "vitest";
-import { type Flight, timed } from "../../examples/connection-factory/timed.js";
+import { type RoundTrip, timed } from "../../examples/connection-factory/timed.js";
 import { PROCESS } from "../../src/core/connection.js";
 import { parseLocation } from "../../src/core/location.js";
 import { createCaches, glide, memory } from "../../src/index.js";
@@ -18,18 +18,18 @@ connectionContract("a connection of one's own", async () => {
 });
 
 it("serves all caches, except those that have another factory", async () => {
-  const flights: Flight[] = [];
+  const roundTrips: RoundTrip[] = [];
   await using caches = createCaches(
     {
       pages: { location: inject("valkeyUrl"), keyPrefix: ownPrefix() },
       drafts: { location: "memory:", connectionFactory: memory() },
     },
-    { connectionFactory: timed(glide(), (flight) => flights.push(flight)) },
+    { connectionFactory: timed(glide(), (roundTrip) => roundTrips.push(roundTrip)) },
   );
   await caches.pages.set("a", 1);
   expect(await caches.pages.get("a")).toBe(1);
   await caches.drafts.set("a", 1);
-  expect(flights).toEqual([
+  expect(roundTrips).toEqual([
     { commands: 1, ms: expect.any(Number), failed: false },
     { commands: 1, ms: expect.any(Number), failed: false },
   ]);
