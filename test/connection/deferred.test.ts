@@ -18,13 +18,13 @@ describe("a deferred connection", () => {
   });
 
   it("keeps the order of commands that are sent while it loads and right after", async () => {
-    const seen: string[] = [];
+    const received: string[] = [];
     const opening = deferred<ReturnType<typeof fakeConnection>>();
     const connection = new DeferredConnection(() => opening.promise);
     const send = (name: string) => connection.send([[name]]);
     const opened = fakeConnection({
       send: async ([command]) => {
-        seen.push(String(command?.[0]));
+        received.push(String(command?.[0]));
         return [null];
       },
     });
@@ -34,7 +34,7 @@ describe("a deferred connection", () => {
     opening.resolve(opened);
     await Promise.all(first);
     await Promise.all([...first, send("D")]);
-    expect(seen).toEqual(["A", "B", "C", "D"]);
+    expect(received).toEqual(["A", "B", "C", "D"]);
   });
 
   it("is loaded again after a failure", async () => {
@@ -45,19 +45,19 @@ describe("a deferred connection", () => {
   });
 
   it("closes its connection after the commands that were sent before", async () => {
-    const seen: string[] = [];
+    const received: string[] = [];
     const opened = fakeConnection({
       send: async () => {
-        seen.push("send");
+        received.push("send");
         return [null];
       },
-      close: async () => void seen.push("close"),
+      close: async () => void received.push("close"),
     });
     const connection = new DeferredConnection(async () => opened);
     const sent = connection.send(PING);
     await connection.close();
     await sent;
-    expect(seen).toEqual(["send", "close"]);
+    expect(received).toEqual(["send", "close"]);
   });
 
   it("loads nothing when it is closed, nor afterwards", async () => {

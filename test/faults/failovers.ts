@@ -102,8 +102,9 @@ async function proxyTo({ nodes }: ValkeyCluster): Promise<TcpProxy> {
   const [first, second] = nodes as [ValkeyServer, ValkeyServer];
   const proxy = await startProxy({ port: first.port });
   await command(first.port, ["CONFIG", "SET", "cluster-announce-port", String(proxy.port)]);
-  const told = async () => JSON.stringify(await command(second.port, ["CLUSTER", "SLOTS"])).includes(`${proxy.port}`);
-  await until(told, { what: "the nodes to hear of the proxy", timeoutMs: 10_000 });
+  const isAnnounced = async () =>
+    JSON.stringify(await command(second.port, ["CLUSTER", "SLOTS"])).includes(`${proxy.port}`);
+  await until(isAnnounced, { what: "the nodes to announce the proxy", timeoutMs: 10_000 });
   return proxy;
 }
 

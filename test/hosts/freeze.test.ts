@@ -12,7 +12,7 @@ import { startValkey, type ValkeyServer } from "../support/servers.js";
 const FROZEN_MS = 1_500;
 const MAX_THAW_MS = 2_000;
 
-/** A process as serverless hosts keep them: it does one thing when told to, and says how that went. */
+/** A process like those of serverless hosts: it runs one task on request and reports the outcome. */
 const FUNCTION = `
   import { createInterface } from "node:readline";
   import { createCache, glide, herd, iovalkey } from ${JSON.stringify(pathToFileURL(join(root, "dist/index.js")).href)};
@@ -45,7 +45,7 @@ const FUNCTION = `
   await cache.close();
 `;
 
-interface Told {
+interface Outcome {
   readonly result: string;
   readonly ms: number;
 }
@@ -62,7 +62,7 @@ class Frozen implements Disposable {
     this.#lines = createInterface({ input: stdout })[Symbol.asyncIterator]();
   }
 
-  async ask(task: "warm" | "get" | "getOrSet"): Promise<Told> {
+  async ask(task: "warm" | "get" | "getOrSet"): Promise<Outcome> {
     this.#child.stdin?.write(`${task}\n`);
     return JSON.parse((await this.#lines.next()).value ?? '{ "result": "the process ended" }');
   }

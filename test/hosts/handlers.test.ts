@@ -54,9 +54,9 @@ describe("workerHandler", () => {
       envs.push(env);
       return cache;
     };
-    const seen = new Set<Cache>();
+    const views = new Set<Cache>();
     const fetch = workerHandler(source, async (request, env, _context, view) => {
-      seen.add(view);
+      views.add(view);
       return Response.json([env.NAME, await view.getOrSet(new URL(request.url).pathname, () => "loaded")]);
     });
     const { waitUntil, all } = waits();
@@ -66,7 +66,7 @@ describe("workerHandler", () => {
     }
     await all();
     expect(envs).toEqual([{ NAME: "n" }]);
-    expect(seen.size).toBe(2);
+    expect(views.size).toBe(2);
     expect([open(), factory.closed]).toEqual([2, 2]);
   });
 

@@ -94,7 +94,7 @@ describe("a Worker with the packed package, bundled by wrangler", () => {
   it.each([
     ["cloudflare:sockets", "sockets"],
     ["a service binding", "binding"],
-  ])("dials through %s where it is told to", async (_, by) => {
+  ])("dials through %s as configured", async (_, by) => {
     await using worker = await runWorker(script, { VALKEY_URL: server.url });
     const keys = Array.from({ length: 20 }, (_, index) => `${by}-${index}`);
     const answers = await Promise.all(keys.map((key) => worker.fetch(`/load/${key}?by=${by}`)));

@@ -115,7 +115,7 @@ describe("dialling with iovalkey", () => {
     proxy.pause();
     const mute = open(`${proxy.url}/1`, { connectTimeout: "50ms" });
     await expect(mute.send([["PING"]])).rejects.toThrow(TimeoutError);
-    await until(() => proxy.connections === 0, { what: "the dial to be given up" });
+    await until(() => proxy.connections === 0, { what: "the dial to be abandoned" });
   });
 
   it("ends the server's connection on close, even during a command", async () => {

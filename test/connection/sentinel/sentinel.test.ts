@@ -119,7 +119,7 @@ describe("a connection through sentinels", () => {
   it.each([
     ["by its option", { readFrom: "preferReplica" }, "valkey://primary/0"],
     ["by the location", {}, "valkey://primary/0?is_master=0"],
-  ] as const)("reads from replicas when told to %s, and writes to the primary", async (_how, options, location) => {
+  ] as const)("reads from replicas if asked %s, and writes to the primary", async (_how, options, location) => {
     const [replica] = servers.replicas;
     await using connection = await open(options, location);
     await connection.send([["SET", "read-me", "1"]]);
@@ -219,7 +219,7 @@ describe("a failover", () => {
     expect(await portOf(connection)).toBe(servers.primary.port);
     await servers.failover();
     // No command was sent meanwhile, so the sentinel announced it.
-    await until(() => connection.status().state === "idle", { what: "the old connection to be given up" });
+    await until(() => connection.status().state === "idle", { what: "the old connection to be abandoned" });
     expect(await portOf(connection)).toBe(await servers.primaryPort());
   });
 
@@ -231,14 +231,14 @@ describe("a failover", () => {
     const [, second] = servers.sentinels;
     const port = second?.port ?? 0;
     await until(() => command(port, ["SENTINEL", "FAILOVER", servers.service]), { what: "a failover to begin" });
-    const told = await until(
+    const announced = await until(
       async () => {
         const [, now] = (await command(port, ["SENTINEL", "GET-MASTER-ADDR-BY-NAME", servers.service])) as string[];
         return Number(now) === servers.primary.port ? undefined : Number(now);
       },
       { what: "the failover", timeoutMs: 10_000 },
     );
-    await later(() => follows(connection, told));
+    await later(() => follows(connection, announced));
   });
 
   it("is followed over iovalkey as well", async () => {
