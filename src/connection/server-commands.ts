@@ -1,6 +1,6 @@
 import type { Argument, Command, Reply, Script, SendOptions } from "../core/connection.js";
 import { ReplyError, throwIfError } from "../core/errors.js";
-import { toBytes, toText } from "../core/text.js";
+import { toText } from "../core/text.js";
 
 type Send = (commands: readonly Command[], options?: SendOptions) => Promise<Reply[]>;
 
@@ -37,7 +37,7 @@ export class ScriptRunner {
 function digest(script: Script): Promise<string> {
   const known = digests.get(script);
   if (known) return known;
-  const computed = crypto.subtle.digest("SHA-1", toBytes(script.lua) as Uint8Array<ArrayBuffer>).then((bytes) => {
+  const computed = crypto.subtle.digest("SHA-1", new TextEncoder().encode(script.lua)).then((bytes) => {
     return Array.from(new Uint8Array(bytes), (byte) => byte.toString(16).padStart(2, "0")).join("");
   });
   digests.set(script, computed);

@@ -61,9 +61,9 @@ export class NotAnIntegerError extends CacheError {
 }
 
 /** Throws a reply that is an error, and returns any other reply. @throws {ReplyError} */
-export function throwIfError<T>(reply: T): Exclude<T, ReplyError> {
+export function throwIfError<T>(reply: T | ReplyError): T {
   if (reply instanceof ReplyError) throw reply;
-  return reply as Exclude<T, ReplyError>;
+  return reply;
 }
 
 /** A short description of a value for error messages. It shows at most 60 characters of a string. */

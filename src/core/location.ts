@@ -38,10 +38,9 @@ const DEFAULT_PORT = 6379;
  */
 export function parseLocation(location: unknown): Location {
   const texts = typeof location === "string" ? split(location) : location;
-  if (!Array.isArray(texts) || texts.length === 0 || !texts.every((text) => typeof text === "string")) {
-    throw new ConfigurationError(`location: not a URL or a list of URLs; ${EXAMPLE}`);
-  }
-  const [first, ...rest] = texts.map((text) => parseUrl(text.trim())) as [Location, ...Location[]];
+  const areTexts = Array.isArray(texts) && texts.every((text) => typeof text === "string");
+  const [first, ...rest] = areTexts ? texts.map((text) => parseUrl(text.trim())) : [];
+  if (!first) throw new ConfigurationError(`location: not a URL or a list of URLs; ${EXAMPLE}`);
   for (const other of rest) checkAlike(first, other);
   return {
     ...first,

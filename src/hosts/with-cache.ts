@@ -20,9 +20,9 @@ export type CacheSource<Args extends unknown[]> = Cache | ((...args: Args) => Ca
 
 /** Returns the cache of a source, which the first call makes. */
 export function cacheSource<Args extends unknown[]>(source: CacheSource<Args>): (...args: Args) => Cache {
-  let cache = typeof source === "function" ? undefined : source;
+  let cache: Cache | undefined;
   return (...args) => {
-    cache ??= (source as (...given: Args) => Cache)(...args);
+    cache ??= typeof source === "function" ? source(...args) : source;
     return cache;
   };
 }

@@ -16,7 +16,7 @@ const DEADLINE_MS = 500;
 
 type Counts = Omit<Figures, "name" | "deadlineMs" | "recoveryMs" | "wrong" | "unhandled">;
 
-/** Uses a cache until it finds that it is to stop, and tells how it went. */
+/** Uses a cache until it finds a stop signal, and prints the counts. */
 const USER = (location: string) => `
   const cache = lib.createCache({ location: "${location}", commandTimeout: 0.5, connectTimeout: 0.5 });
   const heap = () => process.memoryUsage().heapUsed / 2 ** 20;

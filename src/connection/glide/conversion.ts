@@ -1,4 +1,4 @@
-import type { Argument, Command, Reply } from "../../core/connection.js";
+import type { Command, Reply } from "../../core/connection.js";
 import { ConnectionError, ReplyError, TimeoutError } from "../../core/errors.js";
 import { toText } from "../../core/text.js";
 import type { Glide } from "./module.js";
@@ -12,15 +12,11 @@ const MAX_TOGETHER = 65_536;
 export function toArguments(command: Command): Glide.GlideString[] {
   const together = command.length < MANY_PARTS ? undefined : toSlices(command);
   if (together) return together;
-  const parts: Glide.GlideString[] = new Array(command.length);
-  for (let i = 0; i < command.length; i++) {
-    const part = command[i] as Argument;
-    parts[i] =
-      typeof part === "string" || Buffer.isBuffer(part)
-        ? part
-        : Buffer.from(part.buffer, part.byteOffset, part.byteLength);
-  }
-  return parts;
+  return command.map((part) =>
+    typeof part === "string" || Buffer.isBuffer(part)
+      ? part
+      : Buffer.from(part.buffer, part.byteOffset, part.byteLength),
+  );
 }
 
 /** Slices of one Buffer, if all parts are ASCII strings. GLIDE would copy each string twice, as stored keys are concatenated. */
@@ -33,13 +29,12 @@ function toSlices(command: Command): Buffer[] | undefined {
   const bytes = Buffer.from(text);
   // Characters beyond ASCII take more than one byte.
   if (bytes.length !== text.length) return undefined;
-  const slices: Buffer[] = new Array(command.length);
-  for (let i = 0, end = 0; i < command.length; i++) {
+  let end = 0;
+  return command.map(({ length }) => {
     const start = end;
-    end += (command[i] as string).length;
-    slices[i] = bytes.subarray(start, end);
-  }
-  return slices;
+    end += length;
+    return bytes.subarray(start, end);
+  });
 }
 
 /** Whether a command has a status reply other than OK, which GLIDE returns as bytes. */

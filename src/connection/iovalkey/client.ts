@@ -55,11 +55,11 @@ export async function openIovalkey(settings: IovalkeySettings, connector: Connec
   } catch (error) {
     await connection.close();
     if (error instanceof ConnectionError) throw error;
-    const { message } = (cause ?? error) as Error;
-    throw new ConnectionError(
-      `${name} could not be reached: ${message || String(cause)}; check that it is running, and the location`,
-      { cause: cause ?? error },
-    );
+    const reason = cause ?? error;
+    const message = reason instanceof Error && reason.message !== "" ? reason.message : String(reason);
+    throw new ConnectionError(`${name} could not be reached: ${message}; check that it is running, and the location`, {
+      cause: reason,
+    });
   }
 }
 
@@ -122,10 +122,9 @@ class IovalkeyConnection implements Connection {
    */
   async greet({ username, password, database }: IovalkeySettings): Promise<void> {
     const login = username === undefined ? [] : [username];
-    const greetings: Command[] = [
-      ...(password === undefined ? [] : [["AUTH", ...login, password] as Command]),
-      ...(database === 0 ? [] : [["SELECT", String(database)] as Command]),
-    ];
+    const greetings: Command[] = [];
+    if (password !== undefined) greetings.push(["AUTH", ...login, password]);
+    if (database !== 0) greetings.push(["SELECT", String(database)]);
     if (greetings.length === 0) return;
     const greeted = this.#exchange(greetings).then((replies) => {
       const refused = replies.find((reply) => reply instanceof ReplyError);
@@ -185,7 +184,7 @@ class IovalkeyConnection implements Connection {
     stream.cork();
     for (const command of sent) this.#client.sendCommand(command);
     stream.uncork();
-    const settled = await Promise.allSettled(sent.map(({ promise }) => promise as Promise<unknown>));
+    const settled = await Promise.allSettled<unknown>(sent.map(({ promise }) => promise));
     return settled.map((one, i) =>
       one.status === "fulfilled" ? toShape(toReply(one.value), commands[i]?.[0]) : this.#failed(one.reason),
     );
@@ -193,8 +192,8 @@ class IovalkeyConnection implements Connection {
 
   /** The server's own errors are replies; all others mean that the connection is lost. */
   #failed(error: unknown): ReplyError {
-    if (error instanceof ServerError) {
-      const reply = toReplyError(error as Error);
+    if (error instanceof Error && error instanceof ServerError) {
+      const reply = toReplyError(error);
       if (CONNECTION_REFUSED.test(`${reply.code} ${reply.detail}`)) throw this.#refusal(reply);
       return reply;
     }
