@@ -12,11 +12,12 @@ const MAX_TOGETHER = 65_536;
 export function toArguments(command: Command): Glide.GlideString[] {
   const together = command.length < MANY_PARTS ? undefined : toSlices(command);
   if (together) return together;
-  return command.map((part) =>
-    typeof part === "string" || Buffer.isBuffer(part)
-      ? part
-      : Buffer.from(part.buffer, part.byteOffset, part.byteLength),
-  );
+  const parts: Glide.GlideString[] = [];
+  for (const part of command) {
+    const isReady = typeof part === "string" || Buffer.isBuffer(part);
+    parts.push(isReady ? part : Buffer.from(part.buffer, part.byteOffset, part.byteLength));
+  }
+  return parts;
 }
 
 /** Slices of one Buffer, if all parts are ASCII strings. GLIDE would copy each string twice, as stored keys are concatenated. */
@@ -29,12 +30,13 @@ function toSlices(command: Command): Buffer[] | undefined {
   const bytes = Buffer.from(text);
   // Characters beyond ASCII take more than one byte.
   if (bytes.length !== text.length) return undefined;
-  let end = 0;
-  return command.map(({ length }) => {
-    const start = end;
-    end += length;
-    return bytes.subarray(start, end);
-  });
+  const slices: Buffer[] = [];
+  let start = 0;
+  for (const { length } of command) {
+    slices.push(bytes.subarray(start, start + length));
+    start += length;
+  }
+  return slices;
 }
 
 /** Whether a command has a status reply other than OK, which GLIDE returns as bytes. */
