@@ -6,7 +6,7 @@ import { joinParts } from "./rfc/target.js";
 
 /** The first characters of a SHA-256 in base64url; each stands for six bits. */
 export async function digest(text: string, length: number): Promise<string> {
-  const bytes = await crypto.subtle.digest("SHA-256", toBytes(text) as Uint8Array<ArrayBuffer>);
+  const bytes = await crypto.subtle.digest("SHA-256", toBytes(text));
   return btoa(String.fromCharCode(...new Uint8Array(bytes)))
     .replaceAll("+", "-")
     .replaceAll("/", "_")

@@ -39,7 +39,7 @@ const compressors: [string, Compressor][] = [identity(), zlib(), gzip(), brotli(
 ]);
 
 describe.each(compressors)("a codec with %s", (_, compressor) => {
-  it("gives back every value of JSON as itself", async () => {
+  it("restores every JSON value", async () => {
     const subject = codec({ compressor });
     await fc.assert(
       fc.asyncProperty(jsonValue, async (value) => {
@@ -53,7 +53,7 @@ describe.each(compressors)("a codec with %s", (_, compressor) => {
     );
   });
 
-  it("tells values apart that look alike", async () => {
+  it("distinguishes values that look alike", async () => {
     const subject = codec({ compressor });
     const alike = [12, "12", true, "true", null, "null", "", 0, "0", false, -0, [], {}, "nan", "inf", "-", "1e5"];
     for (const value of alike) {
@@ -61,7 +61,7 @@ describe.each(compressors)("a codec with %s", (_, compressor) => {
     }
   });
 
-  it("gives a value or a DecodeError for any bytes at all", async () => {
+  it("returns a value or a DecodeError for any bytes", async () => {
     const subject = codec({ compressor, maxDecompressedSize: 10_000 });
     const start = fc.constantFrom([], [0x78, 0x9c], [0x1f, 0x8b, 8], [0x28, 0xb5, 0x2f, 0xfd], [0x7b, 0x22], [0x2d]);
     await fc.assert(
@@ -78,7 +78,7 @@ describe.each(compressors)("a codec with %s", (_, compressor) => {
     );
   });
 
-  it("gives a DecodeError, or another value, for what is cut short or changed", async () => {
+  it("returns a DecodeError or another value for truncated or changed bytes", async () => {
     const subject = codec({ compressor });
     const stored = toBytes(await subject.encode({ text: "0123456789".repeat(20) }, "k"));
     await fc.assert(
@@ -98,20 +98,20 @@ describe.each(compressors)("a codec with %s", (_, compressor) => {
 });
 
 describe("a codec", () => {
-  it("stores numbers in decimal, and has the serializer store all else", () => {
+  it("stores numbers in decimal, and other values by the serializer", () => {
     expect(codec().encode(12, "k")).toBe("12");
     expect(codec().encode(2n ** 64n, "k")).toBe("18446744073709551616");
     expect(codec().encode("12", "k")).toBe('"12"');
     expect(codec({ serializer: msgpack() }).encode(1.5, "k")).toBe("1.5");
   });
 
-  it("stores no number compressed, however long", () => {
+  it("never compresses a number", () => {
     const compressor = marking();
     expect(codec({ compressor }).encode(10n ** 100n, "k")).toBe(String(10n ** 100n));
     expect(compressor.compress).not.toHaveBeenCalled();
   });
 
-  it("compresses what is longer than the minimum, and reads both", async () => {
+  it("compresses values above the minimum length, and reads both forms", async () => {
     const compressor = marking();
     const subject = codec({ compressor });
     expect(await subject.encode("x".repeat(13), "k")).toBe(`"${"x".repeat(13)}"`);
@@ -128,7 +128,7 @@ describe("a codec", () => {
     expect(compressor.compress).toHaveBeenCalledTimes(1);
   });
 
-  it("compresses what is short, but would be taken for compressed", async () => {
+  it("compresses a short value that a reader would take for compressed", async () => {
     const serializer = { name: "raw", text: true, serialize: String, deserialize: (stored: unknown) => stored };
     const compressor = marking();
     const subject = codec({
@@ -140,20 +140,20 @@ describe("a codec", () => {
     expect(await subject.decode(stored, "k")).toBe("Xshort");
   });
 
-  it("hands the limit on to the compressor", async () => {
+  it("passes the size limit to the compressor", async () => {
     const compressor = marking();
     await codec({ compressor, maxDecompressedSize: 77 }).decode(toBytes('X"a"'), "k");
     expect(compressor.decompress).toHaveBeenCalledWith(expect.anything(), 77);
   });
 
-  it("tries to decompress where only trying tells, and then takes what is there as it is", async () => {
+  it("tries to decompress when a format has no signature, and falls back to the plain value", async () => {
     const subject = codec({ compressor: marking({ recognizes: () => "unknown" }) });
     expect(await subject.decode(toBytes('X"a"'), "k")).toBe("a");
     expect(await subject.decode(toBytes('"a"'), "k")).toBe("a");
     await expect(async () => subject.decode(toBytes("junk"), "k")).rejects.toThrow(/not marked/);
   });
 
-  it("works with a serializer and a compressor that answer later", async () => {
+  it("works with an asynchronous serializer and compressor", async () => {
     const { serialize, deserialize } = json();
     const serializer = {
       name: "later",
@@ -176,21 +176,21 @@ describe("a codec", () => {
     await expect(subject.decode(toBytes("Xjunk"), "k")).rejects.toThrow(DecodeError);
   });
 
-  it("names the key, what it is and the reason when a value can't be stored", () => {
+  it("names the key, the value and the reason when a value can't be stored", () => {
     const encode = () => codec().encode(() => 1, "user:1");
     expect(encode).toThrow(EncodeError);
     expect(encode).toThrow(/key "user:1": a function can't be stored by json: .*; store another value/);
     expect(encode).toThrow(expect.objectContaining({ cause: expect.any(TypeError) }));
   });
 
-  it("names the key, who should have written it and the reason when bytes can't be read", () => {
+  it("names the key, the expected format and the reason when bytes can't be read", () => {
     const decode = () => codec({ compressor: zlib() }).decode("{", "user:1");
     expect(decode).toThrow(DecodeError);
     expect(decode).toThrow(/key "user:1": .* not written by json with zlib: .*; delete the key/);
     expect(decode).toThrow(expect.objectContaining({ cause: expect.any(Error) }));
   });
 
-  it("shows nothing of the value in its errors", () => {
+  it("never shows stored content in its errors", () => {
     const secret = { password: "qq7secret", big: 1n };
     expect(() => codec().encode(secret, "k")).not.toThrow(/qq7secret/);
   });
@@ -209,7 +209,7 @@ describe("a codec", () => {
     },
   );
 
-  it("passes on that something is not installed", () => {
+  it("passes on the error of a package that is not installed", () => {
     const missing = new ConfigurationError("npm install it");
     const serializer = {
       ...json(),
@@ -224,7 +224,7 @@ describe("a codec", () => {
     expect(() => codec({ serializer }).decode("a", "k")).toThrow(missing);
   });
 
-  it("refuses a serialized form that would read as none, or as an envelope", () => {
+  it("refuses a serialized form that would read as missing, or as an envelope", () => {
     const serializer = { name: "raw", text: true, serialize: (value: unknown) => String(value), deserialize: String };
     const subject = codec({ serializer });
     for (const text of ["", "\x11V1"]) expect(() => subject.encode(text, "k")).toThrow(EncodeError);
@@ -238,7 +238,7 @@ describe("a codec", () => {
     for (const text of ["12", "-1.5", "nan"]) expect(() => subject.encode(text, "k")).toThrow(EncodeError);
   });
 
-  it("asks for text only where all that it stores is text", () => {
+  it("asks for text only where every stored value is text", () => {
     expect(codec().text).toBe(true);
     expect(codec({ compressor: zlib() }).text).toBe(false);
     expect(codec({ serializer: msgpack() }).text).toBe(false);

@@ -54,7 +54,7 @@ function plain({ freshUntilMs, deltaMs, token, leaseUntilMs }: Header): Header {
 }
 
 describe("an envelope", () => {
-  it.each(vectors)("has the bytes of old: $name", async ({ serializer, payload, bytes, value, ...header }) => {
+  it.each(vectors)("has the same bytes as before: $name", async ({ serializer, payload, bytes, value, ...header }) => {
     const stored = Uint8Array.from(Buffer.from(bytes, "hex"));
     const inside = Uint8Array.from(Buffer.from(payload, "hex"));
     expect(isEnvelope(stored)).toBe(true);
@@ -72,7 +72,7 @@ describe("an envelope", () => {
     expect(await codec.decode(read.payload ?? "", "k")).toEqual(value);
   });
 
-  it("gives back what was put into it, as text and as bytes", () => {
+  it("restores header and payload, as text and as bytes", () => {
     fc.assert(
       fc.property(headers, payloads, (header, payload) => {
         const stored = seal(header, "W", payload);
@@ -85,7 +85,7 @@ describe("an envelope", () => {
     );
   });
 
-  it("caps how long a load took, and has no time before the epoch", () => {
+  it("caps the duration of a load, and has no time before the epoch", () => {
     const stored = seal({ freshUntilMs: -5, deltaMs: 1e12, token: " ".repeat(12), leaseUntilMs: 0.4 }, "W", "1");
     expect(plain(new Envelope(stored, "k"))).toMatchObject({
       freshUntilMs: 0,
@@ -94,7 +94,7 @@ describe("an envelope", () => {
     });
   });
 
-  it("is a value or a DecodeError, whatever the bytes are", () => {
+  it("reads as a value or a DecodeError for any bytes", () => {
     const magic = fc.uint8Array({ maxLength: 70 }).map((bytes) => Uint8Array.of(0x11, 0x56, ...bytes));
     const bent = fc
       .tuple(headers, payloads, fc.nat(HEADER_LENGTH - 1), fc.nat(255))
@@ -132,13 +132,13 @@ describe("an envelope", () => {
     },
   );
 
-  it("of another format version says so", () => {
+  it("of another format version is reported as such", () => {
     const error = caught(() => new Envelope(`\x11V2${"0".repeat(60)}`, "k"));
     expect(error).toBeInstanceOf(NewerFormatError);
     expect(String(error)).toMatch(/format "2".*update valkey-edge-cache/);
   });
 
-  it("begins as nothing else does that is stored", async () => {
+  it("begins unlike every other stored form", async () => {
     const compressors = [zlib(), gzip(), deflate(), brotli(), zstd(), lz4(), lzma(), bz2()];
     const values = fc.oneof(fc.uint8Array({ maxLength: 200 }), fc.constant(new Uint8Array(10_000)));
     await fc.assert(

@@ -38,7 +38,7 @@ describe("a number", () => {
     },
   );
 
-  it("comes back as itself when it is a bigint that no number holds", () => {
+  it("comes back as itself when it is a bigint that a number can't hold", () => {
     fc.assert(
       fc.property(fc.bigInt({ min: -(2n ** 200n), max: 2n ** 200n }), (value) => {
         const safe = Number.isSafeInteger(Number(value));
@@ -57,7 +57,7 @@ describe("a number", () => {
     },
   );
 
-  it("of more digits than can be read back in reasonable time is not one", () => {
+  it("with too many digits to be read in reasonable time is not stored as a number", () => {
     expect(encodeNumber(10n ** 4_299n)).toHaveLength(4_300);
     expect(encodeNumber(10n ** 4_300n)).toBeUndefined();
     expect(decodeNumber("1".repeat(4_301))).toBeUndefined();
@@ -114,7 +114,7 @@ describe("a stored text", () => {
     expect(decodeNumber(text)).toBeUndefined();
   });
 
-  it("that is none never reads as one because JSON would read it so", () => {
+  it("that is not a number in this format never reads as one, even if JSON would read it", () => {
     fc.assert(
       fc.property(fc.string({ unit: "binary" }), (text) => {
         const number = decodeNumber(text);

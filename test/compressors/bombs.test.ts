@@ -17,8 +17,8 @@ const LIMIT = MIB;
 const zeros = new Uint8Array(MIB);
 const fixture = (name: string): Uint8Array => readFileSync(new URL(`../fixtures/django/${name}`, import.meta.url));
 
-describe("a small stored value that stands for a large one", () => {
-  // A full flush ends at a byte, and what follows does not look back beyond it: the same bytes can follow any number of times.
+describe("a small stored value that decompresses to a large one", () => {
+  // A full flush ends at a byte boundary and resets the window, so the same bytes can be repeated any number of times.
   const mebibyte = deflateRawSync(zeros, { finishFlush: constants.Z_FULL_FLUSH });
   const stream = Buffer.concat([...new Array<Buffer>(1024).fill(mebibyte), deflateRawSync(new Uint8Array())]);
   const zlibBomb = Buffer.concat([Buffer.from([0x78, 0x9c]), stream, Buffer.alloc(4)]);
@@ -39,7 +39,7 @@ describe("a small stored value that stands for a large one", () => {
   defused("lz4, 1 GiB", lz4(), lz4Bomb);
 });
 
-/** Half a gibibyte and more would show in the most memory that the process ever had. */
+/** Decompressing half a gibibyte or more would raise the process's peak memory. */
 function defused(name: string, compressor: Compressor, make: () => Uint8Array | Promise<Uint8Array>): void {
   it(`is refused before it takes memory: ${name}`, async () => {
     const bomb = await make();
@@ -61,7 +61,7 @@ async function throughout(compressor: Transform): Promise<Uint8Array> {
   return Buffer.concat(parts);
 }
 
-/** An .xz block is a row of chunks, of which the first resets all that the decoder knows: so the row can be repeated. */
+/** An .xz block is a sequence of chunks. The first one resets the decoder, so the sequence can be repeated. */
 async function xzBomb(): Promise<Uint8Array> {
   const one = Buffer.from(await lzma({ level: 0 }).compress(zeros));
   const data = 12 + 4 * ((one[12] as number) + 1);

@@ -54,8 +54,8 @@ async function read(one: Case): Promise<unknown> {
   return codec(one.compressor).decode(Buffer.from(one.stored, "base64"), "key");
 }
 
-describe("what a Django cache stored", () => {
-  it("is under the same keys", () => {
+describe("an entry that a Django cache stored", () => {
+  it("has the same stored key", () => {
     for (const { key, prefix, version, made } of golden.keys) {
       expect(defaultKeyFunction(key, prefix, version)).toBe(made);
     }
@@ -81,7 +81,7 @@ describe("what a Django cache stored", () => {
     for (const one of cases) expect(await read(one), one.name).toStrictEqual(expectedOf(one));
   });
 
-  it("is stored alike where nothing is compressed, but for white space, escapes and whole floats", async () => {
+  it("has the same uncompressed form here, except for white space, escapes and whole floats", async () => {
     for (const one of golden.values.filter(({ compressor }) => compressor === "identity")) {
       const theirs = Buffer.from(one.stored, "base64").toString();
       const ours = Buffer.from(toBytes(await codec("identity").encode(expectedOf(one), "key"))).toString();
@@ -90,7 +90,7 @@ describe("what a Django cache stored", () => {
     }
   });
 
-  it.each(["zlib", "gzip"])("is compressed from the same length on: %s", async (compressor) => {
+  it.each(["zlib", "gzip"])("is compressed from the same length: %s", async (compressor) => {
     const { recognizes } = (COMPRESSORS[compressor] as () => Compressor)();
     for (const [text, compressed] of [
       ["1234567890123", false],
@@ -123,24 +123,24 @@ function readByPython(cases: readonly Case[]): string {
   return status === 0 ? stdout.toString() : `python3 failed: ${stderr.toString()}`;
 }
 
-describe("what this library stored", () => {
+describe("an entry that this library stored", () => {
   const written = fixture<readonly Case[]>("ours.json");
 
-  it("earlier is read still", async () => {
+  it("in an earlier version is still read", async () => {
     expect(written.length).toBe(golden.values.length);
     for (const one of written) expect(await read(one), `${one.name}, ${one.compressor}`).toStrictEqual(expectedOf(one));
   });
 
   describe.skipIf(python.status !== 0)("is read by a Django cache (skipped without python3 on PATH)", () => {
-    it("as written now", async () => {
+    it("as this version writes it", async () => {
       expect(readByPython(await stored())).toBe("");
     });
 
-    it("as written earlier", () => {
+    it("as an earlier version wrote it", () => {
       expect(readByPython(written)).toBe("");
     });
 
-    it("unless it is something else, which is noticed", () => {
+    it("and a differing value is detected", () => {
       const [first] = written.filter(({ json }) => json === '"a"');
       expect(readByPython([{ ...(first as Case), json: '"b"' }])).toContain("'a' instead of 'b'");
     });

@@ -16,7 +16,7 @@ describe("without node:zlib", () => {
   compressorContract(() => gzip());
   compressorContract(() => deflate());
 
-  it("writes what node:zlib reads", async () => {
+  it("writes streams that node:zlib reads", async () => {
     for (const level of [0, 1, 6, 9]) {
       expect(inflateSync(await zlib({ level }).compress(TEXT))).toEqual(Buffer.from(TEXT));
       expect(gunzipSync(await gzip({ level }).compress(TEXT))).toEqual(Buffer.from(TEXT));
@@ -24,7 +24,7 @@ describe("without node:zlib", () => {
     }
   });
 
-  it("reads a gzip header with all that it may hold", async () => {
+  it("reads a gzip header with every optional field", async () => {
     const plain = gzipSync(TEXT);
     const flags = 2 | 4 | 8 | 16;
     const extra = [3, 0, 7, 7, 7];
@@ -33,7 +33,7 @@ describe("without node:zlib", () => {
     expect(await gzip().decompress(bytes, TEXT.length)).toEqual(TEXT);
   });
 
-  it("refuses a window that only node:zlib can keep to", () => {
+  it("refuses a window size that needs node:zlib", () => {
     expect(() => zlib({ windowBits: 12 })).toThrow(ConfigurationError);
     expect(() => zlib({ windowBits: 12 })).toThrow('zlib(): option "windowBits" is 12, which needs node:zlib');
   });

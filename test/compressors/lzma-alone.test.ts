@@ -12,7 +12,7 @@ const { decompress, recognizes } = lzma();
 const attempt = async (stored: Uint8Array, limit = 100_000): Promise<Uint8Array> => decompress(stored, limit);
 
 describe("the older .lzma format", () => {
-  it("is recognized by what its encoders write, and by nothing that JSON begins with", () => {
+  it("is recognized by headers that encoders write, and not in JSON", () => {
     expect(recognizes(bytes)).toBe(true);
     expect(recognizes(bytes.subarray(0, 13))).toBe(false);
     for (const [at, byte] of [
@@ -34,7 +34,7 @@ describe("the older .lzma format", () => {
     await expect(attempt(bytes, text.length - 1)).rejects.toThrow("raise maxDecompressedSize");
   });
 
-  it("is refused by its header when that says more than the limit", async () => {
+  it("is refused when its header announces more than the limit", async () => {
     const known = bytes.slice();
     new DataView(known.buffer).setBigUint64(5, 2n ** 37n, true);
     await expect(attempt(known)).rejects.toThrow("longer than 100000 bytes");
@@ -46,14 +46,14 @@ describe("the older .lzma format", () => {
     await expect(attempt(large)).rejects.toThrow("Memory usage limit was reached");
   });
 
-  it("is refused when it ends too early, or goes on", async () => {
+  it("is refused when truncated or followed by other bytes", async () => {
     for (let length = 0; length < bytes.length; length += 13) {
       await expect(attempt(bytes.subarray(0, length)), `${length}`).rejects.toThrow(/damaged/);
     }
     await expect(attempt(new Uint8Array([...bytes, 1, 2, 3]))).rejects.toThrow("ends 3 bytes before");
   });
 
-  it("is refused when damaged, or makes no more than the limit", async () => {
+  it("is refused when damaged, or decompresses to at most the limit", async () => {
     const damage = fc.array(fc.tuple(fc.nat(bytes.length - 1), fc.nat(255)), { minLength: 1, maxLength: 3 });
     await fc.assert(
       fc.asyncProperty(damage, async (changes) => {

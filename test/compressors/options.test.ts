@@ -17,7 +17,7 @@ type Factory = (options?: object) => Compressor;
 const FACTORIES: Record<string, Factory> = { zlib, gzip, deflate, brotli, zstd, lz4, lzma, bz2 };
 
 describe.each(Object.entries(FACTORIES))("the options of %s()", (name, factory) => {
-  it("name an unknown one, and those there are", () => {
+  it("are refused when unknown, with the known ones named", () => {
     expect(() => factory({ lvel: 1 })).toThrow(ConfigurationError);
     expect(() => factory({ lvel: 1 })).toThrow(/unknown option "lvel"; known options are: .*minLength/);
     expect(() => factory({ constructor: 1 })).toThrow(/unknown option "constructor"/);
@@ -37,7 +37,7 @@ describe.each(Object.entries(FACTORIES))("the options of %s()", (name, factory) 
     }
   });
 
-  it("that are undefined are as if not given", async () => {
+  it("mean the default when undefined", async () => {
     const options = { level: undefined, minLength: undefined };
     const compressor = name === "lz4" ? factory({ minLength: undefined }) : factory(options);
     expect(compressor.minLength).toBe(15);
@@ -83,13 +83,13 @@ describe("the level", () => {
     expect(Buffer.from(bz2().compress(TEXT) as Uint8Array).toString("latin1", 0, 4)).toBe("BZh9");
   });
 
-  it("is nothing that lz4() has", () => {
+  it("is not an option of lz4()", () => {
     expect(() => (lz4 as Factory)({ level: 1 })).toThrow(/unknown option "level"/);
   });
 });
 
 describe("a compressor's own options", () => {
-  it("keep zlib() and deflate() to a window that readers may insist on", async () => {
+  it("limit the window of zlib() and deflate() to what readers may require", async () => {
     const windowBits = 9;
     expect(inflateSync((await zlib({ windowBits }).compress(TEXT)) as Buffer, { windowBits })).toEqual(
       Buffer.from(TEXT),
@@ -108,7 +108,7 @@ describe("a compressor's own options", () => {
     expect(() => brotli({ blockBits: 1 })).toThrow(/option "blockBits" is 1; give 0 or 16 or/);
   });
 
-  it("add checksums that find what is damaged", async () => {
+  it("add checksums that detect damage", async () => {
     for (const compressor of [
       zstd({ checksum: true }),
       lz4({ contentChecksum: true }),
@@ -134,7 +134,7 @@ describe("a compressor's own options", () => {
   });
 });
 
-it("identity() leaves all as it is", () => {
+it("identity() returns values unchanged", () => {
   const compressor = identity();
   expect(compressor.compress(TEXT)).toBe(TEXT);
   expect(compressor.decompress(TEXT, 1)).toBe(TEXT);

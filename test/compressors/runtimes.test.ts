@@ -5,7 +5,7 @@ import { ConfigurationError } from "../../src/core/errors.js";
 import { optionalPackage } from "../../src/core/runtime.js";
 import { TEXT } from "../contract/compressor.js";
 
-describe("where something is missing", () => {
+describe("where a runtime feature or a package is missing", () => {
   it("brotli() and zstd() name the function and the runtimes that have it", () => {
     vi.spyOn(process, "getBuiltinModule").mockReturnValue({});
     expect(() => brotli().compress(TEXT)).toThrow(ConfigurationError);
@@ -14,7 +14,7 @@ describe("where something is missing", () => {
     expect(() => zstd().decompress(TEXT, 1)).toThrow("zstd() needs zstdDecompressSync of node:zlib");
   });
 
-  it("a package is named with how to install it, and tried again later", async () => {
+  it("a missing package is named with the install command, and loading is retried later", async () => {
     const load = vi
       .fn(() => Promise.resolve("module"))
       .mockRejectedValueOnce(new Error("Cannot find package 'x'\n at"));
@@ -28,7 +28,7 @@ describe("where something is missing", () => {
     expect(await get()).toBe("module");
   });
 
-  it("a package is loaded once for all who ask, who then are answered at once", async () => {
+  it("a package is loaded once for all callers, and later calls return synchronously", async () => {
     const load = vi.fn(() => Promise.resolve("module"));
     const get = optionalPackage("x", "xz()", load);
     expect(load).not.toHaveBeenCalled();

@@ -11,7 +11,7 @@ export const TEXT = encoder.encode(
   ),
 );
 
-/** Bytes without any order, with long runs, and with repetitions. */
+/** Random bytes, long runs, and repetitions. */
 const anyBytes = fc.oneof(
   fc.uint8Array({ maxLength: 600 }),
   fc
@@ -27,7 +27,7 @@ const anyBytes = fc.oneof(
 const LIMIT = 10_000;
 const RUNS = 150;
 
-/** What every compressor that makes bytes shorter does. */
+/** The behaviour of every compressor except `identity()`. */
 export function compressorContract(make: () => Compressor): void {
   const compressor = make();
   const { name } = compressor;
@@ -55,7 +55,7 @@ export function compressorContract(make: () => Compressor): void {
       }
     });
 
-    it("does not take JSON or numbers for its own", () => {
+    it("does not recognize JSON or numbers as compressed", () => {
       const takesAnything = compressor.recognizes(new Uint8Array()) === "unknown";
       for (const text of [
         "",
@@ -71,7 +71,7 @@ export function compressorContract(make: () => Compressor): void {
       }
     });
 
-    it("compresses and restores a part of a larger buffer", async () => {
+    it("compresses and restores a view of a larger buffer", async () => {
       const part = new Uint8Array([...TEXT, ...TEXT]).subarray(7, 507);
       const compressed = await compressor.compress(part);
       const padded = new Uint8Array(compressed.length + 20).fill(0xaa);
@@ -80,7 +80,7 @@ export function compressorContract(make: () => Compressor): void {
       expect(new Uint8Array(restored)).toEqual(part.slice());
     });
 
-    it("serves many callers at once", async () => {
+    it("serves concurrent callers", async () => {
       const values = Array.from({ length: 40 }, (_, index) => TEXT.slice(index));
       const restored = await Promise.all(
         values.map(async (value) => compressor.decompress(await compressor.compress(value), value.length)),
@@ -88,7 +88,7 @@ export function compressorContract(make: () => Compressor): void {
       expect(restored.map((bytes) => new Uint8Array(bytes))).toEqual(values);
     });
 
-    it("keeps no more memory than its result needs", async () => {
+    it("returns a result whose buffer is at most twice its length", async () => {
       const compressed = await compressor.compress(TEXT.subarray(0, 300));
       expect(compressed.buffer.byteLength).toBeLessThanOrEqual(2 * compressed.length);
     });
@@ -101,14 +101,14 @@ export function compressorContract(make: () => Compressor): void {
       }
     });
 
-    it("refuses bytes that end too early", async () => {
+    it("refuses truncated bytes", async () => {
       const compressed = await compressor.compress(TEXT);
       for (let length = 0; length < compressed.length; length++) {
         await expect(decompress(compressed.subarray(0, length), LIMIT), `${length} bytes`).rejects.toThrow(/damaged/);
       }
     });
 
-    it("refuses bytes that go on after their end", async () => {
+    it("refuses trailing bytes", async () => {
       const compressed = await compressor.compress(TEXT);
       for (const more of [[0], [0, 0, 0, 0], [1, 2, 3]]) {
         await expect(decompress(new Uint8Array([...compressed, ...more]), 4 * LIMIT), `${more}`).rejects.toThrow(
@@ -117,14 +117,14 @@ export function compressorContract(make: () => Compressor): void {
       }
     });
 
-    it("refuses any other bytes, or makes no more of them than the limit", async () => {
+    it("refuses random bytes, or returns at most the limit", async () => {
       await fc.assert(
         fc.asyncProperty(fc.uint8Array({ maxLength: 300 }), (bytes) => harmless(bytes)),
         { numRuns: RUNS },
       );
     });
 
-    it("refuses damaged bytes, or makes no more of them than the limit", async () => {
+    it("refuses damaged bytes, or returns at most the limit", async () => {
       const compressed = await compressor.compress(TEXT);
       const damage = fc.array(fc.tuple(fc.nat(compressed.length - 1), fc.nat(255)), { minLength: 1, maxLength: 4 });
       await fc.assert(
@@ -137,7 +137,7 @@ export function compressorContract(make: () => Compressor): void {
       );
     });
 
-    it("leaves values of up to 15 bytes alone unless told otherwise", () => {
+    it("leaves values of up to 15 bytes uncompressed by default", () => {
       expect(compressor.minLength).toBe(15);
     });
   });

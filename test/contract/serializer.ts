@@ -37,11 +37,11 @@ export function serializerContract(make: () => Serializer): void {
       );
     });
 
-    it("writes text, as transports may be asked for, or bytes, as it says", async () => {
+    it("writes text or bytes, as its text property declares", async () => {
       expect(typeof (await serializer.serialize(EXAMPLE))).toBe(serializer.text ? "string" : "object");
     });
 
-    it("reads a part of a larger buffer", async () => {
+    it("reads a view of a larger buffer", async () => {
       const stored = toBytes(await serializer.serialize(EXAMPLE));
       const padded = new Uint8Array(stored.length + 20).fill(0xaa);
       padded.set(stored, 9);
@@ -49,7 +49,7 @@ export function serializerContract(make: () => Serializer): void {
       expect(await serializer.deserialize(Buffer.from(padded.buffer, 9, stored.length))).toStrictEqual(EXAMPLE);
     });
 
-    it("keeps what it wrote from later writes", async () => {
+    it("returns bytes that later writes do not change", async () => {
       const first = await serializer.serialize(EXAMPLE);
       for (let times = 0; times < 500; times++) await serializer.serialize({ times, text: "x".repeat(times) });
       expect(await serializer.deserialize(first)).toStrictEqual(EXAMPLE);
@@ -61,7 +61,7 @@ export function serializerContract(make: () => Serializer): void {
       }
     });
 
-    it("refuses bytes that end too early", async () => {
+    it("refuses truncated bytes", async () => {
       const stored = toBytes(await serializer.serialize(EXAMPLE));
       for (let length = 0; length < stored.length; length++) {
         await expect(
@@ -71,7 +71,7 @@ export function serializerContract(make: () => Serializer): void {
       }
     });
 
-    it("refuses damaged bytes, or reads something else of them", async () => {
+    it("refuses damaged bytes, or reads another value", async () => {
       const stored = toBytes(await serializer.serialize(EXAMPLE));
       const damage = fc.array(fc.tuple(fc.nat(stored.length - 1), fc.nat(255)), { minLength: 1, maxLength: 4 });
       await fc.assert(
@@ -84,7 +84,7 @@ export function serializerContract(make: () => Serializer): void {
       );
     });
 
-    it("refuses any other bytes, or reads something of them", async () => {
+    it("refuses random bytes, or reads a value", async () => {
       await fc.assert(
         fc.asyncProperty(fc.uint8Array({ maxLength: 200 }), (bytes) => harmless(bytes)),
         { numRuns: 1000 },

@@ -7,7 +7,7 @@ serializerContract(() => json());
 describe("json()", () => {
   const serializer = json();
 
-  it("writes JSON text and reads it as text or bytes, at once", () => {
+  it("writes JSON text and reads it as text or bytes, synchronously", () => {
     expect(serializer.serialize({ a: [1, "ü"] })).toBe('{"a":[1,"ü"]}');
     expect(serializer.deserialize('{"a":[1,"ü"]}')).toEqual({ a: [1, "ü"] });
     expect(serializer.deserialize(new TextEncoder().encode(' {"a" : [1, "\\u00fc"]} '))).toEqual({ a: [1, "ü"] });
@@ -46,7 +46,7 @@ describe("json()", () => {
     expect(() => serializer.serialize(value)).toThrow(expect.objectContaining({ cause: expect.any(TypeError) }));
   });
 
-  it("writes what has a form of its own in JSON", () => {
+  it("writes values that define their JSON form", () => {
     expect(serializer.serialize(new Date(0))).toBe('"1970-01-01T00:00:00.000Z"');
     expect(serializer.serialize(Object.assign(new Map(), { toJSON: (): string[] => ["own"] }))).toBe('["own"]');
     expect(serializer.serialize(Object.create(null, { a: { value: 1, enumerable: true } }))).toBe('{"a":1}');
@@ -71,7 +71,7 @@ describe("json()", () => {
     }
   });
 
-  it("keeps a text with the replacement character, and lone surrogates", () => {
+  it("preserves the replacement character and lone surrogates", () => {
     for (const text of ["a\ufffdb", "\ud800", "x\udfff"]) {
       expect(serializer.deserialize(new TextEncoder().encode(serializer.serialize(text) as string))).toBe(text);
     }
@@ -85,7 +85,7 @@ describe("json()", () => {
     expect(value).toBe("ü");
   });
 
-  it("changes no prototype by a key named __proto__", () => {
+  it("changes no prototype for a key named __proto__", () => {
     const value = serializer.deserialize('{"__proto__":{"polluted":1}}') as object;
     expect(Object.getPrototypeOf(value)).toBe(Object.prototype);
     expect(({} as { polluted?: number }).polluted).toBeUndefined();

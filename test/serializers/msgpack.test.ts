@@ -23,16 +23,19 @@ const read = async (stored: Uint8Array): Promise<unknown> => serializer.deserial
 const special = (name: string): Promise<unknown> =>
   read(Buffer.from(golden.special.find((one) => one.name === name)?.stored ?? "", "base64"));
 
-describe("what Python's msgpack wrote", () => {
-  it.each(golden.msgpack.map((one) => [one.name, one] as const))("is read, and written alike: %s", async (_, one) => {
-    const stored = Buffer.from(one.stored, "base64");
-    const value: unknown = JSON.parse(one.json);
-    expect(await read(stored)).toStrictEqual(value);
-    // Positive integers beyond 32 bits are written as signed ones here, which every reader takes for the same.
-    if (one.name !== "exact integers") expect(await hex(value)).toBe(stored.toString("hex"));
-  });
+describe("a value that Python's msgpack wrote", () => {
+  it.each(golden.msgpack.map((one) => [one.name, one] as const))(
+    "is read, and written identically: %s",
+    async (_, one) => {
+      const stored = Buffer.from(one.stored, "base64");
+      const value: unknown = JSON.parse(one.json);
+      expect(await read(stored)).toStrictEqual(value);
+      // Positive integers beyond 32 bits are written as signed ones here, which every reader takes for the same.
+      if (one.name !== "exact integers") expect(await hex(value)).toBe(stored.toString("hex"));
+    },
+  );
 
-  it("is read where JSON has nothing alike", async () => {
+  it("is read when JSON lacks its type", async () => {
     expect(await special("bytes")).toStrictEqual({ data: new Uint8Array([0, 1, 254, 255]), text: "bytes" });
     expect(await special("timestamp")).toStrictEqual({ at: new Date(1714979289123) });
     expect(await special("integers")).toStrictEqual([
@@ -58,7 +61,7 @@ describe("msgpack()", () => {
     expect(await hex(2 ** 60)).toBe("cb43b0000000000000");
   });
 
-  it("writes binary data as such, and dates as timestamps", async () => {
+  it("writes binary data as binary, and dates as timestamps", async () => {
     expect(await hex({ a: new Uint8Array([1, 2]), b: Buffer.from([3]) })).toBe("82a161c4020102a162c40103");
     expect(await hex(new Date(1000))).toBe("d6ff00000001");
     for (const date of [new Date(1714979289123), new Date(-1), new Date(2 ** 45)]) {
@@ -66,7 +69,7 @@ describe("msgpack()", () => {
     }
   });
 
-  it("applies toJSON(), and writes undefined inside as nil", async () => {
+  it("applies toJSON(), and writes nested undefined as nil", async () => {
     expect(await hex({ a: { toJSON: () => 5 }, b: undefined })).toBe("82a16105a162c0");
     expect(await hex([undefined])).toBe("91c0");
     expect(
@@ -78,7 +81,7 @@ describe("msgpack()", () => {
     ).toBe("81a2696401");
   });
 
-  it("leaves the value that it is given as it is", async () => {
+  it("does not modify the given value", async () => {
     const value = { large: 2 ** 40, list: [2 ** 40, { at: { toJSON: () => 1 } }] };
     const before = { ...value, list: [...value.list] };
     await serializer.serialize(value);
@@ -123,7 +126,7 @@ describe("msgpack()", () => {
     await expect(read(stored)).rejects.toThrow(/MessagePack data has (an extension|the reserved byte)/);
   });
 
-  it("refuses lengths that the bytes don't fill, at once", async () => {
+  it("refuses lengths that exceed the bytes, without allocating", async () => {
     for (const stored of [
       "ddffffffff",
       "dfffffffff",
@@ -138,26 +141,26 @@ describe("msgpack()", () => {
     }
   });
 
-  it("refuses what follows a value, text, and nesting without end", async () => {
+  it("refuses trailing bytes, text, and unlimited nesting", async () => {
     await expect(read(bytes("0102"))).rejects.toThrow("ends 1 bytes before the stored bytes do");
     await expect(async () => serializer.deserialize("\u0001")).rejects.toThrow("is text, not MessagePack");
     await expect(read(new Uint8Array([...new Array<number>(500_000).fill(0x91), 1]))).rejects.toThrow(RangeError);
     expect(await read(bytes("9101"))).toEqual([1]);
   });
 
-  it("changes no prototype by a key named __proto__", async () => {
+  it("changes no prototype for a key named __proto__", async () => {
     const value = (await read(bytes("81", "a9", Buffer.from("__proto__").toString("hex"), "81a16101"))) as object;
     expect(Object.getPrototypeOf(value)).toBe(Object.prototype);
     expect((value as { a?: number }).a).toBeUndefined();
   });
 
-  it("answers at once after its package is loaded", async () => {
+  it("is synchronous after its package is loaded", async () => {
     await serializer.serialize(1);
     expect(serializer.serialize([1])).toBeInstanceOf(Uint8Array);
     expect(serializer.deserialize(bytes("9101"))).toEqual([1]);
   });
 
-  it("gives binary data that keeps nothing else in memory", async () => {
+  it("returns binary data that keeps no larger buffer in memory", async () => {
     const { data } = (await read(bytes("81a464617461", "c4020102"))) as { data: Uint8Array };
     expect(data).toStrictEqual(new Uint8Array([1, 2]));
     expect(data.buffer.byteLength).toBe(2);

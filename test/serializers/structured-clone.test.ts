@@ -38,7 +38,7 @@ describe("structuredClone()", () => {
     expect(clone.self).toBe(clone);
   });
 
-  it("says what it can't clone, and what to do", () => {
+  it("names a value that it can't clone, and the remedy", () => {
     const serializer = structuredClone();
     for (const value of [{ run: () => 1 }, { s: Symbol("s") }, Promise.resolve(1), new WeakMap()]) {
       expect(() => serializer.serialize(value)).toThrow(TypeError);
@@ -46,7 +46,7 @@ describe("structuredClone()", () => {
     }
   });
 
-  it("gives binary data that nobody else can change", () => {
+  it("returns binary data that does not share memory with the store", () => {
     const serializer = structuredClone();
     const stored = serializer.serialize(new Uint8Array([1, 2, 3])) as Uint8Array;
     const first = serializer.deserialize(stored) as Uint8Array;
@@ -60,7 +60,7 @@ describe("structuredClone()", () => {
     expect(() => serializer.deserialize(new TextEncoder().encode('{"a":1}'))).toThrow();
   });
 
-  it("says what to use where the runtime has no V8, or none that works", () => {
+  it("names the alternatives where the runtime has no working V8", () => {
     const broken = {
       serialize: () => {
         throw new Error("not implemented");

@@ -45,7 +45,7 @@ function fullYear(twoDigits: number, nowMs: number): number {
 type Part = string | number | undefined;
 
 function toMs(year: Part, month: string | undefined, day: Part, time: readonly string[]): number | undefined {
-  const [hours, minutes, seconds] = time.map(Number) as [number, number, number];
+  const [hours = 0, minutes = 0, seconds = 0] = time.map(Number);
   if (hours > 23 || minutes > 59 || seconds > 60) return undefined;
   const monthIndex = MONTHS.indexOf(String(month).toLowerCase());
   const date = new Date(0);

@@ -23,8 +23,8 @@ afterAll(async () => {
   await server.stop();
 });
 
-describe("memory transport beside a server", () => {
-  it("answers random commands as the server does", async () => {
+describe("the memory transport compared with a server", () => {
+  it("replies to random commands as the server does", async () => {
     await fc.assert(
       fc.asyncProperty(fc.array(commands, { minLength: 1, maxLength: 40 }), async (sequence) => {
         const all = [...sequence, ...LOOK];

@@ -12,13 +12,13 @@ function sender(options: MemoryOptions): (...commands: Command[]) => Promise<Rep
 }
 
 describe("a full memory transport", () => {
-  it("drops the entry that was used longest ago, reads counting as use", async () => {
+  it("evicts the least recently used entry, counting reads as use", async () => {
     const send = sender({ maxEntries: 3 });
     await send(["SET", "a", "1"], ["SET", "b", "1"], ["SET", "c", "1"], ["GET", "a"], ["SET", "d", "1"]);
     expect(await send(["MGET", "a", "b", "c", "d"])).toEqual([["1", null, "1", "1"]]);
   });
 
-  it("does not count EXISTS, TTL and scans as use, as servers don't", async () => {
+  it("does not count EXISTS, TTL and scans as use, like a server", async () => {
     const connection = memory({ maxEntries: 2 }).connect(parseLocation("memory:"), PROCESS);
     await connection.send([["MSET", "a", "1", "b", "1"]]);
     await connection.send([
@@ -37,7 +37,7 @@ describe("a full memory transport", () => {
     ).toEqual([0, 1, 1]);
   });
 
-  it("holds as many bytes as maxSize says, whatever their number", async () => {
+  it("holds up to maxSize bytes, whatever the number of entries", async () => {
     const send = sender({ maxSize: 100_000 });
     for (let index = 0; index < 1_000; index++) await send(["SET", `key ${index}`, "x".repeat(1_000)]);
     const [kept] = await send(["DBSIZE"]);
@@ -66,7 +66,7 @@ describe("a full memory transport", () => {
   });
 });
 
-describe("what does not fit even alone", () => {
+describe("an entry that would not fit even alone", () => {
   const large = "x".repeat(2_000);
   const first: Command[] = [
     ["SET", "text", "old"],
@@ -95,7 +95,7 @@ describe("what does not fit even alone", () => {
     expect(await send(["SMEMBERS", "set"], ["HGETALL", "hash"])).toEqual([["member"], [["field", "old"]]]);
   });
 
-  it("tells the sizes and the remedy", async () => {
+  it("is refused with the sizes and the remedy", async () => {
     const [refusal] = await sender({ maxSize: 1_000 })(["SET", "key", large]);
     expect(String(refusal)).toMatch(/OOM an entry of 2243 bytes .* 1000 bytes; give memory\(\) a larger maxSize/);
   });

@@ -75,7 +75,7 @@ describe("lifetimes in memory", () => {
     else expect(seen).toEqual(reply);
   });
 
-  it("that end while a scan runs leave their keys out of it", async () => {
+  it("that end during a scan exclude their keys from it", async () => {
     const connection = connect();
     await connection.send([
       ["SET", "long", "1"],
@@ -90,7 +90,7 @@ describe("lifetimes in memory", () => {
     expect(await connection.send([["DBSIZE"]])).toEqual([1]);
   });
 
-  it("follow a clock that was given", async () => {
+  it("follow the clock option", async () => {
     let nowMs = 5_000;
     const connection = connect({ clock: { ...systemClock, now: () => nowMs } });
     await connection.send([["SET", "a", "1", "EX", "1"]]);
@@ -102,7 +102,7 @@ describe("lifetimes in memory", () => {
     expect(await connection.send([["GET", "a"]])).toEqual([null]);
   });
 
-  it("stand still within a flight and within a script", async () => {
+  it("do not advance within a batch or a script", async () => {
     let nowMs = 0;
     const connection = connect({ clock: { ...systemClock, now: () => ++nowMs } });
     const [, first, second] = await connection.send([

@@ -12,7 +12,7 @@ const connect = (location = "memory:", factory = memory()): Connection =>
   factory.connect(parseLocation(location), PROCESS);
 
 describe("memory()", () => {
-  it("shares one store among its connections, one more for each name, and none with another factory", async () => {
+  it("shares a store among its connections, one for each name, and none with other factories", async () => {
     const factory = memory();
     await connect("memory:", factory).send([["SET", "key", "unnamed"]]);
     await connect("memory:shop", factory).send([["SET", "key", "shop"]]);
@@ -30,7 +30,7 @@ describe("memory()", () => {
     expect(await connect("memory:", factory).send([["GET", "key"]], TEXT)).toEqual(["1"]);
   });
 
-  it("refuses a server's location, and says what takes it", () => {
+  it("refuses a server's location, and names the factory for it", () => {
     const refusal = () => connect("valkey://:secret@localhost:6379");
     expect(refusal).toThrow(ConfigurationError);
     expect(refusal).toThrow(/valkey:\/\/localhost:6379 .*"memory:".*glide\(\)/);
@@ -51,7 +51,7 @@ describe("memory()", () => {
 });
 
 describe("a memory connection", () => {
-  it("keeps its own copy of bytes, and gives copies away", async () => {
+  it("copies bytes when it stores and when it returns them", async () => {
     const connection = connect();
     const [value, member] = [Uint8Array.of(0xff, 1), Buffer.from([0xff, 2])];
     await connection.send([
@@ -76,7 +76,7 @@ describe("a memory connection", () => {
     }
   });
 
-  it("answers plain Uint8Arrays, also for what came as a Buffer", async () => {
+  it("returns plain Uint8Arrays, even for values given as a Buffer", async () => {
     const [, reply] = await connect().send([
       ["SET", "a", Buffer.from("x")],
       ["GET", "a"],
@@ -84,7 +84,7 @@ describe("a memory connection", () => {
     expect(Object.getPrototypeOf(reply)).toBe(Uint8Array.prototype);
   });
 
-  it("answers strings when text is asked for, where bytes are valid UTF-8", async () => {
+  it("returns strings for valid UTF-8 when text is requested", async () => {
     const connection = connect();
     await connection.send([
       ["MSET", "text", "é", "bytes", new TextEncoder().encode("é"), "binary", Uint8Array.of(0xe9)],
@@ -97,7 +97,7 @@ describe("a memory connection", () => {
     expect(values).toEqual([Uint8Array.of(0xc3, 0xa9), Uint8Array.of(0xc3, 0xa9)]);
   });
 
-  it("takes half a surrogate pair for what its UTF-8 says, as a value, a key and a member", async () => {
+  it("converts a lone surrogate to its UTF-8 replacement in values, keys and members", async () => {
     const connection = connect();
     const replies = await connection.send(
       [
@@ -133,7 +133,7 @@ describe("a memory connection", () => {
     await expect(sent).rejects.toMatchObject({ code: "EXECABORT", cause: { detail: /LPUSH/ } });
   });
 
-  it("carries a flight out before send returns, once it is loaded", async () => {
+  it("runs a batch before send returns, once it is loaded", async () => {
     const connection = connect();
     await connection.send([["PING"]]);
     const seen: Reply[] = [];
@@ -143,7 +143,7 @@ describe("a memory connection", () => {
     expect(seen).toEqual([1]);
   });
 
-  it("draws random members with its clock's randomness, each as likely as the others", async () => {
+  it("draws random members uniformly, with its clock's randomness", async () => {
     let draws = 0;
     const factory = memory({ clock: { ...systemClock, random: () => (draws++ % 4) / 4 } });
     const connection = connect("memory:", factory);
@@ -171,7 +171,7 @@ describe("a memory connection", () => {
     ).toEqual([2, [0, 0]]);
   });
 
-  it("refuses a scan that would look at no keys", async () => {
+  it("refuses a scan with a count below 1", async () => {
     const scan = async () => {
       for await (const _ of connect().scan({ match: "*", count: 0 }));
     };
