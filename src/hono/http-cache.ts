@@ -6,14 +6,14 @@ import { toResponse } from "../http/answer.js";
 import { HttpCache, type Outcome, type PurgeOptions } from "../http/http-cache.js";
 import { ClientRequest } from "../http/plain-request.js";
 import type { Fields } from "../http/rfc/message.js";
-import { placeOf } from "./mount.js";
+import { mountedUrlOf } from "./mount.js";
 import { checkHonoOptions, type HonoHttpCacheOptions } from "./options.js";
 import { HonoHost, InternalRequests, restorePreset } from "./origin.js";
 import { Views } from "./views.js";
 
 /** Makes the outcome the response of the context. */
 export function finish(c: Context, outcome: Outcome, preset: Fields): void {
-  if ("passed" in outcome) {
+  if ("forwarded" in outcome) {
     restore(c, preset);
     mark(c, outcome.member);
     return;
@@ -87,12 +87,12 @@ export function httpCache(options: HonoHttpCacheOptions = {}): HttpCacheMiddlewa
     const { raw } = c.req;
     const request = new ClientRequest(raw);
     return views.use(c, own.cache ?? c.get("cache"), async (cache, waitUntil) => {
-      const place = placeOf(c, own.mountPath);
+      const mountedUrl = mountedUrlOf(c, own.mountPath);
       const key = keyGenerator ? await keyGenerator(c) : undefined;
       const host = new HonoHost(c, next, own, internalRequests, waitUntil, key);
       let isUnderway = false;
       try {
-        const outcome = await http.handle({ request, ...place, hasBody: false, key, host }, cache);
+        const outcome = await http.handle({ request, ...mountedUrl, hasBody: false, key, host }, cache);
         isUnderway = "answer" in outcome && outcome.answer.isUnderway === true;
         finish(c, outcome, host.preset());
       } finally {

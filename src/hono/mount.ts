@@ -29,7 +29,7 @@ function rememberMounts(): void {
     };
     const handler: typeof applicationHandler = (request, ...rest) => {
       if (outer && request instanceof Request && request !== outer.req.raw) {
-        originalUrls.set(request, placeOf(outer).originalUrl ?? outer.req.raw.url);
+        originalUrls.set(request, mountedUrlOf(outer).originalUrl ?? outer.req.raw.url);
       }
       return applicationHandler(request, ...rest);
     };
@@ -38,18 +38,18 @@ function rememberMounts(): void {
 }
 
 /** What a request's URL does not say about where the application is. */
-export type Place = Pick<Exchange, "originalUrl" | "within">;
+export type MountedUrl = Pick<Exchange, "originalUrl" | "within">;
 
-const NOWHERE: Place = {};
+const UNMOUNTED: MountedUrl = {};
 
 /** @param mountPath the option of that name */
-export function placeOf(c: Context, mountPath?: string): Place {
+export function mountedUrlOf(c: Context, mountPath?: string): MountedUrl {
   const { raw } = c.req;
   const remembered = originalUrls.get(raw);
   if (remembered !== undefined) return { originalUrl: remembered };
-  if (mountPath === undefined) return placeInNode(c.env, raw);
+  if (mountPath === undefined) return mountedUrlInNode(c.env, raw);
   const target = toTarget(raw.url);
-  return target ? { originalUrl: `${target.scheme}://${target.host}${mountPath}${target.path}` } : NOWHERE;
+  return target ? { originalUrl: `${target.scheme}://${target.host}${mountPath}${target.path}` } : UNMOUNTED;
 }
 
 /**
@@ -57,27 +57,27 @@ export function placeOf(c: Context, mountPath?: string): Place {
  * the client's; Express and similar servers keep the full URL as `originalUrl`. Any other request was made by the
  * application, under a mount that can't be seen or for another page. Then both URLs are part of the key.
  */
-function placeInNode(env: unknown, raw: Request): Place {
-  if (typeof env !== "object" || env === null || !("incoming" in env)) return NOWHERE;
+function mountedUrlInNode(env: unknown, raw: Request): MountedUrl {
+  if (typeof env !== "object" || env === null || !("incoming" in env)) return UNMOUNTED;
   const { incoming } = env;
   const line = property(incoming, "url");
-  if (typeof line !== "string") return NOWHERE;
+  if (typeof line !== "string") return UNMOUNTED;
   const whole = property(incoming, "originalUrl");
   const { url } = raw;
   // The common case, without parsing a URL.
-  if (whole === undefined && url.slice(url.indexOf("/", 8)) === line) return NOWHERE;
-  const seen = toTarget(url);
-  if (!seen) return NOWHERE;
-  const own = withPath(seen, line);
-  const full = typeof whole === "string" ? withPath(seen, whole) : own;
+  if (whole === undefined && url.slice(url.indexOf("/", 8)) === line) return UNMOUNTED;
+  const current = toTarget(url);
+  if (!current) return UNMOUNTED;
+  const own = withPath(current, line);
+  const full = typeof whole === "string" ? withPath(current, whole) : own;
   if (!own || !full) return { within: typeof whole === "string" ? whole : line };
-  if (own.url === seen.url) {
-    if (full.url === own.url) return NOWHERE;
+  if (own.url === current.url) {
+    if (full.url === own.url) return UNMOUNTED;
     return isUnder(full.path, own.path) ? { originalUrl: full.url } : { within: full.url };
   }
   // A request without the client's fields does not depend on the client's URL.
   const isFresh = property(property(incoming, "headers"), "host") !== undefined && !raw.headers.has("host");
-  return isFresh ? NOWHERE : { within: full.url };
+  return isFresh ? UNMOUNTED : { within: full.url };
 }
 
 /** Whether `whole` is `path` behind the path of a mount. The root of a mount may lack its "/". */

@@ -100,7 +100,7 @@ export class InternalRequests {
    * Sends the request of `c` through the application once more; `undefined` without the option `app`.
    * @param raw the client's request
    */
-  again(c: Context, raw: Request, key: string | undefined): Host["again"] {
+  refetch(c: Context, raw: Request, key: string | undefined): Host["refetch"] {
     const { app } = this.#options;
     if (!app) return undefined;
     return (request, sent) => {
@@ -182,8 +182,8 @@ export class HonoHost implements Host {
     this.waitUntil = waitUntil;
   }
 
-  get again(): Host["again"] {
-    return this.#internal.again(this.#c, this.#raw, this.#key);
+  get refetch(): Host["refetch"] {
+    return this.#internal.refetch(this.#c, this.#raw, this.#key);
   }
 
   preset(): Fields {

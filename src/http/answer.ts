@@ -1,7 +1,7 @@
 import { chain, type MaybePromise } from "../core/maybe-promise.js";
 import type { Body } from "./body.js";
-import type { Inquiry } from "./inquiry.js";
 import type { Entry } from "./record.js";
+import type { RequestContext } from "./request-context.js";
 import type { Handling } from "./rfc/cache-status.js";
 import { isNotModified, notModifiedFields } from "./rfc/conditional.js";
 import { type Fields, fieldValue, hasField, type RequestHead } from "./rfc/message.js";
@@ -83,7 +83,7 @@ function joined(fields: Fields): Headers {
 }
 
 /** What a stored response is served with, where it is not a plain hit. */
-export interface Shown {
+export interface ServeOptions {
   readonly member: string;
   readonly ageMs: number;
   /** Set-Cookie lines that the origin has just sent to this client. */
@@ -92,17 +92,17 @@ export interface Shown {
 
 /** Answers a request from a stored response. @throws {DecodeError} */
 export function serve(
-  inquiry: Inquiry,
+  context: RequestContext,
   { head, body }: Entry,
   { ageMs, ttlMs }: { readonly ageMs: number; readonly ttlMs: number },
-  shown?: Shown,
+  options?: ServeOptions,
 ): MaybePromise<Answer> {
-  const { asked } = inquiry;
-  const member = shown?.member ?? inquiry.status({ how: "hit", ttlMs });
-  const stored = fieldsFromStore(head.fields, shown?.ageMs ?? ageMs, member);
-  const fields = shown?.cookies ? [...stored, ...shown.cookies] : stored;
-  const content = head.packed && asked.method !== "HEAD" ? inquiry.unpack(body) : body;
+  const { request } = context;
+  const member = options?.member ?? context.status({ how: "hit", ttlMs });
+  const stored = fieldsFromStore(head.fields, options?.ageMs ?? ageMs, member);
+  const fields = options?.cookies ? [...stored, ...options.cookies] : stored;
+  const content = head.packed && request.method !== "HEAD" ? context.unpack(body) : body;
   return chain(content, (bytes) =>
-    conditionally(asked, { status: head.status, fields, body: bytes }, head.responseTimeMs),
+    conditionally(request, { status: head.status, fields, body: bytes }, head.responseTimeMs),
   );
 }

@@ -122,7 +122,7 @@ export class Collector {
   #end(collected: Collected): Promise<unknown> | undefined {
     if (!this.#chunks) return undefined;
     this.#chunks = undefined;
-    this.#options.interest.settle();
+    this.#options.interest.complete();
     return this.#options.done(collected);
   }
 }

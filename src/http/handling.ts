@@ -1,15 +1,15 @@
 import { Lease } from "../lease/lease.js";
 import { Wait } from "../lease/wait.js";
 import { type Answer, gatewayTimeout, NOT_STORED, serve } from "./answer.js";
-import { ask, type Inquiry } from "./inquiry.js";
-import { take } from "./origin-response.js";
+import { answerFromOrigin } from "./origin-response.js";
 import type { Entry } from "./record.js";
+import { beginClientFetch, type RequestContext } from "./request-context.js";
 import { mayCollapse } from "./rfc/admission.js";
 import type { Forwarded as Why } from "./rfc/cache-status.js";
 import { unconditional } from "./rfc/conditional.js";
 import { underPreset } from "./rfc/preset.js";
 import { decide } from "./rfc/select.js";
-import type { Found, Glance, Place } from "./store.js";
+import type { LookupResult, PendingRead, StoreLocation } from "./store.js";
 import { canRefresh, claim, head, refresh, validate, validateByHead } from "./validate.js";
 
 /** Never sent, as the client has left. */
@@ -17,124 +17,132 @@ const CLIENT_GONE: Answer = { status: 499, fields: [], body: null };
 
 /**
  * Answers a GET or HEAD that the cache may handle. @throws the host's error, where no stored response replaces it
- * @param glance a read that has begun already
+ * @param pendingRead a read that has begun already
  */
-export async function handle(inquiry: Inquiry, glance?: Glance): Promise<Answer> {
-  const { store, settings, asked, base, host, wishes } = inquiry;
-  const claims = asked.method === "GET" && !wishes.noStore && !wishes.onlyIfCached;
+export async function handle(context: RequestContext, pendingRead?: PendingRead): Promise<Answer> {
+  const { store, settings, request, base, host, directives } = context;
+  const claims = request.method === "GET" && !directives.noStore && !directives.onlyIfCached;
   let wait: Wait | undefined;
   for (;;) {
-    const found = await store.find(base, asked, claims, wait ? undefined : glance);
-    const answer = await act(inquiry, found, wait !== undefined);
+    const lookup = await store.find(base, request, claims, wait ? undefined : pendingRead);
+    const answer = await act(context, lookup, wait !== undefined);
     if (answer !== "wait") return answer;
     wait ??= new Wait(settings.clock, settings.collapseMs);
     const signal = host.signal() ?? new AbortController().signal;
     const isTimeLeft = await wait.next(signal).catch(() => undefined);
     if (isTimeLeft === undefined) return CLIENT_GONE;
-    if (!isTimeLeft) return miss(inquiry, undefined, undefined, "miss", false);
+    if (!isTimeLeft) return miss(context, undefined, undefined, "miss", false);
   }
 }
 
-async function act(inquiry: Inquiry, found: Found, hasWaited: boolean): Promise<Answer | "wait"> {
-  const { asked, wishes } = inquiry;
-  if (found.kind === "response") {
-    const { entry, place } = found;
-    const preset = inquiry.host.preset();
-    const stored = preset.length > 0 ? underPreset(entry.head, preset, inquiry.settings.policy) : entry.head;
-    if (stored) return useResponse(inquiry, { ...entry, head: stored }, place, hasWaited);
-    if (wishes.onlyIfCached) return gatewayTimeout(inquiry.status(NOT_STORED));
-    return replace(inquiry, entry, place, "vary-miss", hasWaited);
+async function act(context: RequestContext, lookup: LookupResult, hasWaited: boolean): Promise<Answer | "wait"> {
+  const { request, directives } = context;
+  if (lookup.kind === "response") {
+    const { entry, location } = lookup;
+    const preset = context.host.preset();
+    const stored = preset.length > 0 ? underPreset(entry.head, preset, context.settings.policy) : entry.head;
+    if (stored) return useResponse(context, { ...entry, head: stored }, location, hasWaited);
+    if (directives.onlyIfCached) return gatewayTimeout(context.status(NOT_STORED));
+    return replace(context, entry, location, "vary-miss", hasWaited);
   }
-  if (wishes.onlyIfCached) return gatewayTimeout(inquiry.status(NOT_STORED));
-  if (found.kind === "failed") return miss(inquiry, undefined, undefined, "miss");
-  const how = found.place.index ? "vary-miss" : "uri-miss";
+  if (directives.onlyIfCached) return gatewayTimeout(context.status(NOT_STORED));
+  if (lookup.kind === "failed") return miss(context, undefined, undefined, "miss");
+  const how = lookup.location.index ? "vary-miss" : "uri-miss";
   const collapsed = hasWaited ? false : undefined;
   // A response that is being made for a GET will answer a HEAD, too.
-  const isAwaited = found.kind === "busy" && canWait(inquiry);
-  if (asked.method === "HEAD" && !isAwaited) return head(inquiry, how);
-  switch (found.kind) {
+  const isAwaited = lookup.kind === "busy" && canWait(context);
+  if (request.method === "HEAD" && !isAwaited) return head(context, how);
+  switch (lookup.kind) {
     case "busy":
       if (isAwaited) return "wait";
-      return miss(inquiry, undefined, found.place, how);
+      return miss(context, undefined, lookup.location, how);
     case "purged":
-      return replace(inquiry, found.entry, found.place, how, hasWaited);
+      return replace(context, lookup.entry, lookup.location, how, hasWaited);
     case "uncacheable":
-      return miss(inquiry, found.lease, found.place, how, collapsed);
+      return miss(context, lookup.lease, lookup.location, how, collapsed);
     case "none":
-      return miss(inquiry, found.lease, found.place, how);
+      return miss(context, lookup.lease, lookup.location, how);
   }
 }
 
 /** Asks the origin for a response that replaces one that this request can't use. */
 async function replace(
-  inquiry: Inquiry,
+  context: RequestContext,
   entry: Entry,
-  place: Place,
+  location: StoreLocation,
   how: Why,
   hasWaited: boolean,
 ): Promise<Answer | "wait"> {
-  if (inquiry.asked.method === "HEAD") return head(inquiry, how);
-  const lease = await claim(inquiry, entry, true);
-  if (lease === "taken" && canWait(inquiry)) return "wait";
-  return miss(inquiry, lease instanceof Lease ? lease : undefined, place, how, hasWaited ? false : undefined);
+  if (context.request.method === "HEAD") return head(context, how);
+  const lease = await claim(context, entry, true);
+  if (lease === "taken" && canWait(context)) return "wait";
+  return miss(context, lease instanceof Lease ? lease : undefined, location, how, hasWaited ? false : undefined);
 }
 
 /** Requests with credentials never wait for the response to another request. */
-function canWait({ asked, wishes }: Inquiry): boolean {
-  return mayCollapse(asked.fields, wishes.noStore);
+function canWait({ request, directives }: RequestContext): boolean {
+  return mayCollapse(request.fields, directives.noStore);
 }
 
-async function useResponse(inquiry: Inquiry, entry: Entry, place: Place, hasWaited: boolean): Promise<Answer | "wait"> {
-  const { asked, settings, wishes } = inquiry;
+async function useResponse(
+  context: RequestContext,
+  entry: Entry,
+  location: StoreLocation,
+  hasWaited: boolean,
+): Promise<Answer | "wait"> {
+  const { request, settings, directives } = context;
   const candidate = { stored: entry.head, invalid: entry.invalid };
-  const decision = decide(candidate, wishes, settings.policy, settings.clock.now());
-  if (decision.action === "gateway-timeout") return gatewayTimeout(inquiry.status(NOT_STORED));
+  const decision = decide(candidate, directives, settings.policy, settings.clock.now());
+  if (decision.action === "gateway-timeout") return gatewayTimeout(context.status(NOT_STORED));
   if (decision.action === "serve") {
-    if (decision.revalidate && asked.method === "GET") {
-      if (!canRefresh(inquiry, entry)) {
-        const lease = await claim(inquiry, entry, false);
-        if (lease instanceof Lease) return validate(inquiry, { entry, place, lease, decision });
-      } else refreshInBackground(inquiry, entry, place);
+    if (decision.revalidate && request.method === "GET") {
+      if (!canRefresh(context, entry)) {
+        const lease = await claim(context, entry, false);
+        if (lease instanceof Lease) return validate(context, { entry, location, lease, decision });
+      } else refreshInBackground(context, entry, location);
     }
     const { ageMs, ttlMs } = decision;
-    if (!hasWaited) return serve(inquiry, entry, decision);
-    const how = place.index ? "vary-miss" : "uri-miss";
-    return serve(inquiry, entry, decision, { member: inquiry.status({ how, ttlMs, collapsed: true }), ageMs });
+    if (!hasWaited) return serve(context, entry, decision);
+    const how = location.index ? "vary-miss" : "uri-miss";
+    return serve(context, entry, decision, { member: context.status({ how, ttlMs, collapsed: true }), ageMs });
   }
-  if (asked.method === "HEAD") return validateByHead(inquiry, { entry, place, decision });
-  if (wishes.noStore) return validate(inquiry, { entry, place, lease: undefined, decision });
-  const lease = await claim(inquiry, entry, true);
+  if (request.method === "HEAD") return validateByHead(context, { entry, location, decision });
+  if (directives.noStore) return validate(context, { entry, location, lease: undefined, decision });
+  const lease = await claim(context, entry, true);
   // Another request validates it. This one waits, unless it asked for the origin or the last refresh has just failed.
-  const waits = lease === "taken" && decision.why === "stale" && !entry.rests && canWait(inquiry);
+  const waits = lease === "taken" && decision.why === "stale" && !entry.isPaused && canWait(context);
   if (waits) return "wait";
-  return validate(inquiry, { entry, place, lease: lease instanceof Lease ? lease : undefined, decision });
+  return validate(context, { entry, location, lease: lease instanceof Lease ? lease : undefined, decision });
 }
 
-function refreshInBackground(inquiry: Inquiry, entry: Entry, place: Place): void {
+function refreshInBackground(context: RequestContext, entry: Entry, location: StoreLocation): void {
   const work = async (): Promise<void> => {
-    const lease = await claim(inquiry, entry, false);
-    if (lease instanceof Lease) await refresh(inquiry, entry, place, lease);
+    const lease = await claim(context, entry, false);
+    if (lease instanceof Lease) await refresh(context, entry, location, lease);
   };
-  inquiry.inBackground(work(), "refresh");
+  context.inBackground(work(), "refresh");
 }
 
 async function miss(
-  inquiry: Inquiry,
+  context: RequestContext,
   lease: Lease | undefined,
-  place: Place | undefined,
+  location: StoreLocation | undefined,
   how: Why,
   collapsed?: boolean,
 ): Promise<Answer> {
-  const { asked } = inquiry;
-  const plain = unconditional(asked.fields);
+  const { request } = context;
+  const plain = unconditional(request.fields);
   // Under an uncacheable mark the origin may evaluate conditions and ranges itself. Then nothing is stored.
-  const passesOn = lease?.on === "marker" && plain.length < asked.fields.length;
-  const question = ask(inquiry, passesOn ? undefined : lease, place);
-  const fields = passesOn ? asked.fields : plain;
+  const passesOn = lease?.on === "marker" && plain.length < request.fields.length;
+  const originFetch = beginClientFetch(context, passesOn ? undefined : lease, location);
+  const fields = passesOn ? request.fields : plain;
   try {
-    return take(inquiry, await inquiry.forward(fields, question.interest), question, { how, collapsed });
+    return answerFromOrigin(context, await context.forward(fields, originFetch.interest), originFetch, {
+      how,
+      collapsed,
+    });
   } catch (error) {
-    if (lease) inquiry.inBackground(inquiry.publisher.markUncacheable(lease), "settle");
+    if (lease) context.inBackground(context.publisher.markUncacheable(lease), "settle");
     throw error;
   }
 }

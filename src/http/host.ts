@@ -29,7 +29,7 @@ export interface Host {
    * Sends a GET to the origin that does not belong to a client, at any time; `undefined` where the host can't.
    * @param sent the header fields that outer middleware gets
    */
-  readonly again: ((request: OriginRequest, sent: Fields) => Promise<Forwarded>) | undefined;
+  readonly refetch: ((request: OriginRequest, sent: Fields) => Promise<Forwarded>) | undefined;
   /** Preset fields: those that outer middleware has set on the response before the origin is asked. */
   preset(): Fields;
   /** Keeps the host running until `work` settles; it never rejects. */

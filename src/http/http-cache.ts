@@ -5,12 +5,12 @@ import { type Clock, systemClock } from "../core/time.js";
 import { type Answer, gatewayTimeout, NOT_STORED } from "./answer.js";
 import { handle } from "./handling.js";
 import type { Forwarded, Host } from "./host.js";
-import { ask, Inquiry, type Parts } from "./inquiry.js";
 import { baseKey, labelHashes } from "./keys.js";
 import { type HttpCacheOptions, type Settings, toSettings } from "./options.js";
-import { take } from "./origin-response.js";
-import { ClientRequest, hit } from "./plain-request.js";
+import { answerFromOrigin } from "./origin-response.js";
+import { ClientRequest, freshHit } from "./plain-request.js";
 import { Publisher } from "./publish.js";
+import { beginClientFetch, type Parts, RequestContext } from "./request-context.js";
 import { bypassReason, UNKEYED_FIELDS } from "./rfc/admission.js";
 import { requestDirectives } from "./rfc/cache-control.js";
 import { cacheStatus, type Handling } from "./rfc/cache-status.js";
@@ -21,7 +21,7 @@ import { hasPreset, isForOneClient } from "./rfc/preset.js";
 import { evaluateStorage } from "./rfc/storable.js";
 import { cacheKey, isRoutedAs, joinParts, saysTarget, type Target, toTarget } from "./rfc/target.js";
 import { narrow, varyNames } from "./rfc/vary.js";
-import { type Glance, rememberKey, States, Store } from "./store.js";
+import { type PendingRead, rememberKey, States, Store } from "./store.js";
 
 /** A request, and the host that it came from. */
 export interface Exchange {
@@ -38,7 +38,7 @@ export interface Exchange {
 }
 
 /** The cache's answer, or the host's own response with a member to add to its Cache-Status. */
-export type Outcome = { readonly answer: Answer } | { readonly passed: Forwarded; readonly member: string };
+export type Outcome = { readonly answer: Answer } | { readonly forwarded: Forwarded; readonly member: string };
 
 interface Located {
   readonly key: string;
@@ -79,11 +79,11 @@ export class HttpCache {
   async handle(exchange: Exchange, cache: Cache): Promise<Outcome> {
     const { request, hasBody } = exchange;
     const isPlain = request instanceof ClientRequest && request.isPlain && !hasBody;
-    return (isPlain ? this.#atOnce(exchange, cache) : undefined) ?? this.#handle(exchange, cache);
+    return (isPlain ? this.#fastHit(exchange, cache) : undefined) ?? this.#handle(exchange, cache);
   }
 
   /** The fast path to a hit, with as few promises and objects as possible. */
-  #atOnce(exchange: Exchange, cache: Cache): Promise<Outcome> | undefined {
+  #fastHit(exchange: Exchange, cache: Cache): Promise<Outcome> | undefined {
     const prefix = this.#hitPrefix;
     const preset = exchange.host.preset();
     // Preset directives are applied to the stored response on the slow path.
@@ -93,16 +93,16 @@ export class HttpCache {
     const isUrlAlone = originalUrl === undefined && within === undefined && key === undefined;
     const known = isUrlAlone ? state.keysOfUrls.get(request.url) : undefined;
     const base = known ?? this.#readyKey(exchange, cache);
-    const glance = base === undefined ? undefined : store.glance(base);
-    if (glance && base !== undefined && known === undefined && isUrlAlone) rememberKey(state, request.url, base);
-    return glance?.stored.then(
+    const pendingRead = base === undefined ? undefined : store.beginRead(base);
+    if (pendingRead && base !== undefined && known === undefined && isUrlAlone) rememberKey(state, request.url, base);
+    return pendingRead?.stored.then(
       (stored) => {
-        const entry = store.seen(stored, glance);
-        const answer = entry && hit(entry, cache, this.#settings, prefix);
-        if (!answer) return this.#handle(exchange, cache, glance);
+        const entry = store.usableEntry(stored, pendingRead);
+        const answer = entry && freshHit(entry, cache, this.#settings, prefix);
+        if (!answer) return this.#handle(exchange, cache, pendingRead);
         return answer instanceof Promise ? answer.then((unpacked) => ({ answer: unpacked })) : { answer };
       },
-      () => this.#handle(exchange, cache, glance),
+      () => this.#handle(exchange, cache, pendingRead),
     );
   }
 
@@ -113,15 +113,15 @@ export class HttpCache {
     return typeof base === "string" ? base : undefined;
   }
 
-  async #handle(exchange: Exchange, cache: Cache, glance?: Glance): Promise<Outcome> {
+  async #handle(exchange: Exchange, cache: Cache, pendingRead?: PendingRead): Promise<Outcome> {
     const { request, hasBody, host } = exchange;
     const { cookies } = this.#settings;
     const bypass = bypassReason(request, hasBody, { cookies });
-    if (bypass) return this.#pass(exchange, cache, bypass);
+    if (bypass) return this.#bypass(exchange, cache, bypass);
     const preset = host.preset();
-    if (isForOneClient(preset, this.#settings.policy)) return this.#pass(exchange, cache, "preset");
+    if (isForOneClient(preset, this.#settings.policy)) return this.#bypass(exchange, cache, "preset");
     const located = this.#locate(exchange);
-    if (!located) return this.#pass(exchange, cache, "url");
+    if (!located) return this.#bypass(exchange, cache, "url");
     const kept = narrow(withoutFields(request.fields, UNKEYED_FIELDS), this.#settings);
     // Outer middleware has seen these fields unchanged.
     const selecting = varyNames(preset);
@@ -129,9 +129,9 @@ export class HttpCache {
       ...kept.filter(([name]) => !selecting.includes(name)),
       ...request.fields.filter(([name]) => selecting.includes(name)),
     ];
-    const inquiry = await this.#inquiry(exchange, located, selecting.length > 0 ? fields : kept, cache);
-    const answer = await handle(inquiry, glance);
-    if (this.#settings.awaitBackground) await inquiry.settled();
+    const context = await this.#context(exchange, located, selecting.length > 0 ? fields : kept, cache);
+    const answer = await handle(context, pendingRead);
+    if (this.#settings.awaitBackground) await context.backgroundDone();
     return { answer };
   }
 
@@ -181,7 +181,7 @@ export class HttpCache {
   }
 
   /** Forwards a request that bypasses the cache, and invalidates what it changes. RFC 9111 §4.4. */
-  async #pass(exchange: Exchange, cache: Cache, reason: string): Promise<Outcome> {
+  async #bypass(exchange: Exchange, cache: Cache, reason: string): Promise<Outcome> {
     const { host, originalUrl } = exchange;
     const request = originalUrl === undefined ? exchange.request : { ...head(exchange.request), url: originalUrl };
     // It accepts only a stored response, and can get none.
@@ -189,12 +189,12 @@ export class HttpCache {
       return { answer: gatewayTimeout(this.#status(this.#settings.debug ? NOT_STORED : { how: NOT_STORED.how })) };
     }
     const requestTimeMs = this.#settings.clock.now();
-    const passed = await host.forward(undefined);
+    const forwarded = await host.forward(undefined);
     const detail = this.#settings.debug ? reason : undefined;
     const how = reason === "method" ? "method" : "bypass";
-    const outcome = { passed, member: this.#status({ how, detail }) };
+    const outcome = { forwarded, member: this.#status({ how, detail }) };
     if (isSafe(request.method)) return outcome;
-    const { response: got, preset } = passed;
+    const { response: got, preset } = forwarded;
     const response = { status: got.status, fields: toFields(got.headers), preset };
     await this.#invalidate(cache, request, response, exchange.key);
     const { clock, policy } = this.#settings;
@@ -203,21 +203,21 @@ export class HttpCache {
     const isStorable =
       located !== undefined &&
       request.method === "POST" &&
-      !passed.failed &&
+      !forwarded.failed &&
       !request.fields.some(([name]) => UNKEYED_FIELDS.has(name)) &&
       saysTarget(request.fields, located.target) &&
       unconditional(request.fields).length === request.fields.length &&
       evaluateStorage(request, response, times, policy).storable;
     if (!isStorable) return outcome;
     // Claimed after the invalidation, so that the response stored for GET is not older than the change made by the POST.
-    const inquiry = await this.#inquiry(exchange, located, request.fields, cache);
-    const found = await inquiry.store.find(inquiry.base, request, true);
-    const lease = found.kind === "none" || found.kind === "uncacheable" ? found.lease : undefined;
-    const place = found.kind === "failed" ? undefined : found.place;
-    const question = ask(inquiry, lease, place);
+    const context = await this.#context(exchange, located, request.fields, cache);
+    const lookup = await context.store.find(context.base, request, true);
+    const lease = lookup.kind === "none" || lookup.kind === "uncacheable" ? lookup.lease : undefined;
+    const location = lookup.kind === "failed" ? undefined : lookup.location;
+    const originFetch = beginClientFetch(context, lease, location);
     // The origin got the client's own signal.
-    question.interest.leaveToClient();
-    return { answer: take(inquiry, passed, { ...question, requestTimeMs }, { how }) };
+    originFetch.interest.leaveToClient();
+    return { answer: answerFromOrigin(context, forwarded, { ...originFetch, requestTimeMs }, { how }) };
   }
 
   /** Runs before the client gets its response, so that its next read is new. Store errors go to `onError`. */
@@ -238,34 +238,34 @@ export class HttpCache {
   }
 
   #keyOf(url: string): string | undefined {
-    const made = cacheKey(url, this.#settings);
-    return "key" in made ? made.key : undefined;
+    const keyed = cacheKey(url, this.#settings);
+    return "key" in keyed ? keyed.key : undefined;
   }
 
   /** The key of a request and the URL for the origin; `undefined` where the response can't be stored. */
   #locate({ request, originalUrl, within, key }: Exchange): Located | undefined {
-    const made = cacheKey(originalUrl ?? request.url, this.#settings);
-    if ("refused" in made) return undefined;
-    const { target } = made;
-    const seen = originalUrl === undefined ? target : toTarget(request.url);
-    if (!seen || !isRoutedAs(request.url, seen)) return undefined;
-    const whole = within === undefined ? made.key : joinParts([made.key, within]);
-    return { key: key === undefined ? whole : ownKey(key), target, originUrl: seen.url };
+    const keyed = cacheKey(originalUrl ?? request.url, this.#settings);
+    if ("refused" in keyed) return undefined;
+    const { target } = keyed;
+    const routed = originalUrl === undefined ? target : toTarget(request.url);
+    if (!routed || !isRoutedAs(request.url, routed)) return undefined;
+    const whole = within === undefined ? keyed.key : joinParts([keyed.key, within]);
+    return { key: key === undefined ? whole : ownKey(key), target, originUrl: routed.url };
   }
 
-  #inquiry(
+  #context(
     { request, host, key: own }: Exchange,
     { key, target, originUrl }: Located,
     fields: Fields,
     cache: Cache,
-  ): MaybePromise<Inquiry> {
+  ): MaybePromise<RequestContext> {
     const settings = this.#settings;
     const { method, fields: sent } = request;
-    const given = { settings, cache, host, target, method, fields, sent, originUrl, hasOwnKey: own !== undefined, key };
+    const init = { settings, cache, host, target, method, fields, sent, originUrl, hasOwnKey: own !== undefined, key };
     const parts = this.#partsOf(cache);
     return chain(
       baseKey(cache, settings.name, key),
-      (base) => new Inquiry({ ...given, parts, base, status: this.#status }),
+      (base) => new RequestContext({ ...init, parts, base, status: this.#status }),
     );
   }
 

@@ -12,7 +12,7 @@ export class Interest {
   readonly #clock: Clock;
   readonly #controller = new AbortController();
   /** Fires when the response is complete, has failed, or is not to be stored. */
-  readonly #settled = new AbortController();
+  readonly #completed = new AbortController();
   readonly #abandoned: () => void;
 
   /**
@@ -23,7 +23,7 @@ export class Interest {
     this.#client = client;
     this.#clock = clock;
     this.#abandoned = abandoned;
-    this.#onceGone(() => void this.endLater());
+    this.#onClientGone(() => void this.endLater());
   }
 
   /** Fires when the response is not needed any more. Nothing that is made after that is stored. */
@@ -32,20 +32,20 @@ export class Interest {
   }
 
   /** The response is complete, or failed. */
-  settle(): void {
-    this.#settled.abort();
+  complete(): void {
+    this.#completed.abort();
   }
 
   /** Nothing of the response is stored, or not any more. */
   leaveToClient(): void {
-    this.settle();
-    this.#onceGone(() => this.end());
+    this.complete();
+    this.#onClientGone(() => this.end());
   }
 
-  /** Gives the response up, unless it settles within `ALONE_MS`. */
+  /** Gives the response up, unless it is complete within `ALONE_MS`. */
   async endLater(): Promise<void> {
-    await this.#clock.sleep(ALONE_MS, this.#settled.signal);
-    if (this.#settled.signal.aborted) return;
+    await this.#clock.sleep(ALONE_MS, this.#completed.signal);
+    if (this.#completed.signal.aborted) return;
     this.end();
     this.#abandoned();
   }
@@ -55,7 +55,7 @@ export class Interest {
     this.#controller.abort(this.#client?.reason);
   }
 
-  #onceGone(work: () => void): void {
+  #onClientGone(work: () => void): void {
     if (this.#client?.aborted) work();
     else this.#client?.addEventListener("abort", work, { once: true });
   }

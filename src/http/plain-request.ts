@@ -4,13 +4,13 @@ import type { Answer } from "./answer.js";
 import type { Settings } from "./options.js";
 import type { Entry } from "./record.js";
 import { ageSeconds } from "./rfc/age.js";
-import { NO_WISHES } from "./rfc/cache-control.js";
+import { NO_DIRECTIVES } from "./rfc/cache-control.js";
 import { type Fields, type RequestHead, toFields } from "./rfc/message.js";
 import { decide } from "./rfc/select.js";
 import { fieldsFromStore } from "./rfc/stored-response.js";
 
 /** Request fields, besides Connection, that affect whether and how a stored response without Vary answers a GET. */
-const TELLING = [
+const SLOW_PATH_FIELDS = [
   "cache-control",
   "content-length",
   "cookie",
@@ -26,7 +26,7 @@ const TELLING = [
   "x-http-method-override",
   "x-method-override",
 ];
-const USUAL_CONNECTION = /^(?:close|keep-alive)$/i;
+const PLAIN_CONNECTION = /^(?:close|keep-alive)$/i;
 
 /**
  * A request of a web server. Its header fields are read when they are first needed, since reading them all costs more than
@@ -53,9 +53,9 @@ export class ClientRequest implements RequestHead {
   get isPlain(): boolean {
     if (this.method !== "GET") return false;
     const { headers } = this.#raw;
-    for (const name of TELLING) if (headers.has(name)) return false;
+    for (const name of SLOW_PATH_FIELDS) if (headers.has(name)) return false;
     const connection = headers.get("connection");
-    return connection === null || USUAL_CONNECTION.test(connection);
+    return connection === null || PLAIN_CONNECTION.test(connection);
   }
 }
 
@@ -65,13 +65,13 @@ export class ClientRequest implements RequestHead {
  * @returns `undefined` where the response can't be served as it is
  * @throws {DecodeError}
  */
-export function hit(
+export function freshHit(
   { head, body, invalid }: Entry,
   cache: Cache,
   { policy, clock }: Settings,
   prefix: string,
 ): MaybePromise<Answer> | undefined {
-  const decision = decide({ stored: head, invalid }, NO_WISHES, policy, clock.now());
+  const decision = decide({ stored: head, invalid }, NO_DIRECTIVES, policy, clock.now());
   if (decision.action !== "serve" || decision.why !== "fresh") return undefined;
   const { status } = head;
   const fields = fieldsFromStore(head.fields, decision.ageMs, prefix + ageSeconds(decision.ttlMs));

@@ -20,7 +20,7 @@ import { usefulMs } from "./rfc/select.js";
 import type { StoredResponse } from "./rfc/stored-response.js";
 import { selector } from "./rfc/vary.js";
 import { PUBLISH_RESPONSE } from "./scripts.js";
-import type { Place, State } from "./store.js";
+import type { State, StoreLocation } from "./store.js";
 
 type IndexRead = Extract<Stored, { kind: "index" }>;
 
@@ -54,7 +54,7 @@ export interface Storing {
   /** The position of the purge log before the request went to the origin. */
   readonly stamp: Stamp | undefined;
   readonly lease: Lease;
-  readonly place: Place;
+  readonly location: StoreLocation;
   /** Called when the write is sent, or is delayed by another round trip. */
   readonly onSent?: (() => void) | undefined;
 }
@@ -87,7 +87,7 @@ export class Publisher {
     return this.#put(storing, head, packed ?? body);
   }
 
-  async #put({ request, lease, place, onSent }: Storing, head: Head, body: Uint8Array): Promise<boolean> {
+  async #put({ request, lease, location, onSent }: Storing, head: Head, body: Uint8Array): Promise<boolean> {
     const nowMs = this.#settings.clock.now();
     const ttlMs = usefulMs(head, this.#settings.graceMs, nowMs);
     if (!(ttlMs > 0)) {
@@ -97,11 +97,11 @@ export class Publisher {
     const expiresMs = Math.min(nowMs + ttlMs, 1e15 - 1);
     const record = responseRecord(head, body, expiresMs);
     const hash = head.vary.length > 0 ? await selectorHash(selector(head.vary, request.fields)) : undefined;
-    let current = lease.key === place.base ? undefined : place.index;
+    let current = lease.key === location.base ? undefined : location.index;
     for (let tries = 0; tries < MAX_TRIES; tries++) {
-      const target = this.#target(place.base, current?.index, head.vary, hash, expiresMs);
+      const target = this.#target(location.base, current?.index, head.vary, hash, expiresMs);
       const expected = current?.bytes ?? "";
-      const result = await this.#publish(lease, { base: place.base, expected, record, ttlMs, onSent, ...target });
+      const result = await this.#publish(lease, { base: location.base, expected, record, ttlMs, onSent, ...target });
       if (typeof result === "boolean") return result;
       // Purged meanwhile, or the lease is on another key than it would have to be.
       if (!result || !current || result.index.generation !== current.index.generation) break;

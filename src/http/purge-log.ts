@@ -76,7 +76,7 @@ export class PurgeLog {
   }
 
   /** Adds what was read. @returns `false` when the whole log must be read again @throws {ReplyError} */
-  take({ expected }: LogRead, reply: Reply): boolean {
+  apply({ expected }: LogRead, reply: Reply): boolean {
     const records = parse(text(throwIfError(reply)));
     this.reads++;
     const [first] = records;
@@ -112,7 +112,7 @@ export class PurgeLog {
     const read = { command: ["GETRANGE", this.key, "0", "-1"], expected: undefined } satisfies LogRead;
     const [set = null, reply = null] = await connection.send([["SET", this.key, first, "NX"], read.command]);
     throwIfError(set);
-    this.take(read, reply);
+    this.apply(read, reply);
     // Another process has begun the log meanwhile: all its records apply to the response.
     return this.stamp && [this.stamp[0], this.stamp[0] === epoch ? 1 : 0];
   }

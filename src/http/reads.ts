@@ -62,7 +62,7 @@ export class Reads {
   async #together(waiters: readonly Waiter[]): Promise<void> {
     try {
       const commands = waiters.map(({ key }) => ["GET", key] as const);
-      const replies = await flight(this.#connection, this.#log, commands, READ);
+      const replies = await sendWithLog(this.#connection, this.#log, commands, READ);
       for (const [i, waiter] of waiters.entries()) answer(waiter, replies[i] ?? null);
     } catch (error) {
       for (const { reject } of waiters) reject(error);
@@ -85,7 +85,7 @@ function toStored(reply: Reply, key: string): Stored | undefined {
 }
 
 /** Sends commands and, in the same round trip, reads the new records of the purge log. */
-export async function flight(
+export async function sendWithLog(
   connection: Connection,
   log: PurgeLog,
   commands: readonly Command[],
@@ -93,7 +93,7 @@ export async function flight(
 ): Promise<Reply[]> {
   const read: LogRead | undefined = log.isWanted ? log.read() : undefined;
   const replies = await connection.send(read ? [...commands, read.command] : commands, options);
-  if (read && !log.take(read, replies[commands.length] ?? null)) await readLog(connection, log);
+  if (read && !log.apply(read, replies[commands.length] ?? null)) await readLog(connection, log);
   return replies;
 }
 
@@ -102,6 +102,6 @@ export async function readLog(connection: Connection, log: PurgeLog): Promise<vo
   for (let tries = 0; tries < 2; tries++) {
     const read = log.read();
     const [reply = null] = await connection.send([read.command], READ);
-    if (log.take(read, reply)) return;
+    if (log.apply(read, reply)) return;
   }
 }

@@ -43,7 +43,7 @@ export interface Entry {
   /** When the lease on it ends, or the pause after a failed refresh, by the server's clock. */
   readonly leaseUntilMs: number;
   /** It has no lease holder and is in the pause after a failed refresh. */
-  readonly rests: boolean;
+  readonly isPaused: boolean;
 }
 
 /** The variants of one URL. */
@@ -93,7 +93,7 @@ function readEntry(envelope: Envelope, payload: Uint8Array, key: string): Entry 
     invalid: payload[1] === 0x21,
     expiresMs: envelope.freshUntilMs,
     leaseUntilMs: envelope.leaseUntilMs,
-    rests: envelope.leaseUntilMs > 0 && envelope.token === NO_TOKEN,
+    isPaused: envelope.leaseUntilMs > 0 && envelope.token === NO_TOKEN,
   };
 }
 

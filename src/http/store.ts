@@ -6,7 +6,7 @@ import { isReplaceable, Lease, type LeaseContext, newToken, readOrClaim, refuses
 import { logKey, newGeneration, selectorHash, variantKey, variantStem } from "./keys.js";
 import type { Settings } from "./options.js";
 import { PurgeLog, type Verdict } from "./purge-log.js";
-import { flight, Reads, readLog } from "./reads.js";
+import { Reads, readLog, sendWithLog } from "./reads.js";
 import { type Entry, type Index, readRecord, type Stored } from "./record.js";
 import type { Fields, RequestHead } from "./rfc/message.js";
 import { mostRecent, selector } from "./rfc/vary.js";
@@ -60,29 +60,29 @@ function readsOf(log: PurgeLog): State["reads"] {
 }
 
 /** Where the response to a request is stored: under the URL's key, or as a variant of the URL. */
-export interface Place {
+export interface StoreLocation {
   readonly base: string;
   readonly index: { readonly index: Index; readonly bytes: Uint8Array } | undefined;
 }
 
-export type Found =
+export type LookupResult =
   /** A response that matches the request. */
-  | { readonly kind: "response"; readonly entry: Entry; readonly place: Place }
+  | { readonly kind: "response"; readonly entry: Entry; readonly location: StoreLocation }
   /** A response that was purged by label. It counts as absent, but its lease must be claimed. */
-  | { readonly kind: "purged"; readonly entry: Entry; readonly place: Place }
+  | { readonly kind: "purged"; readonly entry: Entry; readonly location: StoreLocation }
   /** No response; with the lease, where it was requested and free. */
-  | { readonly kind: "none"; readonly lease: Lease | undefined; readonly place: Place }
+  | { readonly kind: "none"; readonly lease: Lease | undefined; readonly location: StoreLocation }
   /** No response, and a mark that requests need not wait for each other. A response that can be stored replaces it. */
-  | { readonly kind: "uncacheable"; readonly lease: Lease; readonly place: Place }
+  | { readonly kind: "uncacheable"; readonly lease: Lease; readonly location: StoreLocation }
   /** Another request has the lease. */
-  | { readonly kind: "busy"; readonly place: Place }
+  | { readonly kind: "busy"; readonly location: StoreLocation }
   /** The store has failed. */
   | { readonly kind: "failed" };
 
 type Read = { readonly kind: "absent" } | { readonly kind: "claimed"; readonly lease: Lease } | Stored;
 
 /** A read of a URL's own key that has begun, and how often the purge log was read before it. */
-export interface Glance {
+export interface PendingRead {
   readonly stored: Promise<Stored | undefined>;
   readonly logReads: number;
 }
@@ -108,13 +108,13 @@ export class Store {
   }
 
   /** Begins to read a URL's own key, if it was read a moment ago. `find` continues from it. */
-  glance(base: string): Glance | undefined {
+  beginRead(base: string): PendingRead | undefined {
     if (!this.#state.recentlyFresh.has(base, this.#settings.clock.now())) return undefined;
     return { stored: this.#reads.get(base), logReads: this.#state.log.reads };
   }
 
-  /** The response that a glance has found, if it has no Vary, and if it is known without another round trip that it is not purged. */
-  seen(stored: Stored | undefined, { logReads }: Glance): Entry | undefined {
+  /** The response that a pending read has found, if it has no Vary, and if it is known without another round trip that it is not purged. */
+  usableEntry(stored: Stored | undefined, { logReads }: PendingRead): Entry | undefined {
     if (stored?.kind !== "response") return undefined;
     const { labels, stamp } = stored.entry.head;
     const { log } = this.#state;
@@ -126,16 +126,16 @@ export class Store {
    * Looks up the response to a request: one round trip without Vary, two with. Never rejects.
    * @param claims whether to take the lease in the same round trip when there is no response
    */
-  async find(base: string, request: RequestHead, claims: boolean, glance?: Glance): Promise<Found> {
+  async find(base: string, request: RequestHead, claims: boolean, pendingRead?: PendingRead): Promise<LookupResult> {
     let key = base;
-    const reads = glance?.logReads ?? this.#state.log.reads;
+    const reads = pendingRead?.logReads ?? this.#state.log.reads;
     try {
-      const found = await this.#read(base, claims, glance);
-      if (found.kind !== "index") return await this.#judge(found, base, { base, index: undefined }, reads);
-      const place = { base, index: found };
-      const keys = await variantKeys(base, found.index, request.fields);
+      const read = await this.#read(base, claims, pendingRead);
+      if (read.kind !== "index") return await this.#toLookupResult(read, base, { base, index: undefined }, reads);
+      const location = { base, index: read };
+      const keys = await variantKeys(base, read.index, request.fields);
       [key = base] = keys;
-      return await this.#judge(await this.#readVariant(keys, claims), key, place, reads);
+      return await this.#toLookupResult(await this.#readVariant(keys, claims), key, location, reads);
     } catch (error) {
       this.#settings.onError(error, { method: "find", key });
       if (isReplaceable(error))
@@ -159,22 +159,22 @@ export class Store {
     await this.#cache.connection.script(SOFTEN, [key], [variantStem(key), newGeneration()]);
   }
 
-  async #judge(read: Read, key: string, place: Place, logReads: number): Promise<Found> {
+  async #toLookupResult(read: Read, key: string, location: StoreLocation, logReads: number): Promise<LookupResult> {
     switch (read.kind) {
       case "absent":
-        return { kind: "none", lease: undefined, place };
+        return { kind: "none", lease: undefined, location };
       case "claimed":
-        return { kind: "none", lease: read.lease, place };
+        return { kind: "none", lease: read.lease, location };
       case "uncacheable":
-        return { kind: "uncacheable", lease: new Lease(this.leases, key, read.token, "marker"), place };
+        return { kind: "uncacheable", lease: new Lease(this.leases, key, read.token, "marker"), location };
       case "lease":
       case "index":
-        return { kind: "busy", place };
+        return { kind: "busy", location };
       case "response": {
         const { entry } = read;
         const verdict = entry.head.labels.length > 0 ? await this.#verdict(entry, logReads) : "good";
-        if (verdict === "hard") return { kind: "purged", entry, place };
-        return { kind: "response", entry: verdict === "soft" ? { ...entry, invalid: true } : entry, place };
+        if (verdict === "hard") return { kind: "purged", entry, location };
+        return { kind: "response", entry: verdict === "soft" ? { ...entry, invalid: true } : entry, location };
       }
     }
   }
@@ -188,11 +188,11 @@ export class Store {
   }
 
   /** Reads one key, and the new records of the purge log in the same round trip. */
-  async #read(key: string, claims: boolean, glance?: Glance): Promise<Read> {
+  async #read(key: string, claims: boolean, pendingRead?: PendingRead): Promise<Read> {
     const { recentlyFresh } = this.#state;
     // A key that was there a moment ago is read with a plain GET, which is shared and cheaper than a claim that fails.
-    if (glance || !claims || recentlyFresh.has(key, this.#settings.clock.now())) {
-      const stored = await (glance?.stored ?? this.#reads.get(key));
+    if (pendingRead || !claims || recentlyFresh.has(key, this.#settings.clock.now())) {
+      const stored = await (pendingRead?.stored ?? this.#reads.get(key));
       if (stored) return this.#note(stored, key);
       if (!claims) return { kind: "absent" };
       recentlyFresh.delete(key);
@@ -204,7 +204,7 @@ export class Store {
     const { connection } = this.#cache;
     const { clock, leaseMs } = this.#settings;
     const token = newToken();
-    const [reply = null] = await flight(
+    const [reply = null] = await sendWithLog(
       connection,
       this.#state.log,
       [readOrClaim(key, token, leaseMs, clock.now())],
@@ -229,8 +229,8 @@ export class Store {
   async #readVariant(keys: readonly string[], claims: boolean): Promise<Read> {
     const [newest = ""] = keys;
     if (keys.length === 1) return this.#read(newest, claims);
-    const found = await Promise.all(keys.map((key) => this.#reads.get(key)));
-    const entries = found.flatMap((read) => (read?.kind === "response" ? [{ stored: read.entry.head, read }] : []));
+    const reads = await Promise.all(keys.map((key) => this.#reads.get(key)));
+    const entries = reads.flatMap((read) => (read?.kind === "response" ? [{ stored: read.entry.head, read }] : []));
     const best = mostRecent(entries);
     return best ? best.read : this.#read(newest, claims);
   }

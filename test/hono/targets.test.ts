@@ -371,3 +371,15 @@ describe("mounted applications", () => {
     await new Promise((resolve) => server.close(resolve));
   });
 });
+
+it("more URLs than the process remembers each get their own stored response", async () => {
+  const { app, get } = testApp(cache);
+  app.get("/pages/:page", (c) => c.text(c.req.param("page"), 200, FRESH));
+  const pages = Array.from({ length: 1_100 }, (_, page) => String(page));
+  const all = () => Promise.all(pages.map((page) => get(`/pages/${page}`)));
+  await all();
+  await all();
+  const responses = await all();
+  expect(responses.map(({ body }) => body)).toEqual(pages);
+  expect(responses.filter(({ how }) => !how.startsWith("hit"))).toEqual([]);
+});

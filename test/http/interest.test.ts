@@ -34,7 +34,7 @@ describe("the signal of a handler whose response may be stored", () => {
   it("stays silent for good when the response is complete", async () => {
     const { client, clock, interest } = given();
     client.abort();
-    interest.settle();
+    interest.complete();
     await clock.pass(ALONE_MS);
     expect(interest.signal.aborted).toBe(false);
   });

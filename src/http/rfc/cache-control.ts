@@ -123,7 +123,7 @@ export interface RequestDirectives {
 }
 
 /** A request that asks nothing of caches. */
-export const NO_WISHES: RequestDirectives = {
+export const NO_DIRECTIVES: RequestDirectives = {
   noStore: false,
   noCache: false,
   onlyIfCached: false,
@@ -137,7 +137,7 @@ export const NO_WISHES: RequestDirectives = {
 export function requestDirectives(fields: Fields): RequestDirectives {
   const value = fieldValue(fields, "cache-control");
   // As most requests come.
-  if (value === undefined && !hasField(fields, "pragma")) return NO_WISHES;
+  if (value === undefined && !hasField(fields, "pragma")) return NO_DIRECTIVES;
   const directives = parseCacheControl(value ?? "");
   const pragma = value === undefined ? parseCacheControl(fieldValue(fields, "pragma") ?? "") : undefined;
   return {

@@ -1,5 +1,5 @@
 import { currentAgeMs } from "./age.js";
-import { NO_WISHES, type RequestDirectives } from "./cache-control.js";
+import { NO_DIRECTIVES, type RequestDirectives } from "./cache-control.js";
 import type { Policy } from "./policy.js";
 import { isServerFailure } from "./statuses.js";
 import type { StoredResponse } from "./stored-response.js";
@@ -16,7 +16,7 @@ export type Decision =
   /** Answer from the store, and where `revalidate` is set ask the origin afterwards. */
   | {
       readonly action: "serve";
-      readonly why: Served;
+      readonly why: ServeReason;
       readonly revalidate: boolean;
       readonly ageMs: number;
       readonly ttlMs: number;
@@ -26,44 +26,44 @@ export type Decision =
   /** The client wants no answer but a stored one, and this one won't do: 504. RFC 9111 §5.2.1.7. */
   | { readonly action: "gateway-timeout" };
 
-export type Served = "fresh" | "stale-while-revalidate" | "max-stale";
+export type ServeReason = "fresh" | "stale-while-revalidate" | "max-stale";
 
 /** RFC 9111 §4, for a stored response that matches the request's URL, method and selecting fields. */
 export function decide(candidate: Candidate, request: RequestDirectives, policy: Policy, nowMs: number): Decision {
   const { stored } = candidate;
   const ageMs = currentAgeMs(stored, nowMs);
   const ttlMs = stored.lifetimeMs - ageMs;
-  const wishes = policy.requestDirectives ? request : NO_WISHES;
+  const directives = policy.requestDirectives ? request : NO_DIRECTIVES;
   const isFresh = ttlMs > 0 && !stored.alwaysValidate && !candidate.invalid;
-  if (isFresh && isFreshEnough(stored, wishes, ageMs, ttlMs)) {
+  if (isFresh && isFreshEnough(stored, directives, ageMs, ttlMs)) {
     return { action: "serve", why: "fresh", revalidate: false, ageMs, ttlMs };
   }
-  const stale = isFresh ? undefined : staleReason(candidate, wishes, ageMs, -ttlMs);
+  const stale = isFresh ? undefined : staleReason(candidate, directives, ageMs, -ttlMs);
   if (stale) return { action: "serve", why: stale, revalidate: stale === "stale-while-revalidate", ageMs, ttlMs };
   if (request.onlyIfCached) return { action: "gateway-timeout" };
   return { action: "validate", why: isFresh ? "request" : "stale", ageMs, ttlMs };
 }
 
 /** RFC 9111 §5.2.1. A reload's `max-age=0` doesn't reach what is immutable; a forced reload's `no-cache` does. RFC 8246 §2. */
-function isFreshEnough(stored: StoredResponse, wishes: RequestDirectives, ageMs: number, ttlMs: number): boolean {
-  if (wishes.noCache || ttlMs < (wishes.minFreshMs ?? 0)) return false;
-  const reload = wishes.maxAgeMs === 0;
+function isFreshEnough(stored: StoredResponse, directives: RequestDirectives, ageMs: number, ttlMs: number): boolean {
+  if (directives.noCache || ttlMs < (directives.minFreshMs ?? 0)) return false;
+  const reload = directives.maxAgeMs === 0;
   if (reload) return stored.immutable;
-  return ageMs <= (wishes.maxAgeMs ?? Number.POSITIVE_INFINITY);
+  return ageMs <= (directives.maxAgeMs ?? Number.POSITIVE_INFINITY);
 }
 
 function staleReason(
   candidate: Candidate,
-  wishes: RequestDirectives,
+  directives: RequestDirectives,
   ageMs: number,
   staleMs: number,
-): Served | undefined {
-  if (!mayBeStale(candidate) || wishes.noCache || wishes.minFreshMs !== undefined) return undefined;
-  if (wishes.maxStaleMs !== undefined && staleMs <= wishes.maxStaleMs) {
-    return ageMs <= (wishes.maxAgeMs ?? Number.POSITIVE_INFINITY) ? "max-stale" : undefined;
+): ServeReason | undefined {
+  if (!mayBeStale(candidate) || directives.noCache || directives.minFreshMs !== undefined) return undefined;
+  if (directives.maxStaleMs !== undefined && staleMs <= directives.maxStaleMs) {
+    return ageMs <= (directives.maxAgeMs ?? Number.POSITIVE_INFINITY) ? "max-stale" : undefined;
   }
   // A client that limits the age wants nothing stale, unless it says so. RFC 9111 §5.2.1.1.
-  if (wishes.maxAgeMs !== undefined) return undefined;
+  if (directives.maxAgeMs !== undefined) return undefined;
   return staleMs < candidate.stored.staleWhileRevalidateMs ? "stale-while-revalidate" : undefined;
 }
 
@@ -86,11 +86,11 @@ export function mayReplaceFailure(
   policy: Policy,
   nowMs: number,
 ): boolean {
-  const wishes = policy.requestDirectives ? request : NO_WISHES;
-  if (!mayBeStale(candidate) || wishes.noCache) return false;
+  const directives = policy.requestDirectives ? request : NO_DIRECTIVES;
+  if (!mayBeStale(candidate) || directives.noCache) return false;
   if (failure !== "unreachable" && !isServerFailure(failure.status)) return false;
   const staleMs = currentAgeMs(candidate.stored, nowMs) - candidate.stored.lifetimeMs;
-  const windowMs = wishes.staleIfErrorMs ?? candidate.stored.staleIfErrorMs;
+  const windowMs = directives.staleIfErrorMs ?? candidate.stored.staleIfErrorMs;
   if (windowMs !== undefined) return staleMs < windowMs;
   return failure === "unreachable" && policy.staleIfUnreachable;
 }

@@ -107,7 +107,7 @@ export class Site {
         hasBody: false,
         host: {
           forward: async (asked) => this.#forward((asked ?? request).fields),
-          again: this.#asksAgain ? async (asked) => this.#forward(asked.fields) : undefined,
+          refetch: this.#asksAgain ? async (asked) => this.#forward(asked.fields) : undefined,
           preset: () => this.preset,
           waitUntil: (work) => this.background.push(work),
           signal: () => undefined,
@@ -115,7 +115,9 @@ export class Site {
       },
       this.cache,
     );
-    return "answer" in outcome ? this.#toResponse(outcome.answer, method) : withStatus(outcome.passed, outcome.member);
+    return "answer" in outcome
+      ? this.#toResponse(outcome.answer, method)
+      : withStatus(outcome.forwarded, outcome.member);
   }
 
   purge(url = URL_OF_TESTS, options?: PurgeOptions): Promise<void> {

@@ -69,12 +69,12 @@ export class TinyCache {
   #lookUp(asked: RequestHead, key: string): Answer {
     const all = this.#entries.get(key) ?? [];
     const entry = mostRecent(all.filter(({ stored, selected }) => selector(stored.vary, asked.fields) === selected));
-    const wishes = requestDirectives(asked.fields);
+    const directives = requestDirectives(asked.fields);
     if (!entry) {
-      if (wishes.onlyIfCached) return { status: 504, fields: [], body: "" };
+      if (directives.onlyIfCached) return { status: 504, fields: [], body: "" };
       return this.#miss(asked, key, all.length === 0 ? "uri-miss" : "vary-miss");
     }
-    const decision = decide(entry, wishes, this.#policy, this.#nowMs);
+    const decision = decide(entry, directives, this.#policy, this.#nowMs);
     if (decision.action === "gateway-timeout") return { status: 504, fields: [], body: "" };
     if (decision.action === "validate") return this.#validate(asked, key, entry, decision);
     const answer = this.#serve(asked, entry, decision.ageMs, this.#status({ how: "hit", ttlMs: decision.ttlMs }));

@@ -12,7 +12,7 @@ import type { Handling } from "./rfc/cache-status.js";
 import { type Fields, type RequestHead, type Timing, withField, withoutFields } from "./rfc/message.js";
 import { saysTarget, type Target } from "./rfc/target.js";
 import { narrow } from "./rfc/vary.js";
-import type { Place, State, Store } from "./store.js";
+import type { State, Store, StoreLocation } from "./store.js";
 
 /** The parts that work with one cache. */
 export interface Parts {
@@ -21,7 +21,7 @@ export interface Parts {
   readonly publisher: Publisher;
 }
 
-interface Given {
+interface ContextInit {
   readonly settings: Settings;
   readonly parts: Parts;
   readonly cache: Cache;
@@ -40,41 +40,41 @@ interface Given {
 }
 
 /** One request that the cache handles, with everything that its answer depends on. */
-export class Inquiry {
+export class RequestContext {
   readonly settings: Settings;
   readonly host: Host;
   /** The request as the store sees it. */
-  readonly asked: RequestHead;
+  readonly request: RequestHead;
   /** The client's fields, as outer middleware has seen them. */
   readonly sent: Fields;
   /** The host has made the key, possibly from any field. */
   readonly hasOwnKey: boolean;
-  readonly wishes: RequestDirectives;
+  readonly directives: RequestDirectives;
   /** The stored key of its URL. */
   readonly base: string;
   readonly state: State;
   readonly store: Store;
   readonly publisher: Publisher;
-  readonly #given: Given;
+  readonly #init: ContextInit;
   #pending: Promise<void>[] | undefined;
 
-  constructor(given: Given) {
-    this.#given = given;
-    this.settings = given.settings;
-    this.host = given.host;
-    this.asked = { method: given.method, url: given.target.url, fields: given.fields };
-    this.sent = given.sent;
-    this.hasOwnKey = given.hasOwnKey;
-    this.base = given.base;
-    this.state = given.parts.state;
-    this.store = given.parts.store;
-    this.publisher = given.parts.publisher;
-    this.wishes = requestDirectives(given.fields);
+  constructor(init: ContextInit) {
+    this.#init = init;
+    this.settings = init.settings;
+    this.host = init.host;
+    this.request = { method: init.method, url: init.target.url, fields: init.fields };
+    this.sent = init.sent;
+    this.hasOwnKey = init.hasOwnKey;
+    this.base = init.base;
+    this.state = init.parts.state;
+    this.store = init.parts.store;
+    this.publisher = init.parts.publisher;
+    this.directives = requestDirectives(init.fields);
   }
 
   /** The cache's member of Cache-Status. */
   status(handling: Handling): string {
-    const { status, key, settings } = this.#given;
+    const { status, key, settings } = this.#init;
     return status(settings.debug ? { ...handling, key } : { ...handling, detail: undefined });
   }
 
@@ -87,13 +87,13 @@ export class Inquiry {
    * Sends a request to the origin that does not belong to a client; `undefined` where the host can't.
    * @param sent the fields that outer middleware gets @throws the host's error
    */
-  async again(fields: Fields, sent: Fields, { signal }: Interest): Promise<Forwarded | undefined> {
-    const got = await this.host.again?.(this.#request(fields, signal), sent);
+  async refetch(fields: Fields, sent: Fields, { signal }: Interest): Promise<Forwarded | undefined> {
+    const got = await this.host.refetch?.(this.#request(fields, signal), sent);
     return got && this.#selected(got);
   }
 
   #request(fields: Fields, signal: AbortSignal): OriginRequest {
-    const { originUrl, target } = this.#given;
+    const { originUrl, target } = this.#init;
     const kept = narrow(withoutFields(fields, UNKEYED_FIELDS), this.settings);
     return { url: originUrl, fields: withField(kept, "host", target.host), signal };
   }
@@ -103,7 +103,7 @@ export class Inquiry {
    * requests with the same Host alone.
    */
   #selected(got: Forwarded): Forwarded {
-    const { sent, target } = this.#given;
+    const { sent, target } = this.#init;
     if (saysTarget(sent, target)) return got;
     return { ...got, preset: [...(got.preset ?? []), ["vary", "host"]] };
   }
@@ -128,58 +128,62 @@ export class Inquiry {
   }
 
   /** Resolves when the background work that was begun so far has ended. */
-  async settled(): Promise<void> {
+  async backgroundDone(): Promise<void> {
     await Promise.all(this.#pending ?? []);
   }
 
   /** Decompresses the body of a stored response. @throws {DecodeError} */
   unpack(packed: Uint8Array): Promise<Uint8Array> {
-    return this.#given.cache.codec.decompressBytes(packed);
+    return this.#init.cache.codec.decompressBytes(packed);
   }
 }
 
 /** A request to the origin, and what may be done with its response. */
-export interface Question {
+export interface OriginFetch {
   readonly requestTimeMs: number;
   /** The position of the purge log before the request. */
   readonly stamp: Stamp | undefined;
   /** Without a lease nothing is stored. */
   readonly lease: Lease | undefined;
-  readonly place: Place | undefined;
+  readonly location: StoreLocation | undefined;
   /** Whether the response is still needed. */
   readonly interest: Interest;
 }
 
 /** A request for a client. It ends when the client has left and the response is not to be stored. */
-export function ask(inquiry: Inquiry, lease: Lease | undefined, place: Place | undefined): Question {
-  return question(inquiry, lease, place, inquiry.host.signal());
+export function beginClientFetch(
+  context: RequestContext,
+  lease: Lease | undefined,
+  location: StoreLocation | undefined,
+): OriginFetch {
+  return beginFetch(context, lease, location, context.host.signal());
 }
 
 /** A request without a client. It ends after a while. */
-export function askAlone(inquiry: Inquiry, lease: Lease, place: Place): Question {
-  const asked = question(inquiry, lease, place, undefined);
-  void asked.interest.endLater();
-  return asked;
+export function beginBackgroundFetch(context: RequestContext, lease: Lease, location: StoreLocation): OriginFetch {
+  const originFetch = beginFetch(context, lease, location, undefined);
+  void originFetch.interest.endLater();
+  return originFetch;
 }
 
-function question(
-  inquiry: Inquiry,
+function beginFetch(
+  context: RequestContext,
   lease: Lease | undefined,
-  place: Place | undefined,
+  location: StoreLocation | undefined,
   client: AbortSignal | undefined,
-): Question {
-  const { settings, state } = inquiry;
+): OriginFetch {
+  const { settings, state } = context;
   // Other requests wait no longer than this, so a slower handler must not hold the lease.
-  if (lease) inquiry.inBackground(lease.renew(settings.collapseMs), "renew");
+  if (lease) context.inBackground(lease.renew(settings.collapseMs), "renew");
   const giveUp = (): void => {
-    if (lease) inquiry.inBackground(lease.yield(settings.retryAfterMs), "settle");
+    if (lease) context.inBackground(lease.yield(settings.retryAfterMs), "settle");
   };
   const interest = new Interest(client, settings.clock, giveUp);
   // Under an uncacheable mark the response is most likely not stored, so its client decides.
   if (!lease || lease.on === "marker") interest.leaveToClient();
-  return { requestTimeMs: settings.clock.now(), stamp: state.log.stamp, lease, place, interest };
+  return { requestTimeMs: settings.clock.now(), stamp: state.log.stamp, lease, location, interest };
 }
 
-export function timing({ requestTimeMs }: Question, { settings }: Inquiry): Timing {
+export function timing({ requestTimeMs }: OriginFetch, { settings }: RequestContext): Timing {
   return { requestTimeMs, responseTimeMs: settings.clock.now() };
 }
