@@ -23,7 +23,7 @@ export interface Answer {
 const WITHOUT_BODY: ReadonlySet<number> = new Set([101, 103, 204, 205, 304]);
 
 /** Applies the request's conditions and Range to a complete response. RFC 9110 §13.2.2. */
-export function conditionally(
+export function applyConditions(
   request: RequestHead,
   answer: Answer & { readonly body: Uint8Array | null },
   responseTimeMs: number,
@@ -103,6 +103,6 @@ export function serve(
   const fields = options?.cookies ? [...stored, ...options.cookies] : stored;
   const content = head.packed && request.method !== "HEAD" ? context.unpack(body) : body;
   return chain(content, (bytes) =>
-    conditionally(request, { status: head.status, fields, body: bytes }, head.responseTimeMs),
+    applyConditions(request, { status: head.status, fields, body: bytes }, head.responseTimeMs),
   );
 }

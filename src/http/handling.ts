@@ -5,7 +5,7 @@ import { answerFromOrigin } from "./origin-response.js";
 import type { Entry } from "./record.js";
 import { beginClientFetch, type RequestContext } from "./request-context.js";
 import { mayCollapse } from "./rfc/admission.js";
-import type { Forwarded as Why } from "./rfc/cache-status.js";
+import type { ForwardReason } from "./rfc/cache-status.js";
 import { unconditional } from "./rfc/conditional.js";
 import { underPreset } from "./rfc/preset.js";
 import { decide } from "./rfc/select.js";
@@ -25,7 +25,7 @@ export async function handle(context: RequestContext, pendingRead?: PendingRead)
   let wait: Wait | undefined;
   for (;;) {
     const lookup = await store.find(base, request, claims, wait ? undefined : pendingRead);
-    const answer = await act(context, lookup, wait !== undefined);
+    const answer = await answerLookup(context, lookup, wait !== undefined);
     if (answer !== "wait") return answer;
     wait ??= new Wait(settings.clock, settings.collapseMs);
     const signal = host.signal() ?? new AbortController().signal;
@@ -35,7 +35,11 @@ export async function handle(context: RequestContext, pendingRead?: PendingRead)
   }
 }
 
-async function act(context: RequestContext, lookup: LookupResult, hasWaited: boolean): Promise<Answer | "wait"> {
+async function answerLookup(
+  context: RequestContext,
+  lookup: LookupResult,
+  hasWaited: boolean,
+): Promise<Answer | "wait"> {
   const { request, directives } = context;
   if (lookup.kind === "response") {
     const { entry, location } = lookup;
@@ -70,7 +74,7 @@ async function replace(
   context: RequestContext,
   entry: Entry,
   location: StoreLocation,
-  how: Why,
+  how: ForwardReason,
   hasWaited: boolean,
 ): Promise<Answer | "wait"> {
   if (context.request.method === "HEAD") return head(context, how);
@@ -127,7 +131,7 @@ async function miss(
   context: RequestContext,
   lease: Lease | undefined,
   location: StoreLocation | undefined,
-  how: Why,
+  how: ForwardReason,
   collapsed?: boolean,
 ): Promise<Answer> {
   const { request } = context;

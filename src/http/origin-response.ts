@@ -3,7 +3,7 @@ import { type Body, Collector, LONGEST_BODY_MS, part } from "./body.js";
 import type { Forwarded } from "./host.js";
 import { NO_BODY } from "./record.js";
 import { type OriginFetch, type RequestContext, timing } from "./request-context.js";
-import type { Forwarded as Why } from "./rfc/cache-status.js";
+import type { ForwardReason } from "./rfc/cache-status.js";
 import { isNotModified } from "./rfc/conditional.js";
 import { isAnsweredFromStore, type Labels, responseLabels } from "./rfc/invalidation.js";
 import { type Fields, hasField, type ResponseHead, type Timing, toFields } from "./rfc/message.js";
@@ -13,7 +13,7 @@ import { fieldsFromOrigin, type StoredResponse } from "./rfc/stored-response.js"
 
 /** Why a request went to the origin, for Cache-Status. */
 export interface ForwardDetails {
-  readonly how: Why;
+  readonly how: ForwardReason;
   readonly collapsed?: boolean | undefined;
 }
 
@@ -45,12 +45,21 @@ export function answerFromOrigin(
   if (!isStored) {
     releaseLease(context, head.status, decision.why, originFetch);
     const cancelled = (): void => originFetch.interest.end();
-    return present(context, { status: head.status, fields }, { body: response.body, cancelled }, times, failed);
+    return answerConditionally(
+      context,
+      { status: head.status, fields },
+      { body: response.body, cancelled },
+      times,
+      failed,
+    );
   }
   const body = storeBody(context, { ...decision, expected: contentLength(head.fields) }, originFetch, response.body);
   // A body that is collected for the store is read to its end although its reader leaves.
   const cancelled = (): void => {};
-  return { ...present(context, { status: head.status, fields }, { body, cancelled }, times, false), isUnderway: true };
+  return {
+    ...answerConditionally(context, { status: head.status, fields }, { body, cancelled }, times, false),
+    isUnderway: true,
+  };
 }
 
 function decideStorage(
@@ -130,7 +139,7 @@ function storeBody(
 }
 
 /** Applies the client's conditions and Range, which the origin has not seen, to its response. */
-function present(
+function answerConditionally(
   { request }: RequestContext,
   { status, fields }: { status: number; fields: Fields },
   { body, cancelled }: { body: Body | null; cancelled: () => void },

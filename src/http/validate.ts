@@ -12,7 +12,7 @@ import {
   type RequestContext,
   timing,
 } from "./request-context.js";
-import type { Forwarded as Why } from "./rfc/cache-status.js";
+import type { ForwardReason } from "./rfc/cache-status.js";
 import { isNotModified, unconditional } from "./rfc/conditional.js";
 import { responseLabels } from "./rfc/invalidation.js";
 import { type Fields, hasField, type ResponseHead, toFields } from "./rfc/message.js";
@@ -51,7 +51,7 @@ export async function validate(context: RequestContext, validation: Validation):
   const { request } = context;
   const { entry, decision, lease, location } = validation;
   const originFetch = beginClientFetch(context, lease, location);
-  const how = whyOf(decision);
+  const how = forwardReasonOf(decision);
   let got: Forwarded | undefined;
   try {
     got = await forwardUnlessReplaced(context, entry, validationRequest(request.fields, entry.head), originFetch);
@@ -69,7 +69,7 @@ export async function validate(context: RequestContext, validation: Validation):
 }
 
 /** Why a stored response can't be used without validation. */
-export function whyOf(decision: Validation["decision"]): "request" | "stale" {
+export function forwardReasonOf(decision: Validation["decision"]): "request" | "stale" {
   return decision.action === "validate" && decision.why === "request" ? "request" : "stale";
 }
 
@@ -111,7 +111,7 @@ async function freshened(
   // The origin has set these cookies for this client alone.
   const cookies = got.fields.filter(([name]) => name === "set-cookie");
   if (result.outcome !== "updated") {
-    end(context, originFetch, result.outcome);
+    endFetch(context, originFetch, result.outcome);
     const head = { ...entry.head, fields: result.fields };
     return serve(context, { ...entry, head }, decision, { member, ageMs: 0, cookies });
   }
@@ -124,7 +124,11 @@ async function freshened(
 }
 
 /** Ends the lease of a validation whose result is not stored. */
-function end(context: RequestContext, { lease, interest }: OriginFetch, outcome: "once" | "last" | "mismatch"): void {
+function endFetch(
+  context: RequestContext,
+  { lease, interest }: OriginFetch,
+  outcome: "once" | "last" | "mismatch",
+): void {
   interest.complete();
   if (lease) context.inBackground(outcome === "once" ? lease.yield(0) : lease.drop(), "settle");
 }
@@ -140,7 +144,7 @@ async function fetchUnconditionally(
   originFetch: OriginFetch,
   how: "request" | "stale",
 ): Promise<Answer> {
-  end(context, originFetch, "mismatch");
+  endFetch(context, originFetch, "mismatch");
   const { request } = context;
   const second = beginClientFetch(context, undefined, undefined);
   const got = await context.refetch(unconditional(request.fields), unconditional(context.sent), second.interest);
@@ -248,7 +252,7 @@ function unlessEnded<T>(work: Promise<T>, { signal }: Interest): Promise<T | und
 type Known = Omit<Validation, "lease">;
 
 /** Forwards a HEAD for which nothing is stored. */
-export async function head(context: RequestContext, how: Why): Promise<Answer> {
+export async function head(context: RequestContext, how: ForwardReason): Promise<Answer> {
   const { interest } = beginClientFetch(context, undefined, undefined);
   return passOn(context, await context.forward(context.request.fields, interest), how);
 }
@@ -261,7 +265,7 @@ export async function validateByHead(context: RequestContext, known: Known): Pro
   const forwarded = await forwardUnlessReplaced(context, known.entry, fields, originFetch);
   if (!forwarded) return serve(context, known.entry, known.decision);
   if (!forwarded.failed) await updateFromHead(context, known, forwarded, originFetch);
-  const answer = passOn(context, forwarded, whyOf(known.decision));
+  const answer = passOn(context, forwarded, forwardReasonOf(known.decision));
   const selected = { ...answer, responseTimeMs: context.settings.clock.now() };
   return isNotModified(context.request.fields, selected) ? notModified(answer.fields) : answer;
 }
@@ -286,7 +290,7 @@ async function updateFromHead(
   await context.inBackground(work(), "head");
 }
 
-function passOn(context: RequestContext, { response }: Forwarded, how: Why): Answer {
+function passOn(context: RequestContext, { response }: Forwarded, how: ForwardReason): Answer {
   const fields = fieldsFromOrigin(toFields(response.headers), context.status({ how }));
   return { status: response.status, fields, body: response.body };
 }

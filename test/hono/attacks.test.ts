@@ -130,7 +130,7 @@ describe("an attacker", () => {
     expect((await test.get("/", { headers: { foo: "}{:\\" } })).how).toMatch(/^hit/);
   });
 
-  it("keeps nobody waiting by reading slowly", async () => {
+  it("does not keep others waiting by reading slowly", async () => {
     answers = () => new Response("x".repeat(100_000), { headers: FRESH });
     const held = await test.app.request("/slow");
     const started = performance.now();

@@ -289,7 +289,7 @@ describe("mounted applications", () => {
     expect((await get("/public/x")).how).toMatch(/^hit/);
   });
 
-  it("say where they are, where that can't be seen", async () => {
+  it("say where they are, where the cache can't find out", async () => {
     const at = (mountPath: string) => {
       const app = new Hono();
       const http = httpCache({ cache, app, awaitBackground: true, mountPath });

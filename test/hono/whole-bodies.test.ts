@@ -163,7 +163,7 @@ describe("what a handler sees of the request while its body is made", () => {
     expect([runs, seenAfter]).toEqual([2, undefined]);
   });
 
-  it("is the client's again for middleware outside, where nothing is stored", async () => {
+  it("is the client's own for middleware outside, where nothing is stored", async () => {
     let seenAfter: string | undefined;
     const { app, get } = testApp(cache, {}, (outer) => {
       outer.use(async (c, next) => {
@@ -441,7 +441,7 @@ describe("a body is stored only whole", () => {
   });
 });
 
-it("a body that nobody waits for any more is stored by a server that goes on", async () => {
+it("a body that no client waits for any more is stored by a server that goes on", async () => {
   const { app, get } = testApp(cache);
   app.get("/", (c) => c.text("full", 200, FRESH));
   const response = await new Hono().route("/", app).request("/");

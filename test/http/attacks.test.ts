@@ -22,7 +22,7 @@ describe("unkeyed input", () => {
     }
   });
 
-  it("by a host that isn't allowed is stored for nobody", () => {
+  it("by a host that isn't allowed is not stored", () => {
     expect(cacheKey("https://evil.example/", KEY)).toEqual({ refused: "host-not-allowed" });
   });
 
@@ -88,7 +88,7 @@ describe("what has been a hole in frameworks' caches", () => {
     }
   });
 
-  it("a star in Vary is seen through white space, in lists and on a second line", () => {
+  it("a star in Vary is recognised through white space, in lists and on a second line", () => {
     for (const vary of [" *", "*\t", "accept,*", ["accept", "*"], ["", " * "]]) {
       expect(whyNot({ ...FRESH, vary })).toBe("vary");
     }
@@ -105,7 +105,7 @@ describe("what has been a hole in frameworks' caches", () => {
     expect(isShared("X-User", {}, { "x-user": "" })).toBe(false);
   });
 
-  it("cookies that don't matter keep nobody from sharing", () => {
+  it("cookies that don't matter don't prevent sharing", () => {
     const cookies = { cookies: ["_ga"] };
     expect(bypassReason(request({ cookie: "_ga=1" }), false, cookies)).toBeUndefined();
     expect(isShared("Accept", { cookie: "_ga=1" }, { cookie: "_ga=2" })).toBe(true);

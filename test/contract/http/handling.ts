@@ -46,7 +46,7 @@ export function handling(open: () => Cache): void {
     expect([hit.headers.get("a"), hit.how.slice(0, 3), site.asked.length]).toEqual(["new", "hit", 2]);
   });
 
-  it("gives a 304's Set-Cookie to the client that asked, and to nobody else", async () => {
+  it("gives a 304's Set-Cookie to the client that asked, and to no other", async () => {
     await site.answers({ ...FRESH, etag: '"1"' }).get();
     site.clock.pass(61);
     const validated = await site.answers({ ...FRESH, etag: '"1"', "set-cookie": "a=b" }, null, 304).get();
@@ -151,7 +151,7 @@ export function handling(open: () => Cache): void {
     await slow;
   });
 
-  it("answers with 504 when only a stored response is wanted, and keeps nobody waiting for it (§5.2.1.7)", async () => {
+  it("answers with 504 when only a stored response is wanted, and does not keep others waiting (§5.2.1.7)", async () => {
     expect((await site.get({ "cache-control": "only-if-cached" })).status).toBe(504);
     expect((await site.get()).how).toBe("fwd=uri-miss");
     expect(site.asked).toHaveLength(1);
@@ -178,8 +178,8 @@ export function handling(open: () => Cache): void {
     expect([(await site.get({ foo: "1" })).body, site.asked.length]).toEqual(["new", 2]);
   });
 
-  it("has one client wait for the refresh where the host can't ask again", async () => {
-    site = newSite({}, { asksAgain: false });
+  it("has one client wait for the refresh where the host can't refetch", async () => {
+    site = newSite({}, { canRefetch: false });
     await site.answers({ "cache-control": "max-age=60, stale-while-revalidate=60" }, "old").get();
     site.clock.pass(61);
     expect((await site.answers(FRESH, "new").get()).body).toBe("new");

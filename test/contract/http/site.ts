@@ -62,17 +62,17 @@ export class Site {
   readonly http: HttpCache;
   readonly cache: Cache;
   origin: Origin = () => ({});
-  readonly #asksAgain: boolean;
+  readonly #canRefetch: boolean;
   readonly #isServer: boolean;
 
-  /** @param how whether the host can ask its origin again, and whether it hands requests over as web servers do */
+  /** @param how whether the host can refetch, and whether it hands requests over as web servers do */
   constructor(
     cache: Cache,
     options: HttpCacheOptions = {},
-    { asksAgain = true, isServer = false }: { asksAgain?: boolean; isServer?: boolean } = {},
+    { canRefetch = true, isServer = false }: { canRefetch?: boolean; isServer?: boolean } = {},
   ) {
     this.cache = cache;
-    this.#asksAgain = asksAgain;
+    this.#canRefetch = canRefetch;
     this.#isServer = isServer;
     this.http = new HttpCache({ onError: (error) => this.errors.push(error), ...options }, this.clock);
   }
@@ -107,7 +107,7 @@ export class Site {
         hasBody: false,
         host: {
           forward: async (asked) => this.#forward((asked ?? request).fields),
-          refetch: this.#asksAgain ? async (asked) => this.#forward(asked.fields) : undefined,
+          refetch: this.#canRefetch ? async (asked) => this.#forward(asked.fields) : undefined,
           preset: () => this.preset,
           waitUntil: (work) => this.background.push(work),
           signal: () => undefined,

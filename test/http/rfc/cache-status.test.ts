@@ -64,13 +64,13 @@ describe("Cache-Status (RFC 9211 §2)", () => {
       { requiredKeys: ["how"] },
     );
     fc.assert(
-      fc.property(fc.string({ unit: "binary" }), handling, (name, told) => {
-        const [member, ...others] = parseList(cacheStatus(name)(told));
+      fc.property(fc.string({ unit: "binary" }), handling, (name, described) => {
+        const [member, ...others] = parseList(cacheStatus(name)(described));
         expect(others).toEqual([]);
         const parameters = member?.[1] ?? new Map();
-        expect(parameters.get("hit")).toBe(told.how === "hit" ? true : undefined);
-        expect(parameters.get("fwd")?.toString()).toBe(told.how === "hit" ? undefined : told.how);
-        expect(parameters.has("ttl")).toBe(told.ttlMs !== undefined);
+        expect(parameters.get("hit")).toBe(described.how === "hit" ? true : undefined);
+        expect(parameters.get("fwd")?.toString()).toBe(described.how === "hit" ? undefined : described.how);
+        expect(parameters.has("ttl")).toBe(described.ttlMs !== undefined);
       }),
     );
   });

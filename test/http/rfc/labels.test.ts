@@ -13,7 +13,7 @@ describe("tags", () => {
 });
 
 describe("Cache-Groups (RFC 9875 §2)", () => {
-  it("are the strings of a list, told apart by case", () => {
+  it("are the strings of a list, and differ by case", () => {
     expect(responseLabels(fields({ "cache-groups": ['"scripts", "Scripts";x', '"a b"'] }))?.groups).toEqual([
       "scripts",
       "Scripts",

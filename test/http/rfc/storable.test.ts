@@ -210,7 +210,7 @@ describe("Set-Cookie", () => {
   });
 });
 
-describe("what nobody may get from the store", () => {
+describe("what no client may get from the store", () => {
   const decoys = fc.constantFrom(
     "public",
     "max-age=600",

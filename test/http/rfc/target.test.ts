@@ -38,7 +38,7 @@ describe("the target of a request", () => {
     "http://shop.example:99999/",
   ])("is none where the URL is %j", (url) => expect(toTarget(url)).toBeUndefined());
 
-  it("is what the URL standard makes of any URL, whatever was seen before", () => {
+  it("is what the URL standard makes of any URL, whatever URLs came before", () => {
     const host = fc.constantFrom(
       "a.b",
       "A.b",

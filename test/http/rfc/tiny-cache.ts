@@ -1,6 +1,6 @@
 import { bypassReason, UNKEYED_FIELDS } from "../../../src/http/rfc/admission.js";
 import { requestDirectives } from "../../../src/http/rfc/cache-control.js";
-import { cacheStatus, type Forwarded } from "../../../src/http/rfc/cache-status.js";
+import { cacheStatus, type ForwardReason } from "../../../src/http/rfc/cache-status.js";
 import { isNotModified, notModifiedFields, unconditional } from "../../../src/http/rfc/conditional.js";
 import { invalidatedUrls } from "../../../src/http/rfc/invalidation.js";
 import {
@@ -113,13 +113,13 @@ export class TinyCache {
     return this.#serve(asked, { ...entry, stored: { ...entry.stored, fields: result.fields } }, 0, member);
   }
 
-  #miss(asked: RequestHead, key: string, how: Forwarded): Answer {
+  #miss(asked: RequestHead, key: string, how: ForwardReason): Answer {
     if (asked.method === "HEAD") return this.#head(asked, key, how);
     return this.#take(asked, key, this.#fetch({ ...asked, fields: unconditional(asked.fields) }), how);
   }
 
   /** Stores what may be stored, then evaluates the client's own conditions. */
-  #take(asked: RequestHead, key: string, got: Answer, how: Forwarded): Answer {
+  #take(asked: RequestHead, key: string, got: Answer, how: ForwardReason): Answer {
     const result = evaluateStorage(asked, got, this.#timing(), this.#policy);
     if (result.storable) this.#store(asked, key, result.stored, got.body);
     const member = this.#status({ how, stored: result.storable });
@@ -132,7 +132,7 @@ export class TinyCache {
     this.#entries.set(key, [...others, entry]);
   }
 
-  #head(asked: RequestHead, key: string, how: Forwarded): Answer {
+  #head(asked: RequestHead, key: string, how: ForwardReason): Answer {
     const got = this.#forward(asked, how);
     for (const entry of this.#entries.get(key) ?? []) {
       if (selector(entry.stored.vary, asked.fields) !== entry.selected) continue;
@@ -143,7 +143,7 @@ export class TinyCache {
     return got;
   }
 
-  #bypass(asked: RequestHead, key: string, how: Forwarded): Answer {
+  #bypass(asked: RequestHead, key: string, how: ForwardReason): Answer {
     const got = this.#forward(asked, how);
     for (const url of invalidatedUrls(asked, got)) {
       const other = cacheKey(url, { hosts: undefined, maxUrlLength: 8_192 });
@@ -173,7 +173,7 @@ export class TinyCache {
     return { status: 206, fields: partialFields(answer.fields, range, length), body };
   }
 
-  #forward(asked: RequestHead, how: Forwarded): Answer {
+  #forward(asked: RequestHead, how: ForwardReason): Answer {
     const got = this.#fetch(asked);
     return { ...got, fields: fieldsFromOrigin(got.fields, this.#status({ how })) };
   }

@@ -65,7 +65,7 @@ describe("selecting fields (RFC 9111 §4.1)", () => {
     expect(matches(["authorization"], { authorization: "X a, b" }, { authorization: "X a,b" })).toBe(false);
   });
 
-  it("are told apart whatever they hold", () => {
+  it("differ whatever they hold", () => {
     const text = fc.string({ unit: fc.constantFrom("a", "1", ":", "=", "-", "5", "o", "f") });
     const request = fc.record({ foo: fc.option(text), bar: fc.option(text) });
     const lines = (values: Record<string, string | null>) =>

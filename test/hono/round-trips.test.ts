@@ -28,29 +28,29 @@ afterEach(async () => {
 });
 
 /** How often the client spoke to the server for one request. */
-async function flights(get: () => Promise<{ how: string }>): Promise<{ how: string; flights: number }> {
+async function roundTrips(get: () => Promise<{ how: string }>): Promise<{ how: string; roundTrips: number }> {
   const before = proxy.roundTrips;
   const { how } = await get();
-  return { how: how.replace(/;.*/, ""), flights: proxy.roundTrips - before };
+  return { how: how.replace(/;.*/, ""), roundTrips: proxy.roundTrips - before };
 }
 
-it("takes one flight for a hit without Vary, with tags or without, and in a new process, too", async () => {
+it("takes one round trip for a hit without Vary, with tags or without, and in a new process, too", async () => {
   const { app, get } = testApp(cache, { awaitBackground: true });
   app.get("/", (c) => c.text("full", 200, FRESH));
   app.get("/tagged", (c) => c.text("full", 200, { ...FRESH, "cache-tag": "a" }));
   for (const path of ["/", "/tagged"]) {
     await get(path);
-    expect(await flights(() => get(path))).toEqual({ how: "hit", flights: 1 });
+    expect(await roundTrips(() => get(path))).toEqual({ how: "hit", roundTrips: 1 });
     const other = testApp(cache);
-    expect(await flights(() => other.get(path))).toEqual({ how: "hit", flights: 1 });
+    expect(await roundTrips(() => other.get(path))).toEqual({ how: "hit", roundTrips: 1 });
   }
 });
 
-it("takes two flights for a hit with Vary", async () => {
+it("takes two round trips for a hit with Vary", async () => {
   const { app, get } = testApp(cache, { awaitBackground: true });
   app.get("/", (c) => c.text("full", 200, { ...FRESH, vary: "foo", "cache-tag": "a" }));
   await get("/");
-  expect(await flights(() => get("/"))).toEqual({ how: "hit", flights: 2 });
+  expect(await roundTrips(() => get("/"))).toEqual({ how: "hit", roundTrips: 2 });
 });
 
 it("reads once for all that come in one turn", async () => {
@@ -63,7 +63,7 @@ it("reads once for all that come in one turn", async () => {
   expect(proxy.roundTrips - before).toBeLessThan(10);
 });
 
-it("adds one flight to a miss before the handler runs", async () => {
+it("adds one round trip to a miss before the handler runs", async () => {
   let atHandler = 0;
   const { app, get } = testApp(cache);
   await cache.get("connect");
