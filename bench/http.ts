@@ -42,7 +42,7 @@ const result = { environment: await environment(server.version, ["hono", "@hono/
 console.log(`\n${toMarkdown(httpTable(result))}`);
 if (isComplete(options)) await writeResult("http", result);
 
-/** All contenders in turn, round after round, there and back again: what else the machine does slows neighbours alike. */
+/** Measures all contenders in each round, in alternating order, so that other work on the machine affects all alike. */
 async function measure(kilobytes: number): Promise<HttpCase> {
   const path = `/${kilobytes}`;
   const slices = new Map<string, Load[]>(contenders.map(({ name }) => [name, []]));
