@@ -96,7 +96,6 @@ export class ManyLoad {
       case "Refreshing":
         this.#values.set(key, outcome.value);
         batch.refreshing.push({ key, ...outcome.old });
-        if (outcome.old.kind === "stale") this.#parts.context.events.emit("stale", () => ({ key }));
         return;
       case "Loading":
         batch.leases.push(outcome.lease);
@@ -123,22 +122,29 @@ export class ManyLoad {
     }
   }
 
-  /** Refreshes, with one load, the entries that no other caller refreshes. Never rejects. */
+  /** Refreshes old values. A stale one is answered unless its refresh is waited for and succeeds. Never rejects. */
   async #refresh(old: readonly Old[]): Promise<void> {
+    const refreshed = await this.#startRefresh(old);
+    if (refreshed) this.#keep(refreshed);
+    for (const { key, kind } of old) {
+      if (kind === "stale" && !refreshed?.has(key)) this.#parts.context.events.emit("stale", () => ({ key }));
+    }
+  }
+
+  /** Refreshes, with one load, the entries that no other caller refreshes. Never rejects. */
+  async #startRefresh(old: readonly Old[]): Promise<Values | undefined> {
     const { context, settings, background, method, options } = this.#parts;
     const { clock, sharing } = context;
     const free = old.filter(
       ({ key, envelope }) => !sharing.refreshing.has(key) && envelope.leaseUntilMs <= clock.now(),
     );
-    if (free.length === 0) return;
+    if (free.length === 0) return undefined;
     for (const { key } of free) sharing.refreshing.add(key);
     const release = (): void => {
       for (const { key } of free) sharing.refreshing.delete(key);
     };
     const work = background.run(() => this.#reload(free), { method, key: "" }, release);
-    if (settings.background) return;
-    const values = await within(clock, options.softTimeoutMs, work);
-    if (values) this.#keep(values);
+    return settings.background ? undefined : within(clock, options.softTimeoutMs, work);
   }
 
   /** @throws what the loader throws */

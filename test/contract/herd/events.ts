@@ -167,6 +167,18 @@ export function events({ fakeTime, fleet }: Fleets): void {
       expect(seen.filter(([name]) => name === "load")).toHaveLength(2);
     });
 
+    it.each([
+      ["getOrSet", (cache: Cache) => cache.getOrSet("a", () => "new")],
+      ["getOrSetMany", async (cache: Cache) => (await cache.getOrSetMany(["a"], () => ({ a: "new" }))).get("a")],
+    ])("of no stale answer by %s, when it waits for the refresh and answers the new value", async (_, ask) => {
+      const cache = fleet({ background: false })();
+      await cache.set("a", "old", { ttl: 1 });
+      await pass(1_500);
+      const seen = told(cache);
+      expect(await ask(cache)).toBe("new");
+      expect(seen.map(([name]) => name)).toEqual(["claim", "load"]);
+    });
+
     it("to nobody any more once that is asked for", async () => {
       const cache = fleet()();
       const listener = vi.fn();
