@@ -86,7 +86,7 @@ export class DefaultClient extends KeyCommands implements Client {
     if (missing.length === 0) return values;
     const { value, ttlMs } = await this.load(
       "",
-      (told) => loader(missing, told),
+      (context) => loader(missing, context),
       undefined,
       options,
       () => options.signal,
@@ -155,7 +155,7 @@ export class DefaultClient extends KeyCommands implements Client {
     return payload === undefined ? undefined : codec.decode(payload, key);
   }
 
-  /** An answer of its own for each further caller, as values can be changed by who holds them. */
+  /** A copy of the answer for each further caller, because callers may change their values. */
   async #copy({ value, encoded }: Answer, key: string): Promise<unknown> {
     const { codec } = this.context;
     if (encoded !== undefined) return codec.decode(encoded, key);

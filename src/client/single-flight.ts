@@ -96,7 +96,7 @@ class Flight<T> implements Shared {
   }
 
   #over(): void {
-    // Lets the garbage collector free the answer although the flight was held by a map.
+    // Lets the garbage collector free the answer early.
     this.#result = undefined;
     if (this.isCurrent()) this.#running.delete(this.#key);
   }

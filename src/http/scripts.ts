@@ -3,8 +3,8 @@ import type { Call, Script } from "../core/connection.js";
 import { inspect, leased, outlive, same, script, text } from "../lease/state.js";
 
 /*
- * The steps of the HTTP cache that must not be interrupted. KEYS[1] is always what the lease is on; all keys of one script
- * belong to one URL, and so to one slot of a cluster. Offsets in Lua count from 1; record.ts has the layout.
+ * Scripts that only the HTTP cache has; lease/scripts.ts has those of the lease. All keys of one script belong to one URL,
+ * and so to one slot of a cluster. Offsets in Lua count from 1; record.ts has the layout.
  */
 
 /**

@@ -9,8 +9,8 @@ export interface Origin {
 }
 
 /**
- * Work that no caller waits for. No caller can catch what a loader or the store throws there, so everything thrown goes
- * to `onError`, whatever its kind, and no promise rejects.
+ * Runs work that no caller waits for. No caller can catch its errors, so all of them go to `onError`, and no promise
+ * rejects.
  */
 export class Background {
   readonly #context: ClientContext;
@@ -21,9 +21,9 @@ export class Background {
   }
 
   /**
-   * Runs `work`. `close()` waits for it, and so does the host, where the invocation has a `waitUntil`.
-   * @param release frees what the work holds in this process; called however the work ends
-   * @returns what `work` gives, or `undefined` when it fails; never rejects
+   * Runs `work`. `close()` waits for it, and so does a host whose invocation has a `waitUntil`.
+   * @param release called when the work has ended or failed
+   * @returns the result of `work`, or `undefined` if it fails; never rejects
    */
   run<T>(work: () => Promise<T>, origin: Origin, release: () => void = () => {}): Promise<T | undefined> {
     const result = this.attempt(work, origin).then((value) => {
@@ -34,14 +34,14 @@ export class Background {
       this.#running.delete(done);
     });
     this.#running.add(done);
-    // A host that refuses to wait is no reason not to answer.
+    // The caller is answered even if the host's `waitUntil` throws.
     void this.attempt(() => this.#context.invocation.waitUntil(done), { method: "waitUntil", key: origin.key });
     return result;
   }
 
   /**
-   * Runs a step of work that is waited for elsewhere.
-   * @returns what `step` gives, or `undefined` when it fails; never rejects
+   * Runs a step and reports its error. It is not registered with `close()` or the host.
+   * @returns the result of `step`, or `undefined` if it fails; never rejects
    */
   async attempt<T>(step: () => T | Promise<T>, { method, key }: Origin): Promise<T | undefined> {
     try {
@@ -52,7 +52,7 @@ export class Background {
     }
   }
 
-  /** Resolves when all work has ended, including what that work starts. */
+  /** Resolves when all work has ended, including work that was started meanwhile. */
   async ended(): Promise<void> {
     while (this.#running.size > 0) await Promise.all(this.#running);
   }

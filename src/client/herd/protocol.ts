@@ -61,7 +61,7 @@ export class HerdProtocol {
     }
   }
 
-  /** As `answer` for several keys, with one load for all that are won. */
+  /** The values of several keys. One call of the loader computes all keys whose lease was won. @throws what the loader throws */
   answerMany(keys: readonly string[], loader: ManyLoader, options: LoadOptions): Promise<Map<string, unknown>> {
     const parts = {
       ...this.#parts,
@@ -70,15 +70,15 @@ export class HerdProtocol {
       loader,
       options,
     };
-    const own = (values: Map<string, unknown>) => values;
-    // A flight of this one caller's own: for its signal, which ends the wait.
-    const flight = new Coalesced<Map<string, unknown>>();
+    const identity = (values: Map<string, unknown>) => values;
+    // Not shared with other callers. It ends this caller's wait when its signal fires.
+    const unshared = new Coalesced<Map<string, unknown>>();
     const work = (shared: Shared) => new ManyLoad({ ...parts, shared }).run(keys);
     const unheard = (error: unknown): void => this.#context.report(error, parts.method, "");
-    return flight.run("", work, own, own, options.signal, unheard);
+    return unshared.run("", work, identity, identity, options.signal, unheard);
   }
 
-  /** Resolves when what goes on in the background has ended. */
+  /** Resolves when all background work has ended. */
   ended(): Promise<void> {
     return this.#parts.background.ended();
   }
