@@ -40,10 +40,9 @@ export function checkValue(value: unknown, key: string): void {
   );
 }
 
-/** @throws TypeError when `loader` is not a function */
-export function checkLoader(loader: unknown, result: string): void {
-  if (typeof loader === "function") return;
-  throw new TypeError(`loader: ${show(loader)} is not a function; give one that returns ${result}`);
+/** The error for a loader that is not a function. */
+export function notALoader(loader: unknown, result: string): TypeError {
+  return new TypeError(`loader: ${show(loader)} is not a function; give one that returns ${result}`);
 }
 
 /** The pairs of a `Map`, of an iterable of pairs, or of a record. @throws TypeError */

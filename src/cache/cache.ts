@@ -7,7 +7,7 @@ import { ConnectionError, KeyNotFoundError, show } from "../core/errors.js";
 import type { EventName, Listener } from "../core/events.js";
 import { type Key, MadeKey } from "../core/key.js";
 import { type Duration, systemClock, toMs, toWindowMs } from "../core/time.js";
-import { checkLoader, checkValue, toInt64, toLoadOptions, toMoment, toStep, toTtlMs } from "./arguments.js";
+import { checkValue, notALoader, toInt64, toLoadOptions, toMoment, toStep, toTtlMs } from "./arguments.js";
 import { CacheHashes } from "./hashes.js";
 import { type Health, health } from "./health.js";
 import { type LoadMany, ManyEntries } from "./many-entries.js";
@@ -148,7 +148,7 @@ export class Cache implements AsyncDisposable {
   getOrSet<T>(key: Key, loader: Loader<T>, options: GetOrSetOptions = {}): Promise<T> {
     try {
       const stored = this.#keys.stored(key, options);
-      checkLoader(loader, "a value");
+      if (typeof loader !== "function") throw notALoader(loader, "a value");
       if (this.#closing) throw closed();
       return this.#client.getOrSet(stored, loader, toLoadOptions(options, this.#settings.ttlMs)) as Promise<T>;
     } catch (error) {

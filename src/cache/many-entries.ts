@@ -1,7 +1,7 @@
 import type { Client } from "../client/client.js";
 import type { LoaderContext, ManyLoader } from "../client/loader.js";
 import type { Key } from "../core/key.js";
-import { checkLoader, checkValue, several, toLoadOptions, toPairs, toTtlMs } from "./arguments.js";
+import { checkValue, notALoader, several, toLoadOptions, toPairs, toTtlMs } from "./arguments.js";
 import type { EntriesInput, GetOrSetOptions, KeyOptions, Many, TtlOptions } from "./method-options.js";
 import type { Settings } from "./settings.js";
 import type { StoreCalls } from "./store-calls.js";
@@ -46,7 +46,7 @@ export class ManyEntries {
 
   async getOrSet<T>(keys: Iterable<Key>, loader: LoadMany<T>, options: GetOrSetOptions): Promise<Map<string, T>> {
     const names = this.#names(keys, options);
-    checkLoader(loader, "values");
+    if (typeof loader !== "function") throw notALoader(loader, "values");
     const load: ManyLoader = async (missing, context) => {
       const loaded = await loader(
         missing.map((stored) => names.get(stored) ?? stored),

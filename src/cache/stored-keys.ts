@@ -9,13 +9,19 @@ type KeySettings = Pick<Settings, "prefix" | "version" | "keyFunction" | "revers
 /** Turns users' keys into stored keys and back, with the prefix and version of the call or of the cache. */
 export class StoredKeys {
   readonly #settings: KeySettings;
+  /** The text that Django's key function puts before each key, for calls without options of their own. */
+  readonly #head: string | undefined;
 
   constructor(settings: KeySettings) {
     this.#settings = settings;
+    const { keyFunction, prefix, version } = settings;
+    this.#head = keyFunction === defaultKeyFunction ? keyFunction("", prefix, version) : undefined;
   }
 
   /** The stored key. @throws TypeError when `key` is not a key */
   stored(key: Key, options: KeyOptions): string {
+    const isPlain = options.version === undefined && options.prefix === undefined;
+    if (isPlain && this.#head !== undefined && typeof key === "string" && key !== "") return this.#head + key;
     const prefix = this.prefix(options);
     const version = this.version(options);
     return this.#join(key, prefix, version);
@@ -25,9 +31,7 @@ export class StoredKeys {
   storedAll(keys: readonly unknown[], options: KeyOptions): string[] {
     const prefix = this.prefix(options);
     const version = this.version(options);
-    // Django's function puts the same text before each key, so it is joined once.
-    const isDefault = this.#settings.keyFunction === defaultKeyFunction;
-    const head = isDefault ? defaultKeyFunction("", prefix, version) : undefined;
+    const head = this.#head === undefined ? undefined : defaultKeyFunction("", prefix, version);
     return keys.map((key) =>
       head !== undefined && typeof key === "string" && key !== "" ? head + key : this.#join(key, prefix, version),
     );
