@@ -21,7 +21,8 @@ return 0`,
     text(call("GET", key)) === text(token) ? call("PEXPIRE", key, ttlMs) : 0,
 };
 
-type LockContext = Pick<ClientContext, "connection" | "clock" | "forgive">;
+/** What a lock needs of its cache. */
+export type LockContext = Pick<ClientContext, "connection" | "clock" | "forgive">;
 
 export interface AcquireOptions {
   readonly ttlMs: number;
