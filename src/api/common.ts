@@ -70,7 +70,7 @@ export {
   TimeoutError,
 } from "../core/errors.js";
 export type { CacheEvents, EventName, Events, Listener } from "../core/events.js";
-export { defaultKeyFunction, type Key, type KeyFunction, MadeKey, type ReverseKeyFunction } from "../core/key.js";
+export { defaultKeyFunction, type Key, type KeyFunction, type ReverseKeyFunction, StoredKey } from "../core/key.js";
 export type { Address, Location, Scheme } from "../core/location.js";
 export type { MaybePromise } from "../core/maybe-promise.js";
 export type { Clock, Duration } from "../core/time.js";

@@ -5,11 +5,12 @@ import { Sharing } from "../client/single-flight.js";
 import { type Connection, type Invocation, PROCESS } from "../core/connection.js";
 import { ConnectionError, KeyNotFoundError, show } from "../core/errors.js";
 import type { EventName, Listener } from "../core/events.js";
-import { type Key, MadeKey } from "../core/key.js";
+import { type Key, StoredKey } from "../core/key.js";
 import { type Duration, systemClock, toMs, toWindowMs } from "../core/time.js";
 import { checkValue, notALoader, toInt64, toLoadOptions, toMoment, toStep, toTtlMs } from "./arguments.js";
 import { CacheHashes } from "./hashes.js";
 import { type Health, health } from "./health.js";
+import { KeyBuilder } from "./key-builder.js";
 import { type LoadMany, ManyEntries } from "./many-entries.js";
 import {
   type DeletePatternOptions,
@@ -29,7 +30,6 @@ import type { CacheOptions } from "./options.js";
 import { CacheSets } from "./sets.js";
 import { type ChooseFactory, type Settings, toSettings } from "./settings.js";
 import { type CacheParts, StoreCalls } from "./store-calls.js";
-import { StoredKeys } from "./stored-keys.js";
 import { ValueCodec } from "./value-codec.js";
 
 /**
@@ -45,7 +45,7 @@ export class Cache implements AsyncDisposable {
   readonly #settings: Settings;
   readonly #sharing: Sharing;
   readonly #client: Client;
-  readonly #keys: StoredKeys;
+  readonly #keys: KeyBuilder;
   readonly #calls: StoreCalls;
   readonly #ownsConnection: boolean;
   #many: ManyEntries | undefined;
@@ -57,7 +57,7 @@ export class Cache implements AsyncDisposable {
   /** @internal Use `createCache`. @param whole the cache of the process, for a view of it that shares its connection */
   constructor(settings: Settings, invocation: Invocation, whole?: Cache) {
     this.#settings = settings;
-    this.#keys = new StoredKeys(settings);
+    this.#keys = new KeyBuilder(settings);
     this.#calls = new StoreCalls(settings, invocation);
     this.#ownsConnection = whole === undefined;
     this.connection = whole?.connection ?? settings.connect(invocation);
@@ -234,7 +234,7 @@ export class Cache implements AsyncDisposable {
 
   /** Moves an entry, with its remaining lifetime, to a version higher by `delta`. @returns that version @throws {KeyNotFoundError} */
   async incrVersion(key: string, delta = 1, options: KeyOptions = {}): Promise<number> {
-    if ((key as unknown) instanceof MadeKey)
+    if ((key as unknown) instanceof StoredKey)
       throw new TypeError("key: a stored key has its version in it; give your own key");
     const version = this.#keys.version(options) + toStep(delta);
     const from = this.#keys.stored(key, options);
@@ -386,8 +386,8 @@ export class Cache implements AsyncDisposable {
    * @example
    * String(cache.makeKey("user:1")); // "prefix:1:user:1"
    */
-  makeKey(key: Key, options: KeyOptions = {}): MadeKey {
-    return key instanceof MadeKey ? key : new MadeKey(this.#keys.stored(key, options));
+  makeKey(key: Key, options: KeyOptions = {}): StoredKey {
+    return key instanceof StoredKey ? key : new StoredKey(this.#keys.stored(key, options));
   }
 
   /** A glob of stored keys: wildcards work in `pattern`, and the prefix stands for itself. */

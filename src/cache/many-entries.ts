@@ -2,14 +2,14 @@ import type { Client } from "../client/client.js";
 import type { LoaderContext, ManyLoader } from "../client/loader.js";
 import type { Key } from "../core/key.js";
 import { checkValue, notALoader, several, toLoadOptions, toPairs, toTtlMs } from "./arguments.js";
+import type { KeyBuilder } from "./key-builder.js";
 import type { EntriesInput, GetOrSetOptions, KeyOptions, Many, TtlOptions } from "./method-options.js";
 import type { Settings } from "./settings.js";
 import type { StoreCalls } from "./store-calls.js";
-import type { StoredKeys } from "./stored-keys.js";
 
 export interface ManyEntriesParts {
   readonly client: Client;
-  readonly keys: StoredKeys;
+  readonly keys: KeyBuilder;
   readonly calls: StoreCalls;
   readonly settings: Pick<Settings, "ttlMs">;
 }
@@ -20,7 +20,7 @@ export type LoadMany<T> = (keys: string[], context: LoaderContext) => Many<T> | 
 /** The methods of a cache that take several keys. */
 export class ManyEntries {
   readonly #client: Client;
-  readonly #keys: StoredKeys;
+  readonly #keys: KeyBuilder;
   readonly #calls: StoreCalls;
   readonly #ttlMs: number | null;
 

@@ -1,14 +1,14 @@
 import type { Codec } from "../codec/codec.js";
 import type { Connection, Invocation, Reply } from "../core/connection.js";
 import { ConnectionError, DecodeError, ReplyError, throwIfError } from "../core/errors.js";
+import type { KeyBuilder } from "./key-builder.js";
 import type { Settings } from "./settings.js";
-import type { StoredKeys } from "./stored-keys.js";
 
 /** What the parts of a cache (`cache.sets`, `cache.hashes`) work with. */
 export interface CacheParts {
   readonly connection: Connection;
   readonly codec: Codec;
-  readonly keys: StoredKeys;
+  readonly keys: KeyBuilder;
   readonly calls: StoreCalls;
   readonly scanCount: number;
 }

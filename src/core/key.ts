@@ -2,7 +2,7 @@ import { show } from "./errors.js";
 import { escapeGlob } from "./glob.js";
 
 /** A key as it is stored. Methods that take a key use it unchanged. `String(key)` is the text that Valkey sees. */
-export class MadeKey {
+export class StoredKey {
   readonly #text: string;
 
   constructor(text: string) {
@@ -19,7 +19,7 @@ export class MadeKey {
 }
 
 /** The key of an entry: the user's own key, or a stored key from `makeKey`. */
-export type Key = string | MadeKey;
+export type Key = string | StoredKey;
 
 /**
  * Joins a user's key, the cache's prefix and a version into the stored key.
@@ -28,17 +28,17 @@ export type Key = string | MadeKey;
 export type KeyFunction = (key: string, prefix: string, version: number | "*" | "lock") => string;
 
 /** Returns the user's key of a stored key. */
-export type ReverseKeyFunction = (madeKey: string, prefix: string) => string;
+export type ReverseKeyFunction = (storedKey: string, prefix: string) => string;
 
 /** Django's format of keys. */
 export const defaultKeyFunction: KeyFunction = (key, prefix, version) => `${prefix}:${version}:${key}`;
 
-export const defaultReverseKeyFunction: ReverseKeyFunction = (madeKey, prefix) =>
-  madeKey.slice(madeKey.indexOf(":", prefix.length + 1) + 1);
+export const defaultReverseKeyFunction: ReverseKeyFunction = (storedKey, prefix) =>
+  storedKey.slice(storedKey.indexOf(":", prefix.length + 1) + 1);
 
 /** @throws TypeError if `key` is not a key */
 export function checkKey(key: unknown): asserts key is Key {
-  if (key instanceof MadeKey) return;
+  if (key instanceof StoredKey) return;
   if (typeof key !== "string") throw new TypeError(`key: ${show(key)} is not a key; give a string`);
   if (key === "") throw new TypeError("key: an empty string is not a key; give at least one character");
 }

@@ -2,7 +2,7 @@ import { inspect } from "node:util";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { compileGlob } from "../../src/core/glob.js";
-import { checkKey, defaultKeyFunction, defaultReverseKeyFunction, MadeKey, makePattern } from "../../src/core/key.js";
+import { checkKey, defaultKeyFunction, defaultReverseKeyFunction, makePattern, StoredKey } from "../../src/core/key.js";
 
 const text = fc.string({ unit: "grapheme" });
 const key = fc.string({ unit: "grapheme", minLength: 1 });
@@ -42,7 +42,7 @@ describe("a pattern of stored keys", () => {
 
 describe("a stored key", () => {
   it("converts to its text", () => {
-    const made = new MadeKey("shop:1:a");
+    const made = new StoredKey("shop:1:a");
     expect(`${made}`).toBe("shop:1:a");
     expect(JSON.stringify([made])).toBe('["shop:1:a"]');
     expect(inspect(made)).not.toContain("undefined");
@@ -53,7 +53,7 @@ describe("checkKey", () => {
   it("accepts strings and stored keys", () => {
     expect(() => checkKey("a")).not.toThrow();
     expect(() => checkKey(" ")).not.toThrow();
-    expect(() => checkKey(new MadeKey("a"))).not.toThrow();
+    expect(() => checkKey(new StoredKey("a"))).not.toThrow();
   });
 
   it.each(["", 5, 0, null, undefined, true, {}, ["a"], Symbol("a"), () => "a", new String("a")])(

@@ -18,7 +18,7 @@ export function bulkMethods(open: Open, traits: CacheTraits): void {
       ]);
     });
 
-    it("reads any iterable of keys: generators, Sets, made keys", async () => {
+    it("reads any iterable of keys: generators, Sets, stored keys", async () => {
       const cache = open();
       await cache.setMany({ [a]: 1, [b]: 2 });
       const both = new Map([

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { MadeKey } from "../../../src/core/key.js";
+import { StoredKey } from "../../../src/core/key.js";
 import type { Open } from "../cache.js";
 import { stored } from "./stored.js";
 
@@ -51,7 +51,7 @@ export function keys(open: Open): void {
 
     it("can be put into text and JSON", () => {
       const made = open({ keyPrefix: "shop" }).makeKey("a");
-      expect(made).toBeInstanceOf(MadeKey);
+      expect(made).toBeInstanceOf(StoredKey);
       expect(`${made} ${JSON.stringify({ made })}`).toBe('shop:1:a {"made":"shop:1:a"}');
     });
 

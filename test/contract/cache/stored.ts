@@ -4,9 +4,9 @@ import type { Argument, Command, Reply } from "../../../src/core/connection.js";
 import { throwIfError } from "../../../src/core/errors.js";
 import { toText } from "../../../src/core/text.js";
 
-/** What the server has under a made key, as text; of an envelope, what is in it. */
-export async function stored(cache: Cache, madeKey: unknown): Promise<string | null> {
-  const reply = await raw(cache, "GET", String(madeKey));
+/** What the server has under a stored key, as text; of an envelope, what is in it. */
+export async function stored(cache: Cache, storedKey: unknown): Promise<string | null> {
+  const reply = await raw(cache, "GET", String(storedKey));
   if (!(reply instanceof Uint8Array)) return null;
   return toText(isEnvelope(reply) ? reply.subarray(HEADER_LENGTH) : reply);
 }

@@ -72,7 +72,7 @@ export function versions(open: Open, traits: CacheTraits): void {
       expect(await cache.get(key, { prefix, version: 2 })).toBe("value");
     });
 
-    it("refuse a made key, which has its version in it", async () => {
+    it("refuse a stored key, which has its version in it", async () => {
       const cache = open();
       const made = cache.makeKey(key) as unknown as string;
       await expect(cache.incrVersion(made)).rejects.toThrow(TypeError);

@@ -59,7 +59,7 @@ export function textAndBytes(subject: () => ConnectionSubject): void {
       ["one of which is beyond ASCII", (i: number) => (i === 20 ? "Übergröße 🔑" : `value ${i}`)],
       ["one of which is bytes", (i: number) => (i === 20 ? [...ALL_BYTES] : `value ${i}`)],
       ["one of which is empty", (i: number) => (i === 20 ? "" : `value ${i}`)],
-      ["that are joined of others, as made keys are", (i: number) => `${"value".repeat(i)}:${i}`],
+      ["that are joined of others, as stored keys are", (i: number) => `${"value".repeat(i)}:${i}`],
       ["that are long", (i: number) => `${i}`.repeat(5_000)],
     ])("many parts %s arrive each as it is", async (_name, make: (i: number) => string | number[]) => {
       const { connection } = subject();

@@ -7,7 +7,7 @@ import type { Settings } from "./settings.js";
 type KeySettings = Pick<Settings, "prefix" | "version" | "keyFunction" | "reverseKeyFunction">;
 
 /** Turns users' keys into stored keys and back, with the prefix and version of the call or of the cache. */
-export class StoredKeys {
+export class KeyBuilder {
   readonly #settings: KeySettings;
   /** The text that Django's key function puts before each key, for calls without options of their own. */
   readonly #head: string | undefined;
