@@ -4,13 +4,13 @@ import { type Cache, makeCache } from "./cache.js";
 import type { CacheOptions } from "./options.js";
 import { type ChooseFactory, toSettings } from "./settings.js";
 
-/** Caches by alias, each made when first used. */
+/** Caches by alias, each created when first used. */
 export type Caches<Alias extends string> = { readonly [A in Alias]: Cache } & AsyncDisposable & {
-    /** Closes those that were used. */
+    /** Closes the caches that were used. */
     close(): Promise<void>;
   };
 
-/** Makes several caches. @throws {ConfigurationError} on wrong options of any of them */
+/** Creates several caches. @throws {ConfigurationError} on wrong options of any of them */
 export function makeCaches<Alias extends string>(
   options: Readonly<Record<Alias, CacheOptions>>,
   defaults: Partial<CacheOptions>,
@@ -43,7 +43,7 @@ export function makeCaches<Alias extends string>(
   return caches as Caches<Alias>;
 }
 
-/** Wrong options are found now; what they describe is made by the first use. */
+/** Wrong options throw now, although the cache is created by its first use. */
 function checkNow(options: CacheOptions, alias: string, choose: ChooseFactory): void {
   try {
     toSettings(options, choose);
@@ -53,7 +53,7 @@ function checkNow(options: CacheOptions, alias: string, choose: ChooseFactory): 
   }
 }
 
-/** Where a cache has a connection factory of its own, the defaults' options for theirs mean nothing. */
+/** The defaults' connection options don't apply to a cache with a connection factory of its own. */
 function merge(defaults: Partial<CacheOptions>, own: CacheOptions, alias: string): CacheOptions {
   if (typeof own !== "object" || own === null)
     throw new ConfigurationError(`createCaches: "${alias}" must have an object of options`);

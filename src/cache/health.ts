@@ -1,20 +1,20 @@
 import type { Connection, ConnectionStatus } from "../core/connection.js";
 import { ConnectionError, ReplyError } from "../core/errors.js";
 
-/** How the store is. */
+/** The state of a connection, as `health` returns it. */
 export interface Health {
   /**
-   * `"closed"`: it answers (as an electric circuit is closed). `"idle"`: no connection is open. `"open"`: it failed, and
-   * calls fail at once for a moment. `"half-open"`: it failed, and a call is let through to see whether it is back.
+   * The state of the circuit breaker. `"closed"`: the store replies. `"idle"`: no connection is open. `"open"`: the store
+   * failed, and calls fail at once for a moment. `"half-open"`: the store failed, and one call tries whether it is back.
    */
   readonly state: ConnectionStatus["state"];
-  /** What failed last; absent when the store answers. */
+  /** The last error; absent when the store replies. */
   readonly lastError?: Error;
-  /** Of a PING, in milliseconds; absent when there was no answer, or nobody was asked. */
+  /** Duration of a PING, in milliseconds; absent when there was no reply, or no PING was sent. */
   readonly roundTripMs?: number;
 }
 
-/** Asks the store, unless calls are refused just now. @throws {ConnectionError} when the connection was closed */
+/** Sends a PING, unless the circuit breaker is open. @throws {ConnectionError} when the connection was closed */
 export async function health(connection: Connection): Promise<Health> {
   const refusal = connection.status().state === "open" ? undefined : await ping(connection);
   const { state, lastError } = connection.status();
@@ -23,7 +23,7 @@ export async function health(connection: Connection): Promise<Health> {
   return { state, ...(error === undefined ? {} : { lastError: error }) };
 }
 
-/** How long it took, or why there was no answer. */
+/** How long the PING took, or why there was no reply. */
 async function ping(connection: Connection): Promise<number | Error> {
   const startMs = performance.now();
   try {

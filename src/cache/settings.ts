@@ -19,14 +19,14 @@ import { toMs } from "../core/time.js";
 import { json } from "../serializers/json.js";
 import { type CacheOptions, cacheChecks, cacheDefaults, type FailureContext } from "./options.js";
 
-/** Chooses a connection factory for a location, where the user has chosen none: each runtime has its own choice. */
+/** Chooses the connection factory for a location when the user gives none. Each runtime has its own. */
 export type ChooseFactory = (location: Location, options: ConnectionOptions) => ConnectionFactory;
 
-/** Options with every default in place: what all views of one cache share. */
+/** Options with every default in place. All views of one cache share them. */
 export interface Settings {
-  /** Does no I/O. A function, so that printing a cache prints no password. */
+  /** Does no I/O. A function, so that the settings hold no password. */
   readonly connect: (invocation: Invocation) => Connection;
-  /** As its factory says. */
+  /** Whether all invocations may share one connection, as the factory says. */
   readonly sharesConnection: boolean;
   readonly client: ClientFactory;
   readonly codec: Codec;
@@ -73,7 +73,7 @@ export function toSettings(options: CacheOptions, choose: ChooseFactory): Settin
   };
 }
 
-/** An `onError` of the user's whose own failures are ignored: no answer depends on it, and no other listener is left. */
+/** The user's `onError`, with its own errors ignored. */
 function quiet(onError: ReportError): ReportError {
   return (error, context) =>
     notify(
@@ -82,7 +82,7 @@ function quiet(onError: ReportError): ReportError {
     );
 }
 
-/** What belongs to the connection factory. Beside a factory of the user's own it would be ignored, so it is refused. */
+/** The options of the connection factory. They are refused beside a factory of the user's own, which would ignore them. */
 function connectionOptions(options: CacheOptions): ConnectionOptions {
   const given = Object.entries(options).filter(
     ([name, value]) => Object.hasOwn(connectionChecks, name) && value !== undefined,

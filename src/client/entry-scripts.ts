@@ -2,7 +2,7 @@ import { FOREVER, NO_TOKEN } from "../codec/envelope.js";
 import type { Script } from "../core/connection.js";
 import { digits, exists, inspect, now, script, text } from "../lease/state.js";
 
-/** ARGV: the value, its lifetime in ms or empty for ever, `nx` or `xx`. Reply: 1 when it was written, else 0. */
+/** ARGV: the value, its lifetime in ms (empty never expires), `nx` or `xx`. Reply: 1 when it was written, else 0. */
 export const SET_IF: Script = script(
   "set if",
   `if exists(KEYS[1]) == (ARGV[3] == 'nx') then return 0 end
@@ -16,7 +16,7 @@ return 1`,
 );
 
 /**
- * Moves the expiry of an entry, the logical one where it has one; its grace stays as long as it was.
+ * Sets the expiry of an entry, the logical one in an envelope. The grace keeps its length.
  * ARGV: `in` and milliseconds, or `at` and milliseconds since the epoch; the grace for an entry that had no expiry.
  * Reply: 1 when there was an entry, else 0.
  */
@@ -55,7 +55,7 @@ return 1`,
   },
 );
 
-/** Takes the expiry away. Reply: 1 when there was one, 2 when there is an entry without, 0 when there is no entry. */
+/** Removes the expiry. Reply: 1 when there was one, 2 when the entry had none, 0 when there is no entry. */
 export const PERSIST: Script = script(
   "persist",
   `local what, head = inspect(KEYS[1])
@@ -78,7 +78,7 @@ return 2`,
 );
 
 /**
- * Adds to an integer and keeps its expiry; a refresh under way is fenced off, as what it loads is older.
+ * Adds to an integer and keeps its expiry. Ends the lease of a refresh under way, as its value is older.
  * ARGV: the number to add; `create` or empty; for what is created, its lifetime in ms or empty, and its header or empty.
  * Reply: the new value in decimal, as a Lua number would lose digits beyond 2^53; null when there is no entry.
  */
@@ -117,7 +117,7 @@ return value`,
     const stored = call("GET", key);
     if (!(stored instanceof Uint8Array)) return null;
     const head = text(stored.subarray(0, 56));
-    // An integer is short: what is longer is refused without being looked at.
+    // An integer is short, so a longer value is refused without being read.
     call("SET", key, stored.length > 100 ? "x" : stored.subarray(56), "KEEPTTL");
     try {
       call("INCRBY", key, delta);

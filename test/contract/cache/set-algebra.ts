@@ -95,7 +95,7 @@ export function setAlgebra(open: Open, traits: CacheTraits): void {
     });
   });
 
-  describe("smove", () => {
+  describe("sets.move", () => {
     it("moves a member that is there, and answers whether it was", async () => {
       const cache = open();
       await cache.sets.add(a, [1, "1"]);

@@ -99,7 +99,7 @@ export function sets(open: Open): void {
       expect(await cache.has("s")).toBe(false);
     });
 
-    it("are walked page by page from the cursor 0 to the cursor 0", async () => {
+    it("are read page by page by sets.scan, from the cursor 0 until it is 0 again", async () => {
       const cache = open();
       const members = Array.from({ length: 1_000 }, (_, i) => `member ${i}`);
       await cache.sets.add("s", members);
@@ -114,7 +114,7 @@ export function sets(open: Open): void {
       expect(seen).toEqual(new Set(members));
     });
 
-    it("are walked as a whole by sscanIter, which can be left early", async () => {
+    it("are read member by member by sets.iterate, which can be left early", async () => {
       const cache = open();
       const members = Array.from({ length: 1_000 }, (_, i) => i);
       await cache.sets.add("s", members);
