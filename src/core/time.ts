@@ -82,5 +82,5 @@ function warnOfMilliseconds(seconds: number, name: string): void {
 
 function parse(text: unknown): number {
   const match = typeof text === "string" ? FORM.exec(text) : null;
-  return match ? Number(match[1]) * (UNIT_MS[match[2] as string] as number) : Number.NaN;
+  return match ? Number(match[1]) * (UNIT_MS[match[2] ?? ""] ?? Number.NaN) : Number.NaN;
 }
