@@ -2,23 +2,23 @@ import { LEASE, NOW_MS, TICK_MS, WAIT } from "./protocol.js";
 import { isPlaceholder, type Outcome, same, tokenOf } from "./server.js";
 import { type Caller, type Message, ownerOf, type World } from "./world.js";
 
-/** What must hold in every run. docs/herd.md promises each in its own words. */
+/** What must hold in every run. The promises of docs/herd.md have the same names. */
 export const INVARIANTS = {
-  oneLease: "at most one lease on an entry is valid at a time",
-  oneLoad: "one load at a time while the holder is alive and its lease undisturbed",
-  notAfterDelete: "a value loaded before a delete or another write is never stored after it",
-  notOlder: "an older value is never stored over a newer one",
-  needsToken: "a script without the entry's token changes nothing and replies 0",
-  storedOnce: "a repeated publish stores nothing twice",
-  ownClaim: "a caller recognises its own claim, and never waits for itself",
-  noOrphan: "a lost message is retried once, and leaves no lease without a holder",
-  replaced: "a lease that is not renewed ends within its term",
-  keepsEntry: "an entry stays as long as its lease is valid",
-  freeIsClaimed: "a free key is claimed by the first that asks",
-  givenUp: "a lease that is given up is free",
+  "one lease": "at most one lease on an entry is valid at a time",
+  "one load": "one load at a time while the holder is alive and its lease undisturbed",
+  "no resurrection": "a value loaded before a delete or another write is never stored after it",
+  "no lost update": "an older value is never stored over a newer one",
+  "token needed": "a script without the entry's token changes nothing and replies 0",
+  "stored once": "a repeated publish stores nothing twice",
+  "own claim": "a caller recognises its own claim, and never waits for itself",
+  "no orphan": "a lost message is retried once, and leaves no lease without a holder",
+  "replaced holder": "a lease that is not renewed ends within its term",
+  "kept entry": "an entry stays as long as its lease is valid",
+  "freed at once": "a free key is claimed by the first that asks",
+  "given up": "a lease that is given up is free",
   pause: "nothing is claimed in the pause after a failed load",
-  boundedWait: "no caller waits longer than its limit and one command",
-  goesOn: "no state is a dead end",
+  "bounded wait": "no caller waits longer than its limit and one command",
+  "no dead end": "no state is a dead end",
 } as const;
 
 export type InvariantName = keyof typeof INVARIANTS;
@@ -53,26 +53,26 @@ export class Invariants {
     const before = tokenOf(kept.entry);
     const bit = 1 << token;
     if (operation === "readOrClaim") {
-      this.#check("freeIsClaimed", kept.entry !== undefined || (reply === null && tokenOf(entry) === token));
-      if (kept.entry) this.#check("needsToken", same(entry, kept.entry));
+      this.#check("freed at once", kept.entry !== undefined || (reply === null && tokenOf(entry) === token));
+      if (kept.entry) this.#check("token needed", same(entry, kept.entry));
     } else if (operation === "claim") {
       this.#afterClaim(world, message, outcome);
     } else {
-      if (before !== token) this.#check("needsToken", reply === 0 && same(entry, kept.entry));
-      if (operation === "yield" || operation === "drop") this.#check("givenUp", tokenOf(entry) !== token);
+      if (before !== token) this.#check("token needed", reply === 0 && same(entry, kept.entry));
+      if (operation === "yield" || operation === "drop") this.#check("given up", tokenOf(entry) !== token);
     }
     if (claims(message, outcome)) {
       const { lease } = kept;
-      this.#check("oneLease", lease === undefined || lease.token === token);
-      this.#check("oneLoad", !callers.some((other, index) => index !== number && loadsUndisturbed(other)));
+      this.#check("one lease", lease === undefined || lease.token === token);
+      this.#check("one load", !callers.some((other, index) => index !== number && loadsUndisturbed(other)));
     }
     if (operation === "publish" && reply === 1) {
-      this.#check("notAfterDelete", (kept.deleted & bit) === 0);
-      this.#check("notOlder", (kept.superseded & bit) === 0);
-      this.#check("storedOnce", (kept.stored & bit) === 0);
+      this.#check("no resurrection", (kept.deleted & bit) === 0);
+      this.#check("no lost update", (kept.superseded & bit) === 0);
+      this.#check("stored once", (kept.stored & bit) === 0);
     }
     if (operation === "renew" && reply === 1) {
-      this.#check("keepsEntry", entry !== undefined && entry.expiresAtMs >= NOW_MS + LEASE * TICK_MS);
+      this.#check("kept entry", entry !== undefined && entry.expiresAtMs >= NOW_MS + LEASE * TICK_MS);
     }
   }
 
@@ -83,7 +83,7 @@ export class Invariants {
       return;
     }
     const isAsRead = entry && !isPlaceholder(entry) && Number(entry.text.slice(4, 19)) === freshUntilMs;
-    this.#check("freeIsClaimed", !isAsRead || lease !== undefined || pause > 0);
+    this.#check("freed at once", !isAsRead || lease !== undefined || pause > 0);
   }
 
   /** Checks one state. @throws {Violation} */
@@ -92,22 +92,22 @@ export class Invariants {
     const token = tokenOf(entry);
     const isUncertain = (uncertain & (1 << token)) !== 0;
     const leftMs = (lease?.left ?? 0) * TICK_MS;
-    if (lease) this.#check("keepsEntry", entry !== undefined && token === lease.token);
+    if (lease) this.#check("kept entry", entry !== undefined && token === lease.token);
     if (entry && token >= 0) {
       const endMs = isPlaceholder(entry) ? entry.expiresAtMs : Number(entry.text.slice(41, 56));
-      this.#check("replaced", endMs <= NOW_MS + leftMs);
+      this.#check("replaced holder", endMs <= NOW_MS + leftMs);
     }
     for (const [number, caller] of callers.entries()) {
       const isOwn = token >= 0 && ownerOf(token) === number;
-      this.#check("ownClaim", !(caller.state === "waiting" && isOwn && token === caller.token && !isUncertain));
-      if (isOwn && lease) this.#check("noOrphan", isUncertain || isHolding(caller, token));
-      this.#check("boundedWait", caller.sinceWait <= WAIT + 1);
+      this.#check("own claim", !(caller.state === "waiting" && isOwn && token === caller.token && !isUncertain));
+      if (isOwn && lease) this.#check("no orphan", isUncertain || isHolding(caller, token));
+      this.#check("bounded wait", caller.sinceWait <= WAIT + 1);
     }
   }
 
   /** Checks how many steps are possible in a state. @throws {Violation} */
   ofSteps(count: number): void {
-    this.#check("goesOn", count > 0);
+    this.#check("no dead end", count > 0);
   }
 
   #check(invariant: InvariantName, holds: boolean): void {

@@ -1,5 +1,7 @@
+import { readFile } from "node:fs/promises";
 import { describe, expect, it } from "vitest";
 import type { Script } from "../../src/core/connection.js";
+import { PUBLISH_RESPONSE } from "../../src/http/scripts.js";
 import { CLAIM, RENEW, YIELD } from "../../src/lease/scripts.js";
 import { explore } from "./explore.js";
 import { INVARIANTS, type InvariantName } from "./invariants.js";
@@ -10,18 +12,33 @@ import { type Bounds, starts } from "./starts.js";
 const FAULTS = Number(process.env.MODEL_FAULTS ?? 1);
 const TIMEOUT_MS = FAULTS > 1 ? 3_600_000 : 120_000;
 
-const NOTHING = { faults: FAULTS, writes: 0, failovers: 0 };
+const DOCS = new URL("../../docs/herd.md", import.meta.url);
 
-const CHECKS: readonly (Bounds & { readonly name: string })[] = [
-  { name: "three callers", skews: [0, 0, 0], ...NOTHING },
-  { name: "three callers whose clocks differ", skews: [0, 1, -1], ...NOTHING, faults: FAULTS - 1 },
-  { name: "three callers, and a delete or a write", skews: [0, 0, 0], ...NOTHING, faults: FAULTS - 1, writes: 1 },
-  { name: "two callers whose clocks differ", skews: [1, -1], ...NOTHING },
-  { name: "two callers, and a delete or a write", skews: [0, 0], ...NOTHING, writes: 1 },
+const ONLY_FAULTS = { faults: FAULTS, writes: 0, failovers: 0 };
+
+/** The script that stores a response, for a URL without variants. */
+const HTTP_PUBLISH: Script = {
+  ...PUBLISH_RESPONSE,
+  twin: (call, [key = ""], [token = "", ...record]) =>
+    PUBLISH_RESPONSE.twin(call, [key, key, key], [token, "", "", ...record]),
+};
+
+const CHECKS: readonly (Bounds & { readonly name: string; readonly publish?: Script })[] = [
+  { name: "three callers", skews: [0, 0, 0], ...ONLY_FAULTS },
+  {
+    name: "three callers that publish as the HTTP cache does",
+    skews: [0, 0, 0],
+    ...ONLY_FAULTS,
+    publish: HTTP_PUBLISH,
+  },
+  { name: "three callers whose clocks differ", skews: [0, 1, -1], ...ONLY_FAULTS, faults: FAULTS - 1 },
+  { name: "three callers, and a delete or a write", skews: [0, 0, 0], ...ONLY_FAULTS, faults: FAULTS - 1, writes: 1 },
+  { name: "two callers whose clocks differ", skews: [1, -1], ...ONLY_FAULTS },
+  { name: "two callers, and a delete or a write", skews: [0, 0], ...ONLY_FAULTS, writes: 1 },
   {
     name: "two callers, a delete or a write, and a failover",
     skews: [0, 0],
-    ...NOTHING,
+    ...ONLY_FAULTS,
     faults: FAULTS - 1,
     writes: 1,
     failovers: 1,
@@ -29,11 +46,24 @@ const CHECKS: readonly (Bounds & { readonly name: string })[] = [
 ];
 
 describe("every interleaving keeps every invariant", () => {
-  it.each(CHECKS)("of $name", { timeout: TIMEOUT_MS }, ({ name, ...bounds }) => {
-    const { states, depth, violation } = explore(PROTOCOL, starts(bounds));
+  it.each(CHECKS)("of $name", { timeout: TIMEOUT_MS }, async ({ name, publish, ...bounds }) => {
+    const protocol = publish ? { ...PROTOCOL, publish } : PROTOCOL;
+    const { states, depth, violation } = explore(protocol, starts(bounds));
     expect(violation).toBeUndefined();
     console.info(`${name}: ${states.toLocaleString("en")} states, depth ${depth}`);
+    if (FAULTS > 1) return;
+    const { faults, writes, failovers } = bounds;
+    const row = [name, faults, writes, failovers, states.toLocaleString("en"), depth];
+    expect(await readFile(DOCS, "utf8")).toContain(`| ${row.join(" | ")} |`);
   });
+});
+
+it("each promise of docs/herd.md is an invariant of the same name", async () => {
+  const [, promises = ""] = (await readFile(DOCS, "utf8")).split("## Promises\n");
+  const [promised = ""] = promises.split("\nNot promised:\n");
+  const names = [...promised.matchAll(/^- \*\*(.+?)\*\*:/gm)].map(([, name = ""]) => name);
+  expect(names).toHaveLength(7);
+  expect(Object.keys(INVARIANTS)).toEqual(expect.arrayContaining(names));
 });
 
 /** A script with a token check that always succeeds: it runs with the token that the entry has. */
@@ -74,39 +104,39 @@ const MUTATIONS: readonly Mutation[] = [
   {
     name: "a publish that ignores the token",
     mutation: { publish: withoutTokenCheck(PROTOCOL.publish) },
-    invariant: "needsToken",
+    invariant: "token needed",
   },
   {
     name: "a publish that ignores the token",
     mutation: { publish: withoutTokenCheck(PROTOCOL.publish) },
-    invariant: "notOlder",
+    invariant: "no lost update",
   },
   {
     name: "a publish that ignores the token",
     mutation: { publish: withoutTokenCheck(PROTOCOL.publish) },
-    invariant: "notAfterDelete",
+    invariant: "no resurrection",
   },
   {
     name: "a renewal that ignores the token",
     mutation: { renew: withoutTokenCheck(PROTOCOL.renew) },
-    invariant: "needsToken",
+    invariant: "token needed",
   },
-  { name: "a delete that does not end the lease", mutation: { deleteEndsLease: false }, invariant: "notAfterDelete" },
-  { name: "a command that is not retried", mutation: { retries: false }, invariant: "noOrphan" },
+  { name: "a delete that does not end the lease", mutation: { deleteEndsLease: false }, invariant: "no resurrection" },
+  { name: "a command that is not retried", mutation: { retries: false }, invariant: "no orphan" },
   {
     name: "a command that is retried after its deadline",
     mutation: { retriesAfterDeadline: true },
-    invariant: "notAfterDelete",
+    invariant: "no resurrection",
   },
-  { name: "a caller that ignores its own token", mutation: { recognisesOwnToken: false }, invariant: "ownClaim" },
-  { name: "a claim of a lease that is held", mutation: { claim: RECKLESS_CLAIM }, invariant: "oneLease" },
-  { name: "a claim of a lease that is held", mutation: { claim: RECKLESS_CLAIM }, invariant: "oneLoad" },
+  { name: "a caller that ignores its own token", mutation: { recognisesOwnToken: false }, invariant: "own claim" },
+  { name: "a claim of a lease that is held", mutation: { claim: RECKLESS_CLAIM }, invariant: "one lease" },
+  { name: "a claim of a lease that is held", mutation: { claim: RECKLESS_CLAIM }, invariant: "one load" },
   { name: "a claim in the pause", mutation: { claim: RECKLESS_CLAIM }, invariant: "pause" },
-  { name: "a claim that never succeeds", mutation: { claim: { ...CLAIM, twin: () => 0 } }, invariant: "freeIsClaimed" },
-  { name: "a renewal that extends nothing", mutation: { renew: IDLE_RENEW }, invariant: "keepsEntry" },
-  { name: "a yield that changes nothing", mutation: { yield: IDLE_YIELD }, invariant: "givenUp" },
-  { name: "a placeholder that does not expire", mutation: { placeholderExpires: false }, invariant: "replaced" },
-  { name: "a wait without a limit", mutation: { limitsWait: false }, invariant: "boundedWait" },
+  { name: "a claim that never succeeds", mutation: { claim: { ...CLAIM, twin: () => 0 } }, invariant: "freed at once" },
+  { name: "a renewal that extends nothing", mutation: { renew: IDLE_RENEW }, invariant: "kept entry" },
+  { name: "a yield that changes nothing", mutation: { yield: IDLE_YIELD }, invariant: "given up" },
+  { name: "a placeholder that does not expire", mutation: { placeholderExpires: false }, invariant: "replaced holder" },
+  { name: "a wait without a limit", mutation: { limitsWait: false }, invariant: "bounded wait" },
 ];
 
 describe("an invariant catches each mutation of the protocol", () => {

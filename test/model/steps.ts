@@ -81,7 +81,7 @@ export class Steps {
   #readOrClaim(world: World, number: number, patch: Partial<Caller> = {}): World {
     return send(world, number, "readOrClaim", 0, {
       ...patch,
-      state: "reading",
+      state: "lookup",
       knowsLoss: false,
       isDisturbed: false,
     });

@@ -17,9 +17,10 @@ export interface Message {
   readonly reply: { readonly value: string | number | null } | undefined;
 }
 
+/** As in the diagram of docs/herd.md. Loading has three steps here: the loader, then `publish` or `yield`. */
 export type State =
   | "idle"
-  | "reading"
+  | "lookup"
   | "waiting"
   | "claiming"
   | "loading"
@@ -164,7 +165,7 @@ function encodeKept({ entry, lease, pause }: Kept): string {
 
 const STATES: Readonly<Record<State, string>> = {
   idle: "i",
-  reading: "r",
+  lookup: "r",
   waiting: "w",
   claiming: "c",
   loading: "l",
