@@ -1,5 +1,5 @@
 import { LEASE, NOW_MS, TICK_MS, WAIT } from "./protocol.js";
-import { isPlaceholder, type Outcome, same, tokenOf } from "./server.js";
+import { isPlaceholder, type Outcome, same, tokenOf, UNREADABLE } from "./server.js";
 import { type Caller, type Message, ownerOf, type World } from "./world.js";
 
 /** What must hold in every run. The promises of docs/herd.md have the same names. */
@@ -34,7 +34,8 @@ export class Violation extends Error {
 
 /** Whether the server has given the lease to the one who sent the message. */
 export function claims({ operation }: Pick<Message, "operation">, { reply }: Outcome): boolean {
-  return (operation === "readOrClaim" && reply === null) || (operation === "claim" && reply === 1);
+  if (operation === "readOrClaim") return reply === null;
+  return (operation === "claim" || operation === "seize") && reply === 1;
 }
 
 /** Checks the invariants, or one of them alone. */
@@ -57,6 +58,10 @@ export class Invariants {
       if (kept.entry) this.#check("token needed", same(entry, kept.entry));
     } else if (operation === "claim") {
       this.#afterClaim(world, message, outcome);
+    } else if (operation === "seize") {
+      const isUnreadable = kept.entry?.text === UNREADABLE;
+      this.#check("freed at once", !isUnreadable || tokenOf(entry) === token);
+      this.#check("token needed", isUnreadable || (reply === 0 && same(entry, kept.entry)));
     } else {
       if (before !== token) this.#check("token needed", reply === 0 && same(entry, kept.entry));
       if (operation === "yield" || operation === "drop") this.#check("given up", tokenOf(entry) !== token);

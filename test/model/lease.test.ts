@@ -2,7 +2,7 @@ import { readFile } from "node:fs/promises";
 import { describe, expect, it } from "vitest";
 import type { Script } from "../../src/core/connection.js";
 import { PUBLISH_RESPONSE } from "../../src/http/scripts.js";
-import { CLAIM, RENEW, YIELD } from "../../src/lease/scripts.js";
+import { CLAIM, RENEW, SEIZE, YIELD } from "../../src/lease/scripts.js";
 import { explore } from "./explore.js";
 import { INVARIANTS, type InvariantName } from "./invariants.js";
 import { PROTOCOL, type Protocol } from "./protocol.js";
@@ -86,6 +86,15 @@ const RECKLESS_CLAIM: Script = {
   },
 };
 
+/** A seizure that does not look whether the entry is still the unreadable one. */
+const RECKLESS_SEIZE: Script = {
+  ...SEIZE,
+  twin: (call, [key = ""], [, placeholder = "", leaseMs = ""]) => {
+    call("SET", key, placeholder, "PX", leaseMs);
+    return 1;
+  },
+};
+
 /** A renewal that replies 1 and extends nothing. */
 const IDLE_RENEW: Script = { ...RENEW, twin: () => 1 };
 
@@ -116,6 +125,13 @@ const MUTATIONS: readonly Mutation[] = [
     mutation: { publish: withoutTokenCheck(PROTOCOL.publish) },
     invariant: "no resurrection",
   },
+  {
+    name: "a publish that ignores the token",
+    mutation: { publish: withoutTokenCheck(PROTOCOL.publish) },
+    invariant: "stored once",
+  },
+  { name: "a seizure of any entry", mutation: { seize: RECKLESS_SEIZE }, invariant: "token needed" },
+  { name: "a seizure of any entry", mutation: { seize: RECKLESS_SEIZE }, invariant: "one lease" },
   {
     name: "a renewal that ignores the token",
     mutation: { renew: withoutTokenCheck(PROTOCOL.renew) },

@@ -1,9 +1,10 @@
 import type { Script } from "../../src/core/connection.js";
-import { CLAIM, DROP, PUBLISH, RENEW, YIELD } from "../../src/lease/scripts.js";
+import { CLAIM, DROP, PUBLISH, RENEW, SEIZE, YIELD } from "../../src/lease/scripts.js";
 
 /** The protocol that the model explores. A mutation replaces one part of it. */
 export interface Protocol {
   readonly claim: Script;
+  readonly seize: Script;
   readonly publish: Script;
   readonly renew: Script;
   readonly yield: Script;
@@ -24,6 +25,7 @@ export interface Protocol {
 
 export const PROTOCOL: Protocol = {
   claim: CLAIM,
+  seize: SEIZE,
   publish: PUBLISH,
   renew: RENEW,
   yield: YIELD,

@@ -1,4 +1,4 @@
-import { NO_TOKEN, seal } from "../../src/codec/envelope.js";
+import { NO_TOKEN, placeholder, seal } from "../../src/codec/envelope.js";
 import { Bulk } from "../../src/connection/memory/bulk.js";
 import { run } from "../../src/connection/memory/commands.js";
 import { Store } from "../../src/connection/memory/store.js";
@@ -21,7 +21,7 @@ export interface Entry {
 
 /** A command on its way, with what its arguments depend on. */
 export interface Request {
-  readonly operation: "readOrClaim" | "claim" | "publish" | "renew" | "yield" | "drop";
+  readonly operation: "readOrClaim" | "claim" | "seize" | "publish" | "renew" | "yield" | "drop";
   readonly token: number;
   /** For `claim`: the entry's expiry as the caller read it. */
   readonly freshUntilMs: number;
@@ -66,6 +66,8 @@ export class Server {
         return run(this.#store, this.#readOrClaim(word, sentMs), true);
       case "claim":
         return this.#script("claim", [digits(freshUntilMs), word, String(LEASE_MS), ""]);
+      case "seize":
+        return this.#script("seize", [UNREADABLE, placeholder(word, sentMs + LEASE_MS), String(LEASE_MS)]);
       case "publish":
         return this.#script("publish", [word, value(sentMs + TTL * TICK_MS), String((TTL + GRACE) * TICK_MS)]);
       case "renew":
@@ -84,7 +86,7 @@ export class Server {
     return [name, ...args.slice(0, -1), String(1_000 * LEASE_MS)];
   }
 
-  #script(name: "claim" | "publish" | "renew" | "yield" | "drop", args: readonly Argument[]): Reply {
+  #script(name: "claim" | "seize" | "publish" | "renew" | "yield" | "drop", args: readonly Argument[]): Reply {
     return this.#protocol[name].twin(this.#call, [KEY], args);
   }
 
@@ -94,6 +96,9 @@ export class Server {
     return { text, expiresAtMs: Number(run(this.#store, ["PEXPIRETIME", KEY], true)) };
   }
 }
+
+/** An entry whose header is broken. */
+export const UNREADABLE = "\x11V1broken";
 
 /** A value without a lease. */
 export function value(freshUntilMs: number): string {
@@ -106,6 +111,7 @@ export function tickEntry(entry: Entry | undefined): Entry | undefined {
   const { text } = entry;
   const expiresAtMs = entry.expiresAtMs - TICK_MS;
   if (expiresAtMs < NOW_MS) return undefined;
+  if (text === UNREADABLE) return { text, expiresAtMs };
   const freshUntil = digits(tickMoment(Number(text.slice(4, 19))));
   const leaseUntil = digits(tickMoment(Number(text.slice(41, 56))));
   return { text: text.slice(0, 4) + freshUntil + text.slice(19, 41) + leaseUntil + text.slice(56), expiresAtMs };
@@ -117,7 +123,7 @@ export function tickMoment(ms: number): number {
 
 /** The token of the lease on an entry; -1 where there is none. */
 export function tokenOf(entry: Entry | undefined): number {
-  const token = entry?.text.slice(29, 41) ?? NO_TOKEN;
+  const token = entry?.text.slice(29, 41) || NO_TOKEN;
   return token === NO_TOKEN ? -1 : Number(token);
 }
 

@@ -1,5 +1,5 @@
 import { GRACE, NOW_MS, TICK_MS, TTL } from "./protocol.js";
-import { value } from "./server.js";
+import { UNREADABLE, value } from "./server.js";
 import { EMPTY, type Kept, newCaller, type World } from "./world.js";
 
 export interface Bounds {
@@ -12,7 +12,7 @@ export interface Bounds {
   readonly failovers: number;
 }
 
-/** The worlds in which runs begin: without an entry, with one about to expire, and with one that is past its grace. */
+/** The worlds in which runs begin: without an entry, with one about to expire, with one past its grace, and with an unreadable one. */
 export function starts({ skews, faults, writes, failovers }: Bounds): World[] {
   const text = value(NOW_MS);
   const stale: Kept = { ...EMPTY, entry: { text, expiresAtMs: NOW_MS + GRACE * TICK_MS } };
@@ -20,6 +20,7 @@ export function starts({ skews, faults, writes, failovers }: Bounds): World[] {
     ...EMPTY,
     entry: { text: value(NOW_MS - (GRACE + 1) * TICK_MS), expiresAtMs: NOW_MS + 2 * TTL * TICK_MS },
   };
+  const unreadable: Kept = { ...EMPTY, entry: { text: UNREADABLE, expiresAtMs: NOW_MS + 2 * TICK_MS } };
   const rest = { replica: undefined, callers: skews.map(newCaller), uncertain: 0, faults, writes, failovers };
-  return [EMPTY, stale, expired].map((kept) => ({ ...rest, kept }));
+  return [EMPTY, stale, expired, unreadable].map((kept) => ({ ...rest, kept }));
 }

@@ -1,7 +1,7 @@
 import { Envelope } from "../../src/codec/envelope.js";
 import { claims, type Invariants } from "./invariants.js";
 import { GRACE, LEASE, NOW_MS, PAUSE, type Protocol, TICK_MS, TTL, WAIT } from "./protocol.js";
-import { isPlaceholder, type Server, value } from "./server.js";
+import { isPlaceholder, type Server, UNREADABLE, value } from "./server.js";
 import {
   type Caller,
   EMPTY,
@@ -111,7 +111,8 @@ export class Steps {
     if (slot === "renewal") return change(heard, number, { knowsLoss: reply !== 1 });
     const { state, restarted, knowsLoss } = at(world, number);
     if (message.operation === "readOrClaim") return this.#read(heard, number, reply);
-    if (message.operation === "claim") return reply === 1 ? loads(heard, number) : lost(heard, number);
+    if (message.operation === "claim" || message.operation === "seize")
+      return reply === 1 ? loads(heard, number) : lost(heard, number);
     if (state === "yielding" && restarted && knowsLoss) return this.#readOrClaim(heard, number);
     return answered(heard, number);
   }
@@ -120,6 +121,7 @@ export class Steps {
   #read(world: World, number: number, reply: string | number | null): World {
     const { token, skew } = at(world, number);
     if (typeof reply !== "string") return loads(world, number);
+    if (reply === UNREADABLE) return send(world, number, "seize", 0, { state: "seizing" });
     const envelope = new Envelope(reply, "k");
     const nowMs = NOW_MS + skew * TICK_MS;
     if (envelope.payload === undefined) {
@@ -163,7 +165,7 @@ export class Steps {
   #execute(world: World, number: number, message: Message): [World, NonNullable<Message["reply"]>] {
     const { operation, token, freshUntilMs, age } = message;
     const sentMs = NOW_MS + (at(world, number).skew - age) * TICK_MS;
-    const usesClock = operation === "publish" || operation === "readOrClaim";
+    const usesClock = operation === "publish" || operation === "readOrClaim" || operation === "seize";
     const request = { operation, token, freshUntilMs, sentMs: usesClock ? sentMs : 0 };
     const outcome = this.#server.execute(world.kept.entry, request);
     this.#invariants.afterCommand(world, number, message, outcome);
@@ -191,7 +193,7 @@ export class Steps {
     const { operation, isRetry, reply } = message;
     const what = reply ? `the reply to ${operation}` : operation;
     const retry = change(faulty, number, { [slot]: { ...message, isRetry: true, reply: undefined } });
-    const isRetryable = operation !== "claim" && !isRetry;
+    const isRetryable = operation !== "claim" && operation !== "seize" && !isRetry;
     const isRetried = this.#protocol.retries && isRetryable;
     emit(`${what} is lost`, isRetried ? retry : this.#fail(faulty, number, slot, !isRetryable));
     const late = (next: World) => (reply ? next : change(next, number, { strays: [...strays, message] }));
@@ -270,7 +272,7 @@ function send(
   freshUntilMs: number,
   patch: Partial<Caller>,
 ): World {
-  const needsToken = operation === "readOrClaim" || operation === "claim";
+  const needsToken = operation === "readOrClaim" || operation === "claim" || operation === "seize";
   const token = needsToken ? freeToken(world, number) : at(world, number).token;
   const message: Message = { operation, token, freshUntilMs, isRetry: false, age: 0, reply: undefined };
   const next = change(world, number, { ...patch, token, message });

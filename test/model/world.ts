@@ -23,6 +23,7 @@ export type State =
   | "lookup"
   | "waiting"
   | "claiming"
+  | "seizing"
   | "loading"
   | "publishing"
   | "yielding"
@@ -159,7 +160,7 @@ export function encode(world: World): string {
 }
 
 function encodeKept({ entry, lease, pause }: Kept): string {
-  const stored = entry ? `${entry.text.slice(3, 19)}${entry.text.slice(41)}${entry.expiresAtMs}` : "";
+  const stored = entry ? `${entry.text.slice(4, 19)}${entry.text.slice(41)}${entry.expiresAtMs}` : "";
   return `[${stored}${tokenOf(entry) < 0 ? "" : "t"},${lease?.left},${pause}]`;
 }
 
@@ -168,6 +169,7 @@ const STATES: Readonly<Record<State, string>> = {
   lookup: "r",
   waiting: "w",
   claiming: "c",
+  seizing: "s",
   loading: "l",
   publishing: "p",
   yielding: "y",
