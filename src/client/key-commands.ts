@@ -1,5 +1,5 @@
 import { type Codec, decodeNumber } from "../codec/codec.js";
-import { type Encoded, Envelope, FOREVER, isEnvelope, PEEK_END } from "../codec/envelope.js";
+import { type Encoded, type Envelope, FOREVER, isEnvelope, PEEK_END, readEnvelope } from "../codec/envelope.js";
 import type { Argument, Command, Reply, Script, SendOptions } from "../core/connection.js";
 import { DecodeError, ReplyError, show, throwIfError } from "../core/errors.js";
 import type { ClientContext, DeleteOptions } from "./client.js";
@@ -20,7 +20,7 @@ export function toStored(reply: Reply, key: string): Encoded | undefined {
 /** The encoded value in a stored entry while it is fresh: placeholders and stale entries hold none. @throws {DecodeError} */
 export function freshPayload(codec: Codec, stored: Encoded, key: string, nowMs: number): Encoded | undefined {
   if (!isEnvelope(stored)) return stored;
-  const envelope = new Envelope(stored, key);
+  const envelope = readEnvelope(stored, key);
   return envelope.freshUntilMs > nowMs ? payloadOf(codec, envelope, key) : undefined;
 }
 
@@ -42,7 +42,7 @@ export function isThere(peek: Reply, key: string, nowMs: number): boolean {
   const stored = toStored(peek, key);
   if (stored === undefined || stored.length === 0) return false;
   if (!isEnvelope(stored)) return true;
-  const envelope = new Envelope(stored, key);
+  const envelope = readEnvelope(stored, key);
   return envelope.payload !== undefined && envelope.freshUntilMs > nowMs;
 }
 
@@ -50,7 +50,7 @@ export function isThere(peek: Reply, key: string, nowMs: number): boolean {
 export function logicalTtl(peek: Reply, key: string, nowMs: number): number | null | undefined {
   const stored = peek instanceof ReplyError ? undefined : toStored(peek, key);
   if (stored === undefined || !isEnvelope(stored)) return undefined;
-  const { freshUntilMs } = new Envelope(stored, key);
+  const { freshUntilMs } = readEnvelope(stored, key);
   return freshUntilMs === FOREVER ? null : freshUntilMs - nowMs;
 }
 

@@ -22,8 +22,17 @@ export interface Load {
   readonly signal: () => AbortSignal;
 }
 
-/** Runs a loader once. @throws what the loader throws @throws {LoaderTimeoutError} at the hard timeout */
-export async function load(context: Pick<ClientContext, "clock" | "events">, run: Load): Promise<Loaded> {
+/**
+ * Runs a loader once.
+ * @param defaultTimeoutMs the hard timeout of calls without one
+ * @throws what the loader throws
+ * @throws {LoaderTimeoutError} at the hard timeout
+ */
+export async function load(
+  context: Pick<ClientContext, "clock" | "events">,
+  run: Load,
+  defaultTimeoutMs = Infinity,
+): Promise<Loaded> {
   const { clock, events } = context;
   const { key, options } = run;
   const startedMs = clock.now();
@@ -36,7 +45,7 @@ export async function load(context: Pick<ClientContext, "clock" | "events">, run
   const loaderContext = new Context(run.stale, options.ttlMs, () => AbortSignal.any([gaveUp.signal, run.signal()]));
   let value: unknown;
   try {
-    const hardTimeoutMs = options.hardTimeoutMs ?? Infinity;
+    const hardTimeoutMs = options.hardTimeoutMs ?? defaultTimeoutMs;
     value = await (hardTimeoutMs === Infinity
       ? run.loader(loaderContext)
       : bounded(run, loaderContext, clock, hardTimeoutMs, gaveUp));

@@ -75,52 +75,34 @@ export function isEnvelope(stored: Encoded): boolean {
   return typeof stored === "string" ? stored.startsWith(MAGIC) : stored[0] === 0x11 && stored[1] === 0x56;
 }
 
-/** A stored envelope. Its parts are parsed on access. */
-export class Envelope implements Header {
-  readonly #stored: Encoded;
-  readonly #header: string;
-
-  /** @throws {DecodeError} naming `key`, when the header is malformed or of another format version */
-  constructor(stored: Encoded, key: string) {
-    this.#stored = stored;
-    this.#header = typeof stored === "string" ? stored.slice(0, HEADER_LENGTH) : ascii(stored);
-    const version = this.#header[2];
-    if (version !== undefined && version !== VERSION) {
-      throw new NewerFormatError(
-        `key ${show(key)}: stored in format ${show(version)}, and this version reads ${VERSION}; update valkey-edge-cache here, or delete the key`,
-      );
-    }
-    if (!LAYOUT.test(this.#header)) {
-      throw new DecodeError(`key ${show(key)}: its header is malformed; delete the key`);
-    }
-  }
-
-  get mark(): string {
-    return this.#header.charAt(3);
-  }
-
-  get freshUntilMs(): number {
-    return Number(this.#header.slice(4, 19));
-  }
-
-  get deltaMs(): number {
-    return Number(this.#header.slice(19, 29));
-  }
-
-  get token(): string {
-    return this.#header.slice(29, 41);
-  }
-
-  get leaseUntilMs(): number {
-    return Number(this.#header.slice(41, 56));
-  }
-
+/** A stored envelope. */
+export interface Envelope extends Header {
+  /** The character of the serializer that wrote the payload. */
+  readonly mark: string;
   /** `undefined` in a placeholder. */
-  get payload(): Encoded | undefined {
-    const stored = this.#stored;
-    if (stored.length <= HEADER_LENGTH) return undefined;
-    return typeof stored === "string" ? stored.slice(HEADER_LENGTH) : stored.subarray(HEADER_LENGTH);
+  readonly payload: Encoded | undefined;
+}
+
+/** @throws {DecodeError} naming `key`, when the header is malformed or of another format version */
+export function readEnvelope(stored: Encoded, key: string): Envelope {
+  const isText = typeof stored === "string";
+  const header = isText ? stored.slice(0, HEADER_LENGTH) : ascii(stored);
+  const version = header[2];
+  if (version !== undefined && version !== VERSION) {
+    throw new NewerFormatError(
+      `key ${show(key)}: stored in format ${show(version)}, and this version reads ${VERSION}; update valkey-edge-cache here, or delete the key`,
+    );
   }
+  if (!LAYOUT.test(header)) throw new DecodeError(`key ${show(key)}: its header is malformed; delete the key`);
+  const payload = isText ? stored.slice(HEADER_LENGTH) : stored.subarray(HEADER_LENGTH);
+  return {
+    mark: header.charAt(3),
+    freshUntilMs: Number(header.slice(4, 19)),
+    deltaMs: Number(header.slice(19, 29)),
+    token: header.slice(29, 41),
+    leaseUntilMs: Number(header.slice(41, 56)),
+    payload: payload.length > 0 ? payload : undefined,
+  };
 }
 
 /** An entry that a newer version of this library wrote. It must not be overwritten. */

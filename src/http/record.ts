@@ -1,4 +1,4 @@
-import { Envelope, HEADER_LENGTH, isEnvelope, markOf, NO_TOKEN, seal } from "../codec/envelope.js";
+import { type Envelope, HEADER_LENGTH, isEnvelope, markOf, NO_TOKEN, readEnvelope, seal } from "../codec/envelope.js";
 import { DecodeError, show } from "../core/errors.js";
 import { toBytes } from "../core/text.js";
 import type { Stamp } from "./purge-log.js";
@@ -66,7 +66,7 @@ export type Stored =
 /** @throws {DecodeError} when the value is of no known kind */
 export function readRecord(stored: Uint8Array, key: string): Stored {
   if (!isEnvelope(stored)) throw broken(key);
-  const envelope = new Envelope(stored, key);
+  const envelope = readEnvelope(stored, key);
   const payload = stored.subarray(HEADER_LENGTH);
   const kind = payload[0];
   if (kind === undefined) return { kind: "lease", token: envelope.token };

@@ -24,7 +24,7 @@ function serialize(value: unknown): string {
 }
 
 function deserialize(stored: string | Uint8Array): unknown {
-  return JSON.parse(toText(stored));
+  return JSON.parse(typeof stored === "string" ? stored : toText(stored));
 }
 
 /** The remedy for a value that JSON can't hold; `undefined` for values that `JSON.stringify` handles. */

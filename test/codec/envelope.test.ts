@@ -3,7 +3,7 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { Codec } from "../../src/codec/codec.js";
 import {
-  Envelope,
+  type Envelope,
   FOREVER,
   HEADER_LENGTH,
   type Header,
@@ -11,6 +11,7 @@ import {
   markOf,
   NewerFormatError,
   placeholder,
+  readEnvelope,
   seal,
 } from "../../src/codec/envelope.js";
 import { brotli } from "../../src/compressors/brotli.js";
@@ -58,7 +59,7 @@ describe("an envelope", () => {
     const stored = Uint8Array.from(Buffer.from(bytes, "hex"));
     const inside = Uint8Array.from(Buffer.from(payload, "hex"));
     expect(isEnvelope(stored)).toBe(true);
-    const read = new Envelope(stored, "k");
+    const read = readEnvelope(stored, "k");
     expect(plain(read)).toEqual(plain(header));
     if (serializer === null) {
       expect(read.payload).toBeUndefined();
@@ -77,7 +78,7 @@ describe("an envelope", () => {
       fc.property(headers, payloads, (header, payload) => {
         const stored = seal(header, "W", payload);
         for (const form of [stored, toBytes(stored)]) {
-          const read = new Envelope(form, "k");
+          const read = readEnvelope(form, "k");
           expect(plain(read)).toEqual(header);
           expect(toBytes(read.payload ?? "")).toEqual(toBytes(payload));
         }
@@ -87,7 +88,7 @@ describe("an envelope", () => {
 
   it("caps the duration of a load, and has no time before the epoch", () => {
     const stored = seal({ freshUntilMs: -5, deltaMs: 1e12, token: " ".repeat(12), leaseUntilMs: 0.4 }, "W", "1");
-    expect(plain(new Envelope(stored, "k"))).toMatchObject({
+    expect(plain(readEnvelope(stored, "k"))).toMatchObject({
       freshUntilMs: 0,
       deltaMs: 9_999_999_999,
       leaseUntilMs: 0,
@@ -107,7 +108,7 @@ describe("an envelope", () => {
         fc.pre(isEnvelope(bytes));
         let read: Envelope;
         try {
-          read = new Envelope(bytes, "k");
+          read = readEnvelope(bytes, "k");
         } catch (error) {
           expect(error).toBeInstanceOf(DecodeError);
           expect(String(error)).toContain('"k"');
@@ -124,7 +125,7 @@ describe("an envelope", () => {
   it.each(["\x11V", "\x11V1W00", `\x11V1W${"0".repeat(51)}`, `\x11V1W${"x".repeat(52)}`, `\x11V1é${"0".repeat(52)}`])(
     "that is broken is told from one of another format: %j",
     (text) => {
-      const errors = [text, toBytes(text)].map((stored) => caught(() => new Envelope(stored, "k")));
+      const errors = [text, toBytes(text)].map((stored) => caught(() => readEnvelope(stored, "k")));
       for (const error of errors) {
         expect(error).toBeInstanceOf(DecodeError);
         expect(error).not.toBeInstanceOf(NewerFormatError);
@@ -133,7 +134,7 @@ describe("an envelope", () => {
   );
 
   it("of another format version is reported as such", () => {
-    const error = caught(() => new Envelope(`\x11V2${"0".repeat(60)}`, "k"));
+    const error = caught(() => readEnvelope(`\x11V2${"0".repeat(60)}`, "k"));
     expect(error).toBeInstanceOf(NewerFormatError);
     expect(String(error)).toMatch(/format "2".*update valkey-edge-cache/);
   });

@@ -1,4 +1,4 @@
-import { Envelope } from "../../src/codec/envelope.js";
+import { readEnvelope } from "../../src/codec/envelope.js";
 import { claims, type Invariants } from "./invariants.js";
 import { GRACE, LEASE, NOW_MS, PAUSE, type Protocol, TICK_MS, TTL, WAIT } from "./protocol.js";
 import { isPlaceholder, type Server, UNREADABLE, value } from "./server.js";
@@ -122,7 +122,7 @@ export class Steps {
     const { token, skew } = at(world, number);
     if (typeof reply !== "string") return loads(world, number);
     if (reply === UNREADABLE) return send(world, number, "seize", 0, { state: "seizing" });
-    const envelope = new Envelope(reply, "k");
+    const envelope = readEnvelope(reply, "k");
     const nowMs = NOW_MS + skew * TICK_MS;
     if (envelope.payload === undefined) {
       const isOwn = this.#protocol.recognisesOwnToken && Number(envelope.token) === token;

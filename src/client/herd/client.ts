@@ -10,12 +10,9 @@ import type { HerdProtocol } from "./protocol.js";
 
 type ProtocolModule = typeof import("./protocol.js");
 
-let loaded: ProtocolModule | undefined;
-
 /** The protocol's code, which a process that has no herd client, or doesn't compute, need not read. */
-export async function loadProtocol(): Promise<ProtocolModule> {
-  loaded ??= await import("./protocol.js");
-  return loaded;
+export function loadProtocol(): Promise<ProtocolModule> {
+  return import("./protocol.js");
 }
 
 /**
@@ -36,16 +33,13 @@ export class HerdClient extends DefaultClient {
     this.settings = settings;
   }
 
-  override getOrSet(key: string, loader: Loader<unknown>, options: LoadOptions): Promise<unknown> {
-    return super.getOrSet(key, loader, this.#withDefault(options));
-  }
-
-  override getOrSetMany(
+  override async getOrSetMany(
     keys: readonly string[],
     loader: ManyLoader,
     options: LoadOptions,
   ): Promise<Map<string, unknown>> {
-    return this.#with((protocol) => protocol.answerMany(keys, loader, this.#withDefault(options)));
+    const protocol = this.#protocol ?? (await this.#open());
+    return protocol.answerMany(keys, loader, options);
   }
 
   override async close(): Promise<void> {
@@ -60,26 +54,19 @@ export class HerdClient extends DefaultClient {
     return sealed(this.context, this.settings, encoded, ttlMs, 0);
   }
 
-  protected override answer(
+  protected override async answer(
     key: string,
     loader: Loader<unknown>,
     options: LoadOptions,
     shared: Shared,
   ): Promise<Answer> {
-    return this.#with((protocol) => protocol.answer(key, loader, options, shared));
+    const protocol = this.#protocol ?? (await this.#open());
+    return protocol.answer(key, loader, options, shared);
   }
 
-  #with<T>(run: (protocol: HerdProtocol) => Promise<T>): Promise<T> {
-    const protocol = this.#protocol ?? (loaded && this.#open(loaded));
-    return protocol ? run(protocol) : loadProtocol().then((module) => run(this.#open(module)));
-  }
-
-  #open({ HerdProtocol }: ProtocolModule): HerdProtocol {
+  async #open(): Promise<HerdProtocol> {
+    const { HerdProtocol } = await loadProtocol();
     this.#protocol ??= new HerdProtocol(this.context, this.settings, this.reads);
     return this.#protocol;
-  }
-
-  #withDefault(given: LoadOptions): LoadOptions {
-    return given.hardTimeoutMs === undefined ? { ...given, hardTimeoutMs: this.settings.hardTimeoutMs } : given;
   }
 }

@@ -1,5 +1,14 @@
 import type { Codec } from "../../codec/codec.js";
-import { type Encoded, Envelope, FOREVER, type Header, isEnvelope, NO_TOKEN, seal } from "../../codec/envelope.js";
+import {
+  type Encoded,
+  type Envelope,
+  FOREVER,
+  type Header,
+  isEnvelope,
+  NO_TOKEN,
+  readEnvelope,
+  seal,
+} from "../../codec/envelope.js";
 import type { Reply } from "../../core/connection.js";
 import type { Clock } from "../../core/time.js";
 import type { ClientContext } from "../client.js";
@@ -63,7 +72,7 @@ export function readEntry(
   const stored = toStored(reply, key);
   if (stored === undefined) return { kind: "claimed" };
   if (!isEnvelope(stored)) return { kind: "fresh", payload: stored, envelope: undefined };
-  const envelope = new Envelope(stored, key);
+  const envelope = readEnvelope(stored, key);
   const payload = payloadOf(codec, envelope, key);
   // This caller's own placeholder: the command was retried after its first reply was lost.
   if (payload === undefined) return { kind: envelope.token === token ? "claimed" : "leased" };

@@ -164,7 +164,7 @@ export class ManyLoad {
 
   /** Calls the loader once, and stores the values of the leases. @throws what the loader throws */
   async #load(alone: readonly string[], won: readonly Lease[], inBackground = false): Promise<Values> {
-    const { context, method, loader, options, shared } = this.#parts;
+    const { context, settings, method, loader, options, shared } = this.#parts;
     const keys = [...won.map(({ key }) => key), ...alone];
     const ends = [...(inBackground ? [] : [shared.signal()]), ...(alone.length === 0 ? [allLost(won)] : [])];
     const signal = AbortSignal.any(ends);
@@ -175,7 +175,7 @@ export class ManyLoad {
       // The callers may have left before the loader is called.
       signal.throwIfAborted();
       const run = { key: "", loader: loader.bind(undefined, keys), stale: undefined, options };
-      loaded = await load(context, { ...run, signal: () => signal });
+      loaded = await load(context, { ...run, signal: () => signal }, settings.hardTimeoutMs);
       const given = loaded.value as Values;
       values = new Map(keys.map((key) => [key, given.get(key)]));
     } catch (error) {

@@ -161,7 +161,7 @@ export class HerdProtocol {
       shared?.signal().throwIfAborted();
       // A copy for the loader: the caller has the other one and may change it.
       const stale = old && (await this.#context.codec.decode(old.payload, key));
-      loaded = await load(this.#context, { key, loader, stale, options, signal });
+      loaded = await load(this.#context, { key, loader, stale, options, signal }, this.#settings.hardTimeoutMs);
     } catch (error) {
       await this.#leases.yield(lease);
       throw error;
@@ -172,7 +172,8 @@ export class HerdProtocol {
   /** Loads without a lease, and so without storing. @throws what the loader throws */
   async #loadAlone({ key, loader, options, shared }: LoadRequest): Promise<Answer> {
     const signal = () => shared?.signal() ?? new AbortController().signal;
-    const { value } = await load(this.#context, { key, loader, stale: undefined, options, signal });
+    const run = { key, loader, stale: undefined, options, signal };
+    const { value } = await load(this.#context, run, this.#settings.hardTimeoutMs);
     return { value, encoded: undefined };
   }
 }

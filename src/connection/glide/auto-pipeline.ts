@@ -23,15 +23,12 @@ const MAX_PART_LENGTH = 16_384;
  * than alone. Callers that are answered together send their next commands together.
  */
 export class AutoPipeline {
-  readonly #isIdle: () => boolean;
   readonly #send: Send;
   #queue: Queued[] = [];
   /** Whether the last reply was long, which predicts the length of the next ones. */
   #repliesAreLong = false;
 
-  /** @param isIdle whether no round trip is in progress */
-  constructor(isIdle: () => boolean, send: Send) {
-    this.#isIdle = isIdle;
+  constructor(send: Send) {
     this.#send = send;
   }
 
@@ -45,10 +42,8 @@ export class AutoPipeline {
     this.#repliesAreLong = isLong(reply);
   }
 
-  /** Sends one command. @returns its reply as the only item */
+  /** Queues one command until the end of this turn. @returns its reply as the only item */
   send(command: Command, text: boolean): Promise<Reply[]> {
-    // A lone caller gains nothing from waiting.
-    if (this.#queue.length === 0 && this.#isIdle()) return this.#send([command], text);
     return new Promise((resolve, reject) => {
       if (this.#queue.push({ command, text, resolve, reject }) === 1) queueMicrotask(() => this.flush());
     });

@@ -59,10 +59,7 @@ export class GlideConnection implements Connection {
     this.#name = name;
     this.#commandTimeoutMs = commandTimeoutMs;
     const alone = client instanceof module.GlideClient && readFrom === "primary";
-    const isIdle = (): boolean => this.#pending === 0;
-    this.#pipeline = alone
-      ? new AutoPipeline(isIdle, (commands, text) => this.#roundTrip(commands, text, false))
-      : undefined;
+    this.#pipeline = alone ? new AutoPipeline((commands, text) => this.#roundTrip(commands, text, false)) : undefined;
     this.#bytes = { decoder: module.Decoder.Bytes };
     this.#text = { decoder: module.Decoder.String };
   }
@@ -71,25 +68,27 @@ export class GlideConnection implements Connection {
     const [first] = commands;
     const text = options?.text === true;
     const atomic = options?.atomic === true;
-    if (first && commands.length === 1 && !atomic) {
-      if (this.#pipeline?.accepts(first)) return this.#pipeline.send(first, text);
-      if (this.#reader && READS.test(first[0]))
-        return this.#single(first, text ? this.#text : this.#bytes, this.#reader);
+    if (!first || commands.length > 1 || atomic) {
+      this.#pipeline?.flush();
+      return this.#roundTrip(commands, text, atomic);
     }
+    // A lone caller gains nothing from waiting for others.
+    if (this.#pending > 0 && this.#pipeline?.accepts(first)) return this.#pipeline.send(first, text);
     this.#pipeline?.flush();
-    return this.#roundTrip(commands, text, atomic);
+    const client = this.#reader && READS.test(first[0]) ? this.#reader : this.#client;
+    return this.#single(first, text ? this.#text : this.#bytes, client);
   }
 
   #roundTrip(commands: readonly Command[], text: boolean, atomic: boolean): Promise<Reply[]> {
     const [first] = commands;
     const decoder = text ? this.#text : this.#bytes;
     return first && commands.length === 1 && !atomic
-      ? this.#single(first, decoder)
+      ? this.#single(first, decoder, this.#client)
       : this.#batch(commands, atomic, decoder);
   }
 
   /** Sends one command, as nearly every round trip does. It adds one promise to GLIDE's own. */
-  #single(command: Command, decoder: Glide.DecoderOption, client: Client = this.#client): Promise<Reply[]> {
+  #single(command: Command, decoder: Glide.DecoderOption, client: Client): Promise<Reply[]> {
     this.#pending++;
     return client.customCommand(toArguments(command), decoder).then(
       (reply) => {

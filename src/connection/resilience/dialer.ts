@@ -111,12 +111,7 @@ export class Dialer {
     }
   }
 
-  /** A round trip begins. */
-  begin(open: OpenConnection): void {
-    open.pending++;
-  }
-
-  /** A round trip ends. */
+  /** A round trip, which `pending` counts, ends. */
   end(open: OpenConnection): void {
     open.pending--;
     if (open.isRetired && open.pending === 0) this.#discard(open);

@@ -15,6 +15,7 @@ export class RoundTrip<T> {
   readonly #options: SendOptions | undefined;
   readonly #resolve: (result: T) => void;
   readonly #reject: (error: unknown) => void;
+  readonly #timeoutMs: number;
   #deadline: Clearable | undefined;
   #open: OpenConnection | undefined;
   /** The circuit breaker's generation in which this attempt began. */
@@ -35,6 +36,8 @@ export class RoundTrip<T> {
     this.#options = options;
     this.#resolve = resolve;
     this.#reject = reject;
+    const { commandTimeoutMs } = dialer.options;
+    this.#timeoutMs = Math.min(options?.timeoutMs ?? commandTimeoutMs, commandTimeoutMs);
   }
 
   /** @throws {ConnectionError} @throws {TimeoutError} */
@@ -44,9 +47,9 @@ export class RoundTrip<T> {
 
   #start(): void {
     const dialer = this.#dialer;
-    if (dialer.isClosed) throw dialer.closedError();
-    this.#generation = dialer.breaker.admit();
     const open = dialer.usable();
+    if (!open && dialer.isClosed) throw dialer.closedError();
+    this.#generation = dialer.breaker.admit();
     if (open) {
       this.#send(open);
       return;
@@ -58,12 +61,6 @@ export class RoundTrip<T> {
 
   #startDeadline(): void {
     this.#deadline ??= this.#dialer.deadlines.start(this.#timeoutMs, () => this.#timedOut());
-  }
-
-  get #timeoutMs(): number {
-    const { commandTimeoutMs } = this.#dialer.options;
-    const timeoutMs = this.#options?.timeoutMs;
-    return timeoutMs === undefined || timeoutMs > commandTimeoutMs ? commandTimeoutMs : timeoutMs;
   }
 
   #connect(): void {
@@ -81,7 +78,7 @@ export class RoundTrip<T> {
   #send(open: OpenConnection): void {
     if (this.isSettled) return;
     this.#open = open;
-    this.#dialer.begin(open);
+    open.pending++;
     this.#startDeadline();
     this.#run(open.connection, this).then(
       (result) => this.#onResult(open, result),

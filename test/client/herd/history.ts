@@ -1,4 +1,4 @@
-import { Envelope, isEnvelope } from "../../../src/codec/envelope.js";
+import { isEnvelope, readEnvelope } from "../../../src/codec/envelope.js";
 import type { Argument, Command } from "../../../src/core/connection.js";
 import { toText } from "../../../src/core/text.js";
 import { COMMAND_TIMEOUT_MS, type SimProcess, type World } from "./world.js";
@@ -95,7 +95,7 @@ export class History {
       const key = String(first);
       const claims = name === "SET" && more.includes("NX");
       if (name === "UNLINK") this.#change(process, key);
-      else if (claims) this.#look(process, key, new Envelope(value ?? "", key).token);
+      else if (claims) this.#look(process, key, readEnvelope(value ?? "", key).token);
       else if (name === "SET") this.#births.set(idIn(value, key) ?? -1, this.#change(process, key));
       else if (name === "claim") this.#look(process, key, more[0]);
       else if (name === "publish") this.#look(process, key, undefined);
@@ -119,7 +119,7 @@ export class History {
         typeof token === "string" &&
         isBytes(stored) &&
         isEnvelope(stored) &&
-        new Envelope(stored, key).token === token
+        readEnvelope(stored, key).token === token
       ) {
         this.#winsOf(process, key).push({ moment, atMs: this.#world.nowMs, disturbances: process.disturbances });
       }
@@ -168,6 +168,6 @@ function isBytes(stored: unknown): stored is string | Uint8Array {
 
 function idIn(stored: unknown, key: string): number | undefined {
   if (!isBytes(stored)) return undefined;
-  const payload = isEnvelope(stored) ? new Envelope(stored, key).payload : stored;
+  const payload = isEnvelope(stored) ? readEnvelope(stored, key).payload : stored;
   return payload === undefined ? undefined : (JSON.parse(toText(payload)) as Told).id;
 }

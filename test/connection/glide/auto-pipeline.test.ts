@@ -5,32 +5,22 @@ import type { Command, Reply } from "../../../src/core/connection.js";
 
 /** Answers each command with its first argument, in a turn of its own. */
 function createPipeline() {
-  let underway = 0;
   const sent = vi.fn(async (commands: readonly Command[], _text: boolean): Promise<Reply[]> => {
-    underway++;
     await setImmediate();
-    underway--;
     return commands.map(([, argument = ""]) => String(argument));
   });
-  return { sent, pipeline: new AutoPipeline(() => underway === 0, sent) };
+  return { sent, pipeline: new AutoPipeline(sent) };
 }
 
 const gets = (count: number, name = "key") => Array.from({ length: count }, (_, i): Command => ["GET", `${name} ${i}`]);
 const sizes = (sent: ReturnType<typeof createPipeline>["sent"]) => sent.mock.calls.map(([commands]) => commands.length);
 
 describe("auto-pipelining", () => {
-  it("sends the commands of one turn as one batch after the first, and each gets its own reply", async () => {
+  it("sends the commands of one turn as one batch, and each gets its own reply", async () => {
     const { sent, pipeline } = createPipeline();
     const replies = await Promise.all(gets(100).map((command) => pipeline.send(command, true)));
     expect(replies).toEqual(Array.from({ length: 100 }, (_, i) => [`key ${i}`]));
-    expect(sizes(sent)).toEqual([1, 99]);
-  });
-
-  it("sends the command of a lone caller at once", async () => {
-    const { sent, pipeline } = createPipeline();
-    const reply = pipeline.send(["GET", "a"], true);
-    expect(sent).toHaveBeenCalledTimes(1);
-    expect(await reply).toEqual(["a"]);
+    expect(sizes(sent)).toEqual([100]);
   });
 
   it("sends a few commands one by one", async () => {
@@ -43,7 +33,7 @@ describe("auto-pipelining", () => {
   it("splits very many commands into several batches", async () => {
     const { sent, pipeline } = createPipeline();
     await Promise.all(gets(300).map((command) => pipeline.send(command, true)));
-    expect(sizes(sent)).toEqual([1, 128, 128, 43]);
+    expect(sizes(sent)).toEqual([128, 128, 44]);
   });
 
   it("keeps the order of commands with different decoders", async () => {
@@ -60,7 +50,7 @@ describe("auto-pipelining", () => {
     const { sent, pipeline } = createPipeline();
     await Promise.all(gets(40).map((command) => pipeline.send(command, true)));
     await Promise.all(gets(40).map((command) => pipeline.send(command, true)));
-    expect(sizes(sent)).toEqual([1, 39, 1, 39]);
+    expect(sizes(sent)).toEqual([40, 40]);
   });
 
   it("sends queued commands once when it is flushed", async () => {
@@ -86,10 +76,7 @@ describe("auto-pipelining", () => {
   });
 
   it("rejects all commands of a batch that fails", async () => {
-    const pipeline = new AutoPipeline(
-      () => false,
-      () => Promise.reject(new Error("lost")),
-    );
+    const pipeline = new AutoPipeline(() => Promise.reject(new Error("lost")));
     const ends = await Promise.allSettled(gets(50).map((command) => pipeline.send(command, true)));
     expect(ends.every((end) => end.status === "rejected" && end.reason.message === "lost")).toBe(true);
   });

@@ -1,7 +1,7 @@
 import type { Cache } from "../../../src/cache/cache.js";
 import type { CacheOptions } from "../../../src/cache/options.js";
 import type { HerdOptions } from "../../../src/client/herd/options.js";
-import { Envelope } from "../../../src/codec/envelope.js";
+import { type Envelope, readEnvelope } from "../../../src/codec/envelope.js";
 import type { ConnectionFactory } from "../../../src/core/connection.js";
 import { deferred } from "../../support/deferred.js";
 import { raw } from "../cache/stored.js";
@@ -45,7 +45,7 @@ export function slowLoader<T>(): SlowLoader<T> {
 /** The header of what is stored under a key; `undefined` when nothing is. */
 export async function headerOf(cache: Cache, key: string): Promise<Envelope | undefined> {
   const reply = await raw(cache, "GET", String(cache.makeKey(key)));
-  return reply instanceof Uint8Array ? new Envelope(reply, key) : undefined;
+  return reply instanceof Uint8Array ? readEnvelope(reply, key) : undefined;
 }
 
 /** What is stored under a key, byte by byte. */
