@@ -6,10 +6,10 @@ import { measureGrid } from "./stores/grid.ts";
 import { gridTable } from "./tables.ts";
 
 const stores = [
-  { name: "GLIDE by hand", file: "glide" },
+  { name: "plain GLIDE", file: "glide" },
   { name: "valkey-edge-cache", file: "library" },
-  { name: "ioredis by hand", file: "ioredis" },
-  { name: "iovalkey by hand", file: "iovalkey" },
+  { name: "plain ioredis", file: "ioredis" },
+  { name: "plain iovalkey", file: "iovalkey" },
 ];
 
 const options = benchOptions();

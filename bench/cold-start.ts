@@ -13,7 +13,7 @@ import { coldStartTable } from "./tables.ts";
 const programs = [
   {
     // By require: an import takes twice as long on Node 20.
-    name: "valkey-glide by hand",
+    name: "plain GLIDE",
     program: `
       const { GlideClient, Logger } = createRequire(import.meta.url)("@valkey/valkey-glide");
       Logger.setLoggerConfig("off");
@@ -22,7 +22,7 @@ const programs = [
       const close = () => client.close();`,
   },
   {
-    name: "iovalkey by hand",
+    name: "plain iovalkey",
     program: `
       const { Redis } = createRequire(import.meta.url)("iovalkey");
       const client = new Redis(address);

@@ -28,7 +28,7 @@ await using server = await startServer();
 const handler = await startHono("the handler alone");
 const started = [
   handler,
-  await startHono("a GET by hand", { by: "hand", url: server.url }),
+  await startHono("handler with a plain GET", { by: "get", url: server.url }),
   await startHono("httpCache", { by: "httpCache", url: server.url }),
   await startNginx(handler.port),
   await startVarnish(handler.port),

@@ -16,10 +16,10 @@ export interface HttpContender {
 
 const HOST = "127.0.0.1";
 
-/** The handler by itself; with a store, behind `httpCache` or behind a GET by hand. */
+/** The handler by itself; with a store, behind `httpCache` or behind a plain GET. */
 export async function startHono(
   name: string,
-  store?: { by: "httpCache" | "hand"; url: string },
+  store?: { by: "httpCache" | "get"; url: string },
 ): Promise<HttpContender> {
   const server = fileURLToPath(new URL("server.ts", import.meta.url));
   const child = spawn(process.execPath, [server, ...(store ? [store.by, store.url] : [])], {
@@ -106,7 +106,7 @@ async function ready(contender: HttpContender): Promise<HttpContender> {
     await sleep(25);
   }
   contender.end();
-  throw new Error(`${contender.name} does not answer; start it by hand to see why`);
+  throw new Error(`${contender.name} does not answer; start it to see why`);
 }
 
 async function freePort(): Promise<number> {

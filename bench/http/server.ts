@@ -4,11 +4,11 @@ import { Hono } from "hono";
 import { createCache } from "valkey-edge-cache";
 import { httpCache } from "valkey-edge-cache/hono";
 
-/** A process that answers with constants: by itself, through `httpCache`, or with what it gets from the store by hand. */
+/** A process that answers with constants: by itself, through `httpCache`, or with what it reads by a plain GET. */
 const [, , by, location = ""] = process.argv;
 const app = new Hono();
 const headers = { "Content-Type": "text/plain; charset=UTF-8", "Cache-Control": "public, max-age=3600" };
-const client = by === "hand" ? await connect() : undefined;
+const client = by === "get" ? await connect() : undefined;
 if (by === "httpCache") app.use(httpCache({ cache: createCache({ location }), app }));
 for (const kilobytes of [1, 100]) {
   const body = "x".repeat(kilobytes * 1_024);

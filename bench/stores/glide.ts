@@ -1,7 +1,7 @@
 import { GlideClient, Logger, TimeUnit } from "@valkey/valkey-glide";
 import { ByHand, PATIENCE_MS, type Store, TTL } from "./store.ts";
 
-/** GLIDE by hand, with its defaults but for the time it waits. */
+/** Plain GLIDE, with its defaults but for the time it waits. */
 class Glide extends ByHand {
   readonly #client: GlideClient;
 

@@ -8,7 +8,7 @@ export interface RedisLike {
   quit(): Promise<unknown>;
 }
 
-/** ioredis or iovalkey by hand, with its defaults. */
+/** Plain ioredis or iovalkey, with its defaults. */
 export class RedisByHand extends ByHand {
   readonly #client: RedisLike;
 
