@@ -42,6 +42,8 @@ import { ValueCodec } from "./value-codec.js";
 export class Cache implements AsyncDisposable {
   /** The raw connection, for commands that have no method. Use `makeKey` for its keys, and `codec` for its values. */
   readonly connection: Connection;
+  /** @internal */
+  readonly invocation: Invocation;
   readonly #settings: Settings;
   readonly #sharing: Sharing;
   readonly #client: Client;
@@ -56,6 +58,7 @@ export class Cache implements AsyncDisposable {
 
   /** @internal Use `createCache`. @param whole the cache of the process, for a view of it that shares its connection */
   constructor(settings: Settings, invocation: Invocation, whole?: Cache) {
+    this.invocation = invocation;
     this.#settings = settings;
     this.#keys = new KeyBuilder(settings);
     this.#calls = new StoreCalls(settings, invocation);

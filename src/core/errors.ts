@@ -11,6 +11,8 @@ export class ConfigurationError extends CacheError {
 /** No connection could be opened, or it was lost or closed. Unless the cache was closed, a later call may succeed. */
 export class ConnectionError extends CacheError {
   override readonly name: string = "ConnectionError";
+  /** Whether the server may have run the command: it was sent, and the reply was lost. */
+  mayHaveRun = false;
 }
 
 /** There was no reply within the deadline. The server may or may not have run the command. */

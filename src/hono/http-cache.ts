@@ -1,21 +1,25 @@
-import type { Context, MiddlewareHandler } from "hono";
+import type { Context, Handler, MiddlewareHandler } from "hono";
 import { createMiddleware } from "hono/factory";
 import type { Cache } from "../cache/cache.js";
 import { ConfigurationError } from "../core/errors.js";
 import { toResponse } from "../http/answer.js";
-import { HttpCache, type Outcome, type PurgeOptions } from "../http/http-cache.js";
+import { HttpCache, type Outcome } from "../http/http-cache.js";
 import { ClientRequest } from "../http/plain-request.js";
+import type { PurgeOptions } from "../http/purges.js";
 import type { Fields } from "../http/rfc/message.js";
 import { mountedUrlOf } from "./mount.js";
+import { isInsideCache } from "./nesting.js";
 import { checkHonoOptions, type HonoHttpCacheOptions } from "./options.js";
 import { HonoHost, InternalRequests, restorePreset } from "./origin.js";
+import { type PurgeRouteOptions, purgeRoute } from "./purge-route.js";
+import { RoutePolicies, type RoutePolicyOptions } from "./route-policy.js";
 import { Views } from "./views.js";
 
 /** Makes the outcome the response of the context. */
-export function finish(c: Context, outcome: Outcome, preset: Fields): void {
+export function finish(c: Context, outcome: Outcome, preset: Fields, hidden: readonly string[]): void {
   if ("forwarded" in outcome) {
     restore(c, preset);
-    mark(c, outcome.member);
+    mark(c, outcome.member, hidden);
     return;
   }
   if (outcome.answer.untouched) {
@@ -23,7 +27,10 @@ export function finish(c: Context, outcome: Outcome, preset: Fields): void {
     return;
   }
   const response = toResponse(outcome.answer, c.req.method === "HEAD");
-  if (preset.length > 0) restorePreset(response.headers, preset);
+  if (preset.length > 0) {
+    restorePreset(response.headers, preset);
+    for (const name of hidden) response.headers.delete(name);
+  }
   // Without this, Hono would merge the old response's headers over the new ones.
   c.res = undefined;
   c.res = response;
@@ -33,10 +40,13 @@ function restore(c: Context, preset: Fields): void {
   if (preset.length > 0) change(c, (headers) => restorePreset(headers, preset));
 }
 
-function mark(c: Context, member: string): void {
+function mark(c: Context, member: string, hidden: readonly string[]): void {
   // This response is one object for all requests, and its headers are never sent.
   if (c.res.headers.has("x-hono-already-sent")) return;
-  change(c, (headers) => headers.append("cache-status", member));
+  change(c, (headers) => {
+    headers.append("cache-status", member);
+    for (const name of hidden) headers.delete(name);
+  });
 }
 
 /** Changes the response's headers. Those of a fetched response are read-only, so it is copied. */
@@ -59,12 +69,40 @@ export interface HttpCacheEnv {
 
 /** The middleware, and methods that purge stored responses. Each rejects with `ConnectionError` or `ReplyError` when the store fails. */
 export interface HttpCacheMiddleware extends MiddlewareHandler {
-  /** Purges a URL with all its variants. @param url absolute; with a `keyGenerator`, the key that it makes @throws TypeError */
-  purge(url: string, options?: PurgeOptions & { cache?: Cache }): Promise<void>;
+  /**
+   * Purges a URL with all its variants.
+   * @param url absolute; with a `keyGenerator`, the key that it makes
+   * @returns how many stored responses it ended
+   * @throws TypeError on a URL that is never stored
+   * @example
+   * if ((await http.purge("https://shop.example/products/1")) === 0) log("nothing was stored");
+   */
+  purge(url: string, options?: PurgeOptions & { cache?: Cache }): Promise<number>;
   /** Purges all responses with one of these tags, from Cache-Tag or Surrogate-Key. @throws TypeError */
   purgeTags(tags: readonly string[], options?: PurgeOptions & { cache?: Cache }): Promise<void>;
   /** Purges all responses of an origin, such as `"https://example.com"`, with one of these Cache-Groups. RFC 9875. */
   purgeGroups(origin: string, groups: readonly string[], options?: PurgeOptions & { cache?: Cache }): Promise<void>;
+  /**
+   * Purges all responses of a host, or those under a path, in whole segments. Needs the option `prefixPurges`.
+   * @param url absolute, without a query
+   * @throws TypeError @throws {ConfigurationError}
+   */
+  purgePrefix(url: string, options?: PurgeOptions & { cache?: Cache }): Promise<void>;
+  /**
+   * A handler for PURGE requests, which purges the URL that the client asked for.
+   * @example
+   * const authorize = (c: Context) => c.req.header("authorization") === `Bearer ${process.env.PURGE_TOKEN}`;
+   * app.on("PURGE", "*", http.purgeRoute({ authorize }));
+   * @throws {ConfigurationError} without `authorize`
+   */
+  purgeRoute(options: PurgeRouteOptions): Handler;
+  /**
+   * Middleware with options for the responses of one route, which go before those of `httpCache`.
+   * @example
+   * app.get("/prices", http.policy({ defaultTtl: "10s", staleWhileRevalidate: "1m" }), handler);
+   * @throws {ConfigurationError} on options that a route can't have
+   */
+  policy(options: RoutePolicyOptions): MiddlewareHandler;
 }
 
 /**
@@ -76,25 +114,28 @@ export function httpCache(options: HonoHttpCacheOptions = {}): HttpCacheMiddlewa
   const { own, engine } = checkHonoOptions(options);
   const { keyGenerator } = own;
   const http = new HttpCache(engine);
-  const internalRequests = new InternalRequests(own);
+  const policies = new RoutePolicies(engine);
+  const internalRequests = new InternalRequests(own, policies);
   const views = new Views(own.waitUntil);
 
   const middleware = createMiddleware<HttpCacheEnv>((c, next) => {
     const internal = own.app && internalRequests.find(c);
     if (internal) return internalRequests.answer(c, next, internal);
+    const cache = own.cache ?? c.get("cache");
+    if (cache && isInsideCache(c, () => http.idOf(cache))) return next();
     // Outer middleware has set a response, which Hono keeps where no handler makes another.
     if (c.finalized) return next();
     const { raw } = c.req;
     const request = new ClientRequest(raw);
-    return views.use(c, own.cache ?? c.get("cache"), async (cache, waitUntil) => {
+    return views.use(c, cache, async (view, waitUntil) => {
       const mountedUrl = mountedUrlOf(c, own.mountPath);
       const key = keyGenerator ? await keyGenerator(c) : undefined;
-      const host = new HonoHost(c, next, own, internalRequests, waitUntil, key);
+      const host = new HonoHost(c, next, internalRequests, { waitUntil, key, cacheId: () => http.idOf(view) });
       let isUnderway = false;
       try {
-        const outcome = await http.handle({ request, ...mountedUrl, hasBody: false, key, host }, cache);
+        const outcome = await http.handle({ request, ...mountedUrl, hasBody: false, key, host }, view);
         isUnderway = "answer" in outcome && outcome.answer.isUnderway === true;
-        finish(c, outcome, host.preset());
+        finish(c, outcome, host.preset(), http.hiddenTagFields);
       } finally {
         if (!isUnderway && c.req.raw !== raw) host.restore();
       }
@@ -106,11 +147,20 @@ export function httpCache(options: HonoHttpCacheOptions = {}): HttpCacheMiddlewa
     if (cache) return cache;
     throw new ConfigurationError("httpCache: a purge needs a cache; give httpCache or the purge the option cache");
   };
-  const purges: Pick<HttpCacheMiddleware, "purge" | "purgeTags" | "purgeGroups"> = {
-    purge: async (url, { cache, ...how } = {}) => http.purge(cacheOf(cache), keyGenerator ? { key: url } : url, how),
-    purgeTags: async (tags, { cache, ...how } = {}) => http.purgeTags(cacheOf(cache), tags, how),
+  const methods: Omit<HttpCacheMiddleware, keyof MiddlewareHandler> = {
+    purge: async (url, { cache, ...how } = {}) =>
+      http.purges.url(cacheOf(cache), keyGenerator ? { key: url } : url, how),
+    purgeTags: async (tags, { cache, ...how } = {}) => http.purges.tags(cacheOf(cache), tags, how),
     purgeGroups: async (origin, groups, { cache, ...how } = {}) =>
-      http.purgeGroups(cacheOf(cache), origin, groups, how),
+      http.purges.groups(cacheOf(cache), origin, groups, how),
+    purgePrefix: async (url, { cache, ...how } = {}) => http.purges.prefix(cacheOf(cache), url, how),
+    purgeRoute: (given) =>
+      purgeRoute(given, async (c, soft) => {
+        const key = keyGenerator ? { key: await keyGenerator(c) } : undefined;
+        const asked = { request: new ClientRequest(c.req.raw), ...mountedUrlOf(c, own.mountPath) };
+        return http.purges.url(cacheOf(c.get("cache")), key ?? http.askedUrl(asked) ?? "", { soft });
+      }),
+    policy: (given) => policies.middleware(given),
   };
-  return Object.assign(middleware, purges);
+  return Object.assign(middleware, methods);
 }

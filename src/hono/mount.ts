@@ -1,6 +1,7 @@
 import { type Context, Hono } from "hono";
-import type { Exchange } from "../http/http-cache.js";
+import type { Exchange } from "../http/locate.js";
 import { type Target, toTarget } from "../http/rfc/target.js";
+import { inheritCaches } from "./nesting.js";
 import { executionContext } from "./views.js";
 
 /**
@@ -29,6 +30,7 @@ function rememberMounts(): void {
     };
     const handler: typeof applicationHandler = (request, ...rest) => {
       if (outer && request instanceof Request && request !== outer.req.raw) {
+        inheritCaches(request, outer.req.raw);
         originalUrls.set(request, mountedUrlOf(outer).originalUrl ?? outer.req.raw.url);
       }
       return applicationHandler(request, ...rest);

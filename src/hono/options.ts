@@ -40,7 +40,7 @@ const isMountPath: Check = (value) =>
     ? undefined
     : 'a path such as "/admin", without "/" at its end';
 
-const honoChecks: Checks<HonoOptions> = {
+export const honoChecks: Checks<HonoOptions> = {
   cache: isImplementation("a cache, as createCache() makes it", "for", "makeKey"),
   app: isImplementation("a Hono application", "fetch"),
   keyGenerator: isFunction,

@@ -1,10 +1,13 @@
 import type { Context, Next } from "hono";
 import { keepsRequestsApart } from "../core/runtime.js";
-import type { Forwarded, Host, OriginRequest } from "../http/host.js";
+import { type Forwarded, type Host, type OriginRequest, UnreachedError } from "../http/host.js";
 import { mergeCacheControl } from "../http/rfc/cache-control.js";
 import { unconditional } from "../http/rfc/conditional.js";
 import { type Fields, hasField } from "../http/rfc/message.js";
+import { takesDefaultLifetime } from "../http/rfc/statuses.js";
+import { enterCache } from "./nesting.js";
 import type { HonoOptions } from "./options.js";
+import type { RoutePolicies } from "./route-policy.js";
 import { executionContext } from "./views.js";
 
 /** Header fields with list values: the response keeps its own members and those of outer middleware. */
@@ -50,16 +53,23 @@ function restoreExpires(headers: Headers, own: string | null, value: string): vo
  * Runs the inner middleware and the handler. Hono's `next()` does not throw: errors went to `onError`.
  * @param preset the fields that outer middleware had set before
  */
-export async function runInner(c: Context, next: Next, options: HonoOptions, preset: Fields): Promise<Forwarded> {
+export async function runInner(
+  c: Context,
+  next: Next,
+  { options, policies }: Pick<InternalRequests, "options" | "policies">,
+  preset: Fields,
+): Promise<Forwarded> {
   const before = c.error;
   await next();
   const failed = c.error !== undefined && c.error !== before;
-  return { response: failed ? c.res : withDefaults(c.res, options, preset), failed, preset };
+  const route = policies.of(c);
+  const response = failed ? c.res : withDefaults(c.res, { ...options, ...route?.own }, preset);
+  return { response, failed, preset, storage: route };
 }
 
 function withDefaults(response: Response, { cacheControl, vary }: HonoOptions, preset: Fields): Response {
   const hasControl = response.headers.has("cache-control") || hasField(preset, "cache-control");
-  const addsControl = cacheControl !== undefined && !hasControl;
+  const addsControl = cacheControl !== undefined && !hasControl && takesDefaultLifetime(response.status);
   if (!addsControl && vary === undefined) return response;
   const changed = new Response(response.body, response);
   if (addsControl) changed.headers.set("cache-control", cacheControl);
@@ -80,6 +90,7 @@ export interface InternalRequest {
   readonly request: OriginRequest;
   /** The key that the response is stored under, where the application has a `keyGenerator`. */
   readonly key: string | undefined;
+  readonly cacheId: string;
   readonly resolve: (forwarded: Forwarded) => void;
   readonly reject: (error: unknown) => void;
 }
@@ -89,30 +100,33 @@ export interface InternalRequest {
  * object identity. No header marks them, so no client can send one.
  */
 export class InternalRequests {
-  readonly #options: HonoOptions;
+  readonly options: HonoOptions;
+  readonly policies: RoutePolicies;
   readonly #underway = new WeakMap<Request, InternalRequest>();
 
-  constructor(options: HonoOptions) {
-    this.#options = options;
+  constructor(options: HonoOptions, policies: RoutePolicies) {
+    this.options = options;
+    this.policies = policies;
   }
 
   /**
    * Sends the request of `c` through the application once more; `undefined` without the option `app`.
    * @param raw the client's request
    */
-  refetch(c: Context, raw: Request, key: string | undefined): Host["refetch"] {
-    const { app } = this.#options;
+  refetch(c: Context, raw: Request, { key, cacheId }: Pick<HostParts, "key" | "cacheId">): Host["refetch"] {
+    const { app } = this.options;
     if (!app) return undefined;
     return (request, sent) => {
       const { url } = request;
       const internal = toRequest(raw, { ...request, fields: sent });
       return new Promise<Forwarded>((resolve, reject) => {
-        this.#underway.set(internal, { request, key, resolve, reject });
+        this.#underway.set(internal, { request, key, cacheId: cacheId(), resolve, reject });
         const unreached = (cause: unknown): void =>
           reject(
-            new Error(`${url} did not reach httpCache again; give it the application that it is used in, as app`, {
-              cause,
-            }),
+            new UnreachedError(
+              `${url}: a background refresh did not reach httpCache, so the next request validates it; register middleware that refuses requests without credentials inside of httpCache, and give it the application that it is used in, as app`,
+              { cause },
+            ),
           );
         Promise.resolve(app.fetch(internal, c.env, executionContext(c))).then(unreached, unreached);
       });
@@ -127,11 +141,11 @@ export class InternalRequests {
   /** Runs the handlers for an internal request, and hands their response to its sender. */
   async answer(c: Context, next: Next, internal: InternalRequest): Promise<void> {
     const preset = takePreset(c);
-    const key = await this.#options.keyGenerator?.(c);
+    const key = await this.options.keyGenerator?.(c);
     if (key === internal.key) await this.#run(c, next, internal, preset);
     else {
       const error = `${c.req.url}: a background refresh made the key ${key} in the place of ${internal.key}`;
-      internal.reject(new Error(error));
+      internal.reject(new UnreachedError(error));
     }
     // Outer middleware must not see the response that is stored.
     c.res = undefined;
@@ -141,14 +155,25 @@ export class InternalRequests {
   async #run(
     c: Context,
     next: Next,
-    { request, resolve, reject }: InternalRequest,
+    { request, cacheId, resolve, reject }: InternalRequest,
     preset: Forwarded["preset"],
   ): Promise<void> {
-    c.req.raw = toRequest(c.req.raw, request);
-    const forwarded = await runInner(c, next, this.#options, preset ?? []);
+    const { raw } = c.req;
+    c.req.raw = toRequest(raw, request);
+    enterCache(c.req.raw, raw, cacheId);
+    const forwarded = await runInner(c, next, this, preset ?? []);
     if (forwarded.failed) reject(c.error);
     else resolve(forwarded);
   }
+}
+
+/** What a host gets besides the context. */
+export interface HostParts {
+  readonly waitUntil: (work: Promise<void>) => void;
+  /** The key, where the application has a `keyGenerator`. */
+  readonly key: string | undefined;
+  /** Identifies the cache, so that the same cache further inside can tell. */
+  readonly cacheId: () => string;
 }
 
 /** The inner middleware and the handler, as the origin of one request. */
@@ -156,34 +181,25 @@ export class HonoHost implements Host {
   readonly waitUntil: (work: Promise<void>) => void;
   readonly #c: Context;
   readonly #next: Next;
-  readonly #options: HonoOptions;
   readonly #internal: InternalRequests;
-  readonly #key: string | undefined;
+  readonly #parts: HostParts;
   /** The client's request. */
   readonly #raw: Request;
   #preset: Fields | undefined;
   /** The signal of the request that the handler got. */
   #signal: AbortSignal | undefined;
 
-  constructor(
-    c: Context,
-    next: Next,
-    options: HonoOptions,
-    internal: InternalRequests,
-    waitUntil: (work: Promise<void>) => void,
-    key: string | undefined,
-  ) {
+  constructor(c: Context, next: Next, internal: InternalRequests, parts: HostParts) {
     this.#c = c;
     this.#next = next;
-    this.#options = options;
     this.#raw = c.req.raw;
     this.#internal = internal;
-    this.#key = key;
-    this.waitUntil = waitUntil;
+    this.#parts = parts;
+    this.waitUntil = parts.waitUntil;
   }
 
   get refetch(): Host["refetch"] {
-    return this.#internal.refetch(this.#c, this.#raw, this.#key);
+    return this.#internal.refetch(this.#c, this.#raw, this.#parts);
   }
 
   preset(): Fields {
@@ -195,8 +211,11 @@ export class HonoHost implements Host {
   async forward(request: OriginRequest | undefined): Promise<Forwarded> {
     const preset = this.preset();
     this.#signal = request?.signal;
-    if (request) this.#c.req.raw = toRequest(this.#raw, request);
-    const forwarded = await runInner(this.#c, this.#next, this.#options, preset);
+    if (request) {
+      this.#c.req.raw = toRequest(this.#raw, request);
+      enterCache(this.#c.req.raw, this.#raw, this.#parts.cacheId());
+    }
+    const forwarded = await runInner(this.#c, this.#next, this.#internal, preset);
     const fields = request && unconditional(request.fields);
     // Outer middleware would take the validators of the stored response for the client's own.
     if (request && fields && fields.length < request.fields.length) {

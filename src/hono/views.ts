@@ -33,12 +33,12 @@ export class Views {
 
 /** Requests must not share sockets here: the view has a connection of its own, and closes after the last of its work. */
 async function useView(cache: Cache, work: Work, waitUntil: WaitUntil): Promise<void> {
-  const view = cache.for({ waitUntil: (promise) => waitUntil(promise.then(() => {})) });
   const pending = new Set<Promise<void>>();
   const track = (promise: Promise<void>): void => {
     pending.add(promise);
     waitUntil(promise.finally(() => pending.delete(promise)));
   };
+  const view = cache.for({ waitUntil: (promise) => track(promise.then(() => {})) });
   const end = async (): Promise<void> => {
     while (pending.size > 0) await Promise.allSettled(pending);
     await view.close();

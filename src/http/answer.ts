@@ -99,7 +99,8 @@ export function serve(
 ): MaybePromise<Answer> {
   const { request } = context;
   const member = options?.member ?? context.status({ how: "hit", ttlMs });
-  const stored = fieldsFromStore(head.fields, options?.ageMs ?? ageMs, member);
+  const { hiddenTagFields } = context.settings;
+  const stored = fieldsFromStore(head.fields, options?.ageMs ?? ageMs, member, hiddenTagFields);
   const fields = options?.cookies ? [...stored, ...options.cookies] : stored;
   const content = head.packed && request.method !== "HEAD" ? context.unpack(body) : body;
   return chain(content, (bytes) =>

@@ -1,11 +1,9 @@
 import { Lease } from "../lease/lease.js";
-import { Wait } from "../lease/wait.js";
 import { type Answer, gatewayTimeout, NOT_STORED, serve } from "./answer.js";
-import { answerFromOrigin } from "./origin-response.js";
+import { answerFromOrigin, type ForwardDetails, releaseLease } from "./origin-response.js";
 import type { Entry } from "./record.js";
 import { beginClientFetch, type RequestContext } from "./request-context.js";
 import { mayCollapse } from "./rfc/admission.js";
-import type { ForwardReason } from "./rfc/cache-status.js";
 import { unconditional } from "./rfc/conditional.js";
 import { underPreset } from "./rfc/preset.js";
 import { decide } from "./rfc/select.js";
@@ -20,52 +18,44 @@ const CLIENT_GONE: Answer = { status: 499, fields: [], body: null };
  * @param pendingRead a read that has begun already
  */
 export async function handle(context: RequestContext, pendingRead?: PendingRead): Promise<Answer> {
-  const { store, settings, request, base, host, directives } = context;
+  const { store, request, base, host, directives, collapsing } = context;
   const claims = request.method === "GET" && !directives.noStore && !directives.onlyIfCached;
-  let wait: Wait | undefined;
   for (;;) {
-    const lookup = await store.find(base, request, claims, wait ? undefined : pendingRead);
-    const answer = await answerLookup(context, lookup, wait !== undefined);
+    const lookup = await store.find(base, request, claims, collapsing.hasWaited ? undefined : pendingRead);
+    const answer = await answerLookup(context, lookup);
     if (answer !== "wait") return answer;
-    wait ??= new Wait(settings.clock, settings.collapseMs);
     const signal = host.signal() ?? new AbortController().signal;
-    const isTimeLeft = await wait.next(signal).catch(() => undefined);
+    const isTimeLeft = await collapsing.next(signal).catch(() => undefined);
     if (isTimeLeft === undefined) return CLIENT_GONE;
-    if (!isTimeLeft) return miss(context, undefined, undefined, "miss", false);
+    if (!isTimeLeft) return miss(context, undefined, undefined, { how: "miss" });
   }
 }
 
-async function answerLookup(
-  context: RequestContext,
-  lookup: LookupResult,
-  hasWaited: boolean,
-): Promise<Answer | "wait"> {
+async function answerLookup(context: RequestContext, lookup: LookupResult): Promise<Answer | "wait"> {
   const { request, directives } = context;
   if (lookup.kind === "response") {
     const { entry, location } = lookup;
     const preset = context.host.preset();
     const stored = preset.length > 0 ? underPreset(entry.head, preset, context.settings.policy) : entry.head;
-    if (stored) return useResponse(context, { ...entry, head: stored }, location, hasWaited);
+    if (stored) return useResponse(context, { ...entry, head: stored }, location);
     if (directives.onlyIfCached) return gatewayTimeout(context.status(NOT_STORED));
-    return replace(context, entry, location, "vary-miss", hasWaited);
+    return replace(context, entry, location, { how: "vary-miss", keepsStored: true });
   }
   if (directives.onlyIfCached) return gatewayTimeout(context.status(NOT_STORED));
-  if (lookup.kind === "failed") return miss(context, undefined, undefined, "miss");
+  if (lookup.kind === "failed") return miss(context, undefined, undefined, { how: "miss" });
   const how = lookup.location.index ? "vary-miss" : "uri-miss";
-  const collapsed = hasWaited ? false : undefined;
   // A response that is being made for a GET will answer a HEAD, too.
-  const isAwaited = lookup.kind === "busy" && canWait(context);
-  if (request.method === "HEAD" && !isAwaited) return head(context, how);
+  const isAwaited = lookup.kind === "busy" && canWait(context, lookup.key, lookup.holder);
+  if (isAwaited) return "wait";
+  if (request.method === "HEAD") return head(context, how);
   switch (lookup.kind) {
     case "busy":
-      if (isAwaited) return "wait";
-      return miss(context, undefined, lookup.location, how);
+      return miss(context, undefined, lookup.location, { how });
     case "purged":
-      return replace(context, lookup.entry, lookup.location, how, hasWaited);
+      return replace(context, lookup.entry, lookup.location, { how, keepsStored: false });
     case "uncacheable":
-      return miss(context, lookup.lease, lookup.location, how, collapsed);
     case "none":
-      return miss(context, lookup.lease, lookup.location, how);
+      return miss(context, lookup.lease, lookup.location, { how });
   }
 }
 
@@ -74,27 +64,28 @@ async function replace(
   context: RequestContext,
   entry: Entry,
   location: StoreLocation,
-  how: ForwardReason,
-  hasWaited: boolean,
+  details: ForwardDetails,
 ): Promise<Answer | "wait"> {
-  if (context.request.method === "HEAD") return head(context, how);
+  if (context.request.method === "HEAD") return head(context, details.how);
   const lease = await claim(context, entry, true);
-  if (lease === "taken" && canWait(context)) return "wait";
-  return miss(context, lease instanceof Lease ? lease : undefined, location, how, hasWaited ? false : undefined);
+  if (lease === "taken" && canWait(context, `${entry.key} ${entry.expiresMs}`, entry.holder)) return "wait";
+  return miss(context, lease instanceof Lease ? lease : undefined, location, details);
 }
 
-/** Requests with credentials never wait for the response to another request. */
-function canWait({ request, directives }: RequestContext): boolean {
-  return mayCollapse(request.fields, directives.noStore);
+/**
+ * Whether a request may wait for another one's response: requests with credentials never do.
+ * @param awaited what is being made; see `Collapsing`
+ */
+function canWait(
+  { request, directives, settings, collapsing }: RequestContext,
+  awaited: string,
+  holder: string,
+): boolean {
+  return mayCollapse(request.fields, directives.noStore, settings.policy) && collapsing.allows(awaited, holder);
 }
 
-async function useResponse(
-  context: RequestContext,
-  entry: Entry,
-  location: StoreLocation,
-  hasWaited: boolean,
-): Promise<Answer | "wait"> {
-  const { request, settings, directives } = context;
+async function useResponse(context: RequestContext, entry: Entry, location: StoreLocation): Promise<Answer | "wait"> {
+  const { request, settings, directives, collapsing } = context;
   const candidate = { stored: entry.head, invalid: entry.invalid };
   const decision = decide(candidate, directives, settings.policy, settings.clock.now());
   if (decision.action === "gateway-timeout") return gatewayTimeout(context.status(NOT_STORED));
@@ -106,17 +97,28 @@ async function useResponse(
       } else refreshInBackground(context, entry, location);
     }
     const { ageMs, ttlMs } = decision;
-    if (!hasWaited) return serve(context, entry, decision);
+    if (!collapsing.hasWaited) return serve(context, entry, decision);
     const how = location.index ? "vary-miss" : "uri-miss";
     return serve(context, entry, decision, { member: context.status({ how, ttlMs, collapsed: true }), ageMs });
   }
   if (request.method === "HEAD") return validateByHead(context, { entry, location, decision });
   if (directives.noStore) return validate(context, { entry, location, lease: undefined, decision });
   const lease = await claim(context, entry, true);
-  // Another request validates it. This one waits, unless it asked for the origin or the last refresh has just failed.
-  const waits = lease === "taken" && decision.why === "stale" && !entry.isPaused && canWait(context);
-  if (waits) return "wait";
+  const isAwaited =
+    lease === "taken" &&
+    decision.why === "stale" &&
+    isReusedOnArrival(entry) &&
+    canWait(context, `${entry.key} ${entry.expiresMs}`, entry.holder);
+  if (isAwaited) return "wait";
   return validate(context, { entry, location, lease: lease instanceof Lease ? lease : undefined, decision });
+}
+
+/**
+ * Whether the next response for a URL can probably be reused, by the last one: not where each use has to be validated, or
+ * where the origin took longer than the lifetime. RFC 9111 §4 allows collapsing only where reuse is allowed.
+ */
+function isReusedOnArrival({ head: { alwaysValidate, lifetimeMs, initialAgeMs } }: Entry): boolean {
+  return !alwaysValidate && lifetimeMs > initialAgeMs;
 }
 
 function refreshInBackground(context: RequestContext, entry: Entry, location: StoreLocation): void {
@@ -131,8 +133,7 @@ async function miss(
   context: RequestContext,
   lease: Lease | undefined,
   location: StoreLocation | undefined,
-  how: ForwardReason,
-  collapsed?: boolean,
+  details: ForwardDetails,
 ): Promise<Answer> {
   const { request } = context;
   const plain = unconditional(request.fields);
@@ -141,12 +142,9 @@ async function miss(
   const originFetch = beginClientFetch(context, passesOn ? undefined : lease, location);
   const fields = passesOn ? request.fields : plain;
   try {
-    return answerFromOrigin(context, await context.forward(fields, originFetch.interest), originFetch, {
-      how,
-      collapsed,
-    });
+    return await answerFromOrigin(context, await context.forward(fields, originFetch.interest), originFetch, details);
   } catch (error) {
-    if (lease) context.inBackground(context.publisher.markUncacheable(lease), "settle");
+    releaseLease(context, 500, "failed", originFetch, details);
     throw error;
   }
 }

@@ -1,4 +1,5 @@
 import type { Fields } from "./rfc/message.js";
+import type { Policy } from "./rfc/policy.js";
 
 /** The request that the origin gets. */
 export interface OriginRequest {
@@ -8,6 +9,13 @@ export interface OriginRequest {
   readonly signal: AbortSignal;
 }
 
+/** Options that apply when a response is stored. */
+export interface StorageOptions {
+  readonly policy: Policy;
+  /** @default the cache's own */
+  readonly maxBodySize: number | undefined;
+}
+
 /** The origin's response to a request. */
 export interface Forwarded {
   readonly response: Response;
@@ -15,6 +23,13 @@ export interface Forwarded {
   readonly failed: boolean;
   /** The preset fields of this response, as `Host.preset` returns them. @default none */
   readonly preset?: Fields | undefined;
+  /** How to store this response, where its route has options of its own. @default the cache's options */
+  readonly storage?: StorageOptions | undefined;
+}
+
+/** A background refresh did not reach the origin, as something before the cache has answered it. */
+export class UnreachedError extends Error {
+  override readonly name = "UnreachedError";
 }
 
 /** The port to the origin: the rest of a framework's middleware chain, or a fetch. */
@@ -26,7 +41,8 @@ export interface Host {
    */
   forward(request: OriginRequest | undefined): Promise<Forwarded>;
   /**
-   * Sends a GET to the origin that does not belong to a client, at any time; `undefined` where the host can't.
+   * Sends a GET to the origin that does not belong to a client, at any time; `undefined` where the host can't. Rejects
+   * with `UnreachedError` when something before the cache answers it.
    * @param sent the header fields that outer middleware gets
    */
   readonly refetch: ((request: OriginRequest, sent: Fields) => Promise<Forwarded>) | undefined;

@@ -49,12 +49,13 @@ export function selectorHash(selector: string): Promise<string> {
   return digest(selector, HASH);
 }
 
-/** Tags hold in all of the cache, groups within the origin of `url`. RFC 9875 §2. */
-export function labelHashes({ tags, groups }: Labels, url: string): Promise<string[]> {
+/** Tags and prefixes hold in all of the cache, groups within the origin of `url`. RFC 9875 §2. */
+export function labelHashes({ tags, groups, prefixes }: Labels, url: string): Promise<string[]> {
   const origin = groups.length > 0 && URL.canParse(url) ? new URL(url).origin : "";
   const texts = [
     ...tags.map((tag) => joinParts(["tag", tag])),
     ...groups.map((group) => joinParts(["group", origin, group])),
+    ...prefixes.map((prefix) => joinParts(["prefix", prefix])),
   ];
   return Promise.all(texts.map((text) => digest(text, LABEL_HASH)));
 }

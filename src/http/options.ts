@@ -13,8 +13,11 @@ import {
   orNull,
 } from "../core/options.js";
 import { type Clock, type Duration, systemClock, toMs, toWindowMs } from "../core/time.js";
+import { type ForwardedPart, type Trust, type TrustForwarded, toTrust } from "./forwarded.js";
+import { UNKEYED_FIELDS } from "./rfc/admission.js";
 import { isToken } from "./rfc/message.js";
-import { makePolicy, type Policy, type PolicyOptions, policyChecks } from "./rfc/policy.js";
+import { isFieldNames, makePolicy, type Policy, type PolicyOptions, policyChecks } from "./rfc/policy.js";
+import type { QueryRules } from "./rfc/query.js";
 
 /** Options of the HTTP cache, besides those of the policy. */
 export interface HttpCacheOptions extends PolicyOptions {
@@ -22,6 +25,20 @@ export interface HttpCacheOptions extends PolicyOptions {
   cacheName?: string;
   /** The hosts, with their ports, that responses are stored for; `null` for any host. @default null */
   hosts?: readonly string[] | null;
+  /**
+   * Fields of proxies in front that say what the client asked for: their scheme and host become part of the key, and are all
+   * that handlers see. With `"host"`, the option `hosts` must list the hosts. Every request must come through the proxies.
+   * @default none
+   */
+  trustForwarded?: TrustForwarded | readonly ForwardedPart[];
+  /** Further request fields that handlers don't see while the response may be stored, as they are not in the key. @default [] */
+  unkeyedFields?: readonly string[];
+  /** Normalises the query, for the key and for handlers: `remove: ["utm_*"]` drops parameters, `sort` sorts them by name. @default as the client sends it */
+  query?: QueryRules;
+  /** Response fields with tags that clients don't get. @default ["Surrogate-Key"] */
+  hiddenTagFields?: readonly string[];
+  /** Keep the host and each path segment of a response as a label, for `purgePrefix`. Every request then reads the purge log. @default false */
+  prefixPurges?: boolean;
   /** Maximum length of a URL, in characters; a longer URL bypasses the cache. @default 8192 */
   maxUrlLength?: number;
   /** Maximum size of a body, in bytes; a larger body is passed through and not stored. @default 1048576 (1 MiB) */
@@ -57,6 +74,9 @@ export interface HttpCacheOptions extends PolicyOptions {
 export const httpCacheDefaults = {
   cacheName: "valkey-edge-cache",
   hosts: null,
+  unkeyedFields: [],
+  hiddenTagFields: ["Surrogate-Key"],
+  prefixPurges: false,
   maxUrlLength: 8_192,
   maxBodySize: 1_048_576,
   maxVariants: 32,
@@ -77,6 +97,13 @@ export interface Settings {
   readonly clock: Clock;
   readonly name: string;
   readonly hosts: ReadonlySet<string> | undefined;
+  readonly trust: Trust | undefined;
+  /** Request fields that handlers don't see, in lower case. */
+  readonly unkeyed: ReadonlySet<string>;
+  readonly query: QueryRules | undefined;
+  /** In lower case. */
+  readonly hiddenTagFields: readonly string[];
+  readonly prefixPurges: boolean;
   readonly maxUrlLength: number;
   readonly maxBodySize: number;
   readonly maxVariants: number;
@@ -103,6 +130,27 @@ const isTexts: Check = (value) =>
     : "a list of texts";
 const isName: Check = (value) =>
   typeof value === "string" && isToken(value) ? undefined : 'a token such as "my-cache"';
+const isTrust: Check = (value) => {
+  const given: unknown = typeof value === "object" && value !== null && "fields" in value ? value.fields : value;
+  const hops: unknown = typeof value === "object" && value !== null && "hops" in value ? value.hops : 1;
+  const areParts = Array.isArray(given) && given.every((part) => part === "proto" || part === "host");
+  return areParts && isPositiveInteger(hops, "") === undefined
+    ? undefined
+    : 'a list of "proto" and "host", or { fields, hops } with the number of proxies';
+};
+const isQuery: Check = (value) => {
+  if (typeof value !== "object" || value === null || Array.isArray(value))
+    return 'an object such as { remove: ["utm_*"], sort: true }';
+  const { remove = [], sort = false, ...others } = value as QueryRules;
+  const isRight = isTexts(remove, "") === undefined && typeof sort === "boolean" && Object.keys(others).length === 0;
+  return isRight ? undefined : 'an object such as { remove: ["utm_*"], sort: true }';
+};
+const isTagFields: Check = (value) => {
+  const known = ["cache-tag", "surrogate-key", "cache-groups"];
+  const isRight =
+    Array.isArray(value) && value.every((name) => typeof name === "string" && known.includes(name.toLowerCase()));
+  return isRight ? undefined : 'a list of "Cache-Tag", "Surrogate-Key" and "Cache-Groups"';
+};
 const isSize: Check = (value, name) => (value === 0 ? undefined : isPositiveInteger(value, name));
 const isMaxPurges: Check = (value) =>
   isInteger(value, "") === undefined && Number(value) >= 2 ? undefined : "a whole number from 2";
@@ -111,6 +159,11 @@ export const httpCacheChecks: Checks<HttpCacheOptions> = {
   ...policyChecks,
   cacheName: isName,
   hosts: orNull(isTexts),
+  trustForwarded: isTrust,
+  unkeyedFields: isFieldNames,
+  query: isQuery,
+  hiddenTagFields: isTagFields,
+  prefixPurges: isBoolean,
   maxUrlLength: isPositiveInteger,
   maxBodySize: isSize,
   maxVariants: isPositiveInteger,
@@ -139,6 +192,11 @@ export function toSettings(options: HttpCacheOptions, clock: Clock = systemClock
     clock,
     name: options.cacheName ?? httpCacheDefaults.cacheName,
     hosts: hosts === null ? undefined : new Set(hosts.map((host) => host.toLowerCase())),
+    trust: toTrust(options.trustForwarded, hosts),
+    unkeyed: withUnkeyed(options.unkeyedFields ?? httpCacheDefaults.unkeyedFields),
+    query: options.query,
+    hiddenTagFields: (options.hiddenTagFields ?? httpCacheDefaults.hiddenTagFields).map((name) => name.toLowerCase()),
+    prefixPurges: options.prefixPurges ?? httpCacheDefaults.prefixPurges,
     maxUrlLength: options.maxUrlLength ?? httpCacheDefaults.maxUrlLength,
     maxBodySize: options.maxBodySize ?? httpCacheDefaults.maxBodySize,
     maxVariants: options.maxVariants ?? httpCacheDefaults.maxVariants,
@@ -155,6 +213,14 @@ export function toSettings(options: HttpCacheOptions, clock: Clock = systemClock
     debug: options.debug ?? httpCacheDefaults.debug,
     onError: quiet(options.onError ?? (() => {})),
   };
+}
+
+/** @throws {ConfigurationError} for a field that the target or the key is made of */
+function withUnkeyed(names: readonly string[]): ReadonlySet<string> {
+  const added = names.map((name) => name.toLowerCase());
+  if (added.includes("host"))
+    throw new ConfigurationError('httpCache: option "unkeyedFields" has "host", which is part of the key; remove it');
+  return new Set([...UNKEYED_FIELDS, ...added]);
 }
 
 /** Ignores errors that the user's `onError` throws itself. */

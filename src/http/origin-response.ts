@@ -6,104 +6,147 @@ import { type OriginFetch, type RequestContext, timing } from "./request-context
 import type { ForwardReason } from "./rfc/cache-status.js";
 import { isNotModified } from "./rfc/conditional.js";
 import { isAnsweredFromStore, type Labels, responseLabels } from "./rfc/invalidation.js";
-import { type Fields, hasField, type ResponseHead, type Timing, toFields } from "./rfc/message.js";
+import { type Fields, fieldValue, hasField, type ResponseHead, type Timing, toFields } from "./rfc/message.js";
+import type { Policy } from "./rfc/policy.js";
 import { answerRange, partialFields } from "./rfc/range.js";
+import { isError, isGone, isServerError } from "./rfc/statuses.js";
 import { evaluateStorage, type NotStored } from "./rfc/storable.js";
 import { fieldsFromOrigin, type StoredResponse } from "./rfc/stored-response.js";
 
-/** Why a request went to the origin, for Cache-Status. */
+/** Why a request went to the origin. */
 export interface ForwardDetails {
   readonly how: ForwardReason;
-  readonly collapsed?: boolean | undefined;
+  /** A stored response is usable whatever the origin answers: it is fresh, and this request alone can't use it. @default false */
+  readonly keepsStored?: boolean;
 }
 
 type StorageDecision =
   | { readonly stored: StoredResponse; readonly labels: Labels }
-  | { readonly why: NotStored | "failed" | "labels" | "too-large" | "no-lease" | "sent" };
-
-/** Reasons not to store a response that say nothing about the next response. */
-const ABOUT_THE_REQUEST: ReadonlySet<string> = new Set(["authorization"]);
+  | { readonly why: NotStored | "failed" | "labels" | "too-large" | "no-lease" | "sent" | "error" };
 
 /** Answers the client with the origin's response, and stores that where it is allowed. */
-export function answerFromOrigin(
+export async function answerFromOrigin(
   context: RequestContext,
   got: Forwarded,
   originFetch: OriginFetch,
   details: ForwardDetails,
-): Answer {
+): Promise<Answer> {
   const { response, failed, preset } = got;
   const times = timing(originFetch, context);
+  const storage = storageOf(context, got);
   const head: ResponseHead = { status: response.status, fields: toFields(response.headers), preset };
-  const decision = failed ? ({ why: "failed" } as const) : decideStorage(context, head, originFetch, times);
-  const isStored = "stored" in decision;
-  const member = context.status({ ...details, stored: isStored, detail: isStored ? undefined : decision.why });
-  const fields = fieldsFromOrigin(head.fields, member);
-  if (!isStored && (decision.why === "sent" || head.status < 200 || head.status > 599)) {
-    releaseLease(context, head.status, decision.why, originFetch);
-    return { status: head.status, fields, body: null, untouched: true };
+  const decision = failed
+    ? ({ why: "failed" } as const)
+    : decideStorage(context, head, originFetch, { times, storage, details });
+  const { how } = details;
+  const { settings } = context;
+  const collapsed = context.collapsing.hasWaited ? false : undefined;
+  if (!("stored" in decision)) {
+    const member = context.status({ how, collapsed, stored: false, detail: decision.why });
+    const fields = fieldsFromOrigin(head.fields, member, settings.hiddenTagFields);
+    releaseLease(context, head.status, decision.why, originFetch, details);
+    if (decision.why === "sent" || head.status < 200 || head.status > 599) {
+      return { status: head.status, fields, body: null, untouched: true };
+    }
+    const body = { body: response.body, cancelled: (): void => originFetch.interest.end() };
+    return streamed(head, answerConditionally(context, { status: head.status, fields }, body, times, failed));
   }
-  if (!isStored) {
-    releaseLease(context, head.status, decision.why, originFetch);
-    const cancelled = (): void => originFetch.interest.end();
-    return answerConditionally(
-      context,
-      { status: head.status, fields },
-      { body: response.body, cancelled },
-      times,
-      failed,
-    );
-  }
-  const body = storeBody(context, { ...decision, expected: contentLength(head.fields) }, originFetch, response.body);
+  const expected = contentLength(head.fields);
+  const storing = { ...decision, expected, limit: storage.maxBodySize, details };
+  const { body, isComplete } = await storeBody(context, storing, originFetch, response.body);
+  const member = context.status({ how, collapsed, stored: isComplete });
+  const fields = fieldsFromOrigin(head.fields, member, settings.hiddenTagFields);
   // A body that is collected for the store is read to its end although its reader leaves.
-  const cancelled = (): void => {};
-  return {
-    ...answerConditionally(context, { status: head.status, fields }, { body, cancelled }, times, false),
-    isUnderway: true,
-  };
+  const kept = { body, cancelled: (): void => {} };
+  const answer = answerConditionally(context, { status: head.status, fields }, kept, times, false);
+  return { ...streamed(head, answer), isUnderway: true };
+}
+
+/** How to store a response: by its route's options, or the cache's own. */
+export function storageOf(
+  { settings }: RequestContext,
+  { storage }: Forwarded,
+): { policy: Policy; maxBodySize: number } {
+  const { policy, maxBodySize } = settings;
+  return { policy: storage?.policy ?? policy, maxBodySize: storage?.maxBodySize ?? maxBodySize };
+}
+
+/**
+ * Keeps Transfer-Encoding, by which Hono's middleware and servers tell a streamed body: without it they would buffer or
+ * compress the body.
+ */
+function streamed({ status, fields }: ResponseHead, answer: Answer): Answer {
+  const value = fieldValue(fields, "transfer-encoding");
+  if (value === undefined || answer.status !== status || answer.body === null) return answer;
+  return { ...answer, fields: [...answer.fields, ["transfer-encoding", value]] };
 }
 
 function decideStorage(
   context: RequestContext,
   head: ResponseHead,
   { lease, location }: OriginFetch,
-  times: Timing,
+  {
+    times,
+    storage: { policy, maxBodySize },
+    details: { keepsStored = false },
+  }: { times: Timing; storage: ReturnType<typeof storageOf>; details: ForwardDetails },
 ): StorageDecision {
-  const { request, settings } = context;
+  const { request } = context;
   // The response was already sent over the host's own connection.
   if (hasField(head.fields, "x-hono-already-sent")) return { why: "sent" };
-  const result = evaluateStorage(request, head, times, settings.policy);
+  // One request that asks for the origin must not replace a fresh page by an error for all.
+  if (keepsStored && isError(head.status) && !isGone(head.status)) return { why: "error" };
+  const result = evaluateStorage(request, head, times, policy);
   if (!result.storable) return { why: result.why };
-  if ((contentLength(head.fields) ?? 0) > settings.maxBodySize) return { why: "too-large" };
+  if ((contentLength(head.fields) ?? 0) > maxBodySize) return { why: "too-large" };
   const labels = responseLabels(head.fields, head.preset);
   if (!labels) return { why: "labels" };
   return lease && location ? { stored: result.stored, labels } : { why: "no-lease" };
 }
 
-/** Ends the lease where nothing is stored. Waiting requests go on, all at once where the next response is most likely uncacheable, too. */
+/**
+ * Ends the lease where nothing is stored. What is stored stays as it is, unless it is stale and the origin has answered
+ * for its URL. Of the waiting requests one goes on, or all of them where the next response can't be stored either.
+ */
 export function releaseLease(
   context: RequestContext,
   status: number,
   why: string,
   { lease, interest }: OriginFetch,
+  { keepsStored = false }: Pick<ForwardDetails, "keepsStored"> = {},
 ): void {
   interest.leaveToClient();
   if (!lease || lease.on === "marker") return;
-  const isFailure = why === "failed" || status >= 500;
-  const keeps = ABOUT_THE_REQUEST.has(why) || (lease.on === "value" && isFailure);
-  const pauseMs = isFailure ? context.settings.retryAfterMs : 0;
-  context.inBackground(keeps ? lease.yield(pauseMs) : context.publisher.markUncacheable(lease), "settle");
+  const { settings, collapsing, publisher } = context;
+  const isFailure = why === "failed" || isServerError(status);
+  const isOfOneRequest = why === "authorization" || (isError(status) && !isServerError(status) && !isGone(status));
+  // After a second such answer in a row the URL most likely always answers so.
+  const isRepeated = isOfOneRequest && lease.on === "placeholder" && collapsing.hasWaited;
+  const yields = isFailure || (isOfOneRequest && !isRepeated) || (lease.on === "value" && keepsStored);
+  const pauseMs = lease.on === "value" && !keepsStored && why !== "authorization" ? settings.retryAfterMs : 0;
+  context.inBackground(yields ? lease.yield(pauseMs) : publisher.markUncacheable(lease), "settle");
 }
 
-/** Stores the body when it is complete. @returns the body to pass on */
-function storeBody(
+/** Stores the body when it is complete. @returns the body to pass on, and whether it is known to be complete */
+async function storeBody(
   context: RequestContext,
-  { stored, labels, expected }: Extract<StorageDecision, { stored: unknown }> & { expected: number | undefined },
+  {
+    stored,
+    labels,
+    expected,
+    limit,
+    details,
+  }: Extract<StorageDecision, { stored: unknown }> & {
+    readonly expected: number | undefined;
+    readonly limit: number;
+    readonly details: ForwardDetails;
+  },
   originFetch: OriginFetch,
   body: Body | null,
-): Body | null {
+): Promise<{ readonly body: Body | null; readonly isComplete: boolean }> {
   const { request, settings, publisher } = context;
   const { lease, location, stamp, interest } = originFetch;
-  if (!lease || !location) return body;
+  if (!lease || !location) return { body, isComplete: false };
   /** Resolves when the write is sent, so that a client rarely repeats its request before the response is stored. */
   const store = (bytes: Uint8Array): Promise<void> =>
     new Promise((resolve) => {
@@ -112,30 +155,42 @@ function storeBody(
       context.inBackground(work, "store").then(resolve);
     });
   if (!body) {
-    if (expected) releaseLease(context, 500, "cut-short", originFetch);
+    if (expected) releaseLease(context, 500, "cut-short", originFetch, details);
     else {
       interest.complete();
       store(NO_BODY);
     }
-    return null;
+    return { body: null, isComplete: !expected };
   }
   lease.renewFor(LONGEST_BODY_MS);
   let ended = (): void => {};
   // A host that stops after its background work must not stop before the body ends.
   context.inBackground(new Promise<void>((resolve) => (ended = resolve)), "keep");
+  let isComplete = false;
   const collector = new Collector(body, {
-    limit: settings.maxBodySize,
+    limit,
     expected,
     interest,
     clock: settings.clock,
     done: (collected) => {
       ended();
+      isComplete = collected instanceof Uint8Array;
       if (collected instanceof Uint8Array) return store(collected);
-      releaseLease(context, collected === "cut-short" ? 500 : 200, collected, originFetch);
+      releaseLease(context, collected === "cut-short" ? 500 : 200, collected, originFetch, details);
       return undefined;
     },
   });
-  return collector.stream;
+  // Most bodies are made already. A body that is still being made can end in many ways, so nothing is claimed of it.
+  await nextTurn();
+  return { body: collector.stream, isComplete };
+}
+
+/** Resolves in the next turn of the event loop. */
+function nextTurn(): Promise<void> {
+  return new Promise((resolve) => {
+    if (typeof setImmediate === "function") setImmediate(resolve);
+    else setTimeout(resolve);
+  });
 }
 
 /** Applies the client's conditions and Range, which the origin has not seen, to its response. */

@@ -49,6 +49,11 @@ export class ClientRequest implements RequestHead {
     return this.#fields;
   }
 
+  /** A field's value, with its lines joined. */
+  value(name: string): string | undefined {
+    return this.#raw.headers.get(name) ?? undefined;
+  }
+
   /** Whether a fresh stored response without Vary answers this request unchanged. */
   get isPlain(): boolean {
     if (this.method !== "GET") return false;
@@ -68,13 +73,14 @@ export class ClientRequest implements RequestHead {
 export function freshHit(
   { head, body, invalid }: Entry,
   cache: Cache,
-  { policy, clock }: Settings,
+  { policy, clock, hiddenTagFields }: Settings,
   prefix: string,
 ): MaybePromise<Answer> | undefined {
   const decision = decide({ stored: head, invalid }, NO_DIRECTIVES, policy, clock.now());
   if (decision.action !== "serve" || decision.why !== "fresh") return undefined;
   const { status } = head;
-  const fields = fieldsFromStore(head.fields, decision.ageMs, prefix + ageSeconds(decision.ttlMs));
+  const member = prefix + ageSeconds(decision.ttlMs);
+  const fields = fieldsFromStore(head.fields, decision.ageMs, member, hiddenTagFields);
   if (!head.packed) return { status, fields, body };
   return cache.codec.decompressBytes(body).then((bytes) => ({ status, fields, body: bytes }));
 }

@@ -18,6 +18,7 @@ import { type Labels, responseLabels } from "./rfc/invalidation.js";
 import { type Fields, hasField, type RequestHead } from "./rfc/message.js";
 import { usefulMs } from "./rfc/select.js";
 import type { StoredResponse } from "./rfc/stored-response.js";
+import { prefixesOf, toTarget } from "./rfc/target.js";
 import { selector } from "./rfc/vary.js";
 import { PUBLISH_RESPONSE } from "./scripts.js";
 import type { State, StoreLocation } from "./store.js";
@@ -77,7 +78,9 @@ export class Publisher {
    */
   async store(storing: Storing, body: Uint8Array, isPacked?: boolean): Promise<boolean> {
     const { stored, labels, request } = storing;
-    const hashes = await labelHashes(labels, request.url);
+    const target = this.#settings.prefixPurges ? toTarget(request.url) : undefined;
+    const prefixes = target ? prefixesOf(target) : [];
+    const hashes = await labelHashes({ ...labels, prefixes }, request.url);
     // The first stamp takes a round trip of its own, which no client waits for.
     if (hashes.length > 0 && !storing.stamp) storing.onSent?.();
     const stamp = hashes.length > 0 ? await this.#stamp(storing.stamp) : undefined;

@@ -42,8 +42,8 @@ export interface Entry {
   readonly expiresMs: number;
   /** When the lease on it ends, or the pause after a failed refresh, by the server's clock. */
   readonly leaseUntilMs: number;
-  /** It has no lease holder and is in the pause after a failed refresh. */
-  readonly isPaused: boolean;
+  /** The token of the lease on it; `NO_TOKEN` without a lease, and in the pause after a failed refresh. */
+  readonly holder: string;
 }
 
 /** The variants of one URL. */
@@ -93,7 +93,7 @@ function readEntry(envelope: Envelope, payload: Uint8Array, key: string): Entry 
     invalid: payload[1] === 0x21,
     expiresMs: envelope.freshUntilMs,
     leaseUntilMs: envelope.leaseUntilMs,
-    isPaused: envelope.leaseUntilMs > 0 && envelope.token === NO_TOKEN,
+    holder: envelope.token,
   };
 }
 

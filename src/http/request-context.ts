@@ -1,12 +1,13 @@
 import type { Cache } from "../cache/cache.js";
 import { notify } from "../core/maybe-promise.js";
 import type { Lease } from "../lease/lease.js";
+import { Collapsing } from "./collapsing.js";
+import { forwardedValue } from "./forwarded.js";
 import type { Forwarded, Host, OriginRequest } from "./host.js";
 import { Interest } from "./interest.js";
 import type { Settings } from "./options.js";
 import type { Publisher } from "./publish.js";
 import type { Stamp } from "./purge-log.js";
-import { UNKEYED_FIELDS } from "./rfc/admission.js";
 import { type RequestDirectives, requestDirectives } from "./rfc/cache-control.js";
 import type { Handling } from "./rfc/cache-status.js";
 import { type Fields, type RequestHead, type Timing, withField, withoutFields } from "./rfc/message.js";
@@ -55,6 +56,7 @@ export class RequestContext {
   readonly state: State;
   readonly store: Store;
   readonly publisher: Publisher;
+  readonly collapsing: Collapsing;
   readonly #init: ContextInit;
   #pending: Promise<void>[] | undefined;
 
@@ -70,6 +72,7 @@ export class RequestContext {
     this.store = init.parts.store;
     this.publisher = init.parts.publisher;
     this.directives = requestDirectives(init.fields);
+    this.collapsing = new Collapsing(init.settings);
   }
 
   /** The cache's member of Cache-Status. */
@@ -94,7 +97,10 @@ export class RequestContext {
 
   #request(fields: Fields, signal: AbortSignal): OriginRequest {
     const { originUrl, target } = this.#init;
-    const kept = narrow(withoutFields(fields, UNKEYED_FIELDS), this.settings);
+    const { settings } = this;
+    let kept = narrow(withoutFields(fields, settings.unkeyed), settings);
+    // What is trusted is part of the target, and so of the key.
+    for (const name of settings.trust?.names ?? []) kept = withField(kept, name, forwardedValue(name, target));
     return { url: originUrl, fields: withField(kept, "host", target.host), signal };
   }
 

@@ -50,6 +50,50 @@ return 1`,
 );
 
 /**
+ * Deletes what is stored under a URL, all its variants too, and every lease on it.
+ * ARGV: what the keys of variants begin with. Reply: how many responses were stored.
+ */
+export const PURGE: Script = script(
+  "http purge url",
+  `local function unlink(key)
+  local what, head = inspect(key)
+  redis.call('UNLINK', key)
+  return string.sub(head, 57, 57) == 'R' and (what == 'fresh' or what == 'stale') and 1 or 0
+end
+local what, head = inspect(KEYS[1])
+if what == 'none' then return 0 end
+if what == 'plain' or string.sub(head, 57, 57) ~= 'I' then return unlink(KEYS[1]) end
+local text = redis.call('GETRANGE', KEYS[1], 56, -1)
+local generation = string.sub(text, 2, 13)
+local purged = 0
+for hash in string.gmatch(string.sub(text, (string.find(text, '\\n\\n', 1, true) or 0) + 2), '[^\\n]+') do
+  purged = purged + unlink(ARGV[1] .. generation .. ':' .. hash)
+end
+redis.call('UNLINK', KEYS[1])
+return purged`,
+  (call, [key = ""], [stem = ""]) => {
+    const { kind, head } = inspect(call, key);
+    if (kind === "none") return 0;
+    if (kind === "plain" || head[56] !== "I") return unlink(call, key);
+    const index = text(call("GETRANGE", key, "56", "-1"));
+    const generation = index.slice(1, 13);
+    let purged = 0;
+    for (const hash of index.slice(index.indexOf("\n\n") + 2).split("\n")) {
+      if (hash !== "") purged += unlink(call, `${text(stem)}${generation}:${hash}`);
+    }
+    call("UNLINK", key);
+    return purged;
+  },
+);
+
+/** @returns 1 if there was a response */
+function unlink(call: Call, key: string): number {
+  const { kind, head } = inspect(call, key);
+  call("UNLINK", key);
+  return head[56] === "R" && (kind === "fresh" || kind === "stale") ? 1 : 0;
+}
+
+/**
  * Makes what is stored under a URL, all its variants too, stale at once, and what is under way for it unstorable.
  * ARGV: what the keys of variants begin with; a new generation. Reply: how many responses were stored.
  */

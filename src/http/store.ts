@@ -3,6 +3,7 @@ import { RecentlyFresh } from "../client/single-flight.js";
 import type { Connection } from "../core/connection.js";
 import { throwIfError } from "../core/errors.js";
 import { isReplaceable, Lease, type LeaseContext, newToken, readOrClaim, refusesWrites } from "../lease/lease.js";
+import { withdrawLost } from "../lease/lost-claims.js";
 import { logKey, newGeneration, selectorHash, variantKey, variantStem } from "./keys.js";
 import type { Settings } from "./options.js";
 import { PurgeLog, type Verdict } from "./purge-log.js";
@@ -10,13 +11,15 @@ import { Reads, readLog, sendWithLog } from "./reads.js";
 import { type Entry, type Index, readRecord, type Stored } from "./record.js";
 import type { Fields, RequestHead } from "./rfc/message.js";
 import { mostRecent, selector } from "./rfc/vary.js";
-import { SOFTEN } from "./scripts.js";
+import { PURGE, SOFTEN } from "./scripts.js";
 
 /** What this process knows of one store: recently read keys, and the purge log. Plain data that invocations may share. */
 export interface State {
   readonly recentlyFresh: RecentlyFresh;
   /** The stored keys of URLs that were read as fresh, so that a hit does not make its key again. */
   readonly keysOfUrls: Map<string, string>;
+  /** Stored keys of URLs whose background refresh did not reach the origin, so they are validated in the foreground. */
+  readonly unreached: Set<string>;
   readonly log: PurgeLog;
   readonly reads: (connection: Connection) => Reads;
 }
@@ -28,6 +31,12 @@ const MAX_URLS = 1_000;
 export function rememberKey({ keysOfUrls }: State, url: string, base: string): void {
   if (keysOfUrls.size >= MAX_URLS) for (const oldest of keysOfUrls.keys()) if (keysOfUrls.delete(oldest)) break;
   keysOfUrls.set(url, base);
+}
+
+/** Remembers that a background refresh did not reach the origin. */
+export function rememberUnreached({ unreached }: State, base: string): void {
+  if (unreached.size >= MAX_URLS) for (const oldest of unreached) if (unreached.delete(oldest)) break;
+  unreached.add(base);
 }
 
 /** States by the key of the purge log, which differs between any two caches that one `httpCache` is used with. */
@@ -44,7 +53,8 @@ export class States {
     const known = this.#states.get(key);
     if (known) return known;
     const log = new PurgeLog(key, this.#settings.maxPurges);
-    const state: State = { recentlyFresh: new RecentlyFresh(), keysOfUrls: new Map(), log, reads: readsOf(log) };
+    const recentlyFresh = new RecentlyFresh();
+    const state = { recentlyFresh, keysOfUrls: new Map(), unreached: new Set<string>(), log, reads: readsOf(log) };
     this.#states.set(key, state);
     return state;
   }
@@ -74,8 +84,8 @@ export type LookupResult =
   | { readonly kind: "none"; readonly lease: Lease | undefined; readonly location: StoreLocation }
   /** No response, and a mark that requests need not wait for each other. A response that can be stored replaces it. */
   | { readonly kind: "uncacheable"; readonly lease: Lease; readonly location: StoreLocation }
-  /** Another request has the lease. */
-  | { readonly kind: "busy"; readonly location: StoreLocation }
+  /** Another request has the lease, with this token. */
+  | { readonly kind: "busy"; readonly key: string; readonly holder: string; readonly location: StoreLocation }
   /** The store has failed. */
   | { readonly kind: "failed" };
 
@@ -97,14 +107,14 @@ export class Store {
   readonly #reads: Reads;
   readonly leases: LeaseContext;
 
-  constructor(cache: Cache, state: State, settings: Settings) {
+  constructor(cache: Cache, state: State, settings: Settings, waitUntil: LeaseContext["waitUntil"]) {
     this.#cache = cache;
     this.#state = state;
     this.#settings = settings;
     this.#reads = state.reads(cache.connection);
     const { clock, leaseMs, onError } = settings;
     const onRenewalError = (error: unknown, key: string) => onError(error, { method: "renew", key });
-    this.leases = { connection: cache.connection, clock, leaseMs, onRenewalError };
+    this.leases = { connection: cache.connection, clock, leaseMs, graceMs: 0, onRenewalError, waitUntil };
   }
 
   /** Begins to read a URL's own key, if it was read a moment ago. `find` continues from it. */
@@ -139,24 +149,34 @@ export class Store {
     } catch (error) {
       this.#settings.onError(error, { method: "find", key });
       if (isReplaceable(error))
-        this.delete([key]).catch((cause: unknown) => this.#settings.onError(cause, { method: "find", key }));
+        this.#delete(key).catch((cause: unknown) => this.#settings.onError(cause, { method: "find", key }));
       return { kind: "failed" };
     }
   }
 
-  /** Deletes keys, which may be in different slots of a cluster. @throws {ConnectionError} @throws {ReplyError} */
-  async delete(keys: readonly string[]): Promise<void> {
-    for (const key of keys) this.#state.recentlyFresh.delete(key);
-    const replies = await this.#cache.connection.send(
-      keys.map((key) => ["UNLINK", key] as const),
-      REPEATABLE,
-    );
-    for (const reply of replies) throwIfError(reply);
+  /**
+   * Deletes what is stored under URLs' keys with all their variants, and every lease on it.
+   * @returns how many responses there were
+   * @throws {ConnectionError} @throws {ReplyError}
+   */
+  async purge(bases: readonly string[]): Promise<number> {
+    for (const base of bases) this.#state.recentlyFresh.delete(base);
+    const { connection } = this.#cache;
+    const purges = bases.map((base) => connection.script(PURGE, [base], [variantStem(base)], REPEATABLE));
+    const purged = await Promise.all(purges);
+    return purged.reduce<number>((sum, count) => sum + Number(count), 0);
   }
 
-  /** Purges softly what is stored under a URL's key with all its variants, or under the key of one variant. @throws {ConnectionError} @throws {ReplyError} */
-  async soften(key: string): Promise<void> {
-    await this.#cache.connection.script(SOFTEN, [key], [variantStem(key), newGeneration()]);
+  /** Purges softly what is stored under a URL's key with all its variants, or under the key of one variant. @returns how many responses @throws {ConnectionError} @throws {ReplyError} */
+  async soften(key: string): Promise<number> {
+    const softened = await this.#cache.connection.script(SOFTEN, [key], [variantStem(key), newGeneration()]);
+    return Number(softened);
+  }
+
+  async #delete(key: string): Promise<void> {
+    this.#state.recentlyFresh.delete(key);
+    const [reply = null] = await this.#cache.connection.send([["UNLINK", key]], REPEATABLE);
+    throwIfError(reply);
   }
 
   async #toLookupResult(read: Read, key: string, location: StoreLocation, logReads: number): Promise<LookupResult> {
@@ -168,8 +188,10 @@ export class Store {
       case "uncacheable":
         return { kind: "uncacheable", lease: new Lease(this.leases, key, read.token, "marker"), location };
       case "lease":
+        return { kind: "busy", key, holder: read.token, location };
+      // A variant's key holds no index, unless it was spoilt.
       case "index":
-        return { kind: "busy", location };
+        return { kind: "busy", key, holder: "", location };
       case "response": {
         const { entry } = read;
         const verdict = entry.head.labels.length > 0 ? await this.#verdict(entry, logReads) : "good";
@@ -209,7 +231,10 @@ export class Store {
       this.#state.log,
       [readOrClaim(key, token, leaseMs, clock.now())],
       REPEATABLE,
-    );
+    ).catch((error: unknown) => {
+      withdrawLost(this.leases, [{ key, token }], error);
+      throw error;
+    });
     if (refusesWrites(reply)) return this.#read(key, false);
     const bytes = throwIfError(reply);
     const claimed = { kind: "claimed", lease: new Lease(this.leases, key, token) } as const;

@@ -1,9 +1,9 @@
 import { Lease } from "../lease/lease.js";
 import { type Answer, contentLength, notModified, serve } from "./answer.js";
 import { type Body, LONGEST_BODY_MS, readAll } from "./body.js";
-import type { Forwarded } from "./host.js";
+import { type Forwarded, UnreachedError } from "./host.js";
 import type { Interest } from "./interest.js";
-import { answerFromOrigin, releaseLease } from "./origin-response.js";
+import { answerFromOrigin, releaseLease, storageOf } from "./origin-response.js";
 import type { Entry } from "./record.js";
 import {
   beginBackgroundFetch,
@@ -16,11 +16,13 @@ import type { ForwardReason } from "./rfc/cache-status.js";
 import { isNotModified, unconditional } from "./rfc/conditional.js";
 import { responseLabels } from "./rfc/invalidation.js";
 import { type Fields, hasField, type ResponseHead, toFields } from "./rfc/message.js";
+import type { Policy } from "./rfc/policy.js";
 import { type Decision, mayReplaceFailure } from "./rfc/select.js";
+import { isError, isGone } from "./rfc/statuses.js";
 import { evaluateStorage } from "./rfc/storable.js";
 import { fieldsFromOrigin } from "./rfc/stored-response.js";
 import { freshen, freshenFromHead, validationRequest } from "./rfc/validation.js";
-import type { StoreLocation } from "./store.js";
+import { rememberUnreached, type StoreLocation } from "./store.js";
 
 /** Takes the lease on a stored response. Store errors go to `onError`. @param force also in the pause after a failure */
 export async function claim(
@@ -52,20 +54,22 @@ export async function validate(context: RequestContext, validation: Validation):
   const { entry, decision, lease, location } = validation;
   const originFetch = beginClientFetch(context, lease, location);
   const how = forwardReasonOf(decision);
+  const details = { how, keepsStored: how === "request" };
   let got: Forwarded | undefined;
   try {
     got = await forwardUnlessReplaced(context, entry, validationRequest(request.fields, entry.head), originFetch);
   } catch (error) {
-    releaseLease(context, 500, "failed", originFetch);
+    releaseLease(context, 500, "failed", originFetch, details);
     throw error;
   }
   if (!got) {
-    releaseLease(context, 500, "failed", originFetch);
+    releaseLease(context, 500, "failed", originFetch, details);
     return serve(context, entry, decision);
   }
   const { response, failed, preset } = got;
-  if (failed || response.status !== 304) return answerFromOrigin(context, got, originFetch, { how });
-  return freshened(context, validation, originFetch, { status: 304, fields: toFields(response.headers), preset }, how);
+  if (failed || response.status !== 304) return answerFromOrigin(context, got, originFetch, details);
+  const head = { status: 304, fields: toFields(response.headers), preset };
+  return freshened(context, validation, originFetch, { head, policy: storageOf(context, got).policy }, how);
 }
 
 /** Why a stored response can't be used without validation. */
@@ -98,11 +102,11 @@ async function freshened(
   context: RequestContext,
   { entry, decision }: Validation,
   originFetch: OriginFetch,
-  got: ResponseHead,
+  { head: got, policy }: { readonly head: ResponseHead; readonly policy: Policy },
   how: "request" | "stale",
 ): Promise<Answer> {
-  const { request, settings, publisher } = context;
-  const result = freshen(entry.head, request, got, timing(originFetch, context), settings.policy);
+  const { request, publisher } = context;
+  const result = freshen(entry.head, request, got, timing(originFetch, context), policy);
   if (result.outcome === "mismatch") return fetchUnconditionally(context, entry, decision, originFetch, how);
   const { lease, location, stamp, interest } = originFetch;
   interest.complete();
@@ -164,24 +168,21 @@ function mayReplace(
   return mayReplaceFailure(candidate, failure, directives, settings.policy, settings.clock.now());
 }
 
-/** Credentials. A request without a client has none, so it can't ask for a response that they select. */
-const CREDENTIALS = ["authorization", "cookie"];
-
 /** Whether a stored response can be validated in the background, by a request without a client. */
 export function canRefresh(context: RequestContext, entry: Entry): boolean {
-  const { host, settings } = context;
+  const { host, settings, state, base } = context;
+  if (host.refetch === undefined || settings.awaitBackground || state.unreached.has(base)) return false;
   const carried = refreshFields(context.sent, context, entry);
-  return (
-    host.refetch !== undefined &&
-    !settings.awaitBackground &&
-    !CREDENTIALS.some((name) => hasField(carried, name) || entry.head.vary.includes(name))
-  );
+  // A request without a client has no credentials, so it can't ask for a response that they select.
+  const credentials = [...settings.policy.credentialFields, "cookie"];
+  return !credentials.some((name) => hasField(carried, name) || entry.head.vary.includes(name));
 }
 
 /** The fields that the key was made of, besides the target. A key that the host has made may depend on any field. */
-function refreshFields(fields: Fields, { hasOwnKey }: RequestContext, { head }: Entry): Fields {
+function refreshFields(fields: Fields, { hasOwnKey, settings }: RequestContext, { head }: Entry): Fields {
   if (hasOwnKey) return unconditional(fields);
-  return fields.filter(([name]) => name === "host" || head.vary.includes(name));
+  const carried = ["host", ...(settings.trust?.names ?? []), ...head.vary];
+  return fields.filter(([name]) => carried.includes(name));
 }
 
 /** Validates a stored response in the background. Rejects when that fails. */
@@ -211,19 +212,22 @@ export async function refresh(
     const { response, preset } = got;
     const head = { status: response.status, fields: toFields(response.headers), preset };
     const times = timing(originFetch, context);
+    const { policy, maxBodySize: limit } = storageOf(context, got);
     if (response.status === 304) {
-      const result = freshen(entry.head, request, head, times, settings.policy);
+      const result = freshen(entry.head, request, head, times, policy);
       return result.outcome === "updated"
         ? await publisher.freshen({ request, lease, location, stamp: originFetch.stamp, preset }, entry, result.stored)
         : await lease.drop();
     }
-    const result = evaluateStorage(request, head, times, settings.policy);
+    const result = evaluateStorage(request, head, times, policy);
     const labels = responseLabels(head.fields, preset);
     if (!result.storable || !labels || hasField(head.fields, "x-hono-already-sent")) {
       await discard(response.body);
-      return await publisher.markUncacheable(lease);
+      // An error that says nothing of the resource leaves what is stored alone.
+      const isKept = isError(head.status) && !isGone(head.status);
+      return await (isKept ? lease.yield(settings.retryAfterMs) : publisher.markUncacheable(lease));
     }
-    const { maxBodySize: limit, clock } = settings;
+    const { clock } = settings;
     lease.renewFor(LONGEST_BODY_MS);
     const body = await readAll(response.body, { limit, clock, interest, expected: contentLength(head.fields) });
     if (body instanceof Uint8Array) {
@@ -234,7 +238,10 @@ export async function refresh(
     } else if (body === "too-large") await publisher.markUncacheable(lease);
     else await lease.yield(settings.retryAfterMs);
   } catch (error) {
-    await lease.yield(settings.retryAfterMs);
+    const isUnreached = error instanceof UnreachedError;
+    // The next request validates in the foreground.
+    if (isUnreached) rememberUnreached(context.state, context.base);
+    await lease.yield(isUnreached ? 0 : settings.retryAfterMs);
     throw error;
   } finally {
     interest.complete();
@@ -291,6 +298,7 @@ async function updateFromHead(
 }
 
 function passOn(context: RequestContext, { response }: Forwarded, how: ForwardReason): Answer {
-  const fields = fieldsFromOrigin(toFields(response.headers), context.status({ how }));
+  const { hiddenTagFields } = context.settings;
+  const fields = fieldsFromOrigin(toFields(response.headers), context.status({ how }), hiddenTagFields);
   return { status: response.status, fields, body: response.body };
 }

@@ -1,8 +1,8 @@
 import { NewerFormatError, placeholder } from "../codec/envelope.js";
-import type { Argument, Command, Connection, Reply, Script, SendOptions } from "../core/connection.js";
+import type { Argument, Command, Reply, Script, SendOptions } from "../core/connection.js";
 import { DecodeError, ReplyError } from "../core/errors.js";
 import { randomText } from "../core/text.js";
-import type { Clock } from "../core/time.js";
+import { type WithdrawalContext, withdrawLost } from "./lost-claims.js";
 import { CLAIM, DROP, PUBLISH, RENEW, SEIZE, YIELD } from "./scripts.js";
 import { digits } from "./state.js";
 
@@ -32,9 +32,7 @@ export function isReplaceable(error: unknown): boolean {
   return error instanceof DecodeError && !(error instanceof NewerFormatError);
 }
 
-export interface LeaseContext {
-  readonly connection: Connection;
-  readonly clock: Clock;
+export interface LeaseContext extends WithdrawalContext {
   /** Lease duration; the holder renews it while it loads. */
   readonly leaseMs: number;
   /** Called when a renewal fails. The lease may still be renewed later, so this does not end it. */
@@ -76,16 +74,16 @@ export class Lease {
   ): Promise<Lease | undefined> {
     const token = newToken();
     const args = [digits(freshUntilMs), token, String(context.leaseMs), inPause ? "1" : ""];
-    const reply = await context.connection.script(CLAIM, [key], args);
+    const reply = await claim(context, CLAIM, key, token, args);
     return reply === 1 ? new Lease(context, key, token, "value") : undefined;
   }
 
   /** Replaces an unreadable entry by a placeholder. @returns `undefined` when the entry has changed since it was read */
   static async seize(context: LeaseContext, key: string, unreadable: Argument): Promise<Lease | undefined> {
-    const { connection, clock, leaseMs } = context;
+    const { clock, leaseMs } = context;
     const token = newToken();
     const args = [unreadable, placeholder(token, clock.now() + leaseMs), String(leaseMs)];
-    const reply = await connection.script(SEIZE, [key], args);
+    const reply = await claim(context, SEIZE, key, token, args);
     return reply === 1 ? new Lease(context, key, token) : undefined;
   }
 
@@ -138,11 +136,10 @@ export class Lease {
   /**
    * Gives the lease up. A placeholder is deleted, so that waiters can claim at once. A value stays until its grace ends.
    * @param pauseMs how long no caller may claim the value
-   * @param graceMs how long the value stays after its expiry
    */
-  async yield(pauseMs: number, graceMs = 0): Promise<void> {
+  async yield(pauseMs: number): Promise<void> {
     this.#ended.abort();
-    if (this.on !== "marker") await this.#run(YIELD, String(pauseMs), String(graceMs));
+    if (this.on !== "marker") await this.#run(YIELD, String(pauseMs), String(this.#context.graceMs));
   }
 
   /** Stops renewing and runs a script that compares the token first. It gets the lease's key and token before its own. */
@@ -153,5 +150,21 @@ export class Lease {
 
   #run(script: Script, ...args: readonly Argument[]): Promise<Reply> {
     return this.#context.connection.script(script, [this.key], [this.token, ...args], IDEMPOTENT);
+  }
+}
+
+/** Runs a script that takes a lease. A claim whose reply is lost is withdrawn. */
+async function claim(
+  context: LeaseContext,
+  script: Script,
+  key: string,
+  token: string,
+  args: readonly Argument[],
+): Promise<Reply> {
+  try {
+    return await context.connection.script(script, [key], args);
+  } catch (error) {
+    withdrawLost(context, [{ key, token }], error);
+    throw error;
   }
 }

@@ -48,9 +48,7 @@ describe("httpCache in Hono", () => {
     app.get("/", (c) => c.text("old", 200, STALE));
     await get("/");
     await until(async () => (await get("/")).body === "old" && errors.length > 0, { what: "the failure" });
-    expect(String(errors[0])).toMatch(
-      /did not reach httpCache again; give it the application that it is used in, as app/,
-    );
+    expect(String(errors[0])).toMatch(/did not reach httpCache, .* give it the application that it is used in, as app/);
   });
 
   it("lets the handler see the validators, and outer middleware the client's request", async () => {

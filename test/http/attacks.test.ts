@@ -6,7 +6,7 @@ import { selector, varyNames } from "../../src/http/rfc/vary.js";
 import { evaluate, fields, type Lines, request, response, stored, whyNot } from "./rfc/exchanges.js";
 
 const FRESH: Lines = { "cache-control": "public, max-age=60" };
-const KEY = { hosts: new Set(["example.com"]), maxUrlLength: 8_192 };
+const KEY = { hosts: new Set(["example.com"]), maxUrlLength: 8_192, query: undefined };
 const NO_COOKIES = { cookies: [] };
 
 /** Whether a response to one request would be given to another. */

@@ -76,7 +76,8 @@ async function play({ kind, purge, request, method }: Scene, isServer: boolean):
   site.answers(kind);
   for (let i = 0; i < 3; i++) await site.get();
   now.mockReturnValue(NOW_MS + 10_000);
-  if (purge === "tag" || purge === "soft tag") await site.http.purgeTags(cache, ["t"], { soft: purge === "soft tag" });
+  if (purge === "tag" || purge === "soft tag")
+    await site.http.purges.tags(cache, ["t"], { soft: purge === "soft tag" });
   else if (purge !== "none") await site.purge(undefined, { soft: purge === "soft" });
   const before = site.asked.length;
   const got = await site.get(request, method);

@@ -24,7 +24,14 @@ function open() {
       signal?.addEventListener("abort", () => resolve());
     });
   const clock = { ...systemClock, sleep };
-  const context: LeaseContext = { connection, clock, leaseMs: LEASE_MS, onRenewalError };
+  const context: LeaseContext = {
+    connection,
+    clock,
+    leaseMs: LEASE_MS,
+    graceMs: LEASE_MS,
+    onRenewalError,
+    waitUntil: () => {},
+  };
   return { connection, context, sleeps, onRenewalError };
 }
 
@@ -33,10 +40,10 @@ async function read(connection: Connection, key: string): Promise<string | undef
   return reply instanceof Uint8Array ? Buffer.from(reply).toString() : undefined;
 }
 
-async function claimMissing({ connection, clock }: LeaseContext, key: string): Promise<Lease> {
+async function claimMissing(context: LeaseContext, key: string): Promise<Lease> {
   const token = newToken();
-  await connection.send([readOrClaim(key, token, LEASE_MS, clock.now())]);
-  return new Lease({ connection, clock, leaseMs: LEASE_MS, onRenewalError: () => {} }, key, token);
+  await context.connection.send([readOrClaim(key, token, LEASE_MS, context.clock.now())]);
+  return new Lease(context, key, token);
 }
 
 it("a lease on a missing entry stores the value, and only once", async () => {
@@ -80,7 +87,7 @@ it("the pause after a failed load ends claims, except those that ignore it", asy
 it("giving up the lease on a missing entry deletes its placeholder", async () => {
   const { connection, context } = open();
   const lease = await claimMissing(context, "a");
-  await lease.yield(LEASE_MS, LEASE_MS);
+  await lease.yield(LEASE_MS);
   expect(await read(connection, "a")).toBeUndefined();
 });
 

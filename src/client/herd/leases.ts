@@ -1,5 +1,7 @@
 import type { Encoded, Envelope } from "../../codec/envelope.js";
+import { notify } from "../../core/maybe-promise.js";
 import { isReplaceable, Lease, type LeaseContext } from "../../lease/lease.js";
+import { type LostClaim, withdrawLost } from "../../lease/lost-claims.js";
 import type { ClientContext } from "../client.js";
 import { type Stored, toStored } from "../key-commands.js";
 import type { Loaded } from "../loading.js";
@@ -28,8 +30,20 @@ export class Leases {
       connection: context.connection,
       clock: context.clock,
       leaseMs: settings.leaseMs,
+      graceMs: settings.graceMs,
       onRenewalError: (error, key) => context.report(error, method, key),
+      // Errors of the host's own waitUntil are reported by the loads that use it.
+      waitUntil: (work) =>
+        notify(
+          () => context.invocation.waitUntil(work),
+          () => {},
+        ),
     };
+  }
+
+  /** Withdraws `readOrClaim` commands whose reply was lost. */
+  withdraw(claims: readonly LostClaim[], error: unknown): void {
+    withdrawLost(this.#lease, claims, error);
   }
 
   /** The lease that a `readOrClaim` command has taken. */
@@ -108,8 +122,7 @@ export class Leases {
   }
 
   #release(lease: Lease): Promise<void> {
-    const { retryAfterMs, graceMs } = this.#parts.settings;
-    return lease.yield(retryAfterMs, graceMs);
+    return lease.yield(this.#parts.settings.retryAfterMs);
   }
 
   async #isReadable(key: string, stored: Encoded): Promise<boolean> {

@@ -52,7 +52,13 @@ export class Lookup {
     const nowMs = context.clock.now();
     const tokens = keys.map(newToken);
     const commands = keys.map((key, i) => readOrClaim(key, tokens[i] ?? "", settings.leaseMs, nowMs));
-    const replies = await context.connection.send(commands, this.#claims);
+    const replies = await context.connection.send(commands, this.#claims).catch((error: unknown) => {
+      this.#leases.withdraw(
+        keys.map((key, i) => ({ key, token: tokens[i] ?? "" })),
+        error,
+      );
+      throw error;
+    });
     const refused = keys.flatMap((_key, i) => (refusesWrites(replies[i] ?? null) ? [i] : []));
     if (refused.length > 0) {
       const gets = refused.map((i) => ["GET", keys[i] ?? ""] as const);

@@ -21,6 +21,7 @@ export class RoundTrip<T> {
   /** The circuit breaker's generation in which this attempt began. */
   #generation = 0;
   #isRetried = false;
+  #wasSent = false;
   /** The caller has its result or error. */
   isSettled = false;
 
@@ -78,6 +79,7 @@ export class RoundTrip<T> {
   #send(open: OpenConnection): void {
     if (this.isSettled) return;
     this.#open = open;
+    this.#wasSent = true;
     open.pending++;
     this.#startDeadline();
     this.#run(open.connection, this).then(
@@ -150,6 +152,7 @@ export class RoundTrip<T> {
   }
 
   #fail(error: unknown): void {
+    if (this.#wasSent && error instanceof ConnectionError) error.mayHaveRun = true;
     this.#settle();
     this.#reject(error);
   }

@@ -5,10 +5,13 @@ import {
   fieldValue,
   hasControlCharacter,
   hasField,
+  isListed,
   listMembers,
   type RequestHead,
   trim,
 } from "./message.js";
+import type { Policy } from "./policy.js";
+import { hasCredentials } from "./storable.js";
 
 /**
  * Fields that many applications believe though any client can send them: what they change is not in the key, and would be
@@ -110,11 +113,7 @@ function cookieNames(fields: Fields): string[] {
   return pairs.filter((pair) => pair !== "").map((pair) => trim(pair.split("=", 1)[0] ?? ""));
 }
 
-function isListed(name: string, allowed: readonly string[]): boolean {
-  return allowed.some((entry) => (entry.endsWith("*") ? name.startsWith(entry.slice(0, -1)) : name === entry));
-}
-
 /** Whether a request may wait for another's response: not with credentials, nor when its response may not be stored. */
-export function mayCollapse(fields: Fields, noStore: boolean): boolean {
-  return !noStore && !hasField(fields, "authorization") && !hasField(fields, "cookie");
+export function mayCollapse(fields: Fields, noStore: boolean, { credentialFields }: Policy): boolean {
+  return !noStore && !hasField(fields, "cookie") && !hasCredentials(fields, credentialFields);
 }

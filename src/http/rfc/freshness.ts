@@ -3,7 +3,7 @@ import { isPresent, parseCacheControl } from "./cache-control.js";
 import { fieldValue, type ResponseHead } from "./message.js";
 import type { Policy } from "./policy.js";
 import type { CachePolicy } from "./response-policy.js";
-import { isError, isHeuristicallyCacheable } from "./statuses.js";
+import { isError, isHeuristicallyCacheable, takesDefaultLifetime } from "./statuses.js";
 
 /** For how long a response is fresh from when it was made, in milliseconds, and on whose word. */
 export interface Lifetime {
@@ -28,7 +28,7 @@ export function freshnessLifetime(
   ].filter((ms) => ms !== undefined);
   if (explicitMs.length > 0) return { ms: Math.min(...explicitMs), from: "explicit" };
   if (hasPragmaNoCache(response)) return { ms: 0, from: "none" };
-  if (policy.defaultTtlMs !== undefined && isHeuristicallyCacheable(response.status) && !isError(response.status)) {
+  if (policy.defaultTtlMs !== undefined && takesDefaultLifetime(response.status)) {
     return { ms: policy.defaultTtlMs, from: "default" };
   }
   const heuristicMs = heuristicLifetimeMs(response, said, policy, madeMs);

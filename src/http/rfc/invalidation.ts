@@ -3,9 +3,9 @@ import {
   fieldValue,
   hasControlCharacter,
   hasField,
-  listMembers,
   type RequestHead,
   type ResponseHead,
+  trim,
 } from "./message.js";
 import { parseStructuredStrings } from "./structured.js";
 
@@ -35,7 +35,11 @@ export interface Labels {
   readonly tags: readonly string[];
   /** From Cache-Groups; they hold within the response's origin. RFC 9875 §2. */
   readonly groups: readonly string[];
+  /** Its host, and the paths that it is under. */
+  readonly prefixes: readonly string[];
 }
+
+export const NO_LABELS: Labels = { tags: [], groups: [], prefixes: [] };
 
 /**
  * As many labels as a response can have, and as long. RFC 9875 §2 asks for 32 of 32 characters at least.
@@ -50,9 +54,13 @@ const MAX_LABEL_LENGTH = 1_024;
  */
 export function responseLabels(own: Fields, preset: Fields = []): Labels | undefined {
   const fields = preset.length > 0 ? [...own, ...preset] : own;
-  const tags = listMembers(fieldValue(fields, "cache-tag") ?? "");
+  // Split at commas alone: a tag may have spaces, and a quote begins nothing.
+  const tags = (fieldValue(fields, "cache-tag") ?? "")
+    .split(",")
+    .map(trim)
+    .filter((tag) => tag !== "");
   const keys = (fieldValue(fields, "surrogate-key") ?? "").split(/[\s,]+/).filter((key) => key !== "");
-  const labels = { tags: [...new Set([...tags, ...keys])], groups: strings(fields, "cache-groups") };
+  const labels = { tags: [...new Set([...tags, ...keys])], groups: strings(fields, "cache-groups"), prefixes: [] };
   const all = [...labels.tags, ...labels.groups];
   const isTooMuch = all.length > MAX_LABELS || all.some((label) => label.length > MAX_LABEL_LENGTH);
   return isTooMuch || all.some(hasControlCharacter) ? undefined : labels;

@@ -116,3 +116,8 @@ export interface Timing {
   readonly requestTimeMs: number;
   readonly responseTimeMs: number;
 }
+
+/** Whether a list has a name; an entry of the list may end in `*`. */
+export function isListed(name: string, listed: readonly string[]): boolean {
+  return listed.some((entry) => (entry.endsWith("*") ? name.startsWith(entry.slice(0, -1)) : name === entry));
+}

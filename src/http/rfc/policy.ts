@@ -6,7 +6,12 @@ import { isToken } from "./message.js";
 export interface PolicyOptions {
   /** Fields that take the place of Cache-Control, the most specific first. RFC 9213. @default ["CDN-Cache-Control"] */
   targetedFields?: readonly string[];
-  /** Lifetime of a response below status 400 that says nothing of its own: seconds or a duration; `null` for none. @default null */
+  /**
+   * Request fields with credentials, besides Authorization, such as `"X-Api-Key"`. A response to a request that has one is
+   * stored only if the response permits it. RFC 9111 §3.5. @default []
+   */
+  credentialFields?: readonly string[];
+  /** Lifetime of responses with status 2xx, 301 or 308 that have none: seconds or a duration; `null` for none. @default null */
   defaultTtl?: Duration | null;
   /** The part of the time since Last-Modified for which a response without a lifetime is fresh, from 0 (never) to 1. @default 0.1 */
   heuristicFraction?: number;
@@ -28,6 +33,7 @@ export interface PolicyOptions {
 
 export const policyDefaults = {
   targetedFields: ["CDN-Cache-Control"],
+  credentialFields: [],
   defaultTtl: null,
   heuristicFraction: 0.1,
   heuristicLimit: "1d",
@@ -42,6 +48,8 @@ export const policyDefaults = {
 /** The same, ready for use: times in milliseconds, field names in lower case. */
 export interface Policy {
   readonly targetedFields: readonly string[];
+  /** With `authorization`. */
+  readonly credentialFields: readonly string[];
   readonly defaultTtlMs: number | undefined;
   readonly heuristicFraction: number;
   readonly heuristicLimitMs: number;
@@ -53,7 +61,7 @@ export interface Policy {
   readonly requestDirectives: boolean;
 }
 
-const isFieldNames: Check = (value) =>
+export const isFieldNames: Check = (value) =>
   Array.isArray(value) && value.every((name) => typeof name === "string" && isToken(name))
     ? undefined
     : 'a list of field names, such as ["CDN-Cache-Control"]';
@@ -68,6 +76,7 @@ const isStatuses: Check = (value) =>
 
 export const policyChecks: Checks<PolicyOptions> = {
   targetedFields: isFieldNames,
+  credentialFields: isFieldNames,
   defaultTtl: orNull(isWindow),
   heuristicFraction: isFraction,
   heuristicLimit: isWindow,
@@ -86,6 +95,7 @@ export function makePolicy(options: PolicyOptions = {}): Policy {
     options;
   return {
     targetedFields: (options.targetedFields ?? policyDefaults.targetedFields).map((name) => name.toLowerCase()),
+    credentialFields: ["authorization", ...(options.credentialFields ?? []).map((name) => name.toLowerCase())],
     defaultTtlMs: defaultTtl === null ? undefined : toWindowMs(defaultTtl, "defaultTtl"),
     heuristicFraction: options.heuristicFraction ?? policyDefaults.heuristicFraction,
     heuristicLimitMs: toWindowMs(options.heuristicLimit ?? policyDefaults.heuristicLimit, "heuristicLimit"),

@@ -33,6 +33,20 @@ export function isError(status: number): boolean {
   return status >= 400;
 }
 
+export function isServerError(status: number): boolean {
+  return status >= 500;
+}
+
+/** The resource is not there: an answer for its URL, and not to something in one request. */
+export function isGone(status: number): boolean {
+  return status === 404 || status === 410;
+}
+
+/** Whether an option may give a response a lifetime: a success, and a redirection for good. */
+export function takesDefaultLifetime(status: number): boolean {
+  return (status >= 200 && status < 300) || status === 301 || status === 308;
+}
+
 /** RFC 5861 §4. */
 export function isServerFailure(status: number): boolean {
   return status === 500 || status === 502 || status === 503 || status === 504;

@@ -74,11 +74,16 @@ function forbidden(
   if (directives.noStore && !directives.mustUnderstand) return "no-store";
   if (requestDirectives(request.fields).noStore) return "no-store";
   if (directives.private === true) return "private";
-  if (hasField(request.fields, "authorization") && !sharesAuthorized) return "authorization";
+  if (hasCredentials(request.fields, policy.credentialFields) && !sharesAuthorized) return "authorization";
   if (selectingNames(response) === "*") return "vary";
   if (fields.some(([name, value]) => hasControlCharacter(name) || hasControlCharacter(value))) return "malformed";
   if (/^text\/event-stream(?:$|[\s;])/i.test(fieldValue(fields, "content-type") ?? "")) return "stream";
   return undefined;
+}
+
+/** Whether a request has credentials that RFC 9111 §3.5 is about. Cookies have rules of their own. */
+export function hasCredentials(fields: Fields, credentialFields: readonly string[]): boolean {
+  return credentialFields.some((name) => hasField(fields, name));
 }
 
 /** The request fields that a response says it was chosen by, middleware outside included. */

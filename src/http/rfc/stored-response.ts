@@ -88,19 +88,25 @@ function limited({ noCache, private: isPrivate }: ResponseDirectives): string[] 
   return [noCache, isPrivate].flatMap((names) => (typeof names === "boolean" ? [] : names));
 }
 
-/** The fields of an answer from the store: its own, Date among them, with its age now. RFC 9111 §4. */
-export function fieldsFromStore(stored: Fields, ageMs: number, cacheStatusMember: string): Fields {
+/** The fields of an answer from the store: its own, Date among them, with its age now. RFC 9111 §4. @param hidden not for clients */
+export function fieldsFromStore(
+  stored: Fields,
+  ageMs: number,
+  cacheStatusMember: string,
+  hidden: readonly string[] = [],
+): Fields {
   const fields: Field[] = [];
   let others = "";
   for (const field of stored) {
     if (field[0] === "cache-status") others += `${field[1]}, `;
-    else if (field[0] !== "age") fields.push(field);
+    else if (field[0] !== "age" && !hidden.includes(field[0])) fields.push(field);
   }
   fields.push(["age", String(ageSeconds(ageMs))], ["cache-status", others + cacheStatusMember]);
   return fields;
 }
 
 /** The fields of an answer from the origin, as they are passed on. */
-export function fieldsFromOrigin(response: Fields, cacheStatusMember: string): Fields {
-  return appendCacheStatus(withoutHopByHop(response), cacheStatusMember);
+export function fieldsFromOrigin(response: Fields, cacheStatusMember: string, hidden: readonly string[] = []): Fields {
+  const passed = withoutHopByHop(response).filter(([name]) => !hidden.includes(name));
+  return appendCacheStatus(passed, cacheStatusMember);
 }

@@ -1,4 +1,5 @@
 import { type Fields, fieldValue, hasControlCharacter } from "./message.js";
+import { normalizeQuery, type QueryRules } from "./query.js";
 
 /**
  * The target of a request (RFC 9110 §7.1): what its key is made of, and all that the origin, a background refresh and a
@@ -72,6 +73,8 @@ export interface CacheKeyOptions {
   readonly hosts: ReadonlySet<string> | undefined;
   /** In characters; a longer one is not looked up. */
   readonly maxUrlLength: number;
+  /** How queries are normalised; `undefined` for not at all. */
+  readonly query: QueryRules | undefined;
 }
 
 /** A key and the target that it stands for, or why there is none and the request goes to the origin. */
@@ -84,13 +87,34 @@ export type CacheKey =
  * resources. Nothing that a client can set beside the URL takes part.
  * @param url absolute
  */
-export function cacheKey(url: string, { hosts, maxUrlLength }: CacheKeyOptions): CacheKey {
+export function cacheKey(url: string, { hosts, maxUrlLength, query }: CacheKeyOptions): CacheKey {
   if (url.length > maxUrlLength) return { refused: "url-too-long" };
-  const target = toTarget(url);
-  if (!target) return { refused: "malformed-url" };
+  const written = toTarget(url);
+  if (!written) return { refused: "malformed-url" };
+  const target = query ? withQuery(written, query) : written;
   const { scheme, host, path } = target;
   if (hosts && !hosts.has(host)) return { refused: "host-not-allowed" };
   return { key: joinParts([scheme, host, path]), target };
+}
+
+/** A target with its query normalised. */
+export function withQuery(target: Target, rules: QueryRules): Target {
+  const path = normalizeQuery(target.path, rules);
+  return path === target.path ? target : { ...target, path, url: `${target.scheme}://${target.host}${path}` };
+}
+
+/** As many segments of a path as have a prefix each. */
+const MAX_SEGMENTS = 16;
+
+/** The host of a target, and each path of it in whole segments, the shortest first. */
+export function prefixesOf({ scheme, host, path }: Target): string[] {
+  const [plain = ""] = path.split("?", 1);
+  const segments = plain.split("/").filter((segment) => segment !== "");
+  const origin = `${scheme}://${host}`;
+  return [
+    origin,
+    ...segments.slice(0, MAX_SEGMENTS).map((_none, i) => `${origin}/${segments.slice(0, i + 1).join("/")}`),
+  ];
 }
 
 /** Parts as one text, which no other parts have: each behind its length. */

@@ -6,6 +6,7 @@ export type CommandName =
   | Exclude<
       keyof Cache,
       | "connection"
+      | "invocation"
       | "codec"
       | "sets"
       | "hashes"

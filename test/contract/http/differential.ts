@@ -78,7 +78,7 @@ async function carryOut(
     site.origin = () => ({});
     await site.get({}, "POST", urlOf(step.url));
   } else if (step.do === "purge") await site.purge(urlOf(step.url), { soft: step.soft });
-  else if (step.do === "purge tag") await site.http.purgeTags(cache, ["t"], { soft: step.soft });
+  else if (step.do === "purge tag") await site.http.purges.tags(cache, ["t"], { soft: step.soft });
 }
 
 export interface DifferentialOptions {

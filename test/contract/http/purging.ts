@@ -58,7 +58,7 @@ export function purging(open: () => Cache): void {
     await site.answers(FRESH).get({}, "GET", third);
     const elsewhere = newSite();
     expect((await elsewhere.get()).how).toMatch(/^hit/);
-    await site.http.purgeTags(cache, ["b", "unknown"]);
+    await site.http.purges.tags(cache, ["b", "unknown"]);
     expect((await elsewhere.answers(TAGGED, "new").get()).how).toBe("fwd=uri-miss; stored");
     expect((await site.get()).body).toBe("new");
     expect((await site.get({}, "GET", third)).how).toMatch(/^hit/);
@@ -66,7 +66,7 @@ export function purging(open: () => Cache): void {
 
   it("by tag that is soft has what has the tag validated", async () => {
     await site.answers({ ...FRESH, "surrogate-key": "one two", etag: '"1"' }).get();
-    await site.http.purgeTags(cache, ["two"], { soft: true });
+    await site.http.purges.tags(cache, ["two"], { soft: true });
     expect((await site.answers({ ...FRESH, "surrogate-key": "one two" }, null, 304).get()).how).toBe(
       "fwd=stale; fwd-status=304; stored",
     );
@@ -82,16 +82,16 @@ export function purging(open: () => Cache): void {
     site.answers({ ...FRESH, "cache-groups": '"g"' });
     expect((await site.get()).how).toBe("fwd=uri-miss; stored");
     expect((await site.get({}, "GET", abroad)).how).toMatch(/^hit/);
-    await site.http.purgeGroups(cache, ORIGIN, ["g"]);
+    await site.http.purges.groups(cache, ORIGIN, ["g"]);
     expect((await site.get()).how).toBe("fwd=uri-miss; stored");
   });
 
-  const purges: Record<string, () => Promise<void>> = {
+  const purges: Record<string, () => Promise<unknown>> = {
     "of the URL": () => site.purge(),
     "of the URL, softly": () => site.purge(URL_OF_TESTS, { soft: true }),
-    "by tag": () => site.http.purgeTags(cache, ["a"]),
-    "by tag, softly": () => site.http.purgeTags(cache, ["a"], { soft: true }),
-    "by tag, from another process": () => newSite().http.purgeTags(cache, ["a"]),
+    "by tag": () => site.http.purges.tags(cache, ["a"]),
+    "by tag, softly": () => site.http.purges.tags(cache, ["a"], { soft: true }),
+    "by tag, from another process": () => newSite().http.purges.tags(cache, ["a"]),
     "by an unsafe method, in another process": async () => void (await newSite().get({}, "DELETE")),
   };
 
@@ -137,7 +137,7 @@ export function purging(open: () => Cache): void {
   it("by tag that the log has forgotten counts as a soft one", async () => {
     site = newSite({ maxPurges: 4 });
     await site.answers(TAGGED).get();
-    for (let i = 0; i < 9; i++) await site.http.purgeTags(cache, [`unknown ${i}`]);
+    for (let i = 0; i < 9; i++) await site.http.purges.tags(cache, [`unknown ${i}`]);
     expect((await site.answers(TAGGED, null, 304).get()).how).toBe("fwd=stale; fwd-status=304; stored");
     expect((await site.get()).how).toMatch(/^hit/);
     const length = (
@@ -156,11 +156,11 @@ export function purging(open: () => Cache): void {
     await site.answers(TAGGED).get();
     site.clock.pass(61);
     await site.answers(TAGGED, null, 304).get();
-    await site.http.purgeTags(cache, ["a"]);
+    await site.http.purges.tags(cache, ["a"]);
     expect((await site.answers(TAGGED).get()).how).toBe("fwd=uri-miss; stored");
   });
 
   it("by tag refuses what is no list of tags", async () => {
-    await expect(site.http.purgeTags(cache, [""])).rejects.toThrow(TypeError);
+    await expect(site.http.purges.tags(cache, [""])).rejects.toThrow(TypeError);
   });
 }

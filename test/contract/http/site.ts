@@ -2,9 +2,10 @@ import type { Cache } from "../../../src/cache/cache.js";
 import type { Clock } from "../../../src/core/time.js";
 import { type Answer, toResponse } from "../../../src/http/answer.js";
 import type { Forwarded } from "../../../src/http/host.js";
-import { HttpCache, type PurgeOptions } from "../../../src/http/http-cache.js";
+import { HttpCache } from "../../../src/http/http-cache.js";
 import type { HttpCacheOptions } from "../../../src/http/options.js";
 import { ClientRequest } from "../../../src/http/plain-request.js";
+import type { PurgeOptions } from "../../../src/http/purges.js";
 import { type Fields, fieldValue, toFields } from "../../../src/http/rfc/message.js";
 import { fields, type Lines, URL_OF_TESTS } from "../../http/rfc/exchanges.js";
 
@@ -120,8 +121,8 @@ export class Site {
       : withStatus(outcome.forwarded, outcome.member);
   }
 
-  purge(url = URL_OF_TESTS, options?: PurgeOptions): Promise<void> {
-    return this.http.purge(this.cache, url, options);
+  purge(url = URL_OF_TESTS, options?: PurgeOptions): Promise<number> {
+    return this.http.purges.url(this.cache, url, options);
   }
 
   /** When nothing goes on any more. */

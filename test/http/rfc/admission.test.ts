@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { bypassReason, mayCollapse, UNKEYED_FIELDS } from "../../../src/http/rfc/admission.js";
 import { withoutFields } from "../../../src/http/rfc/message.js";
+import { makePolicy } from "../../../src/http/rfc/policy.js";
 import { fields, type Lines, request } from "./exchanges.js";
 
 const bypass = (lines: Lines, { method = "GET", body = false, cookies = [] as string[] } = {}): string | undefined =>
@@ -62,10 +63,10 @@ describe("requests that the cache doesn't handle", () => {
 });
 
 it("requests with credentials, or whose response may not be stored, wait for no other's response", () => {
-  expect(mayCollapse(fields({ accept: "x" }), false)).toBe(true);
-  expect(mayCollapse(fields({ authorization: "x" }), false)).toBe(false);
-  expect(mayCollapse(fields({ cookie: "a=1" }), false)).toBe(false);
-  expect(mayCollapse(fields({}), true)).toBe(false);
+  expect(mayCollapse(fields({ accept: "x" }), false, makePolicy())).toBe(true);
+  expect(mayCollapse(fields({ authorization: "x" }), false, makePolicy())).toBe(false);
+  expect(mayCollapse(fields({ cookie: "a=1" }), false, makePolicy())).toBe(false);
+  expect(mayCollapse(fields({}), true, makePolicy())).toBe(false);
 });
 
 it("takes from a request what isn't in its key", () => {

@@ -3,7 +3,7 @@ import { describe, expect, it } from "vitest";
 import { type CacheKey, cacheKey, joinParts } from "../../../src/http/rfc/target.js";
 
 const key = (url: string, hosts?: string[]): CacheKey =>
-  cacheKey(url, { hosts: hosts && new Set(hosts), maxUrlLength: 8_192 });
+  cacheKey(url, { hosts: hosts && new Set(hosts), maxUrlLength: 8_192, query: undefined });
 
 describe("cache keys (RFC 9111 §2)", () => {
   it("are made of scheme, host and the rest as it is", () => {
@@ -46,7 +46,7 @@ describe("cache keys (RFC 9111 §2)", () => {
 
   it("are refused for URLs that are too long, without looking at them", () => {
     expect(key(`https://example.com/${"a".repeat(1_000_000)}`)).toEqual({ refused: "url-too-long" });
-    expect(cacheKey("https://example.com/a", { hosts: undefined, maxUrlLength: 20 })).toEqual({
+    expect(cacheKey("https://example.com/a", { hosts: undefined, maxUrlLength: 20, query: undefined })).toEqual({
       refused: "url-too-long",
     });
   });

@@ -1,5 +1,6 @@
+import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { invalidatedGroups, responseLabels } from "../../../src/http/rfc/invalidation.js";
+import { invalidatedGroups, NO_LABELS, responseLabels } from "../../../src/http/rfc/invalidation.js";
 import { fields } from "./exchanges.js";
 
 describe("tags", () => {
@@ -7,8 +8,25 @@ describe("tags", () => {
     expect(responseLabels(fields({ "cache-tag": ["a, b", "c,,a"], "surrogate-key": "d  e\ta" }))).toEqual({
       tags: ["a", "b", "c", "d", "e"],
       groups: [],
+      prefixes: [],
     });
-    expect(responseLabels(fields({}))).toEqual({ tags: [], groups: [] });
+    expect(responseLabels(fields({}))).toEqual(NO_LABELS);
+  });
+
+  it("of Cache-Tag are split at commas alone, whatever else is in them", () => {
+    const tags = (value: string) => responseLabels(fields({ "cache-tag": value }))?.tags;
+    expect(tags("a, b c, ä")).toEqual(["a", "b c", "ä"]);
+    expect(tags('a, "b, c')).toEqual(["a", '"b', "c"]);
+    expect(tags("a;x=1, b=2,\tc")).toEqual(["a;x=1", "b=2", "c"]);
+    fc.assert(
+      fc.property(
+        fc.array(fc.string({ unit: "grapheme-ascii", minLength: 1, maxLength: 20 }), { maxLength: 20 }),
+        (parts) => {
+          const given = parts.map((part) => part.replaceAll(",", "").trim()).filter((part) => part !== "");
+          expect(tags(parts.map((part) => part.replaceAll(",", "")).join(","))).toEqual([...new Set(given)]);
+        },
+      ),
+    );
   });
 });
 

@@ -6,6 +6,7 @@ describe("policy options", () => {
   it("have defaults", () => {
     expect(makePolicy()).toEqual({
       targetedFields: ["cdn-cache-control"],
+      credentialFields: ["authorization"],
       defaultTtlMs: undefined,
       heuristicFraction: 0.1,
       heuristicLimitMs: 86_400_000,

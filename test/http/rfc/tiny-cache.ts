@@ -59,7 +59,7 @@ export class TinyCache {
   send(lines: Lines = {}, method = "GET", url?: string): Answer {
     const sent = request(lines, method, url);
     const asked = { ...sent, fields: withoutFields(sent.fields, UNKEYED_FIELDS) };
-    const key = cacheKey(asked.url, { hosts: undefined, maxUrlLength: 8_192 });
+    const key = cacheKey(asked.url, { hosts: undefined, maxUrlLength: 8_192, query: undefined });
     const bypass = bypassReason(asked, false, { cookies: [] });
     if ("refused" in key) return this.#forward(asked, "bypass");
     if (bypass) return this.#bypass(asked, key.key, bypass === "method" ? "method" : "bypass");
@@ -146,7 +146,7 @@ export class TinyCache {
   #bypass(asked: RequestHead, key: string, how: ForwardReason): Answer {
     const got = this.#forward(asked, how);
     for (const url of invalidatedUrls(asked, got)) {
-      const other = cacheKey(url, { hosts: undefined, maxUrlLength: 8_192 });
+      const other = cacheKey(url, { hosts: undefined, maxUrlLength: 8_192, query: undefined });
       if ("key" in other) this.#entries.delete(other.key);
     }
     const result = evaluateStorage(asked, got, this.#timing(), this.#policy);

@@ -1,0 +1,73 @@
+import type { Context, MiddlewareHandler } from "hono";
+import { type Checks, checkOptions } from "../core/options.js";
+import { type HttpCacheOptions, httpCacheChecks } from "../http/options.js";
+import { makePolicy, type Policy, type PolicyOptions, policyChecks } from "../http/rfc/policy.js";
+import { type HonoOptions, honoChecks } from "./options.js";
+
+/** Options that apply when a response is stored, so a route can have its own. */
+const NAMES = [
+  "cacheControl",
+  "cacheableStatusCodes",
+  "defaultTtl",
+  "heuristicErrors",
+  "heuristicFraction",
+  "heuristicLimit",
+  "maxBodySize",
+  "staleIfError",
+  "staleWhileRevalidate",
+  "vary",
+] as const;
+
+/** What a route has of its own. The route's options go before those of `httpCache`. */
+export type RoutePolicyOptions = Pick<HonoOptions & HttpCacheOptions, (typeof NAMES)[number]>;
+
+/** The options of one response, as the middleware and the engine take them. */
+export interface RoutePolicy {
+  readonly own: Pick<HonoOptions, "cacheControl" | "vary">;
+  readonly policy: Policy;
+  readonly maxBodySize: number | undefined;
+}
+
+const all: Record<string, unknown> = { ...httpCacheChecks, ...honoChecks };
+const checks = Object.fromEntries(NAMES.map((name) => [name, all[name]])) as unknown as Checks<RoutePolicyOptions>;
+
+/** The policies that routes have set for the response of a context. */
+export class RoutePolicies {
+  readonly #engine: HttpCacheOptions;
+  readonly #given = new WeakMap<Context, RoutePolicyOptions>();
+  readonly #made = new WeakMap<RoutePolicyOptions, RoutePolicy>();
+
+  /** @param engine the options of `httpCache` */
+  constructor(engine: HttpCacheOptions) {
+    this.#engine = engine;
+  }
+
+  /** Middleware that sets a route's policy. @throws {ConfigurationError} on options that a route can't have */
+  middleware(options: RoutePolicyOptions): MiddlewareHandler {
+    checkOptions<RoutePolicyOptions>("httpCache.policy", options, checks);
+    this.#make(options);
+    return (c, next) => {
+      const outer = this.#given.get(c);
+      this.#given.set(c, outer ? { ...outer, ...options } : options);
+      return next();
+    };
+  }
+
+  /** The policy of a response; `undefined` where its route has none. */
+  of(c: Context): RoutePolicy | undefined {
+    const given = this.#given.get(c);
+    return given && this.#make(given);
+  }
+
+  #make(options: RoutePolicyOptions): RoutePolicy {
+    const known = this.#made.get(options);
+    if (known) return known;
+    const isOfPolicy = ([name]: [string, unknown]): boolean => Object.hasOwn(policyChecks, name);
+    const entries = [...Object.entries(this.#engine), ...Object.entries(options)].filter(isOfPolicy);
+    const { cacheControl, vary, maxBodySize } = options;
+    const own = { ...(cacheControl !== undefined && { cacheControl }), ...(vary !== undefined && { vary }) };
+    const made = { own, policy: makePolicy(Object.fromEntries(entries) as PolicyOptions), maxBodySize };
+    this.#made.set(options, made);
+    return made;
+  }
+}

@@ -1,0 +1,76 @@
+import { forwardedUrl } from "./forwarded.js";
+import type { Host } from "./host.js";
+import type { Settings } from "./options.js";
+import { ClientRequest } from "./plain-request.js";
+import { fieldValue, type RequestHead } from "./rfc/message.js";
+import { cacheKey, isRoutedAs, joinParts, type Target, toTarget, withQuery } from "./rfc/target.js";
+
+/** A request, and the host that it came from. */
+export interface Exchange {
+  /** Its URL is the one that the origin routes by. */
+  readonly request: RequestHead;
+  /** The URL that the client asked for, where the origin is mounted under a path that its own URLs lack. @default the request's */
+  readonly originalUrl?: string | undefined;
+  /** The URL of the request that this one was made for, where the response may depend on it. It is part of the key. @default none */
+  readonly within?: string | undefined;
+  readonly hasBody: boolean;
+  /** Replaces the URL in the key. @default the URL */
+  readonly key?: string | undefined;
+  readonly host: Host;
+}
+
+export interface Located {
+  readonly key: string;
+  readonly target: Target;
+  /** The URL that the origin gets: the target's, without the path of a mount. */
+  readonly originUrl: string;
+}
+
+/** Where the client's URL comes from. */
+export type Asked = Pick<Exchange, "request"> & Partial<Pick<Exchange, "originalUrl">>;
+
+/** Finds the target and the key of requests and of URLs: the one place where they are decided. */
+export class Locator {
+  readonly #settings: Settings;
+
+  constructor(settings: Settings) {
+    this.#settings = settings;
+  }
+
+  /** The key of a URL; `undefined` where it is never stored. */
+  keyOf(url: string): string | undefined {
+    const keyed = cacheKey(url, this.#settings);
+    return "key" in keyed ? keyed.key : undefined;
+  }
+
+  /** The key of a request and the URL for the origin; `undefined` where the response can't be stored. */
+  locate(exchange: Exchange): Located | undefined {
+    const { request, originalUrl, within, key } = exchange;
+    const { query } = this.#settings;
+    const asked = this.askedUrl(exchange);
+    const keyed = asked === undefined ? undefined : cacheKey(asked, this.#settings);
+    if (!keyed || "refused" in keyed) return undefined;
+    const { target } = keyed;
+    const routed = originalUrl === undefined && asked === request.url && !query ? target : toTarget(request.url);
+    if (!routed || !isRoutedAs(request.url, routed)) return undefined;
+    const path = originalUrl === undefined ? target.path : query ? withQuery(routed, query).path : routed.path;
+    const whole = within === undefined ? keyed.key : joinParts([keyed.key, within]);
+    const originUrl = `${target.scheme}://${target.host}${path}`;
+    return { key: key === undefined ? whole : ownKey(key), target, originUrl };
+  }
+
+  /** The URL that the client asked for; `undefined` where a trusted proxy says something invalid. */
+  askedUrl({ request, originalUrl }: Asked): string | undefined {
+    const url = originalUrl ?? request.url;
+    const { trust } = this.#settings;
+    if (!trust) return url;
+    const fieldOf = (name: string): string | undefined =>
+      request instanceof ClientRequest ? request.value(name) : fieldValue(request.fields, name);
+    return forwardedUrl(url, fieldOf, trust);
+  }
+}
+
+/** A key that the host has made. */
+export function ownKey(key: string): string {
+  return joinParts(["key", key]);
+}

@@ -1,0 +1,123 @@
+import type { Cache } from "../cache/cache.js";
+import { ConfigurationError, show } from "../core/errors.js";
+import { baseKey, labelHashes } from "./keys.js";
+import { type Locator, ownKey } from "./locate.js";
+import type { Settings } from "./options.js";
+import type { Parts } from "./request-context.js";
+import { invalidatedGroups, invalidatedUrls, type Labels, NO_LABELS } from "./rfc/invalidation.js";
+import type { RequestHead, ResponseHead } from "./rfc/message.js";
+import { cacheKey, prefixesOf } from "./rfc/target.js";
+
+export interface PurgeOptions {
+  /** Keep the responses, and validate them before they are used again, instead of deleting them. @default false */
+  soft?: boolean;
+}
+
+/** Ends stored responses: by URL, by label, and after unsafe requests. */
+export class Purges {
+  readonly #settings: Settings;
+  readonly #locator: Locator;
+  readonly #partsOf: (cache: Cache) => Parts;
+
+  constructor(settings: Settings, locator: Locator, partsOf: (cache: Cache) => Parts) {
+    this.#settings = settings;
+    this.#locator = locator;
+    this.#partsOf = partsOf;
+  }
+
+  /**
+   * Purges a URL with all its variants. A response that is being made for it is not stored.
+   * @param url absolute, normalised as the key is; or a key of the host's own as `{ key }`
+   * @returns how many stored responses it ended; 0 when the URL is stored under another scheme, host or spelling
+   * @throws {ConnectionError} @throws {ReplyError}
+   * @throws TypeError on a URL that is never stored
+   */
+  async url(
+    cache: Cache,
+    url: string | { readonly key: string },
+    { soft = false }: PurgeOptions = {},
+  ): Promise<number> {
+    const key = typeof url === "string" ? this.#locator.keyOf(url) : ownKey(url.key);
+    if (key === undefined) {
+      throw new TypeError(
+        `purge: ${show(url)} is no URL that can be stored; give an absolute one, of a host that is allowed`,
+      );
+    }
+    const base = await baseKey(cache, this.#settings.name, key);
+    const { store } = this.#partsOf(cache);
+    return soft ? store.soften(base) : store.purge([base]);
+  }
+
+  /** Purges all responses with one of these tags, from Cache-Tag or Surrogate-Key. @throws {ConnectionError} @throws {ReplyError} @throws TypeError */
+  async tags(cache: Cache, tags: readonly string[], { soft = false }: PurgeOptions = {}): Promise<void> {
+    if (!Array.isArray(tags) || !tags.every(isTag)) {
+      throw new TypeError(
+        `purgeTags: ${show(tags)} is no list of tags; give texts without commas such as ["product-1"]`,
+      );
+    }
+    await this.#purgeLabels(cache, { ...NO_LABELS, tags: tags.map((tag) => tag.trim()) }, "", soft);
+  }
+
+  /** Purges all responses of an origin with one of these groups (RFC 9875). @param origin such as `"https://example.com"` */
+  async groups(
+    cache: Cache,
+    origin: string,
+    groups: readonly string[],
+    { soft = false }: PurgeOptions = {},
+  ): Promise<void> {
+    await this.#purgeLabels(cache, { ...NO_LABELS, groups }, origin, soft);
+  }
+
+  /**
+   * Purges all responses of a host, or those under a path of it, in whole segments: `"https://example.com/a"` covers `/a`,
+   * `/a/b` and `/a?b`, and not `/ab`. Needs the option `prefixPurges`.
+   * @throws {ConnectionError} @throws {ReplyError}
+   * @throws TypeError on a URL that is never stored, or with a query
+   * @throws {ConfigurationError} without the option
+   */
+  async prefix(cache: Cache, url: string, { soft = false }: PurgeOptions = {}): Promise<void> {
+    if (!this.#settings.prefixPurges) {
+      throw new ConfigurationError(
+        "purgePrefix: responses have no labels for it; set the option prefixPurges of httpCache",
+      );
+    }
+    const keyed = cacheKey(url, this.#settings);
+    if ("refused" in keyed || keyed.target.path.includes("?")) {
+      throw new TypeError(
+        `purgePrefix: ${show(url)} is no URL that can be stored; give an absolute one without a query, of a host that is allowed`,
+      );
+    }
+    const [longest = ""] = prefixesOf(keyed.target).reverse();
+    await this.#purgeLabels(cache, { ...NO_LABELS, prefixes: [longest] }, "", soft);
+  }
+
+  async #purgeLabels(cache: Cache, labels: Labels, url: string, soft: boolean): Promise<void> {
+    const hashes = [...new Set(await labelHashes(labels, url))];
+    if (hashes.length > 0) await this.#partsOf(cache).state.log.append(cache.connection, hashes, soft);
+  }
+
+  /**
+   * Purges what an unsafe request has changed (RFC 9111 §4.4), before its client gets the response, so that the client's
+   * next read is new. Store errors go to `onError`.
+   */
+  async invalidate(cache: Cache, request: RequestHead, response: ResponseHead, key?: string): Promise<void> {
+    const groups = invalidatedGroups(request.method, [...response.fields, ...(response.preset ?? [])]);
+    const [own, ...others] = invalidatedUrls(request, response);
+    if (own === undefined && groups.length === 0) return;
+    try {
+      const first = key === undefined ? this.#locator.keyOf(request.url) : ownKey(key);
+      const keys = own === undefined ? [] : [first, ...others.map((url) => this.#locator.keyOf(url))];
+      const bases = keys.filter((one) => one !== undefined).map((one) => baseKey(cache, this.#settings.name, one));
+      const { store } = this.#partsOf(cache);
+      const labels = this.#purgeLabels(cache, { ...NO_LABELS, groups }, request.url, false);
+      await Promise.all([store.purge(await Promise.all(bases)), labels]);
+    } catch (error) {
+      this.#settings.onError(error, { method: "invalidate", key: request.url });
+    }
+  }
+}
+
+/** A tag as it can stand in Cache-Tag, whose members are separated by commas. */
+function isTag(tag: unknown): tag is string {
+  return typeof tag === "string" && tag.trim() !== "" && !tag.includes(",");
+}
