@@ -1,5 +1,6 @@
 import type { Context, Handler } from "hono";
-import { type Check, checkOptions, isBoolean, isFunction } from "../core/options.js";
+import { ConfigurationError } from "../core/errors.js";
+import { checkOptions, isBoolean, isFunction } from "../core/options.js";
 
 export interface PurgeRouteOptions {
   /** Whether the client may purge. Required, as anybody can send a PURGE. */
@@ -8,8 +9,6 @@ export interface PurgeRouteOptions {
   soft?: boolean;
 }
 
-const isRequiredFunction: Check = (value, name) => isFunction(value, name);
-
 /**
  * Answers PURGE requests: 200 with `{"purged": n}`, the number of stored responses that it ended; 403 for clients that
  * may not purge; 503 when the store fails.
@@ -17,8 +16,13 @@ const isRequiredFunction: Check = (value, name) => isFunction(value, name);
  * @throws {ConfigurationError} without `authorize`
  */
 export function purgeRoute(options: PurgeRouteOptions, purge: (c: Context, soft: boolean) => Promise<number>): Handler {
-  checkOptions<PurgeRouteOptions>("httpCache.purgeRoute", options, { authorize: isRequiredFunction, soft: isBoolean });
+  checkOptions<PurgeRouteOptions>("httpCache.purgeRoute", options, { authorize: isFunction, soft: isBoolean });
   const { authorize, soft = false } = options;
+  if (authorize === undefined) {
+    throw new ConfigurationError(
+      'httpCache.purgeRoute: option "authorize" is missing; give a function that says whether a client may purge',
+    );
+  }
   return async (c) => {
     c.header("cache-control", "no-store");
     if ((await authorize(c)) !== true) return c.json({ error: "not allowed to purge" }, 403);

@@ -67,6 +67,8 @@ export class Dialer {
   readonly #retired = new Set<OpenConnection>();
   #current: OpenConnection | undefined;
   #dialing: Dialing | undefined;
+  /** Called when the last retired connection is closed. */
+  #onDrained: (() => void) | undefined;
   #wasOpen = false;
   #closed = false;
 
@@ -185,15 +187,18 @@ export class Dialer {
     this.breaker.expectRecovery();
   }
 
-  /** Resolves when nothing is left that could connect again. */
+  /** Lets commands in progress end, each within its deadline. Resolves when nothing is left that could connect again. */
   async close(): Promise<void> {
     if (this.#closed) return;
     this.#closed = true;
     const { connectTimeoutMs, commandTimeoutMs } = this.options;
-    const current = this.#current;
-    this.#current = undefined;
+    if (this.#current) this.retire(this.#current);
+    if (this.#retired.size > 0) {
+      const drained = new Promise<void>((resolve) => (this.#onDrained = resolve));
+      const tooLate = () => new TimeoutError(`commands to ${this.options.name} outlived their deadline`);
+      await withDeadline(drained, commandTimeoutMs, tooLate).catch(() => {});
+    }
     for (const open of this.#retired) this.#discard(open);
-    await current?.connection.close();
     // A dial in progress closes what it opens, as it finds the dialer closed.
     await this.#dialing?.opened.catch(() => {});
     // The wait is bounded: a dial that ignores its deadlines can't keep a process from ending.
@@ -263,6 +268,7 @@ export class Dialer {
   /** Closes a connection. Only `close` waits for this. */
   #discard(open: OpenConnection): void {
     this.#retired.delete(open);
+    if (this.#retired.size === 0) this.#onDrained?.();
     this.#background.track(open.connection.close());
   }
 

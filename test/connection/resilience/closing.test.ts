@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { LazyConnection } from "../../../src/connection/resilience/lazy-connection.js";
-import type { Connection } from "../../../src/core/connection.js";
-import { ConnectionError } from "../../../src/core/errors.js";
+import type { Connection, Reply } from "../../../src/core/connection.js";
+import { ConnectionError, TimeoutError } from "../../../src/core/errors.js";
 import { systemClock } from "../../../src/core/time.js";
 import { deferred } from "../../support/deferred.js";
 import { fakeConnection, hang } from "../fake-connection.js";
@@ -44,6 +44,35 @@ describe("closing", () => {
     const closed = connection.close();
     expect(await settledAfter(1_400, closed)).toBe("pending");
     expect(await settledAfter(200, closed)).toMatchObject({ status: "fulfilled" });
+  });
+});
+
+describe("closing while commands are in progress", () => {
+  it("lets them end, and takes no new ones", async () => {
+    const reply = deferred<Reply[]>();
+    const opened = fakeConnection({ send: () => reply.promise });
+    const connection = lazy(async () => opened);
+    const sent = connection.send(PING);
+    await settledAfter(0, sent);
+    const closed = connection.close();
+    expect(await settledAfter(100, closed)).toBe("pending");
+    await expect(connection.send(PING)).rejects.toThrow(/closed/);
+    reply.resolve(["PONG"]);
+    expect(await sent).toEqual(["PONG"]);
+    await closed;
+    expect(opened.close).toHaveBeenCalledTimes(1);
+  });
+
+  it("waits for none beyond its deadline", async () => {
+    const opened = fakeConnection({ send: hang });
+    const connection = lazy(async () => opened);
+    const sent = expect(connection.send(PING)).rejects.toThrow(TimeoutError);
+    await vi.advanceTimersByTimeAsync(0);
+    const closed = connection.close();
+    await vi.advanceTimersByTimeAsync(510);
+    await sent;
+    await closed;
+    expect(opened.close).toHaveBeenCalledTimes(1);
   });
 });
 
