@@ -65,7 +65,10 @@ export interface HttpCacheOptions extends PolicyOptions {
   maxPurges?: number;
   /** Respond only when the response is stored and background work has ended, for hosts that stop once they have responded. @default false */
   awaitBackground?: boolean;
-  /** Whether Cache-Status has the key, and why a response is not stored. Clients see it. @default false */
+  /**
+   * Whether Cache-Status has the key, and why a response is not stored. Clients see it. Also warns of stored responses that
+   * show a request field without naming it in Vary. @default false
+   */
   debug?: boolean;
   /** Called with every error of the store and of background work that no response shows. @default none */
   onError?: (error: unknown, context: { readonly method: string; readonly key: string }) => void;

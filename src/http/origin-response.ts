@@ -1,5 +1,6 @@
 import { type Answer, contentLength, notModified } from "./answer.js";
 import { type Body, Collector, LONGEST_BODY_MS, part } from "./body.js";
+import { warnOfEcho } from "./echo.js";
 import type { Forwarded } from "./host.js";
 import { NO_BODY } from "./record.js";
 import { type OriginFetch, type RequestContext, timing } from "./request-context.js";
@@ -175,7 +176,10 @@ async function storeBody(
     done: (collected) => {
       ended();
       isComplete = collected instanceof Uint8Array;
-      if (collected instanceof Uint8Array) return store(collected);
+      if (collected instanceof Uint8Array) {
+        if (settings.debug) warnOfEcho(request.fields, stored, collected);
+        return store(collected);
+      }
       releaseLease(context, collected === "cut-short" ? 500 : 200, collected, originFetch, details);
       return undefined;
     },

@@ -4,7 +4,7 @@ import { compress } from "hono/compress";
 import { etag } from "hono/etag";
 import { stream, streamText } from "hono/streaming";
 import { timing } from "hono/timing";
-import { afterEach, beforeEach, describe, expect, inject, it } from "vitest";
+import { afterEach, beforeEach, describe, expect, inject, it, vi } from "vitest";
 import { type HttpCacheOptions, httpCache } from "../../src/hono/index.js";
 import { type Cache, ConfigurationError, createCache } from "../../src/index.js";
 import { until } from "../support/wait.js";
@@ -295,6 +295,21 @@ describe("purging", () => {
     expect(JSON.parse((await get("/a", allowed)).body)).toEqual({ purged: 0 });
     expect(() => http.purgeRoute({} as never)).toThrow(/authorize/);
   });
+});
+
+it("option debug warns once of a response that shows a field without naming it in Vary", async () => {
+  const { app, get } = testApp(cache, { debug: true });
+  app.get("/:name", (c) => {
+    c.header("vary", "x-named-field");
+    return c.text(`${c.req.header("x-unnamed-field")} ${c.req.header("x-named-field")}`, 200, FRESH);
+  });
+  const warn = vi.spyOn(console, "warn").mockImplementation(() => {});
+  const headers = { "x-unnamed-field": "some value", "x-named-field": "other value" };
+  for (const path of ["/a", "/b"]) await get(path, { headers });
+  await vi.waitFor(() => expect(warn).toHaveBeenCalled());
+  expect(warn.mock.calls).toHaveLength(1);
+  expect(String(warn.mock.calls[0])).toMatch(/x-unnamed-field.*Vary/);
+  warn.mockRestore();
 });
 
 describe("http.policy()", () => {
