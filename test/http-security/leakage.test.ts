@@ -1,0 +1,329 @@
+import { randomUUID } from "node:crypto";
+import { type Context, Hono } from "hono";
+import { mount } from "hono/mount";
+import { afterEach, beforeEach, describe, expect, inject, it } from "vitest";
+import { type HttpCacheOptions, httpCache } from "../../src/hono/index.js";
+import { type Cache, createCache } from "../../src/index.js";
+import { testApp, toGot } from "../hono/app.js";
+import { deferred } from "../support/deferred.js";
+import { until } from "../support/wait.js";
+import { ATTACK_HOSTS, SHOP } from "./hosts.js";
+
+const FRESH = { "cache-control": "public, max-age=60" };
+const SECRETS = { authorization: "Bearer secret", "x-api-key": "secret", "x-session": "secret" };
+const KEYED: HttpCacheOptions = { awaitBackground: true, credentialFields: ["X-Api-Key", "X-Session"] };
+
+let cache: Cache;
+
+beforeEach(() => {
+  cache = createCache({ location: inject("valkeyUrl"), keyPrefix: randomUUID() });
+});
+
+afterEach(() => cache.close());
+
+/** A handler that shows every credential that it sees, in its body and in a field. */
+const whoami =
+  (headers: Record<string, string>, status: 200 | 404 = 200) =>
+  (c: Context) => {
+    const seen = ["authorization", "x-api-key", "x-session", "cookie"].map((name) => c.req.header(name) ?? "-").join();
+    return c.text(seen, status, { ...headers, "x-seen": seen });
+  };
+const NOBODY = "-,-,-,-";
+
+describe.each(ATTACK_HOSTS)("CWE-524, what is made for credentials, through $name,", (host) => {
+  const forbidden: Record<string, string>[] = [
+    { "cache-control": "max-age=60" },
+    { "cache-control": "max-age=60, stale-while-revalidate=60", etag: '"1"' },
+    { "cache-control": "max-age=60, proxy-revalidate" },
+    { "cache-control": "max-age=60, immutable" },
+    { "cache-control": "no-cache", etag: '"1"' },
+    { "cache-control": "max-age=60, publicly" },
+    { "cache-control": 'max-age=60, ext="public"' },
+    { "cache-control": "public", "cdn-cache-control": "max-age=60" },
+    { expires: "Fri, 31 Dec 2100 00:00:00 GMT" },
+    { "last-modified": "Thu, 01 Jan 2026 00:00:00 GMT" },
+    { "cache-control": "public, private, max-age=60" },
+    { "cache-control": "s-maxage=60, no-store" },
+  ];
+
+  it.each(Object.entries(SECRETS))("%s: %s, is stored only where the response permits it", async (name, secret) => {
+    for (const headers of forbidden) {
+      const { app } = testApp(cache, { ...KEYED, cacheName: `c${randomUUID()}` });
+      app.get("*", whoami(headers));
+      await using opened = await host.open(app);
+      const own = await opened.send({ fields: { [name]: secret } });
+      expect(own.body).toContain("secret");
+      for (let i = 0; i < 2; i++) {
+        const got = await opened.send();
+        expect([got.body, got.headers.get("x-seen")], JSON.stringify(headers)).toEqual([NOBODY, NOBODY]);
+      }
+    }
+    for (const directive of ["public", "must-revalidate", "s-maxage=60"]) {
+      const { app } = testApp(cache, { ...KEYED, cacheName: `c${randomUUID()}` });
+      app.get("*", whoami({ "cache-control": `max-age=60, ${directive}` }));
+      await using opened = await host.open(app);
+      await opened.send({ fields: { [name]: secret } });
+      expect((await opened.send()).how, directive).toMatch(/^hit/);
+    }
+  });
+
+  it("changes nothing of what is stored by a 304, nor by a HEAD", async () => {
+    for (const method of ["GET", "HEAD"]) {
+      for (const [name, secret] of Object.entries(SECRETS)) {
+        const { app } = testApp(cache, { ...KEYED, cacheName: `c${randomUUID()}` });
+        app.get("*", (c) => {
+          const seen = c.req.header(name) ?? "-";
+          const headers = { "cache-control": "max-age=60", etag: '"1"', "x-seen": seen };
+          const isValidated = c.req.header("if-none-match") !== undefined;
+          return isValidated ? c.body(null, 304, headers) : c.text(`page for ${seen}`, 200, headers);
+        });
+        await using opened = await host.open(app);
+        await opened.send();
+        const reload = { [name]: secret, "cache-control": "no-cache" };
+        expect((await opened.send({ method, fields: reload })).headers.get("x-seen")).toBe(secret);
+        const got = await opened.send();
+        expect([got.body, got.headers.get("x-seen")]).toEqual(["page for -", "-"]);
+      }
+    }
+  });
+
+  it("by a POST, stands for no later GET", async () => {
+    const { app } = testApp(cache, KEYED);
+    app.all("*", whoami({ "cache-control": "max-age=60", "content-location": "/" }));
+    await using opened = await host.open(app);
+    for (const fields of [...Object.entries(SECRETS), ["cookie", "a=secret"] as const]) {
+      await opened.send({ method: "POST", fields: [fields], body: "x" });
+      expect((await opened.send()).body).toBe(NOBODY);
+    }
+  });
+
+  it("an error among it, is stored for nobody else", async () => {
+    const { app } = testApp(cache, { ...KEYED, defaultTtl: "1h" });
+    app.get("*", whoami({ "last-modified": "Thu, 01 Jan 2026 00:00:00 GMT" }, 404));
+    await using opened = await host.open(app);
+    for (const fields of Object.entries(SECRETS)) {
+      await opened.send({ fields: [fields] });
+      expect((await opened.send()).body).toBe(NOBODY);
+    }
+  });
+});
+
+describe.each(ATTACK_HOSTS)("CWE-524, cookies, through $name:", (host) => {
+  it("a request with a cookie takes no part in the cache, whatever the response says", async () => {
+    const { app } = testApp(cache, { awaitBackground: true, allowCookies: ["_ga*"] });
+    app.get("*", whoami(FRESH));
+    await using opened = await host.open(app);
+    for (const cookie of ["session=1", "_ga=1; session=1", "=1", "session", "_GA=1", ";a=b", "_g=1;,_ga=2"]) {
+      for (let i = 0; i < 2; i++) {
+        const { body, how } = await opened.send({ fields: { cookie } });
+        expect(how).toBe("fwd=bypass");
+        expect(body).not.toBe(NOBODY);
+      }
+    }
+    expect((await opened.send()).body).toBe(NOBODY);
+    expect((await opened.send({ fields: { cookie: "_ga=1; _gat=2" } })).how).toMatch(/^hit/);
+  });
+
+  it("Vary: Cookie in any case keeps the allowed cookies apart", async () => {
+    for (const vary of ["Cookie", "cOOkie", "accept, COOKIE", "accept ,\tcookie"]) {
+      const { app } = testApp(cache, { awaitBackground: true, allowCookies: ["tier"], cacheName: `c${randomUUID()}` });
+      app.get("*", whoami({ ...FRESH, vary }));
+      await using opened = await host.open(app);
+      for (let i = 0; i < 2; i++) {
+        for (const cookie of ["tier=1", "tier=2", "tier=1; tier=2"]) {
+          expect((await opened.send({ fields: { cookie } })).body).toContain(`,${cookie}`);
+        }
+        expect((await opened.send()).body).toBe(NOBODY);
+      }
+    }
+  });
+
+  it("Set-Cookie reaches the client that it was made for alone", async () => {
+    const said = [
+      FRESH,
+      { "cache-control": 'max-age=60, no-cache="x-own"' },
+      { "cdn-cache-control": "max-age=60" },
+      { "cache-control": "max-age=0, must-revalidate", etag: '"1"' },
+      { ...FRESH, vary: "accept" },
+    ];
+    for (const headers of said) {
+      let runs = 0;
+      const { app } = testApp(cache, { awaitBackground: true, cacheName: `c${randomUUID()}` });
+      app.get("*", (c) => {
+        c.header("set-cookie", `id=${++runs}`);
+        const isValidated = c.req.header("if-none-match") !== undefined;
+        return isValidated ? c.body(null, 304, headers) : c.text("page", 200, headers);
+      });
+      await using opened = await host.open(app);
+      for (let i = 0; i < 3; i++) {
+        const before = runs;
+        const { headers: got, body } = await opened.send();
+        expect(body).toBe("page");
+        expect(got.getSetCookie()).toEqual(runs > before ? [`id=${runs}`] : []);
+      }
+    }
+  });
+});
+
+describe("CWE-524, a response for one client", () => {
+  it.each([
+    "private",
+    "Private",
+    "PRIVATE, max-age=60",
+    "max-age=60,private",
+    "public, private, max-age=60",
+    "private=, max-age=60",
+    'private="", max-age=60',
+    "private; max-age=60",
+    "max-age=60, private=foo bar",
+    'max-age=60, private="',
+    "no-store",
+    "No-Store, max-age=60",
+    "max-age=60, no-store=1",
+    'max-age=60, ext=", no-store',
+  ])("by Cache-Control: %s is stored for nobody", async (control) => {
+    let runs = 0;
+    const { app, get } = testApp(cache, { awaitBackground: true, defaultTtl: "1h" });
+    app.get("*", (c) => c.text(String(++runs), 200, { "cache-control": control, etag: '"1"' }));
+    for (let i = 1; i <= 3; i++) expect(await get("/")).toMatchObject({ body: String(i), how: "fwd=uri-miss" });
+  });
+
+  it("by a field that private or no-cache names loses that field alone", async () => {
+    for (const directive of ["private", "no-cache"]) {
+      const { app, get } = testApp(cache, { awaitBackground: true, cacheName: directive });
+      const control = `max-age=60, ${directive}="x-user, X-Name"`;
+      app.get("*", (c) => c.text("page", 200, { "cache-control": control, "x-user": "victim", "x-name": "victim" }));
+      expect((await get("/")).headers.get("x-user")).toBe("victim");
+      const hit = await get("/");
+      expect([hit.how.slice(0, 3), hit.headers.get("x-user"), hit.headers.get("x-name")]).toEqual(["hit", null, null]);
+    }
+  });
+
+  it("is awaited by no other client, and one with credentials waits for none", async () => {
+    const gate = deferred<void>();
+    let runs = 0;
+    const { app, get } = testApp(cache, KEYED);
+    app.get("*", async (c) => {
+      runs++;
+      await gate.promise;
+      return whoami({ "cache-control": "max-age=60" })(c);
+    });
+    const first = get("/");
+    await until(() => runs === 1, { what: "the first run" });
+    const others = [...Object.entries(SECRETS), ["cookie", "a=secret"]].map((field) =>
+      get("/", { headers: [field as [string, string]] }),
+    );
+    await until(() => runs === 5, { what: "all requests with credentials at the handler" });
+    gate.resolve();
+    expect((await first).body).toBe(NOBODY);
+    for (const { body } of await Promise.all(others)) expect(body).toContain("secret");
+  });
+
+  it("is not shown by a background refresh, which carries no credentials", async () => {
+    const seen: string[] = [];
+    const { app, get } = testApp(cache, { credentialFields: ["X-Api-Key"] });
+    app.get("*", (c) => {
+      seen.push(["authorization", "x-api-key", "cookie"].map((name) => c.req.header(name) ?? "-").join());
+      return c.text(String(seen.length), 200, { "cache-control": "public, max-age=0, stale-while-revalidate=60" });
+    });
+    await get("/");
+    await until(async () => (await cache.keys("*")).length > 0, { what: "the first response" });
+    await get("/", { headers: { authorization: "secret", "x-api-key": "secret" } });
+    await until(() => seen.length === 2, { what: "the refresh" });
+    expect(seen).toEqual(["-,-,-", "-,-,-"]);
+  });
+});
+
+describe("CWE-639, tenants that share a store", () => {
+  it("see nothing of each other under another key prefix, cache name, host, scheme or port", async () => {
+    await using other = createCache({ location: inject("valkeyUrl"), keyPrefix: randomUUID() });
+    const site = (name: string, one: Cache, options: HttpCacheOptions = {}) => {
+      const test = testApp(one, { awaitBackground: true, ...options });
+      test.app.get("*", (c) => c.text(name, 200, { ...FRESH, "cache-tag": "all" }));
+      return test;
+    };
+    const sites = [
+      [site("prefix", other), `http://${SHOP}/`],
+      [site("name", cache, { cacheName: "other" }), `http://${SHOP}/`],
+      [site("host", cache), "http://other.example/"],
+      [site("scheme", cache), `https://${SHOP}/`],
+      [site("port", cache), `http://${SHOP}:8080/`],
+      [site("subdomain", cache), `http://x.${SHOP}/`],
+      [site("own", cache), `http://${SHOP}/`],
+    ] as const;
+    for (let i = 0; i < 2; i++) {
+      const bodies = [];
+      for (const [{ get }, url] of sites) bodies.push((await get(url)).body);
+      expect(bodies).toEqual(["prefix", "name", "host", "scheme", "port", "subdomain", "own"]);
+    }
+    const [[prefixed], [named]] = sites;
+    await named.http.purgeTags(["all"]);
+    await prefixed.http.purgeTags(["all"]);
+    await named.http.purge(`http://${SHOP}/`);
+    for (const [{ get }, url] of sites.slice(2)) expect((await get(url)).how).toMatch(/^hit/);
+  });
+
+  it("see nothing of each other's keys that only look alike", async () => {
+    const { app, get } = testApp(cache, { awaitBackground: true, keyGenerator: (c) => c.req.header("x-key") ?? "" });
+    app.get("*", (c) => c.text(c.req.header("x-key") ?? "", 200, FRESH));
+    const keys = [
+      "a",
+      "a}",
+      "{a",
+      "a:b",
+      "1:a",
+      "3:key1:a",
+      "",
+      "A",
+      "a\u00e9",
+      "a%",
+      "x".repeat(300),
+      "x".repeat(301),
+    ];
+    for (let i = 0; i < 2; i++) {
+      for (const key of keys) expect((await get("/", { headers: { "x-key": key } })).body).toBe(key);
+    }
+  });
+
+  it("see nothing of each other in applications that are mounted side by side", async () => {
+    const site = (name: string) => {
+      const app = new Hono();
+      app.use(httpCache({ cache, app, awaitBackground: true, mountPath: `/${name}` }));
+      return app.get("*", (c) => c.text(name, 200, FRESH));
+    };
+    const app = new Hono()
+      .mount("/a", site("a").fetch)
+      .mount("/b", site("b").fetch)
+      .all("/c/*", mount(site("c").fetch))
+      .all("/d/*", mount(site("d").fetch));
+    for (let i = 0; i < 2; i++) {
+      for (const name of ["a", "b", "c", "d"]) {
+        for (const path of ["/x", "/", "/a/x", "//x", "/x?/b/x"]) {
+          expect((await toGot(await app.request(`/${name}${path}`))).body).toBe(name);
+        }
+      }
+    }
+  });
+
+  it("see nothing of each other behind a proxy that names the host", async () => {
+    const hosts = ["a.example", "b.example", "a.example:8080"];
+    const { app, get, http } = testApp(cache, { awaitBackground: true, trustForwarded: ["host", "proto"], hosts });
+    app.get("*", (c) => c.text(`${c.req.url} ${c.req.header("host")} ${c.req.header("x-forwarded-host")}`, 200, FRESH));
+    const ask = (host: string, proto = "https") =>
+      get("http://cluster.internal/", {
+        headers: { host: "cluster.internal", "x-forwarded-host": host, "x-forwarded-proto": proto },
+      });
+    for (let i = 0; i < 2; i++) {
+      for (const host of [...hosts, "A.EXAMPLE"]) {
+        for (const proto of ["http", "https"]) {
+          const own = host.toLowerCase();
+          expect((await ask(host, proto)).body).toBe(`${proto}://${own}/ ${own} ${own}`);
+        }
+      }
+    }
+    expect(await http.purge("https://a.example/")).toBeGreaterThan(0);
+    expect((await ask("b.example")).how).toMatch(/^hit/);
+    expect((await ask("a.example", "http")).how).toMatch(/^hit/);
+    expect((await ask("a.example")).how).toMatch(/stored/);
+  });
+});
