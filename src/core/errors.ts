@@ -81,3 +81,11 @@ export function show(value: unknown): string {
   }
   return String(value);
 }
+
+/** Error codes with which a server refuses writes and still answers reads. */
+const WRITE_REFUSALS: ReadonlySet<string> = new Set(["OOM", "READONLY", "MISCONF", "NOREPLICAS", "NOPERM"]);
+
+/** Whether the server refused a write but may still answer reads. */
+export function refusesWrites(reply: unknown): reply is ReplyError {
+  return reply instanceof ReplyError && WRITE_REFUSALS.has(reply.code);
+}

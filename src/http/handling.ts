@@ -73,15 +73,18 @@ async function replace(
 }
 
 /**
- * Whether a request may wait for another one's response: requests with credentials never do.
+ * Whether a request may wait for another one's response. Requests with credentials never do, nor those that ask for the
+ * origin, which could not use the response.
  * @param awaited what is being made; see `Collapsing`
  */
 function canWait(
-  { request, directives, settings, collapsing }: RequestContext,
+  { request, directives, settings: { policy }, collapsing }: RequestContext,
   awaited: string,
   holder: string,
 ): boolean {
-  return mayCollapse(request.fields, directives.noStore, settings.policy) && collapsing.allows(awaited, holder);
+  const asksForOrigin = policy.requestDirectives && (directives.noCache || directives.maxAgeMs === 0);
+  if (asksForOrigin || !mayCollapse(request.fields, directives.noStore, policy)) return false;
+  return collapsing.allows(awaited, holder);
 }
 
 async function useResponse(context: RequestContext, entry: Entry, location: StoreLocation): Promise<Answer | "wait"> {

@@ -1,5 +1,5 @@
 import type { Cache } from "../cache/cache.js";
-import { ReplyError, throwIfError } from "../core/errors.js";
+import { throwIfError } from "../core/errors.js";
 import { type Lease, newToken } from "../lease/lease.js";
 import { labelHashes, newGeneration, selectorHash, variantKey } from "./keys.js";
 import type { Settings } from "./options.js";
@@ -76,7 +76,11 @@ export class Publisher {
    * Stores a response with its body. @returns whether the lease was still held
    * @param isPacked whether the body is compressed already; `undefined` to compress it now
    */
-  async store(storing: Storing, body: Uint8Array, isPacked?: boolean): Promise<boolean> {
+  store(storing: Storing, body: Uint8Array, isPacked?: boolean): Promise<boolean> {
+    return this.#orYield(storing.lease, () => this.#store(storing, body, isPacked));
+  }
+
+  async #store(storing: Storing, body: Uint8Array, isPacked: boolean | undefined): Promise<boolean> {
     const { stored, labels, request } = storing;
     const target = this.#settings.prefixPurges ? toTarget(request.url) : undefined;
     const prefixes = target ? prefixesOf(target) : [];
@@ -104,7 +108,7 @@ export class Publisher {
     for (let tries = 0; tries < MAX_TRIES; tries++) {
       const target = this.#target(location.base, current?.index, head.vary, hash, expiresMs);
       const expected = current?.bytes ?? "";
-      const result = await this.#publish(lease, { base: location.base, expected, record, ttlMs, onSent, ...target });
+      const result = await publish(lease, { base: location.base, expected, record, ttlMs, onSent, ...target });
       if (typeof result === "boolean") return result;
       // Purged meanwhile, or the lease is on another key than it would have to be.
       if (!result || !current || result.index.generation !== current.index.generation) break;
@@ -130,24 +134,18 @@ export class Publisher {
     const ttlMs = this.#settings.uncacheableMs;
     const record = uncacheableRecord(newToken(), this.#settings.clock.now() + ttlMs);
     this.#state.recentlyFresh.delete(lease.key);
-    await this.#publish(lease, {
-      base: lease.key,
-      expected: "",
-      index: "",
-      target: lease.key,
-      record,
-      ttlMs,
-      evicted: [],
-    });
+    const { key } = lease;
+    const publication = { base: key, expected: "", index: "", target: key, record, ttlMs, evicted: [] } as const;
+    await this.#orYield(lease, () => publish(lease, publication));
   }
 
-  /** As `publish`. A refused write gives the lease up, so that waiters need not wait for its end. */
-  async #publish(lease: Lease, publication: Publication): Promise<boolean | IndexRead | undefined> {
+  /** Gives the lease up where its work fails, so that waiters need not wait for its end. @throws what the work throws */
+  async #orYield<T>(lease: Lease, work: () => Promise<T>): Promise<T> {
     try {
-      return await publish(lease, publication);
+      return await work();
     } catch (error) {
       // A second error has the same cause as the one that is thrown.
-      if (error instanceof ReplyError) await lease.yield(this.#settings.retryAfterMs).catch(() => {});
+      await lease.yield(this.#settings.retryAfterMs).catch(() => {});
       throw error;
     }
   }

@@ -1,8 +1,8 @@
 import type { Cache } from "../cache/cache.js";
 import { RecentlyFresh } from "../client/single-flight.js";
 import type { Connection } from "../core/connection.js";
-import { throwIfError } from "../core/errors.js";
-import { isReplaceable, Lease, type LeaseContext, newToken, readOrClaim, refusesWrites } from "../lease/lease.js";
+import { refusesWrites, throwIfError } from "../core/errors.js";
+import { isReplaceable, Lease, type LeaseContext, newToken, readOrClaim } from "../lease/lease.js";
 import { withdrawLost } from "../lease/lost-claims.js";
 import { logKey, newGeneration, selectorHash, variantKey, variantStem } from "./keys.js";
 import type { Settings } from "./options.js";

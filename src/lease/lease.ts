@@ -1,16 +1,13 @@
 import { NewerFormatError, placeholder } from "../codec/envelope.js";
 import type { Argument, Command, Reply, Script, SendOptions } from "../core/connection.js";
-import { DecodeError, ReplyError } from "../core/errors.js";
+import { DecodeError } from "../core/errors.js";
 import { randomText } from "../core/text.js";
-import { type WithdrawalContext, withdrawLost } from "./lost-claims.js";
+import { type WithdrawalContext, withdrawHeld, withdrawLost } from "./lost-claims.js";
 import { CLAIM, DROP, PUBLISH, RENEW, SEIZE, YIELD } from "./scripts.js";
 import { digits } from "./state.js";
 
 /** Scripts that compare the token first may run twice: the second run finds the token gone, or does the same again. */
 const IDEMPOTENT: SendOptions = { idempotent: true };
-
-/** Error codes with which a server refuses writes and still answers reads. */
-const WRITE_REFUSALS: ReadonlySet<string> = new Set(["OOM", "READONLY", "MISCONF", "NOREPLICAS", "NOPERM"]);
 
 /** A token that identifies one lease: 72 random bits in 12 characters. */
 export function newToken(): string {
@@ -20,11 +17,6 @@ export function newToken(): string {
 /** Reads an entry, or takes the lease on it when there is none, in one command. Needs Valkey 7.0 or later. */
 export function readOrClaim(key: string, token: string, leaseMs: number, nowMs: number): Command {
   return ["SET", key, placeholder(token, nowMs + leaseMs), "NX", "GET", "PX", String(leaseMs)];
-}
-
-/** Whether the server refused a write but may still answer reads. */
-export function refusesWrites(reply: Reply): reply is ReplyError {
-  return reply instanceof ReplyError && WRITE_REFUSALS.has(reply.code);
 }
 
 /** Whether an entry that could not be decoded may be overwritten. An entry of a newer version may not. */
@@ -139,13 +131,25 @@ export class Lease {
    */
   async yield(pauseMs: number): Promise<void> {
     this.#ended.abort();
-    if (this.on !== "marker") await this.#run(YIELD, String(pauseMs), String(this.#context.graceMs));
+    if (this.on === "marker") return;
+    await this.#orWithdraw(this.#run(YIELD, String(pauseMs), String(this.#context.graceMs)));
   }
 
   /** Stops renewing and runs a script that compares the token first. It gets the lease's key and token before its own. */
   finish(script: Script, keys: readonly string[], args: readonly Argument[]): Promise<Reply> {
     this.#ended.abort();
-    return this.#context.connection.script(script, [this.key, ...keys], [this.token, ...args], IDEMPOTENT);
+    const { connection } = this.#context;
+    return this.#orWithdraw(connection.script(script, [this.key, ...keys], [this.token, ...args], IDEMPOTENT));
+  }
+
+  /** A lease whose last script gets no reply would otherwise be held for the rest of its term. */
+  async #orWithdraw(lastScript: Promise<Reply>): Promise<Reply> {
+    try {
+      return await lastScript;
+    } catch (error) {
+      if (this.on !== "marker") withdrawHeld(this.#context, this, error);
+      throw error;
+    }
   }
 
   #run(script: Script, ...args: readonly Argument[]): Promise<Reply> {

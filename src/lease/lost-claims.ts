@@ -1,5 +1,5 @@
 import type { Connection } from "../core/connection.js";
-import { ConnectionError } from "../core/errors.js";
+import { ConnectionError, refusesWrites } from "../core/errors.js";
 import type { Clock } from "../core/time.js";
 import { YIELD } from "./scripts.js";
 
@@ -13,7 +13,7 @@ export interface WithdrawalContext {
   waitUntil(work: Promise<void>): void;
 }
 
-/** A claim that was sent and not answered. */
+/** A claim or a lease whose end the server has not confirmed. */
 export interface LostClaim {
   readonly key: string;
   readonly token: string;
@@ -43,7 +43,18 @@ const all = new WeakMap<Connection, Lost>();
  * @param error of the claim; nothing is done unless the command may have run
  */
 export function withdrawLost(context: WithdrawalContext, claims: readonly LostClaim[], error: unknown): void {
-  if (!(error instanceof ConnectionError) || !error.mayHaveRun) return;
+  if (error instanceof ConnectionError && error.mayHaveRun) withdraw(context, claims);
+}
+
+/**
+ * Withdraws a lease whose last script got no reply, or was refused: the holder renews it no more, and others would wait for its term.
+ * Returns at once.
+ */
+export function withdrawHeld(context: WithdrawalContext, lease: LostClaim, error: unknown): void {
+  if (mayPass(error)) withdraw(context, [lease]);
+}
+
+function withdraw(context: WithdrawalContext, claims: readonly LostClaim[]): void {
   const known = all.get(context.connection);
   const lost: Lost = known ?? new Map();
   for (const claim of claims) if (lost.size < MAX_CLAIMS) lost.set(claim.token, { claim, answers: 0 });
@@ -66,8 +77,13 @@ async function withdrawAll({ connection, clock, graceMs }: WithdrawalContext, lo
       if (reply === 1 || one.answers >= ANSWERS) lost.delete(token);
     });
     const ends = await Promise.allSettled(attempts);
-    if (ends.some((end) => end.status === "rejected" && !(end.reason instanceof ConnectionError))) return;
+    if (ends.some((end) => end.status === "rejected" && !mayPass(end.reason))) return;
   }
+}
+
+/** Whether the same command may succeed later. */
+function mayPass(error: unknown): boolean {
+  return error instanceof ConnectionError || refusesWrites(error);
 }
 
 function isClosed(connection: Connection): boolean {

@@ -66,6 +66,19 @@ describe("requests for one URL", () => {
     expect((await warm).every(({ body }) => body === "page")).toBe(true);
   });
 
+  it.each(["no-cache", "max-age=0"])(
+    "wait for none that they could not use, as they ask for the origin: %s",
+    async (control) => {
+      const handler = new GatedHandler();
+      const { app, get } = testApp(cache);
+      app.get("/", (c) => handler.run(() => c.text("page", 200, FRESH)));
+      const all = ask(() => get("/", { headers: { "cache-control": control } }), 5);
+      await until(() => handler.running === 5, { what: "all requests at the origin" });
+      await handler.release();
+      await all;
+    },
+  );
+
   it("wait for a stale response that can be reused once it is validated", async () => {
     const handler = new GatedHandler();
     const { app, get } = testApp(cache);

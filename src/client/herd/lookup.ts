@@ -1,6 +1,7 @@
 import type { Encoded, Envelope } from "../../codec/envelope.js";
 import type { Reply, SendOptions } from "../../core/connection.js";
-import { isReplaceable, type Lease, newToken, readOrClaim, refusesWrites } from "../../lease/lease.js";
+import { refusesWrites } from "../../core/errors.js";
+import { isReplaceable, type Lease, newToken, readOrClaim } from "../../lease/lease.js";
 import { tolerate } from "../refusals.js";
 import { readEntry, refreshesEarly } from "./entry.js";
 import type { LeaseParts, Leases } from "./leases.js";
