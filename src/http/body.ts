@@ -51,7 +51,8 @@ export class Collector {
           else return this.#reader.cancel(reason);
         },
       },
-      { highWaterMark: options.limit, size: (chunk) => chunk.byteLength ?? 1 },
+      // One more than the limit: a stream that is full reads no further, and would not see the end of a body of that size.
+      { highWaterMark: options.limit + 1, size: (chunk) => chunk.byteLength ?? 1 },
     );
   }
 

@@ -115,7 +115,7 @@ async function freshened(
   // The origin has set these cookies for this client alone.
   const cookies = got.fields.filter(([name]) => name === "set-cookie");
   if (result.outcome !== "updated") {
-    endFetch(context, originFetch, result.outcome);
+    endFetch(context, originFetch, result.outcome, how);
     const head = { ...entry.head, fields: result.fields };
     return serve(context, { ...entry, head }, decision, { member, ageMs: 0, cookies });
   }
@@ -127,14 +127,16 @@ async function freshened(
   return serve(context, { ...entry, head }, decision, { member, ageMs: result.stored.initialAgeMs, cookies });
 }
 
-/** Ends the lease of a validation whose result is not stored. */
+/** Ends the lease of a validation whose result is not stored. A response that is fresh stays as it is. */
 function endFetch(
   context: RequestContext,
   { lease, interest }: OriginFetch,
   outcome: "once" | "last" | "mismatch",
+  how: "request" | "stale",
 ): void {
   interest.complete();
-  if (lease) context.inBackground(outcome === "once" ? lease.yield(0) : lease.drop(), "settle");
+  const isKept = outcome === "once" || how === "request";
+  if (lease) context.inBackground(isKept ? lease.yield(0) : lease.drop(), "settle");
 }
 
 /**
@@ -148,7 +150,7 @@ async function fetchUnconditionally(
   originFetch: OriginFetch,
   how: "request" | "stale",
 ): Promise<Answer> {
-  endFetch(context, originFetch, "mismatch");
+  endFetch(context, originFetch, "mismatch", how);
   const { request } = context;
   const second = beginClientFetch(context, undefined, undefined);
   const got = await context.refetch(unconditional(request.fields), unconditional(context.sent), second.interest);

@@ -133,3 +133,28 @@ it("compresses once what is stored, and never what has a Content-Encoding", asyn
   expect(sizes[0]).toBeLessThan(2_000);
   expect(sizes[1]).toBeGreaterThan(text.length);
 });
+
+it.each([1, 20])(
+  "a body of exactly the limit, in %i chunks and without a length, keeps nobody waiting",
+  async (chunks) => {
+    const chunk = new Uint8Array(1_000 / chunks).fill(7);
+    const body = (count: number) => ReadableStream.from(Array.from({ length: count }, () => chunk));
+    for (const awaitBackground of [false, true]) {
+      const options = {
+        maxBodySize: 1_000,
+        waitTimeout: "1h",
+        lease: "1h",
+        awaitBackground,
+        cacheName: randomUUID(),
+      } as const;
+      const { app, get } = testApp(cache, options);
+      app.get("/exact", () => new Response(body(chunks), { headers: FRESH }));
+      // Its first chunks are exactly the limit.
+      app.get("/more", () => new Response(body(2 * chunks), { headers: FRESH }));
+      const unread = await app.request("/exact");
+      expect((await get("/exact")).body).toHaveLength(1_000);
+      await unread.body?.cancel();
+      expect((await get("/more")).body).toHaveLength(2_000);
+    }
+  },
+);
