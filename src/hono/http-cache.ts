@@ -158,7 +158,11 @@ export function httpCache(options: HonoHttpCacheOptions = {}): HttpCacheMiddlewa
       purgeRoute(given, async (c, soft) => {
         const key = keyGenerator ? { key: await keyGenerator(c) } : undefined;
         const asked = { request: new ClientRequest(c.req.raw), ...mountedUrlOf(c, own.mountPath) };
-        return http.purges.url(cacheOf(c.get("cache")), key ?? http.askedUrl(asked) ?? "", { soft });
+        let purged = 0;
+        await views.use(c, own.cache ?? c.get("cache"), async (view) => {
+          purged = await http.purges.url(view, key ?? http.askedUrl(asked) ?? "", { soft });
+        });
+        return purged;
       }),
     policy: (given) => policies.middleware(given),
   };
