@@ -4,6 +4,8 @@ import type { AttemptCase, FaultCase, HostileCase, SoakCase } from "./faults.ts"
 import { type Environment, readResult } from "./harness/results.ts";
 import { type Table, toMarkdown } from "./harness/table.ts";
 import type { HerdCase } from "./herd.ts";
+import type { MemoryCase } from "./http/memory.ts";
+import type { WaitingCase } from "./http/waiting.ts";
 import type { HttpCase } from "./http.ts";
 import type { LoadCase } from "./load.ts";
 import type { GridCase } from "./stores/grid.ts";
@@ -14,7 +16,9 @@ import {
   gridTable,
   herdTable,
   hostileTable,
+  httpMemoryTable,
   httpTable,
+  httpWaitingTable,
   loadTable,
   type Result,
   soakTable,
@@ -31,6 +35,8 @@ const tables: Readonly<Record<string, () => Promise<string | undefined>>> = {
   basic: () => written<GridCase>("basic", (result) => gridTable(atOneKilobyte(result))),
   "basic-all": () => written<GridCase>("basic", gridTable),
   http: () => written<HttpCase>("http", httpTable),
+  "http-waiting": () => written<WaitingCase>("http", httpWaitingTable, "waiting"),
+  "http-memory": () => written<MemoryCase>("http", httpMemoryTable, "memory"),
   load: () => written<LoadCase>("load", loadTable),
   "cold-start": () => written<ColdStartCase>("cold-start", coldStartTable),
   herd: () => written<HerdCase>("herd", herdTable),
@@ -77,10 +83,21 @@ async function filled(text: string): Promise<string> {
   });
 }
 
-/** The table of a result and what it was measured on; `undefined` before the first run. */
-async function written<Case>(name: string, table: (result: Result<Case>) => Table): Promise<string | undefined> {
-  const result = (await readResult(name)) as Result<Case> | undefined;
-  return result && `${toMarkdown(table(result))}\n\n${conditions(result.environment)}`;
+/**
+ * The table of a result and what it was measured on; `undefined` before the first run.
+ * @param part where the result has its cases
+ */
+async function written<Case>(
+  name: string,
+  table: (result: Result<Case>) => Table,
+  part = "cases",
+): Promise<string | undefined> {
+  const result = (await readResult(name)) as
+    | ({ environment: Environment } & Partial<Record<string, readonly Case[]>>)
+    | undefined;
+  const cases = result?.[part];
+  if (!result || !cases) return undefined;
+  return `${toMarkdown(table({ ...result, cases }))}\n\n${conditions(result.environment)}`;
 }
 
 function conditions({ node, valkey, system, cores, packages }: Environment): string {

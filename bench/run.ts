@@ -13,7 +13,11 @@ const questions = ["basic", "load", "cold-start", "herd-hit", "herd", "http"];
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
-  options: { quick: { type: "boolean", default: false }, only: { type: "string", multiple: true, default: [] } },
+  options: {
+    quick: { type: "boolean", default: false },
+    only: { type: "string", multiple: true, default: [] },
+    before: { type: "string" },
+  },
 });
 const unknown = positionals.filter((name) => !questions.includes(name));
 if (unknown.length > 0) {
@@ -25,6 +29,7 @@ installPackages();
 await build();
 linkLibrary();
 const args = [...(values.quick ? ["--quick"] : []), ...values.only.flatMap((text) => ["--only", text])];
+if (values.before !== undefined) args.push("--before", values.before);
 for (const name of positionals.length > 0 ? positionals : questions) await run(name);
 if (!values.quick && values.only.length === 0) await run("report");
 

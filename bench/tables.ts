@@ -3,6 +3,8 @@ import type { AttemptCase, FaultCase, HostileCase, SoakCase } from "./faults.ts"
 import type { Environment } from "./harness/results.ts";
 import { count, type Table } from "./harness/table.ts";
 import type { HerdCase } from "./herd.ts";
+import type { MemoryCase } from "./http/memory.ts";
+import type { WaitingCase } from "./http/waiting.ts";
 import type { HttpCase } from "./http.ts";
 import type { LoadCase } from "./load.ts";
 import type { GridCase } from "./stores/grid.ts";
@@ -186,6 +188,41 @@ export function httpTable({ cases }: Result<HttpCase>): Table {
         ratio.toFixed(2),
         p99Ms.toFixed(1),
       ]),
+    ),
+  };
+}
+
+export function httpWaitingTable({ cases }: Result<WaitingCase>): Table {
+  return {
+    columns: [
+      "case",
+      "processes × clients",
+      "answered by",
+      "handler runs",
+      "median client, ms",
+      "slowest, ms",
+      "median after the first, ms",
+    ],
+    rows: cases.flatMap(({ name: scenario, processes, clients, contenders }) =>
+      contenders.map(({ name, handlerRuns, medianMs, slowestMs, afterFirstMs }) => [
+        scenario,
+        `${processes} × ${clients}`,
+        name,
+        count(handlerRuns),
+        count(medianMs),
+        count(slowestMs),
+        count(afterFirstMs),
+      ]),
+    ),
+  };
+}
+
+/** The most memory of each contender's process, and its ratio to that of the first. */
+export function httpMemoryTable({ cases }: Result<MemoryCase>): Table {
+  return {
+    columns: ["body", "answered by", "peak RSS, MiB", "ratio"],
+    rows: cases.flatMap(({ body, contenders }) =>
+      contenders.map(({ name, peakMiB, ratio }) => [body, name, count(peakMiB), ratio.toFixed(2)]),
     ),
   };
 }

@@ -5,14 +5,20 @@ export interface BenchOptions {
   readonly quick: boolean;
   /** Run only what has one of these texts in its name; all when empty. */
   readonly only: readonly string[];
+  /** A folder with another checkout of this project, to compare with. */
+  readonly before?: string | undefined;
 }
 
 /** Reads a bench's own arguments. */
 export function benchOptions(): BenchOptions {
   const { values } = parseArgs({
-    options: { quick: { type: "boolean", default: false }, only: { type: "string", multiple: true, default: [] } },
+    options: {
+      quick: { type: "boolean", default: false },
+      only: { type: "string", multiple: true, default: [] },
+      before: { type: "string" },
+    },
   });
-  return { quick: values.quick, only: values.only };
+  return values;
 }
 
 /** Whether the options ask for what has this name. */

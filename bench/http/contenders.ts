@@ -19,12 +19,12 @@ const HOST = "127.0.0.1";
 /** The handler by itself; with a store, behind `httpCache` or behind a plain GET. */
 export async function startHono(
   name: string,
-  store?: { by: "httpCache" | "get"; url: string },
+  store?: { by: "httpCache" | "get"; url: string; checkout?: string | undefined },
 ): Promise<HttpContender> {
   const server = fileURLToPath(new URL("server.ts", import.meta.url));
-  const child = spawn(process.execPath, [server, ...(store ? [store.by, store.url] : [])], {
-    stdio: ["ignore", "pipe", "inherit"],
-  });
+  const { by, url, checkout } = store ?? {};
+  const args = [by, url, checkout].filter((arg) => arg !== undefined);
+  const child = spawn(process.execPath, [server, ...args], { stdio: ["ignore", "pipe", "inherit"] });
   const end = endWith(child);
   const [port] = await once(child.stdout, "data");
   return { name, port: Number(String(port)), end };

@@ -1,11 +1,11 @@
 import { serve } from "@hono/node-server";
 import { Decoder, GlideClient } from "@valkey/valkey-glide";
 import { Hono } from "hono";
-import { createCache } from "valkey-edge-cache";
-import { httpCache } from "valkey-edge-cache/hono";
+import { importLibrary } from "./library.ts";
 
 /** A process that answers with constants: by itself, through `httpCache`, or with what it reads by a plain GET. */
-const [, , by, location = ""] = process.argv;
+const [, , by, location = "", checkout] = process.argv;
+const { createCache, httpCache } = await importLibrary(checkout);
 const app = new Hono();
 const headers = { "Content-Type": "text/plain; charset=UTF-8", "Cache-Control": "public, max-age=3600" };
 const client = by === "get" ? await connect() : undefined;
