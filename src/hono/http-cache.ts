@@ -10,7 +10,7 @@ import type { Fields } from "../http/rfc/message.js";
 import { mountedUrlOf } from "./mount.js";
 import { isInsideCache } from "./nesting.js";
 import { checkHonoOptions, type HonoHttpCacheOptions } from "./options.js";
-import { HonoHost, InternalRequests, restorePreset } from "./origin.js";
+import { changeHeaders, HonoHost, InternalRequests, restorePreset } from "./origin.js";
 import { type PurgeRouteOptions, purgeRoute } from "./purge-route.js";
 import { RoutePolicies, type RoutePolicyOptions } from "./route-policy.js";
 import { Views } from "./views.js";
@@ -18,12 +18,13 @@ import { Views } from "./views.js";
 /** Makes the outcome the response of the context. */
 export function finish(c: Context, outcome: Outcome, preset: Fields, hidden: readonly string[]): void {
   if ("forwarded" in outcome) {
+    const { response } = outcome.forwarded;
+    if (response !== c.res) {
+      c.res = undefined;
+      c.res = response;
+    }
     restore(c, preset);
-    mark(c, outcome.member, hidden);
-    return;
-  }
-  if (outcome.answer.untouched) {
-    restore(c, preset);
+    if (outcome.member !== undefined) mark(c, outcome.member, hidden);
     return;
   }
   const response = toResponse(outcome.answer, c.req.method === "HEAD");
@@ -37,29 +38,16 @@ export function finish(c: Context, outcome: Outcome, preset: Fields, hidden: rea
 }
 
 function restore(c: Context, preset: Fields): void {
-  if (preset.length > 0) change(c, (headers) => restorePreset(headers, preset));
+  if (preset.length > 0) changeHeaders(c, (headers) => restorePreset(headers, preset));
 }
 
 function mark(c: Context, member: string, hidden: readonly string[]): void {
   // This response is one object for all requests, and its headers are never sent.
   if (c.res.headers.has("x-hono-already-sent")) return;
-  change(c, (headers) => {
+  changeHeaders(c, (headers) => {
     headers.append("cache-status", member);
     for (const name of hidden) headers.delete(name);
   });
-}
-
-/** Changes the response's headers. Those of a fetched response are read-only, so it is copied. */
-function change(c: Context, work: (headers: Headers) => void): void {
-  try {
-    work(c.res.headers);
-  } catch (error) {
-    if (!(error instanceof TypeError)) throw error;
-    const copy = new Response(c.res.body, c.res);
-    work(copy.headers);
-    c.res = undefined;
-    c.res = copy;
-  }
 }
 
 /** The variables that the middleware reads where it has no option `cache`: `valkeyCache()` sets them. */

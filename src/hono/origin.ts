@@ -51,30 +51,46 @@ function restoreExpires(headers: Headers, own: string | null, value: string): vo
 
 /**
  * Runs the inner middleware and the handler. Hono's `next()` does not throw: errors went to `onError`.
+ * @param options with `cacheControl` and `vary` for the response
  * @param preset the fields that outer middleware had set before
  */
 export async function runInner(
   c: Context,
   next: Next,
-  { options, policies }: Pick<InternalRequests, "options" | "policies">,
+  { options, policies }: { readonly options: HonoOptions | undefined; readonly policies: RoutePolicies },
   preset: Fields,
 ): Promise<Forwarded> {
   const before = c.error;
   await next();
   const failed = c.error !== undefined && c.error !== before;
   const route = policies.of(c);
-  const response = failed ? c.res : withDefaults(c.res, { ...options, ...route?.own }, preset);
-  return { response, failed, preset, storage: route };
+  // They are for responses that may be stored.
+  if (!failed && options) addDefaults(c, { ...options, ...route?.own }, preset);
+  return { response: c.res, failed, preset, storage: route };
 }
 
-function withDefaults(response: Response, { cacheControl, vary }: HonoOptions, preset: Fields): Response {
-  const hasControl = response.headers.has("cache-control") || hasField(preset, "cache-control");
-  const addsControl = cacheControl !== undefined && !hasControl && takesDefaultLifetime(response.status);
-  if (!addsControl && vary === undefined) return response;
-  const changed = new Response(response.body, response);
-  if (addsControl) changed.headers.set("cache-control", cacheControl);
-  for (const name of vary === undefined ? [] : [vary].flat()) changed.headers.append("vary", name);
-  return changed;
+function addDefaults(c: Context, { cacheControl, vary }: HonoOptions, preset: Fields): void {
+  const { status, headers } = c.res;
+  const hasControl = headers.has("cache-control") || hasField(preset, "cache-control");
+  const addsControl = cacheControl !== undefined && !hasControl && takesDefaultLifetime(status);
+  if (!addsControl && vary === undefined) return;
+  changeHeaders(c, (changed) => {
+    if (addsControl) changed.set("cache-control", cacheControl);
+    for (const name of vary === undefined ? [] : [vary].flat()) changed.append("vary", name);
+  });
+}
+
+/** Changes the response's headers in place, as a copy would copy the body. Only a fetched response is copied: its headers are read-only. */
+export function changeHeaders(c: Context, work: (headers: Headers) => void): void {
+  try {
+    work(c.res.headers);
+  } catch (error) {
+    if (!(error instanceof TypeError)) throw error;
+    const copy = new Response(c.res.body, c.res);
+    work(copy.headers);
+    c.res = undefined;
+    c.res = copy;
+  }
 }
 
 /** The request that handlers get. In Workers a request carries more than its parts; elsewhere `raw` may only look like one. */
@@ -215,7 +231,9 @@ export class HonoHost implements Host {
       this.#c.req.raw = toRequest(this.#raw, request);
       enterCache(this.#c.req.raw, this.#raw, this.#parts.cacheId());
     }
-    const forwarded = await runInner(this.#c, this.#next, this.#internal, preset);
+    const { options, policies } = this.#internal;
+    const defaults = { options: request && options, policies };
+    const forwarded = await runInner(this.#c, this.#next, defaults, preset);
     const fields = request && unconditional(request.fields);
     // Outer middleware would take the validators of the stored response for the client's own.
     if (request && fields && fields.length < request.fields.length) {

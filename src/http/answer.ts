@@ -1,5 +1,6 @@
 import { chain, type MaybePromise } from "../core/maybe-promise.js";
 import type { Body } from "./body.js";
+import type { Forwarded } from "./host.js";
 import type { Entry } from "./record.js";
 import type { RequestContext } from "./request-context.js";
 import type { Handling } from "./rfc/cache-status.js";
@@ -13,10 +14,15 @@ export interface Answer {
   readonly status: number;
   readonly fields: Fields;
   readonly body: Uint8Array | Body | null;
-  /** Set where the host's own response must be sent unchanged. */
-  readonly untouched?: boolean;
   /** The origin is still making the body, for the store or in part: the request that it sees must stay as it is. */
   readonly isUnderway?: boolean;
+}
+
+/** The host's own response, to be sent as it is with a member added to its Cache-Status. Its body was not looked at. */
+export interface PassedOn {
+  readonly forwarded: Forwarded;
+  /** `undefined` where nothing may be added. */
+  readonly member: string | undefined;
 }
 
 /** Statuses that never have a body. */

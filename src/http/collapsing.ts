@@ -46,9 +46,33 @@ export class Collapsing {
     return this.#holders.size <= MAX_HOLDERS;
   }
 
-  /** Sleeps until the next look. @returns `false` when the time to wait is over @throws the signal's reason */
-  next(signal: AbortSignal): Promise<boolean> {
+  /**
+   * Sleeps until the next look. @returns `false` when the time to wait is over @throws the signal's reason
+   * @param wakeUp fires when a lease holder of this process has ended
+   */
+  next(signal: AbortSignal, wakeUp: AbortSignal): Promise<boolean> {
     this.#wait ??= new Wait(this.#settings.clock, this.#settings.collapseMs);
-    return this.#wait.next(signal);
+    return this.#wait.next(signal, wakeUp);
+  }
+}
+
+/** The most URLs with waiting requests; beyond it all of them are woken, which costs each one read. */
+const MAX_URLS = 1_000;
+
+/** Wakes requests that wait for a lease holder of the same process, before their next poll. */
+export class WakeUps {
+  readonly #controllers = new Map<string, AbortController>();
+
+  /** Fires when work for this URL has ended. @param base the URL's stored key */
+  signal(base: string): AbortSignal {
+    const controller = this.#controllers.get(base) ?? new AbortController();
+    if (this.#controllers.size >= MAX_URLS) for (const other of this.#controllers.keys()) this.wake(other);
+    this.#controllers.set(base, controller);
+    return controller.signal;
+  }
+
+  wake(base: string): void {
+    this.#controllers.get(base)?.abort();
+    this.#controllers.delete(base);
   }
 }

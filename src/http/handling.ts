@@ -1,5 +1,5 @@
 import { Lease } from "../lease/lease.js";
-import { type Answer, gatewayTimeout, NOT_STORED, serve } from "./answer.js";
+import { type Answer, gatewayTimeout, NOT_STORED, type PassedOn, serve } from "./answer.js";
 import { answerFromOrigin, type ForwardDetails, releaseLease } from "./origin-response.js";
 import type { Entry } from "./record.js";
 import { beginClientFetch, type RequestContext } from "./request-context.js";
@@ -17,7 +17,7 @@ const CLIENT_GONE: Answer = { status: 499, fields: [], body: null };
  * Answers a GET or HEAD that the cache may handle. @throws the host's error, where no stored response replaces it
  * @param pendingRead a read that has begun already
  */
-export async function handle(context: RequestContext, pendingRead?: PendingRead): Promise<Answer> {
+export async function handle(context: RequestContext, pendingRead?: PendingRead): Promise<Answer | PassedOn> {
   const { store, request, base, host, directives, collapsing } = context;
   const claims = request.method === "GET" && !directives.noStore && !directives.onlyIfCached;
   for (;;) {
@@ -25,13 +25,13 @@ export async function handle(context: RequestContext, pendingRead?: PendingRead)
     const answer = await answerLookup(context, lookup);
     if (answer !== "wait") return answer;
     const signal = host.signal() ?? new AbortController().signal;
-    const isTimeLeft = await collapsing.next(signal).catch(() => undefined);
+    const isTimeLeft = await collapsing.next(signal, context.state.wakeUps.signal(base)).catch(() => undefined);
     if (isTimeLeft === undefined) return CLIENT_GONE;
     if (!isTimeLeft) return miss(context, undefined, undefined, { how: "miss" });
   }
 }
 
-async function answerLookup(context: RequestContext, lookup: LookupResult): Promise<Answer | "wait"> {
+async function answerLookup(context: RequestContext, lookup: LookupResult): Promise<Answer | PassedOn | "wait"> {
   const { request, directives } = context;
   if (lookup.kind === "response") {
     const { entry, location } = lookup;
@@ -54,6 +54,7 @@ async function answerLookup(context: RequestContext, lookup: LookupResult): Prom
     case "purged":
       return replace(context, lookup.entry, lookup.location, { how, keepsStored: false });
     case "uncacheable":
+      return miss(context, lookup.lease, lookup.location, { how, wasLarge: lookup.isLarge });
     case "none":
       return miss(context, lookup.lease, lookup.location, { how });
   }
@@ -65,7 +66,7 @@ async function replace(
   entry: Entry,
   location: StoreLocation,
   details: ForwardDetails,
-): Promise<Answer | "wait"> {
+): Promise<Answer | PassedOn | "wait"> {
   if (context.request.method === "HEAD") return head(context, details.how);
   const lease = await claim(context, entry, true);
   if (lease === "taken" && canWait(context, `${entry.key} ${entry.expiresMs}`, entry.holder)) return "wait";
@@ -87,7 +88,11 @@ function canWait(
   return collapsing.allows(awaited, holder);
 }
 
-async function useResponse(context: RequestContext, entry: Entry, location: StoreLocation): Promise<Answer | "wait"> {
+async function useResponse(
+  context: RequestContext,
+  entry: Entry,
+  location: StoreLocation,
+): Promise<Answer | PassedOn | "wait"> {
   const { request, settings, directives, collapsing } = context;
   const candidate = { stored: entry.head, invalid: entry.invalid };
   const decision = decide(candidate, directives, settings.policy, settings.clock.now());
@@ -137,7 +142,7 @@ async function miss(
   lease: Lease | undefined,
   location: StoreLocation | undefined,
   details: ForwardDetails,
-): Promise<Answer> {
+): Promise<Answer | PassedOn> {
   const { request } = context;
   const plain = unconditional(request.fields);
   // Under an uncacheable mark the origin may evaluate conditions and ranges itself. Then nothing is stored.

@@ -1,9 +1,8 @@
 import type { Cache } from "../cache/cache.js";
 import { chain, type MaybePromise } from "../core/maybe-promise.js";
 import { type Clock, systemClock } from "../core/time.js";
-import { type Answer, gatewayTimeout, NOT_STORED } from "./answer.js";
+import { type Answer, gatewayTimeout, NOT_STORED, type PassedOn } from "./answer.js";
 import { handle } from "./handling.js";
-import type { Forwarded } from "./host.js";
 import { baseKey, logKey } from "./keys.js";
 import { type Asked, type Exchange, type Located, Locator } from "./locate.js";
 import { type HttpCacheOptions, type Settings, toSettings } from "./options.js";
@@ -24,8 +23,8 @@ import { saysTarget } from "./rfc/target.js";
 import { narrow, varyNames } from "./rfc/vary.js";
 import { type PendingRead, rememberKey, States, Store } from "./store.js";
 
-/** The cache's answer, or the host's own response with a member to add to its Cache-Status. */
-export type Outcome = { readonly answer: Answer } | { readonly forwarded: Forwarded; readonly member: string };
+/** The cache's answer, or the host's own response. */
+export type Outcome = { readonly answer: Answer } | PassedOn;
 
 /**
  * A shared HTTP cache in front of any origin (RFC 9111). It holds no connection: each call gets the cache, or the view for
@@ -125,7 +124,7 @@ export class HttpCache {
     const context = await this.#context(exchange, located, selecting.length > 0 ? fields : kept, cache);
     const answer = await handle(context, pendingRead);
     if (this.#settings.awaitBackground) await context.backgroundDone();
-    return { answer };
+    return "forwarded" in answer ? answer : { answer };
   }
 
   /** Forwards a request that bypasses the cache, and invalidates what it changes. RFC 9111 §4.4. */
@@ -166,7 +165,8 @@ export class HttpCache {
     const originFetch = beginClientFetch(context, lease, location);
     // The origin got the client's own signal.
     originFetch.interest.leaveToClient();
-    return { answer: await answerFromOrigin(context, forwarded, { ...originFetch, requestTimeMs }, { how }) };
+    const answer = await answerFromOrigin(context, forwarded, { ...originFetch, requestTimeMs }, { how });
+    return "forwarded" in answer ? answer : { answer };
   }
 
   #context(

@@ -1,4 +1,4 @@
-import { type Answer, contentLength, notModified } from "./answer.js";
+import { type Answer, contentLength, notModified, type PassedOn } from "./answer.js";
 import { type Body, Collector, LONGEST_BODY_MS, part } from "./body.js";
 import { warnOfEcho } from "./echo.js";
 import type { Forwarded } from "./host.js";
@@ -19,19 +19,24 @@ export interface ForwardDetails {
   readonly how: ForwardReason;
   /** A stored response is usable whatever the origin answers: it is fresh, and this request alone can't use it. @default false */
   readonly keepsStored?: boolean;
+  /** The last response for this URL was too large. One without a length is then not collected. @default false */
+  readonly wasLarge?: boolean;
 }
 
 type StorageDecision =
   | { readonly stored: StoredResponse; readonly labels: Labels }
   | { readonly why: NotStored | "failed" | "labels" | "too-large" | "no-lease" | "sent" | "error" };
 
-/** Answers the client with the origin's response, and stores that where it is allowed. */
+/**
+ * Answers the client with the origin's response, and stores that where it is allowed. A response that is not stored is
+ * passed on as it is: reading its body would copy it.
+ */
 export async function answerFromOrigin(
   context: RequestContext,
   got: Forwarded,
   originFetch: OriginFetch,
   details: ForwardDetails,
-): Promise<Answer> {
+): Promise<Answer | PassedOn> {
   const { response, failed, preset } = got;
   const times = timing(originFetch, context);
   const storage = storageOf(context, got);
@@ -43,24 +48,24 @@ export async function answerFromOrigin(
   const { settings } = context;
   const collapsed = context.collapsing.hasWaited ? false : undefined;
   if (!("stored" in decision)) {
-    const member = context.status({ how, collapsed, stored: false, detail: decision.why });
-    const fields = fieldsFromOrigin(head.fields, member, settings.hiddenTagFields);
     releaseLease(context, head.status, decision.why, originFetch, details);
-    if (decision.why === "sent" || head.status < 200 || head.status > 599) {
-      return { status: head.status, fields, body: null, untouched: true };
-    }
-    const body = { body: response.body, cancelled: (): void => originFetch.interest.end() };
-    return streamed(head, answerConditionally(context, { status: head.status, fields }, body, times, failed));
+    const member = context.status({ how, collapsed, stored: false, detail: decision.why });
+    if (decision.why === "sent" || head.status < 200 || head.status > 599) return { forwarded: got, member: undefined };
+    const fields = fieldsFromOrigin(head.fields, member, settings.hiddenTagFields);
+    const answer = failed
+      ? undefined
+      : conditionalAnswer(context, { status: head.status, fields }, originFetch, response, times);
+    return answer ?? { forwarded: got, member };
   }
   const expected = contentLength(head.fields);
   const storing = { ...decision, expected, limit: storage.maxBodySize, details };
   const { body, isComplete } = await storeBody(context, storing, originFetch, response.body);
   const member = context.status({ how, collapsed, stored: isComplete });
   const fields = fieldsFromOrigin(head.fields, member, settings.hiddenTagFields);
+  const answer = { status: head.status, fields, body };
   // A body that is collected for the store is read to its end although its reader leaves.
-  const kept = { body, cancelled: (): void => {} };
-  const answer = answerConditionally(context, { status: head.status, fields }, kept, times, false);
-  return { ...streamed(head, answer), isUnderway: true };
+  const conditional = conditionalAnswer(context, answer, undefined, { body }, times);
+  return { ...(conditional ?? streamed(head, answer)), isUnderway: true };
 }
 
 /** How to store a response: by its route's options, or the cache's own. */
@@ -89,7 +94,7 @@ function decideStorage(
   {
     times,
     storage: { policy, maxBodySize },
-    details: { keepsStored = false },
+    details: { keepsStored = false, wasLarge = false },
   }: { times: Timing; storage: ReturnType<typeof storageOf>; details: ForwardDetails },
 ): StorageDecision {
   const { request } = context;
@@ -99,7 +104,8 @@ function decideStorage(
   if (keepsStored && isError(head.status) && !isGone(head.status)) return { why: "error" };
   const result = evaluateStorage(request, head, times, policy);
   if (!result.storable) return { why: result.why };
-  if ((contentLength(head.fields) ?? 0) > maxBodySize) return { why: "too-large" };
+  const length = contentLength(head.fields);
+  if (length === undefined ? wasLarge : length > maxBodySize) return { why: "too-large" };
   const labels = responseLabels(head.fields, head.preset);
   if (!labels) return { why: "labels" };
   return lease && location ? { stored: result.stored, labels } : { why: "no-lease" };
@@ -125,7 +131,8 @@ export function releaseLease(
   const isRepeated = isOfOneRequest && lease.on === "placeholder" && collapsing.hasWaited;
   const yields = isFailure || (isOfOneRequest && !isRepeated) || (lease.on === "value" && keepsStored);
   const pauseMs = lease.on === "value" && !keepsStored && why !== "authorization" ? settings.retryAfterMs : 0;
-  context.inBackground(yields ? lease.yield(pauseMs) : publisher.markUncacheable(lease), "settle");
+  const work = yields ? lease.yield(pauseMs) : publisher.markUncacheable(lease, why === "too-large");
+  context.inBackground(work, "settle");
 }
 
 /** Stores the body when it is complete. @returns the body to pass on, and whether it is known to be complete */
@@ -197,30 +204,34 @@ function nextTurn(): Promise<void> {
   });
 }
 
-/** Applies the client's conditions and Range, which the origin has not seen, to its response. */
-function answerConditionally(
+/**
+ * The answer to the client's conditions or Range, which the origin has not seen; `undefined` where they don't change the
+ * response.
+ * @param originFetch ended when nothing more of the body is needed
+ */
+function conditionalAnswer(
   { request }: RequestContext,
-  { status, fields }: { status: number; fields: Fields },
-  { body, cancelled }: { body: Body | null; cancelled: () => void },
+  { status, fields }: { readonly status: number; readonly fields: Fields },
+  originFetch: OriginFetch | undefined,
+  response: { readonly body: Body | null },
   { responseTimeMs }: Timing,
-  failed: boolean,
-): Answer {
-  const answer = { status, fields, body };
-  if (status !== 200 || failed || !isAnsweredFromStore(request.method)) return answer;
+): Answer | undefined {
+  if (status !== 200 || !isAnsweredFromStore(request.method)) return undefined;
   const selected = { status, fields, responseTimeMs };
+  const cancelled = (): void => originFetch?.interest.end();
   if (isNotModified(request.fields, selected)) {
     cancelled();
-    body?.cancel().catch(() => {});
+    response.body?.cancel().catch(() => {});
     return notModified(fields);
   }
   const length = contentLength(fields);
-  if (request.method !== "GET" || !body || length === undefined) return answer;
+  if (request.method !== "GET" || length === undefined || !hasField(request.fields, "range")) return undefined;
   const range = answerRange(request.fields, selected, length);
-  if (range.kind !== "part") return answer;
+  if (range.kind !== "part" || !response.body) return undefined;
   return {
     status: 206,
     fields: partialFields(fields, range, length),
-    body: part(body, range, cancelled),
+    body: part(response.body, range, cancelled),
     isUnderway: true,
   };
 }

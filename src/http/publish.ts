@@ -129,10 +129,13 @@ export class Publisher {
     else await storing.lease.drop();
   }
 
-  /** Marks a URL as uncacheable for a while, so that requests do not wait for each other. */
-  async markUncacheable(lease: Lease): Promise<void> {
+  /**
+   * Marks a URL as uncacheable for a while, so that requests do not wait for each other.
+   * @param isLarge whether its response was too large, so that the next ones need not be collected
+   */
+  async markUncacheable(lease: Lease, isLarge = false): Promise<void> {
     const ttlMs = this.#settings.uncacheableMs;
-    const record = uncacheableRecord(newToken(), this.#settings.clock.now() + ttlMs);
+    const record = uncacheableRecord(newToken(), this.#settings.clock.now() + ttlMs, isLarge);
     this.#state.recentlyFresh.delete(lease.key);
     const { key } = lease;
     const publication = { base: key, expected: "", index: "", target: key, record, ttlMs, evicted: [] } as const;

@@ -10,7 +10,7 @@ import type { StoredResponse } from "./rfc/stored-response.js";
  *
  *   R  a response: "." or, when it was softly purged, "!"; the length of the head in 8 digits; the head in JSON; the body
  *   I  an index, for a URL whose responses have Vary: the generation, lists of field names, the variants
- *   U  a mark: the last response could not be stored, so requests need not wait for each other
+ *   U  a mark: the last response could not be stored, so requests need not wait for each other; UL, if it was too large
  *
  * An envelope without payload is a lease.
  */
@@ -60,7 +60,7 @@ export type Stored =
   | { readonly kind: "response"; readonly entry: Entry }
   | { readonly kind: "index"; readonly index: Index; readonly bytes: Uint8Array }
   /** The holder of the token may replace it. */
-  | { readonly kind: "uncacheable"; readonly token: string }
+  | { readonly kind: "uncacheable"; readonly token: string; readonly isLarge: boolean }
   | { readonly kind: "lease"; readonly token: string };
 
 /** @throws {DecodeError} when the value is of no known kind */
@@ -73,7 +73,7 @@ export function readRecord(stored: Uint8Array, key: string): Stored {
   if (envelope.mark !== MARK) throw broken(key);
   if (kind === 0x52) return { kind: "response", entry: readEntry(envelope, payload, key) };
   if (kind === 0x49) return { kind: "index", index: readIndex(decoder.decode(payload), key), bytes: stored };
-  if (kind === 0x55) return { kind: "uncacheable", token: envelope.token };
+  if (kind === 0x55) return { kind: "uncacheable", token: envelope.token, isLarge: payload[1] === 0x4c };
   throw broken(key);
 }
 
@@ -123,9 +123,9 @@ export function indexRecord({ generation, names, variants }: Index, expiresMs: n
   return envelopeOf(`I${generation}\n${lines}\n\n${variants.join("\n")}`, expiresMs);
 }
 
-/** @param token the proof with which a response may replace it */
-export function uncacheableRecord(token: string, expiresMs: number): Uint8Array {
-  return envelopeOf("U", expiresMs, token);
+/** @param token the proof with which a response may replace it @param isLarge whether the last response was too large */
+export function uncacheableRecord(token: string, expiresMs: number, isLarge: boolean): Uint8Array {
+  return envelopeOf(isLarge ? "UL" : "U", expiresMs, token);
 }
 
 function envelopeOf(payload: string, expiresMs: number, token: string = NO_TOKEN): Uint8Array {

@@ -116,11 +116,15 @@ export class RequestContext {
 
   /** Runs work in the background; its errors go to `onError`. */
   inBackground(work: Promise<unknown>, method: string): Promise<void> {
-    const { settings, base, host } = this;
-    const done = work.then(
-      () => {},
-      (error: unknown) => settings.onError(error, { method, key: base }),
-    );
+    const { settings, base, host, state } = this;
+    const done = work
+      .then(
+        () => {},
+        (error: unknown) => settings.onError(error, { method, key: base }),
+      )
+      .finally(() => {
+        if (method === "store" || method === "settle") state.wakeUps.wake(base);
+      });
     notify(
       () => host.waitUntil(done),
       (error) => settings.onError(error, { method: "waitUntil", key: base }),

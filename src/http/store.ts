@@ -4,6 +4,7 @@ import type { Connection } from "../core/connection.js";
 import { refusesWrites, throwIfError } from "../core/errors.js";
 import { isReplaceable, Lease, type LeaseContext, newToken, readOrClaim } from "../lease/lease.js";
 import { withdrawLost } from "../lease/lost-claims.js";
+import { WakeUps } from "./collapsing.js";
 import { logKey, newGeneration, selectorHash, variantKey, variantStem } from "./keys.js";
 import type { Settings } from "./options.js";
 import { PurgeLog, type Verdict } from "./purge-log.js";
@@ -20,6 +21,7 @@ export interface State {
   readonly keysOfUrls: Map<string, string>;
   /** Stored keys of URLs whose background refresh did not reach the origin, so they are validated in the foreground. */
   readonly unreached: Set<string>;
+  readonly wakeUps: WakeUps;
   readonly log: PurgeLog;
   readonly reads: (connection: Connection) => Reads;
 }
@@ -54,7 +56,14 @@ export class States {
     if (known) return known;
     const log = new PurgeLog(key, this.#settings.maxPurges);
     const recentlyFresh = new RecentlyFresh();
-    const state = { recentlyFresh, keysOfUrls: new Map(), unreached: new Set<string>(), log, reads: readsOf(log) };
+    const state: State = {
+      recentlyFresh,
+      keysOfUrls: new Map(),
+      unreached: new Set(),
+      wakeUps: new WakeUps(),
+      log,
+      reads: readsOf(log),
+    };
     this.#states.set(key, state);
     return state;
   }
@@ -83,7 +92,13 @@ export type LookupResult =
   /** No response; with the lease, where it was requested and free. */
   | { readonly kind: "none"; readonly lease: Lease | undefined; readonly location: StoreLocation }
   /** No response, and a mark that requests need not wait for each other. A response that can be stored replaces it. */
-  | { readonly kind: "uncacheable"; readonly lease: Lease; readonly location: StoreLocation }
+  | {
+      readonly kind: "uncacheable";
+      readonly lease: Lease;
+      readonly location: StoreLocation;
+      /** The last response was too large. */
+      readonly isLarge: boolean;
+    }
   /** Another request has the lease, with this token. */
   | { readonly kind: "busy"; readonly key: string; readonly holder: string; readonly location: StoreLocation }
   /** The store has failed. */
@@ -186,7 +201,12 @@ export class Store {
       case "claimed":
         return { kind: "none", lease: read.lease, location };
       case "uncacheable":
-        return { kind: "uncacheable", lease: new Lease(this.leases, key, read.token, "marker"), location };
+        return {
+          kind: "uncacheable",
+          lease: new Lease(this.leases, key, read.token, "marker"),
+          location,
+          isLarge: read.isLarge,
+        };
       case "lease":
         return { kind: "busy", key, holder: read.token, location };
       // A variant's key holds no index, unless it was spoilt.

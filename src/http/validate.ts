@@ -1,5 +1,5 @@
 import { Lease } from "../lease/lease.js";
-import { type Answer, contentLength, notModified, serve } from "./answer.js";
+import { type Answer, contentLength, notModified, type PassedOn, serve } from "./answer.js";
 import { type Body, LONGEST_BODY_MS, readAll } from "./body.js";
 import { type Forwarded, UnreachedError } from "./host.js";
 import type { Interest } from "./interest.js";
@@ -49,7 +49,7 @@ export interface Validation {
 }
 
 /** Validates a stored response at the origin, and answers with the result. RFC 9111 §4.3. */
-export async function validate(context: RequestContext, validation: Validation): Promise<Answer> {
+export async function validate(context: RequestContext, validation: Validation): Promise<Answer | PassedOn> {
   const { request } = context;
   const { entry, decision, lease, location } = validation;
   const originFetch = beginClientFetch(context, lease, location);
@@ -104,7 +104,7 @@ async function freshened(
   originFetch: OriginFetch,
   { head: got, policy }: { readonly head: ResponseHead; readonly policy: Policy },
   how: "request" | "stale",
-): Promise<Answer> {
+): Promise<Answer | PassedOn> {
   const { request, publisher } = context;
   const result = freshen(entry.head, request, got, timing(originFetch, context), policy);
   if (result.outcome === "mismatch") return fetchUnconditionally(context, entry, decision, originFetch, how);
@@ -149,7 +149,7 @@ async function fetchUnconditionally(
   decision: Validation["decision"],
   originFetch: OriginFetch,
   how: "request" | "stale",
-): Promise<Answer> {
+): Promise<Answer | PassedOn> {
   endFetch(context, originFetch, "mismatch", how);
   const { request } = context;
   const second = beginClientFetch(context, undefined, undefined);
@@ -237,7 +237,7 @@ export async function refresh(
         { request, stored: result.stored, labels, stamp: originFetch.stamp, lease, location },
         body,
       );
-    } else if (body === "too-large") await publisher.markUncacheable(lease);
+    } else if (body === "too-large") await publisher.markUncacheable(lease, true);
     else await lease.yield(settings.retryAfterMs);
   } catch (error) {
     const isUnreached = error instanceof UnreachedError;

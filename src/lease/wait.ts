@@ -23,15 +23,18 @@ export class Wait {
     return Math.max(0, this.#clock.now() - this.#startedMs);
   }
 
-  /** Sleeps until the next poll. @returns `false` when the limit is reached @throws the signal's reason */
-  async next(signal: AbortSignal): Promise<boolean> {
+  /**
+   * Sleeps until the next poll. @returns `false` when the limit is reached @throws the signal's reason
+   * @param wakeUp ends the sleep early
+   */
+  async next(signal: AbortSignal, wakeUp?: AbortSignal): Promise<boolean> {
     const elapsedMs = Math.max(this.#sleptMs, this.durationMs);
     const leftMs = this.#limitMs - elapsedMs;
     if (leftMs <= 0) return false;
     const intervalMs = Math.min(LONGEST_INTERVAL_MS, Math.max(FIRST_INTERVAL_MS, elapsedMs * GROWTH));
     // Timers take whole milliseconds.
     const ms = Math.ceil(Math.min(leftMs, intervalMs * (0.5 + this.#clock.random() / 2)));
-    await this.#clock.sleep(ms, signal);
+    await this.#clock.sleep(ms, wakeUp ? AbortSignal.any([signal, wakeUp]) : signal);
     signal.throwIfAborted();
     this.#sleptMs += ms;
     return true;

@@ -188,7 +188,7 @@ describe("what middleware outside says before next()", () => {
       [sooner, { expires: later ?? "" }, /^$/, sooner],
       [later, { expires: sooner ?? "" }, /^$/, sooner],
       ["0", { "cache-control": "max-age=60" }, /^max-age=0$/, "0"],
-      [sooner, { "cache-control": "max-age=60" }, /^max-age=(9|10)$/, sooner],
+      [sooner, { "cache-control": "max-age=60" }, /^max-age=(?:\d|10)$/, sooner],
     ];
     for (const [preset = "", own, control, expires] of clients) {
       const { app, get } = behind({ expires: preset }, { cacheName: randomUUID() });

@@ -158,3 +158,48 @@ it.each([1, 20])(
     }
   },
 );
+
+it("a body that was too large for the store is not read ahead of its client the next time", async () => {
+  let pulled = 0;
+  const { app, get } = testApp(cache, { maxBodySize: 2 * MEGABYTE.length });
+  app.get(
+    "/",
+    () =>
+      new Response(
+        megabytes(8, () => pulled++),
+        { headers: FRESH },
+      ),
+  );
+  await get("/");
+  pulled = 0;
+  const unread = await app.request("/");
+  for (let turns = 0; turns < 50; turns++) await new Promise((resolve) => setImmediate(resolve));
+  expect(pulled).toBeLessThanOrEqual(1);
+  expect((await unread.arrayBuffer()).byteLength).toBe(8 * MEGABYTE.length);
+});
+
+it("a URL whose body was too large is stored once it has a length that is small enough", async () => {
+  let length = 3_000;
+  const { app, get } = testApp(cache, { maxBodySize: 1_000 });
+  app.get("/", () => {
+    const headers = length < 1_000 ? { ...FRESH, "content-length": String(length) } : FRESH;
+    return new Response(new Uint8Array(length), { headers });
+  });
+  await get("/");
+  length = 10;
+  await get("/");
+  await until(async () => (await get("/")).how.startsWith("hit"), { what: "a hit" });
+});
+
+it("a response that is not stored is passed on as it is, without a copy of its body", async () => {
+  const made: Response[] = [];
+  const { app } = testApp(cache);
+  app.get("/", () => {
+    const response = new Response("private", { headers: { "cache-control": "no-store" } });
+    made.push(response);
+    return response;
+  });
+  const response = await app.request("/");
+  expect(response).toBe(made[0]);
+  expect(response.headers.get("cache-status")).toMatch(/fwd=uri-miss/);
+});

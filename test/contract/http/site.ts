@@ -118,7 +118,7 @@ export class Site {
     );
     return "answer" in outcome
       ? this.#toResponse(outcome.answer, method)
-      : withStatus(outcome.forwarded, outcome.member);
+      : withStatus(outcome.forwarded, outcome.member ?? "");
   }
 
   purge(url = URL_OF_TESTS, options?: PurgeOptions): Promise<number> {
