@@ -1,0 +1,178 @@
+import { randomUUID } from "node:crypto";
+import fc from "fast-check";
+import { afterAll, beforeAll, expect, inject, it } from "vitest";
+import { type Cache, createCache } from "../../src/index.js";
+import { type Ask, type Layer, OTHER, play, type Says, type Site } from "./echo.js";
+import { IN_PROCESS, OVER_HTTP1, OVER_HTTP2, SHOP } from "./hosts.js";
+
+/** `ECHO_MINUTES=10` runs it for so long, and `ECHO_SEED` repeats a run. */
+const MINUTES = Number(process.env.ECHO_MINUTES ?? 0);
+const SEED = Number(process.env.ECHO_SEED ?? Math.floor(Math.random() * 2 ** 31));
+const RUNS = 500;
+
+let cache: Cache;
+
+beforeAll(() => {
+  cache = createCache({ location: inject("valkeyUrl"), keyPrefix: randomUUID() });
+});
+
+afterAll(() => cache.close());
+
+const CONTROLS = [
+  "max-age=60",
+  "public, max-age=60",
+  "s-maxage=60",
+  "max-age=60, must-revalidate",
+  "max-age=0, must-revalidate",
+  "max-age=0, stale-while-revalidate=60",
+  "public, max-age=0, stale-while-revalidate=60",
+  "max-age=0, stale-if-error=60",
+  "no-cache",
+  "public, no-cache",
+  "private, max-age=60",
+  "no-store",
+];
+const VARY = ["foo", "authorization", "cookie", "x-api-key", "x-forwarded-host", "accept-language", "host", "origin"];
+const MARKED = [
+  "authorization",
+  "cookie",
+  "forwarded",
+  "if-modified-since",
+  "if-none-match",
+  "range",
+  "x-api-key",
+  "x-host",
+  "x-original-url",
+  "x-own",
+  "x-rewrite-url",
+];
+
+const mostly = <T>(value: T, other: fc.Arbitrary<T>): fc.Arbitrary<T> =>
+  fc.oneof({ weight: 3, arbitrary: fc.constant(value) }, { weight: 2, arbitrary: other });
+
+const says: fc.Arbitrary<Says> = fc.record({
+  control: fc.oneof(fc.constantFrom(...CONTROLS.slice(0, 4)), fc.constantFrom(...CONTROLS)),
+  vary: fc.oneof({ weight: 3, arbitrary: fc.constant([]) }, fc.subarray(VARY, { maxLength: 2 })),
+  status: fc.oneof({ weight: 8, arbitrary: fc.constant(200 as const) }, fc.constantFrom(404 as const, 500 as const)),
+  conditional: fc.boolean(),
+  setsCookie: fc.boolean(),
+  streams: fc.boolean(),
+});
+
+const hosts = [SHOP, OTHER, "http"];
+const trusting = fc.constantFrom<Site["options"]>(
+  {},
+  { hosts },
+  { trustForwarded: ["proto"] },
+  { trustForwarded: ["host"], hosts },
+  { trustForwarded: ["proto", "host"], hosts },
+  { trustForwarded: { fields: ["host", "proto"], hops: 2 }, hosts },
+);
+const querying = fc.constantFrom<Site["options"]>(
+  {},
+  { query: { remove: ["utm_*"] } },
+  { query: { sort: true } },
+  { query: { remove: ["utm_*"], sort: true } },
+);
+const keeping = fc.constantFrom<Site["options"]>(
+  {},
+  { unkeyedFields: ["X-Own"] },
+  { credentialFields: ["X-Api-Key"] },
+  {
+    unkeyedFields: ["X-Own"],
+    credentialFields: ["X-Api-Key"],
+  },
+);
+const rest = fc.record<Site["options"]>({
+  awaitBackground: fc.boolean(),
+  allowCookies: fc.constantFrom([], ["tier"]),
+  maxVariants: fc.constantFrom(2, 32),
+});
+
+const layers = fc
+  .shuffledSubarray<Layer>(["before", "after", "cors", "etag", "tenant"])
+  .chain((others) =>
+    fc.nat(others.length).map((at): Layer[] => [...others.slice(0, at), "cache", ...others.slice(at)]),
+  );
+
+const site: fc.Arbitrary<Site> = fc.record({
+  options: fc.tuple(trusting, querying, keeping, rest).map((parts) => Object.assign({}, ...parts)),
+  hasApp: fc.boolean(),
+  layers,
+  tenantField: fc.constantFrom("x-tenant", "x-forwarded-host", "host"),
+  isTargeted: fc.boolean(),
+  says: fc.array(says, { minLength: 1, maxLength: 3 }),
+});
+
+const forwardedHosts = [
+  "MARK.example",
+  SHOP,
+  OTHER,
+  `MARK.example, ${SHOP}`,
+  `${SHOP}, MARK.example`,
+  `${OTHER}, ${SHOP}`,
+];
+const pooled = fc.record(
+  {
+    foo: fc.constantFrom("a", "b"),
+    origin: fc.constantFrom("https://a.example", "https://b.example"),
+    "accept-language": fc.constantFrom("de", "en"),
+    "x-tenant": fc.constantFrom("a", "b"),
+    "x-forwarded-host": fc.constantFrom(...forwardedHosts),
+    "x-forwarded-proto": fc.constantFrom("https", "http", "MARK", "MARK, https", "https, http"),
+    "cache-control": fc.constantFrom("no-cache", "max-age=0", "no-store", "only-if-cached", "max-stale=60"),
+  },
+  { requiredKeys: [] },
+);
+
+const attack: fc.Arbitrary<Ask> = fc.record({
+  method: fc.oneof(
+    { weight: 6, arbitrary: fc.constant("GET" as const) },
+    fc.constantFrom("HEAD" as const, "POST" as const),
+  ),
+  path: mostly("/a", fc.constantFrom("/b", "/b/../a", "//a")),
+  host: mostly(SHOP, fc.constantFrom(OTHER, SHOP.toUpperCase(), `${SHOP}:80`)),
+  query: fc.oneof(
+    { weight: 4, arbitrary: fc.constant([]) },
+    fc.shuffledSubarray(["a=1", "b=2", "utm_source=MARK", "utm_MARK"]),
+  ),
+  hasFragment: fc.boolean(),
+  marked: fc.oneof(
+    fc.constant([]),
+    { weight: 3, arbitrary: fc.constantFrom(...MARKED).map((name) => [name]) },
+    fc.subarray(MARKED, { maxLength: 4 }),
+  ),
+  pooled: mostly({}, pooled),
+});
+/** A client that sends nothing but the target, which is the most likely one to get another's response. */
+const victim: fc.Arbitrary<Ask> = mostly("/a", fc.constant("/b")).map((path) => ({
+  method: "GET",
+  path,
+  host: SHOP,
+  query: [],
+  hasFragment: false,
+  marked: [],
+  pooled: {},
+}));
+const ask = fc.oneof(attack, victim);
+const groups = fc.array(fc.array(ask, { minLength: 1, maxLength: 2 }), { minLength: 2, maxLength: 10 });
+const host = fc.constantFrom(IN_PROCESS, IN_PROCESS, OVER_HTTP1, OVER_HTTP2);
+
+it(
+  "CWE-349 and CWE-524: what one request carries beside the key is shown to no other request",
+  async () => {
+    let [runs, hits] = [0, 0];
+    const law = fc.asyncProperty(site, groups, host, async (one, asked, through) => {
+      if (++runs % 500 === 0) await cache.clear();
+      const result = await play(one, asked, { cache, cacheName: `echo${runs}`, host: through });
+      hits += result.hits;
+      expect(result.faults).toEqual([]);
+    });
+    const byTime = { numRuns: 1_000_000_000, interruptAfterTimeLimit: MINUTES * 60_000 };
+    await fc.assert(law, { seed: SEED, ...(MINUTES > 0 ? byTime : { numRuns: RUNS }) });
+    if (MINUTES > 0) console.log(`${runs} sites, ${hits} hits, seed ${SEED}`);
+    // A law about responses that are shared says nothing where none is.
+    expect(hits).toBeGreaterThan(runs / 4);
+  },
+  (MINUTES + 1) * 60_000,
+);
