@@ -117,6 +117,7 @@ const pooled = fc.record(
     foo: fc.constantFrom("a", "b"),
     origin: fc.constantFrom("https://a.example", "https://b.example"),
     "accept-language": fc.constantFrom("de", "en"),
+    host: fc.constantFrom(SHOP, OTHER, SHOP.toUpperCase()),
     "x-tenant": fc.constantFrom("a", "b"),
     "x-forwarded-host": fc.constantFrom(...forwardedHosts),
     "x-forwarded-proto": fc.constantFrom("https", "http", "MARK", "MARK, https", "https, http"),
@@ -154,7 +155,13 @@ const victim: fc.Arbitrary<Ask> = mostly("/a", fc.constant("/b")).map((path) => 
   marked: [],
   pooled: {},
 }));
-const ask = fc.oneof(attack, victim);
+/** One that has what is stored validated, with a mark. */
+const reload: fc.Arbitrary<Ask> = fc.tuple(victim, fc.constantFrom(...MARKED)).map(([plain, name]) => ({
+  ...plain,
+  marked: [name],
+  pooled: { "cache-control": "no-cache" },
+}));
+const ask = fc.oneof({ weight: 2, arbitrary: attack }, { weight: 2, arbitrary: victim }, reload);
 const groups = fc.array(fc.array(ask, { minLength: 1, maxLength: 2 }), { minLength: 2, maxLength: 10 });
 const host = fc.constantFrom(IN_PROCESS, IN_PROCESS, OVER_HTTP1, OVER_HTTP2);
 
