@@ -4,7 +4,7 @@ import { afterEach, beforeEach, describe, expect, inject, it } from "vitest";
 import type { HttpCacheOptions } from "../../src/hono/index.js";
 import { UNKEYED_FIELDS } from "../../src/http/rfc/admission.js";
 import { type Cache, createCache } from "../../src/index.js";
-import { testApp } from "../hono/app.js";
+import { testApp, toGot } from "../hono/app.js";
 import { ATTACK_HOSTS, type Attack, type Opened, OVER_HTTP1, OVER_HTTP2, SHOP } from "./hosts.js";
 
 const FRESH = { "cache-control": "public, max-age=60" };
@@ -233,3 +233,19 @@ describe.each(ATTACK_HOSTS)("CPDoS, poisoning by an error of one request, throug
     expect(how).toMatch(/^hit/);
   });
 });
+
+it.each(["/evil/../x", "/evil/%2e%2e/x", "/evil/..\\x", "/x/../evil/../x"])(
+  "CWE-436, %s, handed over by a server as it came, gives no client another path's page",
+  async (path) => {
+    const { app } = testApp(cache, { awaitBackground: true });
+    app.get("/evil/*", (c) => c.text("evil", 200, FRESH));
+    app.get("/x", (c) => c.text("page", 200, FRESH));
+    app.get("/x/*", (c) => c.text("evil", 200, FRESH));
+    const asItCame = Object.defineProperty(new Request(`http://${SHOP}/x`), "url", { value: `http://${SHOP}${path}` });
+    for (let i = 0; i < 2; i++) {
+      expect((await toGot(await app.fetch(asItCame))).how).toBe("fwd=bypass");
+      expect((await toGot(await app.request(`http://${SHOP}/x`))).body).toBe("page");
+    }
+    expect((await toGot(await app.request(`http://${SHOP}/x`))).how).toMatch(/^hit/);
+  },
+);
