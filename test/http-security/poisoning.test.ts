@@ -221,7 +221,9 @@ describe.each(ATTACK_HOSTS)("CPDoS, poisoning by an error of one request, throug
     ["an error that is not implemented", { fields: { "x-own": "x" } }, 501, {}],
     ["an error marked public, without a lifetime", { fields: { "x-own": "x" } }, 404, { "cache-control": "public" }],
   ])("%s", async (_what, attack, status, headers) => {
-    const { app } = testApp(cache, { awaitBackground: true, retryAfter: 0 });
+    // Lifetimes that an option gives are for no errors.
+    const options: HttpCacheOptions = { defaultTtl: "1h", cacheControl: "max-age=60" };
+    const { app } = testApp(cache, { awaitBackground: true, retryAfter: 0, ...options });
     app.all("*", (c) => {
       const isBad = [...OVERRIDES, "x-own"].some((name) => c.req.header(name) !== undefined);
       return isBad ? c.text("error", status, headers) : c.text("page", 200, FRESH);
