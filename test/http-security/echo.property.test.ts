@@ -8,7 +8,7 @@ import { IN_PROCESS, OVER_HTTP1, OVER_HTTP2, SHOP } from "./hosts.js";
 /** `ECHO_MINUTES=10` runs it for so long, and `ECHO_SEED` repeats a run. */
 const MINUTES = Number(process.env.ECHO_MINUTES ?? 0);
 const SEED = Number(process.env.ECHO_SEED ?? Math.floor(Math.random() * 2 ** 31));
-const RUNS = 500;
+const RUNS = 400;
 
 let cache: Cache;
 

@@ -141,7 +141,7 @@ describe("CWE-400, a handler that hangs", () => {
   });
 });
 
-describe("CWE-400, clients that read slowly or not at all, over HTTP/1.1,", () => {
+describe("CWE-400, clients that read slowly or not at all", () => {
   it.each([1, 2_000, 200_000])("keep nobody waiting for a body of %i bytes", async (size) => {
     const { app } = testApp(cache, ENDLESS);
     app.get("*", (c) => c.text("x".repeat(size), 200, FRESH));
@@ -154,6 +154,30 @@ describe("CWE-400, clients that read slowly or not at all, over HTTP/1.1,", () =
     expect(all.every(({ body }) => body.length === size)).toBe(true);
     for (const socket of slow) socket.destroy();
   });
+
+  it.each([true, false])(
+    "keep nobody waiting for a body of exactly the limit, awaitBackground: %s",
+    async (awaitBackground) => {
+      for (const chunks of [[10], [4, 6], [10, 10]]) {
+        const { app } = testApp(cache, { ...ENDLESS, awaitBackground, maxBodySize: 10, cacheName: `c${randomUUID()}` });
+        app.get("*", () => {
+          let at = 0;
+          const body = new ReadableStream<Uint8Array>({
+            pull(controller) {
+              const size = chunks[at++];
+              if (size === undefined) controller.close();
+              else controller.enqueue(new Uint8Array(size));
+            },
+          });
+          return new Response(body, { headers: FRESH });
+        });
+        const slow = await app.request("/");
+        const size = chunks.reduce((sum, chunk) => sum + chunk, 0);
+        expect(await (await app.request("/")).text()).toHaveLength(size);
+        await slow.body?.cancel();
+      }
+    },
+  );
 
   it("that send half a request take no lease", async () => {
     const { app } = testApp(cache, ENDLESS);
