@@ -10,9 +10,9 @@ const MAX_CORE_BYTES = 45_000;
 const PARTS: readonly { path: string; name: string; maxBytes: number }[] = [
   { path: ".", name: "memory", maxBytes: 13_000 },
   { path: ".", name: "sentinel", maxBytes: 3_000 },
-  { path: "./hono", name: "httpCache", maxBytes: 29_000 },
+  { path: "./hono", name: "httpCache", maxBytes: 31_500 },
   { path: "./hono", name: "valkeyCache", maxBytes: 5_500 },
-  { path: "./http", name: "HttpCache", maxBytes: 26_500 },
+  { path: "./http", name: "HttpCache", maxBytes: 28_000 },
   { path: "./hosts", name: "workerHandler", maxBytes: 500 },
   // fflate, for runtimes without node:zlib, is most of these three.
   { path: "./zlib", name: "zlib", maxBytes: 16_000 },

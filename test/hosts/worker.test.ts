@@ -10,7 +10,8 @@ import { startValkey, type ValkeyServer } from "../support/servers.js";
 import { until } from "../support/wait.js";
 import { bundleWorker, runWorker } from "../support/worker.js";
 
-const MAX_BYTES = 45_000;
+/** The budget of the library (test/bundle.test.ts), and what wrangler adds of its own. */
+const MAX_BYTES = 45_000 + 2_500;
 
 describe("a Worker with the packed package, bundled by wrangler", () => {
   let consumer: Consumer | undefined;
