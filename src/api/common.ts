@@ -20,9 +20,10 @@ export type {
   StoreOptions,
   TtlOptions,
 } from "../cache/method-options.js";
-export type { CacheOptions, FailureContext } from "../cache/options.js";
+export type { CacheOptions } from "../cache/options.js";
 export type { CacheSets, SetPage } from "../cache/sets.js";
 export type { ValueCodec } from "../cache/value-codec.js";
+export type { FailureContext, Logger } from "../cache/warnings.js";
 export type {
   Client,
   ClientContext,
@@ -31,7 +32,7 @@ export type {
   LoadOptions,
   WriteOptions,
 } from "../client/client.js";
-export { DefaultClient, defaultClient } from "../client/default-client.js";
+export { DefaultClient, type DefaultClientOptions, defaultClient } from "../client/default-client.js";
 export { HerdClient, herd } from "../client/herd/client.js";
 export type { HerdOptions, HerdSettings } from "../client/herd/options.js";
 export type { KeyCommands, Stored } from "../client/key-commands.js";
@@ -64,12 +65,14 @@ export {
   DecodeError,
   EncodeError,
   KeyNotFoundError,
+  LoaderCycleError,
   LoaderTimeoutError,
   NotAnIntegerError,
   ReplyError,
   TimeoutError,
 } from "../core/errors.js";
 export type { CacheEvents, EventName, Events, Listener } from "../core/events.js";
+export { escapeGlob as escapePattern } from "../core/glob.js";
 export { defaultKeyFunction, type Key, type KeyFunction, type ReverseKeyFunction, StoredKey } from "../core/key.js";
 export type { Address, Location, Scheme } from "../core/location.js";
 export type { MaybePromise } from "../core/maybe-promise.js";

@@ -14,14 +14,26 @@ export function toTtlMs(ttl: Duration | null | undefined, defaultMs: number | nu
 export function toLoadOptions(
   { ttl, signal, softTimeout, hardTimeout }: GetOrSetOptions,
   defaultTtlMs: number | null,
+  invocationSignal: AbortSignal | undefined,
 ): LoadOptions {
   return {
     ttlMs: toTtlMs(ttl, defaultTtlMs),
-    signal,
+    signal: signal === undefined ? invocationSignal : toSignal(signal, invocationSignal),
     softTimeoutMs: softTimeout === undefined ? undefined : toWindowMs(softTimeout, "softTimeout"),
     hardTimeoutMs:
       hardTimeout === undefined ? undefined : hardTimeout === null ? Infinity : toWindowMs(hardTimeout, "hardTimeout"),
   };
+}
+
+/** Fires with the call's signal and with the invocation's. @throws TypeError */
+export function toSignal(given: unknown, invocation: AbortSignal | undefined): AbortSignal | undefined {
+  if (given === undefined) return invocation;
+  if (!(given instanceof AbortSignal)) {
+    throw new TypeError(
+      `signal: ${show(given)} is not an AbortSignal; give a controller's signal, or AbortSignal.timeout()`,
+    );
+  }
+  return invocation ? AbortSignal.any([given, invocation]) : given;
 }
 
 /** The values of an iterable. A string is refused, as it would be split into letters. @throws TypeError */

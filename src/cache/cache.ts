@@ -2,12 +2,13 @@ import type { Client } from "../client/client.js";
 import type { Loader } from "../client/loader.js";
 import { acquire, type Lock } from "../client/lock.js";
 import { Sharing } from "../client/single-flight.js";
+import { handleOf } from "../connection/registry.js";
 import { type Connection, type Invocation, PROCESS } from "../core/connection.js";
 import { ConnectionError, KeyNotFoundError, show } from "../core/errors.js";
 import type { EventName, Listener } from "../core/events.js";
 import { type Key, StoredKey } from "../core/key.js";
 import { type Duration, systemClock, toMs, toWindowMs } from "../core/time.js";
-import { checkValue, notALoader, toInt64, toLoadOptions, toMoment, toStep, toTtlMs } from "./arguments.js";
+import { checkValue, notALoader, toInt64, toLoadOptions, toMoment, toSignal, toStep, toTtlMs } from "./arguments.js";
 import { CacheHashes } from "./hashes.js";
 import { type Health, health } from "./health.js";
 import { KeyBuilder } from "./key-builder.js";
@@ -42,6 +43,8 @@ import { ValueCodec } from "./value-codec.js";
 export class Cache implements AsyncDisposable {
   /** The raw connection, for commands that have no method. Use `makeKey` for its keys, and `codec` for its values. */
   readonly connection: Connection;
+  /** @internal The connection that all views of a cache share; `connection` is this view's own handle to it. */
+  readonly shared: Connection;
   /** @internal */
   readonly invocation: Invocation;
   readonly #settings: Settings;
@@ -49,7 +52,6 @@ export class Cache implements AsyncDisposable {
   readonly #client: Client;
   readonly #keys: KeyBuilder;
   readonly #calls: StoreCalls;
-  readonly #ownsConnection: boolean;
   #many: ManyEntries | undefined;
   #sets: CacheSets | undefined;
   #hashes: CacheHashes | undefined;
@@ -62,8 +64,8 @@ export class Cache implements AsyncDisposable {
     this.#settings = settings;
     this.#keys = new KeyBuilder(settings);
     this.#calls = new StoreCalls(settings, invocation);
-    this.#ownsConnection = whole === undefined;
-    this.connection = whole?.connection ?? settings.connect(invocation);
+    this.shared = whole?.shared ?? settings.connect(invocation);
+    this.connection = whole ? handleOf(this.shared) : this.shared;
     this.#sharing = whole === undefined ? new Sharing() : whole.#sharing;
     this.#client = settings.client({
       connection: this.connection,
@@ -152,8 +154,10 @@ export class Cache implements AsyncDisposable {
     try {
       const stored = this.#keys.stored(key, options);
       if (typeof loader !== "function") throw notALoader(loader, "a value");
+      const loadOptions = toLoadOptions(options, this.#settings.ttlMs, this.invocation.signal);
       if (this.#closing) throw closed();
-      return this.#client.getOrSet(stored, loader, toLoadOptions(options, this.#settings.ttlMs)) as Promise<T>;
+      loadOptions.signal?.throwIfAborted();
+      return this.#client.getOrSet(stored, loader, loadOptions) as Promise<T>;
     } catch (error) {
       return Promise.reject(error);
     }
@@ -316,6 +320,7 @@ export class Cache implements AsyncDisposable {
     const glob = this.#keys.pattern(pattern, options);
     try {
       for await (const batch of this.#client.scan(glob, options.scanCount ?? this.#settings.scanCount)) {
+        this.invocation.signal?.throwIfAborted();
         for (const key of batch) yield this.#keys.reverse(key, options);
       }
     } catch (error) {
@@ -323,7 +328,13 @@ export class Cache implements AsyncDisposable {
     }
   }
 
-  /** Deletes every entry whose key matches a glob, in batches. @returns how many @throws TypeError on an empty pattern */
+  /**
+   * Deletes every entry whose key matches a glob, in batches. Escape what comes from outside: an id `*` would match all.
+   * @returns how many
+   * @throws TypeError on an empty pattern
+   * @example
+   * await cache.deletePattern(`user:${escapePattern(id)}:*`);
+   */
   async deletePattern(pattern: string, options: DeletePatternOptions = {}): Promise<number> {
     return this.#deleteMatching("deletePattern", this.#keys.pattern(pattern, options), () => true, options);
   }
@@ -354,12 +365,14 @@ export class Cache implements AsyncDisposable {
     if (ttlMs === 0) throw new TypeError("ttl: a lock needs a lifetime; give a duration above 0");
     const waitMs = toWindowMs(waitTimeout, "waitTimeout");
     const retryEveryMs = toWindowMs(retryEvery, "retryEvery");
+    const signal = toSignal(options.signal, this.invocation.signal);
+    signal?.throwIfAborted();
     const context = {
       connection: this.connection,
       clock: systemClock,
       forgive: (error: unknown, method: string, lockKey: string) => this.#calls.forgive(error, method, lockKey),
     };
-    return this.#calls.guard("lock", key, undefined, acquire(context, key, { ttlMs, waitMs, retryEveryMs }));
+    return this.#calls.guard("lock", key, undefined, acquire(context, key, { ttlMs, waitMs, retryEveryMs, signal }));
   }
 
   /**
@@ -400,7 +413,7 @@ export class Cache implements AsyncDisposable {
 
   /** Waits for work in the background, then closes the connection. Idempotent. Later calls reject with `ConnectionError`. */
   close(): Promise<void> {
-    this.#closing ??= this.#settle().finally(() => (this.#ownsConnection ? this.connection.close() : undefined));
+    this.#closing ??= this.#settle().finally(() => this.connection.close());
     return this.#closing;
   }
 
@@ -419,6 +432,7 @@ export class Cache implements AsyncDisposable {
       keys: this.#keys,
       calls: this.#calls,
       settings: this.#settings,
+      signal: this.invocation.signal,
     });
     return this.#many;
   }
@@ -456,7 +470,14 @@ export class Cache implements AsyncDisposable {
     { scanCount, onProgress }: DeletePatternOptions,
   ): Promise<number> {
     const count = scanCount ?? this.#settings.scanCount;
-    return this.#calls.guard(method, pattern, 0, this.#client.deletePattern(pattern, { count, owns, onProgress }));
+    const { signal } = this.invocation;
+    if (signal?.aborted) return Promise.reject(signal.reason);
+    return this.#calls.guard(
+      method,
+      pattern,
+      0,
+      this.#client.deletePattern(pattern, { count, owns, onProgress, signal }),
+    );
   }
 }
 

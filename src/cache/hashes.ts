@@ -1,10 +1,11 @@
+import { BATCH_SIZE, nextTurn } from "../client/batches.js";
 import type { Argument, Command, Reply, SendOptions } from "../core/connection.js";
 import { DecodeError, show, throwIfError } from "../core/errors.js";
 import type { Key } from "../core/key.js";
 import { toText } from "../core/text.js";
 import { checkField, several, toFields } from "./arguments.js";
 import type { KeyOptions } from "./method-options.js";
-import { type CacheParts, decodeOne } from "./store-calls.js";
+import { type CacheParts, decodeOne, sendTyped } from "./store-calls.js";
 
 const READ: SendOptions = { readOnly: true };
 
@@ -98,7 +99,7 @@ export class CacheHashes {
     if (fields.length === 0) return 0;
     const rest: Argument[] = [];
     for (const [field, value] of fields) rest.push(field, await this.#parts.codec.encode(value, stored));
-    return this.#number(["HSET", stored, ...rest]);
+    return this.#inBatches("HSET", stored, rest);
   }
 
   async #get(stored: string, field: string): Promise<unknown> {
@@ -117,7 +118,17 @@ export class CacheHashes {
   }
 
   async #delete(stored: string, fields: readonly string[]): Promise<number> {
-    return fields.length === 0 ? 0 : this.#number(["HDEL", stored, ...fields]);
+    return this.#inBatches("HDEL", stored, fields);
+  }
+
+  /** The sum of the replies. A batch has an even number of arguments, so a field stays beside its value. */
+  async #inBatches(command: "HSET" | "HDEL", stored: string, args: readonly Argument[]): Promise<number> {
+    let sum = 0;
+    for (let start = 0; start < args.length; start += BATCH_SIZE) {
+      if (start > 0) await nextTurn();
+      sum += await this.#number([command, stored, ...args.slice(start, start + BATCH_SIZE)]);
+    }
+    return sum;
   }
 
   async #fields(stored: string): Promise<string[]> {
@@ -135,9 +146,8 @@ export class CacheHashes {
   }
 
   /** @throws {ReplyError} */
-  async #reply(command: Command, options?: SendOptions): Promise<Reply> {
-    const [reply = null] = await this.#parts.connection.send([command], options);
-    return throwIfError(reply);
+  #reply(command: Command, options?: SendOptions): Promise<Reply> {
+    return sendTyped(this.#parts.connection, command, options);
   }
 }
 

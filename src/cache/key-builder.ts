@@ -1,6 +1,6 @@
 import { ConfigurationError, show } from "../core/errors.js";
 import { compileGlob } from "../core/glob.js";
-import { checkKey, defaultKeyFunction, type Key, makePattern } from "../core/key.js";
+import { ambiguousPrefix, checkKey, defaultKeyFunction, type Key, makePattern } from "../core/key.js";
 import type { KeyOptions } from "./method-options.js";
 import type { Settings } from "./settings.js";
 
@@ -92,8 +92,10 @@ export class KeyBuilder {
   /** @throws TypeError when the option is not a string */
   prefix({ prefix }: KeyOptions): string {
     if (prefix === undefined) return this.#settings.prefix;
-    if (typeof prefix === "string") return prefix;
-    throw new TypeError(`prefix: ${show(prefix)} is not a prefix; give a string`);
+    if (typeof prefix !== "string") throw new TypeError(`prefix: ${show(prefix)} is not a prefix; give a string`);
+    const allowed = this.#head === undefined ? undefined : ambiguousPrefix(prefix);
+    if (allowed !== undefined) throw new TypeError(`prefix: ${show(prefix)} is ambiguous; give ${allowed}`);
+    return prefix;
   }
 
   #join(key: unknown, prefix: string, version: number): string {

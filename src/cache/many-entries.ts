@@ -12,6 +12,8 @@ export interface ManyEntriesParts {
   readonly keys: KeyBuilder;
   readonly calls: StoreCalls;
   readonly settings: Pick<Settings, "ttlMs">;
+  /** The invocation's. */
+  readonly signal: AbortSignal | undefined;
 }
 
 /** A loader of several keys, as `getOrSetMany` takes it. */
@@ -23,8 +25,10 @@ export class ManyEntries {
   readonly #keys: KeyBuilder;
   readonly #calls: StoreCalls;
   readonly #ttlMs: number | null;
+  readonly #signal: AbortSignal | undefined;
 
-  constructor({ client, keys, calls, settings }: ManyEntriesParts) {
+  constructor({ client, keys, calls, settings, signal }: ManyEntriesParts) {
+    this.#signal = signal;
     this.#client = client;
     this.#keys = keys;
     this.#calls = calls;
@@ -55,10 +59,13 @@ export class ManyEntries {
       const values = loaded instanceof Map ? loaded : new Map(Object.entries(loaded));
       return new Map(missing.map((stored) => [stored, values.get(names.get(stored) ?? stored)]));
     };
-    const loadOptions = toLoadOptions(options, this.#ttlMs);
+    const loadOptions = toLoadOptions(options, this.#ttlMs, this.#signal);
+    loadOptions.signal?.throwIfAborted();
     if (names.size === 0) return new Map();
     const values = await this.#client.getOrSetMany([...names.keys()], load, loadOptions);
-    return new Map([...values].map(([stored, value]) => [names.get(stored) ?? stored, value as T]));
+    const found = new Map<string, T>();
+    for (const [stored, name] of names) if (values.has(stored)) found.set(name, values.get(stored) as T);
+    return found;
   }
 
   /** The keys that could not be written. */

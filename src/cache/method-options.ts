@@ -1,4 +1,14 @@
-import type { Key } from "../core/key.js";
+import { show } from "../core/errors.js";
+import { type Key, StoredKey } from "../core/key.js";
+import {
+  type Check,
+  type Checks,
+  isBoolean,
+  isFunction,
+  isPositiveInteger,
+  isString,
+  wrongOption,
+} from "../core/options.js";
 import type { Duration } from "../core/time.js";
 
 /** Options that every method with a key takes. */
@@ -31,7 +41,7 @@ export interface SetOptions extends TtlOptions {
 
 /** Options of `getOrSet` and `getOrSetMany`. */
 export interface GetOrSetOptions extends TtlOptions {
-  /** Ends this caller's wait, with the signal's reason. @default none */
+  /** Ends this caller's wait, with the signal's reason; one that has fired starts nothing. The loader's signal fires when its last caller has left. @default none */
   signal?: AbortSignal;
   /** When the loader takes longer, a stale value is returned where there is one, and the load goes on. @default none */
   softTimeout?: Duration;
@@ -87,6 +97,8 @@ export interface LockOptions extends Pick<KeyOptions, "prefix"> {
   waitTimeout?: Duration;
   /** How often to try while waiting. @default "100ms" */
   retryEvery?: Duration;
+  /** Ends the wait, with the signal's reason. @default none */
+  signal?: AbortSignal;
 }
 
 export const lockDefaults = { ttl: "30s", waitTimeout: 0, retryEvery: "100ms" } as const satisfies LockOptions;
@@ -95,6 +107,171 @@ export const lockDefaults = { ttl: "30s", waitTimeout: 0, retryEvery: "100ms" } 
 export interface InvocationOptions {
   /** Keeps the host running until the promise settles, such as a Worker's `ctx.waitUntil`. @default none */
   waitUntil?: (work: Promise<unknown>) => void;
-  /** Fires when the result is no longer wanted, such as a request's `signal`. @default none */
+  /** Fires when the result is no longer wanted, such as a request's `signal`: it ends `getOrSet`, `getOrSetMany`, `lock` and scans. @default none */
   signal?: AbortSignal;
+}
+
+/** The options of each method, which its last argument has. */
+export interface MethodOptions {
+  get: GetOptions<unknown>;
+  set: SetOptions;
+  add: TtlOptions;
+  getOrSet: GetOrSetOptions;
+  getOrSetMany: GetOrSetOptions;
+  getMany: KeyOptions;
+  mget: KeyOptions;
+  setMany: TtlOptions;
+  mset: TtlOptions;
+  delete: KeyOptions;
+  deleteMany: KeyOptions;
+  has: KeyOptions;
+  incr: IncrOptions;
+  decr: IncrOptions;
+  incrVersion: KeyOptions;
+  decrVersion: KeyOptions;
+  ttl: KeyOptions;
+  touch: KeyOptions;
+  expire: KeyOptions;
+  expireAt: KeyOptions;
+  persist: KeyOptions;
+  keys: ScanOptions;
+  iterKeys: ScanOptions;
+  deletePattern: DeletePatternOptions;
+  clear: Omit<DeletePatternOptions, "version">;
+  lock: LockOptions;
+  for: InvocationOptions;
+  makeKey: KeyOptions;
+  makePattern: KeyOptions;
+  "sets.add": KeyOptions;
+  "sets.delete": KeyOptions;
+  "sets.size": KeyOptions;
+  "sets.has": KeyOptions;
+  "sets.hasMany": KeyOptions;
+  "sets.members": KeyOptions;
+  "sets.difference": KeyOptions;
+  "sets.intersection": KeyOptions;
+  "sets.union": KeyOptions;
+  "sets.differenceStore": StoreOptions;
+  "sets.intersectionStore": StoreOptions;
+  "sets.unionStore": StoreOptions;
+  "sets.move": KeyOptions;
+  "sets.pop": KeyOptions;
+  "sets.random": KeyOptions;
+  "sets.scan": ScanSetOptions;
+  "sets.iterate": ScanSetOptions;
+  "hashes.set": KeyOptions;
+  "hashes.get": KeyOptions;
+  "hashes.getAll": KeyOptions;
+  "hashes.delete": KeyOptions;
+  "hashes.size": KeyOptions;
+  "hashes.fields": KeyOptions;
+  "hashes.has": KeyOptions;
+}
+
+/** Every method converts this option before any I/O, which refuses wrong values. */
+const converted: Check = () => undefined;
+
+const key: Checks<KeyOptions> = { version: converted, prefix: converted };
+const ttl: Checks<TtlOptions> = { ...key, ttl: converted };
+const incr: Checks<IncrOptions> = { ...ttl, create: isBoolean };
+const load: Checks<GetOrSetOptions> = { ...ttl, signal: converted, softTimeout: converted, hardTimeout: converted };
+const scan: Checks<ScanOptions> = { ...key, scanCount: isPositiveInteger };
+const scanSet: Checks<ScanSetOptions> = { ...scan, match: isString };
+const store: Checks<StoreOptions> = { ...key, versionDestination: converted, versionKeys: converted };
+const clear: Checks<MethodOptions["clear"]> = {
+  prefix: converted,
+  scanCount: isPositiveInteger,
+  onProgress: isFunction,
+};
+const lock: Checks<LockOptions> = {
+  prefix: converted,
+  ttl: converted,
+  waitTimeout: converted,
+  retryEvery: converted,
+  signal: converted,
+};
+
+/** A check for each option of each method. A method or an option without its check doesn't compile. */
+export const methodOptions: { readonly [M in keyof MethodOptions]: Checks<MethodOptions[M]> } = {
+  get: { ...key, default: () => undefined },
+  set: { ...ttl, nx: isBoolean, xx: isBoolean },
+  add: ttl,
+  getOrSet: load,
+  getOrSetMany: load,
+  getMany: key,
+  mget: key,
+  setMany: ttl,
+  mset: ttl,
+  delete: key,
+  deleteMany: key,
+  has: key,
+  incr,
+  decr: incr,
+  incrVersion: key,
+  decrVersion: key,
+  ttl: key,
+  touch: key,
+  expire: key,
+  expireAt: key,
+  persist: key,
+  keys: scan,
+  iterKeys: scan,
+  deletePattern: { ...scan, onProgress: isFunction },
+  clear,
+  lock,
+  for: { waitUntil: isFunction, signal: converted },
+  makeKey: key,
+  makePattern: key,
+  "sets.add": key,
+  "sets.delete": key,
+  "sets.size": key,
+  "sets.has": key,
+  "sets.hasMany": key,
+  "sets.members": key,
+  "sets.difference": key,
+  "sets.intersection": key,
+  "sets.union": key,
+  "sets.differenceStore": store,
+  "sets.intersectionStore": store,
+  "sets.unionStore": store,
+  "sets.move": key,
+  "sets.pop": key,
+  "sets.random": key,
+  "sets.scan": scanSet,
+  "sets.iterate": scanSet,
+  "hashes.set": key,
+  "hashes.get": key,
+  "hashes.getAll": key,
+  "hashes.delete": key,
+  "hashes.size": key,
+  "hashes.fields": key,
+  "hashes.has": key,
+};
+
+/**
+ * The options of a call, when they are in order.
+ * @throws TypeError naming the option that is unknown or wrong, or what was given in the place of options
+ */
+export function checked<M extends keyof MethodOptions>(method: M, options: MethodOptions[M]): MethodOptions[M] {
+  const checks = methodOptions[method];
+  if (!isRecord(options)) {
+    throw new TypeError(`${method}: options are ${show(options)}; give an object such as ${example(checks)}`);
+  }
+  for (const name in options) {
+    const wrong = wrongOption(name, options[name], checks);
+    if (wrong !== undefined && !(name in Object.prototype)) throw new TypeError(`${method}: ${wrong}`);
+  }
+  return options;
+}
+
+/** Whether something is an object with names of the caller's own, unlike an array, a Date, a Map, a Promise or a key. */
+export function isRecord(value: unknown): value is object {
+  if (typeof value !== "object" || value === null) return false;
+  if (Object.getPrototypeOf(value) === Object.prototype) return true;
+  return Object.prototype.toString.call(value) === "[object Object]" && !(value instanceof StoredKey);
+}
+
+function example(checks: object): string {
+  if ("waitUntil" in checks) return "{ waitUntil: (work) => ctx.waitUntil(work) }";
+  return "ttl" in checks ? "{ ttl: 60 }" : '{ prefix: "tenant" }';
 }

@@ -14,14 +14,7 @@ import {
 } from "../core/options.js";
 import { type Duration, toMs } from "../core/time.js";
 import type { Compressor, Serializer } from "../core/value-format.js";
-
-/** Where an error occurred that no caller got. */
-export interface FailureContext {
-  /** The cache method, such as `"get"` or `"sets.add"`. */
-  readonly method: string;
-  /** The stored key or the pattern; empty when there is none, or several. */
-  readonly key: string;
-}
+import type { FailureContext, Logger } from "./warnings.js";
 
 /** Options of `createCache`. Durations are seconds, or strings such as `"5m"`. */
 export interface CacheOptions extends ConnectionOptions {
@@ -56,9 +49,14 @@ export interface CacheOptions extends ConnectionOptions {
   ignoreErrors?: boolean;
   /**
    * Called with every error that no caller gets: store errors that were ignored, and what a loader, a listener or the store
-   * throws in the background. Errors that it throws itself are ignored. @default none
+   * throws in the background. Errors that it throws itself are ignored. @default a warning to `logger`
    */
   onError?: (error: unknown, context: FailureContext) => void;
+  /**
+   * Where the cache warns of the errors that `onError` would get: of the first one, and then at most once a minute. Anything
+   * with a method `warn`, such as a pino logger; `false` for no warnings. @default console
+   */
+  logger?: Logger | false;
 }
 
 export const cacheDefaults = {
@@ -97,4 +95,6 @@ export const cacheChecks: Checks<CacheOptions> = {
   scanCount: isPositiveInteger,
   ignoreErrors: isBoolean,
   onError: isFunction,
+  logger: (value) =>
+    value === false ? undefined : isImplementation("a logger such as console, or false", "warn")(value, "logger"),
 };

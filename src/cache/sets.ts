@@ -1,3 +1,4 @@
+import { BATCH_SIZE, nextTurn } from "../client/batches.js";
 import { sameSlot } from "../client/refusals.js";
 import type { Encoded } from "../codec/envelope.js";
 import type { Command, Reply, SendOptions } from "../core/connection.js";
@@ -6,7 +7,7 @@ import type { Key } from "../core/key.js";
 import { toText } from "../core/text.js";
 import { checkCount, several } from "./arguments.js";
 import type { KeyOptions, ScanSetOptions, StoreOptions } from "./method-options.js";
-import { type CacheParts, decodeOne } from "./store-calls.js";
+import { type CacheParts, decodeOne, sendTyped } from "./store-calls.js";
 
 /** One page of `sets.scan`. */
 export interface SetPage {
@@ -194,7 +195,13 @@ export class CacheSets {
   }
 
   async #change(command: "SADD" | "SREM", stored: string, members: readonly unknown[]): Promise<number> {
-    return members.length === 0 ? 0 : this.#number([command, stored, ...(await this.#encode(members, stored))]);
+    const encoded = await this.#encode(members, stored);
+    let changed = 0;
+    for (let start = 0; start < encoded.length; start += BATCH_SIZE) {
+      if (start > 0) await nextTurn();
+      changed += await this.#number([command, stored, ...encoded.slice(start, start + BATCH_SIZE)]);
+    }
+    return changed;
   }
 
   async #has(stored: string, member: unknown): Promise<boolean> {
@@ -203,9 +210,14 @@ export class CacheSets {
   }
 
   async #hasMany(stored: string, members: readonly unknown[]): Promise<boolean[]> {
-    if (members.length === 0) return [];
-    const reply = await this.#reply(["SMISMEMBER", stored, ...(await this.#encode(members, stored))], READ);
-    return Array.isArray(reply) ? reply.map((one) => one === 1) : [];
+    const encoded = await this.#encode(members, stored);
+    const are: boolean[] = [];
+    for (let start = 0; start < encoded.length; start += BATCH_SIZE) {
+      if (start > 0) await nextTurn();
+      const reply = await this.#reply(["SMISMEMBER", stored, ...encoded.slice(start, start + BATCH_SIZE)], READ);
+      for (const one of Array.isArray(reply) ? reply : []) are.push(one === 1);
+    }
+    return are;
   }
 
   async #move(from: string, to: string, member: unknown): Promise<boolean> {
@@ -278,9 +290,8 @@ export class CacheSets {
   }
 
   /** @throws {ReplyError} */
-  async #reply(command: Command, options?: SendOptions): Promise<Reply> {
-    const [reply = null] = await this.#parts.connection.send([command], options);
-    return throwIfError(reply);
+  #reply(command: Command, options?: SendOptions): Promise<Reply> {
+    return sendTyped(this.#parts.connection, command, options);
   }
 }
 

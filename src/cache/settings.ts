@@ -4,9 +4,10 @@ import { Codec } from "../codec/codec.js";
 import { identity } from "../compressors/identity.js";
 import { type ConnectionOptions, connectionChecks } from "../connection/options.js";
 import type { Connection, ConnectionFactory, Invocation } from "../core/connection.js";
-import { ConfigurationError } from "../core/errors.js";
+import { ConfigurationError, show } from "../core/errors.js";
 import { Events } from "../core/events.js";
 import {
+  ambiguousPrefix,
   defaultKeyFunction,
   defaultReverseKeyFunction,
   type KeyFunction,
@@ -15,9 +16,10 @@ import {
 import { type Location, parseLocation } from "../core/location.js";
 import { notify } from "../core/maybe-promise.js";
 import { checkOptions } from "../core/options.js";
-import { toMs } from "../core/time.js";
+import { systemClock, toMs } from "../core/time.js";
 import { json } from "../serializers/json.js";
-import { type CacheOptions, cacheChecks, cacheDefaults, type FailureContext } from "./options.js";
+import { type CacheOptions, cacheChecks, cacheDefaults } from "./options.js";
+import { type FailureContext, warnOfErrors } from "./warnings.js";
 
 /** Chooses the connection factory for a location when the user gives none. Each runtime has its own. */
 export type ChooseFactory = (location: Location, options: ConnectionOptions) => ConnectionFactory;
@@ -50,8 +52,13 @@ export function toSettings(options: CacheOptions, choose: ChooseFactory): Settin
   const location = parseLocation(options.location);
   const forFactory = connectionOptions(options);
   const factory = options.connectionFactory ?? choose(location, forFactory);
-  const { ttl = cacheDefaults.ttl } = options;
-  const onError = quiet(options.onError ?? (() => {}));
+  const { ttl = cacheDefaults.ttl, keyPrefix = cacheDefaults.keyPrefix } = options;
+  const allowed = options.keyFunction ? undefined : ambiguousPrefix(keyPrefix);
+  if (allowed !== undefined) {
+    throw new ConfigurationError(`createCache: option "keyPrefix" is ${show(keyPrefix)}; give ${allowed}`);
+  }
+  const { logger = console } = options;
+  const onError = quiet(options.onError ?? (logger === false ? () => {} : warnOfErrors(logger, systemClock)));
   return {
     connect: (invocation) => factory.connect(location, invocation),
     sharesConnection: factory.shares,
@@ -62,7 +69,7 @@ export function toSettings(options: CacheOptions, choose: ChooseFactory): Settin
       maxDecompressedSize: options.maxDecompressedSize ?? cacheDefaults.maxDecompressedSize,
     }),
     ttlMs: ttl === null ? null : toMs(ttl, "ttl"),
-    prefix: options.keyPrefix ?? cacheDefaults.keyPrefix,
+    prefix: keyPrefix,
     version: options.version ?? cacheDefaults.version,
     keyFunction: options.keyFunction ?? defaultKeyFunction,
     reverseKeyFunction: options.reverseKeyFunction ?? reverseOf(options),

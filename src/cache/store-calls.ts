@@ -1,5 +1,6 @@
+import { CLEAR_ABSENT } from "../client/entry-scripts.js";
 import type { Codec } from "../codec/codec.js";
-import type { Connection, Invocation, Reply } from "../core/connection.js";
+import type { Command, Connection, Invocation, Reply, SendOptions } from "../core/connection.js";
 import { ConnectionError, DecodeError, ReplyError, throwIfError } from "../core/errors.js";
 import type { KeyBuilder } from "./key-builder.js";
 import type { Settings } from "./settings.js";
@@ -61,6 +62,25 @@ export class StoreCalls {
 function isStoreError(error: unknown): boolean {
   if (error instanceof ReplyError) return error.code !== "CROSSSLOT";
   return error instanceof ConnectionError || error instanceof DecodeError;
+}
+
+/** The commands all of whose arguments are keys. All others have one key, and SMOVE two. */
+const OF_KEYS = /^S(?:DIFF|INTER|UNION)(?:STORE)?$/;
+
+/**
+ * Sends a command for a set or a hash. Stale entries and placeholders of the herd client, which are strings to the server,
+ * count as absent: they are deleted, and the command is sent again.
+ * @throws {ReplyError}
+ */
+export async function sendTyped(connection: Connection, command: Command, options?: SendOptions): Promise<Reply> {
+  const [reply = null] = await connection.send([command], options);
+  if (!(reply instanceof ReplyError) || reply.code !== "WRONGTYPE") return throwIfError(reply);
+  const [name, ...args] = command;
+  const keys = OF_KEYS.test(name) ? args : args.slice(0, name === "SMOVE" ? 2 : 1);
+  const clearing = keys.map((key) => connection.script(CLEAR_ABSENT, [String(key)], [], { idempotent: true }));
+  if (!(await Promise.all(clearing)).includes(1)) throw reply;
+  const [again = null] = await connection.send([command], options);
+  return throwIfError(again);
 }
 
 /** The value in one element of a reply; `undefined` when there is none. @throws {DecodeError} @throws {ReplyError} */

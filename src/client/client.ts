@@ -48,6 +48,8 @@ export interface DeleteOptions {
   readonly owns: (key: string) => boolean;
   /** Called after each batch with the number of keys deleted so far. */
   readonly onProgress: ((deleted: number) => void) | undefined;
+  /** Ends the work between two batches, with the signal's reason. */
+  readonly signal: AbortSignal | undefined;
 }
 
 /**

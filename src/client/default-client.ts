@@ -1,27 +1,43 @@
 import type { Command, Reply, SendOptions } from "../core/connection.js";
 import { DecodeError, ReplyError, throwIfError } from "../core/errors.js";
 import type { MaybePromise } from "../core/maybe-promise.js";
+import { checkOptions, isWait, orNull } from "../core/options.js";
+import { type Duration, toMs } from "../core/time.js";
+import { BATCH_SIZE, nextTurn, sendInBatches } from "./batches.js";
 import type { Client, ClientContext, ClientFactory, LoadOptions, WriteOptions } from "./client.js";
 import { SET_IF } from "./entry-scripts.js";
 import { freshPayload, KeyCommands, milliseconds, READ, REPEATABLE, type Stored, toStored } from "./key-commands.js";
 import type { Loader, ManyLoader } from "./loader.js";
-import { type Loaded, load } from "./loading.js";
+import { type Loaded, load, refuseCycle } from "./loading.js";
 import { sameSlot, tolerate } from "./refusals.js";
-import type { Answer, Shared } from "./single-flight.js";
+import { type Answer, Coalesced, type Shared } from "./single-flight.js";
 
 const READ_TEXT: SendOptions = { readOnly: true, text: true };
 const ATOMIC: SendOptions = { atomic: true, idempotent: true };
 
-/** One entry for each key, stored as Django's caches store it. */
-export function defaultClient(): ClientFactory {
-  return (context) => new DefaultClient(context);
+/** Options of `defaultClient()`. */
+export interface DefaultClientOptions {
+  /** How long a loader may take unless the call has its own `hardTimeout`; `null` for no limit. @default "60s" */
+  hardTimeout?: Duration | null;
+}
+
+export const defaultClientDefaults = { hardTimeout: "60s" } as const satisfies Required<DefaultClientOptions>;
+
+/** One entry for each key, stored as Django's caches store it. @throws {ConfigurationError} on wrong options */
+export function defaultClient(options: DefaultClientOptions = {}): ClientFactory {
+  checkOptions<DefaultClientOptions>("defaultClient", options, { hardTimeout: orNull(isWait) });
+  const { hardTimeout = defaultClientDefaults.hardTimeout } = options;
+  const hardTimeoutMs = hardTimeout === null ? Infinity : toMs(hardTimeout, "hardTimeout");
+  return (context) => new DefaultClient(context, { hardTimeoutMs });
 }
 
 export class DefaultClient extends KeyCommands implements Client {
   protected readonly reads: SendOptions;
+  readonly #hardTimeoutMs: number;
 
-  constructor(context: ClientContext) {
+  constructor(context: ClientContext, { hardTimeoutMs = 60_000 }: { readonly hardTimeoutMs?: number } = {}) {
     super(context);
+    this.#hardTimeoutMs = hardTimeoutMs;
     this.reads = context.codec.text ? READ_TEXT : READ;
   }
 
@@ -49,9 +65,8 @@ export class DefaultClient extends KeyCommands implements Client {
     return true;
   }
 
-  async setMany(entries: ReadonlyMap<string, unknown>, ttlMs: number | null): Promise<string[]> {
-    const replies = await this.context.connection.send(await this.#writes(entries, ttlMs), REPEATABLE);
-    return [...entries.keys()].filter((_key, i) => replies[i] instanceof ReplyError);
+  setMany(entries: ReadonlyMap<string, unknown>, ttlMs: number | null): Promise<string[]> {
+    return this.#write(entries, ttlMs, "setMany");
   }
 
   async mset(entries: ReadonlyMap<string, unknown>, ttlMs: number | null): Promise<void> {
@@ -61,10 +76,11 @@ export class DefaultClient extends KeyCommands implements Client {
   }
 
   getOrSet(key: string, loader: Loader<unknown>, options: LoadOptions): Promise<unknown> {
+    if (this.flights.isRunning(key)) refuseCycle(this.context, key);
     return this.flights.run(
       key,
       (shared) => this.answer(key, loader, options, shared),
-      valueIn,
+      valueOf,
       (answer) => this.#copy(answer, key),
       options.signal,
       options.signal && ((error) => this.context.report(error, "getOrSet", key)),
@@ -72,6 +88,20 @@ export class DefaultClient extends KeyCommands implements Client {
   }
 
   async getOrSetMany(keys: readonly string[], loader: ManyLoader, options: LoadOptions): Promise<Map<string, unknown>> {
+    const identity = (values: Map<string, unknown>) => values;
+    const report = (error: unknown): void => this.context.report(error, "getOrSetMany", "");
+    const work = (shared: Shared) => this.#answerMany(keys, loader, options, shared);
+    // Not shared with other callers. It ends this caller's wait when its signal fires.
+    return new Coalesced<Map<string, unknown>>().run("", work, identity, identity, options.signal, report);
+  }
+
+  async #answerMany(
+    keys: readonly string[],
+    loader: ManyLoader,
+    options: LoadOptions,
+    shared: Shared,
+  ): Promise<Map<string, unknown>> {
+    const { context } = this;
     const values = new Map<string, unknown>();
     let storable = true;
     try {
@@ -79,24 +109,33 @@ export class DefaultClient extends KeyCommands implements Client {
         if (value !== undefined) values.set(keys[i] as string, value);
       }
     } catch (error) {
-      tolerate(this.context, error, "getOrSetMany", "");
+      tolerate(context, error, "getOrSetMany", "");
       storable = error instanceof DecodeError;
     }
     const missing = keys.filter((key) => !values.has(key));
     if (missing.length === 0) return values;
-    const { value, ttlMs } = await this.load(
-      "",
-      (context) => loader(missing, context),
-      undefined,
-      options,
-      () => options.signal,
-    );
-    const loaded = new Map([...(value as ReadonlyMap<string, unknown>)].filter(([, one]) => one !== undefined));
-    for (const [key, one] of loaded) values.set(key, one);
-    if (storable && ttlMs !== undefined && loaded.size > 0) {
-      await this.setMany(loaded, ttlMs).catch((error: unknown) => tolerate(this.context, error, "getOrSetMany", ""));
+    const watch = context.sharing.watch(missing);
+    try {
+      const many: Loader<unknown> = (loaderContext) => loader(missing, loaderContext);
+      const { value, ttlMs } = await this.load("", many, undefined, options, () => shared.signal(), missing);
+      const loaded = new Map([...(value as ReadonlyMap<string, unknown>)].filter(([, one]) => one !== undefined));
+      for (const [key, one] of loaded) values.set(key, one);
+      // Written or deleted in this process meanwhile: a loaded value may be older than that.
+      const current = new Map([...loaded].filter(([key]) => watch.current.has(key)));
+      if (storable && ttlMs !== undefined && current.size > 0) await this.#storeLoaded(current, ttlMs);
+      return values;
+    } finally {
+      watch.end();
     }
-    return values;
+  }
+
+  /** A store error neither fails the caller nor is lost. */
+  async #storeLoaded(values: ReadonlyMap<string, unknown>, ttlMs: number | null): Promise<void> {
+    try {
+      await this.#write(values, ttlMs, "getOrSetMany");
+    } catch (error) {
+      tolerate(this.context, error, "getOrSetMany", "");
+    }
   }
 
   /** Reads, or loads and writes. Only a failing loader rejects, or a value that can't be stored. */
@@ -136,9 +175,14 @@ export class DefaultClient extends KeyCommands implements Client {
     stale: unknown,
     options: LoadOptions,
     signal: () => AbortSignal | undefined,
+    keys: readonly string[] = [key],
   ): Promise<Loaded> {
     const never = () => new AbortController().signal;
-    return load(this.context, { key, loader, stale, options, signal: () => signal() ?? never() });
+    return load(
+      this.context,
+      { key, keys, loader, stale, options, signal: () => signal() ?? never() },
+      this.#hardTimeoutMs,
+    );
   }
 
   /** Writes, whatever is there. @throws {ReplyError} */
@@ -169,23 +213,50 @@ export class DefaultClient extends KeyCommands implements Client {
   }
 
   async #values(method: "getMany" | "mget", keys: readonly string[], options: SendOptions): Promise<unknown[]> {
-    const [reply = null] = await this.context.connection.send([["MGET", ...keys]], options);
-    const replies = throwIfError(reply);
-    if (!Array.isArray(replies)) return [];
-    // Each in the place of its stored form, which is not needed any more: many are large together.
-    const values: unknown[] = replies;
+    // A read at one moment is one command, whatever its length.
+    const size = options.atomic ? Math.max(1, keys.length) : BATCH_SIZE;
+    const values: unknown[] = [];
+    for (let start = 0; start < keys.length; start += size) {
+      const batch = size < keys.length ? keys.slice(start, start + size) : keys;
+      const [reply = null] = await this.context.connection.send([["MGET", ...batch]], options);
+      const replies = throwIfError(reply);
+      await this.#decodeAll(method, batch, Array.isArray(replies) ? replies : [], values);
+    }
+    return values;
+  }
+
+  /** Appends the values of replies. Lets other work run after each batch of many. */
+  async #decodeAll(
+    method: "getMany" | "mget",
+    keys: readonly string[],
+    replies: readonly Reply[],
+    values: unknown[],
+  ): Promise<void> {
     const nowMs = this.context.clock.now();
-    for (let i = 0; i < keys.length; i++) {
-      const key = keys[i] as string;
+    for (const [i, key] of keys.entries()) {
+      if (values.length % BATCH_SIZE === BATCH_SIZE - 1) await nextTurn();
       try {
         const value = this.decode(replies[i] ?? null, key, nowMs);
-        values[i] = value instanceof Promise ? await value : value;
+        values.push(value instanceof Promise ? await value : value);
       } catch (error) {
-        values[i] = undefined;
+        values.push(undefined);
         this.context.forgive(error, method, key);
       }
     }
-    return values;
+  }
+
+  /** Writes entries, and reports those that the server refuses. @returns their keys */
+  async #write(entries: ReadonlyMap<string, unknown>, ttlMs: number | null, method: string): Promise<string[]> {
+    const commands = await this.#writes(entries, ttlMs);
+    const replies = await sendInBatches(this.context.connection, commands, REPEATABLE);
+    const failed: string[] = [];
+    for (const [i, key] of [...entries.keys()].entries()) {
+      const reply = replies[i];
+      if (!(reply instanceof ReplyError)) continue;
+      failed.push(key);
+      this.context.report(reply, method, key);
+    }
+    return failed;
   }
 
   async #writes(entries: ReadonlyMap<string, unknown>, ttlMs: number | null): Promise<Command[]> {
@@ -199,8 +270,9 @@ export class DefaultClient extends KeyCommands implements Client {
   }
 }
 
-function valueIn({ value }: Answer): unknown {
-  return value;
+/** The value for the caller that has loaded it. It waits for a refresh, which callers that joined do not. */
+function valueOf({ value, refreshed }: Answer): unknown {
+  return refreshed ? refreshed.then((answer) => (answer ?? { value }).value) : value;
 }
 
 function setCommand(key: string, { stored, ttlMs }: Stored): Command {

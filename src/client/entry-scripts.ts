@@ -16,17 +16,19 @@ return 1`,
 );
 
 /**
- * Sets the expiry of an entry, the logical one in an envelope. The grace keeps its length.
+ * Sets the expiry of an entry, the logical one in an envelope. The grace keeps its length. One that has passed deletes the
+ * entry, and ends the lease of a load that is under way.
  * ARGV: `in` and milliseconds, or `at` and milliseconds since the epoch; the grace for an entry that had no expiry.
  * Reply: 1 when there was an entry, else 0.
  */
 export const EXPIRE: Script = script(
   "expire",
   `local what, head = inspect(KEYS[1])
-if what ~= 'plain' and what ~= 'fresh' then return 0 end
 local at = tonumber(ARGV[2])
 if ARGV[1] == 'in' then at = at + now() end
-if at <= now() then redis.call('UNLINK', KEYS[1]) return 1 end
+local is = what == 'plain' or what == 'fresh'
+if at <= now() then redis.call('UNLINK', KEYS[1]) return is and 1 or 0 end
+if not is then return 0 end
 if what == 'plain' then redis.call('PEXPIREAT', KEYS[1], string.format('%.0f', at)) return 1 end
 local left = redis.call('PTTL', KEYS[1])
 local grace = tonumber(ARGV[3])
@@ -36,12 +38,13 @@ redis.call('PEXPIREAT', KEYS[1], string.format('%.0f', at + grace))
 return 1`,
   (call, [key = ""], [mode, ms, graceMs]) => {
     const { kind, head } = inspect(call, key);
-    if (kind !== "plain" && kind !== "fresh") return 0;
     const atMs = Number(text(ms ?? "0")) + (mode === "in" ? now(call) : 0);
+    const is = kind === "plain" || kind === "fresh";
     if (atMs <= now(call)) {
       call("UNLINK", key);
-      return 1;
+      return is ? 1 : 0;
     }
+    if (!is) return 0;
     if (kind === "plain") {
       call("PEXPIREAT", key, String(atMs));
       return 1;
@@ -128,6 +131,21 @@ return value`,
     const value = text(call("GET", key));
     call("SET", key, head.slice(0, 29) + NO_TOKEN + head.slice(41, 56) + value, "KEEPTTL");
     return value;
+  },
+);
+
+/**
+ * Deletes what is left of an expired entry, and placeholders, which count as absent, so that a set or a hash can be stored
+ * under the key. Reply: 1 if something was deleted, else 0.
+ */
+export const CLEAR_ABSENT: Script = script(
+  "clear absent",
+  `local what = inspect(KEYS[1])
+if what ~= 'stale' and what ~= 'placeholder' then return 0 end
+return redis.call('UNLINK', KEYS[1])`,
+  (call, [key = ""]) => {
+    const { kind } = inspect(call, key);
+    return kind === "stale" || kind === "placeholder" ? call("UNLINK", key) : 0;
   },
 );
 

@@ -2,6 +2,7 @@ import { type Codec, decodeNumber } from "../codec/codec.js";
 import { type Encoded, type Envelope, FOREVER, isEnvelope, PEEK_END, readEnvelope } from "../codec/envelope.js";
 import type { Argument, Command, Reply, Script, SendOptions } from "../core/connection.js";
 import { DecodeError, ReplyError, show, throwIfError } from "../core/errors.js";
+import { nextTurn, sendInBatches } from "./batches.js";
 import type { ClientContext, DeleteOptions } from "./client.js";
 import { EXPIRE, INCREMENT, MOVE, PERSIST } from "./entry-scripts.js";
 import { notAnInteger, sameSlot } from "./refusals.js";
@@ -79,7 +80,8 @@ export abstract class KeyCommands {
   async delete(keys: readonly string[]): Promise<number> {
     for (const key of keys) this.context.sharing.forget(key);
     const commands = keys.flatMap((key): Command[] => [peek(key), ["UNLINK", key]]);
-    const replies = await this.context.connection.send(commands);
+    // Two commands for each key: the size of a batch is even, so they stay together.
+    const replies = await sendInBatches(this.context.connection, commands);
     const nowMs = this.context.clock.now();
     let deleted = 0;
     for (const [i, key] of keys.entries()) {
@@ -125,11 +127,13 @@ export abstract class KeyCommands {
   }
 
   async touch(key: string, ttlMs: number | null): Promise<boolean> {
+    if (ttlMs !== null && ttlMs <= 0) this.context.sharing.forget(key);
     if (ttlMs === null) return Number(await this.script(PERSIST, [key], [])) > 0;
     return (await this.script(EXPIRE, [key], ["in", String(ttlMs), String(this.graceMs)], REPEATABLE)) === 1;
   }
 
   async expireAt(key: string, atMs: number): Promise<boolean> {
+    if (atMs <= this.context.clock.now()) this.context.sharing.forget(key);
     return (await this.script(EXPIRE, [key], ["at", String(atMs), String(this.graceMs)], REPEATABLE)) === 1;
   }
 
@@ -146,15 +150,18 @@ export abstract class KeyCommands {
     }
   }
 
-  async deletePattern(pattern: string, { count, owns, onProgress }: DeleteOptions): Promise<number> {
+  async deletePattern(pattern: string, { count, owns, onProgress, signal }: DeleteOptions): Promise<number> {
     // Before the scan: a load under way must not store its value behind it.
     this.context.sharing.forgetAll();
     let deleted = 0;
     for await (const batch of this.context.connection.scan({ match: pattern, count })) {
+      signal?.throwIfAborted();
       const keys = batch.filter(owns);
       if (keys.length === 0) continue;
       deleted += await this.delete(keys);
       onProgress?.(deleted);
+      // In memory nothing else would run before the end.
+      await nextTurn();
     }
     return deleted;
   }

@@ -1,4 +1,5 @@
-import { LoaderTimeoutError, show } from "../core/errors.js";
+import { LoadChains } from "../core/async-context.js";
+import { LoaderCycleError, LoaderTimeoutError, show } from "../core/errors.js";
 import type { Clock } from "../core/time.js";
 import { type Duration, toMs } from "../core/time.js";
 import type { ClientContext, LoadOptions } from "./client.js";
@@ -12,9 +13,33 @@ export interface Loaded {
   readonly durationMs: number;
 }
 
+/** A load that code was called from. */
+interface ChainedLoad {
+  readonly owner: ClientContext["sharing"];
+  readonly keys: readonly string[];
+}
+
+const chains = new LoadChains<ChainedLoad>();
+
+/** @throws {LoaderCycleError} when the running code was called from the load of `key`, and would wait for it */
+export function refuseCycle({ sharing }: Pick<ClientContext, "sharing">, key: string): void {
+  const path = [key];
+  for (let link = chains.current; link; link = link.parent) {
+    const { owner, keys } = link.load;
+    const isSame = owner === sharing && keys.includes(key);
+    path.unshift(isSame ? key : (keys[0] ?? ""));
+    if (!isSame) continue;
+    throw new LoaderCycleError(
+      `key ${show(key)}: its loader waits for itself (${path.map(show).join(" → ")}); load this value without the cache there`,
+    );
+  }
+}
+
 /** One run of a loader. */
 export interface Load {
   readonly key: string;
+  /** All keys, where it loads several. @default [key] */
+  readonly keys?: readonly string[];
   readonly loader: Loader<unknown>;
   readonly stale: unknown;
   readonly options: LoadOptions;
@@ -29,7 +54,7 @@ export interface Load {
  * @throws {LoaderTimeoutError} at the hard timeout
  */
 export async function load(
-  context: Pick<ClientContext, "clock" | "events">,
+  context: Pick<ClientContext, "clock" | "events" | "sharing">,
   run: Load,
   defaultTimeoutMs = Infinity,
 ): Promise<Loaded> {
@@ -46,9 +71,11 @@ export async function load(
   let value: unknown;
   try {
     const hardTimeoutMs = options.hardTimeoutMs ?? defaultTimeoutMs;
-    value = await (hardTimeoutMs === Infinity
-      ? run.loader(loaderContext)
-      : bounded(run, loaderContext, clock, hardTimeoutMs, gaveUp));
+    value = await chains.run({ owner: context.sharing, keys: run.keys ?? [key] }, () =>
+      hardTimeoutMs === Infinity
+        ? run.loader(loaderContext)
+        : bounded(run, loaderContext, clock, hardTimeoutMs, gaveUp),
+    );
   } catch (error) {
     done(true);
     throw error;
@@ -98,11 +125,12 @@ class Context implements LoaderContext {
     return this.#signal();
   }
 
-  ttl(ttl: Duration | null): void {
+  // Bound, so that loaders can destructure their context.
+  readonly ttl = (ttl: Duration | null): void => {
     this.ttlMs = ttl === null ? null : toMs(ttl, "ttl");
-  }
+  };
 
-  doNotStore(): void {
+  readonly doNotStore = (): void => {
     this.ttlMs = undefined;
-  }
+  };
 }

@@ -28,6 +28,8 @@ export interface AcquireOptions {
   readonly ttlMs: number;
   readonly waitMs: number;
   readonly retryEveryMs: number;
+  /** Ends the wait, with the signal's reason. */
+  readonly signal: AbortSignal | undefined;
 }
 
 /**
@@ -82,7 +84,7 @@ export class Lock implements AsyncDisposable {
 export async function acquire(
   context: LockContext,
   key: string,
-  { ttlMs, waitMs, retryEveryMs }: AcquireOptions,
+  { ttlMs, waitMs, retryEveryMs, signal }: AcquireOptions,
 ): Promise<Lock | undefined> {
   const { connection, clock } = context;
   const token = crypto.randomUUID();
@@ -93,6 +95,7 @@ export async function acquire(
     const leftMs = untilMs - clock.now();
     if (leftMs <= 0) return undefined;
     // Half of the pause is random, so that waiting callers don't try in step.
-    await clock.sleep(Math.min(leftMs, retryEveryMs * (0.5 + clock.random() / 2)));
+    await clock.sleep(Math.min(leftMs, retryEveryMs * (0.5 + clock.random() / 2)), signal);
+    signal?.throwIfAborted();
   }
 }

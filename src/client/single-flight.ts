@@ -35,6 +35,12 @@ export class Coalesced<T> {
     return flight.lead(work, leads, signal, unheard);
   }
 
+  /** Whether a caller of `key` would join running work. */
+  isRunning(key: string): boolean {
+    const running = this.#running.get(key);
+    return running !== undefined && !running.isGivenUp;
+  }
+
   /** Later callers start new work: the entry was written, and running work may be older. */
   forget(key: string): void {
     this.#running.delete(key);
@@ -165,24 +171,48 @@ export class RecentlyFresh {
 export interface Answer {
   readonly value: unknown;
   readonly encoded: Encoded | undefined;
+  /** The refreshed value, for the caller that refreshes and waits for it; `undefined` where there is none. */
+  readonly refreshed?: Promise<Answer | undefined>;
 }
 
 /** What callers of one key share: in the whole process, or in one invocation if the host keeps invocations apart. */
 export class Sharing {
   readonly flights = new Coalesced<Answer>();
   readonly recentlyFresh = new RecentlyFresh();
-  /** Keys that are refreshed in the background. */
-  readonly refreshing = new Set<string>();
+  /** Keys that are refreshed in the background, each with its refresh. */
+  readonly #refreshing = new Map<string, object>();
+  /** Keys of loads in progress that were neither written nor deleted since the loads began. */
+  readonly #watched = new Set<Set<string>>();
+
+  /** Begins a refresh. @returns a function that ends it; `undefined` when the key is being refreshed */
+  startRefresh(key: string): (() => void) | undefined {
+    if (this.#refreshing.has(key)) return undefined;
+    const refresh = {};
+    this.#refreshing.set(key, refresh);
+    // Another refresh may have begun meanwhile, after the entry was written or deleted.
+    return () => void (this.#refreshing.get(key) === refresh && this.#refreshing.delete(key));
+  }
+
+  /** Begins a load of several keys. `current` loses each key that is written or deleted in this process until `end` is called. */
+  watch(keys: Iterable<string>): { readonly current: ReadonlySet<string>; end(): void } {
+    const current = new Set(keys);
+    this.#watched.add(current);
+    return { current, end: () => void this.#watched.delete(current) };
+  }
 
   /** Call when an entry was written or deleted, because running work and hints may be older. */
   forget(key: string): void {
     this.flights.forget(key);
     this.recentlyFresh.delete(key);
+    this.#refreshing.delete(key);
+    for (const keys of this.#watched) keys.delete(key);
   }
 
   /** As `forget`, for every entry. */
   forgetAll(): void {
     this.flights.forgetAll();
     this.recentlyFresh.clear();
+    this.#refreshing.clear();
+    for (const keys of this.#watched) keys.clear();
   }
 }

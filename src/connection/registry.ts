@@ -34,6 +34,11 @@ export function sharedConnection(key: string, make: () => Connection): Connectio
   });
 }
 
+/** A handle to a connection that its owner closes. Closing the handle ends its own use. */
+export function handleOf(connection: Connection): Connection {
+  return new SharedHandle(connection, async () => {});
+}
+
 /** One handle. It refuses commands once it is closed, while other handles stay usable. */
 class SharedHandle implements Connection {
   readonly #connection: Connection;

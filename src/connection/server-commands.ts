@@ -4,11 +4,14 @@ import { toText } from "../core/text.js";
 
 type Send = (commands: readonly Command[], options?: SendOptions) => Promise<Reply[]>;
 
-const digests = new WeakMap<Script, Promise<string>>();
+/** Digests by script, once they are computed. */
+const digests = new WeakMap<Script, string>();
 
 /**
  * Runs scripts over one connection. The first run sends the source, which the server keeps: that takes one round trip
  * whether or not the server has the script. Later runs send the digest, and the source again if the server has lost it.
+ *
+ * Each run is sent at once, so that commands reach the server in the order of the calls.
  */
 export class ScriptRunner {
   readonly #send: Send;
@@ -21,27 +24,27 @@ export class ScriptRunner {
   /** @throws {ReplyError} */
   async run(script: Script, keys: readonly string[], args: readonly Argument[], options?: SendOptions): Promise<Reply> {
     const rest = [String(keys.length), ...keys, ...args];
-    if (this.#sent.has(script)) {
-      const [reply = null] = await this.#send([["EVALSHA", await digest(script), ...rest]], options);
+    const digest = this.#sent.has(script) ? digests.get(script) : undefined;
+    if (digest !== undefined) {
+      const [reply = null] = await this.#send([["EVALSHA", digest, ...rest]], options);
       // The caller may have had an error already and have written again. The script must not run after that.
       if (!(reply instanceof ReplyError && reply.code === "NOSCRIPT") || options?.waiter?.isSettled) {
         return throwIfError(reply);
       }
     }
-    const [reply = null] = await this.#send([["EVAL", script.lua, ...rest]], options);
+    const [[reply = null]] = await Promise.all([
+      this.#send([["EVAL", script.lua, ...rest]], options),
+      computeDigest(script),
+    ]);
     this.#sent.add(script);
     return throwIfError(reply);
   }
 }
 
-function digest(script: Script): Promise<string> {
-  const known = digests.get(script);
-  if (known) return known;
-  const computed = crypto.subtle.digest("SHA-1", new TextEncoder().encode(script.lua)).then((bytes) => {
-    return Array.from(new Uint8Array(bytes), (byte) => byte.toString(16).padStart(2, "0")).join("");
-  });
-  digests.set(script, computed);
-  return computed;
+async function computeDigest(script: Script): Promise<void> {
+  if (digests.has(script)) return;
+  const bytes = await crypto.subtle.digest("SHA-1", new TextEncoder().encode(script.lua));
+  digests.set(script, Array.from(new Uint8Array(bytes), (byte) => byte.toString(16).padStart(2, "0")).join(""));
 }
 
 /** Iterates over one server's keys by SCAN. @throws {ReplyError} */

@@ -52,6 +52,11 @@ export class KeyNotFoundError extends CacheError {
   override readonly name = "KeyNotFoundError";
 }
 
+/** A loader waits for the value that it computes, over other loaders or directly. */
+export class LoaderCycleError extends CacheError {
+  override readonly name = "LoaderCycleError";
+}
+
 /** A loader did not finish within its deadline. */
 export class LoaderTimeoutError extends CacheError {
   override readonly name = "LoaderTimeoutError";

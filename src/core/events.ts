@@ -1,3 +1,4 @@
+import { show } from "./errors.js";
 import { notify } from "./maybe-promise.js";
 
 /** The events of a cache, by name. Times are milliseconds; keys are stored keys. */
@@ -21,6 +22,17 @@ export interface CacheEvents {
 export type EventName = keyof CacheEvents;
 export type Listener<E extends EventName> = (event: CacheEvents[E]) => void;
 
+/** The names of all events: a new event without its name here doesn't compile. */
+const NAMES: Readonly<Record<EventName, true>> = {
+  hit: true,
+  stale: true,
+  wait: true,
+  load: true,
+  claim: true,
+  fenced: true,
+  early: true,
+};
+
 /** Notifies listeners. An event without a listener is not created. */
 export class Events {
   readonly #listeners = new Map<EventName, Set<(event: never) => void>>();
@@ -31,8 +43,14 @@ export class Events {
     this.#onListenerError = onListenerError;
   }
 
-  /** Adds a listener. @returns a function that removes it */
+  /** Adds a listener. @returns a function that removes it @throws TypeError on an unknown event, or without a listener */
   on<E extends EventName>(name: E, listener: Listener<E>): () => void {
+    if (typeof name !== "string" || !Object.hasOwn(NAMES, name)) {
+      throw new TypeError(`on: ${show(name)} is not an event; give one of ${Object.keys(NAMES).join(", ")}`);
+    }
+    if (typeof listener !== "function") {
+      throw new TypeError(`on: the listener of "${name}" is ${show(listener)}; give a function`);
+    }
     const listeners = this.#listeners.get(name) ?? new Set();
     this.#listeners.set(name, listeners.add(listener));
     return () => {

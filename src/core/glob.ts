@@ -1,4 +1,8 @@
-/** Escapes `text` as a glob in SCAN's notation that matches only this text. */
+/**
+ * Escapes text for a pattern, so that it stands for itself. Exported as `escapePattern`.
+ * @example
+ * await cache.deletePattern(`user:${escapePattern(id)}:*`);
+ */
 export function escapeGlob(text: string): string {
   return text.replace(/[\\*?[\]]/g, "\\$&");
 }

@@ -36,6 +36,18 @@ export const defaultKeyFunction: KeyFunction = (key, prefix, version) => `${pref
 export const defaultReverseKeyFunction: ReverseKeyFunction = (storedKey, prefix) =>
   storedKey.slice(storedKey.indexOf(":", prefix.length + 1) + 1);
 
+/**
+ * Why a prefix can't be used with `defaultKeyFunction`; `undefined` when it can. The key `t:42:1:x` is that of `1:x` in
+ * version 42 under the prefix `t`, and that of `x` in version 1 under the prefix `t:42`: `clear` of the one would delete
+ * entries of the other. The same holds for locks.
+ */
+export function ambiguousPrefix(prefix: string): string | undefined {
+  const [, ...parts] = prefix.split(":");
+  const wrong = parts.find((part) => /^-?\d+$/.test(part) || part === "lock");
+  if (wrong === undefined) return undefined;
+  return `a prefix without ":${wrong}", which reads as the version in keys of the prefix before it, such as ${JSON.stringify(prefix.replaceAll(":", "-"))}`;
+}
+
 /** @throws TypeError if `key` is not a key */
 export function checkKey(key: unknown): asserts key is Key {
   if (key instanceof StoredKey) return;

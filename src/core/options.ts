@@ -17,15 +17,47 @@ export function checkOptions<T extends object>(where: string, given: unknown, ch
     throw new ConfigurationError(`${where}: options must be an object, not ${shown("", given)}`);
   }
   for (const [name, value] of Object.entries(given)) {
-    const check = Object.hasOwn(checks, name) ? checks[name as keyof T] : undefined;
-    if (!check) {
-      const known = Object.keys(checks).join(", ") || "none";
-      throw new ConfigurationError(`${where}: unknown option "${name}"; known options are: ${known}`);
-    }
-    const allowed = value === undefined ? undefined : check(value, name);
-    if (allowed !== undefined)
-      throw new ConfigurationError(`${where}: option "${name}" is ${shown(name, value)}; give ${allowed}`);
+    const wrong = wrongOption(name, value, checks);
+    if (wrong !== undefined) throw new ConfigurationError(`${where}: ${wrong}`);
   }
+}
+
+/** What is wrong with one option, and what to give instead; `undefined` when nothing is. */
+export function wrongOption(name: string, value: unknown, checks: Readonly<Record<string, Check>>): string | undefined {
+  const check = Object.hasOwn(checks, name) ? checks[name] : undefined;
+  if (!check) return `unknown option ${show(name)}; ${knownOptions(name, Object.keys(checks))}`;
+  const allowed = value === undefined ? undefined : check(value, name);
+  return allowed === undefined ? undefined : `option "${name}" is ${shown(name, value)}; give ${allowed}`;
+}
+
+function knownOptions(name: string, known: readonly string[]): string {
+  const near = nearest(name, known);
+  const question = near === undefined ? "" : `; did you mean ${near}?`;
+  return `known options are: ${known.join(", ") || "none"}${question}`;
+}
+
+/** The name that was probably meant: it differs only in case, by one edit, or by two where it is long. */
+function nearest(name: string, known: readonly string[]): string | undefined {
+  const lower = name.toLowerCase();
+  const most = lower.length < 3 ? 0 : lower.length < 6 ? 1 : 2;
+  const distances = known.map((one) => editDistance(lower, one.toLowerCase()));
+  const least = Math.min(...distances);
+  return least <= most ? known[distances.indexOf(least)] : undefined;
+}
+
+/** Insertions, deletions and substitutions that turn one text into the other (Levenshtein). */
+function editDistance(from: string, to: string): number {
+  if (Math.abs(from.length - to.length) > 2) return Number.POSITIVE_INFINITY;
+  let row = Array.from({ length: to.length + 1 }, (_, i) => i);
+  for (const [i, letter] of [...from].entries()) {
+    const next = [i + 1];
+    for (let j = 0; j < to.length; j++) {
+      const substituted = (row[j] ?? 0) + (letter === to[j] ? 0 : 1);
+      next.push(Math.min(substituted, (row[j + 1] ?? 0) + 1, (next[j] ?? 0) + 1));
+    }
+    row = next;
+  }
+  return row[to.length] ?? 0;
 }
 
 /** Never a password: not the one that is an option itself, and no URL that was given in the place of something else. */

@@ -1,3 +1,4 @@
+import { runOutside } from "../core/async-context.js";
 import { Lease } from "../lease/lease.js";
 import { type Answer, gatewayTimeout, NOT_STORED, type PassedOn, serve } from "./answer.js";
 import { answerFromOrigin, type ForwardDetails, releaseLease } from "./origin-response.js";
@@ -134,7 +135,8 @@ function refreshInBackground(context: RequestContext, entry: Entry, location: St
     const lease = await claim(context, entry, false);
     if (lease instanceof Lease) await refresh(context, entry, location, lease);
   };
-  context.inBackground(work(), "refresh");
+  // Handlers must not use what belongs to this request, which may have ended.
+  context.inBackground(runOutside(work), "refresh");
 }
 
 async function miss(

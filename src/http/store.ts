@@ -126,7 +126,7 @@ export class Store {
     this.#cache = cache;
     this.#state = state;
     this.#settings = settings;
-    this.#reads = state.reads(cache.connection);
+    this.#reads = state.reads(cache.shared);
     const { clock, leaseMs, onError } = settings;
     const onRenewalError = (error: unknown, key: string) => onError(error, { method: "renew", key });
     this.leases = { connection: cache.connection, clock, leaseMs, graceMs: 0, onRenewalError, waitUntil };

@@ -2,6 +2,7 @@ import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import type { LoadOptions } from "../../src/client/client.js";
 import type { Loader, LoaderContext } from "../../src/client/loader.js";
 import { load } from "../../src/client/loading.js";
+import { Sharing } from "../../src/client/single-flight.js";
 import { LoaderTimeoutError } from "../../src/core/errors.js";
 import { Events } from "../../src/core/events.js";
 import { systemClock } from "../../src/core/time.js";
@@ -11,7 +12,7 @@ const signal = () => new AbortController().signal;
 
 function run(loader: Loader<unknown>, options: Partial<LoadOptions> = {}, events = new Events()) {
   const all = { key: "k", loader, stale: undefined, options: { ttlMs: 1_000, ...options }, signal };
-  return load({ clock: systemClock, events }, all);
+  return load({ clock: systemClock, events, sharing: new Sharing() }, all);
 }
 
 describe("a load", () => {
@@ -67,7 +68,7 @@ describe("a load", () => {
     let told: LoaderContext | undefined;
     const { promise, resolve } = deferred();
     const loading = load(
-      { clock: systemClock, events: new Events() },
+      { clock: systemClock, events: new Events(), sharing: new Sharing() },
       {
         key: "k",
         loader: (context) => {

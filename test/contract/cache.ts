@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, onTestFinished } from "vitest";
 import type { Cache } from "../../src/cache/cache.js";
 import type { CacheOptions } from "../../src/cache/options.js";
 import { bulkMethods } from "./cache/bulk.js";
+import { calls } from "./cache/calls.js";
 import { clearing } from "./cache/clearing.js";
 import { closing } from "./cache/closing.js";
 import { conditions } from "./cache/conditions.js";
@@ -43,6 +44,7 @@ export function cacheContract(name: string, make: Open, traits: CacheTraits): vo
       return cache;
     };
     for (const part of [keys, values, conditions, loads, bulkMethods, counters, expiry, versions]) part(open, traits);
-    for (const part of [sets, setAlgebra, hashes, locks, keyspace, clearing, refusals, closing]) part(open, traits);
+    for (const part of [sets, setAlgebra, hashes, locks, keyspace, clearing, refusals, closing, calls])
+      part(open, traits);
   });
 }

@@ -1,3 +1,4 @@
+import { runOutside } from "../../core/async-context.js";
 import type { Clock } from "../../core/time.js";
 import type { ClientContext } from "../client.js";
 
@@ -21,12 +22,12 @@ export class Background {
   }
 
   /**
-   * Runs `work`. `close()` waits for it, and so does a host whose invocation has a `waitUntil`.
+   * Runs `work` in an asynchronous context of its own. `close()` waits for it, and so does a host whose invocation has a `waitUntil`.
    * @param release called when the work has ended or failed
    * @returns the result of `work`, or `undefined` if it fails; never rejects
    */
   run<T>(work: () => Promise<T>, origin: Origin, release: () => void = () => {}): Promise<T | undefined> {
-    const result = this.attempt(work, origin).then((value) => {
+    const result = runOutside(() => this.attempt(work, origin)).then((value) => {
       release();
       return value;
     });

@@ -29,7 +29,7 @@ export class HerdClient extends DefaultClient {
   #protocol: HerdProtocol | undefined;
 
   constructor(context: ClientContext, settings: HerdSettings = toHerdSettings({})) {
-    super(context);
+    super(context, settings);
     this.settings = settings;
   }
 

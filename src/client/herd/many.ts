@@ -1,6 +1,7 @@
 import type { SendOptions } from "../../core/connection.js";
 import type { Lease } from "../../lease/lease.js";
 import { Wait } from "../../lease/wait.js";
+import { BATCH_SIZE, nextTurn } from "../batches.js";
 import type { LoadOptions } from "../client.js";
 import type { ManyLoader } from "../loader.js";
 import { type Loaded, load } from "../loading.js";
@@ -67,23 +68,31 @@ export class ManyLoad {
     return new Map(keys.flatMap((key) => (this.#values.has(key) ? [[key, this.#values.get(key)]] : [])));
   }
 
-  /** Looks all keys up in one round trip. @throws {ConfigurationError} after every lease that was won has been given up */
+  /** Looks all keys up, in one round trip for each batch. @throws {ConfigurationError} after every lease that was won has been given up */
   async #find(keys: readonly string[]): Promise<Batch> {
     const batch = new Batch();
+    for (let start = 0; start < keys.length; start += BATCH_SIZE) {
+      if (start > 0) await nextTurn();
+      await this.#findBatch(keys.slice(start, start + BATCH_SIZE), batch);
+    }
+    return batch;
+  }
+
+  async #findBatch(keys: readonly string[], batch: Batch): Promise<void> {
     let reads: Awaited<ReturnType<Lookup["readOrClaim"]>>;
     try {
       reads = await this.#lookup.readOrClaim(keys);
     } catch (error) {
       this.#lookup.tolerate(error, "");
-      batch.alone.push(...keys);
-      return batch;
+      for (const key of keys) batch.alone.push(key);
+      return;
     }
     const judging = keys.map(async (key, i) => {
       const read = reads[i];
       this.#sort(key, await this.#lookup.judge(key, read?.reply ?? null, read?.token ?? ""), batch);
     });
     const failed = (await Promise.allSettled(judging)).find(({ status }) => status === "rejected");
-    if (failed?.status !== "rejected") return batch;
+    if (failed?.status !== "rejected") return;
     await Promise.all(batch.leases.map((lease) => this.#leases.yield(lease)));
     throw failed.reason;
   }
@@ -118,7 +127,7 @@ export class ManyLoad {
       const isAborted = this.#parts.shared.signal().aborted;
       const event = failedLoad({ isLost, isAborted, restarts: this.#restarts++ });
       if (next("Loading", event) === "Failed") throw error;
-      waiting.push(...leases.map(({ key }) => key));
+      for (const { key } of leases) waiting.push(key);
     }
   }
 
@@ -135,13 +144,17 @@ export class ManyLoad {
   async #startRefresh(old: readonly Old[]): Promise<Values | undefined> {
     const { context, settings, background, method, options } = this.#parts;
     const { clock, sharing } = context;
-    const free = old.filter(
-      ({ key, envelope }) => !sharing.refreshing.has(key) && envelope.leaseUntilMs <= clock.now(),
-    );
+    const free: Old[] = [];
+    const releases: (() => void)[] = [];
+    for (const one of old) {
+      const release = one.envelope.leaseUntilMs > clock.now() ? undefined : sharing.startRefresh(one.key);
+      if (!release) continue;
+      free.push(one);
+      releases.push(release);
+    }
     if (free.length === 0) return undefined;
-    for (const { key } of free) sharing.refreshing.add(key);
     const release = (): void => {
-      for (const { key } of free) sharing.refreshing.delete(key);
+      for (const end of releases) end();
     };
     const work = background.run(() => this.#reload(free), { method, key: "" }, release);
     return settings.background ? undefined : within(clock, options.softTimeoutMs, work);
@@ -174,7 +187,7 @@ export class ManyLoad {
     try {
       // The callers may have left before the loader is called.
       signal.throwIfAborted();
-      const run = { key: "", loader: loader.bind(undefined, keys), stale: undefined, options };
+      const run = { key: "", keys, loader: loader.bind(undefined, keys), stale: undefined, options };
       loaded = await load(context, { ...run, signal: () => signal }, settings.hardTimeoutMs);
       const given = loaded.value as Values;
       values = new Map(keys.map((key) => [key, given.get(key)]));
@@ -183,14 +196,17 @@ export class ManyLoad {
       throw error;
     }
     const unstored: { readonly key: string; readonly error: unknown }[] = [];
-    await Promise.all(
-      won.map(async (lease) => {
-        const { key } = lease;
-        await this.#leases
-          .settle(lease, { ...loaded, value: values.get(key) })
-          .catch((error: unknown) => unstored.push({ key, error }));
-      }),
-    );
+    for (let start = 0; start < won.length; start += BATCH_SIZE) {
+      if (start > 0) await nextTurn();
+      await Promise.all(
+        won.slice(start, start + BATCH_SIZE).map(async (lease) => {
+          const { key } = lease;
+          await this.#leases
+            .settle(lease, { ...loaded, value: values.get(key) })
+            .catch((error: unknown) => unstored.push({ key, error }));
+        }),
+      );
+    }
     // After every lease has ended, because this may throw in the foreground.
     for (const { key, error } of unstored) {
       if (inBackground) context.report(error, method, key);

@@ -122,22 +122,32 @@ export class HerdProtocol {
     }
   }
 
-  /** Refreshes a value. @returns the old one, unless the refresh is waited for and succeeds */
-  async #refresh(old: Refreshable, request: LoadRequest, answer: Answer): Promise<Answer> {
-    const refreshed = await this.#startRefresh(old, request);
-    if (refreshed) return refreshed;
-    if (old.kind === "stale") this.#context.events.emit("stale", () => ({ key: request.key }));
-    return answer;
+  /** Refreshes a value. @returns the old one, with its refresh where that is waited for */
+  #refresh(old: Refreshable, request: LoadRequest, { value, encoded }: Answer): Answer {
+    const refreshed = this.#startRefresh(old, request);
+    const stale = (): void => {
+      if (old.kind === "stale") this.#context.events.emit("stale", () => ({ key: request.key }));
+    };
+    if (!refreshed) {
+      stale();
+      return { value, encoded };
+    }
+    const orStale = refreshed.then((answer) => {
+      if (!answer) stale();
+      return answer;
+    });
+    return { value, encoded, refreshed: orStale };
   }
 
-  async #startRefresh(old: Refreshable, request: LoadRequest): Promise<Answer | undefined> {
+  /** @returns the refresh, if this caller waits for it */
+  #startRefresh(old: Refreshable, request: LoadRequest): Promise<Answer | undefined> | undefined {
     const { key, options } = request;
     const { clock, sharing } = this.#context;
-    // Another caller refreshes it, or has just failed to: the server would refuse the claim.
-    if (sharing.refreshing.has(key) || old.envelope.leaseUntilMs > clock.now()) return undefined;
-    sharing.refreshing.add(key);
+    // Another caller has just failed to refresh it: the server would refuse the claim.
+    if (old.envelope.leaseUntilMs > clock.now()) return undefined;
+    const release = sharing.startRefresh(key);
+    if (!release) return undefined;
     const { background, method } = this.#parts;
-    const release = () => sharing.refreshing.delete(key);
     const work = background.run(() => this.#reload(old, request), { method, key }, release);
     return this.#settings.background ? undefined : within(clock, options.softTimeoutMs, work);
   }

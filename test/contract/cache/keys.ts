@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { StoredKey } from "../../../src/core/key.js";
 import type { Open } from "../cache.js";
-import { stored } from "./stored.js";
+import { ownPrefix, stored } from "./stored.js";
 
 export function keys(open: Open): void {
   describe("keys", () => {
@@ -57,7 +57,7 @@ export function keys(open: Open): void {
 
     it("of one name are different entries in different versions and prefixes", async () => {
       const cache = open();
-      const prefix = `${cache.makeKey("x")}-other`;
+      const prefix = `${ownPrefix()}-other`;
       await cache.set("a", "one");
       await cache.set("a", "two", { version: 2 });
       await cache.set("a", "three", { prefix });

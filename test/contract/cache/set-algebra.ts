@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { ReplyError } from "../../../src/core/errors.js";
 import type { CacheTraits, Open } from "../cache.js";
+import { ownPrefix } from "./stored.js";
 
 export function setAlgebra(open: Open, traits: CacheTraits): void {
   const [a, b, c, into] = ["{t}a", "{t}b", "{t}c", "{t}into"] as const;
@@ -81,7 +82,7 @@ export function setAlgebra(open: Open, traits: CacheTraits): void {
 
     it("mean the version and prefix given", async () => {
       const cache = open();
-      const other = { version: 2, prefix: `${cache.makeKey("x")}-other` };
+      const other = { version: 2, prefix: `${ownPrefix()}-other` };
       await cache.sets.add(a, [1, 2], other);
       await cache.sets.add(b, [2], other);
       expect(await cache.sets.difference([a, b])).toEqual(new Set());

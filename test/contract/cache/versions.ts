@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { KeyNotFoundError, ReplyError } from "../../../src/core/errors.js";
 import type { CacheTraits, Open } from "../cache.js";
+import { ownPrefix } from "./stored.js";
 
 export function versions(open: Open, traits: CacheTraits): void {
   // In a cluster both versions of a key have to be in one slot.
@@ -66,7 +67,7 @@ export function versions(open: Open, traits: CacheTraits): void {
 
     it("mean the prefix given", async () => {
       const cache = open();
-      const prefix = `${cache.makeKey("x")}-other`;
+      const prefix = `${ownPrefix()}-other`;
       await cache.set(key, "value", { prefix });
       expect(await cache.incrVersion(key, 1, { prefix })).toBe(2);
       expect(await cache.get(key, { prefix, version: 2 })).toBe("value");

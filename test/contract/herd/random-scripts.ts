@@ -78,6 +78,7 @@ const ARGUMENTS: readonly (readonly [Script, ...fc.Arbitrary<Argument>[]])[] = [
   [writes.INCREMENT, delta, ms(""), ms(""), ms("")],
   [writes.INCREMENT, delta, ms("create"), lifetime, fc.oneof(head, ms(""))],
   [writes.MOVE],
+  [writes.CLEAR_ABSENT],
   [locks.RELEASE, claimer],
   [locks.EXTEND, claimer, ms("400000")],
 ];
