@@ -75,14 +75,12 @@ async function buildScripts(target) {
     // Modules that the main entry point shares with others are one file, since each file costs a fresh process time.
     // Modules of the main entry point alone, such as GLIDE's, stay out of it: bundlers resolve every import they read.
     codeSplitting: { groups: [{ name: "main", test: (id) => main.has(id), minShareCount: 2 }] },
-    // Minified code loads faster, as it is a quarter shorter. Function and class names stay for stack traces.
-    minify: { compress: { keepNames: NAMES }, mangle: { toplevel: true, keepNames: NAMES }, codegen: true },
+    // Not minified, so that errors and stack traces show readable code. Bundlers for Workers minify.
+    minify: false,
     sourcemap: true,
   });
   await bundle.close();
 }
-
-const NAMES = { function: true, class: true };
 
 /**
  * Collects the files that are loaded when a file is imported.
