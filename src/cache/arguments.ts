@@ -2,7 +2,7 @@ import type { LoadOptions } from "../client/client.js";
 import { show } from "../core/errors.js";
 import type { Key } from "../core/key.js";
 import { type Duration, toMs, toWindowMs } from "../core/time.js";
-import type { GetOrSetOptions } from "./method-options.js";
+import { type GetOrSetOptions, isRecord } from "./method-options.js";
 
 /** A lifetime in milliseconds; `null` never expires. @throws TypeError */
 export function toTtlMs(ttl: Duration | null | undefined, defaultMs: number | null): number | null {
@@ -57,12 +57,19 @@ export function notALoader(loader: unknown, result: string): TypeError {
   return new TypeError(`loader: ${show(loader)} is not a function; give one that returns ${result}`);
 }
 
+/** What a loader of several keys returned, by key. @throws TypeError */
+export function toLoaded(loaded: unknown): ReadonlyMap<unknown, unknown> {
+  if (loaded instanceof Map) return loaded;
+  if (isRecord(loaded)) return new Map(Object.entries(loaded));
+  throw new TypeError(`loader: it returned ${show(loaded)}; return a Map or an object that has the values by key`);
+}
+
 /** The pairs of a `Map`, of an iterable of pairs, or of a record. @throws TypeError */
 export function toPairs(entries: unknown): [key: Key, value: unknown][] {
-  if (typeof entries !== "object" || entries === null) {
+  if (isRecord(entries) && !(Symbol.iterator in entries)) return Object.entries(entries);
+  if (typeof entries !== "object" || entries === null || !(Symbol.iterator in entries)) {
     throw new TypeError(`entries: ${show(entries)} has no entries; give a Map, pairs, or an object`);
   }
-  if (!(Symbol.iterator in entries)) return Object.entries(entries);
   return several(entries, "entries").map((pair) => {
     if (!Array.isArray(pair)) throw new TypeError(`entries: ${show(pair)} is not a pair; give [key, value]`);
     return [pair[0], pair[1]];
@@ -99,6 +106,18 @@ export function checkCount(count: unknown, { negative }: { negative: boolean }):
   throw new TypeError(`count: ${show(count)} is not a count; give a whole number, ${range}`);
 }
 
+/** @throws TypeError when `cursor` is not an unsigned integer of 64 bits in decimal */
+export function checkCursor(cursor: unknown): void {
+  if (typeof cursor === "string" && /^\d{1,20}$/.test(cursor) && BigInt(cursor) < 2n ** 64n) return;
+  throw new TypeError(`cursor: ${show(cursor)} is not a cursor; give "0", or the one of the page before`);
+}
+
+/** @throws TypeError when a method that takes no options is given some */
+export function checkNoOptions(method: string, given: unknown): void {
+  if (given === undefined) return;
+  throw new TypeError(`${method}: it has no options, and was given ${show(given)}; leave that out`);
+}
+
 /** @throws TypeError when `field` is not a string */
 export function checkField(field: unknown): string {
   if (typeof field === "string") return field;
@@ -108,7 +127,7 @@ export function checkField(field: unknown): string {
 /** The fields of a `Map` or a record. @throws TypeError */
 export function toFields(what: unknown): [field: string, value: unknown][] {
   if (what instanceof Map) return [...what].map(([field, value]) => [checkField(field), value]);
-  if (typeof what === "object" && what !== null && !Array.isArray(what)) return Object.entries(what);
+  if (isRecord(what)) return Object.entries(what);
   throw new TypeError(
     `hashes.set: ${show(what)} is neither a field nor a record; give a string and a value, an object, or a Map`,
   );

@@ -8,12 +8,23 @@ import { ConnectionError, KeyNotFoundError, show } from "../core/errors.js";
 import type { EventName, Listener } from "../core/events.js";
 import { type Key, StoredKey } from "../core/key.js";
 import { type Duration, systemClock, toMs, toWindowMs } from "../core/time.js";
-import { checkValue, notALoader, toInt64, toLoadOptions, toMoment, toSignal, toStep, toTtlMs } from "./arguments.js";
+import {
+  checkNoOptions,
+  checkValue,
+  notALoader,
+  toInt64,
+  toLoadOptions,
+  toMoment,
+  toSignal,
+  toStep,
+  toTtlMs,
+} from "./arguments.js";
 import { CacheHashes } from "./hashes.js";
 import { type Health, health } from "./health.js";
 import { KeyBuilder } from "./key-builder.js";
 import { type LoadMany, ManyEntries } from "./many-entries.js";
 import {
+  checked,
   type DeletePatternOptions,
   type EntriesInput,
   type GetOptions,
@@ -36,9 +47,10 @@ import { ValueCodec } from "./value-codec.js";
 /**
  * A cache kept in Valkey. Keys are strings, or stored keys as `makeKey` returns them.
  *
- * Durations are seconds, with fractions to the millisecond, or strings such as `"250ms"` and `"5m"`. Every method rejects
- * with `TypeError` on wrong arguments before any I/O, with `ConnectionError` when the server can't be reached, and with
- * `ReplyError` when the server refuses a command. With `ignoreErrors`, store errors go to `onError` instead.
+ * Durations are seconds, with fractions to the millisecond, or strings such as `"250ms"` and `"5m"`. Wrong arguments and
+ * unknown options are a `TypeError` before any I/O, with which methods that return a promise reject. Every method rejects with
+ * `ConnectionError` when the server can't be reached, and with `ReplyError` when the server refuses a command. With
+ * `ignoreErrors`, store errors go to `onError` instead.
  */
 export class Cache implements AsyncDisposable {
   /** The raw connection, for commands that have no method. Use `makeKey` for its keys, and `codec` for its values. */
@@ -106,7 +118,7 @@ export class Cache implements AsyncDisposable {
   get<T = unknown, D = T>(key: Key, options: GetOptions<D>): Promise<T | D>;
   get(key: Key, options: GetOptions<unknown> = {}): Promise<unknown> {
     try {
-      const stored = this.#keys.stored(key, options);
+      const stored = this.#keys.stored(key, checked("get", options));
       const found = this.#calls.guard("get", stored, undefined, this.#client.get(stored));
       const { default: otherwise } = options;
       return otherwise === undefined ? found : found.then((value) => (value === undefined ? otherwise : value));
@@ -124,7 +136,7 @@ export class Cache implements AsyncDisposable {
    */
   set(key: Key, value: unknown, options: SetOptions = {}): Promise<boolean> {
     try {
-      const stored = this.#keys.stored(key, options);
+      const stored = this.#keys.stored(key, checked("set", options));
       const ttlMs = toTtlMs(options.ttl, this.#settings.ttlMs);
       checkValue(value, stored);
       if (options.nx && options.xx)
@@ -139,8 +151,8 @@ export class Cache implements AsyncDisposable {
   }
 
   /** Writes an entry when there is none. @returns whether it was written @throws {EncodeError} before any I/O */
-  add(key: Key, value: unknown, options: TtlOptions = {}): Promise<boolean> {
-    return this.set(key, value, { ...options, nx: true });
+  async add(key: Key, value: unknown, options: TtlOptions = {}): Promise<boolean> {
+    return this.set(key, value, { ...checked("add", options), nx: true });
   }
 
   /**
@@ -152,7 +164,7 @@ export class Cache implements AsyncDisposable {
    */
   getOrSet<T>(key: Key, loader: Loader<T>, options: GetOrSetOptions = {}): Promise<T> {
     try {
-      const stored = this.#keys.stored(key, options);
+      const stored = this.#keys.stored(key, checked("getOrSet", options));
       if (typeof loader !== "function") throw notALoader(loader, "a value");
       const loadOptions = toLoadOptions(options, this.#settings.ttlMs, this.invocation.signal);
       if (this.#closing) throw closed();
@@ -207,7 +219,7 @@ export class Cache implements AsyncDisposable {
 
   /** Deletes an entry. @returns whether there was one */
   async delete(key: Key, options: KeyOptions = {}): Promise<boolean> {
-    const stored = this.#keys.stored(key, options);
+    const stored = this.#keys.stored(key, checked("delete", options));
     return (await this.#calls.guard("delete", stored, 0, this.#client.delete([stored]))) > 0;
   }
 
@@ -218,7 +230,7 @@ export class Cache implements AsyncDisposable {
 
   /** Whether there is an entry. */
   async has(key: Key, options: KeyOptions = {}): Promise<boolean> {
-    const stored = this.#keys.stored(key, options);
+    const stored = this.#keys.stored(key, checked("has", options));
     return this.#calls.guard("has", stored, false, this.#client.has(stored));
   }
 
@@ -243,7 +255,7 @@ export class Cache implements AsyncDisposable {
   async incrVersion(key: string, delta = 1, options: KeyOptions = {}): Promise<number> {
     if ((key as unknown) instanceof StoredKey)
       throw new TypeError("key: a stored key has its version in it; give your own key");
-    const version = this.#keys.version(options) + toStep(delta);
+    const version = this.#keys.version(checked("incrVersion", options)) + toStep(delta);
     const from = this.#keys.stored(key, options);
     const move = this.#client.rename(from, this.#keys.stored(key, { ...options, version }));
     const moved = await this.#calls.guard("incrVersion", from, undefined, move);
@@ -253,7 +265,7 @@ export class Cache implements AsyncDisposable {
 
   /** As `incrVersion`, to a lower version. @throws {KeyNotFoundError} */
   async decrVersion(key: string, delta = 1, options: KeyOptions = {}): Promise<number> {
-    return this.incrVersion(key, -toStep(delta), options);
+    return this.incrVersion(key, -toStep(delta), checked("decrVersion", options));
   }
 
   /**
@@ -261,7 +273,7 @@ export class Cache implements AsyncDisposable {
    * @returns seconds, with fractions to the millisecond; `null` when it never expires; `undefined` when there is no entry
    */
   async ttl(key: Key, options: KeyOptions = {}): Promise<number | null | undefined> {
-    const stored = this.#keys.stored(key, options);
+    const stored = this.#keys.stored(key, checked("ttl", options));
     const leftMs = await this.#calls.guard("ttl", stored, undefined, this.#client.pttl(stored));
     return typeof leftMs === "number" ? leftMs / 1_000 : leftMs;
   }
@@ -271,7 +283,7 @@ export class Cache implements AsyncDisposable {
    * @returns whether there was an entry
    */
   async touch(key: Key, ttl?: Duration | null, options: KeyOptions = {}): Promise<boolean> {
-    const stored = this.#keys.stored(key, options);
+    const stored = this.#keys.stored(key, checked("touch", options));
     const ttlMs = toTtlMs(ttl, this.#settings.ttlMs);
     return this.#calls.guard("touch", stored, false, this.#client.touch(stored, ttlMs));
   }
@@ -283,7 +295,7 @@ export class Cache implements AsyncDisposable {
    * await cache.expire("session", 1.5); // in 1,500 ms
    */
   async expire(key: Key, ttl: Duration, options: KeyOptions = {}): Promise<boolean> {
-    const stored = this.#keys.stored(key, options);
+    const stored = this.#keys.stored(key, checked("expire", options));
     return this.#calls.guard("expire", stored, false, this.#client.touch(stored, toMs(ttl, "ttl")));
   }
 
@@ -294,20 +306,20 @@ export class Cache implements AsyncDisposable {
    * await cache.expireAt("offer", new Date("2030-01-01"));
    */
   async expireAt(key: Key, at: Date | number, options: KeyOptions = {}): Promise<boolean> {
-    const stored = this.#keys.stored(key, options);
+    const stored = this.#keys.stored(key, checked("expireAt", options));
     return this.#calls.guard("expireAt", stored, false, this.#client.expireAt(stored, toMoment(at)));
   }
 
   /** Makes an entry never expire (`PERSIST`). @returns whether it had a lifetime */
   async persist(key: Key, options: KeyOptions = {}): Promise<boolean> {
-    const stored = this.#keys.stored(key, options);
+    const stored = this.#keys.stored(key, checked("persist", options));
     return this.#calls.guard("persist", stored, false, this.#client.persist(stored));
   }
 
   /** The keys that match a glob, each once. Reads every key of the database (`SCAN`). */
   async keys(pattern = "*", options: ScanOptions = {}): Promise<string[]> {
     const keys = new Set<string>();
-    for await (const key of this.iterKeys(pattern, options)) keys.add(key);
+    for await (const key of this.iterKeys(pattern, checked("keys", options))) keys.add(key);
     return [...keys];
   }
 
@@ -317,7 +329,7 @@ export class Cache implements AsyncDisposable {
    * for await (const key of cache.iterKeys("user:*")) console.log(key);
    */
   async *iterKeys(pattern = "*", options: ScanOptions = {}): AsyncIterable<string> {
-    const glob = this.#keys.pattern(pattern, options);
+    const glob = this.#keys.pattern(pattern, checked("iterKeys", options));
     try {
       for await (const batch of this.#client.scan(glob, options.scanCount ?? this.#settings.scanCount)) {
         this.invocation.signal?.throwIfAborted();
@@ -336,17 +348,20 @@ export class Cache implements AsyncDisposable {
    * await cache.deletePattern(`user:${escapePattern(id)}:*`);
    */
   async deletePattern(pattern: string, options: DeletePatternOptions = {}): Promise<number> {
-    return this.#deleteMatching("deletePattern", this.#keys.pattern(pattern, options), () => true, options);
+    const glob = this.#keys.pattern(pattern, checked("deletePattern", options));
+    return this.#deleteMatching("deletePattern", glob, () => true, options);
   }
 
   /** Deletes every entry with this cache's prefix, in every version, but no locks. @returns how many */
   async clear(options: Omit<DeletePatternOptions, "version"> = {}): Promise<number> {
-    const { pattern, isEntry } = this.#keys.all(options);
+    const { pattern, isEntry } = this.#keys.all(checked("clear", options));
     return this.#deleteMatching("clear", pattern, isEntry, options);
   }
 
   /** Deletes everything in the database, also what other programs stored (`FLUSHDB`). */
-  async flush(): Promise<void> {
+  flush(): Promise<void>;
+  async flush(surplus?: unknown): Promise<void> {
+    checkNoOptions("flush", surplus);
     await this.#calls.guard("flush", "", undefined, this.#client.flush());
   }
 
@@ -358,7 +373,7 @@ export class Cache implements AsyncDisposable {
    * if (lock) await runNightlyJob();
    */
   async lock(name: string, options: LockOptions = {}): Promise<Lock | undefined> {
-    const key = this.#keys.lock(name, options);
+    const key = this.#keys.lock(name, checked("lock", options));
     const { ttl = lockDefaults.ttl, waitTimeout = lockDefaults.waitTimeout } = options;
     const { retryEvery = lockDefaults.retryEvery } = options;
     const ttlMs = toWindowMs(ttl, "ttl");
@@ -382,18 +397,23 @@ export class Cache implements AsyncDisposable {
    * await using cache = whole.for({ waitUntil: (work) => ctx.waitUntil(work), signal: request.signal });
    */
   for(invocation: InvocationOptions = {}): Cache {
-    const { waitUntil, signal } = invocation;
+    const { waitUntil } = checked("for", invocation);
+    const signal = toSignal(invocation.signal, undefined);
     const work: Invocation = { scope: "request", waitUntil: (promise) => waitUntil?.(promise), signal };
     return new Cache(this.#settings, work, this.#settings.sharesConnection ? this : undefined);
   }
 
-  /** Calls `listener` on every event of that name. @returns a function that ends this */
-  on<E extends EventName>(name: E, listener: Listener<E>): () => void {
+  /** Calls `listener` on every event of that name. @returns a function that ends this @throws TypeError on an unknown event */
+  on<E extends EventName>(name: E, listener: Listener<E>): () => void;
+  on<E extends EventName>(name: E, listener: Listener<E>, surplus?: unknown): () => void {
+    checkNoOptions("on", surplus);
     return this.#settings.events.on(name, listener);
   }
 
   /** The state of the connection, with one PING. Resolves also when the store fails. @throws {ConnectionError} after `close` */
-  health(): Promise<Health> {
+  health(): Promise<Health>;
+  async health(surplus?: unknown): Promise<Health> {
+    checkNoOptions("health", surplus);
     return health(this.connection);
   }
 
@@ -403,12 +423,13 @@ export class Cache implements AsyncDisposable {
    * String(cache.makeKey("user:1")); // "prefix:1:user:1"
    */
   makeKey(key: Key, options: KeyOptions = {}): StoredKey {
-    return key instanceof StoredKey ? key : new StoredKey(this.#keys.stored(key, options));
+    const stored = this.#keys.stored(key, checked("makeKey", options));
+    return key instanceof StoredKey ? key : new StoredKey(stored);
   }
 
   /** A glob of stored keys: wildcards work in `pattern`, and the prefix stands for itself. */
   makePattern(pattern: string, options: KeyOptions = {}): string {
-    return this.#keys.pattern(pattern, options);
+    return this.#keys.pattern(pattern, checked("makePattern", options));
   }
 
   /** Waits for work in the background, then closes the connection. Idempotent. Later calls reject with `ConnectionError`. */
@@ -449,8 +470,9 @@ export class Cache implements AsyncDisposable {
   }
 
   #add(method: "incr" | "decr", key: Key, delta: bigint, options: IncrOptions): Promise<number | bigint> {
-    const stored = this.#keys.stored(key, options);
-    const create = options.create ? { ttlMs: toTtlMs(options.ttl, this.#settings.ttlMs) } : undefined;
+    const stored = this.#keys.stored(key, checked(method, options));
+    const ttlMs = toTtlMs(options.ttl, this.#settings.ttlMs);
+    const create = options.create ? { ttlMs } : undefined;
     return this.#calls.guard<number | bigint>(method, stored, 0, this.#count(stored, delta, create));
   }
 

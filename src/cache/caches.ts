@@ -1,6 +1,7 @@
 import { connectionChecks } from "../connection/options.js";
 import { ConfigurationError } from "../core/errors.js";
 import { type Cache, makeCache } from "./cache.js";
+import { isRecord } from "./method-options.js";
 import type { CacheOptions } from "./options.js";
 import { type ChooseFactory, toSettings } from "./settings.js";
 
@@ -16,10 +17,13 @@ export function makeCaches<Alias extends string>(
   defaults: Partial<CacheOptions>,
   choose: ChooseFactory,
 ): Caches<Alias> {
-  if (typeof options !== "object" || options === null) {
+  if (!isRecord(options)) {
     throw new ConfigurationError(
       'createCaches: options must be an object that has options by alias, such as { default: { location: "memory:" } }',
     );
+  }
+  if (!isRecord(defaults)) {
+    throw new ConfigurationError('createCaches: defaults must be an object of options, such as { ttl: "5m" }');
   }
   const used = new Map<string, Cache>();
   const close = async (): Promise<void> => {

@@ -1,9 +1,16 @@
 import type { Client } from "../client/client.js";
 import type { LoaderContext, ManyLoader } from "../client/loader.js";
 import type { Key } from "../core/key.js";
-import { checkValue, notALoader, several, toLoadOptions, toPairs, toTtlMs } from "./arguments.js";
+import { checkValue, notALoader, several, toLoaded, toLoadOptions, toPairs, toTtlMs } from "./arguments.js";
 import type { KeyBuilder } from "./key-builder.js";
-import type { EntriesInput, GetOrSetOptions, KeyOptions, Many, TtlOptions } from "./method-options.js";
+import {
+  checked,
+  type EntriesInput,
+  type GetOrSetOptions,
+  type KeyOptions,
+  type Many,
+  type TtlOptions,
+} from "./method-options.js";
 import type { Settings } from "./settings.js";
 import type { StoreCalls } from "./store-calls.js";
 
@@ -37,7 +44,7 @@ export class ManyEntries {
 
   async get<T>(method: "getMany" | "mget", keys: Iterable<Key>, options: KeyOptions): Promise<Map<string, T>> {
     const names = several(keys, "keys");
-    const stored = this.#keys.storedAll(names, options);
+    const stored = this.#keys.storedAll(names, checked(method, options));
     const found = new Map<string, T>();
     if (names.length === 0) return found;
     const values = await this.#calls.guard<unknown[]>(method, "", [], this.#client[method](stored));
@@ -49,14 +56,14 @@ export class ManyEntries {
   }
 
   async getOrSet<T>(keys: Iterable<Key>, loader: LoadMany<T>, options: GetOrSetOptions): Promise<Map<string, T>> {
-    const names = this.#names(keys, options);
+    const names = this.#names(keys, checked("getOrSetMany", options));
     if (typeof loader !== "function") throw notALoader(loader, "values");
     const load: ManyLoader = async (missing, context) => {
       const loaded = await loader(
         missing.map((stored) => names.get(stored) ?? stored),
         context,
       );
-      const values = loaded instanceof Map ? loaded : new Map(Object.entries(loaded));
+      const values = toLoaded(loaded);
       return new Map(missing.map((stored) => [stored, values.get(names.get(stored) ?? stored)]));
     };
     const loadOptions = toLoadOptions(options, this.#ttlMs, this.#signal);
@@ -70,7 +77,7 @@ export class ManyEntries {
 
   /** The keys that could not be written. */
   async set(entries: EntriesInput, options: TtlOptions): Promise<string[]> {
-    const { values, names, ttlMs } = this.#toWrite(entries, options);
+    const { values, names, ttlMs } = this.#toWrite(entries, checked("setMany", options));
     if (values.size === 0) return [];
     const keys = [...values.keys()];
     const isOver = ttlMs !== null && ttlMs <= 0;
@@ -81,7 +88,7 @@ export class ManyEntries {
 
   /** All or nothing. */
   async setAll(entries: EntriesInput, options: TtlOptions): Promise<void> {
-    const { values, ttlMs } = this.#toWrite(entries, options);
+    const { values, ttlMs } = this.#toWrite(entries, checked("mset", options));
     if (values.size === 0) return;
     const isOver = ttlMs !== null && ttlMs <= 0;
     const write = isOver ? this.#client.delete([...values.keys()]).then(() => {}) : this.#client.mset(values, ttlMs);
@@ -89,26 +96,27 @@ export class ManyEntries {
   }
 
   async delete(keys: Iterable<Key>, options: KeyOptions): Promise<number> {
-    const stored = this.#keys.storedAll(several(keys, "keys"), options);
+    const stored = this.#keys.storedAll(several(keys, "keys"), checked("deleteMany", options));
     return stored.length === 0 ? 0 : this.#calls.guard("deleteMany", "", 0, this.#client.delete(stored));
   }
 
   /** The user's keys by their stored keys. */
   #names(keys: Iterable<Key>, options: KeyOptions): Map<string, string> {
-    const names = new Map<string, string>();
-    for (const key of several(keys, "keys") as Key[]) names.set(this.#keys.stored(key, options), String(key));
-    return names;
+    const list = several(keys, "keys");
+    return new Map(this.#keys.storedAll(list, options).map((stored, i) => [stored, String(list[i])]));
   }
 
   /** Values and the user's keys, both by stored keys. */
   #toWrite(entries: EntriesInput, options: TtlOptions) {
     const values = new Map<string, unknown>();
     const names = new Map<string, string>();
-    for (const [key, value] of toPairs(entries)) {
-      const stored = this.#keys.stored(key, options);
+    const pairs = toPairs(entries);
+    const keys = pairs.map(([key]) => key);
+    for (const [i, stored] of this.#keys.storedAll(keys, options).entries()) {
+      const value = pairs[i]?.[1];
       checkValue(value, stored);
       values.set(stored, value);
-      names.set(stored, String(key));
+      names.set(stored, String(keys[i]));
     }
     return { values, names, ttlMs: toTtlMs(options.ttl, this.#ttlMs) };
   }

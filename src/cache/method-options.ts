@@ -259,7 +259,7 @@ export function checked<M extends keyof MethodOptions>(method: M, options: Metho
   }
   for (const name in options) {
     const wrong = wrongOption(name, options[name], checks);
-    if (wrong !== undefined && !(name in Object.prototype)) throw new TypeError(`${method}: ${wrong}`);
+    if (wrong !== undefined && isOwn(options, name)) throw new TypeError(`${method}: ${wrong}`);
   }
   return options;
 }
@@ -269,6 +269,11 @@ export function isRecord(value: unknown): value is object {
   if (typeof value !== "object" || value === null) return false;
   if (Object.getPrototypeOf(value) === Object.prototype) return true;
   return Object.prototype.toString.call(value) === "[object Object]" && !(value instanceof StoredKey);
+}
+
+/** Not a name that other code gave to all objects. */
+function isOwn(options: object, name: string): boolean {
+  return Object.hasOwn(options, name) || !(name in Object.prototype);
 }
 
 function example(checks: object): string {

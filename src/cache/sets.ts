@@ -2,11 +2,11 @@ import { BATCH_SIZE, nextTurn } from "../client/batches.js";
 import { sameSlot } from "../client/refusals.js";
 import type { Encoded } from "../codec/envelope.js";
 import type { Command, Reply, SendOptions } from "../core/connection.js";
-import { show, throwIfError } from "../core/errors.js";
+import { throwIfError } from "../core/errors.js";
 import type { Key } from "../core/key.js";
 import { toText } from "../core/text.js";
-import { checkCount, several } from "./arguments.js";
-import type { KeyOptions, ScanSetOptions, StoreOptions } from "./method-options.js";
+import { checkCount, checkCursor, several } from "./arguments.js";
+import { checked, type KeyOptions, type ScanSetOptions, type StoreOptions } from "./method-options.js";
 import { type CacheParts, decodeOne, sendTyped } from "./store-calls.js";
 
 /** One page of `sets.scan`. */
@@ -44,7 +44,7 @@ export class CacheSets {
    * await cache.sets.add("online", ["ann", "bob"]); // 2
    */
   async add(key: Key, members: Iterable<unknown>, options: KeyOptions = {}): Promise<number> {
-    const stored = this.#parts.keys.stored(key, options);
+    const stored = this.#parts.keys.stored(key, checked("sets.add", options));
     const list = several(members, "members");
     return this.#guard("add", stored, 0, this.#change("SADD", stored, list));
   }
@@ -54,20 +54,20 @@ export class CacheSets {
    * @returns how many of them were in the set
    */
   async delete(key: Key, members: Iterable<unknown>, options: KeyOptions = {}): Promise<number> {
-    const stored = this.#parts.keys.stored(key, options);
+    const stored = this.#parts.keys.stored(key, checked("sets.delete", options));
     const list = several(members, "members");
     return this.#guard("delete", stored, 0, this.#change("SREM", stored, list));
   }
 
   /** The number of members (`SCARD`). */
   async size(key: Key, options: KeyOptions = {}): Promise<number> {
-    const stored = this.#parts.keys.stored(key, options);
+    const stored = this.#parts.keys.stored(key, checked("sets.size", options));
     return this.#guard("size", stored, 0, this.#number(["SCARD", stored], READ));
   }
 
   /** Whether a value is a member (`SISMEMBER`). */
   async has(key: Key, member: unknown, options: KeyOptions = {}): Promise<boolean> {
-    const stored = this.#parts.keys.stored(key, options);
+    const stored = this.#parts.keys.stored(key, checked("sets.has", options));
     return this.#guard("has", stored, false, this.#has(stored, member));
   }
 
@@ -77,7 +77,7 @@ export class CacheSets {
    * await cache.sets.hasMany("online", ["ann", "eve"]); // [true, false]
    */
   async hasMany(key: Key, members: Iterable<unknown>, options: KeyOptions = {}): Promise<boolean[]> {
-    const stored = this.#parts.keys.stored(key, options);
+    const stored = this.#parts.keys.stored(key, checked("sets.hasMany", options));
     const list = several(members, "members");
     const none = list.map(() => false);
     return this.#guard("hasMany", stored, none, this.#hasMany(stored, list));
@@ -85,7 +85,7 @@ export class CacheSets {
 
   /** Every member (`SMEMBERS`). @throws {DecodeError} */
   async members<T = unknown>(key: Key, options: KeyOptions = {}): Promise<Set<T>> {
-    const stored = this.#parts.keys.stored(key, options);
+    const stored = this.#parts.keys.stored(key, checked("sets.members", options));
     return toSet<T>(await this.#guard("members", stored, [], this.#list(["SMEMBERS", stored], stored, READ)));
   }
 
@@ -127,7 +127,8 @@ export class CacheSets {
   /** Moves a member to another set (`SMOVE`). @returns whether it was in the source */
   async move(source: Key, destination: Key, member: unknown, options: KeyOptions = {}): Promise<boolean> {
     const { keys } = this.#parts;
-    const [from, to] = [keys.stored(source, options), keys.stored(destination, options)];
+    const from = keys.stored(source, checked("sets.move", options));
+    const to = keys.stored(destination, options);
     return this.#guard("move", from, false, this.#move(from, to, member));
   }
 
@@ -140,7 +141,7 @@ export class CacheSets {
   pop<T = unknown>(key: Key, count: undefined, options?: KeyOptions): Promise<T | undefined>;
   pop<T = unknown>(key: Key, count: number, options?: KeyOptions): Promise<T[]>;
   async pop(key: Key, count?: number, options: KeyOptions = {}): Promise<unknown> {
-    const stored = this.#parts.keys.stored(key, options);
+    const stored = this.#parts.keys.stored(key, checked("sets.pop", options));
     if (count === undefined) return this.#guard("pop", stored, undefined, this.#single(["SPOP", stored], stored));
     checkCount(count, { negative: false });
     return this.#guard("pop", stored, [], this.#list(["SPOP", stored, String(count)], stored));
@@ -156,7 +157,7 @@ export class CacheSets {
   random<T = unknown>(key: Key, count: undefined, options?: KeyOptions): Promise<T | undefined>;
   random<T = unknown>(key: Key, count: number, options?: KeyOptions): Promise<T[]>;
   async random(key: Key, count?: number, options: KeyOptions = {}): Promise<unknown> {
-    const stored = this.#parts.keys.stored(key, options);
+    const stored = this.#parts.keys.stored(key, checked("sets.random", options));
     if (count === undefined) {
       return this.#guard("random", stored, undefined, this.#single(["SRANDMEMBER", stored], stored, READ));
     }
@@ -169,9 +170,8 @@ export class CacheSets {
    * @throws {DecodeError}
    */
   async scan(key: Key, cursor = "0", options: ScanSetOptions = {}): Promise<SetPage> {
-    const stored = this.#parts.keys.stored(key, options);
-    if (!/^\d+$/.test(cursor))
-      throw new TypeError(`cursor: ${show(cursor)} is not a cursor; give "0", or the one of the page before`);
+    const stored = this.#parts.keys.stored(key, checked("sets.scan", options));
+    checkCursor(cursor);
     return this.#guard("scan", stored, { cursor: "0", members: [] }, this.#scan(stored, cursor, options));
   }
 
@@ -182,6 +182,7 @@ export class CacheSets {
    * for await (const name of cache.sets.iterate<string>("online", { match: '"a*' })) console.log(name);
    */
   async *iterate<T = unknown>(key: Key, options: ScanSetOptions = {}): AsyncIterable<T> {
+    checked("sets.iterate", options);
     let cursor = "0";
     do {
       const page = await this.scan(key, cursor, options);
@@ -238,18 +239,15 @@ export class CacheSets {
   }
 
   async #combine<T>(what: Combination, keys: Iterable<Key>, options: KeyOptions): Promise<Set<T>> {
-    const stored = this.#storedAll(keys, options);
+    const stored = this.#storedAll(keys, checked(`sets.${what}`, options));
     const names = stored.join(" ");
     const members = sameSlot(stored, this.#list([COMMANDS[what], ...stored], names, READ));
     return toSet<T>(await this.#guard(what, names, [], members));
   }
 
-  async #combineInto(
-    what: Combination,
-    destination: Key,
-    keys: Iterable<Key>,
-    { versionDestination, versionKeys, ...options }: StoreOptions,
-  ): Promise<number> {
+  async #combineInto(what: Combination, destination: Key, keys: Iterable<Key>, given: StoreOptions): Promise<number> {
+    const { versionDestination, versionKeys, ...options } = checked(`sets.${what}Store`, given);
+    this.#parts.keys.version(options);
     const at = (version: number | undefined): KeyOptions => (version === undefined ? options : { ...options, version });
     const to = this.#parts.keys.stored(destination, at(versionDestination));
     const stored = this.#storedAll(keys, at(versionKeys));
