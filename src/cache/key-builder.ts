@@ -1,6 +1,14 @@
 import { ConfigurationError, show } from "../core/errors.js";
 import { compileGlob } from "../core/glob.js";
-import { ambiguousPrefix, checkKey, defaultKeyFunction, type Key, makePattern } from "../core/key.js";
+import {
+  ambiguousPrefix,
+  checkKey,
+  checkWellFormed,
+  defaultKeyFunction,
+  isUserKey,
+  type Key,
+  makePattern,
+} from "../core/key.js";
 import type { KeyOptions } from "./method-options.js";
 import type { Settings } from "./settings.js";
 
@@ -21,7 +29,7 @@ export class KeyBuilder {
   /** The stored key. @throws TypeError when `key` is not a key */
   stored(key: Key, options: KeyOptions): string {
     const isPlain = options.version === undefined && options.prefix === undefined;
-    if (isPlain && this.#head !== undefined && typeof key === "string" && key !== "") return this.#head + key;
+    if (isPlain && this.#head !== undefined && isUserKey(key)) return this.#head + key;
     const prefix = this.prefix(options);
     const version = this.version(options);
     return this.#join(key, prefix, version);
@@ -32,9 +40,7 @@ export class KeyBuilder {
     const prefix = this.prefix(options);
     const version = this.version(options);
     const head = this.#head === undefined ? undefined : defaultKeyFunction("", prefix, version);
-    return keys.map((key) =>
-      head !== undefined && typeof key === "string" && key !== "" ? head + key : this.#join(key, prefix, version),
-    );
+    return keys.map((key) => (head !== undefined && isUserKey(key) ? head + key : this.#join(key, prefix, version)));
   }
 
   /** A glob of stored keys: wildcards work in `pattern`, and the prefix stands for itself. @throws TypeError */
@@ -42,6 +48,7 @@ export class KeyBuilder {
     if (typeof pattern !== "string" || pattern === "") {
       throw new TypeError(`pattern: ${show(pattern)} is not a pattern; give a glob such as "user:*"`);
     }
+    checkWellFormed(pattern, "pattern");
     return makePattern(this.#settings.keyFunction, pattern, this.prefix(options), this.version(options));
   }
 
@@ -93,13 +100,14 @@ export class KeyBuilder {
   prefix({ prefix }: KeyOptions): string {
     if (prefix === undefined) return this.#settings.prefix;
     if (typeof prefix !== "string") throw new TypeError(`prefix: ${show(prefix)} is not a prefix; give a string`);
+    checkWellFormed(prefix, "prefix");
     const allowed = this.#head === undefined ? undefined : ambiguousPrefix(prefix);
     if (allowed !== undefined) throw new TypeError(`prefix: ${show(prefix)} is ambiguous; give ${allowed}`);
     return prefix;
   }
 
   #join(key: unknown, prefix: string, version: number): string {
-    if (typeof key === "string" && key !== "") return this.#settings.keyFunction(key, prefix, version);
+    if (isUserKey(key)) return this.#settings.keyFunction(key, prefix, version);
     checkKey(key);
     return String(key);
   }

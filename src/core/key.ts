@@ -53,6 +53,20 @@ export function checkKey(key: unknown): asserts key is Key {
   if (key instanceof StoredKey) return;
   if (typeof key !== "string") throw new TypeError(`key: ${show(key)} is not a key; give a string`);
   if (key === "") throw new TypeError("key: an empty string is not a key; give at least one character");
+  checkWellFormed(key, "key");
+}
+
+/** Whether this is a user's key. The quick form of `checkKey`, for paths that every call takes. */
+export function isUserKey(key: unknown): key is string {
+  return typeof key === "string" && key !== "" && key.isWellFormed();
+}
+
+/** @throws TypeError for half of a surrogate pair: in UTF-8 all halves become the same character, and keys would collide */
+export function checkWellFormed(text: string, name: string): void {
+  if (text.isWellFormed()) return;
+  throw new TypeError(
+    `${name}: ${show(text)} has half of a surrogate pair, which UTF-8 can't hold; give text that is cut between characters, as [...text].slice(0, 20).join("") does`,
+  );
 }
 
 /** A glob for stored keys. The prefix is escaped, and the pattern keeps its wildcards. */

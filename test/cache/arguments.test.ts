@@ -103,7 +103,7 @@ const WITH_TTL: Record<string, (cache: Cache, ttl: Duration) => Promise<unknown>
 
 describe("before any I/O", () => {
   describe.each(Object.entries(WITH_KEY))("%s refuses", (_, call) => {
-    it.each(["", 5, 0, null, undefined, {}, ["a"], true, Symbol("a")])("a key that is none: %s", (key) =>
+    it.each(["", 5, 0, null, undefined, {}, ["a"], true, Symbol("a"), "half \ud83d"])("a key that is none: %s", (key) =>
       refusedBeforeIo((cache) => call(cache, wrong(key)), /key: .*; give /),
     );
   });
@@ -113,6 +113,12 @@ describe("before any I/O", () => {
       "a lifetime that is none: %s",
       (ttl) => refusedBeforeIo((cache) => call(cache, wrong(ttl)), /ttl: .* is not a duration; give seconds/),
     );
+  });
+
+  it("a pattern or a prefix with half of a surrogate pair is refused, as it would also match other halves", async () => {
+    await refusedBeforeIo((cache) => cache.keys("\udfff*"), /pattern: .* half of a surrogate pair/);
+    await refusedBeforeIo((cache) => cache.deletePattern("\udfff*"), /pattern: .* half of a surrogate pair/);
+    await refusedBeforeIo((cache) => cache.clear({ prefix: "\udfff" }), /prefix: .* half of a surrogate pair/);
   });
 
   it.each([1.5, Number.NaN, "1", null, "*", {}])("every method refuses the version %j", async (version) => {

@@ -2,7 +2,14 @@ import { inspect } from "node:util";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { compileGlob } from "../../src/core/glob.js";
-import { checkKey, defaultKeyFunction, defaultReverseKeyFunction, makePattern, StoredKey } from "../../src/core/key.js";
+import {
+  checkKey,
+  defaultKeyFunction,
+  defaultReverseKeyFunction,
+  isUserKey,
+  makePattern,
+  StoredKey,
+} from "../../src/core/key.js";
 
 const text = fc.string({ unit: "grapheme" });
 const key = fc.string({ unit: "grapheme", minLength: 1 });
@@ -63,4 +70,19 @@ describe("checkKey", () => {
       expect(() => checkKey(wrong)).toThrow(/^key: .*; give /);
     },
   );
+
+  it("refuses exactly the strings that differ after a round trip through UTF-8", () => {
+    const unit = fc.integer({ min: 0, max: 0xffff }).map((code) => String.fromCharCode(code));
+    const halves = fc.constantFrom("\ud83d", "\ude00", "\udfff", "a", "🏙");
+    const anyText = fc.array(fc.oneof(unit, halves), { minLength: 1, maxLength: 5 }).map((parts) => parts.join(""));
+    fc.assert(
+      fc.property(anyText, (name) => {
+        const survives = Buffer.from(name, "utf8").toString("utf8") === name;
+        expect(isUserKey(name)).toBe(survives);
+        if (survives) expect(() => checkKey(name)).not.toThrow();
+        else expect(() => checkKey(name)).toThrow(/^key: ".*" has half of a surrogate pair, .*; give text that is cut/);
+      }),
+      { numRuns: 1_000 },
+    );
+  });
 });
