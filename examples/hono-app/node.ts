@@ -34,7 +34,9 @@ function start(): void {
     },
   });
   const port = readPort(process.env.PORT || "3000");
-  const server = serve({ fetch: app.fetch, port, hostname: "127.0.0.1" }, announce);
+  const server = serve({ fetch: app.fetch, port, hostname: "127.0.0.1" }, (info) => {
+    void announce(info, cache);
+  });
   server.on("error", fail);
   closeOnSignals(server, cache);
 }
@@ -55,9 +57,16 @@ function closeOnSignals(server: ServerType, cache: Cache): void {
   process.on("SIGINT", close).on("SIGTERM", close);
 }
 
-function announce({ port }: AddressInfo): void {
-  const store = location === "memory:" ? "in memory; set VALKEY_URL to keep answers in Valkey" : "in Valkey";
-  console.log(`Listening on http://localhost:${port} (cache: ${store}). Ctrl-C stops it.`);
+async function announce({ port }: AddressInfo, cache: Cache): Promise<void> {
+  console.log(`Listening on http://localhost:${port} (cache: ${await stateOf(cache)}). Ctrl-C stops it.`);
+}
+
+/** Where the cache is, and whether it answers: the service works without it, so nobody would notice. */
+async function stateOf(cache: Cache): Promise<string> {
+  if (location === "memory:") return "in memory; set VALKEY_URL to keep answers in Valkey";
+  const { roundTripMs, lastError } = await cache.health();
+  if (roundTripMs !== undefined) return `in Valkey, which answers within ${Math.ceil(roundTripMs)} ms`;
+  return `in Valkey, which does not answer: ${lastError?.message ?? "no reply"}; requests are computed meanwhile`;
 }
 
 function readPort(text: string): number {

@@ -442,6 +442,11 @@ export class Cache implements AsyncDisposable {
     return this.close();
   }
 
+  /** @internal Has `close` of a view wait for work that uses its connection. */
+  track(work: Promise<unknown>): void {
+    this.#calls.track(work);
+  }
+
   async #settle(): Promise<void> {
     await this.#calls.settled();
     await this.#client.close();

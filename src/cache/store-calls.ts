@@ -27,7 +27,7 @@ export class StoreCalls {
 
   /** The call's result. A store error rejects, or resolves to `otherwise` when the cache ignores errors. */
   guard<T>(method: string, key: string, otherwise: T, call: Promise<T>): Promise<T> {
-    if (this.#underWay) this.#track(call, this.#underWay);
+    this.track(call);
     if (!this.#settings.ignoreErrors) return call;
     return call.catch((error: unknown) => {
       this.forgive(error, method, key);
@@ -46,15 +46,18 @@ export class StoreCalls {
     this.#settings.onError(error, { method, key });
   }
 
-  /** Resolves when no call of this invocation is under way. */
-  async settled(): Promise<void> {
-    if (this.#underWay) await Promise.allSettled(this.#underWay);
+  /** Has `settled` wait for work of this invocation. */
+  track(work: Promise<unknown>): void {
+    const underWay = this.#underWay;
+    if (!underWay) return;
+    const over = (): void => void underWay.delete(work);
+    underWay.add(work);
+    work.then(over, over);
   }
 
-  #track(call: Promise<unknown>, underWay: Set<Promise<unknown>>): void {
-    const over = (): void => void underWay.delete(call);
-    underWay.add(call);
-    call.then(over, over);
+  /** Resolves when no work of this invocation is under way. */
+  async settled(): Promise<void> {
+    while (this.#underWay && this.#underWay.size > 0) await Promise.allSettled(this.#underWay);
   }
 }
 

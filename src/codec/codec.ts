@@ -15,9 +15,13 @@ const WORDS: ReadonlyMap<string, number> = new Map([
   ["-inf", -Infinity],
 ]);
 
-/** The decimal form of a number, which INCR and other languages read; `undefined` for other values. */
+/**
+ * The decimal form of a number, which INCR and other languages read; `undefined` for other values. A bigint that would
+ * come back as a number has none.
+ */
 export function encodeNumber(value: unknown): string | undefined {
   if (typeof value === "bigint") {
+    if (Number.isSafeInteger(Number(value))) return undefined;
     const text = value.toString();
     return text.length > MAX_DIGITS ? undefined : text;
   }
@@ -47,13 +51,14 @@ export function mayBeNumber(stored: string | Uint8Array): boolean {
 export interface CodecOptions {
   readonly serializer: Serializer;
   readonly compressor: Compressor;
-  /** In bytes. A compressed value that would decompress to more is an error. */
+  /** In bytes. A value that would decompress to more is an error, when it is read and when it is written. */
   readonly maxDecompressedSize: number;
 }
 
 /**
  * Converts values to their stored form and back, as Django's caches do. Integers and finite floats are stored in plain
- * decimal, so that INCR works on them. Other values are serialized, and compressed above the compressor's `minLength`.
+ * decimal, so that INCR works on them, and so are bigints beyond ±2^53. Other values are serialized, and compressed above
+ * the compressor's `minLength`.
  */
 export class Codec {
   /** Whether stored values are text, so that transports are asked for text. */
@@ -108,9 +113,9 @@ export class Codec {
     }
   }
 
-  /** Compresses raw bytes, such as a file; `undefined` where that would not make them shorter. */
+  /** Compresses raw bytes, such as a file; `undefined` where that would not make them shorter, or not readable again. */
   compressBytes(bytes: Uint8Array): MaybePromise<Uint8Array | undefined> {
-    if (bytes.length <= this.#compressor.minLength) return undefined;
+    if (bytes.length <= this.#compressor.minLength || bytes.length > this.#maxLength) return undefined;
     return chain(this.#compressor.compress(bytes), (packed) => (packed.length < bytes.length ? packed : undefined));
   }
 
@@ -134,6 +139,11 @@ export class Codec {
     const bytes = toBytes(serialized);
     // Short values are stored uncompressed, unless a reader would take them for compressed ones.
     if (bytes.length <= compressor.minLength && compressor.recognizes(bytes) !== true) return serialized;
+    if (bytes.length > this.#maxLength) {
+      throw new TypeError(
+        `its serialized form has ${bytes.length} bytes, and no more than maxDecompressedSize, ${this.#maxLength} bytes, can be read back; raise that option for all readers`,
+      );
+    }
     return compressor.compress(bytes);
   }
 

@@ -33,14 +33,16 @@ export function valkeyCache(
   const cacheOf = cacheSource(source);
   return createMiddleware<ValkeyCacheEnv>(async (c, next) => {
     const waitUntil = waitUntilOf(c, options);
-    const cache = cacheOf(c).for({ signal: c.req.raw.signal, ...(waitUntil && { waitUntil }) });
+    const whole = cacheOf(c);
+    const cache = whole.for({ signal: c.req.raw.signal, ...(waitUntil && { waitUntil }) });
     c.set("cache", cache);
     // Hono turns what a handler throws into a response.
     await next();
     if (options.awaitBackground ?? isLambda(c)) await cache.close();
     else if (waitUntil) waitUntil(bodySent(c).then(() => cache.close()));
-    // Elsewhere the process goes on, and so may all that the request has begun.
-    else void cache.close();
+    // Elsewhere the process goes on, and so may all that the request has begun, such as a body that reads the cache. A view
+    // of a shared connection holds nothing that would have to be closed.
+    else if (cache.shared !== whole.shared) void bodySent(c).then(() => cache.close());
   });
 }
 

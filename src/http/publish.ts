@@ -56,7 +56,7 @@ export interface Storing {
   readonly stamp: Stamp | undefined;
   readonly lease: Lease;
   readonly location: StoreLocation;
-  /** Called when the write is sent, or is delayed by another round trip. */
+  /** Called when the write is sent. */
   readonly onSent?: (() => void) | undefined;
 }
 
@@ -85,8 +85,7 @@ export class Publisher {
     const target = this.#settings.prefixPurges ? toTarget(request.url) : undefined;
     const prefixes = target ? prefixesOf(target) : [];
     const hashes = await labelHashes({ ...labels, prefixes }, request.url);
-    // The first stamp takes a round trip of its own, which no client waits for.
-    if (hashes.length > 0 && !storing.stamp) storing.onSent?.();
+    // The first stamp of a process takes a round trip of its own.
     const stamp = hashes.length > 0 ? await this.#stamp(storing.stamp) : undefined;
     const isEncoded = isPacked !== undefined || hasField(stored.fields, "content-encoding");
     const packed = isEncoded ? undefined : await this.#cache.codec.compressBytes(body);

@@ -125,6 +125,7 @@ export class RequestContext {
       .finally(() => {
         if (method === "store" || method === "settle") state.wakeUps.wake(base);
       });
+    this.#init.cache.track(done);
     notify(
       () => host.waitUntil(done),
       (error) => settings.onError(error, { method: "waitUntil", key: base }),

@@ -1,14 +1,17 @@
 import { show } from "../core/errors.js";
 import { toText } from "../core/text.js";
 import type { Serializer } from "../core/value-format.js";
+import { describe, findPart, isObject, isOpaque, type Part, type Refusal, remedyFor } from "./parts.js";
 
 /**
- * JSON text, which every language reads. As with `JSON.stringify`, nested values lose types that JSON lacks: a `Date`
- * becomes a string, `undefined` is left out, a `Map` becomes `{}`. Where that matters, use `structuredClone()` or
- * `msgpack()`.
+ * JSON text, which every language reads. Inside a value, types that JSON lacks change as with `JSON.stringify`: a `Date`
+ * becomes a string, `NaN` and infinities become `null`, an instance becomes a plain object of its fields, and `undefined`
+ * and functions are left out. Where that matters, use `structuredClone()` or `msgpack()`. docs/values.md has a table.
  *
- * `serialize` throws a `TypeError` for values that JSON can't hold at all: `undefined`, functions, symbols, `NaN`,
- * infinities, bigints at any depth, cycles, and maps, sets, binary data, promises, regular expressions and errors.
+ * `serialize` throws a `TypeError` instead of storing `{}` for an object whose contents JSON can't see, at any depth and
+ * with its path: maps, sets, promises, errors, regular expressions, iterators, responses, instances with only private
+ * fields. It also refuses bigints, binary data and cycles at any depth, and as the whole value `undefined`, functions,
+ * symbols, `NaN` and infinities. An object with a `toJSON()` is stored as that returns.
  * `deserialize` throws a `TypeError` on bytes that are not UTF-8, and a `SyntaxError` on text that is not JSON.
  */
 export function json(): Serializer {
@@ -20,6 +23,11 @@ function serialize(value: unknown): string {
   if (remedy) throw new TypeError(`JSON has no form for ${show(value)}; ${remedy}`);
   const text = stringify(value);
   if (text === undefined) throw new TypeError(`JSON has no form for ${show(value)}: its toJSON() returned none`);
+  // Only these texts can come from an object whose contents are lost, or from binary data.
+  if (text.includes("{}") || text.includes('{"0":') || text.includes("Buffer")) {
+    const found = findPart(value, whyLost);
+    if (found) throw refused(found);
+  }
   return text;
 }
 
@@ -36,7 +44,7 @@ function whyNot(value: unknown): string | undefined {
     case "symbol":
       return "store plain data";
     case "bigint":
-      return "convert it to a string, or use structuredClone()";
+      return BIGINT_REMEDY;
     case "number":
       return Number.isFinite(value) ? undefined : "use structuredClone() or msgpack()";
     case "object":
@@ -46,25 +54,83 @@ function whyNot(value: unknown): string | undefined {
   }
 }
 
-/** JSON would silently turn these into `{}` or an object of numbered keys. */
+const BIGINT_REMEDY = "give a number or a string, or use structuredClone() or msgpack()";
+const BINARY_REMEDY = "use msgpack() or structuredClone()";
+
+/** These are refused as the whole value even when they have fields of their own, as JSON would store only those. */
 function whyNotObject(value: object): string | undefined {
   const prototype = Object.getPrototypeOf(value);
-  if (prototype === Object.prototype || prototype === Array.prototype) return undefined;
-  if (ArrayBuffer.isView(value) || value instanceof ArrayBuffer) return "use msgpack() or structuredClone()";
-  if ("toJSON" in value) return undefined;
-  if (value instanceof Promise) return "await it first";
-  const lost = [Map, Set, WeakMap, WeakSet, WeakRef, RegExp, Error].some((kind) => value instanceof kind);
-  return lost ? "use structuredClone(), or convert it to plain objects and arrays" : undefined;
+  if (prototype === Object.prototype || prototype === Array.prototype || "toJSON" in value) return undefined;
+  const lost = [Promise, Map, Set, WeakMap, WeakSet, WeakRef, RegExp, Error].some((kind) => value instanceof kind);
+  return lost ? remedyFor(value) : undefined;
 }
 
 function stringify(value: unknown): string | undefined {
   try {
     return JSON.stringify(value);
   } catch (cause) {
+    const found = attempt(() => findPart(value, whyThrown, 10_000));
+    if (found) throw refused(found, { cause });
     const reason = cause instanceof Error ? cause.message.split("\n", 1)[0] : String(cause);
-    throw new TypeError(
-      `JSON has no form for ${show(value)}: ${reason}; leave out bigints and cycles, or use structuredClone()`,
-      { cause },
-    );
+    throw new TypeError(`JSON has no form for ${show(value)}: ${reason}; store plain data`, { cause });
+  }
+}
+
+function refused({ part, remedy }: Refusal, options?: ErrorOptions): TypeError {
+  return new TypeError(`JSON has no form for ${describe(part)}; ${remedy}`, options);
+}
+
+/** Why a part would be stored as `{}`, or is binary data. Parts are looked at as JSON sees them: after `toJSON()`. */
+function whyLost(part: Part, add: (value: unknown, key: unknown) => void): string | undefined {
+  const form = formOf(part);
+  if (!isObject(form)) return undefined;
+  const isOwnForm = form === part.value;
+  if (isBinary(part.value) && (isOwnForm || Reflect.get(form, "type") === "Buffer")) return BINARY_REMEDY;
+  if (isOpaque(form) && JSON.stringify(form) === "{}") return remedyFor(form);
+  addParts(form, add);
+  return undefined;
+}
+
+/** Why `JSON.stringify` threw. */
+function whyThrown(part: Part, add: (value: unknown, key: unknown) => void): string | undefined {
+  const form = formOf(part);
+  if (typeof form === "bigint") return BIGINT_REMEDY;
+  for (let above = part.parent; above; above = above.parent) {
+    if (above.value === part.value) return "it refers to itself; leave the reference out, or use structuredClone()";
+  }
+  if (isObject(form)) addParts(form, add);
+  return undefined;
+}
+
+/** Adds what is inside an object and is not plain text, a number or the like. */
+function addParts(form: object, add: (value: unknown, key: unknown) => void): void {
+  if (Array.isArray(form)) {
+    for (const [index, each] of form.entries()) if (isPart(each)) add(each, index);
+    return;
+  }
+  for (const key of Object.keys(form)) {
+    const each: unknown = Reflect.get(form, key);
+    if (isPart(each)) add(each, key);
+  }
+}
+
+function isPart(value: unknown): boolean {
+  return isObject(value) || typeof value === "bigint";
+}
+
+function formOf({ value, key }: Part): unknown {
+  const toJSON: unknown = isObject(value) ? Reflect.get(value, "toJSON") : undefined;
+  return typeof toJSON === "function" ? toJSON.call(value, String(key ?? "")) : value;
+}
+
+function isBinary(value: unknown): boolean {
+  return ArrayBuffer.isView(value) || value instanceof ArrayBuffer;
+}
+
+function attempt<T>(work: () => T): T | undefined {
+  try {
+    return work();
+  } catch {
+    return undefined; // A toJSON() that throws, whose error is the one to report.
   }
 }

@@ -1,11 +1,38 @@
 import { show } from "../core/errors.js";
+import { isOpaque, kindOf, remedyFor, where } from "./parts.js";
 
 /** The one extension that MessagePack itself defines. Source: the MessagePack specification, "Extension types". */
 const TIMESTAMP = 0xff;
 
+/** The extension that msgpackr has for bigints: an integer in two's complement, the most significant byte first. */
+export const BIGINT = 0x42;
+
+/** Integers up to here are read as numbers. */
+const MAX_NUMBER = 2n ** 53n;
+
 /**
- * Validates the bytes before they are decoded. It refuses lengths that exceed the bytes, and msgpackr's own extensions,
- * which would create errors, regular expressions or shared references.
+ * A bigint that would come back as a number if it were written as an integer. Numbers keep the integers, which other
+ * languages write, so that bigints of this size need an extension.
+ */
+export class SmallBigint {
+  constructor(readonly value: bigint) {}
+
+  toBytes(): Uint8Array {
+    const bytes = new Uint8Array(8);
+    new DataView(bytes.buffer).setBigInt64(0, this.value);
+    return bytes;
+  }
+}
+
+/** The bigint in an extension's bytes, of whatever length, in time that grows little more than the length. */
+export function toBigint(bytes: Uint8Array): bigint {
+  const hex = Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
+  return BigInt.asIntN(8 * bytes.length, BigInt(`0x${hex}`));
+}
+
+/**
+ * Validates the bytes before they are decoded. It refuses lengths that exceed the bytes, and msgpackr's own extensions
+ * beside bigints of 64 bits, which would create errors, regular expressions or shared references.
  * @throws Error unless `bytes` are exactly one value
  */
 export function checkPlain(bytes: Uint8Array): void {
@@ -52,9 +79,9 @@ function payload(token: number, view: DataView, at: number): number {
   if (token === 0xc4 || token === 0xd9) return view.getUint8(at + 1);
   if (token === 0xc5 || token === 0xda) return view.getUint16(at + 1);
   if (token === 0xc6 || token === 0xdb) return view.getUint32(at + 1);
-  if (token === 0xc7) return timestamp(view.getUint8(at + 2), view.getUint8(at + 1));
-  if (token === 0xd6) return timestamp(view.getUint8(at + 1), 4);
-  if (token === 0xd7) return timestamp(view.getUint8(at + 1), 8);
+  if (token === 0xc7) return extension(view.getUint8(at + 2), view.getUint8(at + 1));
+  if (token === 0xd6) return extension(view.getUint8(at + 1), 4);
+  if (token === 0xd7) return extension(view.getUint8(at + 1), 8);
   if (token >= 0xca && token <= 0xd3) return 0;
   if (token === 0xc2 || token === 0xc3) return 0;
   throw new Error(
@@ -62,10 +89,11 @@ function payload(token: number, view: DataView, at: number): number {
   );
 }
 
-function timestamp(type: number, length: number): number {
+function extension(type: number, length: number): number {
+  if (type === BIGINT && length === 8) return length;
   if (type !== TIMESTAMP || (length !== 4 && length !== 8 && length !== 12)) {
     throw new Error(
-      `MessagePack data has an extension of type ${type}; timestamps are the only extension that is read`,
+      `MessagePack data has an extension of type ${type}; timestamps and bigints are the only extensions that are read`,
     );
   }
   return length;
@@ -76,7 +104,8 @@ type Path = readonly (string | number)[];
 
 /**
  * Converts a value to types that MessagePack itself has. Integers beyond 32 bits become bigints, so that they are written
- * as integers and not as floats, and `toJSON()` is applied. Values without such parts are returned unchanged.
+ * as integers and not as floats, small bigints become a `SmallBigint`, and `toJSON()` is applied. Values without such parts
+ * are returned unchanged.
  * @throws TypeError naming the path of a part that the format can't hold
  */
 export function toPlain(value: unknown): unknown {
@@ -92,7 +121,11 @@ function plain(value: unknown, path: Path): unknown {
   switch (typeof value) {
     case "number":
       return Number.isSafeInteger(value) && (value > 0xffff_ffff || value < -0x8000_0000) ? BigInt(value) : value;
+    case "string":
+      if (value.isWellFormed()) return value;
+      throw refused(value, path, HALF);
     case "bigint":
+      if (value >= -MAX_NUMBER && value <= MAX_NUMBER) return new SmallBigint(value);
       if (BigInt.asIntN(64, value) === value || BigInt.asUintN(64, value) === value) return value;
       throw refused(value, path, "has integers of up to 64 bits; store it as a string");
     case "object":
@@ -104,6 +137,14 @@ function plain(value: unknown, path: Path): unknown {
       return value;
   }
 }
+
+const HALF =
+  "is written as UTF-8, which has no form for half of a surrogate pair; cut text between characters, or use json()";
+
+const ONLY = "has only maps with string keys, arrays and plain values";
+
+/** These are refused even when they have fields of their own, as only those would be stored. */
+const LOST = [Map, Set, WeakMap, WeakSet, WeakRef, RegExp, Error, Promise, String, Number, Boolean, BigInt];
 
 function plainObject(value: object, path: Path): unknown {
   if (Array.isArray(value)) return plainArray(value, path);
@@ -117,12 +158,8 @@ function plainObject(value: object, path: Path): unknown {
   if (ArrayBuffer.isView(value) || value instanceof ArrayBuffer) {
     throw refused(value, path, "has only plain bytes; give a Uint8Array, or use structuredClone()");
   }
-  if ([Map, Set, WeakMap, WeakSet, RegExp, Error, Promise].some((kind) => value instanceof kind)) {
-    throw refused(
-      value,
-      path,
-      "has only maps with string keys, arrays and plain values; convert it, or use structuredClone()",
-    );
+  if (Object.getPrototypeOf(value) !== Object.prototype && LOST.some((kind) => value instanceof kind)) {
+    throw refused(value, path, `${ONLY}; ${remedyFor(value)}`);
   }
   return plainRecord(value, path);
 }
@@ -141,9 +178,12 @@ function plainArray(value: readonly unknown[], path: Path): readonly unknown[] {
 
 function plainRecord(value: object, path: Path): object {
   let copy: Record<string, unknown> | undefined;
-  for (const [key, element] of Object.entries(value)) {
+  const entries = Object.entries(value);
+  if (entries.length === 0 && isOpaque(value)) throw refused(value, path, `${ONLY}; ${remedyFor(value)}`);
+  for (const [key, element] of entries) {
     if (key === "__proto__")
       throw refused(value, path, 'has readers that refuse or rename the key "__proto__"; rename it');
+    if (!key.isWellFormed()) throw refused(key, path, HALF);
     const next = isScalar(element) ? element : plain(element, [...path, key]);
     if (next !== element) copy ??= { ...value };
     if (copy) copy[key] = next;
@@ -154,10 +194,10 @@ function plainRecord(value: object, path: Path): object {
 /** The common cases, which need no path. */
 function isScalar(value: unknown): boolean {
   if (typeof value === "number") return (value | 0) === value;
-  return typeof value === "string" || typeof value === "boolean" || value === null;
+  if (typeof value === "string") return value.isWellFormed();
+  return typeof value === "boolean" || value === null;
 }
 
 function refused(value: unknown, path: Path, why: string): TypeError {
-  const at = path.length === 0 ? "" : ` (at ${path.map((key) => show(key)).join(" → ")})`;
-  return new TypeError(`MessagePack has no form for ${show(value)}${at}: it ${why}`);
+  return new TypeError(`MessagePack has no form for ${kindOf(value)}${where(path)}: it ${why}`);
 }

@@ -2,10 +2,12 @@ import { show } from "../core/errors.js";
 import { chain } from "../core/maybe-promise.js";
 import { optionalPackage } from "../core/runtime.js";
 import type { Serializer } from "../core/value-format.js";
-import { checkPlain, toPlain } from "./msgpack-values.js";
+import { BIGINT, checkPlain, SmallBigint, toBigint, toPlain } from "./msgpack-values.js";
 
 const loadPackr = optionalPackage("msgpackr", "msgpack()", async () => {
-  const { Packr } = await import("msgpackr");
+  const { addExtension, Packr } = await import("msgpackr");
+  // Extensions are shared by the process. This one reads what the package's own one for bigints reads.
+  addExtension({ Class: SmallBigint, type: BIGINT, pack: (small: SmallBigint) => small.toBytes(), unpack: toBigint });
   const options = {
     // Records are an extension of msgpackr that other languages can't read.
     useRecords: false,
@@ -21,15 +23,17 @@ const loadPackr = optionalPackage("msgpackr", "msgpack()", async () => {
 });
 
 /**
- * MessagePack with the standard timestamp extension only, as Python's `msgpack` reads and writes it by default. Needs the
- * package `msgpackr`, which the first use loads.
+ * MessagePack as Python's `msgpack` reads and writes it by default. Needs the package `msgpackr`, which the first use
+ * loads.
  *
- * Holds JSON's types, `Date` (Python: `Timestamp`), `Uint8Array` (`bytes`), 64-bit bigints, `NaN` and infinities. Maps are
- * plain objects with string keys; an integer key, as Python may write it, becomes its decimal form. `undefined` inside a
- * value is stored as nil.
+ * Holds JSON's types, `Date` (Python: `Timestamp`), `Uint8Array` (`bytes`), bigints of up to 64 bits, `NaN` and infinities.
+ * Bigints from -2^53 to 2^53 are an extension (Python: `ExtType` 66), since integers of that size are numbers. Maps are
+ * plain objects with string keys; an integer key, as Python may write it, becomes its decimal form. Inside a value,
+ * `undefined` becomes nil, -0 becomes 0, and an instance becomes a plain object of its fields. docs/values.md has a table.
  *
- * `serialize` throws a `TypeError` for other types, naming the path of the part. `deserialize` validates the bytes first,
- * and throws unless they are exactly one such value.
+ * `serialize` throws a `TypeError` for other types, for objects without fields that are not plain, and for text and keys
+ * with half of a surrogate pair. The error names the path of the part. `deserialize` validates the bytes first, and throws
+ * unless they are exactly one such value.
  * @throws {ConfigurationError} (at the first use) when the package is not installed
  */
 export function msgpack(): Serializer {

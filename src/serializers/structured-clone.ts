@@ -1,13 +1,20 @@
 import { ConfigurationError, show } from "../core/errors.js";
 import type { Serializer } from "../core/value-format.js";
+import { describe, findPart, isObject, isOpaque, remedyFor } from "./parts.js";
+
+/** How V8 writes an object without fields: `o`, `{`, and how many fields there were. */
+const NO_FIELDS = Uint8Array.of(0x6f, 0x7b, 0);
 
 /**
- * V8's structured clone by `node:v8`. Holds `Map`, `Set`, `Date`, `RegExp`, errors, bigints, binary data, `undefined` and
- * cycles. For Node, Deno and Bun; Bun's format differs, so Bun and the others can't read each other's values.
+ * V8's structured clone by `node:v8`. Holds `Map`, `Set`, `Date`, `RegExp`, bigints, binary data, nested `undefined`, lone
+ * surrogates and cycles. Errors keep their type, message, stack and cause. Instances become plain objects of their fields,
+ * and a `Buffer` becomes a `Uint8Array`. docs/values.md has a table. For Node, Deno and Bun; Bun's format differs, so Bun and
+ * the others can't read each other's values.
  *
  * Use it only where every writer to the store is trusted: V8 trusts the lengths in the bytes, so forged bytes can take much
- * memory. `serialize` throws a `TypeError` for functions, symbols, promises and the like. `deserialize` throws on bytes of
- * another format.
+ * memory. `serialize` throws a `TypeError` for functions, symbols, promises and the like, and on Node and Deno for objects
+ * whose contents V8 can't see, such as a `Response` or an instance with only private fields, naming the path.
+ * `deserialize` throws on bytes of another format.
  * @throws {ConfigurationError} where the runtime has no working `node:v8`
  */
 export function structuredClone(): Serializer {
@@ -16,14 +23,17 @@ export function structuredClone(): Serializer {
     name: "structuredClone",
     text: false,
     serialize(value) {
+      let bytes: Buffer;
       try {
-        return v8.serialize(value);
+        bytes = v8.serialize(value);
       } catch (cause) {
         const reason = cause instanceof Error ? cause.message.split("\n", 1)[0] : String(cause);
         throw new TypeError(`${show(value)} can't be cloned: ${reason} Store data without functions and symbols`, {
           cause,
         });
       }
+      if (bytes.includes(NO_FIELDS)) checkFields(value, v8);
+      return bytes;
     },
     deserialize(stored) {
       if (typeof stored === "string") {
@@ -33,6 +43,27 @@ export function structuredClone(): Serializer {
       return v8.deserialize(new Uint8Array(stored));
     },
   };
+}
+
+/** @throws TypeError for a part that would be stored as `{}` although it is not a plain object */
+function checkFields(value: unknown, v8: typeof import("node:v8")): void {
+  const seen = new Set<unknown>();
+  const empty = v8.serialize({});
+  const found = findPart(value, ({ value: part }, add) => {
+    if (!isObject(part) || seen.has(part) || ArrayBuffer.isView(part)) return undefined;
+    seen.add(part);
+    if (isOpaque(part) && empty.equals(v8.serialize(part))) return remedyFor(part);
+    if (part instanceof Set) for (const each of part) add(each, "a member");
+    if (part instanceof Map) {
+      for (const [key, each] of part) {
+        add(key, "a key");
+        add(each, key);
+      }
+    }
+    for (const key of Object.keys(part)) add(Reflect.get(part, key), key);
+    return undefined;
+  });
+  if (found) throw new TypeError(`${describe(found.part)} can't be cloned: V8 sees no fields of it; ${found.remedy}`);
 }
 
 function workingV8(): typeof import("node:v8") {

@@ -46,6 +46,17 @@ it("keeps answers in Valkey, for the next process too", async () => {
   expect((await ask(next.url)).from).toBe("hit");
 });
 
+it("says whether the store answers", async () => {
+  await using valkey = await startValkey();
+  const env = { VALKEY_URL: valkey.url };
+  await using there = await startService(env);
+  expect(there.output()).toMatch(/\(cache: in Valkey, which answers within \d+ ms\)/);
+  await valkey.kill("SIGKILL");
+  await using gone = await startService(env);
+  expect(gone.output()).toMatch(/\(cache: in Valkey, which does not answer: .*; requests are computed meanwhile\)/);
+  expect((await ask(gone.url)).from).toBe("miss");
+});
+
 it("answers without the store while that is down", async () => {
   await using valkey = await startValkey();
   await using service = await startService({ VALKEY_URL: valkey.url });
