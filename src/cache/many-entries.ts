@@ -1,3 +1,4 @@
+import { pauseIfMany } from "../client/batches.js";
 import type { Client } from "../client/client.js";
 import type { LoaderContext, ManyLoader } from "../client/loader.js";
 import type { Key } from "../core/key.js";
@@ -64,12 +65,15 @@ export class ManyEntries {
         context,
       );
       const values = toLoaded(loaded);
+      await pauseIfMany(missing.length);
       return new Map(missing.map((stored) => [stored, values.get(names.get(stored) ?? stored)]));
     };
     const loadOptions = toLoadOptions(options, this.#ttlMs, this.#signal);
     loadOptions.signal?.throwIfAborted();
     if (names.size === 0) return new Map();
+    await pauseIfMany(names.size);
     const values = await this.#client.getOrSetMany([...names.keys()], load, loadOptions);
+    await pauseIfMany(names.size);
     const found = new Map<string, T>();
     for (const [stored, name] of names) if (values.has(stored)) found.set(name, values.get(stored) as T);
     return found;

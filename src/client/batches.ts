@@ -21,6 +21,11 @@ export async function sendInBatches(
   return replies;
 }
 
+/** Lets other work of the process run between two passes over many items. */
+export async function pauseIfMany(count: number): Promise<void> {
+  if (count > BATCH_SIZE) await nextTurn();
+}
+
 /** Lets other work of the process run. */
 export function nextTurn(): Promise<void> {
   return new Promise((resolve) => {

@@ -3,7 +3,7 @@ import { DecodeError, ReplyError, throwIfError } from "../core/errors.js";
 import type { MaybePromise } from "../core/maybe-promise.js";
 import { checkOptions, isWait, orNull } from "../core/options.js";
 import { type Duration, toMs } from "../core/time.js";
-import { BATCH_SIZE, nextTurn, sendInBatches } from "./batches.js";
+import { BATCH_SIZE, nextTurn, pauseIfMany, sendInBatches } from "./batches.js";
 import type { Client, ClientContext, ClientFactory, LoadOptions, WriteOptions } from "./client.js";
 import { SET_IF } from "./entry-scripts.js";
 import { freshPayload, KeyCommands, milliseconds, READ, REPEATABLE, type Stored, toStored } from "./key-commands.js";
@@ -112,6 +112,7 @@ export class DefaultClient extends KeyCommands implements Client {
       tolerate(context, error, "getOrSetMany", "");
       storable = error instanceof DecodeError;
     }
+    await pauseIfMany(keys.length);
     const missing = keys.filter((key) => !values.has(key));
     if (missing.length === 0) return values;
     const watch = context.sharing.watch(missing);
@@ -119,7 +120,9 @@ export class DefaultClient extends KeyCommands implements Client {
       const many: Loader<unknown> = (loaderContext) => loader(missing, loaderContext);
       const { value, ttlMs } = await this.load("", many, undefined, options, () => shared.signal(), missing);
       const loaded = new Map([...(value as ReadonlyMap<string, unknown>)].filter(([, one]) => one !== undefined));
+      await pauseIfMany(loaded.size);
       for (const [key, one] of loaded) values.set(key, one);
+      await pauseIfMany(loaded.size);
       // Written or deleted in this process meanwhile: a loaded value may be older than that.
       const current = new Map([...loaded].filter(([key]) => watch.current.has(key)));
       if (storable && ttlMs !== undefined && current.size > 0) await this.#storeLoaded(current, ttlMs);
@@ -262,6 +265,7 @@ export class DefaultClient extends KeyCommands implements Client {
   async #writes(entries: ReadonlyMap<string, unknown>, ttlMs: number | null): Promise<Command[]> {
     const commands: Command[] = [];
     for (const [key, value] of entries) {
+      if (commands.length % BATCH_SIZE === BATCH_SIZE - 1) await nextTurn();
       const encoded = this.context.codec.encode(value, key);
       commands.push(setCommand(key, this.wrap(encoded instanceof Promise ? await encoded : encoded, ttlMs)));
     }
