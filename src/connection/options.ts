@@ -8,13 +8,13 @@ export type ReadFrom = "primary" | "preferReplica" | "AZAffinity" | "AZAffinityR
 
 export interface TlsOptions {
   /** Accept any certificate, for tests. @default false */
-  insecure?: boolean;
+  insecure?: boolean | undefined;
   /** Certificates of the authorities to trust, in PEM form. @default the system's */
-  ca?: string | Uint8Array;
+  ca?: string | Uint8Array | undefined;
   /** This client's certificate in PEM form, for servers that ask for one. Needs `key`. Only `iovalkey()` supports it. @default none */
-  cert?: string | Uint8Array;
+  cert?: string | Uint8Array | undefined;
   /** The private key of `cert`, in PEM form. @default none */
-  key?: string | Uint8Array;
+  key?: string | Uint8Array | undefined;
 }
 
 /** TLS options as plain data, with certificates as text. */
@@ -29,21 +29,21 @@ export interface TlsSettings {
 /** Options of every transport over a network. */
 export interface ConnectionOptions {
   /** Name of an ACL user. One in the location takes precedence. @default the server's default user */
-  username?: string;
+  username?: string | undefined;
   /** Password. One in the location takes precedence. @default none */
-  password?: string;
+  password?: string | undefined;
   /** How long opening a connection may take, as seconds or a duration string. @default "1s" */
-  connectTimeout?: Duration;
+  connectTimeout?: Duration | undefined;
   /** How long one round trip may take, as seconds or a duration string. @default "1s" */
-  commandTimeout?: Duration;
+  commandTimeout?: Duration | undefined;
   /** Open a new connection after this long without a reply, as the network may have dropped an idle one; `null` never. @default "60s" */
-  maxIdle?: Duration | null;
+  maxIdle?: Duration | null | undefined;
   /** Which servers answer reads. @default "primary" */
-  readFrom?: ReadFrom;
+  readFrom?: ReadFrom | undefined;
   /** The availability zone of this process, for the `AZ…` choices of `readFrom`. @default none */
-  clientAz?: string;
+  clientAz?: string | undefined;
   /** How to check the server, for `valkeys:` and `rediss:` locations. @default the system's authorities */
-  tls?: TlsOptions;
+  tls?: TlsOptions | undefined;
 }
 
 const isPem: Check = (value) =>

@@ -90,7 +90,7 @@ export class Collector {
 
   async #read(): Promise<Uint8Array | undefined> {
     const result = await this.#reader.read().catch((error: unknown) => {
-      this.#end("cut-short");
+      void this.#end("cut-short");
       throw error;
     });
     if (result.done) {
@@ -107,7 +107,7 @@ export class Collector {
     if (!this.#chunks) return;
     this.#size += chunk.length;
     // Chunks that are not bytes are passed on for the host to refuse.
-    if (this.#size > this.#options.limit || !(chunk instanceof Uint8Array)) this.#end("too-large");
+    if (this.#size > this.#options.limit || !(chunk instanceof Uint8Array)) void this.#end("too-large");
     else this.#chunks.push(chunk);
   }
 

@@ -136,7 +136,7 @@ function refreshInBackground(context: RequestContext, entry: Entry, location: St
     if (lease instanceof Lease) await refresh(context, entry, location, lease);
   };
   // Handlers must not use what belongs to this request, which may have ended.
-  context.inBackground(runOutside(work), "refresh");
+  void context.inBackground(runOutside(work), "refresh");
 }
 
 async function miss(

@@ -132,7 +132,7 @@ export function releaseLease(
   const yields = isFailure || (isOfOneRequest && !isRepeated) || (lease.on === "value" && keepsStored);
   const pauseMs = lease.on === "value" && !keepsStored && why !== "authorization" ? settings.retryAfterMs : 0;
   const work = yields ? lease.yield(pauseMs) : publisher.markUncacheable(lease, why === "too-large");
-  context.inBackground(work, "settle");
+  void context.inBackground(work, "settle");
 }
 
 /** Stores the body when it is complete. @returns the body to pass on, and whether it is known to be complete */
@@ -160,20 +160,20 @@ async function storeBody(
     new Promise((resolve) => {
       const onSent = settings.awaitBackground ? undefined : resolve;
       const work = publisher.store({ request, stored, labels, stamp, lease, location, onSent }, bytes);
-      context.inBackground(work, "store").then(resolve);
+      void context.inBackground(work, "store").then(resolve);
     });
   if (!body) {
     if (expected) releaseLease(context, 500, "cut-short", originFetch, details);
     else {
       interest.complete();
-      store(NO_BODY);
+      void store(NO_BODY);
     }
     return { body: null, isComplete: !expected };
   }
   lease.renewFor(LONGEST_BODY_MS);
   let ended = (): void => {};
   // A host that stops after its background work must not stop before the body ends.
-  context.inBackground(new Promise<void>((resolve) => (ended = resolve)), "keep");
+  void context.inBackground(new Promise<void>((resolve) => (ended = resolve)), "keep");
   let isComplete = false;
   const collector = new Collector(body, {
     limit,

@@ -185,9 +185,9 @@ function beginFetch(
 ): OriginFetch {
   const { settings, state } = context;
   // Other requests wait no longer than this, so a slower handler must not hold the lease.
-  if (lease) context.inBackground(lease.renew(settings.collapseMs), "renew");
+  if (lease) void context.inBackground(lease.renew(settings.collapseMs), "renew");
   const giveUp = (): void => {
-    if (lease) context.inBackground(lease.yield(settings.retryAfterMs), "settle");
+    if (lease) void context.inBackground(lease.yield(settings.retryAfterMs), "settle");
   };
   const interest = new Interest(client, settings.clock, giveUp);
   // Under an uncacheable mark the response is most likely not stored, so its client decides.

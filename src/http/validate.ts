@@ -121,7 +121,7 @@ async function freshened(
   }
   if (isStored) {
     const storing = { request, lease, location, stamp, preset: got.preset };
-    context.inBackground(publisher.freshen(storing, entry, result.stored), "store");
+    void context.inBackground(publisher.freshen(storing, entry, result.stored), "store");
   }
   const head = { ...entry.head, ...result.stored };
   return serve(context, { ...entry, head }, decision, { member, ageMs: result.stored.initialAgeMs, cookies });
@@ -136,7 +136,7 @@ function endFetch(
 ): void {
   interest.complete();
   const isKept = outcome === "once" || how === "request";
-  if (lease) context.inBackground(isKept ? lease.yield(0) : lease.drop(), "settle");
+  if (lease) void context.inBackground(isKept ? lease.yield(0) : lease.drop(), "settle");
 }
 
 /**

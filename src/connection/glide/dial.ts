@@ -152,7 +152,7 @@ class Opening<C extends { close(): void }> {
   /** GLIDE pauses after a failed connection, so a second client may connect sooner than the first one. */
   async #afterAnswer(addresses: readonly Address[], { doubt }: Pick<ProbeResult, "doubt">): Promise<C> {
     const [first] = this.#tries;
-    if (!first || (doubt === undefined && !(await isDecided(first, PATIENCE_MS)))) this.#try(addresses);
+    if (!first || (doubt === undefined && !(await isDecided(first, PATIENCE_MS)))) void this.#try(addresses);
     const ms = doubt === undefined ? this.#leftMs : Math.min(DOUBT_MS, this.#leftMs);
     const timeoutError = () => new Error("no connection in time");
     try {

@@ -15,7 +15,7 @@ import { GlideMissingError } from "./module.js";
 
 export interface GlideOptions extends ConnectionOptions {
   /** Log level of GLIDE's native side, which logs to standard output for the whole process. @default "off" */
-  logLevel?: GlideLogLevel;
+  logLevel?: GlideLogLevel | undefined;
 }
 
 /**

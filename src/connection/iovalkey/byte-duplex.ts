@@ -47,6 +47,6 @@ export class ByteDuplex extends Duplex {
   override _destroy(error: Error | null, done: (error?: Error | null) => void): void {
     const ended = [this.#reader.cancel(error), this.#writer.abort(error)];
     // Errors from closing a discarded stream don't matter.
-    Promise.allSettled(ended).then(() => done(error));
+    void Promise.allSettled(ended).then(() => done(error));
   }
 }

@@ -25,14 +25,14 @@ import { type Connector, connectorId } from "./connector.js";
 
 export interface IovalkeyTlsOptions extends TlsOptions {
   /** The server name for SNI, which the certificate must match. It can't be an IP address. @default the location's host */
-  servername?: string;
+  servername?: string | undefined;
 }
 
 export interface IovalkeyOptions extends ConnectionOptions {
   /** How to check the server, and the client certificate, for `valkeys:` and `rediss:` locations. @default the system's authorities */
-  tls?: IovalkeyTlsOptions;
+  tls?: IovalkeyTlsOptions | undefined;
   /** Opens connections instead of `node:net` and `node:tls`. It is then responsible for TLS. @default none */
-  connector?: Connector;
+  connector?: Connector | undefined;
 }
 
 /** Opens a client. */

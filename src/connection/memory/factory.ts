@@ -13,11 +13,11 @@ export interface MemoryOptions {
    * evicts the least recently used entries. An entry that would not fit even alone is refused with the code OOM.
    * @default 67_108_864 (64 MiB)
    */
-  maxSize?: number;
+  maxSize?: number | undefined;
   /** The maximum number of entries in each store. @default as many as fit into `maxSize` */
-  maxEntries?: number;
+  maxEntries?: number | undefined;
   /** The clock for expiry and the randomness of SPOP and SRANDMEMBER. @default the host's own */
-  clock?: Clock;
+  clock?: Clock | undefined;
 }
 
 const DEFAULT_MAX_SIZE = 64 * 1024 * 1024;

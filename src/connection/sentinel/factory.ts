@@ -22,20 +22,20 @@ import type { SentinelSettings, SentinelTransport } from "./connection.js";
 export interface SentinelAddress {
   host: string;
   /** @default 26379 */
-  port?: number;
+  port?: number | undefined;
 }
 
 export interface SentinelOptions extends ConnectionOptions {
   /** Some or all of the sentinels. One that answers is enough. */
   sentinels: readonly SentinelAddress[];
   /** The name of the service at the sentinels. @default the location's host, as in `valkey://service/0` */
-  service?: string;
+  service?: string | undefined;
   /** Name of an ACL user of the sentinels. @default the sentinels' default user */
-  sentinelUsername?: string;
+  sentinelUsername?: string | undefined;
   /** Password for the sentinels. @default none */
-  sentinelPassword?: string;
+  sentinelPassword?: string | undefined;
   /** Whether to connect to sentinels over TLS, and how to check them. @default false */
-  sentinelTls?: boolean | TlsOptions;
+  sentinelTls?: boolean | TlsOptions | undefined;
 }
 
 /** How to reach sentinels. It is independent of the settings for servers. */
