@@ -117,8 +117,10 @@ export function optionsIn(source, name) {
   return options;
 }
 
-/** @param {string} type */
-function typeText(type) {
+/** @param {string} declared */
+function typeText(declared) {
+  // Every option may be undefined, which is as if it were absent.
+  const type = declared.replace(/^\((.*)\) \| undefined$/, "$1").replace(/ \| undefined$/, "");
   if (type === "Duration") return "duration";
   if (type === "Duration | null") return "duration, or `null`";
   return cell(`\`${type}\``);

@@ -14,45 +14,45 @@ import type { Duration } from "../core/time.js";
 /** Options that every method with a key takes. */
 export interface KeyOptions {
   /** The version in the key. @default the cache's `version` */
-  version?: number;
+  version?: number | undefined;
   /** The prefix of the key. @default the cache's `keyPrefix` */
-  prefix?: string;
+  prefix?: string | undefined;
 }
 
 /** Options of `get`. */
 export interface GetOptions<D = undefined> extends KeyOptions {
   /** Returned on a miss. @default undefined */
-  default?: D;
+  default?: D | undefined;
 }
 
 /** Options of methods that write entries. */
 export interface TtlOptions extends KeyOptions {
   /** Lifetime: seconds, or a duration such as `"5m"`; `null` never expires. @default the cache's `ttl` */
-  ttl?: Duration | null;
+  ttl?: Duration | null | undefined;
 }
 
 /** Options of `set`. */
 export interface SetOptions extends TtlOptions {
   /** Write only when there is no entry. @default false */
-  nx?: boolean;
+  nx?: boolean | undefined;
   /** Write only when there is an entry. @default false */
-  xx?: boolean;
+  xx?: boolean | undefined;
 }
 
 /** Options of `getOrSet` and `getOrSetMany`. */
 export interface GetOrSetOptions extends TtlOptions {
   /** Ends this caller's wait, with the signal's reason; one that has fired starts nothing. The loader's signal fires when its last caller has left. @default none */
-  signal?: AbortSignal;
+  signal?: AbortSignal | undefined;
   /** When the loader takes longer, a stale value is returned where there is one, and the load goes on. @default none */
-  softTimeout?: Duration;
+  softTimeout?: Duration | undefined;
   /** When the loader takes longer, the call rejects with a `LoaderTimeoutError`; `null` for no limit. @default the client's */
-  hardTimeout?: Duration | null;
+  hardTimeout?: Duration | null | undefined;
 }
 
 /** Options of `incr` and `decr`. */
 export interface IncrOptions extends TtlOptions {
   /** Start at 0 when there is no entry, with the lifetime `ttl`. @default false */
-  create?: boolean;
+  create?: boolean | undefined;
 }
 
 /** Entries to write: a `Map`, pairs, or a record. */
@@ -64,41 +64,41 @@ export type Many<T> = ReadonlyMap<string, T> | Readonly<Record<string, T>>;
 /** Options of `keys` and `iterKeys`. */
 export interface ScanOptions extends KeyOptions {
   /** How many keys the server looks at for each batch. @default the cache's `scanCount` */
-  scanCount?: number;
+  scanCount?: number | undefined;
 }
 
 /** Options of `deletePattern` and `clear`. */
 export interface DeletePatternOptions extends ScanOptions {
   /** Called after each batch with the number of entries deleted so far. @default none */
-  onProgress?: (deleted: number) => void;
+  onProgress?: ((deleted: number) => void) | undefined;
 }
 
 /** Options of `sets.scan` and `sets.iterate`. */
 export interface ScanSetOptions extends KeyOptions {
   /** A glob for members in their stored form: strings in JSON have their quotes. @default every member */
-  match?: string;
+  match?: string | undefined;
   /** How many members the server looks at for each page. @default the cache's `scanCount` */
-  scanCount?: number;
+  scanCount?: number | undefined;
 }
 
 /** Options of `sets.differenceStore`, `sets.intersectionStore` and `sets.unionStore`. */
 export interface StoreOptions extends KeyOptions {
   /** The version in the destination's key. @default `version` */
-  versionDestination?: number;
+  versionDestination?: number | undefined;
   /** The version in the other keys. @default `version` */
-  versionKeys?: number;
+  versionKeys?: number | undefined;
 }
 
 /** Options of `lock`. */
 export interface LockOptions extends Pick<KeyOptions, "prefix"> {
   /** How long the lock is held unless it is released or extended. @default "30s" */
-  ttl?: Duration;
+  ttl?: Duration | undefined;
   /** How long to wait until the lock is free; 0 tries once. @default 0 */
-  waitTimeout?: Duration;
+  waitTimeout?: Duration | undefined;
   /** How often to try while waiting. @default "100ms" */
-  retryEvery?: Duration;
+  retryEvery?: Duration | undefined;
   /** Ends the wait, with the signal's reason. @default none */
-  signal?: AbortSignal;
+  signal?: AbortSignal | undefined;
 }
 
 export const lockDefaults = { ttl: "30s", waitTimeout: 0, retryEvery: "100ms" } as const satisfies LockOptions;
@@ -106,9 +106,9 @@ export const lockDefaults = { ttl: "30s", waitTimeout: 0, retryEvery: "100ms" } 
 /** Options of `for`: what a host knows of one invocation. */
 export interface InvocationOptions {
   /** Keeps the host running until the promise settles, such as a Worker's `ctx.waitUntil`. @default none */
-  waitUntil?: (work: Promise<unknown>) => void;
+  waitUntil?: ((work: Promise<unknown>) => void) | undefined;
   /** Fires when the result is no longer wanted, such as a request's `signal`: it ends `getOrSet`, `getOrSetMany`, `lock` and scans. @default none */
-  signal?: AbortSignal;
+  signal?: AbortSignal | undefined;
 }
 
 /** The options of each method, which its last argument has. */

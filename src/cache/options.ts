@@ -24,39 +24,39 @@ export interface CacheOptions extends ConnectionOptions {
    */
   location: string | readonly string[];
   /** Lifetime of entries that are written without a `ttl`; `null` never expires. @default 300 */
-  ttl?: Duration | null;
+  ttl?: Duration | null | undefined;
   /** Text before every key. @default "" */
-  keyPrefix?: string;
+  keyPrefix?: string | undefined;
   /** The version in every key. @default 1 */
-  version?: number;
+  version?: number | undefined;
   /** Joins key, prefix and version into the stored key. @default `prefix:version:key`, as Django does */
-  keyFunction?: KeyFunction;
+  keyFunction?: KeyFunction | undefined;
   /** Finds the user's key in a stored key, for `keys` and `iterKeys`; needed with `keyFunction`. @default the text after the version */
-  reverseKeyFunction?: ReverseKeyFunction;
+  reverseKeyFunction?: ReverseKeyFunction | undefined;
   /** Turns methods into commands: `defaultClient()`, `herd()`, or your own. @default `defaultClient()` */
-  client?: ClientFactory;
+  client?: ClientFactory | undefined;
   /** Opens connections: `glide()`, `glideCluster()`, `iovalkey()`, `sentinel()`, `memory()`, or your own. @default by the location's scheme */
-  connectionFactory?: ConnectionFactory;
+  connectionFactory?: ConnectionFactory | undefined;
   /** Turns values into bytes: `json()`, `msgpack()`, `structuredClone()`, or your own. @default `json()` */
-  serializer?: Serializer;
+  serializer?: Serializer | undefined;
   /** Compresses serialized values: `zlib()`, `zstd()` and others, or your own. @default `identity()`, which does not compress */
-  compressor?: Compressor;
+  compressor?: Compressor | undefined;
   /** In bytes: a compressed value that would grow larger is a `DecodeError`. @default 67108864 (64 MiB) */
-  maxDecompressedSize?: number;
+  maxDecompressedSize?: number | undefined;
   /** How many keys the server looks at for each batch of a scan. @default 1000 */
-  scanCount?: number;
+  scanCount?: number | undefined;
   /** When the store fails, return what a miss returns instead of throwing. @default false */
-  ignoreErrors?: boolean;
+  ignoreErrors?: boolean | undefined;
   /**
    * Called with every error that no caller gets: store errors that were ignored, and what a loader, a listener or the store
    * throws in the background. Errors that it throws itself are ignored. @default a warning to `logger`
    */
-  onError?: (error: unknown, context: FailureContext) => void;
+  onError?: ((error: unknown, context: FailureContext) => void) | undefined;
   /**
    * Where the cache warns of the errors that `onError` would get: of the first one, and then at most once a minute. Anything
    * with a method `warn`, such as a pino logger; `false` for no warnings. @default console
    */
-  logger?: Logger | false;
+  logger?: Logger | false | undefined;
 }
 
 export const cacheDefaults = {

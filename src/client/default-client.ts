@@ -18,7 +18,7 @@ const ATOMIC: SendOptions = { atomic: true, idempotent: true };
 /** Options of `defaultClient()`. */
 export interface DefaultClientOptions {
   /** How long a loader may take unless the call has its own `hardTimeout`; `null` for no limit. @default "60s" */
-  hardTimeout?: Duration | null;
+  hardTimeout?: Duration | null | undefined;
 }
 
 export const defaultClientDefaults = { hardTimeout: "60s" } as const satisfies Required<DefaultClientOptions>;

@@ -5,13 +5,13 @@ import { type CompressorOptions, compressorOptions, isWhole } from "./options.js
 
 export interface BrotliOptions extends CompressorOptions {
   /** From 0 (fastest) to 11 (smallest, and slow). 4 or 5 suits a cache better. @default 11 */
-  level?: number;
+  level?: number | undefined;
   /** The kind of content. @default "generic" */
-  mode?: "generic" | "text" | "font";
+  mode?: "generic" | "text" | "font" | undefined;
   /** The base-2 logarithm of the window in bytes, 10 to 24. @default 22 */
-  windowBits?: number;
+  windowBits?: number | undefined;
   /** The base-2 logarithm of the block size in bytes, 16 to 24; 0 leaves it to the level. @default 0 */
-  blockBits?: number;
+  blockBits?: number | undefined;
 }
 
 const RUNTIMES = "Node, Bun or Deno";

@@ -5,7 +5,7 @@ import { type CompressorOptions, compressorOptions, isWhole } from "./options.js
 
 export interface Bz2Options extends CompressorOptions {
   /** Block size in units of 100,000 bytes, 1 to 9: repetitions are found within a block. @default 9 */
-  level?: number;
+  level?: number | undefined;
 }
 
 /**

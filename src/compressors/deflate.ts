@@ -50,9 +50,9 @@ const FUNCTIONS = {
 
 export interface DeflateOptions extends CompressorOptions {
   /** From 0 (none) over 1 (fastest) to 9 (smallest); -1 means 6, zlib's default. @default -1 */
-  level?: number;
+  level?: number | undefined;
   /** The base-2 logarithm of the window in bytes, 9 to 15. Below 15 it needs `node:zlib`. @default 15 */
-  windowBits?: number;
+  windowBits?: number | undefined;
 }
 
 /**
@@ -68,7 +68,7 @@ export function deflate(options: DeflateOptions = {}): Compressor {
 
 export interface GzipOptions extends CompressorOptions {
   /** From 0 (none) over 1 (fastest) to 9 (smallest). @default 9 */
-  level?: number;
+  level?: number | undefined;
 }
 
 /**
@@ -82,9 +82,9 @@ export function gzip(options: GzipOptions = {}): Compressor {
 
 export interface ZlibOptions extends CompressorOptions {
   /** From 0 (none) over 1 (fastest) to 9 (smallest); -1 means 6, zlib's default. @default -1 */
-  level?: number;
+  level?: number | undefined;
   /** The base-2 logarithm of the window in bytes, 9 to 15. Below 15 it needs `node:zlib`. @default 15 */
-  windowBits?: number;
+  windowBits?: number | undefined;
 }
 
 /**

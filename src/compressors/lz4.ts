@@ -8,9 +8,9 @@ import { checkEnd, damaged, tooLong } from "./output.js";
 /** There is no level: `lz4-napi` has the one fast method that Python's `lz4` uses by default. */
 export interface Lz4Options extends CompressorOptions {
   /** Store a checksum of the value and verify it when reading. @default false */
-  contentChecksum?: boolean;
+  contentChecksum?: boolean | undefined;
   /** Store a checksum of each block of up to 4 MiB and verify it when reading. @default false */
-  blockChecksums?: boolean;
+  blockChecksums?: boolean | undefined;
 }
 
 const loadLz4 = optionalPackage("lz4-napi", "lz4()", () => import("lz4-napi"));

@@ -9,11 +9,11 @@ import { BoundedBytes, damaged, tooLong } from "./output.js";
 
 export interface LzmaOptions extends CompressorOptions {
   /** From 0 (fastest) to 9 (smallest). Compressing takes 3 MiB of memory at 0, 94 MiB at 6 and 674 MiB at 9. @default 6 */
-  level?: number;
+  level?: number | undefined;
   /** Compress further, and much more slowly. @default false */
-  extreme?: boolean;
+  extreme?: boolean | undefined;
   /** The checksum that is stored with a value and verified when reading. @default "crc64" */
-  check?: "none" | "crc32" | "crc64" | "sha256";
+  check?: "none" | "crc32" | "crc64" | "sha256" | undefined;
 }
 
 /** The part of the package that is used here. Its published types are wrong about checks, which are numbers. */

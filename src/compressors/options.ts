@@ -3,10 +3,13 @@ import { type Check, type Checks, checkOptions } from "../core/options.js";
 /** The options of every compressor. */
 export interface CompressorOptions {
   /** In bytes. A value of up to this length is stored uncompressed. @default 15 */
-  minLength?: number;
+  minLength?: number | undefined;
 }
 
 const MIN_LENGTH = 15;
+
+/** Options with every default in place. */
+type Complete<T> = { [K in keyof T]-?: Exclude<T[K], undefined> };
 
 /**
  * Checks a compressor's options and fills in the defaults.
@@ -17,11 +20,11 @@ export function compressorOptions<T extends CompressorOptions>(
   factory: string,
   given: T,
   checks: Checks<Omit<T, keyof CompressorOptions>>,
-  defaults: Required<Omit<T, keyof CompressorOptions>>,
-): Required<T> {
+  defaults: Complete<Omit<T, keyof CompressorOptions>>,
+): Complete<T> {
   checkOptions<CompressorOptions>(factory, given, { ...checks, minLength: isLength });
   const set = Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined));
-  return { minLength: MIN_LENGTH, ...defaults, ...set } as Required<T>;
+  return { minLength: MIN_LENGTH, ...defaults, ...set } as Complete<T>;
 }
 
 export function isWhole(from: number, to: number): Check {

@@ -6,9 +6,9 @@ import { damaged, tooLong } from "./output.js";
 
 export interface ZstdOptions extends CompressorOptions {
   /** From 1 (fast) to 22 (smallest). Negative levels, down to -131072, are faster still. @default 3 */
-  level?: number;
+  level?: number | undefined;
   /** Store a checksum of the value and verify it when reading. @default false */
-  checksum?: boolean;
+  checksum?: boolean | undefined;
 }
 
 const RUNTIMES = "Node from 22.15, Bun or Deno";

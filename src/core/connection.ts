@@ -40,21 +40,21 @@ export interface Script {
 
 export interface SendOptions {
   /** Run all commands as one transaction, or none of them if one can't be queued. @default false */
-  atomic?: boolean;
+  atomic?: boolean | undefined;
   /** The deadline in milliseconds from now. A longer one than `commandTimeout` has no effect. @default the factory's `commandTimeout` */
-  timeoutMs?: number;
+  timeoutMs?: number | undefined;
   /** Running the commands twice in a row has the same result. Then the batch is retried once if the server ended the connection. @default false */
-  idempotent?: boolean;
+  idempotent?: boolean | undefined;
   /** The commands only read. Then the batch is retried even if the server may still run it. Implies `idempotent`. @default false */
-  readOnly?: boolean;
+  readOnly?: boolean | undefined;
   /**
    * Bulk strings in the reply are probably UTF-8, and the transport may return them as strings if that is faster. Needs
    * `readOnly` or `idempotent`.
    * @default false
    */
-  text?: boolean;
+  text?: boolean | undefined;
   /** The waiting caller. A script that the server has lost is not sent again once this is settled. */
-  waiter?: { readonly isSettled: boolean };
+  waiter?: { readonly isSettled: boolean } | undefined;
 }
 
 export interface ScanOptions {

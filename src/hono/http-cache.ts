@@ -65,17 +65,21 @@ export interface HttpCacheMiddleware extends MiddlewareHandler {
    * @example
    * if ((await http.purge("https://shop.example/products/1")) === 0) log("nothing was stored");
    */
-  purge(url: string, options?: PurgeOptions & { cache?: Cache }): Promise<number>;
+  purge(url: string, options?: PurgeOptions & { cache?: Cache | undefined }): Promise<number>;
   /** Purges all responses with one of these tags, from Cache-Tag or Surrogate-Key. @throws TypeError */
-  purgeTags(tags: readonly string[], options?: PurgeOptions & { cache?: Cache }): Promise<void>;
+  purgeTags(tags: readonly string[], options?: PurgeOptions & { cache?: Cache | undefined }): Promise<void>;
   /** Purges all responses of an origin, such as `"https://example.com"`, with one of these Cache-Groups. RFC 9875. */
-  purgeGroups(origin: string, groups: readonly string[], options?: PurgeOptions & { cache?: Cache }): Promise<void>;
+  purgeGroups(
+    origin: string,
+    groups: readonly string[],
+    options?: PurgeOptions & { cache?: Cache | undefined },
+  ): Promise<void>;
   /**
    * Purges all responses of a host, or those under a path, in whole segments. Needs the option `prefixPurges`.
    * @param url absolute, without a query
    * @throws TypeError @throws {ConfigurationError}
    */
-  purgePrefix(url: string, options?: PurgeOptions & { cache?: Cache }): Promise<void>;
+  purgePrefix(url: string, options?: PurgeOptions & { cache?: Cache | undefined }): Promise<void>;
   /**
    * A handler for PURGE requests, which purges the URL that the client asked for.
    * @example

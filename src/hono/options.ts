@@ -11,22 +11,22 @@ export interface Dispatcher {
 /** What belongs to Hono alone. */
 export interface HonoOptions {
   /** Where responses are kept. @default `c.var.cache`, as `valkeyCache()` sets it */
-  cache?: Cache;
+  cache?: Cache | undefined;
   /** The application that the middleware is used in: with it, stale responses are refreshed in the background. @default the next client waits for it */
-  app?: Dispatcher;
+  app?: Dispatcher | undefined;
   /** Makes the key, in the place of the URL: all that a response depends on must be in it, or in Vary. @default the URL */
-  keyGenerator?: (c: Context) => string | Promise<string>;
+  keyGenerator?: ((c: Context) => string | Promise<string>) | undefined;
   /**
    * The path under which the application is mounted, such as `"/admin"`, where the cache can't see it: with `hono/mount`
    * or a handler of your own, unless `app.mount()` or node-server tells. @default none
    */
-  mountPath?: string;
+  mountPath?: string | undefined;
   /** Cache-Control of responses that have none. @default none */
-  cacheControl?: string;
+  cacheControl?: string | undefined;
   /** Field names to add to the Vary of every response. @default none */
-  vary?: string | readonly string[];
+  vary?: string | readonly string[] | undefined;
   /** Keeps the host running until the promise settles. @default `c.executionCtx.waitUntil`, where the host has it */
-  waitUntil?: (c: Context, work: Promise<void>) => void;
+  waitUntil?: ((c: Context, work: Promise<void>) => void) | undefined;
 }
 
 /** Options of `httpCache`: Hono's part, and those of the cache itself. */

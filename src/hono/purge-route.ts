@@ -6,7 +6,7 @@ export interface PurgeRouteOptions {
   /** Whether the client may purge. Required, as anybody can send a PURGE. */
   authorize: (c: Context) => boolean | Promise<boolean>;
   /** Keep the responses, and validate them before they are used again, instead of deleting them. @default false */
-  soft?: boolean;
+  soft?: boolean | undefined;
 }
 
 /**

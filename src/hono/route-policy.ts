@@ -43,8 +43,12 @@ export class RoutePolicies {
   }
 
   /** Middleware that sets a route's policy. @throws {ConfigurationError} on options that a route can't have */
-  middleware(options: RoutePolicyOptions): MiddlewareHandler {
-    checkOptions<RoutePolicyOptions>("httpCache.policy", options, checks);
+  middleware(given: RoutePolicyOptions): MiddlewareHandler {
+    checkOptions<RoutePolicyOptions>("httpCache.policy", given, checks);
+    // An option that is undefined leaves the one of `httpCache`, or of an outer route.
+    const options: RoutePolicyOptions = Object.fromEntries(
+      Object.entries(given).filter(([, value]) => value !== undefined),
+    );
     this.#make(options);
     return (c, next) => {
       const outer = this.#given.get(c);

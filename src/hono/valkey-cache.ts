@@ -12,9 +12,9 @@ export interface ValkeyCacheEnv {
 
 export interface ValkeyCacheOptions {
   /** Keeps the host running until the promise settles. @default `c.executionCtx.waitUntil`, where the host has it */
-  waitUntil?: (c: Context, work: Promise<unknown>) => void;
+  waitUntil?: ((c: Context, work: Promise<unknown>) => void) | undefined;
   /** Respond only when work in the background has ended, for hosts that stop once they have responded. @default true on AWS Lambda */
-  awaitBackground?: boolean;
+  awaitBackground?: boolean | undefined;
 }
 
 const checks: Checks<ValkeyCacheOptions> = { waitUntil: isFunction, awaitBackground: isBoolean };

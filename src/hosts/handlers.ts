@@ -55,7 +55,7 @@ export function lambdaHandler<Event, Context, Result>(
 
 export interface RequestHandlerOptions {
   /** Keeps the host running until the promise settles, such as `waitUntil` of @vercel/functions. @default none, as a process keeps running */
-  waitUntil?: WaitUntil;
+  waitUntil?: WaitUntil | undefined;
 }
 
 /**

@@ -9,7 +9,7 @@ export interface TrustForwarded {
   /** `"proto"` for `X-Forwarded-Proto`, `"host"` for `X-Forwarded-Host`. */
   readonly fields: readonly ForwardedPart[];
   /** The number of proxies in front that append to these fields. Values that clients have sent stand before theirs. @default 1 */
-  readonly hops?: number;
+  readonly hops?: number | undefined;
 }
 
 /** Fields to believe, by name, and the number of proxies that append to them. */

@@ -22,56 +22,56 @@ import type { QueryRules } from "./rfc/query.js";
 /** Options of the HTTP cache, besides those of the policy. */
 export interface HttpCacheOptions extends PolicyOptions {
   /** The name in keys and in Cache-Status; a token. Caches with the same name and store share responses. @default "valkey-edge-cache" */
-  cacheName?: string;
+  cacheName?: string | undefined;
   /** The hosts, with their ports, that responses are stored for; `null` for any host. @default null */
-  hosts?: readonly string[] | null;
+  hosts?: readonly string[] | null | undefined;
   /**
    * Fields of proxies in front that say what the client asked for: their scheme and host become part of the key, and are all
    * that handlers see. With `"host"`, the option `hosts` must list the hosts. Every request must come through the proxies.
    * @default none
    */
-  trustForwarded?: TrustForwarded | readonly ForwardedPart[];
+  trustForwarded?: TrustForwarded | readonly ForwardedPart[] | undefined;
   /** Further request fields that handlers don't see while the response may be stored, as they are not in the key. @default [] */
-  unkeyedFields?: readonly string[];
+  unkeyedFields?: readonly string[] | undefined;
   /** Normalises the query, for the key and for handlers: `remove: ["utm_*"]` drops parameters, `sort` sorts them by name. @default as the client sends it */
-  query?: QueryRules;
+  query?: QueryRules | undefined;
   /** Response fields with tags that clients don't get. @default ["Surrogate-Key"] */
-  hiddenTagFields?: readonly string[];
+  hiddenTagFields?: readonly string[] | undefined;
   /** Keep the host and each path segment of a response as a label, for `purgePrefix`. Every request then reads the purge log. @default false */
-  prefixPurges?: boolean;
+  prefixPurges?: boolean | undefined;
   /** Maximum length of a URL, in characters; a longer URL bypasses the cache. @default 8192 */
-  maxUrlLength?: number;
+  maxUrlLength?: number | undefined;
   /** Maximum size of a body, in bytes; a larger body is passed through and not stored. @default 1048576 (1 MiB) */
-  maxBodySize?: number;
+  maxBodySize?: number | undefined;
   /** Maximum number of variants of one URL; a new one replaces the oldest. @default 32 */
-  maxVariants?: number;
+  maxVariants?: number | undefined;
   /** Names of cookies that change no response; a name may end in `*`. A request with any other cookie bypasses the cache. @default [] */
-  allowCookies?: readonly string[];
+  allowCookies?: readonly string[] | undefined;
   /** Content codings of the origin, the preferred one first. Accept-Encoding is narrowed to one of them. @default as the client sends it */
-  encodings?: readonly string[];
+  encodings?: readonly string[] | undefined;
   /** Languages of the origin, the preferred one first. Accept-Language is narrowed to one of them. @default as the client sends it */
-  languages?: readonly string[];
+  languages?: readonly string[] | undefined;
   /** How long a response is kept after its lifetime, to be validated, or served when the origin can't be reached. @default "1h" */
-  grace?: Duration;
+  grace?: Duration | undefined;
   /** How long a request waits for the response of another one before it goes to the origin itself. @default "10s" */
-  waitTimeout?: Duration;
+  waitTimeout?: Duration | undefined;
   /** How long requests don't wait for each other after a response that could not be stored. @default "1m" */
-  uncacheableTtl?: Duration;
+  uncacheableTtl?: Duration | undefined;
   /** Lease duration; the holder renews it while it makes the response. A crashed process is replaced after it. @default "5s" */
-  lease?: Duration;
+  lease?: Duration | undefined;
   /** Pause after a failed background refresh, in which the stale response is served. @default "5s" */
-  retryAfter?: Duration;
+  retryAfter?: Duration | undefined;
   /** Number of purges by tag that are kept; responses that are older than all of them count as softly purged. @default 1024 */
-  maxPurges?: number;
+  maxPurges?: number | undefined;
   /** Respond only when the response is stored and background work has ended, for hosts that stop once they have responded. @default false */
-  awaitBackground?: boolean;
+  awaitBackground?: boolean | undefined;
   /**
    * Whether Cache-Status has the key, and why a response is not stored. Clients see it. Also warns of stored responses that
    * show a request field without naming it in Vary. @default false
    */
-  debug?: boolean;
+  debug?: boolean | undefined;
   /** Called with every error of the store and of background work that no response shows. @default none */
-  onError?: (error: unknown, context: { readonly method: string; readonly key: string }) => void;
+  onError?: ((error: unknown, context: { readonly method: string; readonly key: string }) => void) | undefined;
 }
 
 export const httpCacheDefaults = {

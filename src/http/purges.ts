@@ -10,7 +10,7 @@ import { cacheKey, prefixesOf } from "./rfc/target.js";
 
 export interface PurgeOptions {
   /** Keep the responses, and validate them before they are used again, instead of deleting them. @default false */
-  soft?: boolean;
+  soft?: boolean | undefined;
 }
 
 /** Ends stored responses: by URL, by label, and after unsafe requests. */

@@ -348,6 +348,17 @@ describe("http.policy()", () => {
     await until(async () => Number((await get("/")).body) > 2, { what: "a refresh of the refreshed response" });
   });
 
+  it("leaves an option as it was where the route's is undefined", async () => {
+    const { app, get, http } = testApp(cache, { defaultTtl: "1m" });
+    app.get("/", http.policy({ defaultTtl: undefined, maxBodySize: undefined }), (c) => c.text("page"));
+    app.get("/inner", http.policy({ vary: "x-v" }), http.policy({ vary: undefined }), (c) => c.text("page"));
+    for (const path of ["/", "/inner"]) {
+      await get(path);
+      expect((await get(path)).how).toMatch(/^hit/);
+    }
+    expect((await get("/inner")).headers.get("vary")).toBe("x-v");
+  });
+
   it("refuses options that a route can't have", () => {
     const { http } = testApp(cache);
     expect(() => http.policy({ hosts: [] } as never)).toThrow(/unknown option "hosts"/);

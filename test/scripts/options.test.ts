@@ -46,7 +46,9 @@ describe("the options of an interface", () => {
   it("have a name, a type, a default and a sentence", () => {
     const source = `export interface SomeOptions extends Other {
   /** Lifetime | of it. @default "5m" */
-  ttl?: Duration | null;
+  ttl?: Duration | null | undefined;
+  /** Called. @default none */
+  then?: ((value: string) => void) | undefined;
   /**
    * Two lines
    * of text.
@@ -56,6 +58,7 @@ describe("the options of an interface", () => {
 `;
     expect(optionsIn(source, "SomeOptions")).toEqual([
       { name: "ttl", type: "duration, or `null`", default: '`"5m"`', text: "Lifetime \\| of it." },
+      { name: "then", type: "`(value: string) => void`", default: "none", text: "Called." },
       { name: "where", type: "`string \\| number`", default: "required", text: "Two lines of text." },
     ]);
   });

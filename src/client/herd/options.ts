@@ -4,21 +4,21 @@ import { type Duration, toMs, toWindowMs } from "../../core/time.js";
 /** Options of `herd()`. Durations are seconds, or strings such as `"5m"`. */
 export interface HerdOptions {
   /** How long a stale value stays after its expiry, to be returned while a new one is loaded: Django's herd timeout. @default "60s" */
-  grace?: Duration;
+  grace?: Duration | undefined;
   /** Lease duration; the holder renews it while it loads, and a crashed holder is replaced after it. @default "5s" */
-  lease?: Duration;
+  lease?: Duration | undefined;
   /** How long to wait for another caller's value; then the caller loads the value itself, and stores nothing. @default "10s" */
-  waitTimeout?: Duration;
+  waitTimeout?: Duration | undefined;
   /** How early values are refreshed before they expire, as a multiple of their load's duration; 0 never. @default 1 */
-  beta?: number;
+  beta?: number | undefined;
   /** Shortens each lifetime at random by up to this fraction, so that entries stored together don't expire together. @default 0 */
-  jitter?: number;
+  jitter?: number | undefined;
   /** After a failed load, how long a stale value is returned before the next attempt. @default "5s" */
-  retryAfter?: Duration;
+  retryAfter?: Duration | undefined;
   /** Refresh in the background and return the stale value meanwhile; otherwise the lease holder waits for its own load. @default true */
-  background?: boolean;
+  background?: boolean | undefined;
   /** How long a loader may take unless the call has its own `hardTimeout`; `null` for no limit. @default "60s" */
-  hardTimeout?: Duration | null;
+  hardTimeout?: Duration | null | undefined;
 }
 
 export const herdDefaults = {

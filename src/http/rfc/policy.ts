@@ -5,30 +5,30 @@ import { isToken } from "./message.js";
 /** How far the cache goes where RFC 9111 leaves the choice to it. */
 export interface PolicyOptions {
   /** Fields that take the place of Cache-Control, the most specific first. RFC 9213. @default ["CDN-Cache-Control"] */
-  targetedFields?: readonly string[];
+  targetedFields?: readonly string[] | undefined;
   /**
    * Request fields with credentials, besides Authorization, such as `"X-Api-Key"`. A response to a request that has one is
    * stored only if the response permits it. RFC 9111 §3.5. @default []
    */
-  credentialFields?: readonly string[];
+  credentialFields?: readonly string[] | undefined;
   /** Lifetime of responses with status 2xx, 301 or 308 that have none: seconds or a duration; `null` for none. @default null */
-  defaultTtl?: Duration | null;
+  defaultTtl?: Duration | null | undefined;
   /** The part of the time since Last-Modified for which a response without a lifetime is fresh, from 0 (never) to 1. @default 0.1 */
-  heuristicFraction?: number;
+  heuristicFraction?: number | undefined;
   /** The longest lifetime that Last-Modified can give. @default "1d" */
-  heuristicLimit?: Duration;
+  heuristicLimit?: Duration | undefined;
   /** Whether Last-Modified gives errors a lifetime, too: 404, 405, 410, 414 and 501, and those marked `public`. @default true */
-  heuristicErrors?: boolean;
+  heuristicErrors?: boolean | undefined;
   /** The only statuses to store; `null` for all that HTTP allows. @default null */
-  cacheableStatusCodes?: readonly number[] | null;
+  cacheableStatusCodes?: readonly number[] | null | undefined;
   /** Window of responses that have no `stale-while-revalidate`. @default 0 */
-  staleWhileRevalidate?: Duration;
+  staleWhileRevalidate?: Duration | undefined;
   /** Window of responses that have no `stale-if-error`. @default 0 */
-  staleIfError?: Duration;
+  staleIfError?: Duration | undefined;
   /** Whether a stale response that nothing forbids is served when the origin fails without an answer. RFC 9111 §4.2.4. @default true */
-  staleIfUnreachable?: boolean;
+  staleIfUnreachable?: boolean | undefined;
   /** Whether clients choose how fresh a response must be, and so can force the origin to be asked. @default true */
-  requestDirectives?: boolean;
+  requestDirectives?: boolean | undefined;
 }
 
 export const policyDefaults = {

@@ -3,9 +3,9 @@ import { isListed } from "./message.js";
 /** How queries are normalised before they are part of the key. */
 export interface QueryRules {
   /** Parameters to remove, by name; a name may end in `*`. */
-  readonly remove?: readonly string[];
+  readonly remove?: readonly string[] | undefined;
   /** Sort parameters by name; those of one name keep their order. @default false */
-  readonly sort?: boolean;
+  readonly sort?: boolean | undefined;
 }
 
 /** A path with its query normalised. Names and values are compared as they are written, and not decoded. */
