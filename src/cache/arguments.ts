@@ -1,8 +1,9 @@
 import type { LoadOptions } from "../client/client.js";
+import type { AcquireOptions } from "../client/lock.js";
 import { show } from "../core/errors.js";
 import type { Key } from "../core/key.js";
 import { type Duration, toMs, toWindowMs } from "../core/time.js";
-import { type GetOrSetOptions, isRecord } from "./method-options.js";
+import { type GetOrSetOptions, isRecord, type LockOptions, lockDefaults } from "./method-options.js";
 
 /** A lifetime in milliseconds; `null` never expires. @throws TypeError */
 export function toTtlMs(ttl: Duration | null | undefined, defaultMs: number | null): number | null {
@@ -22,6 +23,20 @@ export function toLoadOptions(
     softTimeoutMs: softTimeout === undefined ? undefined : toWindowMs(softTimeout, "softTimeout"),
     hardTimeoutMs:
       hardTimeout === undefined ? undefined : hardTimeout === null ? Infinity : toWindowMs(hardTimeout, "hardTimeout"),
+  };
+}
+
+/** How `lock` takes a lock. @throws TypeError */
+export function toAcquireOptions(options: LockOptions, invocationSignal: AbortSignal | undefined): AcquireOptions {
+  const { ttl = lockDefaults.ttl, waitTimeout = lockDefaults.waitTimeout } = options;
+  const { retryEvery = lockDefaults.retryEvery } = options;
+  const ttlMs = toWindowMs(ttl, "ttl");
+  if (ttlMs === 0) throw new TypeError("ttl: a lock needs a lifetime; give a duration above 0");
+  return {
+    ttlMs,
+    waitMs: toWindowMs(waitTimeout, "waitTimeout"),
+    retryEveryMs: toWindowMs(retryEvery, "retryEvery"),
+    signal: toSignal(options.signal, invocationSignal),
   };
 }
 

@@ -7,11 +7,12 @@ import { type Connection, type Invocation, PROCESS } from "../core/connection.js
 import { ConnectionError, KeyNotFoundError, show } from "../core/errors.js";
 import type { EventName, Listener } from "../core/events.js";
 import { type Key, StoredKey } from "../core/key.js";
-import { type Duration, systemClock, toMs, toWindowMs } from "../core/time.js";
+import { type Duration, systemClock, toMs } from "../core/time.js";
 import {
   checkNoOptions,
   checkValue,
   notALoader,
+  toAcquireOptions,
   toInt64,
   toLoadOptions,
   toMoment,
@@ -33,7 +34,7 @@ import {
   type InvocationOptions,
   type KeyOptions,
   type LockOptions,
-  lockDefaults,
+  NO_OPTIONS,
   type ScanOptions,
   type SetOptions,
   type TtlOptions,
@@ -116,7 +117,7 @@ export class Cache implements AsyncDisposable {
    */
   get<T = unknown>(key: Key, options?: GetOptions): Promise<T | undefined>;
   get<T = unknown, D = T>(key: Key, options: GetOptions<D>): Promise<T | D>;
-  get(key: Key, options: GetOptions<unknown> = {}): Promise<unknown> {
+  get(key: Key, options: GetOptions<unknown> = NO_OPTIONS): Promise<unknown> {
     try {
       const stored = this.#keys.stored(key, checked("get", options));
       const found = this.#calls.guard("get", stored, undefined, this.#client.get(stored));
@@ -134,7 +135,7 @@ export class Cache implements AsyncDisposable {
    * @example
    * await cache.set("user:1", { name: "Ann" }, { ttl: "5m" });
    */
-  set(key: Key, value: unknown, options: SetOptions = {}): Promise<boolean> {
+  set(key: Key, value: unknown, options: SetOptions = NO_OPTIONS): Promise<boolean> {
     try {
       const stored = this.#keys.stored(key, checked("set", options));
       const ttlMs = toTtlMs(options.ttl, this.#settings.ttlMs);
@@ -151,7 +152,7 @@ export class Cache implements AsyncDisposable {
   }
 
   /** Writes an entry when there is none. @returns whether it was written @throws {EncodeError} before any I/O */
-  async add(key: Key, value: unknown, options: TtlOptions = {}): Promise<boolean> {
+  async add(key: Key, value: unknown, options: TtlOptions = NO_OPTIONS): Promise<boolean> {
     return this.set(key, value, { ...checked("add", options), nx: true });
   }
 
@@ -162,7 +163,7 @@ export class Cache implements AsyncDisposable {
    * @example
    * const user = await cache.getOrSet("user:1", () => db.users.find(1), { ttl: "5m" });
    */
-  getOrSet<T>(key: Key, loader: Loader<T>, options: GetOrSetOptions = {}): Promise<T> {
+  getOrSet<T>(key: Key, loader: Loader<T>, options: GetOrSetOptions = NO_OPTIONS): Promise<T> {
     try {
       const stored = this.#keys.stored(key, checked("getOrSet", options));
       if (typeof loader !== "function") throw notALoader(loader, "a value");
@@ -185,19 +186,19 @@ export class Cache implements AsyncDisposable {
   async getOrSetMany<T = unknown>(
     keys: Iterable<Key>,
     loader: LoadMany<T>,
-    options: GetOrSetOptions = {},
+    options: GetOrSetOptions = NO_OPTIONS,
   ): Promise<Map<string, T>> {
     if (this.#closing) throw closed();
     return this.#manyEntries().getOrSet(keys, loader, options);
   }
 
   /** The values of several entries, by key, without the missing ones. One round trip. @throws {DecodeError} */
-  getMany<T = unknown>(keys: Iterable<Key>, options: KeyOptions = {}): Promise<Map<string, T>> {
+  getMany<T = unknown>(keys: Iterable<Key>, options: KeyOptions = NO_OPTIONS): Promise<Map<string, T>> {
     return this.#manyEntries().get("getMany", keys, options);
   }
 
   /** As `getMany`, all read at one moment (`MGET`). In a cluster the keys need a common hash tag. @throws {DecodeError} */
-  mget<T = unknown>(keys: Iterable<Key>, options: KeyOptions = {}): Promise<Map<string, T>> {
+  mget<T = unknown>(keys: Iterable<Key>, options: KeyOptions = NO_OPTIONS): Promise<Map<string, T>> {
     return this.#manyEntries().get("mget", keys, options);
   }
 
@@ -208,28 +209,28 @@ export class Cache implements AsyncDisposable {
    * @example
    * const failed = await cache.setMany({ a: 1, b: 2 }, { ttl: 60 });
    */
-  setMany(entries: EntriesInput, options: TtlOptions = {}): Promise<string[]> {
+  setMany(entries: EntriesInput, options: TtlOptions = NO_OPTIONS): Promise<string[]> {
     return this.#manyEntries().set(entries, options);
   }
 
   /** Writes all of several entries or none. In a cluster the keys need a common hash tag. @throws {EncodeError} before any I/O */
-  mset(entries: EntriesInput, options: TtlOptions = {}): Promise<void> {
+  mset(entries: EntriesInput, options: TtlOptions = NO_OPTIONS): Promise<void> {
     return this.#manyEntries().setAll(entries, options);
   }
 
   /** Deletes an entry. @returns whether there was one */
-  async delete(key: Key, options: KeyOptions = {}): Promise<boolean> {
+  async delete(key: Key, options: KeyOptions = NO_OPTIONS): Promise<boolean> {
     const stored = this.#keys.stored(key, checked("delete", options));
     return (await this.#calls.guard("delete", stored, 0, this.#client.delete([stored]))) > 0;
   }
 
   /** Deletes several entries in one round trip. @returns how many there were */
-  deleteMany(keys: Iterable<Key>, options: KeyOptions = {}): Promise<number> {
+  deleteMany(keys: Iterable<Key>, options: KeyOptions = NO_OPTIONS): Promise<number> {
     return this.#manyEntries().delete(keys, options);
   }
 
   /** Whether there is an entry. */
-  async has(key: Key, options: KeyOptions = {}): Promise<boolean> {
+  async has(key: Key, options: KeyOptions = NO_OPTIONS): Promise<boolean> {
     const stored = this.#keys.stored(key, checked("has", options));
     return this.#calls.guard("has", stored, false, this.#client.has(stored));
   }
@@ -242,17 +243,17 @@ export class Cache implements AsyncDisposable {
    * @example
    * await cache.incr("visits", 1, { create: true, ttl: "1d" });
    */
-  async incr(key: Key, delta: number | bigint = 1, options: IncrOptions = {}): Promise<number | bigint> {
+  async incr(key: Key, delta: number | bigint = 1, options: IncrOptions = NO_OPTIONS): Promise<number | bigint> {
     return this.#add("incr", key, toInt64(delta), options);
   }
 
   /** As `incr`, but subtracts. */
-  async decr(key: Key, delta: number | bigint = 1, options: IncrOptions = {}): Promise<number | bigint> {
+  async decr(key: Key, delta: number | bigint = 1, options: IncrOptions = NO_OPTIONS): Promise<number | bigint> {
     return this.#add("decr", key, toInt64(-toInt64(delta)), options);
   }
 
   /** Moves an entry, with its remaining lifetime, to a version higher by `delta`. @returns that version @throws {KeyNotFoundError} */
-  async incrVersion(key: string, delta = 1, options: KeyOptions = {}): Promise<number> {
+  async incrVersion(key: string, delta = 1, options: KeyOptions = NO_OPTIONS): Promise<number> {
     if ((key as unknown) instanceof StoredKey)
       throw new TypeError("key: a stored key has its version in it; give your own key");
     const version = this.#keys.version(checked("incrVersion", options)) + toStep(delta);
@@ -264,7 +265,7 @@ export class Cache implements AsyncDisposable {
   }
 
   /** As `incrVersion`, to a lower version. @throws {KeyNotFoundError} */
-  async decrVersion(key: string, delta = 1, options: KeyOptions = {}): Promise<number> {
+  async decrVersion(key: string, delta = 1, options: KeyOptions = NO_OPTIONS): Promise<number> {
     return this.incrVersion(key, -toStep(delta), checked("decrVersion", options));
   }
 
@@ -272,7 +273,7 @@ export class Cache implements AsyncDisposable {
    * The remaining lifetime of an entry (`PTTL`).
    * @returns seconds, with fractions to the millisecond; `null` when it never expires; `undefined` when there is no entry
    */
-  async ttl(key: Key, options: KeyOptions = {}): Promise<number | null | undefined> {
+  async ttl(key: Key, options: KeyOptions = NO_OPTIONS): Promise<number | null | undefined> {
     const stored = this.#keys.stored(key, checked("ttl", options));
     const leftMs = await this.#calls.guard("ttl", stored, undefined, this.#client.pttl(stored));
     return typeof leftMs === "number" ? leftMs / 1_000 : leftMs;
@@ -282,7 +283,7 @@ export class Cache implements AsyncDisposable {
    * Gives an entry a new lifetime, the cache's by default. `null` never expires, and 0 or less deletes it.
    * @returns whether there was an entry
    */
-  async touch(key: Key, ttl?: Duration | null, options: KeyOptions = {}): Promise<boolean> {
+  async touch(key: Key, ttl?: Duration | null, options: KeyOptions = NO_OPTIONS): Promise<boolean> {
     const stored = this.#keys.stored(key, checked("touch", options));
     const ttlMs = toTtlMs(ttl, this.#settings.ttlMs);
     return this.#calls.guard("touch", stored, false, this.#client.touch(stored, ttlMs));
@@ -294,7 +295,7 @@ export class Cache implements AsyncDisposable {
    * @example
    * await cache.expire("session", 1.5); // in 1,500 ms
    */
-  async expire(key: Key, ttl: Duration, options: KeyOptions = {}): Promise<boolean> {
+  async expire(key: Key, ttl: Duration, options: KeyOptions = NO_OPTIONS): Promise<boolean> {
     const stored = this.#keys.stored(key, checked("expire", options));
     return this.#calls.guard("expire", stored, false, this.#client.touch(stored, toMs(ttl, "ttl")));
   }
@@ -305,19 +306,19 @@ export class Cache implements AsyncDisposable {
    * @example
    * await cache.expireAt("offer", new Date("2030-01-01"));
    */
-  async expireAt(key: Key, at: Date | number, options: KeyOptions = {}): Promise<boolean> {
+  async expireAt(key: Key, at: Date | number, options: KeyOptions = NO_OPTIONS): Promise<boolean> {
     const stored = this.#keys.stored(key, checked("expireAt", options));
     return this.#calls.guard("expireAt", stored, false, this.#client.expireAt(stored, toMoment(at)));
   }
 
   /** Makes an entry never expire (`PERSIST`). @returns whether it had a lifetime */
-  async persist(key: Key, options: KeyOptions = {}): Promise<boolean> {
+  async persist(key: Key, options: KeyOptions = NO_OPTIONS): Promise<boolean> {
     const stored = this.#keys.stored(key, checked("persist", options));
     return this.#calls.guard("persist", stored, false, this.#client.persist(stored));
   }
 
   /** The keys that match a glob, each once. Reads every key of the database (`SCAN`). */
-  async keys(pattern = "*", options: ScanOptions = {}): Promise<string[]> {
+  async keys(pattern = "*", options: ScanOptions = NO_OPTIONS): Promise<string[]> {
     const keys = new Set<string>();
     for await (const key of this.iterKeys(pattern, checked("keys", options))) keys.add(key);
     return [...keys];
@@ -328,7 +329,7 @@ export class Cache implements AsyncDisposable {
    * @example
    * for await (const key of cache.iterKeys("user:*")) console.log(key);
    */
-  async *iterKeys(pattern = "*", options: ScanOptions = {}): AsyncIterable<string> {
+  async *iterKeys(pattern = "*", options: ScanOptions = NO_OPTIONS): AsyncIterable<string> {
     const glob = this.#keys.pattern(pattern, checked("iterKeys", options));
     try {
       for await (const batch of this.#client.scan(glob, options.scanCount ?? this.#settings.scanCount)) {
@@ -347,13 +348,13 @@ export class Cache implements AsyncDisposable {
    * @example
    * await cache.deletePattern(`user:${escapePattern(id)}:*`);
    */
-  async deletePattern(pattern: string, options: DeletePatternOptions = {}): Promise<number> {
+  async deletePattern(pattern: string, options: DeletePatternOptions = NO_OPTIONS): Promise<number> {
     const glob = this.#keys.pattern(pattern, checked("deletePattern", options));
     return this.#deleteMatching("deletePattern", glob, () => true, options);
   }
 
   /** Deletes every entry with this cache's prefix, in every version, but no locks. @returns how many */
-  async clear(options: Omit<DeletePatternOptions, "version"> = {}): Promise<number> {
+  async clear(options: Omit<DeletePatternOptions, "version"> = NO_OPTIONS): Promise<number> {
     const { pattern, isEntry } = this.#keys.all(checked("clear", options));
     return this.#deleteMatching("clear", pattern, isEntry, options);
   }
@@ -372,22 +373,16 @@ export class Cache implements AsyncDisposable {
    * await using lock = await cache.lock("nightly", { ttl: "1m", waitTimeout: "2s" });
    * if (lock) await runNightlyJob();
    */
-  async lock(name: string, options: LockOptions = {}): Promise<Lock | undefined> {
+  async lock(name: string, options: LockOptions = NO_OPTIONS): Promise<Lock | undefined> {
     const key = this.#keys.lock(name, checked("lock", options));
-    const { ttl = lockDefaults.ttl, waitTimeout = lockDefaults.waitTimeout } = options;
-    const { retryEvery = lockDefaults.retryEvery } = options;
-    const ttlMs = toWindowMs(ttl, "ttl");
-    if (ttlMs === 0) throw new TypeError("ttl: a lock needs a lifetime; give a duration above 0");
-    const waitMs = toWindowMs(waitTimeout, "waitTimeout");
-    const retryEveryMs = toWindowMs(retryEvery, "retryEvery");
-    const signal = toSignal(options.signal, this.invocation.signal);
-    signal?.throwIfAborted();
+    const acquireOptions = toAcquireOptions(options, this.invocation.signal);
+    acquireOptions.signal?.throwIfAborted();
     const context = {
       connection: this.connection,
       clock: systemClock,
       forgive: (error: unknown, method: string, lockKey: string) => this.#calls.forgive(error, method, lockKey),
     };
-    return this.#calls.guard("lock", key, undefined, acquire(context, key, { ttlMs, waitMs, retryEveryMs, signal }));
+    return this.#calls.guard("lock", key, undefined, acquire(context, key, acquireOptions));
   }
 
   /**
@@ -396,7 +391,7 @@ export class Cache implements AsyncDisposable {
    * @example
    * await using cache = whole.for({ waitUntil: (work) => ctx.waitUntil(work), signal: request.signal });
    */
-  for(invocation: InvocationOptions = {}): Cache {
+  for(invocation: InvocationOptions = NO_OPTIONS): Cache {
     const { waitUntil } = checked("for", invocation);
     const signal = toSignal(invocation.signal, undefined);
     const work: Invocation = { scope: "request", waitUntil: (promise) => waitUntil?.(promise), signal };
@@ -422,13 +417,13 @@ export class Cache implements AsyncDisposable {
    * @example
    * String(cache.makeKey("user:1")); // "prefix:1:user:1"
    */
-  makeKey(key: Key, options: KeyOptions = {}): StoredKey {
+  makeKey(key: Key, options: KeyOptions = NO_OPTIONS): StoredKey {
     const stored = this.#keys.stored(key, checked("makeKey", options));
     return key instanceof StoredKey ? key : new StoredKey(stored);
   }
 
   /** A glob of stored keys: wildcards work in `pattern`, and the prefix stands for itself. */
-  makePattern(pattern: string, options: KeyOptions = {}): string {
+  makePattern(pattern: string, options: KeyOptions = NO_OPTIONS): string {
     return this.#keys.pattern(pattern, checked("makePattern", options));
   }
 

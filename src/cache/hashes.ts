@@ -4,7 +4,7 @@ import { DecodeError, show } from "../core/errors.js";
 import type { Key } from "../core/key.js";
 import { toText } from "../core/text.js";
 import { checkField, several, toFields } from "./arguments.js";
-import { checked, type KeyOptions } from "./method-options.js";
+import { checked, type KeyOptions, NO_OPTIONS } from "./method-options.js";
 import { type CacheParts, decodeOne, sendTyped } from "./store-calls.js";
 
 const READ: SendOptions = { readOnly: true };
@@ -43,7 +43,7 @@ export class CacheHashes {
     if (!isOne && options !== undefined)
       throw new TypeError("hashes.set: there is an argument after the options of a record; leave it out");
     const given = isOne ? options : (value as KeyOptions | undefined);
-    const stored = this.#parts.keys.stored(name, checked("hashes.set", given === undefined ? {} : given));
+    const stored = this.#parts.keys.stored(name, checked("hashes.set", given === undefined ? NO_OPTIONS : given));
     for (const [field, each] of fields) {
       if (each === undefined)
         throw new TypeError(`field ${show(field)}: undefined can't be stored; store null, or delete the field`);
@@ -52,7 +52,7 @@ export class CacheHashes {
   }
 
   /** The value of a field, `undefined` when there is none (`HGET`). @throws {DecodeError} */
-  async get<T = unknown>(name: Key, field: string, options: KeyOptions = {}): Promise<T | undefined> {
+  async get<T = unknown>(name: Key, field: string, options: KeyOptions = NO_OPTIONS): Promise<T | undefined> {
     const stored = this.#parts.keys.stored(name, checked("hashes.get", options));
     const value = this.#get(stored, checkField(field));
     return (await this.#guard("get", stored, undefined, value)) as T | undefined;
@@ -64,32 +64,32 @@ export class CacheHashes {
    * @example
    * const user = Object.fromEntries(await cache.hashes.getAll("user:1"));
    */
-  async getAll<T = unknown>(name: Key, options: KeyOptions = {}): Promise<Map<string, T>> {
+  async getAll<T = unknown>(name: Key, options: KeyOptions = NO_OPTIONS): Promise<Map<string, T>> {
     const stored = this.#parts.keys.stored(name, checked("hashes.getAll", options));
     return (await this.#guard("getAll", stored, new Map(), this.#getAll(stored))) as Map<string, T>;
   }
 
   /** Deletes one field or several (`HDEL`). @returns how many of them there were */
-  async delete(name: Key, fields: string | Iterable<string>, options: KeyOptions = {}): Promise<number> {
+  async delete(name: Key, fields: string | Iterable<string>, options: KeyOptions = NO_OPTIONS): Promise<number> {
     const stored = this.#parts.keys.stored(name, checked("hashes.delete", options));
     const list = typeof fields === "string" ? [fields] : several(fields, "fields").map(checkField);
     return this.#guard("delete", stored, 0, this.#delete(stored, list));
   }
 
   /** The number of fields (`HLEN`). */
-  async size(name: Key, options: KeyOptions = {}): Promise<number> {
+  async size(name: Key, options: KeyOptions = NO_OPTIONS): Promise<number> {
     const stored = this.#parts.keys.stored(name, checked("hashes.size", options));
     return this.#guard("size", stored, 0, this.#number(["HLEN", stored], READ));
   }
 
   /** The names of all fields (`HKEYS`). */
-  async fields(name: Key, options: KeyOptions = {}): Promise<string[]> {
+  async fields(name: Key, options: KeyOptions = NO_OPTIONS): Promise<string[]> {
     const stored = this.#parts.keys.stored(name, checked("hashes.fields", options));
     return this.#guard("fields", stored, [], this.#fields(stored));
   }
 
   /** Whether there is such a field (`HEXISTS`). */
-  async has(name: Key, field: string, options: KeyOptions = {}): Promise<boolean> {
+  async has(name: Key, field: string, options: KeyOptions = NO_OPTIONS): Promise<boolean> {
     const stored = this.#parts.keys.stored(name, checked("hashes.has", options));
     return this.#guard("has", stored, false, this.#has(stored, checkField(field)));
   }

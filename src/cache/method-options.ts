@@ -248,18 +248,22 @@ export const methodOptions: { readonly [M in keyof MethodOptions]: Checks<Method
   "hashes.has": key,
 };
 
+/** The options of calls that give none: one object for all, as they are the most frequent and need no check. */
+export const NO_OPTIONS: Readonly<Record<string, never>> = Object.freeze({});
+
 /**
  * The options of a call, when they are in order.
  * @throws TypeError naming the option that is unknown or wrong, or what was given in the place of options
  */
 export function checked<M extends keyof MethodOptions>(method: M, options: MethodOptions[M]): MethodOptions[M] {
+  if (options === NO_OPTIONS) return options;
   const checks = methodOptions[method];
   if (!isRecord(options)) {
     throw new TypeError(`${method}: options are ${show(options)}; give an object such as ${example(checks)}`);
   }
   for (const name in options) {
-    const wrong = wrongOption(name, options[name], checks);
-    if (wrong !== undefined && isOwn(options, name)) throw new TypeError(`${method}: ${wrong}`);
+    const wrong = Object.hasOwn(options, name) ? wrongOption(name, options[name], checks) : inherited(name);
+    if (wrong !== undefined) throw new TypeError(`${method}: ${wrong}`);
   }
   return options;
 }
@@ -271,9 +275,10 @@ export function isRecord(value: unknown): value is object {
   return Object.prototype.toString.call(value) === "[object Object]" && !(value instanceof StoredKey);
 }
 
-/** Not a name that other code gave to all objects. */
-function isOwn(options: object, name: string): boolean {
-  return Object.hasOwn(options, name) || !(name in Object.prototype);
+/** A copy of options would not have it. What other code gave to all objects is no option. */
+function inherited(name: string): string | undefined {
+  if (name in Object.prototype) return undefined;
+  return `option ${show(name)} is inherited; give an object that has it itself`;
 }
 
 function example(checks: object): string {

@@ -6,7 +6,7 @@ import { throwIfError } from "../core/errors.js";
 import type { Key } from "../core/key.js";
 import { toText } from "../core/text.js";
 import { checkCount, checkCursor, several } from "./arguments.js";
-import { checked, type KeyOptions, type ScanSetOptions, type StoreOptions } from "./method-options.js";
+import { checked, type KeyOptions, NO_OPTIONS, type ScanSetOptions, type StoreOptions } from "./method-options.js";
 import { type CacheParts, decodeOne, sendTyped } from "./store-calls.js";
 
 /** One page of `sets.scan`. */
@@ -43,7 +43,7 @@ export class CacheSets {
    * @example
    * await cache.sets.add("online", ["ann", "bob"]); // 2
    */
-  async add(key: Key, members: Iterable<unknown>, options: KeyOptions = {}): Promise<number> {
+  async add(key: Key, members: Iterable<unknown>, options: KeyOptions = NO_OPTIONS): Promise<number> {
     const stored = this.#parts.keys.stored(key, checked("sets.add", options));
     const list = several(members, "members");
     return this.#guard("add", stored, 0, this.#change("SADD", stored, list));
@@ -53,20 +53,20 @@ export class CacheSets {
    * Deletes members (`SREM`).
    * @returns how many of them were in the set
    */
-  async delete(key: Key, members: Iterable<unknown>, options: KeyOptions = {}): Promise<number> {
+  async delete(key: Key, members: Iterable<unknown>, options: KeyOptions = NO_OPTIONS): Promise<number> {
     const stored = this.#parts.keys.stored(key, checked("sets.delete", options));
     const list = several(members, "members");
     return this.#guard("delete", stored, 0, this.#change("SREM", stored, list));
   }
 
   /** The number of members (`SCARD`). */
-  async size(key: Key, options: KeyOptions = {}): Promise<number> {
+  async size(key: Key, options: KeyOptions = NO_OPTIONS): Promise<number> {
     const stored = this.#parts.keys.stored(key, checked("sets.size", options));
     return this.#guard("size", stored, 0, this.#number(["SCARD", stored], READ));
   }
 
   /** Whether a value is a member (`SISMEMBER`). */
-  async has(key: Key, member: unknown, options: KeyOptions = {}): Promise<boolean> {
+  async has(key: Key, member: unknown, options: KeyOptions = NO_OPTIONS): Promise<boolean> {
     const stored = this.#parts.keys.stored(key, checked("sets.has", options));
     return this.#guard("has", stored, false, this.#has(stored, member));
   }
@@ -76,7 +76,7 @@ export class CacheSets {
    * @example
    * await cache.sets.hasMany("online", ["ann", "eve"]); // [true, false]
    */
-  async hasMany(key: Key, members: Iterable<unknown>, options: KeyOptions = {}): Promise<boolean[]> {
+  async hasMany(key: Key, members: Iterable<unknown>, options: KeyOptions = NO_OPTIONS): Promise<boolean[]> {
     const stored = this.#parts.keys.stored(key, checked("sets.hasMany", options));
     const list = several(members, "members");
     const none = list.map(() => false);
@@ -84,18 +84,18 @@ export class CacheSets {
   }
 
   /** Every member (`SMEMBERS`). @throws {DecodeError} */
-  async members<T = unknown>(key: Key, options: KeyOptions = {}): Promise<Set<T>> {
+  async members<T = unknown>(key: Key, options: KeyOptions = NO_OPTIONS): Promise<Set<T>> {
     const stored = this.#parts.keys.stored(key, checked("sets.members", options));
     return toSet<T>(await this.#guard("members", stored, [], this.#list(["SMEMBERS", stored], stored, READ)));
   }
 
   /** Members of the first set that are in none of the others (`SDIFF`). @throws {DecodeError} */
-  difference<T = unknown>(keys: Iterable<Key>, options: KeyOptions = {}): Promise<Set<T>> {
+  difference<T = unknown>(keys: Iterable<Key>, options: KeyOptions = NO_OPTIONS): Promise<Set<T>> {
     return this.#combine("difference", keys, options);
   }
 
   /** Members that are in every set (`SINTER`). @throws {DecodeError} */
-  intersection<T = unknown>(keys: Iterable<Key>, options: KeyOptions = {}): Promise<Set<T>> {
+  intersection<T = unknown>(keys: Iterable<Key>, options: KeyOptions = NO_OPTIONS): Promise<Set<T>> {
     return this.#combine("intersection", keys, options);
   }
 
@@ -105,27 +105,27 @@ export class CacheSets {
    * @example
    * const readers = await cache.sets.union<string>(["{doc:1}:viewers", "{doc:1}:editors"]);
    */
-  union<T = unknown>(keys: Iterable<Key>, options: KeyOptions = {}): Promise<Set<T>> {
+  union<T = unknown>(keys: Iterable<Key>, options: KeyOptions = NO_OPTIONS): Promise<Set<T>> {
     return this.#combine("union", keys, options);
   }
 
   /** Stores what `difference` returns at `destination` (`SDIFFSTORE`). @returns its size */
-  differenceStore(destination: Key, keys: Iterable<Key>, options: StoreOptions = {}): Promise<number> {
+  differenceStore(destination: Key, keys: Iterable<Key>, options: StoreOptions = NO_OPTIONS): Promise<number> {
     return this.#combineInto("difference", destination, keys, options);
   }
 
   /** Stores what `intersection` returns at `destination` (`SINTERSTORE`). @returns its size */
-  intersectionStore(destination: Key, keys: Iterable<Key>, options: StoreOptions = {}): Promise<number> {
+  intersectionStore(destination: Key, keys: Iterable<Key>, options: StoreOptions = NO_OPTIONS): Promise<number> {
     return this.#combineInto("intersection", destination, keys, options);
   }
 
   /** Stores what `union` returns at `destination` (`SUNIONSTORE`). @returns its size */
-  unionStore(destination: Key, keys: Iterable<Key>, options: StoreOptions = {}): Promise<number> {
+  unionStore(destination: Key, keys: Iterable<Key>, options: StoreOptions = NO_OPTIONS): Promise<number> {
     return this.#combineInto("union", destination, keys, options);
   }
 
   /** Moves a member to another set (`SMOVE`). @returns whether it was in the source */
-  async move(source: Key, destination: Key, member: unknown, options: KeyOptions = {}): Promise<boolean> {
+  async move(source: Key, destination: Key, member: unknown, options: KeyOptions = NO_OPTIONS): Promise<boolean> {
     const { keys } = this.#parts;
     const from = keys.stored(source, checked("sets.move", options));
     const to = keys.stored(destination, options);
@@ -140,7 +140,7 @@ export class CacheSets {
   pop<T = unknown>(key: Key): Promise<T | undefined>;
   pop<T = unknown>(key: Key, count: undefined, options?: KeyOptions): Promise<T | undefined>;
   pop<T = unknown>(key: Key, count: number, options?: KeyOptions): Promise<T[]>;
-  async pop(key: Key, count?: number, options: KeyOptions = {}): Promise<unknown> {
+  async pop(key: Key, count?: number, options: KeyOptions = NO_OPTIONS): Promise<unknown> {
     const stored = this.#parts.keys.stored(key, checked("sets.pop", options));
     if (count === undefined) return this.#guard("pop", stored, undefined, this.#single(["SPOP", stored], stored));
     checkCount(count, { negative: false });
@@ -156,7 +156,7 @@ export class CacheSets {
   random<T = unknown>(key: Key): Promise<T | undefined>;
   random<T = unknown>(key: Key, count: undefined, options?: KeyOptions): Promise<T | undefined>;
   random<T = unknown>(key: Key, count: number, options?: KeyOptions): Promise<T[]>;
-  async random(key: Key, count?: number, options: KeyOptions = {}): Promise<unknown> {
+  async random(key: Key, count?: number, options: KeyOptions = NO_OPTIONS): Promise<unknown> {
     const stored = this.#parts.keys.stored(key, checked("sets.random", options));
     if (count === undefined) {
       return this.#guard("random", stored, undefined, this.#single(["SRANDMEMBER", stored], stored, READ));
@@ -169,7 +169,7 @@ export class CacheSets {
    * One page of members (`SSCAN`). Start with the cursor `"0"`, and continue with the returned one until it is `"0"` again.
    * @throws {DecodeError}
    */
-  async scan(key: Key, cursor = "0", options: ScanSetOptions = {}): Promise<SetPage> {
+  async scan(key: Key, cursor = "0", options: ScanSetOptions = NO_OPTIONS): Promise<SetPage> {
     const stored = this.#parts.keys.stored(key, checked("sets.scan", options));
     checkCursor(cursor);
     return this.#guard("scan", stored, { cursor: "0", members: [] }, this.#scan(stored, cursor, options));
@@ -181,7 +181,7 @@ export class CacheSets {
    * @example
    * for await (const name of cache.sets.iterate<string>("online", { match: '"a*' })) console.log(name);
    */
-  async *iterate<T = unknown>(key: Key, options: ScanSetOptions = {}): AsyncIterable<T> {
+  async *iterate<T = unknown>(key: Key, options: ScanSetOptions = NO_OPTIONS): AsyncIterable<T> {
     checked("sets.iterate", options);
     let cursor = "0";
     do {

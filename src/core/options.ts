@@ -38,11 +38,13 @@ function knownOptions(name: string, known: readonly string[]): string {
 
 /** The name that was probably meant: it differs only in case, by one edit, or by two where it is long. */
 function nearest(name: string, known: readonly string[]): string | undefined {
-  const lower = name.toLowerCase();
-  const most = lower.length < 3 ? 0 : lower.length < 6 ? 1 : 2;
-  const distances = known.map((one) => editDistance(lower, one.toLowerCase()));
+  const distances = known.map((one) => {
+    const length = Math.max(name.length, one.length);
+    const distance = editDistance(name.toLowerCase(), one.toLowerCase());
+    return distance <= (length < 3 ? 0 : length < 6 ? 1 : 2) ? distance : Number.POSITIVE_INFINITY;
+  });
   const least = Math.min(...distances);
-  return least <= most ? known[distances.indexOf(least)] : undefined;
+  return Number.isFinite(least) ? known[distances.indexOf(least)] : undefined;
 }
 
 /** Insertions, deletions and substitutions that turn one text into the other (Levenshtein). */

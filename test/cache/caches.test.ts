@@ -99,6 +99,9 @@ describe("caches by alias", () => {
     ],
     ["an alias without a location", { one: {} }, {}, /location/],
     ["unknown options", { one: { ...MEMORY, tll: 5 } }, {}, /unknown option "tll"/],
+    ["aliases in an array", [MEMORY], {}, /options by alias/],
+    ["defaults that are no options", { one: MEMORY }, 60, /defaults must be an object of options/],
+    ["no defaults", { one: MEMORY }, null, /defaults must be an object of options/],
     ["wrong defaults", { one: MEMORY }, { ttl: "5 parsecs" }, /"ttl".*5 parsecs/],
     ["an alias that is a method", { close: MEMORY }, {}, /can't be called "close"/],
   ])("are refused at once with %s", (_, options, defaults, message) => {

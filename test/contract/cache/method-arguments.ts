@@ -4,9 +4,9 @@ import { StoredKey } from "../../../src/core/key.js";
 
 type MethodsOf<T> = { [K in keyof T]: T[K] extends (...args: never[]) => unknown ? K : never }[keyof T] & string;
 
-/** Every method that takes arguments. */
+/** Every method for users, but `close`. */
 export type MethodName =
-  | Exclude<MethodsOf<Cache>, "close">
+  | Exclude<MethodsOf<Cache>, "close" | "track">
   | `sets.${MethodsOf<Cache["sets"]>}`
   | `hashes.${MethodsOf<Cache["hashes"]>}`;
 
