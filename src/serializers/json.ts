@@ -1,7 +1,17 @@
 import { show } from "../core/errors.js";
 import { toText } from "../core/text.js";
 import type { Serializer } from "../core/value-format.js";
-import { describe, findPart, isObject, isOpaque, type Part, type Refusal, remedyFor } from "./parts.js";
+import {
+  findPart,
+  isObject,
+  isOfHiddenKind,
+  isOpaque,
+  isPlainData,
+  nameOf,
+  type Part,
+  type Refusal,
+  remedyFor,
+} from "./parts.js";
 
 /**
  * JSON text, which every language reads. Inside a value, types that JSON lacks change as with `JSON.stringify`: a `Date`
@@ -23,8 +33,7 @@ function serialize(value: unknown): string {
   if (remedy) throw new TypeError(`JSON has no form for ${show(value)}; ${remedy}`);
   const text = stringify(value);
   if (text === undefined) throw new TypeError(`JSON has no form for ${show(value)}: its toJSON() returned none`);
-  // Only these texts can come from an object whose contents are lost, or from binary data.
-  if (text.includes("{}") || text.includes('{"0":') || text.includes("Buffer")) {
+  if (!isPlainData(value)) {
     const found = findPart(value, whyLost);
     if (found) throw refused(found);
   }
@@ -35,7 +44,7 @@ function deserialize(stored: string | Uint8Array): unknown {
   return JSON.parse(typeof stored === "string" ? stored : toText(stored));
 }
 
-/** The remedy for a value that JSON can't hold; `undefined` for values that `JSON.stringify` handles. */
+/** The remedy for a value that JSON can't hold; `undefined` for objects, and for values that `JSON.stringify` handles. */
 function whyNot(value: unknown): string | undefined {
   switch (typeof value) {
     case "undefined":
@@ -47,8 +56,6 @@ function whyNot(value: unknown): string | undefined {
       return BIGINT_REMEDY;
     case "number":
       return Number.isFinite(value) ? undefined : "use structuredClone() or msgpack()";
-    case "object":
-      return value === null ? undefined : whyNotObject(value);
     default:
       return undefined;
   }
@@ -56,14 +63,6 @@ function whyNot(value: unknown): string | undefined {
 
 const BIGINT_REMEDY = "give a number or a string, or use structuredClone() or msgpack()";
 const BINARY_REMEDY = "use msgpack() or structuredClone()";
-
-/** These are refused as the whole value even when they have fields of their own, as JSON would store only those. */
-function whyNotObject(value: object): string | undefined {
-  const prototype = Object.getPrototypeOf(value);
-  if (prototype === Object.prototype || prototype === Array.prototype || "toJSON" in value) return undefined;
-  const lost = [Promise, Map, Set, WeakMap, WeakSet, WeakRef, RegExp, Error].some((kind) => value instanceof kind);
-  return lost ? remedyFor(value) : undefined;
-}
 
 function stringify(value: unknown): string | undefined {
   try {
@@ -77,18 +76,22 @@ function stringify(value: unknown): string | undefined {
 }
 
 function refused({ part, remedy }: Refusal, options?: ErrorOptions): TypeError {
-  return new TypeError(`JSON has no form for ${describe(part)}; ${remedy}`, options);
+  return new TypeError(`JSON has no form for ${nameOf(part)}; ${remedy}`, options);
 }
 
-/** Why a part would be stored as `{}`, or is binary data. Parts are looked at as JSON sees them: after `toJSON()`. */
+/** Why a part would lose what it holds, or is binary data. Parts are looked at as JSON sees them: after `toJSON()`. */
 function whyLost(part: Part, add: (value: unknown, key: unknown) => void): string | undefined {
   const form = formOf(part);
   if (!isObject(form)) return undefined;
-  const isOwnForm = form === part.value;
-  if (isBinary(part.value) && (isOwnForm || Reflect.get(form, "type") === "Buffer")) return BINARY_REMEDY;
-  if (isOpaque(form) && JSON.stringify(form) === "{}") return remedyFor(form);
+  if (isBinary(part.value) && (form === part.value || Reflect.get(form, "type") === "Buffer")) return BINARY_REMEDY;
+  const isPlain = Array.isArray(form) || Object.getPrototypeOf(form) === Object.prototype;
+  if (!isPlain && isLost(form)) return remedyFor(form);
   addParts(form, add);
   return undefined;
+}
+
+function isLost(value: object): boolean {
+  return isOfHiddenKind(value) || (isOpaque(value) && JSON.stringify(value) === "{}");
 }
 
 /** Why `JSON.stringify` threw. */

@@ -1,5 +1,5 @@
 import { show } from "../core/errors.js";
-import { isOpaque, kindOf, remedyFor, where } from "./parts.js";
+import { isOfHiddenKind, isOpaque, kindOf, remedyFor, where } from "./parts.js";
 
 /** The one extension that MessagePack itself defines. Source: the MessagePack specification, "Extension types". */
 const TIMESTAMP = 0xff;
@@ -143,8 +143,7 @@ const HALF =
 
 const ONLY = "has only maps with string keys, arrays and plain values";
 
-/** These are refused even when they have fields of their own, as only those would be stored. */
-const LOST = [Map, Set, WeakMap, WeakSet, WeakRef, RegExp, Error, Promise, String, Number, Boolean, BigInt];
+const BOXES = [String, Number, Boolean, BigInt];
 
 function plainObject(value: object, path: Path): unknown {
   if (Array.isArray(value)) return plainArray(value, path);
@@ -158,7 +157,8 @@ function plainObject(value: object, path: Path): unknown {
   if (ArrayBuffer.isView(value) || value instanceof ArrayBuffer) {
     throw refused(value, path, "has only plain bytes; give a Uint8Array, or use structuredClone()");
   }
-  if (Object.getPrototypeOf(value) !== Object.prototype && LOST.some((kind) => value instanceof kind)) {
+  const isPlain = Object.getPrototypeOf(value) === Object.prototype;
+  if (!isPlain && (isOfHiddenKind(value) || BOXES.some((kind) => value instanceof kind))) {
     throw refused(value, path, `${ONLY}; ${remedyFor(value)}`);
   }
   return plainRecord(value, path);

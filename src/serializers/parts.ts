@@ -8,6 +8,48 @@ export interface Part {
   readonly parent: Part | undefined;
 }
 
+/**
+ * Whether a value has no parts but plain objects, arrays, dates, instances with fields, and primitives: a quick check before
+ * `findPart`. It is false for some such values, too, as for those that refer to themselves.
+ */
+export function isPlainData(value: unknown): boolean {
+  try {
+    return !isObject(value) || hasPlainParts(value);
+  } catch (cause) {
+    if (cause instanceof RangeError) return false; // Nested too deep for this check.
+    throw cause;
+  }
+}
+
+function hasPlainParts(value: object): boolean {
+  if (Array.isArray(value)) {
+    for (const each of value) if (!isPlainPart(each)) return false;
+    return true;
+  }
+  const prototype: unknown = Object.getPrototypeOf(value);
+  if (prototype === Date.prototype) return true;
+  if (prototype !== Object.prototype && prototype !== null && !hasOnlyFields(value)) return false;
+  for (const key in value) if (!isPlainPart(value[key as keyof typeof value])) return false;
+  return true;
+}
+
+/** A function may be a `toJSON()`. */
+function isPlainPart(value: unknown): boolean {
+  return typeof value === "object" ? value === null || hasPlainParts(value) : typeof value !== "function";
+}
+
+function hasOnlyFields(instance: object): boolean {
+  if ("toJSON" in instance || ArrayBuffer.isView(instance) || isOfHiddenKind(instance)) return false;
+  return Object.keys(instance).length > 0;
+}
+
+const HIDDEN_KINDS = [Map, Set, WeakMap, WeakSet, WeakRef, RegExp, Error, Promise];
+
+/** Whether an object has contents beside its fields, even when it has fields of its own. */
+export function isOfHiddenKind(value: object): boolean {
+  return HIDDEN_KINDS.some((kind) => value instanceof kind);
+}
+
 /** A part that can't be stored, and what to do about it. */
 export interface Refusal {
   readonly part: Part;
@@ -36,7 +78,7 @@ export function findPart(
 }
 
 /** A part for messages: its kind, and the path to it, such as `an instance of Response (at users[0].response)`. */
-export function describe(part: Part): string {
+export function nameOf(part: Part): string {
   const keys: unknown[] = [];
   for (let at = part; at.parent; at = at.parent) keys.push(at.key);
   return `${kindOf(part.value)}${where(keys.reverse())}`;
@@ -46,7 +88,8 @@ export function describe(part: Part): string {
 export function where(keys: readonly unknown[]): string {
   if (keys.length === 0) return "";
   const path = keys.map((key, index) => {
-    if (typeof key !== "string" || !/^[\w$]{1,60}$/.test(key) || /^\d/.test(key)) return `[${show(key)}]`;
+    if (typeof key === "string" && /^\d{1,15}$/.test(key)) return `[${key}]`;
+    if (typeof key !== "string" || !/^[A-Za-z_$][\w$]{0,59}$/.test(key)) return `[${show(key)}]`;
     return index === 0 ? key : `.${key}`;
   });
   return ` (at ${path.join("")})`;
@@ -77,7 +120,7 @@ export function remedyFor(value: object): string {
   if (KINDS_OF_STRUCTURED_CLONE.test(tagOf(value))) {
     return "use structuredClone(), or convert it to plain objects and arrays";
   }
-  return "convert it to plain objects and arrays, or give it a toJSON()";
+  return "convert it to plain objects and arrays";
 }
 
 const KINDS_OF_STRUCTURED_CLONE = /^(?:Map|Set|RegExp|Error)$/;
@@ -85,9 +128,9 @@ const KINDS_OF_STRUCTURED_CLONE = /^(?:Map|Set|RegExp|Error)$/;
 /** The kind of an object, for messages. Iterators have no constructor of their own, only a tag. */
 export function kindOf(value: unknown): string {
   const shown = show(value);
-  if (shown !== "an object" || !isObject(value)) return shown;
+  if (!isObject(value) || (shown !== "an object" && shown !== "an instance of ")) return shown;
   const tag = tagOf(value);
-  return tag === "Object" ? shown : `an object of the kind ${tag}`;
+  return tag === "Object" ? "an object" : `an object of the kind ${tag}`;
 }
 
 function tagOf(value: object): string {

@@ -1,9 +1,9 @@
 import { ConfigurationError, show } from "../core/errors.js";
 import type { Serializer } from "../core/value-format.js";
-import { describe, findPart, isObject, isOpaque, remedyFor } from "./parts.js";
+import { findPart, isObject, isOpaque, isPlainData, nameOf, remedyFor } from "./parts.js";
 
 /** How V8 writes an object without fields: `o`, `{`, and how many fields there were. */
-const NO_FIELDS = Uint8Array.of(0x6f, 0x7b, 0);
+const NO_FIELDS = "o{\0";
 
 /**
  * V8's structured clone by `node:v8`. Holds `Map`, `Set`, `Date`, `RegExp`, bigints, binary data, nested `undefined`, lone
@@ -32,7 +32,7 @@ export function structuredClone(): Serializer {
           cause,
         });
       }
-      if (bytes.includes(NO_FIELDS)) checkFields(value, v8);
+      if (bytes.includes(NO_FIELDS, 0, "latin1") && !isPlainData(value)) checkFields(value, v8);
       return bytes;
     },
     deserialize(stored) {
@@ -63,7 +63,7 @@ function checkFields(value: unknown, v8: typeof import("node:v8")): void {
     for (const key of Object.keys(part)) add(Reflect.get(part, key), key);
     return undefined;
   });
-  if (found) throw new TypeError(`${describe(found.part)} can't be cloned: V8 sees no fields of it; ${found.remedy}`);
+  if (found) throw new TypeError(`${nameOf(found.part)} can't be cloned: V8 sees no fields of it; ${found.remedy}`);
 }
 
 function workingV8(): typeof import("node:v8") {

@@ -113,7 +113,8 @@ describe("a cache", () => {
     expect(await cache.get("a")).toEqual({ b: ["c"] });
     const stored = (await raw(cache, "GET", ":1:a")) as Uint8Array;
     expect(new TextDecoder().decode(stored.map((byte) => 255 - byte))).toBe('}]"c"[:"b"{');
-    await expect(cache.set("a", 1n)).resolves.toBe(true);
+    await expect(cache.set("a", 2n ** 64n)).resolves.toBe(true);
+    await expect(cache.set("a", 1n)).rejects.toThrow(EncodeError);
     await expect(cache.set("a", { n: 1n })).rejects.toThrow(EncodeError);
   });
 });

@@ -190,6 +190,49 @@ describe("a codec", () => {
     expect(decode).toThrow(expect.objectContaining({ cause: expect.any(Error) }));
   });
 
+  it("names the key and the path of a part that the serializer can't store", () => {
+    const encode = () => codec().encode({ users: [{ response: new Response("x") }] }, "user:1");
+    expect(encode).toThrow(EncodeError);
+    expect(encode).toThrow(/key "user:1": .* an instance of Response \(at users\[0\]\.response\); read it first/);
+  });
+
+  it("refuses a small bigint where the serializer would return a number", () => {
+    expect(() => codec().encode(5n, "k")).toThrow(EncodeError);
+    expect(() => codec().encode(5n, "k")).toThrow(
+      /key "k": 5n .*; give a number or a string, or use structuredClone\(\)/,
+    );
+  });
+
+  it("never stores a compressed value that is too long to be read", async () => {
+    const subject = codec({ compressor: gzip(), maxDecompressedSize: 1_000 });
+    await fc.assert(
+      fc.asyncProperty(fc.integer({ min: 900, max: 1_100 }), async (length) => {
+        const text = "x".repeat(length - 2); // JSON adds two quotation marks.
+        const encode = async () => subject.encode(text, "big");
+        if (length <= 1_000) expect(await subject.decode(await encode(), "big")).toBe(text);
+        else await expect(encode).rejects.toThrow(EncodeError);
+        if (length > 1_000)
+          await expect(encode).rejects.toThrow(`has ${length} bytes, and no more than maxDecompressedSize`);
+        if (length > 1_000) await expect(encode).rejects.toThrow(/key "big": .*1000 bytes.*; raise that option/);
+      }),
+    );
+  });
+
+  it("stores a value beyond that length which is not compressed", async () => {
+    const text = "x".repeat(2_000);
+    for (const compressor of [identity(), marking({ minLength: 10_000 })]) {
+      const subject = codec({ compressor, maxDecompressedSize: 1_000 });
+      expect(await subject.decode(await subject.encode(text, "k"), "k")).toBe(text);
+    }
+  });
+
+  it("leaves bytes uncompressed that are too long to be decompressed", async () => {
+    const subject = codec({ compressor: gzip(), maxDecompressedSize: 1_000 });
+    expect(await subject.compressBytes(new Uint8Array(1_001))).toBeUndefined();
+    const packed = await subject.compressBytes(new Uint8Array(1_000));
+    expect(new Uint8Array(await subject.decompressBytes(packed as Uint8Array, "k"))).toEqual(new Uint8Array(1_000));
+  });
+
   it("never shows stored content in its errors", () => {
     const secret = { password: "qq7secret", big: 1n };
     expect(() => codec().encode(secret, "k")).not.toThrow(/qq7secret/);

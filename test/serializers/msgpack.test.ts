@@ -1,9 +1,18 @@
 import { readFileSync } from "node:fs";
+import { runInNewContext } from "node:vm";
+import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { msgpack } from "../../src/serializers/msgpack.js";
 import { serializerContract } from "../contract/serializer.js";
 
 serializerContract(() => msgpack());
+
+class Secret {
+  #value = 1;
+  get value(): number {
+    return this.#value;
+  }
+}
 
 interface Packed {
   readonly name: string;
@@ -90,21 +99,77 @@ describe("msgpack()", () => {
 
   it.each([
     ["undefined", undefined, "store null"],
-    ["a Map", { a: [new Map()] }, '(at "a" → 0)'],
-    ["a Set", new Set(), "convert it, or use structuredClone()"],
-    ["a RegExp", { re: /x/ }, '(at "re")'],
-    ["an Error", [new Error("x")], "(at 0)"],
-    ["a promise", { p: Promise.resolve() }, '(at "p")'],
+    ["a Map", { a: [new Map()] }, "(at a[0])"],
+    ["a Set", new Set(), "use structuredClone(), or convert it to plain objects and arrays"],
+    ["a RegExp", { re: /x/ }, "(at re)"],
+    ["an Error", [new Error("x")], "(at [0])"],
+    ["a promise", { p: Promise.resolve() }, "(at p)"],
     ["a function inside", { f: () => 1 }, "leave it out"],
     ["other binary data", new Float64Array(1), "give a Uint8Array"],
     ["an ArrayBuffer", new ArrayBuffer(1), "give a Uint8Array"],
     ["a bigint over 64 bits", { n: 2n ** 64n }, "store it as a string"],
     ["an invalid date", new Date(Number.NaN), "leave it out"],
+    ["a Response", { list: [{ r: new Response("x") }] }, "an instance of Response (at list[0].r): it has only maps"],
+    ["an instance with private fields", { a: new Secret() }, "an instance of Secret (at a): it has only maps"],
+    ["an iterator", { a: [1].values() }, "collect it into an array first"],
+    ["a Map of another realm", { a: runInNewContext("new Map([[1, 2]])") }, "(at a): it has only maps"],
+    ["a boxed string", { a: new String("x") }, "an instance of String (at a): it has only maps"],
+    ["half of a surrogate pair", { a: ["x\ud83d"] }, '"x\\ud83d" (at a[0]): it is written as UTF-8'],
+    ["half of a surrogate pair as the whole value", "\ude00", "cut text between characters, or use json()"],
+    ["half of a surrogate pair in a key", { a: { "k\ud83d": 1 } }, '"k\\ud83d" (at a): it is written as UTF-8'],
+    ["half of a surrogate pair that toJSON() returns", { a: { toJSON: () => "\ud83d" } }, "(at a): it is written"],
     ["a key named __proto__", JSON.parse('{"a":{"__proto__":1}}'), "rename it"],
   ])("refuses %s, and says where it is or what to do", async (_, value, message) => {
     const attempt = async (): Promise<unknown> => serializer.serialize(value);
     await expect(attempt).rejects.toThrow(TypeError);
     await expect(attempt).rejects.toThrow(message);
+  });
+
+  it("stores empty objects, also those without a prototype or of another realm", async () => {
+    const value = [{}, Object.create(null), runInNewContext("({})")];
+    expect(await read((await serializer.serialize(value)) as Uint8Array)).toEqual([{}, {}, {}]);
+  });
+
+  it("returns every bigint of 64 bits as a bigint, and every number as a number, at any depth", async () => {
+    const number = fc.oneof(fc.integer(), fc.maxSafeInteger(), fc.double(), fc.constantFrom(2 ** 53, -(2 ** 53)));
+    const bigint = fc.oneof(
+      fc.bigInt({ min: -(2n ** 63n), max: 2n ** 64n - 1n }),
+      fc.bigInt({ min: -300n, max: 300n }),
+      fc.constantFrom(
+        2n ** 53n,
+        2n ** 53n - 1n,
+        2n ** 53n + 1n,
+        -(2n ** 53n),
+        -(2n ** 53n) - 1n,
+        2n ** 32n,
+        -(2n ** 31n),
+      ),
+    );
+    await fc.assert(
+      fc.asyncProperty(fc.array(fc.oneof(number, bigint)), async (list) => {
+        const value = list.map((each) => (Object.is(each, -0) ? 0 : each));
+        const stored = (await serializer.serialize({ value, nested: [{ value }] })) as Uint8Array;
+        expect(await read(stored)).toStrictEqual({ value, nested: [{ value }] });
+        for (const each of value) {
+          expect(await read((await serializer.serialize(each)) as Uint8Array)).toBe(each);
+        }
+      }),
+    );
+  });
+
+  it("writes small bigints as an extension, and large ones as integers", async () => {
+    expect(await hex(5n)).toBe("d7420000000000000005");
+    expect(await hex([-1n])).toBe("91d742ffffffffffffffff");
+    expect(await hex(2n ** 53n + 1n)).toBe("d30020000000000001");
+  });
+
+  it("leaves reading of bigints of any length to other users of the package as it was", async () => {
+    await serializer.serialize(1n);
+    const { Packr } = await import("msgpackr");
+    const packr = new Packr({ useBigIntExtension: true } as object);
+    for (const value of [2n ** 64n, -(2n ** 64n), 2n ** 1_000n, -(2n ** 999n) + 1n]) {
+      expect(packr.unpack(packr.pack(value))).toBe(value);
+    }
   });
 
   it("refuses a value that refers to itself", async () => {
@@ -121,6 +186,7 @@ describe("msgpack()", () => {
     ["shared references", bytes("d66900000001", "9101")],
     ["a typed array", bytes("c70974", "08", "0000000000000000")],
     ["the reserved byte", bytes("91c1")],
+    ["a bigint of another length", bytes("d64200000001")],
     ["a timestamp of a wrong length", bytes("c705ff0000000000")],
   ])("reads no extension of the package: %s", async (_, stored) => {
     await expect(read(stored)).rejects.toThrow(/MessagePack data has (an extension|the reserved byte)/);

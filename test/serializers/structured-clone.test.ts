@@ -5,6 +5,13 @@ import { serializerContract } from "../contract/serializer.js";
 
 serializerContract(() => structuredClone());
 
+class Secret {
+  #value = 1;
+  get value(): number {
+    return this.#value;
+  }
+}
+
 describe("structuredClone()", () => {
   const restored = (value: unknown): unknown => {
     const serializer = structuredClone();
@@ -21,6 +28,9 @@ describe("structuredClone()", () => {
     ["typed arrays", [new Uint8Array([1, 2]), new Float64Array([1.5]), new BigInt64Array([-1n])]],
     ["array buffers", new Uint8Array([5, 6]).buffer],
     ["regular expressions", /a.b/gi],
+    ["small bigints", [5n, { a: 0n, b: -1n }]],
+    ["lone surrogates", ["x\ud83d", { "\ude00": "\udfff" }]],
+    ["empty objects", [{}, { a: {} }, new Map([[{}, {}]])]],
   ])("holds %s", (_, value) => {
     expect(restored(value)).toStrictEqual(value);
   });
@@ -36,6 +46,27 @@ describe("structuredClone()", () => {
     value.self = value;
     const clone = restored(value) as typeof value;
     expect(clone.self).toBe(clone);
+  });
+
+  it.each([
+    ["a Response", new Response("x"), "read it first"],
+    ["Headers", new Headers(), "convert it to plain objects and arrays"],
+    ["a URL", new URL("http://a"), "store the result of its toJSON()"],
+    ["an instance with private fields", new Secret(), "convert it to plain objects and arrays"],
+  ])("refuses %s at any depth, with its path, as V8 would store an empty object", (_, value, remedy) => {
+    const serializer = structuredClone();
+    const loop: Record<string, unknown> = { empty: {}, value };
+    loop.self = loop;
+    for (const [path, whole] of [
+      ["", value],
+      [" (at users[0].response)", { users: [{ response: value }] }],
+      [" (at value)", loop],
+      [" (at map.k)", { map: new Map([["k", value]]) }],
+      [' (at ["a member"])', new Set([value])],
+    ] as const) {
+      expect(() => serializer.serialize(whole)).toThrow(TypeError);
+      expect(() => serializer.serialize(whole)).toThrow(`${path} can't be cloned: V8 sees no fields of it; ${remedy}`);
+    }
   });
 
   it("names a value that it can't clone, and the remedy", () => {
