@@ -3,7 +3,7 @@ export type { Cache } from "../cache/cache.js";
 export type { Caches } from "../cache/caches.js";
 export type { CacheHashes } from "../cache/hashes.js";
 export type { Health } from "../cache/health.js";
-export type { LoadMany } from "../cache/many-entries.js";
+export type { LoadMany, LoadRecord } from "../cache/many-entries.js";
 export type {
   DeletePatternOptions,
   EntriesInput,
@@ -14,6 +14,7 @@ export type {
   KeyOptions,
   LockOptions,
   Many,
+  RecordInput,
   ScanOptions,
   ScanSetOptions,
   SetOptions,

@@ -23,7 +23,7 @@ import {
 import { CacheHashes } from "./hashes.js";
 import { type Health, health } from "./health.js";
 import { KeyBuilder } from "./key-builder.js";
-import { type LoadMany, ManyEntries } from "./many-entries.js";
+import { type LoadMany, type LoadRecord, ManyEntries } from "./many-entries.js";
 import {
   checked,
   type DeletePatternOptions,
@@ -35,6 +35,7 @@ import {
   type KeyOptions,
   type LockOptions,
   NO_OPTIONS,
+  type RecordInput,
   type ScanOptions,
   type SetOptions,
   type TtlOptions,
@@ -112,11 +113,14 @@ export class Cache implements AsyncDisposable {
 
   /**
    * The value of an entry.
-   * @returns the value; on a miss `undefined`, or `options.default`
+   * @returns the value; on a miss `options.default`
    * @throws {DecodeError} when the stored bytes can't be decoded
    */
-  get<T = unknown>(key: Key, options?: GetOptions): Promise<T | undefined>;
-  get<T = unknown, D = T>(key: Key, options: GetOptions<D>): Promise<T | D>;
+  get<T = unknown, D = T>(key: Key, options: GetOptions<D> & { default: D }): Promise<T | D>;
+  /** The value of an entry. @returns the value; on a miss `options.default`, which may be `null` @throws {DecodeError} */
+  get<T>(key: Key, options: GetOptions<T | null> & { default: T | null }): Promise<T | null>;
+  /** The value of an entry. @returns the value; on a miss `undefined`, or `options.default` @throws {DecodeError} */
+  get<T = unknown>(key: Key, options?: GetOptions<NoInfer<T>>): Promise<T | undefined>;
   get(key: Key, options: GetOptions<unknown> = NO_OPTIONS): Promise<unknown> {
     try {
       const stored = this.#keys.stored(key, checked("get", options));
@@ -159,18 +163,24 @@ export class Cache implements AsyncDisposable {
   /**
    * The value of an entry, or else the loader's result, which is stored unless it is `undefined`. Concurrent callers of one
    * key share one load. When the store fails, the loader's result is returned.
+   *
+   * `T` is the type of what the loader returns, but a hit is what the serializer restores: `json()` gives a string for a
+   * `Date`. Use `structuredClone()` or `msgpack()` for values that JSON doesn't have.
+   *
+   * A loader that reads `stale` needs its type: `getOrSet<User>(…)`, or `LoaderContext<User>`.
    * @throws what the loader throws, but no store error
    * @example
    * const user = await cache.getOrSet("user:1", () => db.users.find(1), { ttl: "5m" });
    */
-  getOrSet<T>(key: Key, loader: Loader<T>, options: GetOrSetOptions = NO_OPTIONS): Promise<T> {
+  getOrSet<T, Stale = T>(key: Key, loader: Loader<T, Stale>, options?: GetOrSetOptions): Promise<T>;
+  getOrSet(key: Key, loader: Loader<unknown>, options: GetOrSetOptions = NO_OPTIONS): Promise<unknown> {
     try {
       const stored = this.#keys.stored(key, checked("getOrSet", options));
       if (typeof loader !== "function") throw notALoader(loader, "a value");
       const loadOptions = toLoadOptions(options, this.#settings.ttlMs, this.invocation.signal);
       if (this.#closing) throw closed();
       loadOptions.signal?.throwIfAborted();
-      return this.#client.getOrSet(stored, loader, loadOptions) as Promise<T>;
+      return this.#client.getOrSet(stored, loader, loadOptions);
     } catch (error) {
       return Promise.reject(error);
     }
@@ -183,11 +193,22 @@ export class Cache implements AsyncDisposable {
    * @example
    * const users = await cache.getOrSetMany(["1", "2"], (ids) => db.users.findMany(ids)); // Map
    */
-  async getOrSetMany<T = unknown>(
+  getOrSetMany<T = unknown>(
     keys: Iterable<Key>,
     loader: LoadMany<T>,
+    options?: GetOrSetOptions,
+  ): Promise<Map<string, T>>;
+  /** As above, for a loader whose result an interface describes. @returns values of any type that its properties have */
+  getOrSetMany<R extends RecordInput>(
+    keys: Iterable<Key>,
+    loader: LoadRecord<R>,
+    options?: GetOrSetOptions,
+  ): Promise<Map<string, Exclude<R[keyof R], undefined>>>;
+  async getOrSetMany(
+    keys: Iterable<Key>,
+    loader: LoadMany<unknown>,
     options: GetOrSetOptions = NO_OPTIONS,
-  ): Promise<Map<string, T>> {
+  ): Promise<Map<string, unknown>> {
     if (this.#closing) throw closed();
     return this.#manyEntries().getOrSet(keys, loader, options);
   }

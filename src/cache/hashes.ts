@@ -4,7 +4,7 @@ import { DecodeError, show } from "../core/errors.js";
 import type { Key } from "../core/key.js";
 import { toText } from "../core/text.js";
 import { checkField, several, toFields } from "./arguments.js";
-import { checked, type KeyOptions, NO_OPTIONS } from "./method-options.js";
+import { checked, type KeyOptions, NO_OPTIONS, type RecordInput } from "./method-options.js";
 import { type CacheParts, decodeOne, sendTyped } from "./store-calls.js";
 
 const READ: SendOptions = { readOnly: true };
@@ -32,11 +32,7 @@ export class CacheHashes {
    * await cache.hashes.set("user:1", { name: "Ann", visits: 3 });
    */
   set(name: Key, field: string, value: unknown, options?: KeyOptions): Promise<number>;
-  set(
-    name: Key,
-    record: Readonly<Record<string, unknown>> | ReadonlyMap<string, unknown>,
-    options?: KeyOptions,
-  ): Promise<number>;
+  set(name: Key, record: RecordInput | ReadonlyMap<string, unknown>, options?: KeyOptions): Promise<number>;
   async set(name: Key, what: unknown, value?: unknown, options?: KeyOptions): Promise<number> {
     const isOne = typeof what === "string";
     const fields: [string, unknown][] = isOne ? [[what, value]] : toFields(what);

@@ -10,6 +10,7 @@ import {
   type GetOrSetOptions,
   type KeyOptions,
   type Many,
+  type RecordInput,
   type TtlOptions,
 } from "./method-options.js";
 import type { Settings } from "./settings.js";
@@ -24,8 +25,11 @@ export interface ManyEntriesParts {
   readonly signal: AbortSignal | undefined;
 }
 
-/** A loader of several keys, as `getOrSetMany` takes it. */
+/** A loader of several keys, as `getOrSetMany` takes it. The `stale` of its context is `undefined`. */
 export type LoadMany<T> = (keys: string[], context: LoaderContext) => Many<T> | Promise<Many<T>>;
+
+/** The same, with a result that an interface describes. */
+export type LoadRecord<R extends RecordInput> = (keys: string[], context: LoaderContext) => R | Promise<R>;
 
 /** The methods of a cache that take several keys. */
 export class ManyEntries {

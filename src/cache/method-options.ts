@@ -55,8 +55,22 @@ export interface IncrOptions extends TtlOptions {
   create?: boolean | undefined;
 }
 
+/**
+ * An object with values by name: a record, or one that an interface describes, which has no index signature. The symbols keep
+ * arrays, functions, `RegExp`, `Date`, promises and the like out.
+ */
+export type RecordInput =
+  | Readonly<Record<string, unknown>>
+  | (object & {
+      readonly [Symbol.iterator]?: never;
+      readonly [Symbol.hasInstance]?: never;
+      readonly [Symbol.match]?: never;
+      readonly [Symbol.toPrimitive]?: never;
+      readonly [Symbol.toStringTag]?: never;
+    });
+
 /** Entries to write: a `Map`, pairs, or a record. */
-export type EntriesInput = Iterable<readonly [Key, unknown]> | Readonly<Record<string, unknown>>;
+export type EntriesInput = Iterable<readonly [Key, unknown]> | RecordInput;
 
 /** Values by key, as a loader of several keys returns them. */
 export type Many<T> = ReadonlyMap<string, T> | Readonly<Record<string, T>>;

@@ -30,11 +30,17 @@ export const systemClock: Clock = {
     }),
 };
 
-/** A length of time: seconds as a number (fractions allowed), or a string such as `"250ms"`, `"90s"`, `"5m"`, `"2h"`, `"1d"`. */
+/**
+ * A length of time: seconds as a number (fractions allowed), or a string such as `"250ms"`, `"90s"`, `"5m"`, `"2h"`, `"1d"`.
+ *
+ * Before the unit is a decimal number as JavaScript writes them, so that `` `${n}s` `` is a duration for every finite `n`:
+ * `".5s"`, `"1e3s"` and `"5 m"` are durations, too. TypeScript has no narrower type than `${number}`, which also lets
+ * hexadecimal, octal and binary numbers and a lone space compile; those are a `TypeError`.
+ */
 export type Duration = number | `${number}${"ms" | "s" | "m" | "h" | "d"}`;
 
 const UNIT_MS: Record<string, number> = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 };
-const FORM = /^(-?\d+(?:\.\d+)?)(ms|s|m|h|d)$/;
+const FORM = /^\s*([-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)\s*(ms|s|m|h|d)$/;
 
 /** About 31,700 years: far beyond any cache, and far below where a server's own arithmetic overflows. */
 const LIMIT_MS = 1e15;

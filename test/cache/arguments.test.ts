@@ -159,7 +159,11 @@ describe("before any I/O", () => {
     ["setMany of undefined", (cache) => cache.setMany({ b: 1, a: undefined }), /undefined can't be stored/],
     ["mset of undefined", (cache) => cache.mset({ b: 1, a: undefined }), /undefined can't be stored/],
     ["hashes.set of undefined", (cache) => cache.hashes.set("a", { b: 1, c: undefined }), /undefined can't be stored/],
-    ["getOrSet without a loader", (cache) => cache.getOrSet("a", wrong("value")), /loader: "value" is not a function/],
+    [
+      "getOrSet without a loader",
+      (cache) => cache.getOrSet("a", wrong<() => never>("value")),
+      /loader: "value" is not a function/,
+    ],
     [
       "getOrSetMany without a loader",
       (cache) => cache.getOrSetMany(["a"], wrong<() => never>({})),

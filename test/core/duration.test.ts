@@ -19,6 +19,16 @@ describe("a duration", () => {
     ["1d", 86_400_000],
     ["0.5d", 43_200_000],
     ["-5m", -300_000],
+    [".5s", 500],
+    ["-.5s", -500],
+    ["5.s", 5_000],
+    ["+5s", 5_000],
+    ["5 m", 300_000],
+    [" 5m", 300_000],
+    ["1e3s", 1_000_000],
+    ["1E3s", 1_000_000],
+    [`${1e-7}s`, 1],
+    ["1e+2ms", 100],
   ])("%j is %i ms", (duration, ms) => {
     expect(toMs(duration, "ttl")).toBe(ms);
   });
@@ -37,16 +47,21 @@ describe("a duration", () => {
     1e300,
     "",
     "5",
-    "5 m",
-    " 5m",
     "5M",
     "5 parsecs",
     "m",
-    ".5s",
-    "5.s",
-    "1e3s",
-    "+5s",
     "--5s",
+    " s",
+    ".s",
+    "e3s",
+    "1e309s",
+    "0x10s",
+    "0b1s",
+    "0o7s",
+    "1_000s",
+    "5s ",
+    "5\n",
+    "Infinitys",
     "5ms5",
     "5m\n",
     "٥m",
@@ -85,6 +100,15 @@ describe("a duration", () => {
     fc.assert(
       fc.property(fc.integer({ min: -10_000, max: 10_000 }), units, (n, [unit, seconds]) => {
         expect(toMs(`${n}${unit}`, "ttl")).toBeCloseTo(toMs(n * seconds, "ttl"), 6);
+      }),
+    );
+  });
+
+  it("is every finite number before a unit, as a template literal writes it", () => {
+    fc.assert(
+      fc.property(fc.double({ min: -1e9, max: 1e9, noNaN: true }), (n) => {
+        const duration: Duration = `${n}s`;
+        expect(toMs(duration, "ttl") - toMs(n, "ttl")).toBe(0);
       }),
     );
   });

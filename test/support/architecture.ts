@@ -18,8 +18,8 @@ export const LAYERS: readonly (readonly string[])[] = [
 const ADAPTERS: Readonly<Record<string, string>> = { hono: "hono" };
 
 const LONGEST_FILE = 320;
-/** The class that users hold has a doc comment on each method, which is more than half of its lines. */
-const LONGER_FILES: Readonly<Record<string, number>> = { "cache/cache.ts": 520 };
+/** The class that users hold has a doc comment on each method and each overload, which is more than half of its lines. */
+const LONGER_FILES: Readonly<Record<string, number>> = { "cache/cache.ts": 540 };
 
 /** One sentence for each violation of a rule. */
 export function violations(sources: readonly Source[], layers: typeof LAYERS = LAYERS): string[] {

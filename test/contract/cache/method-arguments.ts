@@ -81,7 +81,7 @@ const durations = [
   true,
   Number.NaN,
   Number.POSITIVE_INFINITY,
-  ".5s",
+  "0x5s",
   "5",
   "5 parsecs",
   none,
