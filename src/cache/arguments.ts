@@ -43,12 +43,18 @@ export function toAcquireOptions(options: LockOptions, invocationSignal: AbortSi
 /** Fires with the call's signal and with the invocation's. @throws TypeError */
 export function toSignal(given: unknown, invocation: AbortSignal | undefined): AbortSignal | undefined {
   if (given === undefined) return invocation;
-  if (!(given instanceof AbortSignal)) {
+  if (!isSignal(given)) {
     throw new TypeError(
       `signal: ${show(given)} is not an AbortSignal; give a controller's signal, or AbortSignal.timeout()`,
     );
   }
   return invocation ? AbortSignal.any([given, invocation]) : given;
+}
+
+/** Also a signal of another realm: where tests simulate a browser, a request's signal is no instance of its AbortSignal. */
+function isSignal(value: unknown): value is AbortSignal {
+  if (value instanceof AbortSignal) return true;
+  return Object.prototype.toString.call(value) === "[object AbortSignal]";
 }
 
 /** The values of an iterable. A string is refused, as it would be split into letters. @throws TypeError */

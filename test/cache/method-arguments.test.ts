@@ -1,5 +1,5 @@
 import fc from "fast-check";
-import { describe, expect, expectTypeOf, it } from "vitest";
+import { describe, expect, expectTypeOf, it, vi } from "vitest";
 import { methodOptions } from "../../src/cache/method-options.js";
 import { StoredKey } from "../../src/core/key.js";
 import { createCache, EncodeError, KeyNotFoundError, memory } from "../../src/index.js";
@@ -191,6 +191,20 @@ describe("an option", () => {
     }
     await refused("set", ["a", 1, { extension: 1 }], /unknown option "extension"/);
     await refused("set", ["a", 1, Object.create({ ttl: 60 })], /^set: option "ttl" is inherited/);
+  });
+});
+
+describe("a signal", () => {
+  it("may be of another realm, such as a request's where a browser is simulated", async () => {
+    const { signal } = new AbortController();
+    vi.stubGlobal("AbortSignal", class AbortSignal extends EventTarget {});
+    for (const [name, args] of [
+      ["for", []],
+      ["lock", ["a"]],
+      ["getOrSet", ["a", () => 1]],
+    ] as const) {
+      expect((await outcome(name, [...args, { signal }])).error).toBeUndefined();
+    }
   });
 });
 
