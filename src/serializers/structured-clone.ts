@@ -7,9 +7,9 @@ const NO_FIELDS = "o{\0";
 
 /**
  * V8's structured clone by `node:v8`. Holds `Map`, `Set`, `Date`, `RegExp`, bigints, binary data, nested `undefined`, lone
- * surrogates and cycles. Errors keep their type, message, stack and cause. Instances become plain objects of their fields,
- * and a `Buffer` becomes a `Uint8Array`. docs/values.md has a table. For Node, Deno and Bun; Bun's format differs, so Bun and
- * the others can't read each other's values.
+ * surrogates and cycles. Errors keep their type, message, stack and cause, and instances become plain objects of their
+ * fields. docs/values.md has a table. For Node, Deno and Bun; Bun's format differs, so Bun and the others can't read each
+ * other's values.
  *
  * Use it only where every writer to the store is trusted: V8 trusts the lengths in the bytes, so forged bytes can take much
  * memory. `serialize` throws a `TypeError` for functions, symbols, promises and the like, and on Node and Deno for objects
