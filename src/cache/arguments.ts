@@ -35,7 +35,8 @@ export function toAcquireOptions(options: LockOptions, invocationSignal: AbortSi
   return {
     ttlMs,
     waitMs: toWindowMs(waitTimeout, "waitTimeout"),
-    retryEveryMs: toWindowMs(retryEvery, "retryEvery"),
+    // At least one turn of a timer, so that waiting never keeps a processor busy.
+    retryEveryMs: Math.max(1, toWindowMs(retryEvery, "retryEvery")),
     signal: toSignal(options.signal, invocationSignal),
   };
 }
