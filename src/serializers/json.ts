@@ -15,8 +15,9 @@ import {
 
 /**
  * JSON text, which every language reads. Inside a value, types that JSON lacks change as with `JSON.stringify`: a `Date`
- * becomes a string, `NaN` and infinities become `null`, an instance becomes a plain object of its fields, and `undefined`
- * and functions are left out. Where that matters, use `structuredClone()` or `msgpack()`. docs/values.md has a table.
+ * becomes a string, `NaN` and infinities become `null`, an instance becomes a plain object of its fields (an error with a
+ * `code`, too), and `undefined` and functions are left out. Where that matters, use `structuredClone()` or `msgpack()`.
+ * docs/values.md has a table.
  *
  * `serialize` throws a `TypeError` instead of storing `{}` for an object whose contents JSON can't see, at any depth and
  * with its path: maps, sets, promises, errors, regular expressions, iterators, responses, instances with only private
@@ -33,18 +34,23 @@ function serialize(value: unknown): string {
   if (remedy) throw new TypeError(`JSON has no form for ${show(value)}; ${remedy}`);
   const text = stringify(value);
   if (text === undefined) throw new TypeError(`JSON has no form for ${show(value)}: its toJSON() returned none`);
-  if (!isPlainData(value)) {
+  if (mayHideParts(text) && !isPlainData(value)) {
     const found = findPart(value, whyLost);
     if (found) throw refused(found);
   }
   return text;
 }
 
+/** Only such text comes from objects whose contents JSON can't see, and from binary data. */
+function mayHideParts(text: string): boolean {
+  return text.includes("{}") || text.includes('{"0":') || text.includes("Buffer");
+}
+
 function deserialize(stored: string | Uint8Array): unknown {
   return JSON.parse(typeof stored === "string" ? stored : toText(stored));
 }
 
-/** The remedy for a value that JSON can't hold; `undefined` for objects, and for values that `JSON.stringify` handles. */
+/** The remedy for a value that JSON can't hold; `undefined` for values that `JSON.stringify` handles. */
 function whyNot(value: unknown): string | undefined {
   switch (typeof value) {
     case "undefined":
@@ -56,6 +62,8 @@ function whyNot(value: unknown): string | undefined {
       return BIGINT_REMEDY;
     case "number":
       return Number.isFinite(value) ? undefined : "use structuredClone() or msgpack()";
+    case "object":
+      return value === null ? undefined : whyNotObject(value);
     default:
       return undefined;
   }
@@ -63,6 +71,13 @@ function whyNot(value: unknown): string | undefined {
 
 const BIGINT_REMEDY = "give a number or a string, or use structuredClone() or msgpack()";
 const BINARY_REMEDY = "use msgpack() or structuredClone()";
+
+/** As the whole value, these are refused even when they have fields of their own, which JSON would store. */
+function whyNotObject(value: object): string | undefined {
+  const prototype: unknown = Object.getPrototypeOf(value);
+  if (prototype === Object.prototype || prototype === Array.prototype || "toJSON" in value) return undefined;
+  return isOfHiddenKind(value) ? remedyFor(value) : undefined;
+}
 
 function stringify(value: unknown): string | undefined {
   try {
@@ -79,19 +94,14 @@ function refused({ part, remedy }: Refusal, options?: ErrorOptions): TypeError {
   return new TypeError(`JSON has no form for ${nameOf(part)}; ${remedy}`, options);
 }
 
-/** Why a part would lose what it holds, or is binary data. Parts are looked at as JSON sees them: after `toJSON()`. */
+/** Why a part would be stored as `{}`, or is binary data. Parts are looked at as JSON sees them: after `toJSON()`. */
 function whyLost(part: Part, add: (value: unknown, key: unknown) => void): string | undefined {
   const form = formOf(part);
   if (!isObject(form)) return undefined;
   if (isBinary(part.value) && (form === part.value || Reflect.get(form, "type") === "Buffer")) return BINARY_REMEDY;
-  const isPlain = Array.isArray(form) || Object.getPrototypeOf(form) === Object.prototype;
-  if (!isPlain && isLost(form)) return remedyFor(form);
+  if (isOpaque(form) && JSON.stringify(form) === "{}") return remedyFor(form);
   addParts(form, add);
   return undefined;
-}
-
-function isLost(value: object): boolean {
-  return isOfHiddenKind(value) || (isOpaque(value) && JSON.stringify(value) === "{}");
 }
 
 /** Why `JSON.stringify` threw. */

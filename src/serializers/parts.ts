@@ -23,12 +23,14 @@ export function isPlainData(value: unknown): boolean {
 
 function hasPlainParts(value: object): boolean {
   if (Array.isArray(value)) {
-    for (const each of value) if (!isPlainPart(each)) return false;
+    for (let index = 0; index < value.length; index++) if (!isPlainPart(value[index])) return false;
     return true;
   }
   const prototype: unknown = Object.getPrototypeOf(value);
-  if (prototype === Date.prototype) return true;
-  if (prototype !== Object.prototype && prototype !== null && !hasOnlyFields(value)) return false;
+  if (prototype !== Object.prototype && prototype !== null) {
+    if (prototype === Date.prototype) return true;
+    if (!hasOnlyFields(value)) return false;
+  }
   for (const key in value) if (!isPlainPart(value[key as keyof typeof value])) return false;
   return true;
 }
@@ -40,7 +42,7 @@ function isPlainPart(value: unknown): boolean {
 
 function hasOnlyFields(instance: object): boolean {
   if ("toJSON" in instance || ArrayBuffer.isView(instance) || isOfHiddenKind(instance)) return false;
-  return Object.keys(instance).length > 0;
+  return Object.keys(instance).length > 0 || !isOpaque(instance);
 }
 
 const HIDDEN_KINDS = [Map, Set, WeakMap, WeakSet, WeakRef, RegExp, Error, Promise];
