@@ -44,6 +44,7 @@ export type { Answer, Coalesced, RecentlyFresh, Shared, Sharing } from "../clien
 export type { Codec, CodecOptions } from "../codec/codec.js";
 export type { Encoded } from "../codec/envelope.js";
 export { identity } from "../compressors/identity.js";
+export type { CompressorOptions } from "../compressors/options.js";
 export { type MemoryOptions, memory } from "../connection/memory/factory.js";
 export type { ConnectionOptions, ReadFrom, TlsOptions } from "../connection/options.js";
 export type {

@@ -5,14 +5,14 @@ import { compressByFflate, decompressByFflate } from "./fflate.js";
 import { compressWith, decompressWith, nodeZlib } from "./node-zlib.js";
 import { type CompressorOptions, compressorOptions, isWhole } from "./options.js";
 
-export interface DeflateSettings {
+interface DeflateSettings {
   readonly level: number;
   readonly minLength: number;
   readonly windowBits: number;
 }
 
 /** A deflate stream in one of its containers, by the runtime's zlib where there is one, else by fflate. */
-export function deflateCompressor(
+function deflateCompressor(
   container: Container,
   { level, minLength, windowBits }: DeflateSettings,
   recognizes: Compressor["recognizes"],

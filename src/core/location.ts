@@ -24,8 +24,8 @@ export interface Location {
   readonly display: string;
 }
 
-const SCHEMES = ["valkey", "valkeys", "redis", "rediss", "unix", "memory"] as const;
-export type Scheme = (typeof SCHEMES)[number];
+export type Scheme = "valkey" | "valkeys" | "redis" | "rediss" | "unix" | "memory";
+const SCHEMES: readonly Scheme[] = ["valkey", "valkeys", "redis", "rediss", "unix", "memory"];
 
 /** For URLs in lower case. */
 const SCHEME = /^(?:[a-z][a-z0-9+.-]*:\/\/|(?:valkeys?|rediss?|unix|memory):)/;

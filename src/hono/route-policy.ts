@@ -4,22 +4,20 @@ import { type HttpCacheOptions, httpCacheChecks } from "../http/options.js";
 import { makePolicy, type Policy, type PolicyOptions, policyChecks } from "../http/rfc/policy.js";
 import { type HonoOptions, honoChecks } from "./options.js";
 
-/** Options that apply when a response is stored, so a route can have its own. */
-const NAMES = [
-  "cacheControl",
-  "cacheableStatusCodes",
-  "defaultTtl",
-  "heuristicErrors",
-  "heuristicFraction",
-  "heuristicLimit",
-  "maxBodySize",
-  "staleIfError",
-  "staleWhileRevalidate",
-  "vary",
-] as const;
-
-/** What a route has of its own. The route's options go before those of `httpCache`. */
-export type RoutePolicyOptions = Pick<HonoOptions & HttpCacheOptions, (typeof NAMES)[number]>;
+/** What a route has of its own: options that apply when a response is stored. They go before those of `httpCache`. */
+export type RoutePolicyOptions = Pick<
+  HonoOptions & HttpCacheOptions,
+  | "cacheControl"
+  | "cacheableStatusCodes"
+  | "defaultTtl"
+  | "heuristicErrors"
+  | "heuristicFraction"
+  | "heuristicLimit"
+  | "maxBodySize"
+  | "staleIfError"
+  | "staleWhileRevalidate"
+  | "vary"
+>;
 
 /** The options of one response, as the middleware and the engine take them. */
 export interface RoutePolicy {
@@ -28,8 +26,18 @@ export interface RoutePolicy {
   readonly maxBodySize: number | undefined;
 }
 
-const all: Record<string, unknown> = { ...httpCacheChecks, ...honoChecks };
-const checks = Object.fromEntries(NAMES.map((name) => [name, all[name]])) as unknown as Checks<RoutePolicyOptions>;
+const checks: Checks<RoutePolicyOptions> = {
+  cacheControl: honoChecks.cacheControl,
+  cacheableStatusCodes: httpCacheChecks.cacheableStatusCodes,
+  defaultTtl: httpCacheChecks.defaultTtl,
+  heuristicErrors: httpCacheChecks.heuristicErrors,
+  heuristicFraction: httpCacheChecks.heuristicFraction,
+  heuristicLimit: httpCacheChecks.heuristicLimit,
+  maxBodySize: httpCacheChecks.maxBodySize,
+  staleIfError: httpCacheChecks.staleIfError,
+  staleWhileRevalidate: httpCacheChecks.staleWhileRevalidate,
+  vary: honoChecks.vary,
+};
 
 /** The policies that routes have set for the response of a context. */
 export class RoutePolicies {

@@ -19,6 +19,7 @@ export class Purges {
   readonly #locator: Locator;
   readonly #partsOf: (cache: Cache) => Parts;
 
+  /** @internal Use `http.purges`. */
   constructor(settings: Settings, locator: Locator, partsOf: (cache: Cache) => Parts) {
     this.#settings = settings;
     this.#locator = locator;

@@ -147,4 +147,4 @@ function decimal(bytes: Uint8Array): number {
 }
 
 /** The body of a response that has none. */
-export const NO_BODY = EMPTY;
+export const NO_BODY: Uint8Array = EMPTY;
