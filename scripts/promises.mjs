@@ -19,7 +19,7 @@ await script(async () => {
   process.env.PROMISES_SECONDS = String(minutes * 60);
   if (values.seed !== "") process.env.PROMISES_SEED = values.seed;
   try {
-    const { code } = await run(join(bin, "vitest"), ["run", "--disable-console-intercept", "test/promises"]);
+    const { code } = await run(join(bin, "vitest"), ["run", "test/promises", "--disable-console-intercept"]);
     print(await read(join(figures, "promises.json")));
     return code;
   } finally {
