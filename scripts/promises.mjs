@@ -17,7 +17,9 @@ await script(async () => {
   const figures = await mkdtemp(join(tmpdir(), "promises-"));
   process.env.FAULT_FIGURES = figures;
   process.env.PROMISES_SECONDS = String(minutes * 60);
-  if (values.seed !== "") process.env.PROMISES_SEED = values.seed;
+  const seed = values.seed || String(Math.floor(Math.random() * 1e9));
+  process.env.PROMISES_SEED = seed;
+  console.log(`seed ${seed}`);
   try {
     const { code } = await run(join(bin, "vitest"), ["run", "test/promises", "--disable-console-intercept"]);
     print(await read(join(figures, "promises.json")));
