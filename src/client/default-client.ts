@@ -80,7 +80,7 @@ export class DefaultClient extends KeyCommands implements Client {
     return this.flights.run(
       key,
       (shared) => this.answer(key, loader, options, shared),
-      valueOf,
+      valueForLeader,
       (answer) => this.#copy(answer, key),
       options.signal,
       options.signal && ((error) => this.context.report(error, "getOrSet", key)),
@@ -275,7 +275,7 @@ export class DefaultClient extends KeyCommands implements Client {
 }
 
 /** The value for the caller that has loaded it. It waits for a refresh, which callers that joined do not. */
-function valueOf({ value, refreshed }: Answer): unknown {
+function valueForLeader({ value, refreshed }: Answer): unknown {
   return refreshed ? refreshed.then((answer) => (answer ?? { value }).value) : value;
 }
 

@@ -39,7 +39,7 @@ const WRONG_CONNECTION: [option: string, values: unknown[], allowed: RegExp][] =
   ["username", [5, "", null], /a string that is not empty/],
   ["password", [5, "", {}], /a string that is not empty/],
   ["connectTimeout", [0, -1, "soon", null, Number.NaN, {}], /seconds.*|a duration above 0/],
-  ["commandTimeout", [0, -1, "soon", null, "1 s"], /seconds.*|a duration above 0/],
+  ["commandTimeout", [0, -1, "soon", null, "1 x"], /seconds.*|a duration above 0/],
   ["maxIdle", [0, -1, "soon", {}], /null/],
   ["readFrom", ["replica", "Primary", 5], /"primary" or "preferReplica" or "AZAffinity"/],
   ["clientAz", [5, ""], /a string/],

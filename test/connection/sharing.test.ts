@@ -103,7 +103,7 @@ describe("a process", () => {
 
   it("ends by itself after its server was missing, without unhandled rejections or output", async () => {
     const { code, stdout, stderr } = await runScript(`
-      const cache = lib.createCache({ location: "valkey://127.0.0.1:1", commandTimeout: 0.3 });
+      const cache = lib.createCache({ location: "valkey://127.0.0.1:1", commandTimeout: 0.3, logger: false });
       const ends = await Promise.allSettled([
         ...Array.from({ length: 20 }, () => cache.get("a")),
         cache.getOrSet("b", () => 1),

@@ -37,11 +37,17 @@ describe("a refresh that hangs", () => {
         await until(async () => (await cache.get("a")) === undefined, { what: "its expiry" });
       };
       await expire();
-      await ask(() => (loads++, hang.promise));
+      await ask(() => {
+        loads++;
+        return hang.promise;
+      });
       await until(() => loads === 1, { what: "the refresh that hangs" });
       await cache.delete("a");
       await expire();
-      await ask(() => (loads++, "new"));
+      await ask(() => {
+        loads++;
+        return "new";
+      });
       await until(async () => (await cache.get("a")) === "new", { what: "the refresh of the new entry" });
       expect(loads).toBe(2);
       hang.reject(new Error("ended"));

@@ -156,7 +156,7 @@ export function calls(open: Open): void {
   });
 
   describe("a signal", () => {
-    const slow = () => new Promise<never>(() => {});
+    const slow = (_seen?: unknown) => new Promise<never>(() => {});
 
     it("that has fired starts nothing", async () => {
       const cache = open();
@@ -182,14 +182,13 @@ export function calls(open: Open): void {
       await using lock = await cache.lock("taken");
       expect(lock).toBeDefined();
       const waits: Record<string, (signal: AbortSignal, seen: (signal: AbortSignal) => void) => Promise<unknown>> = {
-        getOrSet: (signal, seen) => cache.getOrSet("a", (context) => (seen(context.signal), slow()), { signal }),
+        getOrSet: (signal, seen) => cache.getOrSet("a", (context) => slow(seen(context.signal)), { signal }),
         getOrSetMany: (signal, seen) =>
-          cache.getOrSetMany(["b"], (_keys, context) => (seen(context.signal), slow()), { signal }),
+          cache.getOrSetMany(["b"], (_keys, context) => slow(seen(context.signal)), { signal }),
         lock: (signal) => cache.lock("taken", { waitTimeout: "1h", retryEvery: "1h", signal }),
-        "view.getOrSet": (signal, seen) =>
-          cache.for({ signal }).getOrSet("c", (context) => (seen(context.signal), slow())),
+        "view.getOrSet": (signal, seen) => cache.for({ signal }).getOrSet("c", (context) => slow(seen(context.signal))),
         "view.getOrSetMany": (signal, seen) =>
-          cache.for({ signal }).getOrSetMany(["d"], (_keys, context) => (seen(context.signal), slow())),
+          cache.for({ signal }).getOrSetMany(["d"], (_keys, context) => slow(seen(context.signal))),
         "view.lock": (signal) => cache.for({ signal }).lock("taken", { waitTimeout: "1h", retryEvery: "1h" }),
       };
       for (const [name, wait] of Object.entries(waits)) {
@@ -217,9 +216,19 @@ export function calls(open: Open): void {
   describe("a loader", () => {
     it("can take its context apart", async () => {
       const cache = open();
-      await cache.getOrSet("a", ({ ttl }) => (ttl("90s"), 1), { ttl: "1h" });
+      await cache.getOrSet(
+        "a",
+        ({ ttl }) => {
+          ttl("90s");
+          return 1;
+        },
+        { ttl: "1h" },
+      );
       expect(await cache.ttl("a")).toBeLessThanOrEqual(90);
-      await cache.getOrSet("b", ({ doNotStore }) => (doNotStore(), 1));
+      await cache.getOrSet("b", ({ doNotStore }) => {
+        doNotStore();
+        return 1;
+      });
       expect(await cache.has("b")).toBe(false);
     });
 
