@@ -140,24 +140,12 @@ export class Cache implements AsyncDisposable {
    * await cache.set("user:1", { name: "Ann" }, { ttl: "5m" });
    */
   set(key: Key, value: unknown, options: SetOptions = NO_OPTIONS): Promise<boolean> {
-    try {
-      const stored = this.#keys.stored(key, checked("set", options));
-      const ttlMs = toTtlMs(options.ttl, this.#settings.ttlMs);
-      checkValue(value, stored);
-      if (options.nx && options.xx)
-        throw new TypeError("nx and xx: an entry can't be both absent and there; give one of them");
-      const condition = options.nx ? "nx" : options.xx ? "xx" : undefined;
-      const isOver = ttlMs !== null && ttlMs <= 0;
-      const write = isOver ? this.#end(stored, condition) : this.#client.set(stored, value, { ttlMs, condition });
-      return this.#calls.guard("set", stored, false, write);
-    } catch (error) {
-      return Promise.reject(error);
-    }
+    return this.#write("set", key, value, options);
   }
 
   /** Writes an entry when there is none. @returns whether it was written @throws {EncodeError} before any I/O */
   async add(key: Key, value: unknown, options: TtlOptions = NO_OPTIONS): Promise<boolean> {
-    return this.set(key, value, { ...checked("add", options), nx: true });
+    return this.#write("add", key, value, { ...checked("add", options), nx: true });
   }
 
   /**
@@ -274,20 +262,13 @@ export class Cache implements AsyncDisposable {
   }
 
   /** Moves an entry, with its remaining lifetime, to a version higher by `delta`. @returns that version @throws {KeyNotFoundError} */
-  async incrVersion(key: string, delta = 1, options: KeyOptions = NO_OPTIONS): Promise<number> {
-    if ((key as unknown) instanceof StoredKey)
-      throw new TypeError("key: a stored key has its version in it; give your own key");
-    const version = this.#keys.version(checked("incrVersion", options)) + toStep(delta);
-    const from = this.#keys.stored(key, options);
-    const move = this.#client.rename(from, this.#keys.stored(key, { ...options, version }));
-    const moved = await this.#calls.guard("incrVersion", from, undefined, move);
-    if (moved === false) throw notFound(from);
-    return moved === undefined ? 0 : version;
+  incrVersion(key: string, delta = 1, options: KeyOptions = NO_OPTIONS): Promise<number> {
+    return this.#moveVersion("incrVersion", key, () => toStep(delta), options);
   }
 
   /** As `incrVersion`, to a lower version. @throws {KeyNotFoundError} */
-  async decrVersion(key: string, delta = 1, options: KeyOptions = NO_OPTIONS): Promise<number> {
-    return this.incrVersion(key, -toStep(delta), checked("decrVersion", options));
+  decrVersion(key: string, delta = 1, options: KeyOptions = NO_OPTIONS): Promise<number> {
+    return this.#moveVersion("decrVersion", key, () => -toStep(delta), options);
   }
 
   /**
@@ -341,7 +322,7 @@ export class Cache implements AsyncDisposable {
   /** The keys that match a glob, each once. Reads every key of the database (`SCAN`). */
   async keys(pattern = "*", options: ScanOptions = NO_OPTIONS): Promise<string[]> {
     const keys = new Set<string>();
-    for await (const key of this.iterKeys(pattern, checked("keys", options))) keys.add(key);
+    for await (const key of this.#scanKeys("keys", pattern, options)) keys.add(key);
     return [...keys];
   }
 
@@ -350,16 +331,8 @@ export class Cache implements AsyncDisposable {
    * @example
    * for await (const key of cache.iterKeys("user:*")) console.log(key);
    */
-  async *iterKeys(pattern = "*", options: ScanOptions = NO_OPTIONS): AsyncIterable<string> {
-    const glob = this.#keys.pattern(pattern, checked("iterKeys", options));
-    try {
-      for await (const batch of this.#client.scan(glob, options.scanCount ?? this.#settings.scanCount)) {
-        this.invocation.signal?.throwIfAborted();
-        for (const key of batch) yield this.#keys.reverse(key, options);
-      }
-    } catch (error) {
-      await this.#calls.guard("iterKeys", glob, undefined, Promise.reject(error));
-    }
+  iterKeys(pattern = "*", options: ScanOptions = NO_OPTIONS): AsyncIterable<string> {
+    return this.#scanKeys("iterKeys", pattern, options);
   }
 
   /**
@@ -482,6 +455,50 @@ export class Cache implements AsyncDisposable {
   #parts(): CacheParts {
     const { codec, scanCount } = this.#settings;
     return { connection: this.connection, codec, keys: this.#keys, calls: this.#calls, scanCount };
+  }
+
+  #write(method: "set" | "add", key: Key, value: unknown, options: SetOptions): Promise<boolean> {
+    try {
+      const stored = this.#keys.stored(key, checked("set", options));
+      const ttlMs = toTtlMs(options.ttl, this.#settings.ttlMs);
+      checkValue(value, stored);
+      if (options.nx && options.xx)
+        throw new TypeError("nx and xx: an entry can't be both absent and there; give one of them");
+      const condition = options.nx ? "nx" : options.xx ? "xx" : undefined;
+      const isOver = ttlMs !== null && ttlMs <= 0;
+      const write = isOver ? this.#end(stored, condition) : this.#client.set(stored, value, { ttlMs, condition });
+      return this.#calls.guard(method, stored, false, write);
+    } catch (error) {
+      return Promise.reject(error);
+    }
+  }
+
+  async #moveVersion(
+    method: "incrVersion" | "decrVersion",
+    key: string,
+    delta: () => number,
+    options: KeyOptions,
+  ): Promise<number> {
+    if ((key as unknown) instanceof StoredKey)
+      throw new TypeError("key: a stored key has its version in it; give your own key");
+    const version = this.#keys.version(checked(method, options)) + delta();
+    const from = this.#keys.stored(key, options);
+    const move = this.#client.rename(from, this.#keys.stored(key, { ...options, version }));
+    const moved = await this.#calls.guard(method, from, undefined, move);
+    if (moved === false) throw notFound(from);
+    return moved === undefined ? 0 : version;
+  }
+
+  async *#scanKeys(method: "keys" | "iterKeys", pattern: string, options: ScanOptions): AsyncIterable<string> {
+    const glob = this.#keys.pattern(pattern, checked(method, options));
+    try {
+      for await (const batch of this.#client.scan(glob, options.scanCount ?? this.#settings.scanCount)) {
+        this.invocation.signal?.throwIfAborted();
+        for (const key of batch) yield this.#keys.reverse(key, options);
+      }
+    } catch (error) {
+      await this.#calls.guard(method, glob, undefined, Promise.reject(error));
+    }
   }
 
   async #end(stored: string, condition: "nx" | "xx" | undefined): Promise<boolean> {

@@ -169,10 +169,8 @@ export class CacheSets {
    * One page of members (`SSCAN`). Start with the cursor `"0"`, and continue with the returned one until it is `"0"` again.
    * @throws {DecodeError}
    */
-  async scan(key: Key, cursor = "0", options: ScanSetOptions = NO_OPTIONS): Promise<SetPage> {
-    const stored = this.#parts.keys.stored(key, checked("sets.scan", options));
-    checkCursor(cursor);
-    return this.#guard("scan", stored, { cursor: "0", members: [] }, this.#scan(stored, cursor, options));
+  scan(key: Key, cursor = "0", options: ScanSetOptions = NO_OPTIONS): Promise<SetPage> {
+    return this.#page("scan", key, cursor, options);
   }
 
   /**
@@ -182,13 +180,18 @@ export class CacheSets {
    * for await (const name of cache.sets.iterate<string>("online", { match: '"a*' })) console.log(name);
    */
   async *iterate<T = unknown>(key: Key, options: ScanSetOptions = NO_OPTIONS): AsyncIterable<T> {
-    checked("sets.iterate", options);
     let cursor = "0";
     do {
-      const page = await this.scan(key, cursor, options);
+      const page = await this.#page("iterate", key, cursor, options);
       yield* page.members as T[];
       cursor = page.cursor;
     } while (cursor !== "0");
+  }
+
+  async #page(method: "scan" | "iterate", key: Key, cursor: string, options: ScanSetOptions): Promise<SetPage> {
+    const stored = this.#parts.keys.stored(key, checked(`sets.${method}`, options));
+    checkCursor(cursor);
+    return this.#guard(method, stored, { cursor: "0", members: [] }, this.#scan(stored, cursor, options));
   }
 
   #guard<T>(method: string, stored: string, otherwise: T, call: Promise<T>): Promise<T> {

@@ -23,14 +23,6 @@ const lost = () => new ConnectionError("lost");
 const COMMAND_ROWS = Object.entries(COMMANDS);
 /** A loader answers for the store in any case. */
 const PLAIN_ROWS = COMMAND_ROWS.filter(([name]) => !name.startsWith("getOrSet"));
-/** Methods that stand on another one, which is the one that is told. */
-const TOLD: Record<string, string> = {
-  add: "set",
-  decrVersion: "incrVersion",
-  keys: "iterKeys",
-  "sets.iterate": "sets.scan",
-};
-
 describe("when the store fails", () => {
   it.each(PLAIN_ROWS)("%s throws the failure", async (_, { run }) => {
     const error = lost();
@@ -44,7 +36,7 @@ describe("when the store fails", () => {
     const { cache, onError } = broken(error, { ignoreErrors: true });
     expect(await run(cache)).toStrictEqual(otherwise);
     expect(onError).toHaveBeenCalledExactlyOnceWith(error, {
-      method: TOLD[name] ?? name,
+      method: name,
       key: expect.any(String),
     });
   });

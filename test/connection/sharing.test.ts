@@ -123,7 +123,7 @@ describe("a process", () => {
     const keyPrefix = ownPrefix();
     const running = runScript(`
       const diary = lib.createCache({ location: ${JSON.stringify(inject("valkeyUrl"))}, keyPrefix: "${keyPrefix}" });
-      const cache = lib.createCache({ location: ${JSON.stringify(server.url)}, commandTimeout: 0.2, connectTimeout: 0.2 });
+      const cache = lib.createCache({ location: ${JSON.stringify(server.url)}, commandTimeout: 0.2, logger: false, connectTimeout: 0.2 });
       const calls = () => [cache.get("a"), cache.incr("b", 1, { create: true }), cache.keys(), cache.getOrSet("c", () => 1)];
       for (const wanted of ["works", "fails", "works again"]) {
         for (;;) {
