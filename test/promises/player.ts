@@ -114,7 +114,7 @@ export class Player {
       set: () => cache.set("a", 1),
       getOrSet: () => cache.getOrSet("a", () => 1),
       getOrSetMany: () => cache.getOrSetMany(["a"], () => ({ a: 1 })),
-      iterKeys: () => cache.keys(),
+      keys: () => cache.keys(),
       "sets.add": () => cache.sets.add("set:1", [1]),
     };
     const before = this.reports.length;
