@@ -121,6 +121,7 @@ export class Player {
     const failed = await Promise.all(
       Object.entries(calls).map(async ([name, run]) => {
         const error = await run().catch((thrown: unknown) => thrown);
+        this.#hear(error);
         const isReported = this.reports.some(
           ({ method }, i) => i >= before && method === name && !name.startsWith("getOrSet"),
         );
