@@ -61,7 +61,7 @@ async function announce({ port }: AddressInfo, cache: Cache): Promise<void> {
   console.log(`Listening on http://localhost:${port} (cache: ${await stateOf(cache)}). Ctrl-C stops it.`);
 }
 
-/** Where the cache is, and whether it answers: the service works without it, so nobody would notice. */
+/** Where the cache is, and whether it answers: the service also works without it. */
 async function stateOf(cache: Cache): Promise<string> {
   if (location === "memory:") return "in memory; set VALKEY_URL to keep answers in Valkey";
   const { roundTripMs, lastError } = await cache.health();

@@ -1,8 +1,9 @@
-import { BATCH_SIZE, nextTurn } from "../client/batches.js";
+import { BATCH_SIZE } from "../client/batches.js";
 import type { Argument, Command, Reply, SendOptions } from "../core/connection.js";
 import { DecodeError, show } from "../core/errors.js";
 import type { Key } from "../core/key.js";
 import { toText } from "../core/text.js";
+import { nextTurn } from "../core/time.js";
 import { checkField, several, toFields } from "./arguments.js";
 import { checked, type KeyOptions, NO_OPTIONS, type RecordInput } from "./method-options.js";
 import { type CacheParts, decodeOne, sendTyped } from "./store-calls.js";

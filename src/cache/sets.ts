@@ -1,10 +1,11 @@
-import { BATCH_SIZE, nextTurn } from "../client/batches.js";
+import { BATCH_SIZE } from "../client/batches.js";
 import { sameSlot } from "../client/refusals.js";
 import type { Encoded } from "../codec/envelope.js";
 import type { Command, Reply, SendOptions } from "../core/connection.js";
 import { throwIfError } from "../core/errors.js";
 import type { Key } from "../core/key.js";
 import { toText } from "../core/text.js";
+import { nextTurn } from "../core/time.js";
 import { checkCount, checkCursor, several } from "./arguments.js";
 import { checked, type KeyOptions, NO_OPTIONS, type ScanSetOptions, type StoreOptions } from "./method-options.js";
 import { type CacheParts, decodeOne, sendTyped } from "./store-calls.js";

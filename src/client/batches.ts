@@ -1,4 +1,5 @@
 import type { Command, Connection, Reply, SendOptions } from "../core/connection.js";
+import { nextTurn } from "../core/time.js";
 
 /**
  * The most commands or keys of one round trip. Each round trip has a deadline of its own, so any number of keys can be
@@ -24,12 +25,4 @@ export async function sendInBatches(
 /** Lets other work of the process run between two passes over many items. */
 export async function pauseIfMany(count: number): Promise<void> {
   if (count > BATCH_SIZE) await nextTurn();
-}
-
-/** Lets other work of the process run. */
-export function nextTurn(): Promise<void> {
-  return new Promise((resolve) => {
-    if (typeof setImmediate === "function") setImmediate(resolve);
-    else setTimeout(resolve);
-  });
 }

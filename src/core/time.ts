@@ -90,3 +90,11 @@ function parse(text: unknown): number {
   const match = typeof text === "string" ? FORM.exec(text) : null;
   return match ? Number(match[1]) * (UNIT_MS[match[2] ?? ""] ?? Number.NaN) : Number.NaN;
 }
+
+/** Resolves in the next turn of the event loop, so that other work of the process runs first. */
+export function nextTurn(): Promise<void> {
+  return new Promise((resolve) => {
+    if (typeof setImmediate === "function") setImmediate(resolve);
+    else setTimeout(resolve);
+  });
+}

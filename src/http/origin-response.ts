@@ -1,3 +1,4 @@
+import { nextTurn } from "../core/time.js";
 import { type Answer, contentLength, notModified, type PassedOn } from "./answer.js";
 import { type Body, Collector, LONGEST_BODY_MS, part } from "./body.js";
 import { warnOfEcho } from "./echo.js";
@@ -194,14 +195,6 @@ async function storeBody(
   // Most bodies are made already. A body that is still being made can end in many ways, so nothing is claimed of it.
   await nextTurn();
   return { body: collector.stream, isComplete };
-}
-
-/** Resolves in the next turn of the event loop. */
-function nextTurn(): Promise<void> {
-  return new Promise((resolve) => {
-    if (typeof setImmediate === "function") setImmediate(resolve);
-    else setTimeout(resolve);
-  });
 }
 
 /**

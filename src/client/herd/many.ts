@@ -1,7 +1,8 @@
 import type { SendOptions } from "../../core/connection.js";
+import { nextTurn } from "../../core/time.js";
 import type { Lease } from "../../lease/lease.js";
 import { Wait } from "../../lease/wait.js";
-import { BATCH_SIZE, nextTurn } from "../batches.js";
+import { BATCH_SIZE } from "../batches.js";
 import type { LoadOptions } from "../client.js";
 import type { ManyLoader } from "../loader.js";
 import { type Loaded, load } from "../loading.js";
