@@ -1,7 +1,6 @@
 // @ts-check
 // iovalkey for Workers. Parts that this library doesn't use are left out, as a Worker's bundle would carry them: clusters,
-// sentinels, scan streams, automatic pipelines, the table of all commands and the debug log. Three small helpers have
-// shorter forms. NOTICE.md beside the result has the licences of the packages in it.
+// sentinels, scan streams, pipelines, methods for commands and scripts, and the debug log. Small helpers have shorter forms. NOTICE.md beside the result has the licences of the packages in it.
 import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { builtinModules, createRequire, isBuiltin } from "node:module";
 import { join } from "node:path";
@@ -14,7 +13,24 @@ const STAND_INS = {
   "iovalkey/built/Pipeline.js": "exports.default = class {};",
   "iovalkey/built/transaction.js": "exports.addTransactionSupport = () => {};",
   "iovalkey/built/autoPipelining.js": "exports.shouldUseAutoPipelining = () => false;",
-  "iovalkey/built/utils/debug.js": "exports.default = () => Object.assign(() => {}, { enabled: false });",
+  // Commands are sent by sendCommand alone.
+  "iovalkey/built/utils/Commander.js": "exports.default = class {};",
+  "iovalkey/built/Script.js": "exports.default = class {};",
+  // Replies stay bytes, arguments are converted before, and settings never come as a URL.
+  "iovalkey/built/utils/index.js": `exports.CONNECTION_CLOSED_ERROR_MSG = "Connection is closed.";
+    exports.Debug = () => Object.assign(() => {}, { enabled: false });
+    exports.noop = () => {};
+    exports.isInt = Number.isSafeInteger;
+    exports.toArg = String;`,
+  "iovalkey/built/utils/lodash.js": `exports.noop = () => {};
+    exports.isArguments = () => false;
+    exports.defaults = (target, ...sources) => {
+      for (const source of sources) for (const name in source) if (target[name] === undefined) target[name] = source[name];
+      return target;
+    };`,
+  "iovalkey/built/errors/index.js": "exports.MaxRetriesPerRequestError = Error;",
+  // No subscriptions.
+  "iovalkey/built/SubscriptionSet.js": "exports.default = class {};",
   "@iovalkey/commands":
     "exports.list = []; exports.exists = exports.hasFlag = () => false; exports.getKeyIndexes = () => [];",
   "cluster-key-slot": "module.exports = () => 0;",
@@ -24,10 +40,9 @@ const STAND_INS = {
     remove(index, count) { return this.splice(index, count); }
   };`,
   "redis-errors/lib/old.js": "",
-  "lodash.isarguments": "module.exports = (value) => String(value) === '[object Arguments]';",
-  "lodash.defaults": `module.exports = (target, ...sources) => {
-    for (const source of sources) for (const name in source) if (target[name] === undefined) target[name] = source[name];
-    return target;
+  "standard-as-callback": `exports.default = (promise, callback) => {
+    if (callback) promise.then((value) => callback(null, value), callback);
+    return promise;
   };`,
 };
 
@@ -45,7 +60,7 @@ const ENTRY = `
 `;
 
 /** Packages whose code is in the result. */
-const AUTHORS = ["iovalkey", "redis-parser", "redis-errors", "standard-as-callback"];
+const AUTHORS = ["iovalkey", "redis-parser", "redis-errors"];
 
 /**
  * Writes `vendor/iovalkey.js`, and the licences of the packages in it.

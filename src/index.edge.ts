@@ -1,4 +1,4 @@
-import { memoryAt } from "./api/memory-at.js";
+import { memoryAt } from "./api/memory.js";
 import { notHere } from "./api/not-here.js";
 import { type Cache, makeCache } from "./cache/cache.js";
 import { type Caches, makeCaches } from "./cache/caches.js";

@@ -4,14 +4,14 @@ import { build, manifest } from "./support/project.js";
 
 const CORE = ["createCache", "herd"];
 
-const MAX_CORE_BYTES = 49_000;
+const MAX_CORE_BYTES = 45_000;
 
 /** What each optional part may add to a Worker that has `createCache` and `herd()`, in bytes. */
 const PARTS: readonly { path: string; name: string; maxBytes: number }[] = [
-  { path: ".", name: "memory", maxBytes: 13_000 },
+  { path: ".", name: "memory", maxBytes: 14_000 },
   { path: ".", name: "sentinel", maxBytes: 3_000 },
   { path: "./hono", name: "httpCache", maxBytes: 31_500 },
-  { path: "./hono", name: "valkeyCache", maxBytes: 5_500 },
+  { path: "./hono", name: "valkeyCache", maxBytes: 5_700 },
   { path: "./http", name: "HttpCache", maxBytes: 28_000 },
   { path: "./hosts", name: "workerHandler", maxBytes: 500 },
   // fflate, for runtimes without node:zlib, is most of these three.

@@ -21,23 +21,24 @@ export type {
   StoreOptions,
   TtlOptions,
 } from "../cache/method-options.js";
-export type { CacheOptions } from "../cache/options.js";
+export type { CacheOptions, FailureContext, Logger } from "../cache/options.js";
 export type { CacheSets, SetPage } from "../cache/sets.js";
 export type { ValueCodec } from "../cache/value-codec.js";
-export type { FailureContext, Logger } from "../cache/warnings.js";
 export type {
   Client,
   ClientContext,
   ClientFactory,
   DeleteOptions,
+  Loader,
+  LoaderContext,
   LoadOptions,
+  ManyLoader,
   WriteOptions,
 } from "../client/client.js";
 export { DefaultClient, type DefaultClientOptions, defaultClient } from "../client/default-client.js";
 export { HerdClient, herd } from "../client/herd/client.js";
 export type { HerdOptions, HerdSettings } from "../client/herd/options.js";
 export type { KeyCommands, Stored } from "../client/key-commands.js";
-export type { Loader, LoaderContext, ManyLoader } from "../client/loader.js";
 export type { Loaded } from "../client/loading.js";
 export type { Lock, LockContext } from "../client/lock.js";
 export type { Answer, Coalesced, RecentlyFresh, Shared, Sharing } from "../client/single-flight.js";
@@ -45,8 +46,9 @@ export type { Codec, CodecOptions } from "../codec/codec.js";
 export type { Encoded } from "../codec/envelope.js";
 export { identity } from "../compressors/identity.js";
 export type { CompressorOptions } from "../compressors/options.js";
-export { type MemoryOptions, memory } from "../connection/memory/factory.js";
+export type { MemoryOptions } from "../connection/memory/factory.js";
 export type { ConnectionOptions, ReadFrom, TlsOptions } from "../connection/options.js";
+export type { MaybePromise } from "../core/async.js";
 export type {
   Argument,
   Call,
@@ -59,6 +61,7 @@ export type {
   ScanOptions as ConnectionScanOptions,
   Script,
   SendOptions,
+  Twin,
 } from "../core/connection.js";
 export {
   CacheError,
@@ -77,7 +80,7 @@ export type { CacheEvents, EventName, Events, Listener } from "../core/events.js
 export { escapeGlob as escapePattern } from "../core/glob.js";
 export { defaultKeyFunction, type Key, type KeyFunction, type ReverseKeyFunction, StoredKey } from "../core/key.js";
 export type { Address, Location, Scheme } from "../core/location.js";
-export type { MaybePromise } from "../core/maybe-promise.js";
 export type { Clock, Duration } from "../core/time.js";
 export type { Compressor, Serializer } from "../core/value-format.js";
 export { json } from "../serializers/json.js";
+export { memory } from "./memory.js";

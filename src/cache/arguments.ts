@@ -1,9 +1,112 @@
 import type { LoadOptions } from "../client/client.js";
 import type { AcquireOptions } from "../client/lock.js";
 import { show } from "../core/errors.js";
-import type { Key } from "../core/key.js";
+import { type Key, StoredKey } from "../core/key.js";
+import {
+  type Check,
+  type Checks,
+  isBoolean,
+  isFunction,
+  isPositiveInteger,
+  isString,
+  wrongOption,
+} from "../core/options.js";
 import { type Duration, toMs, toWindowMs } from "../core/time.js";
-import { type GetOrSetOptions, isRecord, type LockOptions, lockDefaults } from "./method-options.js";
+import {
+  type GetOrSetOptions,
+  type IncrOptions,
+  type KeyOptions,
+  type LockOptions,
+  lockDefaults,
+  type MethodOptions,
+  type ScanOptions,
+  type ScanSetOptions,
+  type StoreOptions,
+  type TtlOptions,
+} from "./method-options.js";
+
+/** Options that are `null` here are checked where the method converts them, before any I/O. */
+export const keyChecks: Checks<KeyOptions> = { version: null, prefix: null };
+const ttl: Checks<TtlOptions> = { ...keyChecks, ttl: null };
+const incr: Checks<IncrOptions> = { ...ttl, create: isBoolean };
+const load: Checks<GetOrSetOptions> = { ...ttl, signal: null, softTimeout: null, hardTimeout: null };
+const scan: Checks<ScanOptions> = { ...keyChecks, scanCount: isPositiveInteger };
+const scanSet: Checks<ScanSetOptions> = { ...scan, match: isString };
+const store: Checks<StoreOptions> = { ...keyChecks, versionDestination: null, versionKeys: null };
+
+/** Methods with other options than `KeyOptions`. */
+export type WithOwnOptions = {
+  [M in keyof MethodOptions]: [keyof MethodOptions[M], keyof KeyOptions] extends [
+    keyof KeyOptions,
+    keyof MethodOptions[M],
+  ]
+    ? never
+    : M;
+}[keyof MethodOptions];
+
+/** The checks of their options. A method or an option without its check doesn't compile. */
+export const ownChecks: { readonly [M in WithOwnOptions]: Checks<MethodOptions[M]> } = {
+  get: { ...keyChecks, default: null },
+  set: { ...ttl, nx: isBoolean, xx: isBoolean },
+  add: ttl,
+  getOrSet: load,
+  getOrSetMany: load,
+  setMany: ttl,
+  mset: ttl,
+  incr,
+  decr: incr,
+  keys: scan,
+  iterKeys: scan,
+  deletePattern: { ...scan, onProgress: isFunction },
+  clear: { prefix: null, scanCount: isPositiveInteger, onProgress: isFunction },
+  lock: { prefix: null, ttl: null, waitTimeout: null, retryEvery: null, signal: null },
+  for: { waitUntil: isFunction, signal: null },
+  "sets.differenceStore": store,
+  "sets.intersectionStore": store,
+  "sets.unionStore": store,
+  "sets.scan": scanSet,
+  "sets.iterate": scanSet,
+};
+
+/** The options of calls that give none: one object for all, as they are the most frequent and need no check. */
+export const NO_OPTIONS: Readonly<Record<string, never>> = Object.freeze({});
+
+/**
+ * The options of a call, when they are in order.
+ * @throws TypeError naming the option that is unknown or wrong, or what was given in the place of options
+ */
+export function checked<M extends keyof MethodOptions>(method: M, options: MethodOptions[M]): MethodOptions[M] {
+  if (options === NO_OPTIONS) return options;
+  const checks: Readonly<Record<string, Check | null>> = ownChecks[method as WithOwnOptions] ?? keyChecks;
+  if (!isRecord(options)) {
+    throw new TypeError(`${method}: options are ${show(options)}; give an object such as ${example(checks)}`);
+  }
+  for (const name in options) {
+    const isOwn = Object.hasOwn(options, name);
+    if (isOwn && checks[name] === null) continue;
+    const wrong = isOwn ? wrongOption(name, options[name], checks) : inherited(name);
+    if (wrong !== undefined) throw new TypeError(`${method}: ${wrong}`);
+  }
+  return options;
+}
+
+/** Whether something is an object with names of the caller's own, unlike an array, a Date, a Map, a Promise or a key. */
+export function isRecord(value: unknown): value is object {
+  if (typeof value !== "object" || value === null) return false;
+  if (Object.getPrototypeOf(value) === Object.prototype) return true;
+  return Object.prototype.toString.call(value) === "[object Object]" && !(value instanceof StoredKey);
+}
+
+/** A copy of options would not have it. What other code gave to all objects is no option. */
+function inherited(name: string): string | undefined {
+  if (name in Object.prototype) return undefined;
+  return `option ${show(name)} is inherited; give an object that has it itself`;
+}
+
+function example(checks: object): string {
+  if ("waitUntil" in checks) return "{ waitUntil: (work) => ctx.waitUntil(work) }";
+  return "ttl" in checks ? "{ ttl: 60 }" : '{ prefix: "tenant" }';
+}
 
 /** A lifetime in milliseconds; `null` never expires. @throws TypeError */
 export function toTtlMs(ttl: Duration | null | undefined, defaultMs: number | null): number | null {

@@ -1,5 +1,4 @@
-import type { Client } from "../client/client.js";
-import type { Loader } from "../client/loader.js";
+import type { Client, Loader } from "../client/client.js";
 import { acquire, type Lock } from "../client/lock.js";
 import { Sharing } from "../client/single-flight.js";
 import { handleOf } from "../connection/registry.js";
@@ -9,8 +8,10 @@ import type { EventName, Listener } from "../core/events.js";
 import { type Key, StoredKey } from "../core/key.js";
 import { type Duration, systemClock, toMs } from "../core/time.js";
 import {
+  checked,
   checkNoOptions,
   checkValue,
+  NO_OPTIONS,
   notALoader,
   toAcquireOptions,
   toInt64,
@@ -24,21 +25,19 @@ import { CacheHashes } from "./hashes.js";
 import { type Health, health } from "./health.js";
 import { KeyBuilder } from "./key-builder.js";
 import { type LoadMany, type LoadRecord, ManyEntries } from "./many-entries.js";
-import {
-  checked,
-  type DeletePatternOptions,
-  type EntriesInput,
-  type GetOptions,
-  type GetOrSetOptions,
-  type IncrOptions,
-  type InvocationOptions,
-  type KeyOptions,
-  type LockOptions,
-  NO_OPTIONS,
-  type RecordInput,
-  type ScanOptions,
-  type SetOptions,
-  type TtlOptions,
+import type {
+  DeletePatternOptions,
+  EntriesInput,
+  GetOptions,
+  GetOrSetOptions,
+  IncrOptions,
+  InvocationOptions,
+  KeyOptions,
+  LockOptions,
+  RecordInput,
+  ScanOptions,
+  SetOptions,
+  TtlOptions,
 } from "./method-options.js";
 import type { CacheOptions } from "./options.js";
 import { CacheSets } from "./sets.js";
@@ -77,7 +76,7 @@ export class Cache implements AsyncDisposable {
     this.invocation = invocation;
     this.#settings = settings;
     this.#keys = new KeyBuilder(settings);
-    this.#calls = new StoreCalls(settings, invocation);
+    this.#calls = new StoreCalls(settings, this.#keys, invocation);
     this.shared = whole?.shared ?? settings.connect(invocation);
     this.connection = whole ? handleOf(this.shared) : this.shared;
     this.#sharing = whole === undefined ? new Sharing() : whole.#sharing;
@@ -228,9 +227,14 @@ export class Cache implements AsyncDisposable {
   }
 
   /** Deletes an entry. @returns whether there was one */
-  async delete(key: Key, options: KeyOptions = NO_OPTIONS): Promise<boolean> {
-    const stored = this.#keys.stored(key, checked("delete", options));
-    return (await this.#calls.guard("delete", stored, 0, this.#client.delete([stored]))) > 0;
+  delete(key: Key, options: KeyOptions = NO_OPTIONS): Promise<boolean> {
+    return this.#calls.onKey(
+      "delete",
+      key,
+      options,
+      false,
+      async (stored) => (await this.#client.delete([stored])) > 0,
+    );
   }
 
   /** Deletes several entries in one round trip. @returns how many there were */
@@ -239,9 +243,8 @@ export class Cache implements AsyncDisposable {
   }
 
   /** Whether there is an entry. */
-  async has(key: Key, options: KeyOptions = NO_OPTIONS): Promise<boolean> {
-    const stored = this.#keys.stored(key, checked("has", options));
-    return this.#calls.guard("has", stored, false, this.#client.has(stored));
+  has(key: Key, options: KeyOptions = NO_OPTIONS): Promise<boolean> {
+    return this.#calls.onKey("has", key, options, false, (stored) => this.#client.has(stored));
   }
 
   /**
@@ -275,20 +278,21 @@ export class Cache implements AsyncDisposable {
    * The remaining lifetime of an entry (`PTTL`).
    * @returns seconds, with fractions to the millisecond; `null` when it never expires; `undefined` when there is no entry
    */
-  async ttl(key: Key, options: KeyOptions = NO_OPTIONS): Promise<number | null | undefined> {
-    const stored = this.#keys.stored(key, checked("ttl", options));
-    const leftMs = await this.#calls.guard("ttl", stored, undefined, this.#client.pttl(stored));
-    return typeof leftMs === "number" ? leftMs / 1_000 : leftMs;
+  ttl(key: Key, options: KeyOptions = NO_OPTIONS): Promise<number | null | undefined> {
+    return this.#calls.onKey<number | null | undefined>("ttl", key, options, undefined, async (stored) => {
+      const leftMs = await this.#client.pttl(stored);
+      return typeof leftMs === "number" ? leftMs / 1_000 : leftMs;
+    });
   }
 
   /**
    * Gives an entry a new lifetime, the cache's by default. `null` never expires, and 0 or less deletes it.
    * @returns whether there was an entry
    */
-  async touch(key: Key, ttl?: Duration | null, options: KeyOptions = NO_OPTIONS): Promise<boolean> {
-    const stored = this.#keys.stored(key, checked("touch", options));
-    const ttlMs = toTtlMs(ttl, this.#settings.ttlMs);
-    return this.#calls.guard("touch", stored, false, this.#client.touch(stored, ttlMs));
+  touch(key: Key, ttl?: Duration | null, options: KeyOptions = NO_OPTIONS): Promise<boolean> {
+    return this.#calls.onKey("touch", key, options, false, (stored) =>
+      this.#client.touch(stored, toTtlMs(ttl, this.#settings.ttlMs)),
+    );
   }
 
   /**
@@ -297,9 +301,8 @@ export class Cache implements AsyncDisposable {
    * @example
    * await cache.expire("session", 1.5); // in 1,500 ms
    */
-  async expire(key: Key, ttl: Duration, options: KeyOptions = NO_OPTIONS): Promise<boolean> {
-    const stored = this.#keys.stored(key, checked("expire", options));
-    return this.#calls.guard("expire", stored, false, this.#client.touch(stored, toMs(ttl, "ttl")));
+  expire(key: Key, ttl: Duration, options: KeyOptions = NO_OPTIONS): Promise<boolean> {
+    return this.#calls.onKey("expire", key, options, false, (stored) => this.#client.touch(stored, toMs(ttl, "ttl")));
   }
 
   /**
@@ -308,15 +311,13 @@ export class Cache implements AsyncDisposable {
    * @example
    * await cache.expireAt("offer", new Date("2030-01-01"));
    */
-  async expireAt(key: Key, at: Date | number, options: KeyOptions = NO_OPTIONS): Promise<boolean> {
-    const stored = this.#keys.stored(key, checked("expireAt", options));
-    return this.#calls.guard("expireAt", stored, false, this.#client.expireAt(stored, toMoment(at)));
+  expireAt(key: Key, at: Date | number, options: KeyOptions = NO_OPTIONS): Promise<boolean> {
+    return this.#calls.onKey("expireAt", key, options, false, (stored) => this.#client.expireAt(stored, toMoment(at)));
   }
 
   /** Makes an entry never expire (`PERSIST`). @returns whether it had a lifetime */
-  async persist(key: Key, options: KeyOptions = NO_OPTIONS): Promise<boolean> {
-    const stored = this.#keys.stored(key, checked("persist", options));
-    return this.#calls.guard("persist", stored, false, this.#client.persist(stored));
+  persist(key: Key, options: KeyOptions = NO_OPTIONS): Promise<boolean> {
+    return this.#calls.onKey("persist", key, options, false, (stored) => this.#client.persist(stored));
   }
 
   /** The keys that match a glob, each once. Reads every key of the database (`SCAN`). */
@@ -508,10 +509,10 @@ export class Cache implements AsyncDisposable {
   }
 
   #add(method: "incr" | "decr", key: Key, delta: bigint, options: IncrOptions): Promise<number | bigint> {
-    const stored = this.#keys.stored(key, checked(method, options));
-    const ttlMs = toTtlMs(options.ttl, this.#settings.ttlMs);
-    const create = options.create ? { ttlMs } : undefined;
-    return this.#calls.guard<number | bigint>(method, stored, 0, this.#count(stored, delta, create));
+    return this.#calls.onKey<number | bigint>(method, key, options, 0, (stored) => {
+      const ttlMs = toTtlMs(options.ttl, this.#settings.ttlMs);
+      return this.#count(stored, delta, options.create ? { ttlMs } : undefined);
+    });
   }
 
   async #count(stored: string, delta: bigint, create: { ttlMs: number | null } | undefined): Promise<number | bigint> {

@@ -1,7 +1,7 @@
 import { connectionChecks } from "../connection/options.js";
 import { ConfigurationError } from "../core/errors.js";
+import { isRecord } from "./arguments.js";
 import { type Cache, makeCache } from "./cache.js";
-import { isRecord } from "./method-options.js";
 import type { CacheOptions } from "./options.js";
 import { type ChooseFactory, toSettings } from "./settings.js";
 

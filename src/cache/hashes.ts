@@ -1,12 +1,14 @@
-import { BATCH_SIZE } from "../client/batches.js";
+import { BATCH_SIZE } from "../connection/server-commands.js";
 import type { Argument, Command, Reply, SendOptions } from "../core/connection.js";
 import { DecodeError, show } from "../core/errors.js";
 import type { Key } from "../core/key.js";
 import { toText } from "../core/text.js";
 import { nextTurn } from "../core/time.js";
-import { checkField, several, toFields } from "./arguments.js";
-import { checked, type KeyOptions, NO_OPTIONS, type RecordInput } from "./method-options.js";
+import { checkField, NO_OPTIONS, several, toFields } from "./arguments.js";
+import type { KeyOptions, MethodOptions, RecordInput } from "./method-options.js";
 import { type CacheParts, decodeOne, sendTyped } from "./store-calls.js";
+
+type HashMethod = keyof MethodOptions extends infer M ? (M extends `hashes.${infer Name}` ? Name : never) : never;
 
 const READ: SendOptions = { readOnly: true };
 
@@ -40,19 +42,20 @@ export class CacheHashes {
     if (!isOne && options !== undefined)
       throw new TypeError("hashes.set: there is an argument after the options of a record; leave it out");
     const given = isOne ? options : (value as KeyOptions | undefined);
-    const stored = this.#parts.keys.stored(name, checked("hashes.set", given === undefined ? NO_OPTIONS : given));
-    for (const [field, each] of fields) {
-      if (each === undefined)
-        throw new TypeError(`field ${show(field)}: undefined can't be stored; store null, or delete the field`);
-    }
-    return this.#guard("set", stored, 0, this.#set(stored, fields));
+    const undefinedField = fields.find(([, each]) => each === undefined)?.[0];
+    return this.#onKey("set", name, given === undefined ? NO_OPTIONS : given, 0, (stored) => {
+      if (undefinedField !== undefined)
+        throw new TypeError(
+          `field ${show(undefinedField)}: undefined can't be stored; store null, or delete the field`,
+        );
+      return this.#set(stored, fields);
+    });
   }
 
   /** The value of a field, `undefined` when there is none (`HGET`). @throws {DecodeError} */
   async get<T = unknown>(name: Key, field: string, options: KeyOptions = NO_OPTIONS): Promise<T | undefined> {
-    const stored = this.#parts.keys.stored(name, checked("hashes.get", options));
-    const value = this.#get(stored, checkField(field));
-    return (await this.#guard("get", stored, undefined, value)) as T | undefined;
+    const read = (stored: string): Promise<unknown> => this.#get(stored, checkField(field));
+    return (await this.#onKey("get", name, options, undefined, read)) as T | undefined;
   }
 
   /**
@@ -62,37 +65,41 @@ export class CacheHashes {
    * const user = Object.fromEntries(await cache.hashes.getAll("user:1"));
    */
   async getAll<T = unknown>(name: Key, options: KeyOptions = NO_OPTIONS): Promise<Map<string, T>> {
-    const stored = this.#parts.keys.stored(name, checked("hashes.getAll", options));
-    return (await this.#guard("getAll", stored, new Map(), this.#getAll(stored))) as Map<string, T>;
+    const read = (stored: string): Promise<Map<string, unknown>> => this.#getAll(stored);
+    return (await this.#onKey("getAll", name, options, new Map(), read)) as Map<string, T>;
   }
 
   /** Deletes one field or several (`HDEL`). @returns how many of them there were */
-  async delete(name: Key, fields: string | Iterable<string>, options: KeyOptions = NO_OPTIONS): Promise<number> {
-    const stored = this.#parts.keys.stored(name, checked("hashes.delete", options));
-    const list = typeof fields === "string" ? [fields] : several(fields, "fields").map(checkField);
-    return this.#guard("delete", stored, 0, this.#delete(stored, list));
+  delete(name: Key, fields: string | Iterable<string>, options: KeyOptions = NO_OPTIONS): Promise<number> {
+    return this.#onKey("delete", name, options, 0, (stored) => {
+      const list = typeof fields === "string" ? [fields] : several(fields, "fields").map(checkField);
+      return this.#inBatches("HDEL", stored, list);
+    });
   }
 
   /** The number of fields (`HLEN`). */
-  async size(name: Key, options: KeyOptions = NO_OPTIONS): Promise<number> {
-    const stored = this.#parts.keys.stored(name, checked("hashes.size", options));
-    return this.#guard("size", stored, 0, this.#number(["HLEN", stored], READ));
+  size(name: Key, options: KeyOptions = NO_OPTIONS): Promise<number> {
+    return this.#onKey("size", name, options, 0, (stored) => this.#number(["HLEN", stored], READ));
   }
 
   /** The names of all fields (`HKEYS`). */
-  async fields(name: Key, options: KeyOptions = NO_OPTIONS): Promise<string[]> {
-    const stored = this.#parts.keys.stored(name, checked("hashes.fields", options));
-    return this.#guard("fields", stored, [], this.#fields(stored));
+  fields(name: Key, options: KeyOptions = NO_OPTIONS): Promise<string[]> {
+    return this.#onKey("fields", name, options, [], (stored) => this.#fields(stored));
   }
 
   /** Whether there is such a field (`HEXISTS`). */
-  async has(name: Key, field: string, options: KeyOptions = NO_OPTIONS): Promise<boolean> {
-    const stored = this.#parts.keys.stored(name, checked("hashes.has", options));
-    return this.#guard("has", stored, false, this.#has(stored, checkField(field)));
+  has(name: Key, field: string, options: KeyOptions = NO_OPTIONS): Promise<boolean> {
+    return this.#onKey("has", name, options, false, (stored) => this.#has(stored, checkField(field)));
   }
 
-  #guard<T>(method: string, stored: string, otherwise: T, call: Promise<T>): Promise<T> {
-    return this.#parts.calls.guard(`hashes.${method}`, stored, otherwise, call);
+  #onKey<T>(
+    method: HashMethod,
+    key: Key,
+    options: KeyOptions,
+    otherwise: T,
+    call: (stored: string) => Promise<T>,
+  ): Promise<T> {
+    return this.#parts.calls.onKey(`hashes.${method}`, key, options, otherwise, call);
   }
 
   async #set(stored: string, fields: readonly (readonly [field: string, value: unknown])[]): Promise<number> {
@@ -115,10 +122,6 @@ export class CacheHashes {
       values.set(fieldText(field, stored), await decodeOne(this.#parts.codec, value, stored));
     }
     return values;
-  }
-
-  async #delete(stored: string, fields: readonly string[]): Promise<number> {
-    return this.#inBatches("HDEL", stored, fields);
   }
 
   /** The sum of the replies. A batch has an even number of arguments, so a field stays beside its value. */

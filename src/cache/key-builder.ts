@@ -1,14 +1,6 @@
 import { ConfigurationError, show } from "../core/errors.js";
 import { compileGlob } from "../core/glob.js";
-import {
-  ambiguousPrefix,
-  checkKey,
-  checkWellFormed,
-  defaultKeyFunction,
-  isUserKey,
-  type Key,
-  makePattern,
-} from "../core/key.js";
+import { ambiguousPrefix, checkKey, checkWellFormed, defaultKeyFunction, type Key, makePattern } from "../core/key.js";
 import type { KeyOptions } from "./method-options.js";
 import type { Settings } from "./settings.js";
 
@@ -29,18 +21,20 @@ export class KeyBuilder {
   /** The stored key. @throws TypeError when `key` is not a key */
   stored(key: Key, options: KeyOptions): string {
     const isPlain = options.version === undefined && options.prefix === undefined;
-    if (isPlain && this.#head !== undefined && isUserKey(key)) return this.#head + key;
+    // The quick form of `checkKey`, for most calls.
+    const isUserKey = typeof key === "string" && key !== "" && key.isWellFormed();
+    if (isPlain && isUserKey && this.#head !== undefined) return this.#head + key;
     const prefix = this.prefix(options);
     const version = this.version(options);
-    return this.#join(key, prefix, version);
+    checkKey(key);
+    return typeof key === "string" ? this.#settings.keyFunction(key, prefix, version) : String(key);
   }
 
-  /** The stored keys, in the order of `keys`. @throws TypeError when one is not a key */
+  /** The stored keys, in the order of `keys`. @throws TypeError when one is not a key, and for wrong options of no keys */
   storedAll(keys: readonly unknown[], options: KeyOptions): string[] {
-    const prefix = this.prefix(options);
-    const version = this.version(options);
-    const head = this.#head === undefined ? undefined : defaultKeyFunction("", prefix, version);
-    return keys.map((key) => (head !== undefined && isUserKey(key) ? head + key : this.#join(key, prefix, version)));
+    this.prefix(options);
+    this.version(options);
+    return keys.map((key) => this.stored(key as Key, options));
   }
 
   /** A glob of stored keys: wildcards work in `pattern`, and the prefix stands for itself. @throws TypeError */
@@ -104,12 +98,6 @@ export class KeyBuilder {
     const allowed = this.#head === undefined ? undefined : ambiguousPrefix(prefix);
     if (allowed !== undefined) throw new TypeError(`prefix: ${show(prefix)} is ambiguous; give ${allowed}`);
     return prefix;
-  }
-
-  #join(key: unknown, prefix: string, version: number): string {
-    if (isUserKey(key)) return this.#settings.keyFunction(key, prefix, version);
-    checkKey(key);
-    return String(key);
   }
 
   /** A glob can't say "a number", so `a:*:*` also matches keys of the prefix `a:b`, and locks. */

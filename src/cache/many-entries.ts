@@ -1,18 +1,9 @@
-import { pauseIfMany } from "../client/batches.js";
-import type { Client } from "../client/client.js";
-import type { LoaderContext, ManyLoader } from "../client/loader.js";
+import type { Client, LoaderContext, ManyLoader } from "../client/client.js";
+import { pauseIfMany } from "../connection/server-commands.js";
 import type { Key } from "../core/key.js";
-import { checkValue, notALoader, several, toLoaded, toLoadOptions, toPairs, toTtlMs } from "./arguments.js";
+import { checked, checkValue, notALoader, several, toLoaded, toLoadOptions, toPairs, toTtlMs } from "./arguments.js";
 import type { KeyBuilder } from "./key-builder.js";
-import {
-  checked,
-  type EntriesInput,
-  type GetOrSetOptions,
-  type KeyOptions,
-  type Many,
-  type RecordInput,
-  type TtlOptions,
-} from "./method-options.js";
+import type { EntriesInput, GetOrSetOptions, KeyOptions, Many, RecordInput, TtlOptions } from "./method-options.js";
 import type { Settings } from "./settings.js";
 import type { StoreCalls } from "./store-calls.js";
 

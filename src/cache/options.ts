@@ -14,7 +14,19 @@ import {
 } from "../core/options.js";
 import { type Duration, toMs } from "../core/time.js";
 import type { Compressor, Serializer } from "../core/value-format.js";
-import type { FailureContext, Logger } from "./warnings.js";
+
+/** Where an error occurred that no caller got. */
+export interface FailureContext {
+  /** The cache method, such as `"get"` or `"sets.add"`. */
+  readonly method: string;
+  /** The stored key or the pattern; empty when there is none, or several. */
+  readonly key: string;
+}
+
+/** Where warnings go: `console`, a pino logger, or anything with a method `warn`. */
+export interface Logger {
+  warn(message: string): void;
+}
 
 /** Options of `createCache`. Durations are seconds, or strings such as `"5m"`. */
 export interface CacheOptions extends ConnectionOptions {

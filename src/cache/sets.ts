@@ -1,13 +1,13 @@
-import { BATCH_SIZE } from "../client/batches.js";
 import { sameSlot } from "../client/refusals.js";
 import type { Encoded } from "../codec/envelope.js";
+import { BATCH_SIZE } from "../connection/server-commands.js";
 import type { Command, Reply, SendOptions } from "../core/connection.js";
 import { throwIfError } from "../core/errors.js";
 import type { Key } from "../core/key.js";
 import { toText } from "../core/text.js";
 import { nextTurn } from "../core/time.js";
-import { checkCount, checkCursor, several } from "./arguments.js";
-import { checked, type KeyOptions, NO_OPTIONS, type ScanSetOptions, type StoreOptions } from "./method-options.js";
+import { checkCount, checkCursor, checked, NO_OPTIONS, several } from "./arguments.js";
+import type { KeyOptions, MethodOptions, ScanSetOptions, StoreOptions } from "./method-options.js";
 import { type CacheParts, decodeOne, sendTyped } from "./store-calls.js";
 
 /** One page of `sets.scan`. */
@@ -21,6 +21,7 @@ const READ: SendOptions = { readOnly: true };
 /** A cursor is valid on one server only, and reads may go to any. Atomic commands go to the primary. */
 const SCAN: SendOptions = { readOnly: true, atomic: true };
 
+type SetMethod = keyof MethodOptions extends infer M ? (M extends `sets.${infer Name}` ? Name : never) : never;
 type Combination = "difference" | "intersection" | "union";
 const COMMANDS = { difference: "SDIFF", intersection: "SINTER", union: "SUNION" } as const;
 
@@ -44,32 +45,31 @@ export class CacheSets {
    * @example
    * await cache.sets.add("online", ["ann", "bob"]); // 2
    */
-  async add(key: Key, members: Iterable<unknown>, options: KeyOptions = NO_OPTIONS): Promise<number> {
-    const stored = this.#parts.keys.stored(key, checked("sets.add", options));
-    const list = several(members, "members");
-    return this.#guard("add", stored, 0, this.#change("SADD", stored, list));
+  add(key: Key, members: Iterable<unknown>, options: KeyOptions = NO_OPTIONS): Promise<number> {
+    return this.#onKey("add", key, options, 0, (stored) => this.#change("SADD", stored, several(members, "members")));
   }
 
   /**
    * Deletes members (`SREM`).
    * @returns how many of them were in the set
    */
-  async delete(key: Key, members: Iterable<unknown>, options: KeyOptions = NO_OPTIONS): Promise<number> {
-    const stored = this.#parts.keys.stored(key, checked("sets.delete", options));
-    const list = several(members, "members");
-    return this.#guard("delete", stored, 0, this.#change("SREM", stored, list));
+  delete(key: Key, members: Iterable<unknown>, options: KeyOptions = NO_OPTIONS): Promise<number> {
+    return this.#onKey("delete", key, options, 0, (stored) =>
+      this.#change("SREM", stored, several(members, "members")),
+    );
   }
 
   /** The number of members (`SCARD`). */
-  async size(key: Key, options: KeyOptions = NO_OPTIONS): Promise<number> {
-    const stored = this.#parts.keys.stored(key, checked("sets.size", options));
-    return this.#guard("size", stored, 0, this.#number(["SCARD", stored], READ));
+  size(key: Key, options: KeyOptions = NO_OPTIONS): Promise<number> {
+    return this.#onKey("size", key, options, 0, (stored) => this.#number(["SCARD", stored], READ));
   }
 
   /** Whether a value is a member (`SISMEMBER`). */
-  async has(key: Key, member: unknown, options: KeyOptions = NO_OPTIONS): Promise<boolean> {
-    const stored = this.#parts.keys.stored(key, checked("sets.has", options));
-    return this.#guard("has", stored, false, this.#has(stored, member));
+  has(key: Key, member: unknown, options: KeyOptions = NO_OPTIONS): Promise<boolean> {
+    return this.#onKey("has", key, options, false, async (stored) => {
+      const encoded = await this.#parts.codec.encode(member, stored);
+      return (await this.#number(["SISMEMBER", stored, encoded], READ)) === 1;
+    });
   }
 
   /**
@@ -78,16 +78,15 @@ export class CacheSets {
    * await cache.sets.hasMany("online", ["ann", "eve"]); // [true, false]
    */
   async hasMany(key: Key, members: Iterable<unknown>, options: KeyOptions = NO_OPTIONS): Promise<boolean[]> {
-    const stored = this.#parts.keys.stored(key, checked("sets.hasMany", options));
     const list = several(members, "members");
     const none = list.map(() => false);
-    return this.#guard("hasMany", stored, none, this.#hasMany(stored, list));
+    return this.#onKey("hasMany", key, options, none, (stored) => this.#hasMany(stored, list));
   }
 
   /** Every member (`SMEMBERS`). @throws {DecodeError} */
   async members<T = unknown>(key: Key, options: KeyOptions = NO_OPTIONS): Promise<Set<T>> {
-    const stored = this.#parts.keys.stored(key, checked("sets.members", options));
-    return toSet<T>(await this.#guard("members", stored, [], this.#list(["SMEMBERS", stored], stored, READ)));
+    const read = (stored: string): Promise<unknown[]> => this.#list(["SMEMBERS", stored], stored, READ);
+    return toSet<T>(await this.#onKey("members", key, options, [], read));
   }
 
   /** Members of the first set that are in none of the others (`SDIFF`). @throws {DecodeError} */
@@ -141,11 +140,8 @@ export class CacheSets {
   pop<T = unknown>(key: Key): Promise<T | undefined>;
   pop<T = unknown>(key: Key, count: undefined, options?: KeyOptions): Promise<T | undefined>;
   pop<T = unknown>(key: Key, count: number, options?: KeyOptions): Promise<T[]>;
-  async pop(key: Key, count?: number, options: KeyOptions = NO_OPTIONS): Promise<unknown> {
-    const stored = this.#parts.keys.stored(key, checked("sets.pop", options));
-    if (count === undefined) return this.#guard("pop", stored, undefined, this.#single(["SPOP", stored], stored));
-    checkCount(count, { negative: false });
-    return this.#guard("pop", stored, [], this.#list(["SPOP", stored, String(count)], stored));
+  pop(key: Key, count?: number, options: KeyOptions = NO_OPTIONS): Promise<unknown> {
+    return this.#some("pop", key, count, options);
   }
 
   /**
@@ -157,13 +153,8 @@ export class CacheSets {
   random<T = unknown>(key: Key): Promise<T | undefined>;
   random<T = unknown>(key: Key, count: undefined, options?: KeyOptions): Promise<T | undefined>;
   random<T = unknown>(key: Key, count: number, options?: KeyOptions): Promise<T[]>;
-  async random(key: Key, count?: number, options: KeyOptions = NO_OPTIONS): Promise<unknown> {
-    const stored = this.#parts.keys.stored(key, checked("sets.random", options));
-    if (count === undefined) {
-      return this.#guard("random", stored, undefined, this.#single(["SRANDMEMBER", stored], stored, READ));
-    }
-    checkCount(count, { negative: true });
-    return this.#guard("random", stored, [], this.#list(["SRANDMEMBER", stored, String(count)], stored, READ));
+  random(key: Key, count?: number, options: KeyOptions = NO_OPTIONS): Promise<unknown> {
+    return this.#some("random", key, count, options);
   }
 
   /**
@@ -189,10 +180,31 @@ export class CacheSets {
     } while (cursor !== "0");
   }
 
-  async #page(method: "scan" | "iterate", key: Key, cursor: string, options: ScanSetOptions): Promise<SetPage> {
-    const stored = this.#parts.keys.stored(key, checked(`sets.${method}`, options));
-    checkCursor(cursor);
-    return this.#guard(method, stored, { cursor: "0", members: [] }, this.#scan(stored, cursor, options));
+  #page(method: "scan" | "iterate", key: Key, cursor: string, options: ScanSetOptions): Promise<SetPage> {
+    return this.#onKey(method, key, options, { cursor: "0", members: [] }, (stored) => {
+      checkCursor(cursor);
+      return this.#scan(stored, cursor, options);
+    });
+  }
+
+  #some(method: "pop" | "random", key: Key, count: number | undefined, options: KeyOptions): Promise<unknown> {
+    const [command, sendOptions] = method === "pop" ? ["SPOP"] : ["SRANDMEMBER", READ];
+    const otherwise = count === undefined ? undefined : [];
+    return this.#onKey<unknown>(method, key, options, otherwise, (stored) => {
+      if (count === undefined) return this.#single([command, stored], stored, sendOptions);
+      checkCount(count, { negative: method === "random" });
+      return this.#list([command, stored, String(count)], stored, sendOptions);
+    });
+  }
+
+  #onKey<T>(
+    method: SetMethod,
+    key: Key,
+    options: KeyOptions,
+    otherwise: T,
+    call: (stored: string) => Promise<T>,
+  ): Promise<T> {
+    return this.#parts.calls.onKey(`sets.${method}`, key, options, otherwise, call);
   }
 
   #guard<T>(method: string, stored: string, otherwise: T, call: Promise<T>): Promise<T> {
@@ -207,11 +219,6 @@ export class CacheSets {
       changed += await this.#number([command, stored, ...encoded.slice(start, start + BATCH_SIZE)]);
     }
     return changed;
-  }
-
-  async #has(stored: string, member: unknown): Promise<boolean> {
-    const encoded = await this.#parts.codec.encode(member, stored);
-    return (await this.#number(["SISMEMBER", stored, encoded], READ)) === 1;
   }
 
   async #hasMany(stored: string, members: readonly unknown[]): Promise<boolean[]> {

@@ -3,6 +3,7 @@ import { defaultClient } from "../client/default-client.js";
 import { Codec } from "../codec/codec.js";
 import { identity } from "../compressors/identity.js";
 import { type ConnectionOptions, connectionChecks } from "../connection/options.js";
+import { notify } from "../core/async.js";
 import type { Connection, ConnectionFactory, Invocation } from "../core/connection.js";
 import { ConfigurationError, show } from "../core/errors.js";
 import { Events } from "../core/events.js";
@@ -14,12 +15,10 @@ import {
   type ReverseKeyFunction,
 } from "../core/key.js";
 import { type Location, parseLocation } from "../core/location.js";
-import { notify } from "../core/maybe-promise.js";
 import { checkOptions } from "../core/options.js";
-import { systemClock, toMs } from "../core/time.js";
+import { type Clock, systemClock, toMs } from "../core/time.js";
 import { json } from "../serializers/json.js";
-import { type CacheOptions, cacheChecks, cacheDefaults } from "./options.js";
-import { type FailureContext, warnOfErrors } from "./warnings.js";
+import { type CacheOptions, cacheChecks, cacheDefaults, type FailureContext, type Logger } from "./options.js";
 
 /** Chooses the connection factory for a location when the user gives none. Each runtime has its own. */
 export type ChooseFactory = (location: Location, options: ConnectionOptions) => ConnectionFactory;
@@ -108,6 +107,36 @@ function reverseOf({ keyFunction }: CacheOptions): ReverseKeyFunction {
   return () => {
     throw new ConfigurationError(
       "keys and iterKeys need a reverseKeyFunction beside the keyFunction; give createCache one",
+    );
+  };
+}
+
+/** The shortest time between two warnings of one cache. */
+const PAUSE_MS = 60_000;
+
+/**
+ * Says that the store fails, in the place of `onError`: the first error that no caller gets, and then at most one line a
+ * minute, with the number of errors since. Without this a cache whose store is gone would go unnoticed, as loaders answer.
+ */
+export function warnOfErrors(
+  logger: Logger,
+  clock: Pick<Clock, "now">,
+): (error: unknown, context: FailureContext) => void {
+  let warnedMs = Number.NEGATIVE_INFINITY;
+  let unsaid = 0;
+  return (error, { method, key }) => {
+    unsaid++;
+    const nowMs = clock.now();
+    if (Math.abs(nowMs - warnedMs) < PAUSE_MS) return;
+    const others = unsaid > 1 ? ` (${unsaid} errors since the last warning)` : "";
+    warnedMs = nowMs;
+    unsaid = 0;
+    const where = key === "" ? method : `${method} ${show(key)}`;
+    const what = error instanceof Error ? error.message : show(error);
+    const text = `valkey-edge-cache: ${where}: ${what}${others}. Calls go on without the cache, and loaders answer. Give createCache the option onError, or logger: false, to handle this yourself.`;
+    notify(
+      () => logger.warn(text),
+      () => {},
     );
   };
 }

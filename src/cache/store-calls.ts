@@ -2,8 +2,14 @@ import { CLEAR_ABSENT } from "../client/entry-scripts.js";
 import type { Codec } from "../codec/codec.js";
 import type { Command, Connection, Invocation, Reply, SendOptions } from "../core/connection.js";
 import { ConnectionError, DecodeError, ReplyError, throwIfError } from "../core/errors.js";
+import type { Key } from "../core/key.js";
+import { checked } from "./arguments.js";
 import type { KeyBuilder } from "./key-builder.js";
+import type { KeyOptions, MethodOptions } from "./method-options.js";
 import type { Settings } from "./settings.js";
+
+/** Methods with a key in their options' prefix and version. */
+type KeyMethod = { [M in keyof MethodOptions]: MethodOptions[M] extends KeyOptions ? M : never }[keyof MethodOptions];
 
 /** What the parts of a cache (`cache.sets`, `cache.hashes`) work with. */
 export interface CacheParts {
@@ -17,12 +23,26 @@ export interface CacheParts {
 /** The error policy of calls to the store, and the calls that an invocation has still under way. */
 export class StoreCalls {
   readonly #settings: Pick<Settings, "ignoreErrors" | "onError">;
+  readonly #keys: KeyBuilder;
   /** Calls of one invocation, which its caller may not have awaited. They settle before the invocation's cache closes. */
   readonly #underWay: Set<Promise<unknown>> | undefined;
 
-  constructor(settings: Pick<Settings, "ignoreErrors" | "onError">, invocation: Invocation) {
+  constructor(settings: Pick<Settings, "ignoreErrors" | "onError">, keys: KeyBuilder, invocation: Invocation) {
     this.#settings = settings;
+    this.#keys = keys;
     this.#underWay = invocation.scope === "request" ? new Set() : undefined;
+  }
+
+  /** A call of a method with one key, after its options and its key have been checked. @throws TypeError */
+  async onKey<T>(
+    method: KeyMethod,
+    key: Key,
+    options: MethodOptions[KeyMethod],
+    otherwise: T,
+    call: (stored: string) => Promise<T>,
+  ): Promise<T> {
+    const stored = this.#keys.stored(key, checked(method, options));
+    return this.guard(method, stored, otherwise, call(stored));
   }
 
   /** The call's result. A store error rejects, or resolves to `otherwise` when the cache ignores errors. */

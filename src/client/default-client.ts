@@ -1,14 +1,13 @@
+import { BATCH_SIZE, pauseIfMany, sendInBatches } from "../connection/server-commands.js";
+import type { MaybePromise } from "../core/async.js";
 import type { Command, Reply, SendOptions } from "../core/connection.js";
 import { DecodeError, ReplyError, throwIfError } from "../core/errors.js";
-import type { MaybePromise } from "../core/maybe-promise.js";
 import { checkOptions, isWait, orNull } from "../core/options.js";
 import { type Duration, nextTurn, toMs } from "../core/time.js";
-import { BATCH_SIZE, pauseIfMany, sendInBatches } from "./batches.js";
-import type { Client, ClientContext, ClientFactory, LoadOptions, WriteOptions } from "./client.js";
+import type { Client, ClientContext, ClientFactory, Loader, LoadOptions, ManyLoader, WriteOptions } from "./client.js";
 import { SET_IF } from "./entry-scripts.js";
 import { freshPayload, KeyCommands, milliseconds, READ, REPEATABLE, type Stored, toStored } from "./key-commands.js";
-import type { Loader, ManyLoader } from "./loader.js";
-import { type Loaded, load, refuseCycle } from "./loading.js";
+import { type Loaded, load } from "./loading.js";
 import { sameSlot, tolerate } from "./refusals.js";
 import { type Answer, Coalesced, type Shared } from "./single-flight.js";
 
@@ -76,7 +75,6 @@ export class DefaultClient extends KeyCommands implements Client {
   }
 
   getOrSet(key: string, loader: Loader<unknown>, options: LoadOptions): Promise<unknown> {
-    if (this.flights.isRunning(key)) refuseCycle(this.context, key);
     return this.flights.run(
       key,
       (shared) => this.answer(key, loader, options, shared),

@@ -1,5 +1,5 @@
 import { FOREVER, NO_TOKEN } from "../codec/envelope.js";
-import type { Script } from "../core/connection.js";
+import type { Script, Twin, Twins } from "../core/connection.js";
 import { digits, exists, inspect, now, script, text } from "../lease/state.js";
 
 /** ARGV: the value, its lifetime in ms (empty never expires), `nx` or `xx`. Reply: 1 when it was written, else 0. */
@@ -8,12 +8,13 @@ export const SET_IF: Script = script(
   `if exists(KEYS[1]) == (ARGV[3] == 'nx') then return 0 end
 if ARGV[2] == '' then redis.call('SET', KEYS[1], ARGV[1]) else redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2]) end
 return 1`,
-  (call, [key = ""], [value = "", ttlMs = "", condition]) => {
-    if (exists(call, key) === (condition === "nx")) return 0;
-    call("SET", key, value, ...(ttlMs === "" ? [] : ["PX", ttlMs]));
-    return 1;
-  },
 );
+
+const setIfTwin: Twin = (call, [key = ""], [value = "", ttlMs = "", condition]) => {
+  if (exists(call, key) === (condition === "nx")) return 0;
+  call("SET", key, value, ...(ttlMs === "" ? [] : ["PX", ttlMs]));
+  return 1;
+};
 
 /**
  * Sets the expiry of an entry, the logical one in an envelope. The grace keeps its length. One that has passed deletes the
@@ -36,27 +37,28 @@ if left >= 0 then grace = math.max(0, left - (tonumber(string.sub(head, 5, 19)) 
 redis.call('SETRANGE', KEYS[1], 4, string.format('%015.0f', math.min(at, 999999999999999)))
 redis.call('PEXPIREAT', KEYS[1], string.format('%.0f', at + grace))
 return 1`,
-  (call, [key = ""], [mode, ms, graceMs]) => {
-    const { kind, head } = inspect(call, key);
-    const atMs = Number(text(ms ?? "0")) + (mode === "in" ? now(call) : 0);
-    const is = kind === "plain" || kind === "fresh";
-    if (atMs <= now(call)) {
-      call("UNLINK", key);
-      return is ? 1 : 0;
-    }
-    if (!is) return 0;
-    if (kind === "plain") {
-      call("PEXPIREAT", key, String(atMs));
-      return 1;
-    }
-    const leftMs = Number(call("PTTL", key));
-    const grace =
-      leftMs < 0 ? Number(text(graceMs ?? "0")) : Math.max(0, leftMs - (Number(head.slice(4, 19)) - now(call)));
-    call("SETRANGE", key, "4", digits(Math.min(atMs, FOREVER)));
-    call("PEXPIREAT", key, String(Math.round(atMs + grace)));
-    return 1;
-  },
 );
+
+const expireTwin: Twin = (call, [key = ""], [mode, ms, graceMs]) => {
+  const { kind, head } = inspect(call, key);
+  const atMs = Number(text(ms ?? "0")) + (mode === "in" ? now(call) : 0);
+  const is = kind === "plain" || kind === "fresh";
+  if (atMs <= now(call)) {
+    call("UNLINK", key);
+    return is ? 1 : 0;
+  }
+  if (!is) return 0;
+  if (kind === "plain") {
+    call("PEXPIREAT", key, String(atMs));
+    return 1;
+  }
+  const leftMs = Number(call("PTTL", key));
+  const grace =
+    leftMs < 0 ? Number(text(graceMs ?? "0")) : Math.max(0, leftMs - (Number(head.slice(4, 19)) - now(call)));
+  call("SETRANGE", key, "4", digits(Math.min(atMs, FOREVER)));
+  call("PEXPIREAT", key, String(Math.round(atMs + grace)));
+  return 1;
+};
 
 /** Removes the expiry. Reply: 1 when there was one, 2 when the entry had none, 0 when there is no entry. */
 export const PERSIST: Script = script(
@@ -70,15 +72,16 @@ if what == 'fresh' then
 end
 if had then return 1 end
 return 2`,
-  (call, [key = ""]) => {
-    const { kind, head } = inspect(call, key);
-    if (kind !== "plain" && kind !== "fresh") return 0;
-    const persisted = call("PERSIST", key) === 1;
-    if (kind === "plain") return persisted ? 1 : 2;
-    call("SETRANGE", key, "4", "9".repeat(15));
-    return head.slice(4, 19) === "9".repeat(15) ? 2 : 1;
-  },
 );
+
+const persistTwin: Twin = (call, [key = ""]) => {
+  const { kind, head } = inspect(call, key);
+  if (kind !== "plain" && kind !== "fresh") return 0;
+  const persisted = call("PERSIST", key) === 1;
+  if (kind === "plain") return persisted ? 1 : 2;
+  call("SETRANGE", key, "4", "9".repeat(15));
+  return head.slice(4, 19) === "9".repeat(15) ? 2 : 1;
+};
 
 /**
  * Adds to an integer and keeps its expiry. Ends the lease of a refresh under way, as its value is older.
@@ -106,33 +109,34 @@ local value = redis.call('GET', KEYS[1])
 local head = string.sub(stored, 1, 29) .. string.rep(' ', 12) .. string.sub(stored, 42, 56)
 redis.call('SET', KEYS[1], head .. value, 'KEEPTTL')
 return value`,
-  (call, [key = ""], [delta = "0", create = "", ttlMs = "", header = ""]) => {
-    const { kind } = inspect(call, key);
-    if (kind === "plain") {
-      call("INCRBY", key, delta);
-      return call("GET", key);
-    }
-    if (kind !== "fresh") {
-      if (create === "") return null;
-      call("SET", key, text(header) + text(delta), ...(ttlMs === "" ? [] : ["PX", ttlMs]));
-      return text(delta);
-    }
-    const stored = call("GET", key);
-    if (!(stored instanceof Uint8Array)) return null;
-    const head = text(stored.subarray(0, 56));
-    // An integer is short, so a longer value is refused without being read.
-    call("SET", key, stored.length > 100 ? "x" : stored.subarray(56), "KEEPTTL");
-    try {
-      call("INCRBY", key, delta);
-    } catch (error) {
-      call("SET", key, stored, "KEEPTTL");
-      throw error;
-    }
-    const value = text(call("GET", key));
-    call("SET", key, head.slice(0, 29) + NO_TOKEN + head.slice(41, 56) + value, "KEEPTTL");
-    return value;
-  },
 );
+
+const incrementTwin: Twin = (call, [key = ""], [delta = "0", create = "", ttlMs = "", header = ""]) => {
+  const { kind } = inspect(call, key);
+  if (kind === "plain") {
+    call("INCRBY", key, delta);
+    return call("GET", key);
+  }
+  if (kind !== "fresh") {
+    if (create === "") return null;
+    call("SET", key, text(header) + text(delta), ...(ttlMs === "" ? [] : ["PX", ttlMs]));
+    return text(delta);
+  }
+  const stored = call("GET", key);
+  if (!(stored instanceof Uint8Array)) return null;
+  const head = text(stored.subarray(0, 56));
+  // An integer is short, so a longer value is refused without being read.
+  call("SET", key, stored.length > 100 ? "x" : stored.subarray(56), "KEEPTTL");
+  try {
+    call("INCRBY", key, delta);
+  } catch (error) {
+    call("SET", key, stored, "KEEPTTL");
+    throw error;
+  }
+  const value = text(call("GET", key));
+  call("SET", key, head.slice(0, 29) + NO_TOKEN + head.slice(41, 56) + value, "KEEPTTL");
+  return value;
+};
 
 /**
  * Deletes what is left of an expired entry, and placeholders, which count as absent, so that a set or a hash can be stored
@@ -143,11 +147,12 @@ export const CLEAR_ABSENT: Script = script(
   `local what = inspect(KEYS[1])
 if what ~= 'stale' and what ~= 'placeholder' then return 0 end
 return redis.call('UNLINK', KEYS[1])`,
-  (call, [key = ""]) => {
-    const { kind } = inspect(call, key);
-    return kind === "stale" || kind === "placeholder" ? call("UNLINK", key) : 0;
-  },
 );
+
+const clearAbsentTwin: Twin = (call, [key = ""]) => {
+  const { kind } = inspect(call, key);
+  return kind === "stale" || kind === "placeholder" ? call("UNLINK", key) : 0;
+};
 
 /** Moves KEYS[1] over KEYS[2], with what is left of its lifetime. Reply: 1, or 0 when there is nothing to move. */
 export const MOVE: Script = script(
@@ -155,9 +160,20 @@ export const MOVE: Script = script(
   `if not exists(KEYS[1]) then return 0 end
 redis.call('RENAME', KEYS[1], KEYS[2])
 return 1`,
-  (call, [from = "", to = ""]) => {
-    if (!exists(call, from)) return 0;
-    call("RENAME", from, to);
-    return 1;
-  },
 );
+
+const moveTwin: Twin = (call, [from = "", to = ""]) => {
+  if (!exists(call, from)) return 0;
+  call("RENAME", from, to);
+  return 1;
+};
+
+/** The twins of these scripts. */
+export const entryTwins: Twins = new Map([
+  [SET_IF, setIfTwin],
+  [EXPIRE, expireTwin],
+  [PERSIST, persistTwin],
+  [INCREMENT, incrementTwin],
+  [CLEAR_ABSENT, clearAbsentTwin],
+  [MOVE, moveTwin],
+]);

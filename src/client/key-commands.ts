@@ -1,9 +1,9 @@
 import { type Codec, decodeNumber } from "../codec/codec.js";
 import { type Encoded, type Envelope, FOREVER, isEnvelope, PEEK_END, readEnvelope } from "../codec/envelope.js";
+import { sendInBatches } from "../connection/server-commands.js";
 import type { Argument, Command, Reply, Script, SendOptions } from "../core/connection.js";
 import { DecodeError, ReplyError, show, throwIfError } from "../core/errors.js";
 import { nextTurn } from "../core/time.js";
-import { sendInBatches } from "./batches.js";
 import type { ClientContext, DeleteOptions } from "./client.js";
 import { EXPIRE, INCREMENT, MOVE, PERSIST } from "./entry-scripts.js";
 import { notAnInteger, sameSlot } from "./refusals.js";

@@ -1,9 +1,7 @@
-import { LoadChains } from "../core/async-context.js";
-import { LoaderCycleError, LoaderTimeoutError, show } from "../core/errors.js";
-import type { Clock } from "../core/time.js";
-import { type Duration, toMs } from "../core/time.js";
-import type { ClientContext, LoadOptions } from "./client.js";
-import type { Loader, LoaderContext } from "./loader.js";
+import { runInLoad } from "../core/async.js";
+import { LoaderTimeoutError, show } from "../core/errors.js";
+import { type Clock, type Duration, toMs } from "../core/time.js";
+import type { ClientContext, Loader, LoaderContext, LoadOptions } from "./client.js";
 
 /** A loader's value, its lifetime, and how long the loader took. */
 export interface Loaded {
@@ -11,28 +9,6 @@ export interface Loaded {
   /** `null` never expires; `undefined` is not stored. */
   readonly ttlMs: number | null | undefined;
   readonly durationMs: number;
-}
-
-/** A load that code was called from. */
-interface ChainedLoad {
-  readonly owner: ClientContext["sharing"];
-  readonly keys: readonly string[];
-}
-
-const chains = new LoadChains<ChainedLoad>();
-
-/** @throws {LoaderCycleError} when the running code was called from the load of `key`, and would wait for it */
-export function refuseCycle({ sharing }: Pick<ClientContext, "sharing">, key: string): void {
-  const path = [key];
-  for (let link = chains.current; link; link = link.parent) {
-    const { owner, keys } = link.load;
-    const isSame = owner === sharing && keys.includes(key);
-    path.unshift(isSame ? key : (keys[0] ?? ""));
-    if (!isSame) continue;
-    throw new LoaderCycleError(
-      `key ${show(key)}: its loader waits for itself (${path.map(show).join(" → ")}); load this value without the cache there`,
-    );
-  }
 }
 
 /** One run of a loader. */
@@ -71,7 +47,7 @@ export async function load(
   let value: unknown;
   try {
     const hardTimeoutMs = options.hardTimeoutMs ?? defaultTimeoutMs;
-    value = await chains.run({ owner: context.sharing, keys: run.keys ?? [key] }, () =>
+    value = await runInLoad({ owner: context.sharing, keys: run.keys ?? [key] }, () =>
       hardTimeoutMs === Infinity
         ? run.loader(loaderContext)
         : bounded(run, loaderContext, clock, hardTimeoutMs, gaveUp),

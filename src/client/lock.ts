@@ -1,4 +1,4 @@
-import type { Script } from "../core/connection.js";
+import type { Script, Twin, Twins } from "../core/connection.js";
 import { throwIfError } from "../core/errors.js";
 import { type Duration, toMs } from "../core/time.js";
 import { text } from "../lease/state.js";
@@ -9,17 +9,20 @@ export const RELEASE: Script = {
   name: "release",
   lua: `if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end
 return 0`,
-  twin: (call, [key = ""], [token = ""]) => (text(call("GET", key)) === text(token) ? call("DEL", key) : 0),
 };
+
+const releaseTwin: Twin = (call, [key = ""], [token = ""]) =>
+  text(call("GET", key)) === text(token) ? call("DEL", key) : 0;
 
 /** Gives KEYS[1] ARGV[2] milliseconds from now while it is the token ARGV[1]. Reply: 1 or 0. */
 export const EXTEND: Script = {
   name: "extend",
   lua: `if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('PEXPIRE', KEYS[1], ARGV[2]) end
 return 0`,
-  twin: (call, [key = ""], [token = "", ttlMs = "0"]) =>
-    text(call("GET", key)) === text(token) ? call("PEXPIRE", key, ttlMs) : 0,
 };
+
+const extendTwin: Twin = (call, [key = ""], [token = "", ttlMs = "0"]) =>
+  text(call("GET", key)) === text(token) ? call("PEXPIRE", key, ttlMs) : 0;
 
 /** What a lock needs of its cache. */
 export type LockContext = Pick<ClientContext, "connection" | "clock" | "forgive">;
@@ -99,3 +102,9 @@ export async function acquire(
     signal?.throwIfAborted();
   }
 }
+
+/** The twins of these scripts. */
+export const lockTwins: Twins = new Map([
+  [RELEASE, releaseTwin],
+  [EXTEND, extendTwin],
+]);

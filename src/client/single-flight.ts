@@ -1,4 +1,5 @@
 import type { Encoded } from "../codec/envelope.js";
+import { refuseCycle } from "../core/async.js";
 
 /** What shared work can learn of the callers that share it. */
 export interface Shared {
@@ -11,9 +12,15 @@ export interface Shared {
 /** Running work of this process, by key. Callers of a key that is running share its work. */
 export class Coalesced<T> {
   readonly #running = new Map<string, Flight<T>>();
+  readonly #onJoin: (key: string) => void;
+
+  /** @param onJoin called when a caller joins running work; what it throws is the caller's */
+  constructor(onJoin: (key: string) => void = () => {}) {
+    this.#onJoin = onJoin;
+  }
 
   /**
-   * Runs `work`, or joins the work that runs for `key`.
+   * Runs `work`, or joins the work that runs for `key`. Throws what `onJoin` throws.
    * @param leads maps the result for the caller that started the work
    * @param follows maps it for every other caller
    * @param signal ends this caller's wait, with the signal's reason
@@ -29,16 +36,13 @@ export class Coalesced<T> {
   ): Promise<R> {
     const running = this.#running.get(key);
     // Work that all callers have left is ending with their signal's reason, which is not this caller's.
-    if (running && !running.isGivenUp) return running.join(signal).then(follows);
+    if (running && !running.isGivenUp) {
+      this.#onJoin(key);
+      return running.join(signal).then(follows);
+    }
     const flight = new Flight<T>(this.#running, key);
     this.#running.set(key, flight);
     return flight.lead(work, leads, signal, unheard);
-  }
-
-  /** Whether a caller of `key` would join running work. */
-  isRunning(key: string): boolean {
-    const running = this.#running.get(key);
-    return running !== undefined && !running.isGivenUp;
   }
 
   /** Later callers start new work: the entry was written, and running work may be older. */
@@ -177,7 +181,7 @@ export interface Answer {
 
 /** What callers of one key share: in the whole process, or in one invocation if the host keeps invocations apart. */
 export class Sharing {
-  readonly flights = new Coalesced<Answer>();
+  readonly flights = new Coalesced<Answer>((key) => refuseCycle(this, key));
   readonly recentlyFresh = new RecentlyFresh();
   /** Keys that are refreshed in the background, each with its refresh. */
   readonly #refreshing = new Map<string, object>();

@@ -1,5 +1,5 @@
+import { chain, type MaybePromise } from "../core/async.js";
 import { type CacheError, ConfigurationError, DecodeError, EncodeError, show } from "../core/errors.js";
-import { chain, type MaybePromise } from "../core/maybe-promise.js";
 import { toBytes } from "../core/text.js";
 import type { Compressor, Serializer } from "../core/value-format.js";
 import { type Encoded, isEnvelope, markOf } from "./envelope.js";

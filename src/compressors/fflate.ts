@@ -1,5 +1,5 @@
 import type * as Fflate from "fflate";
-import { chain, type MaybePromise } from "../core/maybe-promise.js";
+import { chain, type MaybePromise } from "../core/async.js";
 import { optionalPackage } from "../core/runtime.js";
 import { type Container, checkSum, streamIn } from "./deflate-containers.js";
 import { BoundedBytes, damaged } from "./output.js";

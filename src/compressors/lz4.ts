@@ -1,4 +1,4 @@
-import { chain } from "../core/maybe-promise.js";
+import { chain } from "../core/async.js";
 import { isBoolean } from "../core/options.js";
 import { optionalPackage } from "../core/runtime.js";
 import type { Compressor } from "../core/value-format.js";

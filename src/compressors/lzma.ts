@@ -1,5 +1,5 @@
 import type { Transform } from "node:stream";
-import { chain } from "../core/maybe-promise.js";
+import { chain } from "../core/async.js";
 import { isBoolean, isOneOf } from "../core/options.js";
 import { optionalPackage } from "../core/runtime.js";
 import type { Compressor } from "../core/value-format.js";

@@ -8,6 +8,7 @@ import type {
   Script,
   SendOptions,
 } from "../core/connection.js";
+import { ConfigurationError } from "../core/errors.js";
 import { cacheClosedError } from "./registry.js";
 
 /**
@@ -69,4 +70,29 @@ export class DeferredConnection implements Connection {
     );
     return opening;
   }
+}
+
+/** Replaces the connection on hosts where only an invocation can have one. Every command throws, before any I/O. */
+export function outsideInvocation(name: string): Connection {
+  const refusal = () =>
+    new ConfigurationError(
+      `${name}: on this host a socket belongs to one request, and this cache belongs to none; ` +
+        "inside the handler use cache.for({ waitUntil: (p) => ctx.waitUntil(p) }), and close that when the request is done",
+    );
+  const close = async (): Promise<void> => {};
+  return {
+    send: async () => {
+      throw refusal();
+    },
+    script: async () => {
+      throw refusal();
+    },
+    // biome-ignore lint/correctness/useYield: there is nothing to scan
+    async *scan() {
+      throw refusal();
+    },
+    status: () => ({ state: "idle", lastError: undefined }),
+    close,
+    [Symbol.asyncDispose]: close,
+  };
 }

@@ -52,7 +52,7 @@ const isPem: Check = (value) =>
 /** Checks TLS options. @param more the options that a transport has in addition */
 export function areTlsOptions(more: Readonly<Record<string, Check>> = {}): Check {
   const tlsChecks: Checks<TlsOptions> = { insecure: isBoolean, ca: isPem, cert: isPem, key: isPem };
-  const checks: Readonly<Record<string, Check>> = { ...tlsChecks, ...more };
+  const checks: Readonly<Record<string, Check | null>> = { ...tlsChecks, ...more };
   return (value) => {
     // GLIDE always sends the host that it connects to, even with an `addressResolver`.
     if (typeof value === "object" && value !== null && Object.hasOwn(value, "servername") && !checks.servername)

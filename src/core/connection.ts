@@ -34,9 +34,17 @@ export interface Script {
   /** The name in error messages. */
   readonly name: string;
   readonly lua: string;
-  /** The same steps in JavaScript, for the memory transport. */
-  readonly twin: (call: Call, keys: readonly string[], args: readonly Argument[]) => Reply;
+  /**
+   * The same steps in JavaScript, for the memory transport. That one has those of the scripts of leases, entries and locks,
+   * so that programs without it don't carry them.
+   */
+  readonly twin?: Twin | undefined;
 }
+
+/** The steps of a script in JavaScript. */
+export type Twin = (call: Call, keys: readonly string[], args: readonly Argument[]) => Reply;
+
+export type Twins = ReadonlyMap<Script, Twin>;
 
 export interface SendOptions {
   /** Run all commands as one transaction, or none of them if one can't be queued. @default false */

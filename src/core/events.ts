@@ -1,5 +1,5 @@
+import { notify } from "./async.js";
 import { show } from "./errors.js";
-import { notify } from "./maybe-promise.js";
 
 /** The events of a cache, by name. Times are milliseconds; keys are stored keys. */
 export interface CacheEvents {

@@ -56,11 +56,6 @@ export function checkKey(key: unknown): asserts key is Key {
   checkWellFormed(key, "key");
 }
 
-/** Whether this is a user's key. The quick form of `checkKey`, for paths that every call takes. */
-export function isUserKey(key: unknown): key is string {
-  return typeof key === "string" && key !== "" && key.isWellFormed();
-}
-
 /** @throws TypeError for half of a surrogate pair: in UTF-8 all halves become the same character, and keys would collide */
 export function checkWellFormed(text: string, name: string): void {
   if (text.isWellFormed()) return;

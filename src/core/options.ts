@@ -4,8 +4,8 @@ import { type Duration, toWindowMs } from "./time.js";
 /** Says what a value may be, when it is not that; nothing when it is. */
 export type Check = (value: unknown, name: string) => string | undefined;
 
-/** One check for each option of `T`: a new option without a check doesn't compile. */
-export type Checks<T> = { readonly [K in keyof Required<T>]: Check };
+/** One check for each option of `T`: a new option without a check doesn't compile. `null` for options that are checked elsewhere. */
+export type Checks<T> = { readonly [K in keyof Required<T>]: Check | null };
 
 /**
  * Checks options before anything is done with them.
@@ -23,43 +23,16 @@ export function checkOptions<T extends object>(where: string, given: unknown, ch
 }
 
 /** What is wrong with one option, and what to give instead; `undefined` when nothing is. */
-export function wrongOption(name: string, value: unknown, checks: Readonly<Record<string, Check>>): string | undefined {
+export function wrongOption(
+  name: string,
+  value: unknown,
+  checks: Readonly<Record<string, Check | null>>,
+): string | undefined {
   const check = Object.hasOwn(checks, name) ? checks[name] : undefined;
-  if (!check) return `unknown option ${show(name)}; ${knownOptions(name, Object.keys(checks))}`;
-  const allowed = value === undefined ? undefined : check(value, name);
+  if (check === undefined)
+    return `unknown option ${show(name)}; known options are: ${Object.keys(checks).join(", ") || "none"}`;
+  const allowed = value === undefined ? undefined : check?.(value, name);
   return allowed === undefined ? undefined : `option "${name}" is ${shown(name, value)}; give ${allowed}`;
-}
-
-function knownOptions(name: string, known: readonly string[]): string {
-  const near = nearest(name, known);
-  const question = near === undefined ? "" : `; did you mean ${near}?`;
-  return `known options are: ${known.join(", ") || "none"}${question}`;
-}
-
-/** The name that was probably meant: it differs only in case, by one edit, or by two where it is long. */
-function nearest(name: string, known: readonly string[]): string | undefined {
-  const distances = known.map((one) => {
-    const length = Math.max(name.length, one.length);
-    const distance = editDistance(name.toLowerCase(), one.toLowerCase());
-    return distance <= (length < 3 ? 0 : length < 6 ? 1 : 2) ? distance : Number.POSITIVE_INFINITY;
-  });
-  const least = Math.min(...distances);
-  return Number.isFinite(least) ? known[distances.indexOf(least)] : undefined;
-}
-
-/** Insertions, deletions and substitutions that turn one text into the other (Levenshtein). */
-function editDistance(from: string, to: string): number {
-  if (Math.abs(from.length - to.length) > 2) return Number.POSITIVE_INFINITY;
-  let row = Array.from({ length: to.length + 1 }, (_, i) => i);
-  for (const [i, letter] of [...from].entries()) {
-    const next = [i + 1];
-    for (let j = 0; j < to.length; j++) {
-      const substituted = (row[j] ?? 0) + (letter === to[j] ? 0 : 1);
-      next.push(Math.min(substituted, (row[j + 1] ?? 0) + 1, (next[j] ?? 0) + 1));
-    }
-    row = next;
-  }
-  return row[to.length] ?? 0;
 }
 
 /** Never a password: not the one that is an option itself, and no URL that was given in the place of something else. */

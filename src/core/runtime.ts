@@ -1,5 +1,5 @@
+import type { MaybePromise } from "./async.js";
 import { ConfigurationError } from "./errors.js";
-import type { MaybePromise } from "./maybe-promise.js";
 
 /**
  * Whether this host isolates requests. In Cloudflare Workers one request must not use the sockets and promises of another.

@@ -51,7 +51,8 @@ const LIMIT_MS = 1e15;
  * @throws TypeError when it is not a finite number or a string of the known form
  */
 export function toMs(duration: unknown, name: string): number {
-  const ms = typeof duration === "number" ? duration * 1_000 : parse(duration);
+  const [, count, unit = ""] = (typeof duration === "string" && FORM.exec(duration)) || [];
+  const ms = typeof duration === "number" ? duration * 1_000 : Number(count) * (UNIT_MS[unit] ?? Number.NaN);
   if (!Number.isFinite(ms) || Math.abs(ms) > LIMIT_MS) {
     throw new TypeError(
       `${name}: ${show(duration)} is not a duration; give seconds as a number, or a string such as "250ms", "90s", "5m", "2h", "1d"`,
@@ -84,11 +85,6 @@ function warnOfMilliseconds(seconds: number, name: string): void {
     `valkey-edge-cache: ${name}: ${seconds} means ${seconds} seconds (${Number(count.toFixed(1))} ${unit}), as numbers are seconds; ` +
       `if you meant milliseconds, give ${seconds / 1_000} or "${seconds}ms"; if you meant seconds, give "${seconds}s"`,
   );
-}
-
-function parse(text: unknown): number {
-  const match = typeof text === "string" ? FORM.exec(text) : null;
-  return match ? Number(match[1]) * (UNIT_MS[match[2] ?? ""] ?? Number.NaN) : Number.NaN;
 }
 
 /** Resolves in the next turn of the event loop, so that other work of the process runs first. */

@@ -1,4 +1,4 @@
-import type { MaybePromise } from "./maybe-promise.js";
+import type { MaybePromise } from "./async.js";
 
 /** Converts a value to text or bytes and back. A cache uses one serializer for all its values. */
 export interface Serializer {

@@ -7,12 +7,10 @@ import { HttpCache, type Outcome } from "../http/http-cache.js";
 import { ClientRequest } from "../http/plain-request.js";
 import type { PurgeOptions } from "../http/purges.js";
 import type { Fields } from "../http/rfc/message.js";
-import { mountedUrlOf } from "./mount.js";
-import { isInsideCache } from "./nesting.js";
+import { isInsideCache, mountedUrlOf } from "./mount.js";
 import { checkHonoOptions, type HonoHttpCacheOptions } from "./options.js";
 import { changeHeaders, HonoHost, InternalRequests, restorePreset } from "./origin.js";
-import { type PurgeRouteOptions, purgeRoute } from "./purge-route.js";
-import { RoutePolicies, type RoutePolicyOptions } from "./route-policy.js";
+import { type PurgeRouteOptions, purgeRoute, RoutePolicies, type RoutePolicyOptions } from "./routes.js";
 import { Views } from "./views.js";
 
 /** Makes the outcome the response of the context. */

@@ -5,9 +5,9 @@ import { mergeCacheControl } from "../http/rfc/cache-control.js";
 import { unconditional } from "../http/rfc/conditional.js";
 import { type Fields, hasField } from "../http/rfc/message.js";
 import { takesDefaultLifetime } from "../http/rfc/statuses.js";
-import { enterCache } from "./nesting.js";
+import { enterCache } from "./mount.js";
 import type { HonoOptions } from "./options.js";
-import type { RoutePolicies } from "./route-policy.js";
+import type { RoutePolicies } from "./routes.js";
 import { executionContext } from "./views.js";
 
 /** Header fields with list values: the response keeps its own members and those of outer middleware. */

@@ -1,4 +1,4 @@
-import { chain, type MaybePromise } from "../core/maybe-promise.js";
+import { chain, type MaybePromise } from "../core/async.js";
 import type { Body } from "./body.js";
 import type { Forwarded } from "./host.js";
 import type { Entry } from "./record.js";

@@ -1,4 +1,4 @@
-import { runOutside } from "../core/async-context.js";
+import { runOutside } from "../core/async.js";
 import { Lease } from "../lease/lease.js";
 import { type Answer, gatewayTimeout, NOT_STORED, type PassedOn, serve } from "./answer.js";
 import { answerFromOrigin, type ForwardDetails, releaseLease } from "./origin-response.js";

@@ -1,5 +1,5 @@
 import type { Cache } from "../cache/cache.js";
-import { chain, type MaybePromise } from "../core/maybe-promise.js";
+import { chain, type MaybePromise } from "../core/async.js";
 import { type Clock, systemClock } from "../core/time.js";
 import { type Answer, gatewayTimeout, NOT_STORED, type PassedOn } from "./answer.js";
 import { handle } from "./handling.js";

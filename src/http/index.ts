@@ -13,8 +13,8 @@ export { cacheStatus, type ForwardReason, type Handling } from "./rfc/cache-stat
 export type { RequestHead, ResponseHead, Timing } from "./rfc/message.js";
 export { type Field, type Fields, toFields } from "./rfc/message.js";
 export { makePolicy, type Policy, type PolicyOptions } from "./rfc/policy.js";
-export type { QueryRules } from "./rfc/query.js";
 export { type Candidate, type Decision, decide, type ServeReason } from "./rfc/select.js";
 export { evaluateStorage, type NotStored, type Storability } from "./rfc/storable.js";
 export type { StoredResponse } from "./rfc/stored-response.js";
+export type { QueryRules } from "./rfc/target.js";
 export { type CacheKey, type CacheKeyOptions, cacheKey, type Target } from "./rfc/target.js";

@@ -1,5 +1,5 @@
 import type { Cache } from "../cache/cache.js";
-import { chain, type MaybePromise } from "../core/maybe-promise.js";
+import { chain, type MaybePromise } from "../core/async.js";
 import { randomText, toBytes } from "../core/text.js";
 import type { Labels } from "./rfc/invalidation.js";
 import { joinParts } from "./rfc/target.js";

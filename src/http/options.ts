@@ -1,5 +1,5 @@
+import { notify } from "../core/async.js";
 import { ConfigurationError } from "../core/errors.js";
-import { notify } from "../core/maybe-promise.js";
 import {
   type Check,
   type Checks,
@@ -17,7 +17,7 @@ import { type ForwardedPart, type Trust, type TrustForwarded, toTrust } from "./
 import { UNKEYED_FIELDS } from "./rfc/admission.js";
 import { isToken } from "./rfc/message.js";
 import { isFieldNames, makePolicy, type Policy, type PolicyOptions, policyChecks } from "./rfc/policy.js";
-import type { QueryRules } from "./rfc/query.js";
+import type { QueryRules } from "./rfc/target.js";
 
 /** Options of the HTTP cache, besides those of the policy. */
 export interface HttpCacheOptions extends PolicyOptions {

@@ -1,8 +1,8 @@
 import { nextTurn } from "../core/time.js";
 import { type Answer, contentLength, notModified, type PassedOn } from "./answer.js";
 import { type Body, Collector, LONGEST_BODY_MS, part } from "./body.js";
-import { warnOfEcho } from "./echo.js";
 import type { Forwarded } from "./host.js";
+import { warnOfEcho } from "./publish.js";
 import { NO_BODY } from "./record.js";
 import { type OriginFetch, type RequestContext, timing } from "./request-context.js";
 import type { ForwardReason } from "./rfc/cache-status.js";

@@ -1,5 +1,5 @@
 import type { Cache } from "../cache/cache.js";
-import type { MaybePromise } from "../core/maybe-promise.js";
+import type { MaybePromise } from "../core/async.js";
 import type { Answer } from "./answer.js";
 import type { Settings } from "./options.js";
 import type { Entry } from "./record.js";

@@ -1,5 +1,5 @@
 import type { Cache } from "../cache/cache.js";
-import { notify } from "../core/maybe-promise.js";
+import { notify } from "../core/async.js";
 import type { Lease } from "../lease/lease.js";
 import { Collapsing } from "./collapsing.js";
 import { forwardedValue } from "./forwarded.js";

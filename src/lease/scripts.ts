@@ -1,5 +1,5 @@
 import { FOREVER, NO_TOKEN } from "../codec/envelope.js";
-import type { Script } from "../core/connection.js";
+import type { Script, Twin, Twins } from "../core/connection.js";
 import { digits, extend, inspect, leased, now, number, same, script, text } from "./state.js";
 
 /*
@@ -21,17 +21,18 @@ if number(string.sub(head, 42, 56)) > now() and not ignored then return 0 end
 redis.call('SETRANGE', KEYS[1], 29, ARGV[2])
 extend(tonumber(ARGV[3]))
 return 1`,
-  (call, [key = ""], [freshUntil = "", token = "", leaseMs = "0", inPause = ""]) => {
-    const { kind, head } = inspect(call, key);
-    if (kind !== "fresh" && kind !== "stale") return 0;
-    if (head.slice(4, 19) !== text(freshUntil)) return 0;
-    const ignored = inPause === "1" && head.slice(29, 41) === NO_TOKEN;
-    if (number(head.slice(41, 56)) > now(call) && !ignored) return 0;
-    call("SETRANGE", key, "29", token);
-    extend(call, key, Number(text(leaseMs)));
-    return 1;
-  },
 );
+
+const claimTwin: Twin = (call, [key = ""], [freshUntil = "", token = "", leaseMs = "0", inPause = ""]) => {
+  const { kind, head } = inspect(call, key);
+  if (kind !== "fresh" && kind !== "stale") return 0;
+  if (head.slice(4, 19) !== text(freshUntil)) return 0;
+  const ignored = inPause === "1" && head.slice(29, 41) === NO_TOKEN;
+  if (number(head.slice(41, 56)) > now(call) && !ignored) return 0;
+  call("SETRANGE", key, "29", token);
+  extend(call, key, Number(text(leaseMs)));
+  return 1;
+};
 
 /**
  * Replaces an unreadable entry by a placeholder. ARGV: the unreadable bytes; the placeholder; the lease in ms.
@@ -42,11 +43,12 @@ export const SEIZE: Script = {
   lua: `if redis.pcall('GET', KEYS[1]) ~= ARGV[1] then return 0 end
 redis.call('SET', KEYS[1], ARGV[2], 'PX', ARGV[3])
 return 1`,
-  twin: (call, [key = ""], [unreadable = "", placeholder = "", leaseMs = "0"]) => {
-    if (call("TYPE", key) !== "string" || !same(call("GET", key), unreadable)) return 0;
-    call("SET", key, placeholder, "PX", leaseMs);
-    return 1;
-  },
+};
+
+const seizeTwin: Twin = (call, [key = ""], [unreadable = "", placeholder = "", leaseMs = "0"]) => {
+  if (call("TYPE", key) !== "string" || !same(call("GET", key), unreadable)) return 0;
+  call("SET", key, placeholder, "PX", leaseMs);
+  return 1;
 };
 
 /** Stores a value. ARGV: token; value; lifetime in ms, or empty for no expiry. Reply: 1; 0 when the lease is lost. */
@@ -55,12 +57,13 @@ export const PUBLISH: Script = script(
   `if not leased(ARGV[1]) then return 0 end
 if ARGV[3] == '' then redis.call('SET', KEYS[1], ARGV[2]) else redis.call('SET', KEYS[1], ARGV[2], 'PX', ARGV[3]) end
 return 1`,
-  (call, [key = ""], [token = "", value = "", ttlMs = ""]) => {
-    if (!leased(call, key, token)) return 0;
-    call("SET", key, value, ...(ttlMs === "" ? [] : ["PX", ttlMs]));
-    return 1;
-  },
 );
+
+const publishTwin: Twin = (call, [key = ""], [token = "", value = "", ttlMs = ""]) => {
+  if (!leased(call, key, token)) return 0;
+  call("SET", key, value, ...(ttlMs === "" ? [] : ["PX", ttlMs]));
+  return 1;
+};
 
 /** Extends the lease. ARGV: token; the lease in ms from now. Reply: 1; 0 when the lease is lost. */
 export const RENEW: Script = script(
@@ -68,12 +71,13 @@ export const RENEW: Script = script(
   `if not leased(ARGV[1]) then return 0 end
 extend(tonumber(ARGV[2]))
 return 1`,
-  (call, [key = ""], [token = "", leaseMs = "0"]) => {
-    if (!leased(call, key, token)) return 0;
-    extend(call, key, Number(text(leaseMs)));
-    return 1;
-  },
 );
+
+const renewTwin: Twin = (call, [key = ""], [token = "", leaseMs = "0"]) => {
+  if (!leased(call, key, token)) return 0;
+  extend(call, key, Number(text(leaseMs)));
+  return 1;
+};
 
 /** Deletes the entry. ARGV: token. Reply: 1; 0 when the lease is lost. */
 export const DROP: Script = script(
@@ -81,8 +85,10 @@ export const DROP: Script = script(
   `if not leased(ARGV[1]) then return 0 end
 redis.call('UNLINK', KEYS[1])
 return 1`,
-  (call, [key = ""], [token = ""]) => (leased(call, key, token) === undefined ? 0 : call("UNLINK", key)),
 );
+
+const dropTwin: Twin = (call, [key = ""], [token = ""]) =>
+  leased(call, key, token) === undefined ? 0 : call("UNLINK", key);
 
 /**
  * Gives the lease up. A placeholder is deleted. A value keeps its lifetime, and can't be claimed during a pause.
@@ -97,16 +103,27 @@ redis.call('SETRANGE', KEYS[1], 29, NO_TOKEN .. string.format('%015.0f', now() +
 local fresh = string.sub(head, 5, 19)
 if fresh ~= '${FOREVER}' then redis.call('PEXPIREAT', KEYS[1], string.format('%.0f', number(fresh) + ARGV[3])) end
 return 1`,
-  (call, [key = ""], [token = "", pauseMs = "0", graceMs = "0"]) => {
-    const head = leased(call, key, token);
-    if (!head) return 0;
-    if (head.length < 57) {
-      call("UNLINK", key);
-      return 1;
-    }
-    call("SETRANGE", key, "29", NO_TOKEN + digits(now(call) + Number(text(pauseMs))));
-    const fresh = head.slice(4, 19);
-    if (fresh !== String(FOREVER)) call("PEXPIREAT", key, String(number(fresh) + Number(text(graceMs))));
-    return 1;
-  },
 );
+
+const yieldTwin: Twin = (call, [key = ""], [token = "", pauseMs = "0", graceMs = "0"]) => {
+  const head = leased(call, key, token);
+  if (!head) return 0;
+  if (head.length < 57) {
+    call("UNLINK", key);
+    return 1;
+  }
+  call("SETRANGE", key, "29", NO_TOKEN + digits(now(call) + Number(text(pauseMs))));
+  const fresh = head.slice(4, 19);
+  if (fresh !== String(FOREVER)) call("PEXPIREAT", key, String(number(fresh) + Number(text(graceMs))));
+  return 1;
+};
+
+/** The twins of these scripts. */
+export const leaseTwins: Twins = new Map([
+  [CLAIM, claimTwin],
+  [PUBLISH, publishTwin],
+  [RENEW, renewTwin],
+  [DROP, dropTwin],
+  [YIELD, yieldTwin],
+  [SEIZE, seizeTwin],
+]);

@@ -1,4 +1,4 @@
-import type { Argument, Call, Reply, Script } from "../core/connection.js";
+import type { Argument, Call, Reply, Script, Twin } from "../core/connection.js";
 import { ReplyError } from "../core/errors.js";
 import { toBytes } from "../core/text.js";
 
@@ -94,7 +94,7 @@ export function digits(ms: number): string {
 }
 
 /** A script that begins with the prelude. */
-export function script(name: string, lua: string, twin: Script["twin"]): Script {
+export function script(name: string, lua: string, twin?: Twin): Script {
   return { name, lua: PRELUDE + lua, twin };
 }
 

@@ -35,7 +35,7 @@ function serialize(value: unknown): string {
   const text = stringify(value);
   if (text === undefined) throw new TypeError(`JSON has no form for ${show(value)}: its toJSON() returned none`);
   if (mayHideParts(text) && !isPlainData(value)) {
-    const found = findPart(value, whyLost);
+    const found = findPart(value, whyPart);
     if (found) throw refused(found);
   }
   return text;
@@ -83,7 +83,7 @@ function stringify(value: unknown): string | undefined {
   try {
     return JSON.stringify(value);
   } catch (cause) {
-    const found = attempt(() => findPart(value, whyThrown, 10_000));
+    const found = attempt(() => findPart(value, whyPart, 10_000));
     if (found) throw refused(found, { cause });
     const reason = cause instanceof Error ? cause.message.split("\n", 1)[0] : String(cause);
     throw new TypeError(`JSON has no form for ${show(value)}: ${reason}; store plain data`, { cause });
@@ -94,41 +94,18 @@ function refused({ part, remedy }: Refusal, options?: ErrorOptions): TypeError {
   return new TypeError(`JSON has no form for ${nameOf(part)}; ${remedy}`, options);
 }
 
-/** Why a part would be stored as `{}`, or is binary data. Parts are looked at as JSON sees them: after `toJSON()`. */
-function whyLost(part: Part, add: (value: unknown, key: unknown) => void): string | undefined {
+/** Why JSON can't hold a part. Parts are looked at as JSON sees them: after `toJSON()`. */
+function whyPart(part: Part, add: (value: unknown, key: unknown) => void): string | undefined {
   const form = formOf(part);
+  if (typeof form === "bigint") return BIGINT_REMEDY;
   if (!isObject(form)) return undefined;
   if (isBinary(part.value) && (form === part.value || Reflect.get(form, "type") === "Buffer")) return BINARY_REMEDY;
   if (isOpaque(form) && JSON.stringify(form) === "{}") return remedyFor(form);
-  addParts(form, add);
-  return undefined;
-}
-
-/** Why `JSON.stringify` threw. */
-function whyThrown(part: Part, add: (value: unknown, key: unknown) => void): string | undefined {
-  const form = formOf(part);
-  if (typeof form === "bigint") return BIGINT_REMEDY;
   for (let above = part.parent; above; above = above.parent) {
     if (above.value === part.value) return "it refers to itself; leave the reference out, or use structuredClone()";
   }
-  if (isObject(form)) addParts(form, add);
+  for (const [key, each] of Object.entries(form)) if (isObject(each) || typeof each === "bigint") add(each, key);
   return undefined;
-}
-
-/** Adds what is inside an object and is not plain text, a number or the like. */
-function addParts(form: object, add: (value: unknown, key: unknown) => void): void {
-  if (Array.isArray(form)) {
-    for (const [index, each] of form.entries()) if (isPart(each)) add(each, index);
-    return;
-  }
-  for (const key of Object.keys(form)) {
-    const each: unknown = Reflect.get(form, key);
-    if (isPart(each)) add(each, key);
-  }
-}
-
-function isPart(value: unknown): boolean {
-  return isObject(value) || typeof value === "bigint";
 }
 
 function formOf({ value, key }: Part): unknown {

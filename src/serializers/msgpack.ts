@@ -1,5 +1,5 @@
+import { chain } from "../core/async.js";
 import { show } from "../core/errors.js";
-import { chain } from "../core/maybe-promise.js";
 import { optionalPackage } from "../core/runtime.js";
 import type { Serializer } from "../core/value-format.js";
 import { BIGINT, checkPlain, SmallBigint, toBigint, toPlain } from "./msgpack-values.js";

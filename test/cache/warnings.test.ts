@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import { warnOfErrors } from "../../src/cache/warnings.js";
+import { warnOfErrors } from "../../src/cache/settings.js";
 import { createCache, herd } from "../../src/index.js";
 import { freePort } from "../support/ports.js";
 

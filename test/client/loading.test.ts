@@ -1,6 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import type { LoadOptions } from "../../src/client/client.js";
-import type { Loader, LoaderContext } from "../../src/client/loader.js";
+import type { Loader, LoaderContext, LoadOptions } from "../../src/client/client.js";
 import { load } from "../../src/client/loading.js";
 import { Sharing } from "../../src/client/single-flight.js";
 import { LoaderTimeoutError } from "../../src/core/errors.js";

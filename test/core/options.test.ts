@@ -36,9 +36,7 @@ describe("checkOptions", () => {
   });
 
   it("names an unknown option and the known ones", () => {
-    expect(() => check({ sise: 1 })).toThrow(
-      'sample: unknown option "sise"; known options are: size, password; did you mean size?',
-    );
+    expect(() => check({ sise: 1 })).toThrow('sample: unknown option "sise"; known options are: size, password');
     expect(() => check({ colour: 1 })).toThrow(/known options are: size, password$/);
     for (const name of ["constructor", "toString", "hasOwnProperty"]) {
       expect(() => check({ [name]: 1 })).toThrow(`unknown option "${name}"`);

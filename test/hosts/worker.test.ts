@@ -11,7 +11,7 @@ import { until } from "../support/wait.js";
 import { bundleWorker, runWorker } from "../support/worker.js";
 
 /** The budget of the library (test/bundle.test.ts), and what wrangler adds of its own. */
-const MAX_BYTES = 49_000 + 3_000;
+const MAX_BYTES = 45_000 + 3_000;
 
 describe("a Worker with the packed package, bundled by wrangler", () => {
   let consumer: Consumer | undefined;

@@ -1,6 +1,6 @@
 import { expect, it, vi } from "vitest";
+import { memory } from "../../src/api/memory.js";
 import { NO_TOKEN, seal } from "../../src/codec/envelope.js";
-import { memory } from "../../src/connection/memory/factory.js";
 import type { Connection } from "../../src/core/connection.js";
 import { PROCESS } from "../../src/core/connection.js";
 import { ConnectionError } from "../../src/core/errors.js";

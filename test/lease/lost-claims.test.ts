@@ -1,7 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { Hono } from "hono";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { memory } from "../../src/connection/memory/factory.js";
+import { memory } from "../../src/api/memory.js";
 import { type Connection, PROCESS, type Script } from "../../src/core/connection.js";
 import { ConnectionError } from "../../src/core/errors.js";
 import { parseLocation } from "../../src/core/location.js";

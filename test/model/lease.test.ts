@@ -1,11 +1,9 @@
 import { readFile } from "node:fs/promises";
 import { describe, expect, it } from "vitest";
-import type { Script } from "../../src/core/connection.js";
-import { PUBLISH_RESPONSE } from "../../src/http/scripts.js";
-import { CLAIM, RENEW, SEIZE, YIELD } from "../../src/lease/scripts.js";
+import { PUBLISH_RESPONSE as HTTP_SCRIPT } from "../../src/http/scripts.js";
 import { explore } from "./explore.js";
 import { INVARIANTS, type InvariantName } from "./invariants.js";
-import { PROTOCOL, type Protocol } from "./protocol.js";
+import { CLAIM, type ModelScript, PROTOCOL, type Protocol, RENEW, SEIZE, withTwin, YIELD } from "./protocol.js";
 import { type Bounds, starts } from "./starts.js";
 
 /** How many faults one run has at most. With `MODEL_FAULTS=2` the check takes minutes. */
@@ -16,14 +14,16 @@ const DOCS = new URL("../../docs/herd.md", import.meta.url);
 
 const ONLY_FAULTS = { faults: FAULTS, writes: 0, failovers: 0 };
 
+const PUBLISH_RESPONSE = withTwin(HTTP_SCRIPT);
+
 /** The script that stores a response, for a URL without variants. */
-const HTTP_PUBLISH: Script = {
+const HTTP_PUBLISH: ModelScript = {
   ...PUBLISH_RESPONSE,
   twin: (call, [key = ""], [token = "", ...record]) =>
     PUBLISH_RESPONSE.twin(call, [key, key, key], [token, "", "", ...record]),
 };
 
-const CHECKS: readonly (Bounds & { readonly name: string; readonly publish?: Script })[] = [
+const CHECKS: readonly (Bounds & { readonly name: string; readonly publish?: ModelScript })[] = [
   { name: "three callers", skews: [0, 0, 0], ...ONLY_FAULTS },
   {
     name: "three callers that publish as the HTTP cache does",
@@ -67,7 +67,7 @@ it("each promise of docs/herd.md is an invariant of the same name", async () => 
 });
 
 /** A script with a token check that always succeeds: it runs with the token that the entry has. */
-function withoutTokenCheck(script: Script): Script {
+function withoutTokenCheck(script: ModelScript): ModelScript {
   return {
     ...script,
     twin: (call, [key = ""], [, ...args]) => {
@@ -78,7 +78,7 @@ function withoutTokenCheck(script: Script): Script {
 }
 
 /** A claim that does not look whether the lease is held, or was given up a moment ago. */
-const RECKLESS_CLAIM: Script = {
+const RECKLESS_CLAIM: ModelScript = {
   ...CLAIM,
   twin: (call, [key = ""], args) => {
     if (call("EXISTS", key) === 1) call("SETRANGE", key, "41", "0".repeat(15));
@@ -87,7 +87,7 @@ const RECKLESS_CLAIM: Script = {
 };
 
 /** A seizure that does not look whether the entry is still the unreadable one. */
-const RECKLESS_SEIZE: Script = {
+const RECKLESS_SEIZE: ModelScript = {
   ...SEIZE,
   twin: (call, [key = ""], [, placeholder = "", leaseMs = ""]) => {
     call("SET", key, placeholder, "PX", leaseMs);
@@ -96,10 +96,10 @@ const RECKLESS_SEIZE: Script = {
 };
 
 /** A renewal that replies 1 and extends nothing. */
-const IDLE_RENEW: Script = { ...RENEW, twin: () => 1 };
+const IDLE_RENEW: ModelScript = { ...RENEW, twin: () => 1 };
 
 /** A yield that replies 1 and leaves the lease as it is. */
-const IDLE_YIELD: Script = { ...YIELD, twin: () => 1 };
+const IDLE_YIELD: ModelScript = { ...YIELD, twin: () => 1 };
 
 const BOUNDS: Bounds = { skews: [0, 0], faults: 1, writes: 1, failovers: 0 };
 

@@ -1,14 +1,29 @@
-import type { Script } from "../../src/core/connection.js";
-import { CLAIM, DROP, PUBLISH, RENEW, SEIZE, YIELD } from "../../src/lease/scripts.js";
+import type { Script, Twin } from "../../src/core/connection.js";
+import * as scripts from "../../src/lease/scripts.js";
+
+/** A script with its steps in JavaScript, which the model runs. */
+export type ModelScript = Script & { readonly twin: Twin };
+
+/** The script with its twin, as the memory transport runs it. */
+export function withTwin(script: Script): ModelScript {
+  const twin = script.twin ?? scripts.leaseTwins.get(script);
+  if (!twin) throw new Error(`${script.name} has no twin`);
+  return { ...script, twin };
+}
+
+export const CLAIM = withTwin(scripts.CLAIM);
+export const SEIZE = withTwin(scripts.SEIZE);
+export const RENEW = withTwin(scripts.RENEW);
+export const YIELD = withTwin(scripts.YIELD);
 
 /** The protocol that the model explores. A mutation replaces one part of it. */
 export interface Protocol {
-  readonly claim: Script;
-  readonly seize: Script;
-  readonly publish: Script;
-  readonly renew: Script;
-  readonly yield: Script;
-  readonly drop: Script;
+  readonly claim: ModelScript;
+  readonly seize: ModelScript;
+  readonly publish: ModelScript;
+  readonly renew: ModelScript;
+  readonly yield: ModelScript;
+  readonly drop: ModelScript;
   /** Whether a command is retried once after its connection was lost. */
   readonly retries: boolean;
   /** Whether a command is retried after its deadline, while the server may still run the first one. */
@@ -26,10 +41,10 @@ export interface Protocol {
 export const PROTOCOL: Protocol = {
   claim: CLAIM,
   seize: SEIZE,
-  publish: PUBLISH,
+  publish: withTwin(scripts.PUBLISH),
   renew: RENEW,
   yield: YIELD,
-  drop: DROP,
+  drop: withTwin(scripts.DROP),
   retries: true,
   retriesAfterDeadline: false,
   recognisesOwnToken: true,

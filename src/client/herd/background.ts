@@ -1,4 +1,4 @@
-import { runOutside } from "../../core/async-context.js";
+import { runOutside } from "../../core/async.js";
 import type { Clock } from "../../core/time.js";
 import type { ClientContext } from "../client.js";
 

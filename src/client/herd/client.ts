@@ -1,8 +1,7 @@
 import type { Encoded } from "../../codec/envelope.js";
-import type { ClientContext, ClientFactory, LoadOptions } from "../client.js";
+import type { ClientContext, ClientFactory, Loader, LoadOptions, ManyLoader } from "../client.js";
 import { DefaultClient } from "../default-client.js";
 import type { Stored } from "../key-commands.js";
-import type { Loader, ManyLoader } from "../loader.js";
 import type { Answer, Shared } from "../single-flight.js";
 import { sealed } from "./entry.js";
 import { type HerdOptions, type HerdSettings, toHerdSettings } from "./options.js";

@@ -1,5 +1,5 @@
 import type { Encoded, Envelope } from "../../codec/envelope.js";
-import { notify } from "../../core/maybe-promise.js";
+import { notify } from "../../core/async.js";
 import { isReplaceable, Lease, type LeaseContext } from "../../lease/lease.js";
 import { type LostClaim, withdrawLost } from "../../lease/lost-claims.js";
 import type { ClientContext } from "../client.js";

@@ -1,10 +1,9 @@
+import { BATCH_SIZE } from "../../connection/server-commands.js";
 import type { SendOptions } from "../../core/connection.js";
 import { nextTurn } from "../../core/time.js";
 import type { Lease } from "../../lease/lease.js";
 import { Wait } from "../../lease/wait.js";
-import { BATCH_SIZE } from "../batches.js";
-import type { LoadOptions } from "../client.js";
-import type { ManyLoader } from "../loader.js";
+import type { LoadOptions, ManyLoader } from "../client.js";
 import { type Loaded, load } from "../loading.js";
 import type { Shared } from "../single-flight.js";
 import { within } from "./background.js";

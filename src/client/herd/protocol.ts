@@ -1,8 +1,7 @@
 import type { SendOptions } from "../../core/connection.js";
 import type { Lease } from "../../lease/lease.js";
 import { Wait } from "../../lease/wait.js";
-import type { ClientContext, LoadOptions } from "../client.js";
-import type { Loader, ManyLoader } from "../loader.js";
+import type { ClientContext, Loader, LoadOptions, ManyLoader } from "../client.js";
 import { type Loaded, load } from "../loading.js";
 import { type Answer, Coalesced, type Shared } from "../single-flight.js";
 import { Background, within } from "./background.js";

@@ -5,6 +5,7 @@ import { type Check, checkOptions, isFunction } from "../../core/options.js";
 import { keepsRequestsApart } from "../../core/runtime.js";
 import { toText } from "../../core/text.js";
 import { systemClock } from "../../core/time.js";
+import { outsideInvocation } from "../deferred.js";
 import { toServerName } from "../node-socket.js";
 import {
   accessOf,
@@ -16,7 +17,6 @@ import {
   type TlsSettings,
   toTiming,
 } from "../options.js";
-import { outsideInvocation } from "../outside-invocation.js";
 import { sharedConnection } from "../registry.js";
 import { CircuitBreaker } from "../resilience/circuit-breaker.js";
 import { LazyConnection } from "../resilience/lazy-connection.js";

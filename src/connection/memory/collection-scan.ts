@@ -2,7 +2,7 @@ import { compileGlob, type GlobMatcher } from "../../core/glob.js";
 import type { Args } from "./arguments.js";
 import { err, refusals } from "./arguments.js";
 import { Bulk } from "./bulk.js";
-import type { Answer } from "./command-table.js";
+import type { Answer } from "./store.js";
 
 const CURSOR_LIMIT = 2n ** 64n;
 

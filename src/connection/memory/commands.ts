@@ -1,11 +1,10 @@
 import type { Command, Reply } from "../../core/connection.js";
 import { Args, err, refusals } from "./arguments.js";
 import { Bulk, toName } from "./bulk.js";
-import type { Answer, CommandTable } from "./command-table.js";
 import { hashes } from "./hashes.js";
 import { expiry, keyspace, server } from "./keyspace.js";
 import { setAlgebra, sets } from "./sets.js";
-import type { Store } from "./store.js";
+import type { Answer, CommandTable, Store } from "./store.js";
 import { counters, strings } from "./strings.js";
 
 /** The cache sends some of these commands, the others serve users of `cache.connection`. docs/design.md has both lists. */

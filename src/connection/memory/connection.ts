@@ -8,8 +8,9 @@ import type {
   ScanOptions,
   Script,
   SendOptions,
+  Twins,
 } from "../../core/connection.js";
-import { ConnectionError, ReplyError, throwIfError } from "../../core/errors.js";
+import { ConfigurationError, ConnectionError, ReplyError, throwIfError } from "../../core/errors.js";
 import { compileGlob } from "../../core/glob.js";
 import type { Clock } from "../../core/time.js";
 import { refusals } from "./arguments.js";
@@ -20,10 +21,12 @@ import { type Limits, Store } from "./store.js";
 /** Runs commands in this process, synchronously: before `send` returns its promise. */
 export class MemoryConnection implements Connection {
   readonly #store: Store;
+  readonly #twins: Twins;
   #closed = false;
 
-  constructor(store: Store) {
+  constructor(store: Store, twins: Twins) {
     this.#store = store;
+    this.#twins = twins;
   }
 
   async send(commands: readonly Command[], { atomic = false, text = false }: SendOptions = {}): Promise<Reply[]> {
@@ -38,7 +41,12 @@ export class MemoryConnection implements Connection {
   async script(script: Script, keys: readonly string[], args: readonly Argument[]): Promise<Reply> {
     this.#begin(script.name);
     const call: Call = (...command) => run(this.#store, command, false);
-    return throwIfError(script.twin(call, keys, args));
+    const twin = script.twin ?? this.#twins.get(script);
+    if (!twin)
+      throw new ConfigurationError(
+        `script "${script.name}": memory() runs no Lua; give the script a twin in JavaScript`,
+      );
+    return throwIfError(twin(call, keys, args));
   }
 
   async *scan({ match, count }: ScanOptions): AsyncIterable<string[]> {
@@ -98,16 +106,18 @@ function answer(execute: () => Reply): Reply {
 export class Stores {
   readonly #clock: Clock;
   readonly #limits: Limits;
+  readonly #twins: Twins;
   readonly #byName = new Map<string, Store>();
 
-  constructor(clock: Clock, limits: Limits) {
+  constructor(clock: Clock, limits: Limits, twins: Twins) {
     this.#clock = clock;
     this.#limits = limits;
+    this.#twins = twins;
   }
 
   connect(name: string): Connection {
     const store = this.#byName.get(name) ?? new Store(this.#clock, this.#limits);
     this.#byName.set(name, store);
-    return new MemoryConnection(store);
+    return new MemoryConnection(store, this.#twins);
   }
 }

@@ -1,4 +1,4 @@
-import type { Connection, ConnectionFactory } from "../../core/connection.js";
+import type { Connection, ConnectionFactory, Twins } from "../../core/connection.js";
 import { ConfigurationError } from "../../core/errors.js";
 import type { Location } from "../../core/location.js";
 import { checkOptions, isImplementation, isPositiveInteger } from "../../core/options.js";
@@ -22,17 +22,8 @@ export interface MemoryOptions {
 
 const DEFAULT_MAX_SIZE = 64 * 1024 * 1024;
 
-/**
- * Keeps entries in this process, for `memory:` locations. All connections of a factory share its store; each name in
- * `memory:name` is a further store. A store lives as long as the factory, even when every connection is closed.
- *
- * Replies and errors are those of a server. For users of `cache.connection`, it also has string, set, hash and lifetime
- * commands that the cache itself does not send; docs/design.md lists all of them.
- * @throws {ConfigurationError} when an option is unknown or of a wrong type
- * @example
- * const cache = createCache({ location: "memory:", connectionFactory: memory({ maxSize: 16 * 2 ** 20 }) });
- */
-export function memory(options: MemoryOptions = {}): ConnectionFactory {
+/** `memory()`. @param twins of the scripts that have none with them */
+export function memoryFactory(options: MemoryOptions, twins: Twins): ConnectionFactory {
   checkOptions<MemoryOptions>("memory", options, {
     maxSize: isPositiveInteger,
     maxEntries: isPositiveInteger,
@@ -42,7 +33,7 @@ export function memory(options: MemoryOptions = {}): ConnectionFactory {
   let stores: Stores | undefined;
   const open = async (name: string): Promise<Connection> => {
     const { Stores } = await import("./connection.js");
-    stores ??= new Stores(clock, { maxSize, maxEntries });
+    stores ??= new Stores(clock, { maxSize, maxEntries }, twins);
     return stores.connect(name);
   };
   return {

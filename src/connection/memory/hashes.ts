@@ -2,8 +2,7 @@ import type { Args } from "./arguments.js";
 import { err, refusals } from "./arguments.js";
 import { Bulk, nameForm } from "./bulk.js";
 import { checkCursor, parseScanFilter, scanned } from "./collection-scan.js";
-import type { Answer, CommandTable } from "./command-table.js";
-import type { Store } from "./store.js";
+import type { Answer, CommandTable, Store } from "./store.js";
 import { addInt64 } from "./strings.js";
 import { Fields } from "./values.js";
 

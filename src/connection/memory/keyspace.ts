@@ -1,7 +1,6 @@
 import { type Args, deadline, err, refusals, type Unit } from "./arguments.js";
 import { Bulk } from "./bulk.js";
-import type { Answer, CommandTable, Run } from "./command-table.js";
-import type { Entry, Store, Value } from "./store.js";
+import type { Answer, CommandTable, Entry, Run, Store, Value } from "./store.js";
 import { Members } from "./values.js";
 
 /** Commands on keys of any type. */

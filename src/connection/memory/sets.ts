@@ -1,8 +1,7 @@
 import { type Args, err, refusals } from "./arguments.js";
 import { Bulk, nameForm } from "./bulk.js";
 import { checkCursor, parseScanFilter, scanned } from "./collection-scan.js";
-import type { Answer, CommandTable, Run } from "./command-table.js";
-import type { Store } from "./store.js";
+import type { Answer, CommandTable, Run, Store } from "./store.js";
 import { Members } from "./values.js";
 
 /** Commands on one set, and SMOVE. A set without members does not exist. */

@@ -1,7 +1,8 @@
 import { LRUCache } from "lru-cache";
+import type { Reply } from "../../core/connection.js";
 import { ReplyError } from "../../core/errors.js";
 import type { Clock } from "../../core/time.js";
-import { refusals } from "./arguments.js";
+import { type Args, refusals } from "./arguments.js";
 import { type Bulk, nameLength } from "./bulk.js";
 import type { Fields, Members } from "./values.js";
 
@@ -115,3 +116,12 @@ function holds<V extends Value>(entry: Entry, kind: Kind<V>): entry is Entry<V> 
 function sizeOf(key: string, byteLength: number): number {
   return ENTRY_OVERHEAD + nameLength(key) + byteLength;
 }
+
+/** A reply whose bulk strings are not converted yet. */
+export type Answer = Exclude<Reply, Uint8Array | Reply[]> | Bulk | Answer[];
+
+/** @throws {ReplyError} when the server would reply with an error */
+export type Run = (store: Store, args: Args) => Answer;
+
+/** Commands by name. The arity includes the name; a negative arity is a minimum. */
+export type CommandTable = Readonly<Record<string, readonly [arity: number, run: Run]>>;

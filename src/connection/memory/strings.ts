@@ -10,8 +10,7 @@ import {
   SET_WORDS,
 } from "./arguments.js";
 import { Bulk } from "./bulk.js";
-import type { Answer, CommandTable } from "./command-table.js";
-import type { Store } from "./store.js";
+import type { Answer, CommandTable, Store } from "./store.js";
 
 /** The longest string in bytes: a server's default limit. */
 const MAX_LENGTH = 512 * 1024 * 1024;

@@ -5,7 +5,8 @@ import { type Check, checkOptions, isText } from "../../core/options.js";
 import { keepsRequestsApart } from "../../core/runtime.js";
 import { toText } from "../../core/text.js";
 import { systemClock } from "../../core/time.js";
-import { DeferredConnection } from "../deferred.js";
+import { DeferredConnection, outsideInvocation } from "../deferred.js";
+import { type OpenIovalkey, toSettings as toIovalkeySettings } from "../iovalkey/factory.js";
 import {
   areTlsOptions,
   type ConnectionOptions,
@@ -14,7 +15,6 @@ import {
   type TlsOptions,
   toTiming,
 } from "../options.js";
-import { outsideInvocation } from "../outside-invocation.js";
 import { sharedConnection } from "../registry.js";
 import type { SentinelSettings, SentinelTransport } from "./connection.js";
 
@@ -146,3 +146,18 @@ const areSentinels: Check = (value) => {
     isPort(Reflect.get(one, "port"));
   return Array.isArray(value) && value.length > 0 && value.every(isAddress) ? undefined : EXAMPLE;
 };
+
+/** Reaches sentinels and their primary over iovalkey, without a subscription: a failed command makes it ask again. */
+export function overIovalkey(open: OpenIovalkey): MakeTransport {
+  return (location, options, access) => {
+    const { sentinels: _1, service: _2, sentinelUsername: _3, sentinelPassword: _4, sentinelTls: _5, ...own } = options;
+    const servers = toIovalkeySettings(location, own);
+    const tls = access.tls && { ...access.tls, cert: undefined, key: undefined, servername: undefined };
+    const sentinels = { ...servers, ...access, tls, database: 0 };
+    return {
+      openSentinel: ({ host, port }) =>
+        open({ ...sentinels, name: `the sentinel at ${host}:${port}`, address: { host, port } }, undefined),
+      openServers: ({ primary }) => open({ ...servers, address: primary }, undefined),
+    };
+  };
+}

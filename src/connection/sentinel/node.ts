@@ -4,8 +4,7 @@ import { toSettings as toGlideSettings } from "../glide/factory.js";
 import { GlideMissingError } from "../glide/module.js";
 import type { OpenIovalkey } from "../iovalkey/factory.js";
 import type { SentinelTransport } from "./connection.js";
-import { type MakeTransport, type SentinelOptions, sentinelFactory } from "./factory.js";
-import { overIovalkey } from "./over-iovalkey.js";
+import { type MakeTransport, overIovalkey, type SentinelOptions, sentinelFactory } from "./factory.js";
 import { WatchedSentinel } from "./watch.js";
 
 /**

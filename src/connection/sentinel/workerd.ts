@@ -1,7 +1,6 @@
 import type { ConnectionFactory } from "../../core/connection.js";
 import { openIovalkey } from "../iovalkey/client.js";
-import { type SentinelOptions, sentinelFactory } from "./factory.js";
-import { overIovalkey } from "./over-iovalkey.js";
+import { overIovalkey, type SentinelOptions, sentinelFactory } from "./factory.js";
 
 /** Like `sentinel()` on other hosts, over iovalkey. Each invocation asks the sentinels when it first uses its connection. */
 export function sentinel(options: SentinelOptions): ConnectionFactory {

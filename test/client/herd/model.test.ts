@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import type { LoaderContext } from "../../../src/client/client.js";
 import type { HerdOptions } from "../../../src/client/herd/options.js";
-import type { LoaderContext } from "../../../src/client/loader.js";
 import { History, type Told } from "./history.js";
 import { SimProcess, World } from "./world.js";
 

@@ -1,6 +1,8 @@
+import { entryTwins } from "../../../src/client/entry-scripts.js";
 import { HerdClient, loadProtocol } from "../../../src/client/herd/client.js";
 import type { HerdOptions } from "../../../src/client/herd/options.js";
 import { toHerdSettings } from "../../../src/client/herd/options.js";
+import { lockTwins } from "../../../src/client/lock.js";
 import { Sharing } from "../../../src/client/single-flight.js";
 import { Codec } from "../../../src/codec/codec.js";
 import { identity } from "../../../src/compressors/identity.js";
@@ -10,6 +12,7 @@ import { PROCESS } from "../../../src/core/connection.js";
 import { TimeoutError } from "../../../src/core/errors.js";
 import { Events } from "../../../src/core/events.js";
 import type { Clock } from "../../../src/core/time.js";
+import { leaseTwins } from "../../../src/lease/scripts.js";
 import { json } from "../../../src/serializers/json.js";
 
 interface Timer {
@@ -40,6 +43,7 @@ export class World {
   readonly #stores = new Stores(
     { now: () => this.nowMs, random: () => this.random(), sleep: async () => {} },
     { maxSize: 1_000_000, maxEntries: 1_000 },
+    new Map([...leaseTwins, ...entryTwins, ...lockTwins]),
   );
   readonly #timers: Timer[] = [];
   #order = 0;

@@ -1,4 +1,4 @@
-import { memory } from "../../../src/connection/memory/factory.js";
+import { memory } from "../../../src/api/memory.js";
 import { PROCESS } from "../../../src/core/connection.js";
 import { parseLocation } from "../../../src/core/location.js";
 import { connectionContract } from "../../contract/connection.js";

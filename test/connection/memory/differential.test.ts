@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { Redis, Command as VendorCommand } from "iovalkey";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { memory } from "../../../src/connection/memory/factory.js";
+import { memory } from "../../../src/api/memory.js";
 import type { Argument, Command } from "../../../src/core/connection.js";
 import { PROCESS } from "../../../src/core/connection.js";
 import { ReplyError } from "../../../src/core/errors.js";

@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
-import { type MemoryOptions, memory } from "../../../src/connection/memory/factory.js";
+import { memory } from "../../../src/api/memory.js";
+import type { MemoryOptions } from "../../../src/connection/memory/factory.js";
 import type { Command, Reply } from "../../../src/core/connection.js";
 import { PROCESS } from "../../../src/core/connection.js";
 import { parseLocation } from "../../../src/core/location.js";

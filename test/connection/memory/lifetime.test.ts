@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import { memory } from "../../../src/connection/memory/factory.js";
+import { memory } from "../../../src/api/memory.js";
 import type { Command, Script } from "../../../src/core/connection.js";
 import { PROCESS } from "../../../src/core/connection.js";
 import { parseLocation } from "../../../src/core/location.js";

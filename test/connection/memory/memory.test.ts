@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
-import { memory } from "../../../src/connection/memory/factory.js";
+import { memory } from "../../../src/api/memory.js";
 import type { Connection, Reply, Script } from "../../../src/core/connection.js";
 import { PROCESS } from "../../../src/core/connection.js";
 import { ConfigurationError, ReplyError } from "../../../src/core/errors.js";

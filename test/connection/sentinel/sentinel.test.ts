@@ -2,9 +2,8 @@ import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from "vitest
 import { glide, glideCluster } from "../../../src/connection/glide/factory.js";
 import { openIovalkey } from "../../../src/connection/iovalkey/client.js";
 import { iovalkey } from "../../../src/connection/iovalkey/node.js";
-import { type SentinelOptions, sentinelFactory } from "../../../src/connection/sentinel/factory.js";
+import { overIovalkey, type SentinelOptions, sentinelFactory } from "../../../src/connection/sentinel/factory.js";
 import { sentinel } from "../../../src/connection/sentinel/node.js";
-import { overIovalkey } from "../../../src/connection/sentinel/over-iovalkey.js";
 import type { Connection, ConnectionFactory } from "../../../src/core/connection.js";
 import { PROCESS } from "../../../src/core/connection.js";
 import { ConfigurationError, ConnectionError } from "../../../src/core/errors.js";

@@ -1,5 +1,5 @@
 import type { Cache } from "../../../src/cache/cache.js";
-import type { MethodOptions, methodOptions } from "../../../src/cache/method-options.js";
+import type { MethodOptions } from "../../../src/cache/method-options.js";
 import { StoredKey } from "../../../src/core/key.js";
 
 type MethodsOf<T> = { [K in keyof T]: T[K] extends (...args: never[]) => unknown ? K : never }[keyof T] & string;
@@ -34,8 +34,8 @@ export type Unlike =
         ? never
         : M;
     }[keyof MethodOptions]
-  | Exclude<Exclude<MethodName, WithoutOptions>, keyof typeof methodOptions>
-  | Exclude<keyof typeof methodOptions, MethodName>;
+  | Exclude<Exclude<MethodName, WithoutOptions>, keyof MethodOptions>
+  | Exclude<keyof MethodOptions, MethodName>;
 
 /** What an argument must not be, and the beginning of the message that says so. */
 interface Kind {

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it, onTestFinished, vi } from "vitest";
 import type { Cache } from "../../../src/cache/cache.js";
-import type { LoaderContext } from "../../../src/client/loader.js";
+import type { LoaderContext } from "../../../src/client/client.js";
 import { ConfigurationError, EncodeError, LoaderTimeoutError } from "../../../src/core/errors.js";
 import { json } from "../../../src/serializers/json.js";
 import { until } from "../../support/wait.js";

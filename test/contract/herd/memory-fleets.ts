@@ -1,8 +1,8 @@
 import { afterEach, beforeAll, beforeEach, vi } from "vitest";
+import { memory } from "../../../src/api/memory.js";
 import type { Cache } from "../../../src/cache/cache.js";
 import type { CacheOptions } from "../../../src/cache/options.js";
 import { herd, loadProtocol } from "../../../src/client/herd/client.js";
-import { memory } from "../../../src/connection/memory/factory.js";
 import { PROCESS } from "../../../src/core/connection.js";
 import { parseLocation } from "../../../src/core/location.js";
 import { ownPrefix } from "../cache/stored.js";

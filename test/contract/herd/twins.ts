@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { memory } from "../../../src/connection/memory/factory.js";
+import { memory } from "../../../src/api/memory.js";
 import type { Connection } from "../../../src/core/connection.js";
 import { PROCESS } from "../../../src/core/connection.js";
 import { ReplyError } from "../../../src/core/errors.js";

@@ -1,0 +1,89 @@
+import { LoaderCycleError, show } from "./errors.js";
+
+/** A value, or a promise of one if a runtime or a package is asynchronous. */
+export type MaybePromise<T> = T | Promise<T>;
+
+/**
+ * Calls a callback of the user without waiting for its result. Never throws: errors and rejections of the callback go to
+ * `onError`.
+ */
+export function notify(callback: () => unknown, onError: (error: unknown) => void): void {
+  try {
+    const result = callback();
+    // TypeScript allows an async function where the result type is void.
+    if (typeof result === "object" && result !== null) Promise.resolve(result).catch(onError);
+  } catch (error) {
+    onError(error);
+  }
+}
+
+/** Continues with a value at once, and with a promise when it resolves, so that a ready value costs no microtask. */
+export function chain<T, R>(value: MaybePromise<T>, next: (value: T) => MaybePromise<R>): MaybePromise<R> {
+  return value instanceof Promise ? value.then(next) : next(value);
+}
+
+/** As much of `AsyncLocalStorage` as is needed here. */
+interface Storage<T> {
+  getStore(): T | undefined;
+  run<R>(value: T, work: () => R): R;
+}
+
+interface AsyncHooks {
+  readonly AsyncLocalStorage: (new <T>() => Storage<T>) & { snapshot?(): <R>(work: () => R) => R };
+}
+
+/** `undefined` where the runtime has no asynchronous contexts. Looked up, as an import would fail there. */
+function asyncHooks(): AsyncHooks | undefined {
+  try {
+    return globalThis.process?.getBuiltinModule?.("node:async_hooks") as AsyncHooks | undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+const hooks = asyncHooks();
+/** Captured when this file is loaded, outside of any request. */
+const outside = hooks?.AsyncLocalStorage.snapshot?.();
+
+/**
+ * Runs work that outlives its caller in a context of its own, so that it does not use resources of a request that has ended,
+ * such as a database transaction in an `AsyncLocalStorage`. Where the runtime has no contexts it is just run.
+ */
+export function runOutside<R>(work: () => R): R {
+  return outside ? outside(work) : work();
+}
+
+/** A load that code is called from. */
+export interface RunningLoad {
+  /** Distinguishes caches that have keys of the same name. */
+  readonly owner: object;
+  readonly keys: readonly string[];
+}
+
+/** A load, and what that was called from. */
+interface LoadChain {
+  readonly load: RunningLoad;
+  readonly parent: LoadChain | undefined;
+}
+
+/** Follows loads through asynchronous calls. `undefined` where the runtime has no contexts. */
+const chains = hooks && new hooks.AsyncLocalStorage<LoadChain>();
+
+/** Runs `work` as a part of a load. */
+export function runInLoad<R>(load: RunningLoad, work: () => R): R {
+  return chains ? chains.run({ load, parent: chains.getStore() }, work) : work();
+}
+
+/** @throws {LoaderCycleError} when the running code was called from the load of `key`, and would wait for it */
+export function refuseCycle(owner: object, key: string): void {
+  const path = [key];
+  for (let link = chains?.getStore(); link; link = link.parent) {
+    const { load } = link;
+    const isSame = load.owner === owner && load.keys.includes(key);
+    path.unshift(isSame ? key : (load.keys[0] ?? ""));
+    if (!isSame) continue;
+    throw new LoaderCycleError(
+      `key ${show(key)}: its loader waits for itself (${path.map(show).join(" → ")}); load this value without the cache there`,
+    );
+  }
+}
