@@ -57,6 +57,7 @@ export type {
   ConnectionFactory,
   ConnectionStatus,
   Invocation,
+  OrderedConnection,
   Reply,
   ScanOptions as ConnectionScanOptions,
   Script,

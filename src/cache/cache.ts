@@ -2,7 +2,7 @@ import type { Client, Loader } from "../client/client.js";
 import { acquire, type Lock } from "../client/lock.js";
 import { Sharing } from "../client/single-flight.js";
 import { handleOf } from "../connection/registry.js";
-import { type Connection, type Invocation, PROCESS } from "../core/connection.js";
+import { type Connection, type Invocation, type OrderedConnection, PROCESS } from "../core/connection.js";
 import { ConnectionError, KeyNotFoundError, show } from "../core/errors.js";
 import type { EventName, Listener } from "../core/events.js";
 import { type Key, StoredKey } from "../core/key.js";
@@ -60,6 +60,7 @@ export class Cache implements AsyncDisposable {
   readonly shared: Connection;
   /** @internal */
   readonly invocation: Invocation;
+  readonly #ordered: OrderedConnection;
   readonly #settings: Settings;
   readonly #sharing: Sharing;
   readonly #client: Client;
@@ -78,10 +79,11 @@ export class Cache implements AsyncDisposable {
     this.#keys = new KeyBuilder(settings);
     this.#calls = new StoreCalls(settings, this.#keys, invocation);
     this.shared = whole?.shared ?? settings.connect(invocation);
-    this.connection = whole ? handleOf(this.shared) : this.shared;
+    this.#ordered = handleOf(this.shared, async () => (whole ? undefined : this.shared.close()));
+    this.connection = this.#ordered;
     this.#sharing = whole === undefined ? new Sharing() : whole.#sharing;
     this.#client = settings.client({
-      connection: this.connection,
+      connection: this.#ordered,
       codec: settings.codec,
       clock: systemClock,
       invocation,
@@ -373,7 +375,7 @@ export class Cache implements AsyncDisposable {
     const acquireOptions = toAcquireOptions(options, this.invocation.signal);
     acquireOptions.signal?.throwIfAborted();
     const context = {
-      connection: this.connection,
+      connection: this.#ordered,
       clock: systemClock,
       forgive: (error: unknown, method: string, lockKey: string) => this.#calls.forgive(error, method, lockKey),
     };
@@ -455,7 +457,7 @@ export class Cache implements AsyncDisposable {
 
   #parts(): CacheParts {
     const { codec, scanCount } = this.#settings;
-    return { connection: this.connection, codec, keys: this.#keys, calls: this.#calls, scanCount };
+    return { connection: this.#ordered, codec, keys: this.#keys, calls: this.#calls, scanCount };
   }
 
   #write(method: "set" | "add", key: Key, value: unknown, options: SetOptions): Promise<boolean> {

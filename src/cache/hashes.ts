@@ -1,9 +1,9 @@
 import { BATCH_SIZE } from "../connection/server-commands.js";
-import type { Argument, Command, Reply, SendOptions } from "../core/connection.js";
+import { nextTurn } from "../core/async.js";
+import type { Argument, Command, Connection, Reply, SendOptions } from "../core/connection.js";
 import { DecodeError, show } from "../core/errors.js";
 import type { Key } from "../core/key.js";
 import { toText } from "../core/text.js";
-import { nextTurn } from "../core/time.js";
 import { checkField, NO_OPTIONS, several, toFields } from "./arguments.js";
 import type { KeyOptions, MethodOptions, RecordInput } from "./method-options.js";
 import { type CacheParts, decodeOne, sendTyped } from "./store-calls.js";
@@ -73,7 +73,7 @@ export class CacheHashes {
   delete(name: Key, fields: string | Iterable<string>, options: KeyOptions = NO_OPTIONS): Promise<number> {
     return this.#onKey("delete", name, options, 0, (stored) => {
       const list = typeof fields === "string" ? [fields] : several(fields, "fields").map(checkField);
-      return this.#inBatches("HDEL", stored, list);
+      return inBatches(this.#parts.connection, "HDEL", stored, list);
     });
   }
 
@@ -104,9 +104,12 @@ export class CacheHashes {
 
   async #set(stored: string, fields: readonly (readonly [field: string, value: unknown])[]): Promise<number> {
     if (fields.length === 0) return 0;
-    const rest: Argument[] = [];
-    for (const [field, value] of fields) rest.push(field, await this.#parts.codec.encode(value, stored));
-    return this.#inBatches("HSET", stored, rest);
+    const { codec, connection } = this.#parts;
+    const encoding = codec.encodeAll(fields.map(([, value]) => [stored, value] as const));
+    return connection.inOrder(encoding, (ordered, encoded) => {
+      const rest = fields.flatMap(([field], i): Argument[] => [field, encoded[i] ?? ""]);
+      return inBatches(ordered, "HSET", stored, rest);
+    });
   }
 
   async #get(stored: string, field: string): Promise<unknown> {
@@ -122,16 +125,6 @@ export class CacheHashes {
       values.set(fieldText(field, stored), await decodeOne(this.#parts.codec, value, stored));
     }
     return values;
-  }
-
-  /** The sum of the replies. A batch has an even number of arguments, so a field stays beside its value. */
-  async #inBatches(command: "HSET" | "HDEL", stored: string, args: readonly Argument[]): Promise<number> {
-    let sum = 0;
-    for (let start = 0; start < args.length; start += BATCH_SIZE) {
-      if (start > 0) await nextTurn();
-      sum += await this.#number([command, stored, ...args.slice(start, start + BATCH_SIZE)]);
-    }
-    return sum;
   }
 
   async #fields(stored: string): Promise<string[]> {
@@ -152,6 +145,21 @@ export class CacheHashes {
   #reply(command: Command, options?: SendOptions): Promise<Reply> {
     return sendTyped(this.#parts.connection, command, options);
   }
+}
+
+/** The sum of the replies. A batch has an even number of arguments, so a field stays beside its value. */
+async function inBatches(
+  connection: Connection,
+  command: "HSET" | "HDEL",
+  stored: string,
+  args: readonly Argument[],
+): Promise<number> {
+  let sum = 0;
+  for (let start = 0; start < args.length; start += BATCH_SIZE) {
+    if (start > 0) await nextTurn();
+    sum += Number(await sendTyped(connection, [command, stored, ...args.slice(start, start + BATCH_SIZE)]));
+  }
+  return sum;
 }
 
 /** @throws {DecodeError} when another program wrote a field that is not text */

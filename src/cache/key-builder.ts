@@ -32,9 +32,14 @@ export class KeyBuilder {
 
   /** The stored keys, in the order of `keys`. @throws TypeError when one is not a key, and for wrong options of no keys */
   storedAll(keys: readonly unknown[], options: KeyOptions): string[] {
+    this.check(options);
+    return keys.map((key) => this.stored(key as Key, options));
+  }
+
+  /** Checks the options of calls that may have no key. @throws TypeError */
+  check(options: KeyOptions): void {
     this.prefix(options);
     this.version(options);
-    return keys.map((key) => this.stored(key as Key, options));
   }
 
   /** A glob of stored keys: wildcards work in `pattern`, and the prefix stands for itself. @throws TypeError */

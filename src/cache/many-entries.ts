@@ -1,5 +1,5 @@
 import type { Client, LoaderContext, ManyLoader } from "../client/client.js";
-import { pauseIfMany } from "../connection/server-commands.js";
+import { inTurns } from "../core/async.js";
 import type { Key } from "../core/key.js";
 import { checked, checkValue, notALoader, several, toLoaded, toLoadOptions, toPairs, toTtlMs } from "./arguments.js";
 import type { KeyBuilder } from "./key-builder.js";
@@ -40,43 +40,47 @@ export class ManyEntries {
 
   async get<T>(method: "getMany" | "mget", keys: Iterable<Key>, options: KeyOptions): Promise<Map<string, T>> {
     const names = several(keys, "keys");
-    const stored = this.#keys.storedAll(names, checked(method, options));
+    const stored = this.#stored(names, checked(method, options));
+    if (stored.pass) await stored.pass;
     const found = new Map<string, T>();
     if (names.length === 0) return found;
-    const values = await this.#calls.guard<unknown[]>(method, "", [], this.#client[method](stored));
-    for (let i = 0; i < names.length; i++) {
+    const values = await this.#calls.guard<unknown[]>(method, "", [], this.#client[method](stored.keys));
+    await inTurns(names, (name, i) => {
       const value = values[i];
-      if (value !== undefined) found.set(String(names[i]), value as T);
-    }
+      if (value !== undefined) found.set(String(name), value as T);
+    });
     return found;
   }
 
   async getOrSet<T>(keys: Iterable<Key>, loader: LoadMany<T>, options: GetOrSetOptions): Promise<Map<string, T>> {
-    const names = this.#names(keys, checked("getOrSetMany", options));
+    this.#keys.check(checked("getOrSetMany", options));
+    const list = several(keys, "keys");
     if (typeof loader !== "function") throw notALoader(loader, "values");
-    const load: ManyLoader = async (missing, context) => {
-      const loaded = await loader(
-        missing.map((stored) => names.get(stored) ?? stored),
-        context,
-      );
-      const values = toLoaded(loaded);
-      await pauseIfMany(missing.length);
-      return new Map(missing.map((stored) => [stored, values.get(names.get(stored) ?? stored)]));
-    };
     const loadOptions = toLoadOptions(options, this.#ttlMs, this.#signal);
     loadOptions.signal?.throwIfAborted();
+    /** The user's keys by their stored keys. */
+    const names = new Map<string, string>();
+    const pass = inTurns(list, (name) => void names.set(this.#keys.stored(name as Key, options), String(name)));
+    if (pass) await pass;
+    const load: ManyLoader = async (missing, context) => {
+      const asked: string[] = [];
+      await inTurns(missing, (key) => void asked.push(names.get(key) ?? key));
+      const loaded = toLoaded(await loader(asked, context));
+      const values = new Map<string, unknown>();
+      await inTurns(missing, (key, i) => void values.set(key, loaded.get(asked[i])));
+      return values;
+    };
     if (names.size === 0) return new Map();
-    await pauseIfMany(names.size);
     const values = await this.#client.getOrSetMany([...names.keys()], load, loadOptions);
-    await pauseIfMany(names.size);
     const found = new Map<string, T>();
-    for (const [stored, name] of names) if (values.has(stored)) found.set(name, values.get(stored) as T);
+    await inTurns([...names], ([key, name]) => void (values.has(key) && found.set(name, values.get(key) as T)));
     return found;
   }
 
   /** The keys that could not be written. */
   async set(entries: EntriesInput, options: TtlOptions): Promise<string[]> {
-    const { values, names, ttlMs } = this.#toWrite(entries, checked("setMany", options));
+    const { values, names, ttlMs, pass } = this.#toWrite(entries, checked("setMany", options));
+    if (pass) await pass;
     if (values.size === 0) return [];
     const keys = [...values.keys()];
     const isOver = ttlMs !== null && ttlMs <= 0;
@@ -87,7 +91,8 @@ export class ManyEntries {
 
   /** All or nothing. */
   async setAll(entries: EntriesInput, options: TtlOptions): Promise<void> {
-    const { values, ttlMs } = this.#toWrite(entries, checked("mset", options));
+    const { values, ttlMs, pass } = this.#toWrite(entries, checked("mset", options));
+    if (pass) await pass;
     if (values.size === 0) return;
     const isOver = ttlMs !== null && ttlMs <= 0;
     const write = isOver ? this.#client.delete([...values.keys()]).then(() => {}) : this.#client.mset(values, ttlMs);
@@ -95,28 +100,30 @@ export class ManyEntries {
   }
 
   async delete(keys: Iterable<Key>, options: KeyOptions): Promise<number> {
-    const stored = this.#keys.storedAll(several(keys, "keys"), checked("deleteMany", options));
-    return stored.length === 0 ? 0 : this.#calls.guard("deleteMany", "", 0, this.#client.delete(stored));
+    const stored = this.#stored(several(keys, "keys"), checked("deleteMany", options));
+    if (stored.pass) await stored.pass;
+    return stored.keys.length === 0 ? 0 : this.#calls.guard("deleteMany", "", 0, this.#client.delete(stored.keys));
   }
 
-  /** The user's keys by their stored keys. */
-  #names(keys: Iterable<Key>, options: KeyOptions): Map<string, string> {
-    const list = several(keys, "keys");
-    return new Map(this.#keys.storedAll(list, options).map((stored, i) => [stored, String(list[i])]));
+  /** The stored keys. They are complete when `pass` has resolved; without one they are at once. @throws TypeError */
+  #stored(names: readonly unknown[], options: KeyOptions): { keys: string[]; pass: Promise<void> | undefined } {
+    this.#keys.check(options);
+    const keys: string[] = [];
+    return { keys, pass: inTurns(names, (name) => void keys.push(this.#keys.stored(name as Key, options))) };
   }
 
-  /** Values and the user's keys, both by stored keys. */
+  /** Values and the user's keys, both by stored keys. They are complete when `pass` has resolved, if there is one. */
   #toWrite(entries: EntriesInput, options: TtlOptions) {
+    this.#keys.check(options);
+    const ttlMs = toTtlMs(options.ttl, this.#ttlMs);
     const values = new Map<string, unknown>();
     const names = new Map<string, string>();
-    const pairs = toPairs(entries);
-    const keys = pairs.map(([key]) => key);
-    for (const [i, stored] of this.#keys.storedAll(keys, options).entries()) {
-      const value = pairs[i]?.[1];
+    const pass = inTurns(toPairs(entries), ([key, value]) => {
+      const stored = this.#keys.stored(key, options);
       checkValue(value, stored);
       values.set(stored, value);
-      names.set(stored, String(keys[i]));
-    }
-    return { values, names, ttlMs: toTtlMs(options.ttl, this.#ttlMs) };
+      names.set(stored, String(key));
+    });
+    return { values, names, ttlMs, pass };
   }
 }

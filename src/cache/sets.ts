@@ -1,11 +1,11 @@
 import { sameSlot } from "../client/refusals.js";
 import type { Encoded } from "../codec/envelope.js";
 import { BATCH_SIZE } from "../connection/server-commands.js";
-import type { Command, Reply, SendOptions } from "../core/connection.js";
+import { nextTurn } from "../core/async.js";
+import type { Command, Connection, Reply, SendOptions } from "../core/connection.js";
 import { throwIfError } from "../core/errors.js";
 import type { Key } from "../core/key.js";
 import { toText } from "../core/text.js";
-import { nextTurn } from "../core/time.js";
 import { checkCount, checkCursor, checked, NO_OPTIONS, several } from "./arguments.js";
 import type { KeyOptions, MethodOptions, ScanSetOptions, StoreOptions } from "./method-options.js";
 import { type CacheParts, decodeOne, sendTyped } from "./store-calls.js";
@@ -66,10 +66,12 @@ export class CacheSets {
 
   /** Whether a value is a member (`SISMEMBER`). */
   has(key: Key, member: unknown, options: KeyOptions = NO_OPTIONS): Promise<boolean> {
-    return this.#onKey("has", key, options, false, async (stored) => {
-      const encoded = await this.#parts.codec.encode(member, stored);
-      return (await this.#number(["SISMEMBER", stored, encoded], READ)) === 1;
-    });
+    return this.#onKey("has", key, options, false, (stored) =>
+      this.#parts.connection.inOrder(
+        this.#parts.codec.encode(member, stored),
+        async (connection, encoded) => (await sendTyped(connection, ["SISMEMBER", stored, encoded], READ)) === 1,
+      ),
+    );
   }
 
   /**
@@ -211,30 +213,45 @@ export class CacheSets {
     return this.#parts.calls.guard(`sets.${method}`, stored, otherwise, call);
   }
 
-  async #change(command: "SADD" | "SREM", stored: string, members: readonly unknown[]): Promise<number> {
-    const encoded = await this.#encode(members, stored);
-    let changed = 0;
-    for (let start = 0; start < encoded.length; start += BATCH_SIZE) {
-      if (start > 0) await nextTurn();
-      changed += await this.#number([command, stored, ...encoded.slice(start, start + BATCH_SIZE)]);
-    }
-    return changed;
+  #change(command: "SADD" | "SREM", stored: string, members: readonly unknown[]): Promise<number> {
+    return this.#encoded(stored, members, async (connection, encoded) => {
+      let changed = 0;
+      for (let start = 0; start < encoded.length; start += BATCH_SIZE) {
+        if (start > 0) await nextTurn();
+        const batch = encoded.slice(start, start + BATCH_SIZE);
+        changed += Number(await sendTyped(connection, [command, stored, ...batch]));
+      }
+      return changed;
+    });
   }
 
-  async #hasMany(stored: string, members: readonly unknown[]): Promise<boolean[]> {
-    const encoded = await this.#encode(members, stored);
-    const are: boolean[] = [];
-    for (let start = 0; start < encoded.length; start += BATCH_SIZE) {
-      if (start > 0) await nextTurn();
-      const reply = await this.#reply(["SMISMEMBER", stored, ...encoded.slice(start, start + BATCH_SIZE)], READ);
-      for (const one of Array.isArray(reply) ? reply : []) are.push(one === 1);
-    }
-    return are;
+  #hasMany(stored: string, members: readonly unknown[]): Promise<boolean[]> {
+    return this.#encoded(stored, members, async (connection, encoded) => {
+      const are: boolean[] = [];
+      for (let start = 0; start < encoded.length; start += BATCH_SIZE) {
+        if (start > 0) await nextTurn();
+        const batch = encoded.slice(start, start + BATCH_SIZE);
+        const reply = await sendTyped(connection, ["SMISMEMBER", stored, ...batch], READ);
+        for (const one of Array.isArray(reply) ? reply : []) are.push(one === 1);
+      }
+      return are;
+    });
   }
 
-  async #move(from: string, to: string, member: unknown): Promise<boolean> {
-    const encoded = await this.#parts.codec.encode(member, from);
-    return (await sameSlot([from, to], this.#number(["SMOVE", from, to, encoded]))) === 1;
+  #move(from: string, to: string, member: unknown): Promise<boolean> {
+    return this.#encoded(from, [member], async (connection, [encoded = ""]) => {
+      return (await sameSlot([from, to], sendTyped(connection, ["SMOVE", from, to, encoded]))) === 1;
+    });
+  }
+
+  /** Encodes members, and sends commands with them in the order of the calls. @throws {EncodeError} */
+  #encoded<R>(
+    stored: string,
+    members: readonly unknown[],
+    send: (connection: Connection, encoded: readonly Encoded[]) => Promise<R>,
+  ): Promise<R> {
+    const { codec, connection } = this.#parts;
+    return connection.inOrder(codec.encodeAll(members.map((member) => [stored, member] as const)), send);
   }
 
   async #scan(stored: string, cursor: string, options: ScanSetOptions): Promise<SetPage> {
@@ -272,15 +289,10 @@ export class CacheSets {
     return stored;
   }
 
-  async #encode(members: readonly unknown[], stored: string): Promise<Encoded[]> {
-    const encoded: Encoded[] = [];
-    for (const member of members) encoded.push(await this.#parts.codec.encode(member, stored));
-    return encoded;
-  }
-
   async #decode(reply: Reply, stored: string): Promise<unknown[]> {
     const members: unknown[] = [];
-    for (const member of Array.isArray(reply) ? reply : []) {
+    for (const [i, member] of (Array.isArray(reply) ? reply : []).entries()) {
+      if (i > 0 && i % BATCH_SIZE === 0) await nextTurn();
       members.push(await decodeOne(this.#parts.codec, member, stored));
     }
     return members;

@@ -1,6 +1,6 @@
 import { CLEAR_ABSENT } from "../client/entry-scripts.js";
 import type { Codec } from "../codec/codec.js";
-import type { Command, Connection, Invocation, Reply, SendOptions } from "../core/connection.js";
+import type { Command, Connection, Invocation, OrderedConnection, Reply, SendOptions } from "../core/connection.js";
 import { ConnectionError, DecodeError, ReplyError, throwIfError } from "../core/errors.js";
 import type { Key } from "../core/key.js";
 import { checked } from "./arguments.js";
@@ -13,7 +13,7 @@ type KeyMethod = { [M in keyof MethodOptions]: MethodOptions[M] extends KeyOptio
 
 /** What the parts of a cache (`cache.sets`, `cache.hashes`) work with. */
 export interface CacheParts {
-  readonly connection: Connection;
+  readonly connection: OrderedConnection;
   readonly codec: Codec;
   readonly keys: KeyBuilder;
   readonly calls: StoreCalls;

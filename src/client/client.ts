@@ -1,5 +1,5 @@
 import type { Codec } from "../codec/codec.js";
-import type { Connection, Invocation } from "../core/connection.js";
+import type { Invocation, OrderedConnection } from "../core/connection.js";
 import type { Events } from "../core/events.js";
 import type { Clock, Duration } from "../core/time.js";
 import type { Sharing } from "./single-flight.js";
@@ -27,7 +27,7 @@ export type ManyLoader = (keys: readonly string[], context: LoaderContext) => Pr
 
 /** What a cache passes to its client. */
 export interface ClientContext {
-  readonly connection: Connection;
+  readonly connection: OrderedConnection;
   readonly codec: Codec;
   readonly clock: Clock;
   readonly invocation: Invocation;

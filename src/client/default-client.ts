@@ -1,9 +1,10 @@
-import { BATCH_SIZE, pauseIfMany, sendInBatches } from "../connection/server-commands.js";
-import type { MaybePromise } from "../core/async.js";
-import type { Command, Reply, SendOptions } from "../core/connection.js";
+import type { Encoded } from "../codec/envelope.js";
+import { BATCH_SIZE } from "../connection/server-commands.js";
+import { inTurns, type MaybePromise, nextTurn } from "../core/async.js";
+import type { Command, Connection, Reply, SendOptions } from "../core/connection.js";
 import { DecodeError, ReplyError, throwIfError } from "../core/errors.js";
 import { checkOptions, isWait, orNull } from "../core/options.js";
-import { type Duration, nextTurn, toMs } from "../core/time.js";
+import { type Duration, toMs } from "../core/time.js";
 import type { Client, ClientContext, ClientFactory, Loader, LoadOptions, ManyLoader, WriteOptions } from "./client.js";
 import { SET_IF } from "./entry-scripts.js";
 import { freshPayload, KeyCommands, milliseconds, READ, REPEATABLE, type Stored, toStored } from "./key-commands.js";
@@ -52,26 +53,38 @@ export class DefaultClient extends KeyCommands implements Client {
     return sameSlot(keys, this.#values("mget", keys, { ...this.reads, atomic: true }));
   }
 
-  async set(key: string, value: unknown, { ttlMs, condition }: WriteOptions): Promise<boolean> {
-    const encoded = this.context.codec.encode(value, key);
-    const write = this.wrap(encoded instanceof Promise ? await encoded : encoded, ttlMs);
-    this.context.sharing.forget(key);
-    if (condition)
-      return (await this.script(SET_IF, [key], [write.stored, milliseconds(write.ttlMs), condition])) === 1;
-    // As `put`, whose promise would be one more in what is called most.
-    const replies = await this.context.connection.send([setCommand(key, write)], REPEATABLE);
-    throwIfError(replies[0] ?? null);
-    return true;
+  set(key: string, value: unknown, options: WriteOptions): Promise<boolean> {
+    const { connection, codec, sharing } = this.context;
+    try {
+      const encoded = codec.encode(value, key);
+      sharing.forget(key);
+      if (!(encoded instanceof Promise)) return this.#set(connection, key, encoded, options);
+      return connection.inOrder(encoded, (ordered, prepared) => {
+        sharing.forget(key);
+        return this.#set(ordered, key, prepared, options);
+      });
+    } catch (error) {
+      return Promise.reject(error);
+    }
   }
 
-  setMany(entries: ReadonlyMap<string, unknown>, ttlMs: number | null): Promise<string[]> {
-    return this.#write(entries, ttlMs, "setMany");
+  async setMany(entries: ReadonlyMap<string, unknown>, ttlMs: number | null): Promise<string[]> {
+    const { connection, codec } = this.context;
+    const pairs = [...entries];
+    return connection.inOrder(codec.encodeAll(pairs), (ordered, encoded) =>
+      this.#write(ordered, pairs, encoded, { ttlMs, method: "setMany" }),
+    );
   }
 
   async mset(entries: ReadonlyMap<string, unknown>, ttlMs: number | null): Promise<void> {
-    const commands = await this.#writes(entries, ttlMs);
-    const replies = await sameSlot([...entries.keys()], this.context.connection.send(commands, ATOMIC));
-    for (const reply of replies) throwIfError(reply);
+    const { connection, codec, sharing } = this.context;
+    const pairs = [...entries];
+    return connection.inOrder(codec.encodeAll(pairs), async (ordered, encoded) => {
+      const keys = pairs.map(([key]) => key);
+      for (const key of keys) sharing.forget(key);
+      const commands = keys.map((key, i) => setCommand(key, this.wrap(encoded[i] ?? "", ttlMs)));
+      for (const reply of await sameSlot(keys, ordered.send(commands, ATOMIC))) throwIfError(reply);
+    });
   }
 
   getOrSet(key: string, loader: Loader<unknown>, options: LoadOptions): Promise<unknown> {
@@ -101,29 +114,26 @@ export class DefaultClient extends KeyCommands implements Client {
   ): Promise<Map<string, unknown>> {
     const { context } = this;
     const values = new Map<string, unknown>();
+    let missing: string[] = [];
     let storable = true;
     try {
-      for (const [i, value] of (await this.getMany(keys)).entries()) {
-        if (value !== undefined) values.set(keys[i] as string, value);
-      }
+      const read = await this.getMany(keys);
+      await inTurns(keys, (key, i) => void (read[i] === undefined ? missing.push(key) : values.set(key, read[i])));
     } catch (error) {
       tolerate(context, error, "getOrSetMany", "");
       storable = error instanceof DecodeError;
+      missing = [...keys];
     }
-    await pauseIfMany(keys.length);
-    const missing = keys.filter((key) => !values.has(key));
     if (missing.length === 0) return values;
     const watch = context.sharing.watch(missing);
     try {
       const many: Loader<unknown> = (loaderContext) => loader(missing, loaderContext);
       const { value, ttlMs } = await this.load("", many, undefined, options, () => shared.signal(), missing);
-      const loaded = new Map([...(value as ReadonlyMap<string, unknown>)].filter(([, one]) => one !== undefined));
-      await pauseIfMany(loaded.size);
-      for (const [key, one] of loaded) values.set(key, one);
-      await pauseIfMany(loaded.size);
-      // Written or deleted in this process meanwhile: a loaded value may be older than that.
-      const current = new Map([...loaded].filter(([key]) => watch.current.has(key)));
-      if (storable && ttlMs !== undefined && current.size > 0) await this.#storeLoaded(current, ttlMs);
+      const loaded = [...(value as ReadonlyMap<string, unknown>)].filter(([, one]) => one !== undefined);
+      await inTurns(loaded, ([key, one]) => void values.set(key, one));
+      // Of what was written or deleted in this process meanwhile, a loaded value may be older.
+      const isCurrent = (key: string): boolean => watch.current.has(key);
+      if (storable && ttlMs !== undefined) await this.#storeLoaded(loaded, ttlMs, isCurrent);
       return values;
     } finally {
       watch.end();
@@ -131,9 +141,14 @@ export class DefaultClient extends KeyCommands implements Client {
   }
 
   /** A store error neither fails the caller nor is lost. */
-  async #storeLoaded(values: ReadonlyMap<string, unknown>, ttlMs: number | null): Promise<void> {
+  async #storeLoaded(
+    loaded: readonly Pair[],
+    ttlMs: number | null,
+    isCurrent: (key: string) => boolean,
+  ): Promise<void> {
     try {
-      await this.#write(values, ttlMs, "getOrSetMany");
+      const encoded = await this.context.codec.encodeAll(loaded);
+      await this.#write(this.context.connection, loaded, encoded, { ttlMs, method: "getOrSetMany", isCurrent });
     } catch (error) {
       tolerate(this.context, error, "getOrSetMany", "");
     }
@@ -246,30 +261,55 @@ export class DefaultClient extends KeyCommands implements Client {
     }
   }
 
-  /** Writes entries, and reports those that the server refuses. @returns their keys */
-  async #write(entries: ReadonlyMap<string, unknown>, ttlMs: number | null, method: string): Promise<string[]> {
-    const commands = await this.#writes(entries, ttlMs);
-    const replies = await sendInBatches(this.context.connection, commands, REPEATABLE);
+  /** Writes entries in batches, and reports those that the server refuses. @returns their keys */
+  async #write(
+    connection: Connection,
+    pairs: readonly Pair[],
+    encoded: readonly Encoded[],
+    { ttlMs, method, isCurrent = () => true }: WriteManyOptions,
+  ): Promise<string[]> {
     const failed: string[] = [];
-    for (const [i, key] of [...entries.keys()].entries()) {
-      const reply = replies[i];
-      if (!(reply instanceof ReplyError)) continue;
-      failed.push(key);
-      this.context.report(reply, method, key);
+    for (let start = 0; start < pairs.length; start += BATCH_SIZE) {
+      if (start > 0) await nextTurn();
+      const commands: Command[] = [];
+      const keys: string[] = [];
+      for (const [i, [key]] of pairs.slice(start, start + BATCH_SIZE).entries()) {
+        if (!isCurrent(key)) continue;
+        this.context.sharing.forget(key);
+        keys.push(key);
+        commands.push(setCommand(key, this.wrap(encoded[start + i] ?? "", ttlMs)));
+      }
+      const replies = await connection.send(commands, REPEATABLE);
+      for (const [i, key] of keys.entries()) {
+        const reply = replies[i];
+        if (!(reply instanceof ReplyError)) continue;
+        failed.push(key);
+        this.context.report(reply, method, key);
+      }
     }
     return failed;
   }
 
-  async #writes(entries: ReadonlyMap<string, unknown>, ttlMs: number | null): Promise<Command[]> {
-    const commands: Command[] = [];
-    for (const [key, value] of entries) {
-      if (commands.length % BATCH_SIZE === BATCH_SIZE - 1) await nextTurn();
-      const encoded = this.context.codec.encode(value, key);
-      commands.push(setCommand(key, this.wrap(encoded instanceof Promise ? await encoded : encoded, ttlMs)));
+  #set(connection: Connection, key: string, encoded: Encoded, { ttlMs, condition }: WriteOptions): Promise<boolean> {
+    const write = this.wrap(encoded, ttlMs);
+    if (condition) {
+      const args = [write.stored, milliseconds(write.ttlMs), condition];
+      return connection.script(SET_IF, [key], args).then((reply) => reply === 1);
     }
-    for (const key of entries.keys()) this.context.sharing.forget(key);
-    return commands;
+    return connection.send([setCommand(key, write)], REPEATABLE).then(([reply = null]) => {
+      throwIfError(reply);
+      return true;
+    });
   }
+}
+
+type Pair = readonly [key: string, value: unknown];
+
+interface WriteManyOptions {
+  readonly ttlMs: number | null;
+  readonly method: string;
+  /** Whether an entry may still be written. @default always */
+  readonly isCurrent?: (key: string) => boolean;
 }
 
 /** The value for the caller that has loaded it. It waits for a refresh, which callers that joined do not. */

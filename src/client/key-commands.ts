@@ -1,9 +1,9 @@
 import { type Codec, decodeNumber } from "../codec/codec.js";
 import { type Encoded, type Envelope, FOREVER, isEnvelope, PEEK_END, readEnvelope } from "../codec/envelope.js";
-import { sendInBatches } from "../connection/server-commands.js";
+import { BATCH_SIZE } from "../connection/server-commands.js";
+import { nextTurn } from "../core/async.js";
 import type { Argument, Command, Reply, Script, SendOptions } from "../core/connection.js";
 import { DecodeError, ReplyError, show, throwIfError } from "../core/errors.js";
-import { nextTurn } from "../core/time.js";
 import type { ClientContext, DeleteOptions } from "./client.js";
 import { EXPIRE, INCREMENT, MOVE, PERSIST } from "./entry-scripts.js";
 import { notAnInteger, sameSlot } from "./refusals.js";
@@ -79,15 +79,10 @@ export abstract class KeyCommands {
   }
 
   async delete(keys: readonly string[]): Promise<number> {
-    for (const key of keys) this.context.sharing.forget(key);
-    const commands = keys.flatMap((key): Command[] => [peek(key), ["UNLINK", key]]);
-    // Two commands for each key: the size of a batch is even, so they stay together.
-    const replies = await sendInBatches(this.context.connection, commands);
-    const nowMs = this.context.clock.now();
     let deleted = 0;
-    for (const [i, key] of keys.entries()) {
-      const gone = throwIfError(replies[2 * i + 1] ?? null) === 1;
-      if (gone && this.#wasThere(replies[2 * i] ?? null, key, nowMs)) deleted++;
+    for (let start = 0; start < keys.length; start += BATCH_SIZE) {
+      if (start > 0) await nextTurn();
+      deleted += await this.#deleteBatch(keys.slice(start, start + BATCH_SIZE));
     }
     return deleted;
   }
@@ -198,6 +193,16 @@ export abstract class KeyCommands {
     options?: SendOptions,
   ): Promise<Reply> {
     return this.context.connection.script(script, keys, args, options);
+  }
+
+  async #deleteBatch(keys: readonly string[]): Promise<number> {
+    for (const key of keys) this.context.sharing.forget(key);
+    const commands = keys.flatMap((key): Command[] => [peek(key), ["UNLINK", key]]);
+    const replies = await this.context.connection.send(commands);
+    const nowMs = this.context.clock.now();
+    const wasDeleted = (key: string, i: number): boolean =>
+      throwIfError(replies[2 * i + 1] ?? null) === 1 && this.#wasThere(replies[2 * i] ?? null, key, nowMs);
+    return keys.filter(wasDeleted).length;
   }
 
   /** As `isThere`, for deleting and listing, where an entry that can't be decoded counts, too. */

@@ -1,4 +1,4 @@
-import { chain, type MaybePromise } from "../core/async.js";
+import { chain, inTurns, type MaybePromise } from "../core/async.js";
 import { type CacheError, ConfigurationError, DecodeError, EncodeError, show } from "../core/errors.js";
 import { toBytes } from "../core/text.js";
 import type { Compressor, Serializer } from "../core/value-format.js";
@@ -94,6 +94,25 @@ export class Codec {
     } catch (cause) {
       throw this.#unstorable(value, key, cause);
     }
+  }
+
+  /** Encodes the values of pairs, in order. Many take several turns of the event loop. @throws {EncodeError} as `encode` */
+  encodeAll(pairs: readonly (readonly [key: string, value: unknown])[]): MaybePromise<Encoded[]> {
+    const all: Encoded[] = [];
+    const waiting: Promise<void>[] = [];
+    const pass = inTurns(pairs, ([key, value], i) => {
+      const one = chain(this.encode(value, key), (encoded): void => {
+        all[i] = encoded;
+      });
+      if (!one) return;
+      waiting.push(one);
+      // It may fail before all have begun, and is awaited only then.
+      one.catch(() => {});
+    });
+    if (!pass && waiting.length === 0) return all;
+    return Promise.resolve(pass)
+      .then(() => Promise.all(waiting))
+      .then(() => all);
   }
 
   /** @throws {DecodeError} naming `key` (rejects with it, when the serializer or compressor is asynchronous) */

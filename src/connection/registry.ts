@@ -1,8 +1,10 @@
+import type { MaybePromise } from "../core/async.js";
 import type {
   Argument,
   Command,
   Connection,
   ConnectionStatus,
+  OrderedConnection,
   Reply,
   ScanOptions,
   Script,
@@ -22,7 +24,7 @@ const entries = new Map<string, Entry>();
  * A handle to the process's one connection for a configuration. The connection closes with its last handle.
  * @param key everything in which two configurations can differ, credentials included; it never leaves this map
  */
-export function sharedConnection(key: string, make: () => Connection): Connection {
+export function sharedConnection(key: string, make: () => Connection): OrderedConnection {
   const entry = entries.get(key) ?? { connection: make(), handles: 0 };
   entries.set(key, entry);
   entry.handles++;
@@ -34,16 +36,21 @@ export function sharedConnection(key: string, make: () => Connection): Connectio
   });
 }
 
-/** A handle to a connection that its owner closes. Closing the handle ends its own use. */
-export function handleOf(connection: Connection): Connection {
-  return new SharedHandle(connection, async () => {});
+/** A handle to a connection. @param release called when the handle is closed */
+export function handleOf(connection: Connection, release: () => Promise<void>): OrderedConnection {
+  return new SharedHandle(connection, release);
 }
 
+/** How long commands wait for those of an earlier call that are still being prepared. */
+const ORDER_LIMIT_MS = 1_000;
+
 /** One handle. It refuses commands once it is closed, while other handles stay usable. */
-class SharedHandle implements Connection {
+class SharedHandle implements OrderedConnection {
   readonly #connection: Connection;
   readonly #release: () => Promise<void>;
   #released: Promise<void> | undefined;
+  /** Resolves when the commands that are being prepared have been sent; `undefined` when there are none. */
+  #order: Promise<void> | undefined;
 
   constructor(connection: Connection, release: () => Promise<void>) {
     this.#connection = connection;
@@ -51,15 +58,42 @@ class SharedHandle implements Connection {
   }
 
   send(commands: readonly Command[], options?: SendOptions): Promise<Reply[]> {
-    return this.#released ? Promise.reject(cacheClosedError()) : this.#connection.send(commands, options);
+    if (this.#released) return Promise.reject(cacheClosedError());
+    if (this.#order) return this.#order.then(() => this.#connection.send(commands, options));
+    return this.#connection.send(commands, options);
   }
 
   script(script: Script, keys: readonly string[], args: readonly Argument[], options?: SendOptions): Promise<Reply> {
-    return this.#released ? Promise.reject(cacheClosedError()) : this.#connection.script(script, keys, args, options);
+    if (this.#released) return Promise.reject(cacheClosedError());
+    if (this.#order) return this.#order.then(() => this.#connection.script(script, keys, args, options));
+    return this.#connection.script(script, keys, args, options);
+  }
+
+  inOrder<T, R>(prepared: MaybePromise<T>, send: (connection: Connection, prepared: T) => Promise<R>): Promise<R> {
+    return prepared instanceof Promise ? this.#sendWhenPrepared(prepared, send) : send(this, prepared);
+  }
+
+  async #sendWhenPrepared<T, R>(
+    prepared: Promise<T>,
+    send: (connection: Connection, prepared: T) => Promise<R>,
+  ): Promise<R> {
+    const before = this.#order;
+    const sending = Promise.all([prepared, before]).then(([value]) => {
+      if (this.#released) throw cacheClosedError();
+      // In an object, as the reply is not waited for here.
+      return { reply: send(this.#connection, value) };
+    });
+    const order = settledWithin(ORDER_LIMIT_MS, sending);
+    this.#order = order;
+    void order.then(() => {
+      if (this.#order === order) this.#order = undefined;
+    });
+    return (await sending).reply;
   }
 
   async *scan(options: ScanOptions): AsyncIterable<string[]> {
     if (this.#released) throw cacheClosedError();
+    await this.#order;
     yield* this.#connection.scan(options);
   }
 
@@ -80,4 +114,16 @@ class SharedHandle implements Connection {
 
 export function cacheClosedError(): ConnectionError {
   return new ConnectionError("the cache was closed; make a new one with createCache()");
+}
+
+/** Resolves when the work has ended or failed, and at the limit at the latest. */
+function settledWithin(ms: number, work: Promise<unknown>): Promise<void> {
+  return new Promise((resolve) => {
+    const timer = setTimeout(resolve, ms);
+    const settled = (): void => {
+      clearTimeout(timer);
+      resolve();
+    };
+    work.then(settled, settled);
+  });
 }

@@ -22,6 +22,34 @@ export function chain<T, R>(value: MaybePromise<T>, next: (value: T) => MaybePro
   return value instanceof Promise ? value.then(next) : next(value);
 }
 
+/** Resolves in the next turn of the event loop, so that other work of the process runs first. */
+export function nextTurn(): Promise<void> {
+  return new Promise((resolve) => {
+    if (typeof setImmediate === "function") setImmediate(resolve);
+    else setTimeout(resolve);
+  });
+}
+
+/** How many items are worked on in one turn of the event loop. */
+const TURN_SIZE = 1_000;
+
+/**
+ * Calls `work` with each item, and lets other work of the process run after each thousand of them.
+ * @returns nothing when it is done, as it is with up to a thousand items; else a promise
+ */
+export function inTurns<T>(items: readonly T[], work: (item: T, index: number) => void): Promise<void> | undefined {
+  if (items.length > TURN_SIZE) return eachInTurns(items, work);
+  for (const [index, item] of items.entries()) work(item, index);
+  return undefined;
+}
+
+async function eachInTurns<T>(items: readonly T[], work: (item: T, index: number) => void): Promise<void> {
+  for (const [index, item] of items.entries()) {
+    if (index > 0 && index % TURN_SIZE === 0) await nextTurn();
+    work(item, index);
+  }
+}
+
 /** As much of `AsyncLocalStorage` as is needed here. */
 interface Storage<T> {
   getStore(): T | undefined;

@@ -1,3 +1,4 @@
+import type { MaybePromise } from "./async.js";
 import type { ReplyError } from "./errors.js";
 import type { Location } from "./location.js";
 
@@ -99,6 +100,15 @@ export interface Connection extends AsyncDisposable {
   status(): ConnectionStatus;
   /** Closes what this connection does not share. Idempotent. Later commands reject with a `ConnectionError`. */
   close(): Promise<void>;
+}
+
+/** A connection that keeps the order of the calls of one cache, also where a call's commands take time to prepare. */
+export interface OrderedConnection extends Connection {
+  /**
+   * Sends commands at once, or when what they are made of is prepared: then commands of later calls are sent after them.
+   * @param send makes and sends the commands, over the connection that it is given
+   */
+  inOrder<T, R>(prepared: MaybePromise<T>, send: (connection: Connection, prepared: T) => Promise<R>): Promise<R>;
 }
 
 /** Makes connections, and decides how long they live and which callers share them. */

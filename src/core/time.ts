@@ -86,11 +86,3 @@ function warnOfMilliseconds(seconds: number, name: string): void {
       `if you meant milliseconds, give ${seconds / 1_000} or "${seconds}ms"; if you meant seconds, give "${seconds}s"`,
   );
 }
-
-/** Resolves in the next turn of the event loop, so that other work of the process runs first. */
-export function nextTurn(): Promise<void> {
-  return new Promise((resolve) => {
-    if (typeof setImmediate === "function") setImmediate(resolve);
-    else setTimeout(resolve);
-  });
-}

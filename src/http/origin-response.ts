@@ -1,4 +1,4 @@
-import { nextTurn } from "../core/time.js";
+import { nextTurn } from "../core/async.js";
 import { type Answer, contentLength, notModified, type PassedOn } from "./answer.js";
 import { type Body, Collector, LONGEST_BODY_MS, part } from "./body.js";
 import type { Forwarded } from "./host.js";

@@ -1,5 +1,7 @@
+import { isDeepStrictEqual as equals, inspect } from "node:util";
 import { describe, expect, inject, it } from "vitest";
-import { type Cache, createCache } from "../../src/index.js";
+import { gzip } from "../../src/compressors/deflate.js";
+import { type Cache, type Compressor, createCache, herd } from "../../src/index.js";
 import { ownPrefix } from "../contract/cache/stored.js";
 
 /** Over one connection to one server; a cluster's nodes don't wait for each other. */
@@ -33,3 +35,90 @@ describe.each([
     expect(new Set(await Promise.all(reads))).toEqual(new Set([undefined]));
   });
 });
+
+/** A compressor that takes some turns of the event loop, the more the larger the value. */
+function slowly(compressor: Compressor): Compressor {
+  return {
+    ...compressor,
+    minLength: 0,
+    compress: async (bytes, ...rest) => {
+      for (let turns = Math.ceil(bytes.length / 20); turns > 0; turns--) await new Promise(setImmediate);
+      return compressor.compress(bytes, ...rest);
+    },
+  };
+}
+
+const VALUES = [{ large: "x".repeat(100) }, { small: 1 }] as const;
+
+/** Every method that sends its commands at once. Scans, and `clear` with them, are many round trips. */
+const METHODS: Readonly<Record<string, (cache: Cache, value: unknown) => Promise<unknown>>> = {
+  get: (cache) => cache.get("k"),
+  set: (cache, value) => cache.set("k", value, { ttl: 500 }),
+  "set xx": (cache, value) => cache.set("k", value, { xx: true }),
+  add: (cache, value) => cache.add("k", value),
+  setMany: (cache, value) => cache.setMany({ k: value, other: value }),
+  mset: (cache, value) => cache.mset({ k: value }),
+  getMany: (cache) => cache.getMany(["k"]),
+  getOrSet: (cache, value) => cache.getOrSet("k", () => value),
+  getOrSetMany: (cache, value) => cache.getOrSetMany(["k"], () => ({ k: value })),
+  delete: (cache) => cache.delete("k"),
+  deleteMany: (cache) => cache.deleteMany(["k", "other"]),
+  has: (cache) => cache.has("k"),
+  incr: (cache) => cache.incr("k", 2, { create: true }),
+  ttl: async (cache) => Math.ceil(((await cache.ttl("k")) ?? 0) / 10),
+  touch: (cache) => cache.touch("k", 700),
+  expire: (cache) => cache.expire("k", 900),
+  persist: (cache) => cache.persist("k"),
+  "sets.add": (cache, value) => cache.sets.add("k", [value]),
+  "sets.delete": (cache, value) => cache.sets.delete("k", [value]),
+  "sets.has": (cache, value) => cache.sets.has("k", value),
+  "sets.members": (cache) => cache.sets.members("k"),
+  "hashes.set": (cache, value) => cache.hashes.set("k", { a: value, b: 1 }),
+  "hashes.get": (cache) => cache.hashes.get("k", "a"),
+  "hashes.delete": (cache) => cache.hashes.delete("k", "a"),
+};
+
+const STATES: Readonly<Record<string, (cache: Cache) => Promise<unknown>>> = {
+  "no entry": async () => {},
+  "an entry": (cache) => cache.set("k", 5, { ttl: 300 }),
+  "a set": (cache) => cache.sets.add("k", [VALUES[0]]),
+};
+
+/** What the key holds, whatever its type. */
+function held(cache: Cache): Promise<unknown> {
+  const reads = [cache.get("k"), cache.sets.members("k"), cache.hashes.getAll("k"), METHODS.ttl?.(cache, 0)];
+  return Promise.all(reads.map((read) => read?.catch((error: Error) => error.name)));
+}
+
+const ended = (call: Promise<unknown>): Promise<unknown> => call.catch((error: Error) => `${error.name}`);
+
+describe.each([
+  ["memory", () => "memory:", {}],
+  ["memory, and values that take time to encode", () => "memory:", { compressor: slowly(gzip()) }],
+  ["memory, under herd()", () => "memory:", { client: herd(), compressor: slowly(gzip()) }],
+  ["GLIDE, and values that take time to encode", () => inject("valkeyUrl"), { compressor: slowly(gzip()) }],
+])(
+  "two methods that are called without waiting do the same as when the first is awaited, over %s",
+  (_, url, options) => {
+    it.each(Object.keys(STATES))("with %s", { timeout: 60_000 }, async (state) => {
+      const cache = createCache({ location: url(), keyPrefix: ownPrefix(), ...options });
+      const differ: string[] = [];
+      for (const [first, begin] of Object.entries(METHODS)) {
+        for (const [second, follow] of Object.entries(METHODS)) {
+          const outcomes: unknown[] = [];
+          for (const waits of [true, false]) {
+            await cache.deleteMany(["k", "other"]);
+            await STATES[state]?.(cache);
+            const calls = [ended(begin(cache, VALUES[0]))];
+            if (waits) await calls[0];
+            calls.push(ended(follow(cache, VALUES[1])));
+            outcomes.push({ results: await Promise.all(calls), held: await held(cache) });
+          }
+          const [waiting, unawaited] = outcomes;
+          if (!equals(unawaited, waiting)) differ.push(`${first}, then ${second}: ${inspect(outcomes, { depth: 9 })}`);
+        }
+      }
+      await cache.close();
+    });
+  },
+);

@@ -1,6 +1,6 @@
 import { BATCH_SIZE } from "../../connection/server-commands.js";
+import { inTurns, nextTurn } from "../../core/async.js";
 import type { SendOptions } from "../../core/connection.js";
-import { nextTurn } from "../../core/time.js";
 import type { Lease } from "../../lease/lease.js";
 import { Wait } from "../../lease/wait.js";
 import type { LoadOptions, ManyLoader } from "../client.js";
@@ -62,10 +62,12 @@ export class ManyLoad {
       left = batch.waiting;
       if (next("Waiting", event) === "Lookup") continue;
       this.#emitWaits(wait, left, { waiting: [], alone: left });
-      this.#keep(await this.#load(left, []));
+      await this.#keep(await this.#load(left, []));
       break;
     }
-    return new Map(keys.flatMap((key) => (this.#values.has(key) ? [[key, this.#values.get(key)]] : [])));
+    const found = new Map<string, unknown>();
+    await inTurns(keys, (key) => void (this.#values.has(key) && found.set(key, this.#values.get(key))));
+    return found;
   }
 
   /** Looks all keys up, in one round trip for each batch. @throws {ConfigurationError} after every lease that was won has been given up */
@@ -121,7 +123,7 @@ export class ManyLoad {
   async #fill({ leases, alone, waiting }: Batch): Promise<void> {
     if (leases.length === 0 && alone.length === 0) return;
     try {
-      this.#keep(await this.#load(alone, leases));
+      await this.#keep(await this.#load(alone, leases));
     } catch (error) {
       const isLost = alone.length === 0 && leases.every(({ lost }) => lost.aborted);
       const isAborted = this.#parts.shared.signal().aborted;
@@ -134,7 +136,7 @@ export class ManyLoad {
   /** Refreshes old values. A stale one is answered unless its refresh is waited for and succeeds. Never rejects. */
   async #refresh(old: readonly Old[]): Promise<void> {
     const refreshed = await this.#startRefresh(old);
-    if (refreshed) this.#keep(refreshed);
+    if (refreshed) await this.#keep(refreshed);
     for (const { key, kind } of old) {
       if (kind === "stale" && !refreshed?.has(key)) this.#parts.context.events.emit("stale", () => ({ key }));
     }
@@ -179,18 +181,23 @@ export class ManyLoad {
   async #load(alone: readonly string[], won: readonly Lease[], inBackground = false): Promise<Values> {
     const { context, settings, method, loader, options, shared } = this.#parts;
     const keys = [...won.map(({ key }) => key), ...alone];
-    const ends = [...(inBackground ? [] : [shared.signal()]), ...(alone.length === 0 ? [allLost(won)] : [])];
-    const signal = AbortSignal.any(ends);
+    const allLost = new AbortController();
+    let held = won.length + alone.length;
+    const signal = AbortSignal.any([allLost.signal, ...(inBackground ? [] : [shared.signal()])]);
     let loaded: Loaded;
-    let values: Values;
-    for (const lease of won) void lease.renew();
+    const values = new Map<string, unknown>();
+    await inTurns(won, (lease) => {
+      const lost = (): void => void (--held === 0 && allLost.abort(lease.lost.reason));
+      lease.lost.addEventListener("abort", lost, { once: true });
+      void lease.renew();
+    });
     try {
       // The callers may have left before the loader is called.
       signal.throwIfAborted();
       const run = { key: "", keys, loader: loader.bind(undefined, keys), stale: undefined, options };
       loaded = await load(context, { ...run, signal: () => signal }, settings.hardTimeoutMs);
       const given = loaded.value as Values;
-      values = new Map(keys.map((key) => [key, given.get(key)]));
+      await inTurns(keys, (key) => void values.set(key, given.get(key)));
     } catch (error) {
       await Promise.all(won.map((lease) => this.#leases.yield(lease)));
       throw error;
@@ -215,11 +222,11 @@ export class ManyLoad {
     return values;
   }
 
-  #keep(values: Values): void {
-    for (const [key, value] of values) {
+  async #keep(values: Values): Promise<void> {
+    await inTurns([...values], ([key, value]) => {
       if (value === undefined) this.#values.delete(key);
       else this.#values.set(key, value);
-    }
+    });
   }
 
   /** Emits `claim` for keys whose wait begins, and `wait` for keys whose wait has ended. */
@@ -239,17 +246,4 @@ export class ManyLoad {
       if (!stillWaiting.has(key)) events.emit("wait", () => ({ key, durationMs, answered: !unanswered.has(key) }));
     }
   }
-}
-
-/** Fires when all of the leases are lost. */
-function allLost(leases: readonly Lease[]): AbortSignal {
-  const controller = new AbortController();
-  let left = leases.length;
-  for (const { lost } of leases) {
-    const one = (): void => {
-      if (--left === 0) controller.abort(lost.reason);
-    };
-    lost.addEventListener("abort", one, { once: true });
-  }
-  return controller.signal;
 }

@@ -7,6 +7,7 @@ import { Sharing } from "../../../src/client/single-flight.js";
 import { Codec } from "../../../src/codec/codec.js";
 import { identity } from "../../../src/compressors/identity.js";
 import { Stores } from "../../../src/connection/memory/connection.js";
+import { handleOf } from "../../../src/connection/registry.js";
 import type { Argument, Command, Connection, ConnectionStatus, Reply, Script } from "../../../src/core/connection.js";
 import { PROCESS } from "../../../src/core/connection.js";
 import { TimeoutError } from "../../../src/core/errors.js";
@@ -124,7 +125,7 @@ export class SimProcess implements Connection {
     this.#server = world.connect();
     this.client = new HerdClient(
       {
-        connection: this,
+        connection: handleOf(this, async () => {}),
         codec: new Codec({ serializer: json(), compressor: identity(), maxDecompressedSize: 1_000 }),
         clock: this.clock,
         invocation: PROCESS,
