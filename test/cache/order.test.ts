@@ -78,6 +78,9 @@ const METHODS: Readonly<Record<string, (cache: Cache, value: unknown) => Promise
   "hashes.delete": (cache) => cache.hashes.delete("k", "a"),
 };
 
+/** A call after these comes between their read and their write. */
+const LOADS: ReadonlySet<string> = new Set(["getOrSet", "getOrSetMany"]);
+
 const STATES: Readonly<Record<string, (cache: Cache) => Promise<unknown>>> = {
   "no entry": async () => {},
   "an entry": (cache) => cache.set("k", 5, { ttl: 300 }),
@@ -104,7 +107,10 @@ describe.each([
       const cache = createCache({ location: url(), keyPrefix: ownPrefix(), ...options });
       const differ: string[] = [];
       for (const [first, begin] of Object.entries(METHODS)) {
+        if (LOADS.has(first)) continue;
         for (const [second, follow] of Object.entries(METHODS)) {
+          // A write that is not carried out counts as one for loads that it meets: they store nothing.
+          if (first === "set xx" && LOADS.has(second)) continue;
           const outcomes: unknown[] = [];
           for (const waits of [true, false]) {
             await cache.deleteMany(["k", "other"]);
@@ -118,6 +124,7 @@ describe.each([
           if (!equals(unawaited, waiting)) differ.push(`${first}, then ${second}: ${inspect(outcomes, { depth: 9 })}`);
         }
       }
+      expect(differ).toEqual([]);
       await cache.close();
     });
   },
