@@ -8,6 +8,7 @@ import type { MemoryCase } from "./http/memory.ts";
 import type { WaitingCase } from "./http/waiting.ts";
 import type { HttpCase } from "./http.ts";
 import type { LoadCase } from "./load.ts";
+import type { StallCase } from "./stalls.ts";
 import type { GridCase } from "./stores/grid.ts";
 import {
   attemptTable,
@@ -22,6 +23,7 @@ import {
   loadTable,
   type Result,
   soakTable,
+  stallTable,
 } from "./tables.ts";
 
 /**
@@ -37,6 +39,7 @@ const tables: Readonly<Record<string, () => Promise<string | undefined>>> = {
   http: () => written<HttpCase>("http", httpTable),
   "http-waiting": () => written<WaitingCase>("http", httpWaitingTable, "waiting"),
   "http-memory": () => written<MemoryCase>("http", httpMemoryTable, "memory"),
+  stalls: () => written<StallCase>("stalls", stallTable),
   load: () => written<LoadCase>("load", loadTable),
   "cold-start": () => written<ColdStartCase>("cold-start", coldStartTable),
   herd: () => written<HerdCase>("herd", herdTable),

@@ -7,6 +7,7 @@ import type { MemoryCase } from "./http/memory.ts";
 import type { WaitingCase } from "./http/waiting.ts";
 import type { HttpCase } from "./http.ts";
 import type { LoadCase } from "./load.ts";
+import type { StallCase } from "./stalls.ts";
 import type { GridCase } from "./stores/grid.ts";
 
 export interface Result<Case> {
@@ -33,6 +34,20 @@ export function loadTable({ cases }: Result<LoadCase>): Table {
   return {
     columns: ["program", "import, ms", "process beyond an empty one, ms"],
     rows: cases.map(({ name, importMs, processMs }) => [name, importMs.toFixed(1), processMs.toFixed(1)]),
+  };
+}
+
+/** How long the event loop was held up, beside how long the call took. */
+export function stallTable({ cases }: Result<StallCase>): Table {
+  return {
+    columns: ["client", "method", "longest stall, ms", "worst of 5, ms", "call, ms"],
+    rows: cases.map(({ name, method, stallMs, worstMs, totalMs }) => [
+      name,
+      method,
+      stallMs.toFixed(0),
+      worstMs.toFixed(0),
+      count(totalMs),
+    ]),
   };
 }
 

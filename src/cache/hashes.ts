@@ -1,5 +1,4 @@
-import { BATCH_SIZE } from "../connection/server-commands.js";
-import { nextTurn } from "../core/async.js";
+import { BATCH_SIZE, nextTurn } from "../core/async.js";
 import type { Argument, Command, Connection, Reply, SendOptions } from "../core/connection.js";
 import { DecodeError, show } from "../core/errors.js";
 import type { Key } from "../core/key.js";

@@ -1,7 +1,6 @@
 import { sameSlot } from "../client/refusals.js";
 import type { Encoded } from "../codec/envelope.js";
-import { BATCH_SIZE } from "../connection/server-commands.js";
-import { nextTurn } from "../core/async.js";
+import { BATCH_SIZE, nextTurn } from "../core/async.js";
 import type { Command, Connection, Reply, SendOptions } from "../core/connection.js";
 import { throwIfError } from "../core/errors.js";
 import type { Key } from "../core/key.js";

@@ -1,6 +1,5 @@
 import type { Encoded } from "../codec/envelope.js";
-import { BATCH_SIZE } from "../connection/server-commands.js";
-import { inTurns, type MaybePromise, nextTurn } from "../core/async.js";
+import { BATCH_SIZE, inTurns, type MaybePromise, nextTurn } from "../core/async.js";
 import type { Command, Connection, Reply, SendOptions } from "../core/connection.js";
 import { DecodeError, ReplyError, throwIfError } from "../core/errors.js";
 import { checkOptions, isWait, orNull } from "../core/options.js";
@@ -131,24 +130,21 @@ export class DefaultClient extends KeyCommands implements Client {
       const { value, ttlMs } = await this.load("", many, undefined, options, () => shared.signal(), missing);
       const loaded = [...(value as ReadonlyMap<string, unknown>)].filter(([, one]) => one !== undefined);
       await inTurns(loaded, ([key, one]) => void values.set(key, one));
-      // Of what was written or deleted in this process meanwhile, a loaded value may be older.
-      const isCurrent = (key: string): boolean => watch.current.has(key);
-      if (storable && ttlMs !== undefined) await this.#storeLoaded(loaded, ttlMs, isCurrent);
+      if (storable && ttlMs !== undefined) await this.#storeLoaded(loaded, ttlMs, watch.current);
       return values;
     } finally {
       watch.end();
     }
   }
 
-  /** A store error neither fails the caller nor is lost. */
-  async #storeLoaded(
-    loaded: readonly Pair[],
-    ttlMs: number | null,
-    isCurrent: (key: string) => boolean,
-  ): Promise<void> {
+  /**
+   * Writes loaded values, but none whose key was written or deleted in this process meanwhile, as it may be older than that.
+   * A store error neither fails the caller nor is lost.
+   */
+  async #storeLoaded(loaded: readonly Pair[], ttlMs: number | null, only: ReadonlySet<string>): Promise<void> {
     try {
       const encoded = await this.context.codec.encodeAll(loaded);
-      await this.#write(this.context.connection, loaded, encoded, { ttlMs, method: "getOrSetMany", isCurrent });
+      await this.#write(this.context.connection, loaded, encoded, { ttlMs, method: "getOrSetMany", only });
     } catch (error) {
       tolerate(this.context, error, "getOrSetMany", "");
     }
@@ -266,7 +262,7 @@ export class DefaultClient extends KeyCommands implements Client {
     connection: Connection,
     pairs: readonly Pair[],
     encoded: readonly Encoded[],
-    { ttlMs, method, isCurrent = () => true }: WriteManyOptions,
+    { ttlMs, method, only }: WriteManyOptions,
   ): Promise<string[]> {
     const failed: string[] = [];
     for (let start = 0; start < pairs.length; start += BATCH_SIZE) {
@@ -274,12 +270,12 @@ export class DefaultClient extends KeyCommands implements Client {
       const commands: Command[] = [];
       const keys: string[] = [];
       for (const [i, [key]] of pairs.slice(start, start + BATCH_SIZE).entries()) {
-        if (!isCurrent(key)) continue;
+        if (only && !only.has(key)) continue;
         this.context.sharing.forget(key);
         keys.push(key);
         commands.push(setCommand(key, this.wrap(encoded[start + i] ?? "", ttlMs)));
       }
-      const replies = await connection.send(commands, REPEATABLE);
+      const replies = commands.length === 0 ? [] : await connection.send(commands, REPEATABLE);
       for (const [i, key] of keys.entries()) {
         const reply = replies[i];
         if (!(reply instanceof ReplyError)) continue;
@@ -308,8 +304,8 @@ type Pair = readonly [key: string, value: unknown];
 interface WriteManyOptions {
   readonly ttlMs: number | null;
   readonly method: string;
-  /** Whether an entry may still be written. @default always */
-  readonly isCurrent?: (key: string) => boolean;
+  /** The keys that may still be written when their turn comes. @default all */
+  readonly only?: ReadonlySet<string>;
 }
 
 /** The value for the caller that has loaded it. It waits for a refresh, which callers that joined do not. */

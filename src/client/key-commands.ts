@@ -1,7 +1,6 @@
 import { type Codec, decodeNumber } from "../codec/codec.js";
 import { type Encoded, type Envelope, FOREVER, isEnvelope, PEEK_END, readEnvelope } from "../codec/envelope.js";
-import { BATCH_SIZE } from "../connection/server-commands.js";
-import { nextTurn } from "../core/async.js";
+import { BATCH_SIZE, nextTurn } from "../core/async.js";
 import type { Argument, Command, Reply, Script, SendOptions } from "../core/connection.js";
 import { DecodeError, ReplyError, show, throwIfError } from "../core/errors.js";
 import type { ClientContext, DeleteOptions } from "./client.js";

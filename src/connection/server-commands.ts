@@ -2,12 +2,6 @@ import type { Argument, Command, Reply, Script, SendOptions } from "../core/conn
 import { ReplyError, throwIfError } from "../core/errors.js";
 import { toText } from "../core/text.js";
 
-/**
- * The most commands or keys of one round trip. Each round trip has a deadline of its own, so any number of keys can be
- * given; and none of them holds the event loop or the server for long.
- */
-export const BATCH_SIZE = 1_000;
-
 type Send = (commands: readonly Command[], options?: SendOptions) => Promise<Reply[]>;
 
 /** Digests by script, once they are computed. */

@@ -1,7 +1,6 @@
-import { BATCH_SIZE } from "../../connection/server-commands.js";
-import { inTurns, nextTurn } from "../../core/async.js";
+import { BATCH_SIZE, inTurns, nextTurn } from "../../core/async.js";
 import type { SendOptions } from "../../core/connection.js";
-import type { Lease } from "../../lease/lease.js";
+import { Lease } from "../../lease/lease.js";
 import { Wait } from "../../lease/wait.js";
 import type { LoadOptions, ManyLoader } from "../client.js";
 import { type Loaded, load } from "../loading.js";
@@ -95,7 +94,7 @@ export class ManyLoad {
     });
     const failed = (await Promise.allSettled(judging)).find(({ status }) => status === "rejected");
     if (failed?.status !== "rejected") return;
-    await Promise.all(batch.leases.map((lease) => this.#leases.yield(lease)));
+    await inBatches(batch.leases, (lease) => this.#leases.yield(lease));
     throw failed.reason;
   }
 
@@ -125,7 +124,7 @@ export class ManyLoad {
     try {
       await this.#keep(await this.#load(alone, leases));
     } catch (error) {
-      const isLost = alone.length === 0 && leases.every(({ lost }) => lost.aborted);
+      const isLost = alone.length === 0 && leases.every(({ isLost }) => isLost);
       const isAborted = this.#parts.shared.signal().aborted;
       const event = failedLoad({ isLost, isAborted, restarts: this.#restarts++ });
       if (next("Loading", event) === "Failed") throw error;
@@ -165,15 +164,13 @@ export class ManyLoad {
   /** @throws what the loader throws */
   async #reload(old: readonly Old[]): Promise<Values | undefined> {
     const { context, background, method } = this.#parts;
-    const claims = await Promise.all(
-      old.map(async ({ key, envelope, kind }) => {
-        const claim = () => this.#leases.claim(key, envelope);
-        const lease = await background.attempt(claim, { method, key });
-        if (lease && kind === "fresh") context.events.emit("early", () => ({ key }));
-        return lease;
-      }),
-    );
-    const won = claims.filter((lease) => lease !== undefined);
+    const won: Lease[] = [];
+    await inBatches(old, async ({ key, envelope, kind }) => {
+      const claim = () => this.#leases.claim(key, envelope);
+      const lease = await background.attempt(claim, { method, key });
+      if (lease) won.push(lease);
+      if (lease && kind === "fresh") context.events.emit("early", () => ({ key }));
+    });
     return won.length === 0 ? undefined : this.#load([], won, true);
   }
 
@@ -182,15 +179,12 @@ export class ManyLoad {
     const { context, settings, method, loader, options, shared } = this.#parts;
     const keys = [...won.map(({ key }) => key), ...alone];
     const allLost = new AbortController();
-    let held = won.length + alone.length;
+    const ended = new AbortController();
     const signal = AbortSignal.any([allLost.signal, ...(inBackground ? [] : [shared.signal()])]);
+    const onAllLost = (reason: Error): void => void (alone.length === 0 && allLost.abort(reason));
     let loaded: Loaded;
     const values = new Map<string, unknown>();
-    await inTurns(won, (lease) => {
-      const lost = (): void => void (--held === 0 && allLost.abort(lease.lost.reason));
-      lease.lost.addEventListener("abort", lost, { once: true });
-      void lease.renew();
-    });
+    void Lease.renewAll(won, ended.signal, onAllLost);
     try {
       // The callers may have left before the loader is called.
       signal.throwIfAborted();
@@ -199,21 +193,17 @@ export class ManyLoad {
       const given = loaded.value as Values;
       await inTurns(keys, (key) => void values.set(key, given.get(key)));
     } catch (error) {
-      await Promise.all(won.map((lease) => this.#leases.yield(lease)));
+      await inBatches(won, (lease) => this.#leases.yield(lease));
+      ended.abort(END);
       throw error;
     }
     const unstored: { readonly key: string; readonly error: unknown }[] = [];
-    for (let start = 0; start < won.length; start += BATCH_SIZE) {
-      if (start > 0) await nextTurn();
-      await Promise.all(
-        won.slice(start, start + BATCH_SIZE).map(async (lease) => {
-          const { key } = lease;
-          await this.#leases
-            .settle(lease, { ...loaded, value: values.get(key) })
-            .catch((error: unknown) => unstored.push({ key, error }));
-        }),
-      );
-    }
+    await inBatches(won, (lease) =>
+      this.#leases.settle(lease, { ...loaded, value: values.get(lease.key) }).catch((error: unknown) => {
+        unstored.push({ key: lease.key, error });
+      }),
+    );
+    ended.abort(END);
     // After every lease has ended, because this may throw in the foreground.
     for (const { key, error } of unstored) {
       if (inBackground) context.report(error, method, key);
@@ -245,5 +235,16 @@ export class ManyLoad {
     for (const key of keys) {
       if (!stillWaiting.has(key)) events.emit("wait", () => ({ key, durationMs, answered: !unanswered.has(key) }));
     }
+  }
+}
+
+/** Why renewals of a call's leases stop. A reason of its own would be an error with a stack. */
+const END = "all leases have ended";
+
+/** Runs `work` for all items of a batch at once, batch after batch. */
+async function inBatches<T>(items: readonly T[], work: (item: T) => Promise<unknown>): Promise<void> {
+  for (let start = 0; start < items.length; start += BATCH_SIZE) {
+    if (start > 0) await nextTurn();
+    await Promise.all(items.slice(start, start + BATCH_SIZE).map(work));
   }
 }

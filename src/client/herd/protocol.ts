@@ -54,7 +54,7 @@ export class HerdProtocol {
       try {
         return await this.#load(lease, request);
       } catch (error) {
-        const event = failedLoad({ isLost: lease.lost.aborted, isAborted: shared.signal().aborted, restarts });
+        const event = failedLoad({ isLost: lease.isLost, isAborted: shared.signal().aborted, restarts });
         if (next("Loading", event) === "Failed") throw error;
       }
     }
