@@ -1,7 +1,7 @@
 import type { LoadOptions } from "../client/client.js";
 import type { AcquireOptions } from "../client/lock.js";
 import { show } from "../core/errors.js";
-import { type Key, StoredKey } from "../core/key.js";
+import { checkWellFormed, type Key, StoredKey } from "../core/key.js";
 import {
   type Check,
   type Checks,
@@ -243,16 +243,17 @@ export function checkNoOptions(method: string, given: unknown): void {
   throw new TypeError(`${method}: it has no options, and was given ${show(given)}; leave that out`);
 }
 
-/** @throws TypeError when `field` is not a string */
+/** @throws TypeError when `field` is not a string, or UTF-8 can't hold it */
 export function checkField(field: unknown): string {
-  if (typeof field === "string") return field;
-  throw new TypeError(`field: ${show(field)} is not a field; give a string`);
+  if (typeof field !== "string") throw new TypeError(`field: ${show(field)} is not a field; give a string`);
+  checkWellFormed(field, "field");
+  return field;
 }
 
 /** The fields of a `Map` or a record. @throws TypeError */
 export function toFields(what: unknown): [field: string, value: unknown][] {
-  if (what instanceof Map) return [...what].map(([field, value]) => [checkField(field), value]);
-  if (isRecord(what)) return Object.entries(what);
+  const entries = what instanceof Map ? [...what] : isRecord(what) ? Object.entries(what) : undefined;
+  if (entries) return entries.map(([field, value]) => [checkField(field), value]);
   throw new TypeError(
     `hashes.set: ${show(what)} is neither a field nor a record; give a string and a value, an object, or a Map`,
   );

@@ -153,8 +153,9 @@ export class Cache implements AsyncDisposable {
    * The value of an entry, or else the loader's result, which is stored unless it is `undefined`. Concurrent callers of one
    * key share one load. When the store fails, the loader's result is returned.
    *
-   * `T` is the type of what the loader returns, but a hit is what the serializer restores: `json()` gives a string for a
-   * `Date`. Use `structuredClone()` or `msgpack()` for values that JSON doesn't have.
+   * Every answer is what the serializer restores, the first one too: under `json()` a `Date` that the loader returns is
+   * answered as a string, though `T` is the loader's type. Use `structuredClone()` or `msgpack()` for values that JSON
+   * doesn't have. A value that is not stored, and could not be, is answered as it is.
    *
    * A loader that reads `stale` needs its type: `getOrSet<User>(…)`, or `LoaderContext<User>`.
    * @throws what the loader throws, but no store error

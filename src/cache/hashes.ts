@@ -37,7 +37,7 @@ export class CacheHashes {
   set(name: Key, record: RecordInput | ReadonlyMap<string, unknown>, options?: KeyOptions): Promise<number>;
   async set(name: Key, what: unknown, value?: unknown, options?: KeyOptions): Promise<number> {
     const isOne = typeof what === "string";
-    const fields: [string, unknown][] = isOne ? [[what, value]] : toFields(what);
+    const fields: [string, unknown][] = isOne ? [[checkField(what), value]] : toFields(what);
     if (!isOne && options !== undefined)
       throw new TypeError("hashes.set: there is an argument after the options of a record; leave it out");
     const given = isOne ? options : (value as KeyOptions | undefined);

@@ -27,7 +27,7 @@ export class KeyBuilder {
     const prefix = this.prefix(options);
     const version = this.version(options);
     checkKey(key);
-    return typeof key === "string" ? this.#settings.keyFunction(key, prefix, version) : String(key);
+    return typeof key === "string" ? this.#join(key, prefix, version) : String(key);
   }
 
   /** The stored keys, in the order of `keys`. @throws TypeError when one is not a key, and for wrong options of no keys */
@@ -74,10 +74,9 @@ export class KeyBuilder {
    */
   lock(name: string, options: Pick<KeyOptions, "prefix">): string {
     checkKey(name);
-    const { keyFunction, version } = this.#settings;
     const prefix = this.prefix(options);
-    const key = keyFunction(name, prefix, "lock");
-    if (key !== keyFunction(name, prefix, version)) return key;
+    const key = this.#join(name, prefix, "lock");
+    if (key !== this.#join(name, prefix, this.#settings.version)) return key;
     throw new ConfigurationError(
       `lock: this keyFunction gives a lock the key of an entry, ${show(key)}; put the version into keys, which is "lock" there`,
     );
@@ -103,6 +102,16 @@ export class KeyBuilder {
     const allowed = this.#head === undefined ? undefined : ambiguousPrefix(prefix);
     if (allowed !== undefined) throw new TypeError(`prefix: ${show(prefix)} is ambiguous; give ${allowed}`);
     return prefix;
+  }
+
+  /** @throws TypeError when the key function returns no key, or one that UTF-8 can't hold */
+  #join(key: string, prefix: string, version: number | "lock"): string {
+    const stored: unknown = this.#settings.keyFunction(key, prefix, version);
+    if (typeof stored !== "string" || stored === "") {
+      throw new TypeError(`keyFunction: it returned ${show(stored)} for ${show(key)}; let it return the text of a key`);
+    }
+    checkWellFormed(stored, "keyFunction");
+    return stored;
   }
 
   /** A glob can't say "a number", so `a:*:*` also matches keys of the prefix `a:b`, and locks. */

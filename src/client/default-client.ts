@@ -7,7 +7,7 @@ import { type Duration, toMs } from "../core/time.js";
 import type { Client, ClientContext, ClientFactory, Loader, LoadOptions, ManyLoader, WriteOptions } from "./client.js";
 import { SET_IF } from "./entry-scripts.js";
 import { freshPayload, KeyCommands, milliseconds, READ, REPEATABLE, type Stored, toStored } from "./key-commands.js";
-import { type Loaded, load } from "./loading.js";
+import { asHit, type Loaded, load } from "./loading.js";
 import { sameSlot, tolerate } from "./refusals.js";
 import { type Answer, Coalesced, type Shared } from "./single-flight.js";
 
@@ -91,7 +91,7 @@ export class DefaultClient extends KeyCommands implements Client {
       key,
       (shared) => this.answer(key, loader, options, shared),
       valueForLeader,
-      (answer) => this.#copy(answer, key),
+      (answer) => asHit(this.context.codec, answer, key),
       options.signal,
       options.signal && ((error) => this.context.report(error, "getOrSet", key)),
     );
@@ -129,8 +129,13 @@ export class DefaultClient extends KeyCommands implements Client {
       const many: Loader<unknown> = (loaderContext) => loader(missing, loaderContext);
       const { value, ttlMs } = await this.load("", many, undefined, options, () => shared.signal(), missing);
       const loaded = [...(value as ReadonlyMap<string, unknown>)].filter(([, one]) => one !== undefined);
-      await inTurns(loaded, ([key, one]) => void values.set(key, one));
-      if (storable && ttlMs !== undefined) await this.#storeLoaded(loaded, ttlMs, watch.current);
+      const isStored = storable && ttlMs !== undefined;
+      const encoded = isStored ? await context.codec.encodeAll(loaded) : [];
+      if (isStored) await this.#storeLoaded(loaded, encoded, ttlMs, watch.current);
+      for (const [i, [key, one]] of loaded.entries()) {
+        if (i > 0 && i % BATCH_SIZE === 0) await nextTurn();
+        values.set(key, await asHit(context.codec, { value: one, encoded: encoded[i] }, key));
+      }
       return values;
     } finally {
       watch.end();
@@ -141,9 +146,13 @@ export class DefaultClient extends KeyCommands implements Client {
    * Writes loaded values, but none whose key was written or deleted in this process meanwhile, as it may be older than that.
    * A store error neither fails the caller nor is lost.
    */
-  async #storeLoaded(loaded: readonly Pair[], ttlMs: number | null, only: ReadonlySet<string>): Promise<void> {
+  async #storeLoaded(
+    loaded: readonly Pair[],
+    encoded: readonly Encoded[],
+    ttlMs: number | null,
+    only: ReadonlySet<string>,
+  ): Promise<void> {
     try {
-      const encoded = await this.context.codec.encodeAll(loaded);
       await this.#write(this.context.connection, loaded, encoded, { ttlMs, method: "getOrSetMany", only });
     } catch (error) {
       tolerate(this.context, error, "getOrSetMany", "");
@@ -169,15 +178,17 @@ export class DefaultClient extends KeyCommands implements Client {
       storable = error instanceof DecodeError;
     }
     const { value, ttlMs } = await this.load(key, loader, undefined, options, () => shared.signal());
-    if (!storable || ttlMs === undefined) return { value, encoded: undefined };
-    const encoded = await this.context.codec.encode(value, key);
+    const { codec } = this.context;
+    if (!storable || ttlMs === undefined)
+      return { value: await asHit(codec, { value, encoded: undefined }, key), encoded: undefined };
+    const encoded = await codec.encode(value, key);
     // Written or deleted in this process meanwhile: this value may be older than that.
     if (shared.isCurrent()) {
       await this.put(key, this.wrap(encoded, ttlMs)).catch((error: unknown) => {
         tolerate(this.context, error, "getOrSet", key);
       });
     }
-    return { value, encoded };
+    return { value: await asHit(codec, { value, encoded }, key), encoded };
   }
 
   /** Runs a loader. @throws what it throws */
@@ -209,19 +220,6 @@ export class DefaultClient extends KeyCommands implements Client {
     const stored = toStored(reply, key);
     const payload = stored === undefined ? undefined : freshPayload(codec, stored, key, nowMs);
     return payload === undefined ? undefined : codec.decode(payload, key);
-  }
-
-  /** A copy of the answer for each further caller, because callers may change their values. */
-  async #copy({ value, encoded }: Answer, key: string): Promise<unknown> {
-    const { codec } = this.context;
-    if (encoded !== undefined) return codec.decode(encoded, key);
-    if (typeof value !== "object" || value === null) return value;
-    try {
-      return await codec.decode(await codec.encode(value, key), key);
-    } catch {
-      // Not stored, and not of a kind that could be: there is but the one.
-      return value;
-    }
   }
 
   async #values(method: "getMany" | "mget", keys: readonly string[], options: SendOptions): Promise<unknown[]> {
@@ -269,11 +267,12 @@ export class DefaultClient extends KeyCommands implements Client {
       if (start > 0) await nextTurn();
       const commands: Command[] = [];
       const keys: string[] = [];
-      for (const [i, [key]] of pairs.slice(start, start + BATCH_SIZE).entries()) {
+      for (let i = start; i < Math.min(start + BATCH_SIZE, pairs.length); i++) {
+        const key = pairs[i]?.[0] ?? "";
         if (only && !only.has(key)) continue;
         this.context.sharing.forget(key);
         keys.push(key);
-        commands.push(setCommand(key, this.wrap(encoded[start + i] ?? "", ttlMs)));
+        commands.push(setCommand(key, this.wrap(encoded[i] ?? "", ttlMs)));
       }
       const replies = commands.length === 0 ? [] : await connection.send(commands, REPEATABLE);
       for (const [i, key] of keys.entries()) {

@@ -1,3 +1,5 @@
+import type { Codec } from "../codec/codec.js";
+import type { Encoded } from "../codec/envelope.js";
 import { runInLoad } from "../core/async.js";
 import { LoaderTimeoutError, show } from "../core/errors.js";
 import { type Clock, type Duration, toMs } from "../core/time.js";
@@ -60,6 +62,25 @@ export async function load(
   const { ttlMs } = loaderContext;
   const stored = value !== undefined && ttlMs !== undefined && (ttlMs === null || ttlMs > 0);
   return { value, ttlMs: stored ? ttlMs : undefined, durationMs };
+}
+
+/**
+ * A loaded value as a hit gives it, and a copy for one caller: what the codec restores. So the first answer has the types of
+ * all later ones. A value that is not stored and could not be is answered as it is.
+ * @param answer `encoded` is the value's stored form, where it is stored
+ */
+export async function asHit(
+  codec: Codec,
+  { value, encoded }: { readonly value: unknown; readonly encoded: Encoded | undefined },
+  key: string,
+): Promise<unknown> {
+  if (encoded !== undefined) return codec.decode(encoded, key);
+  if (typeof value !== "object" || value === null) return value;
+  try {
+    return await codec.decode(await codec.encode(value, key), key);
+  } catch {
+    return value;
+  }
 }
 
 /** The loader's value. At the timeout it rejects and fires the loader's signal. */

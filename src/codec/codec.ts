@@ -100,11 +100,15 @@ export class Codec {
   encodeAll(pairs: readonly (readonly [key: string, value: unknown])[]): MaybePromise<Encoded[]> {
     const all: Encoded[] = [];
     const waiting: Promise<void>[] = [];
-    const pass = inTurns(pairs, ([key, value], i) => {
-      const one = chain(this.encode(value, key), (encoded): void => {
+    const pass = inTurns(pairs, (pair, i) => {
+      const encoded = this.encode(pair[1], pair[0]);
+      if (!(encoded instanceof Promise)) {
         all[i] = encoded;
+        return;
+      }
+      const one = encoded.then((bytes): void => {
+        all[i] = bytes;
       });
-      if (!one) return;
       waiting.push(one);
       // It may fail before all have begun, and is awaited only then.
       one.catch(() => {});

@@ -43,7 +43,7 @@ export const BATCH_SIZE = 500;
  */
 export function inTurns<T>(items: readonly T[], work: (item: T, index: number) => void): Promise<void> | undefined {
   if (items.length > BATCH_SIZE) return eachInTurns(items, work);
-  for (const [index, item] of items.entries()) work(item, index);
+  for (let index = 0; index < items.length; index++) work(items[index] as T, index);
   return undefined;
 }
 

@@ -44,7 +44,8 @@ function shown(option: string, value: unknown): string {
 export const isBoolean: Check = (value) => (typeof value === "boolean" ? undefined : "true or false");
 export const isText: Check = (value) =>
   typeof value === "string" && value !== "" ? undefined : "a string that is not empty";
-export const isString: Check = (value) => (typeof value === "string" ? undefined : "a string");
+export const isString: Check = (value) =>
+  typeof value === "string" && value.isWellFormed() ? undefined : "a string of whole characters";
 export const isFunction: Check = (value) => (typeof value === "function" ? undefined : "a function");
 export const isInteger: Check = (value) => (Number.isSafeInteger(value) ? undefined : "a whole number");
 

@@ -2,9 +2,6 @@ import { ConfigurationError, show } from "../core/errors.js";
 import type { Serializer } from "../core/value-format.js";
 import { findPart, isObject, isOpaque, isPlainData, nameOf, remedyFor } from "./parts.js";
 
-/** How V8 writes an object without fields: `o`, `{`, and how many fields there were. */
-const NO_FIELDS = "o{\0";
-
 /**
  * V8's structured clone by `node:v8`. Holds `Map`, `Set`, `Date`, `RegExp`, bigints, binary data, nested `undefined`, lone
  * surrogates and cycles. Errors keep their type, message, stack and cause, and instances become plain objects of their
@@ -12,13 +9,14 @@ const NO_FIELDS = "o{\0";
  * other's values.
  *
  * Use it only where every writer to the store is trusted: V8 trusts the lengths in the bytes, so forged bytes can take much
- * memory. `serialize` throws a `TypeError` for functions, symbols, promises and the like, and on Node and Deno for objects
- * whose contents V8 can't see, such as a `Response` or an instance with only private fields, naming the path.
+ * memory. `serialize` throws a `TypeError` for functions, symbols, promises and the like, and for objects whose contents V8
+ * can't see, such as a `Response` or an instance with only private fields, naming the path.
  * `deserialize` throws on bytes of another format.
  * @throws {ConfigurationError} where the runtime has no working `node:v8`
  */
 export function structuredClone(): Serializer {
   const v8 = workingV8();
+  const noFields = bytesOfNoFields(v8);
   return {
     name: "structuredClone",
     text: false,
@@ -32,7 +30,7 @@ export function structuredClone(): Serializer {
           cause,
         });
       }
-      if (bytes.includes(NO_FIELDS, 0, "latin1") && !isPlainData(value)) checkFields(value, v8);
+      if (bytes.includes(noFields) && !isPlainData(value)) checkFields(value, v8);
       return bytes;
     },
     deserialize(stored) {
@@ -43,6 +41,12 @@ export function structuredClone(): Serializer {
       return v8.deserialize(new Uint8Array(stored));
     },
   };
+}
+
+/** How an object without fields is written, without the header that every value has: V8 and Bun have formats of their own. */
+function bytesOfNoFields(v8: typeof import("node:v8")): Buffer {
+  const [empty, other] = [v8.serialize({}), v8.serialize(null)];
+  return empty.subarray(empty.findIndex((byte, i) => byte !== other[i]));
 }
 
 /** @throws TypeError for a part that would be stored as `{}` although it is not a plain object */

@@ -115,10 +115,40 @@ describe("before any I/O", () => {
     );
   });
 
+  it("the name of a field with half of a surrogate pair is refused, in every method that takes one", async () => {
+    const field = "\ud83d";
+    for (const call of [
+      (cache: Cache) => cache.hashes.set("h", field, 1),
+      (cache: Cache) => cache.hashes.set("h", { [field]: 1 }),
+      (cache: Cache) => cache.hashes.set("h", new Map([[field, 1]])),
+      (cache: Cache) => cache.hashes.get("h", field),
+      (cache: Cache) => cache.hashes.has("h", field),
+      (cache: Cache) => cache.hashes.delete("h", [field]),
+    ]) {
+      await refusedBeforeIo(call, /field: .* half of a surrogate pair/);
+    }
+  });
+
+  it("a key function that cuts a character in half, or returns no key, is an error", async () => {
+    const cut = createCache({ location: "memory:", keyFunction: (key) => key.slice(0, 3) });
+    await cut.set("ab", 1);
+    await expect(cut.set("ab\u{1f3d9}", 1)).rejects.toThrow(/keyFunction: .* half of a surrogate pair/);
+    await expect(cut.getMany(["ab\u{1f3d9}"])).rejects.toThrow(/keyFunction: .* half of a surrogate pair/);
+    for (const nothing of ["", undefined, 5, Promise.resolve("a")]) {
+      const cache = createCache({ location: "memory:", keyFunction: () => nothing as string });
+      await expect(cache.get("a")).rejects.toThrow(
+        /keyFunction: it returned .* for "a"; let it return the text of a key/,
+      );
+    }
+  });
+
   it("a pattern or a prefix with half of a surrogate pair is refused, as it would also match other halves", async () => {
     await refusedBeforeIo((cache) => cache.keys("\udfff*"), /pattern: .* half of a surrogate pair/);
     await refusedBeforeIo((cache) => cache.deletePattern("\udfff*"), /pattern: .* half of a surrogate pair/);
     await refusedBeforeIo((cache) => cache.clear({ prefix: "\udfff" }), /prefix: .* half of a surrogate pair/);
+    expect(() => createCache({ location: "memory:", keyPrefix: "a\ud83d" })).toThrow(
+      /option "keyPrefix" is "a.*"; give a string of whole characters/,
+    );
   });
 
   it.each([1.5, Number.NaN, "1", null, "*", {}])("every method refuses the version %j", async (version) => {

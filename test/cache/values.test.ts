@@ -1,9 +1,9 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { isDeepStrictEqual } from "node:util";
+import { inspect, isDeepStrictEqual } from "node:util";
 import { runInNewContext } from "node:vm";
 import { afterAll, describe, expect, it } from "vitest";
-import { type Cache, createCache, EncodeError, json, type Serializer } from "../../src/index.js";
+import { type Cache, createCache, EncodeError, herd, json, type Serializer } from "../../src/index.js";
 import { msgpack } from "../../src/serializers/msgpack.js";
 import { structuredClone } from "../../src/serializers/structured-clone.js";
 import { root } from "../support/project.js";
@@ -175,7 +175,8 @@ afterAll(() => Promise.all(caches.map((cache) => cache.close())));
 
 describe.each(SERIALIZERS)("with %s(), a value comes back as docs/values.md says:", (name, serializer) => {
   const cache = createCache({ location: "memory:", keyPrefix: name, serializer });
-  caches.push(cache);
+  const herded = createCache({ location: "memory:", keyPrefix: name, serializer, client: herd() });
+  caches.push(cache, herded);
 
   it.each(ROWS)("$name", async (row) => {
     const outcomes = row[name];
@@ -209,6 +210,21 @@ describe.each(SERIALIZERS)("with %s(), a value comes back as docs/values.md says
     const read = part(await cache.get("k"));
     if (outcome === "same") expect(isDeepStrictEqual(read, value), String(read)).toBe(true);
     else expect(read).toStrictEqual(outcome.value);
+    for (const answering of [cache, herded]) {
+      await answering.delete("k");
+      const first = part(await answering.getOrSet("k", () => stored));
+      expect(isDeepStrictEqual(first, read), `first ${inspect(first)}, then ${inspect(read)}`).toBe(true);
+      await answering.delete("k");
+      const ofMany = part((await answering.getOrSetMany(["k"], () => new Map([["k", stored]]))).get("k"));
+      expect(isDeepStrictEqual(ofMany, read)).toBe(true);
+      const unstored = part(
+        await answering.getOrSet("other", ({ doNotStore }) => {
+          doNotStore();
+          return stored;
+        }),
+      );
+      expect(isDeepStrictEqual(unstored, read)).toBe(true);
+    }
   }
 });
 

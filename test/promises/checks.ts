@@ -139,6 +139,20 @@ export const CHECKS: Readonly<Record<string, Check>> = {
       return isBefore && !isRefused ? [{ what: "began although its signal had fired", calls: [call] }] : [];
     }),
 
+  "soft timeout": (history, { weather }) =>
+    history.calls.flatMap((call) => {
+      const { softTimeout } = call.operation;
+      const [load] = call.loads;
+      const seen = call.reads[0]?.[1];
+      // Under faults the store itself may take longer than the longest load.
+      if (softTimeout === undefined || !load || !seen || !("id" in seen) || weather.includes("faults")) return [];
+      const isStale = !Object.values(load.made).includes(seen.id);
+      const tookMs = (call.endMs ?? Infinity) - load.beganMs - call.stalledMs;
+      const boundMs = softTimeout * 1_000 + SIGNAL_MARGIN_MS;
+      if (!isStale || tookMs <= boundMs) return [];
+      return [{ what: `waited for ${ms(tookMs)} with a stale value at hand`, calls: [call] }];
+    }),
+
   "only known errors": (history, { weather }) => [
     ...history.logs.flatMap(({ unhandled }) => unhandled.map((error) => ({ what: `unhandled: ${error}`, calls: [] }))),
     ...history.calls.flatMap((call) => {

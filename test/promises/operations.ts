@@ -20,6 +20,7 @@ export interface Operation {
   readonly otherwise?: boolean;
   readonly load?: LoadPlan;
   readonly hardTimeout?: number;
+  readonly softTimeout?: number;
   /** When the caller's signal fires; 0 is before the call. */
   readonly abortAfterMs?: number;
 }
@@ -41,9 +42,12 @@ export function pick<T>(random: Random, list: readonly [T, ...T[]]): T {
   return list[Math.floor(random() * list.length)] ?? list[0];
 }
 
-/** The prefix and version of a cache, and others that an operation may name. */
-export const HOME = { prefix: "home", version: 1 } as const;
-export const AWAY = { prefix: "away", version: 2 } as const;
+/**
+ * The prefix and version of a cache, and others that an operation may name. All keys of a prefix are in one slot of a
+ * cluster, as methods on several keys need.
+ */
+export const HOME = { prefix: "{home}", version: 1 } as const;
+export const AWAY = { prefix: "{away}", version: 2 } as const;
 
 export function placeOf({ prefix = HOME.prefix, version = HOME.version }: Partial<Operation>, key: string): Place {
   return `${prefix}:${version}:${key}`;
@@ -147,6 +151,7 @@ export function randomOperation(random: Random): Operation {
     ...(method === "get" && chance(0.2) ? { otherwise: true } : {}),
     ...(isLoad ? { load: randomLoad(random) } : {}),
     ...(isLoad && chance(0.1) ? { hardTimeout: 0.05 } : {}),
+    ...(isLoad && chance(0.15) ? { softTimeout: pick(random, [0, 0.005, 0.02]) } : {}),
     ...((isLoad || method === "lock") && chance(0.15) ? { abortAfterMs: pick(random, [0, 1, 5, 20, 60]) } : {}),
   };
 }

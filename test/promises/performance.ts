@@ -48,10 +48,11 @@ export class Performance {
   }
 
   get loadOptions() {
-    const { hardTimeout } = this.operation;
+    const { hardTimeout, softTimeout } = this.operation;
     return {
       ...this.withTtl,
       ...(hardTimeout === undefined ? {} : { hardTimeout }),
+      ...(softTimeout === undefined ? {} : { softTimeout }),
       ...(this.signal ? { signal: this.signal } : {}),
     };
   }

@@ -12,7 +12,7 @@ const IS_LONG = process.env.PROMISES_SECONDS !== undefined;
 const WEATHERS: readonly Weather[] = ["calm", "faults", "foreign", "faults, foreign"];
 /** Each transport and client under each weather; neighbours differ in all. */
 const ROUNDS = WEATHERS.flatMap((_, i) =>
-  (["memory", "glide", "iovalkey"] as const).flatMap((transport, j) =>
+  (["memory", "glide", "iovalkey", "cluster"] as const).flatMap((transport, j) =>
     (["default", "herd"] as const).map((client, k) => ({
       transport,
       client,

@@ -5,6 +5,7 @@ import {
   createCache,
   defaultClient,
   glide,
+  glideCluster,
   herd,
   iovalkey,
 } from "valkey-edge-cache";
@@ -17,7 +18,7 @@ export type Weather = "calm" | "faults" | "foreign" | "faults, foreign";
 
 /** Two caches that are called at random for a while. */
 export interface Round {
-  readonly transport: "memory" | "glide" | "iovalkey";
+  readonly transport: "memory" | "glide" | "iovalkey" | "cluster";
   readonly client: "default" | "herd";
   readonly weather: Weather;
   readonly seed: number;
@@ -53,9 +54,22 @@ export async function playPart({ round, cache: number, location }: Part, inProce
 
 export function openCache(round: Round, options: CacheOptions): Cache {
   const timeout = round.commandTimeoutMs / 1_000;
-  const lease = { lease: 0.3, waitTimeout: round.waitTimeoutMs / 1_000, grace: 0.5, retryAfter: 0.1, hardTimeout: 2 };
+  const background = round.seed % 4 !== 0;
+  const lease = {
+    background,
+    lease: 0.3,
+    waitTimeout: round.waitTimeoutMs / 1_000,
+    grace: 0.5,
+    retryAfter: 0.1,
+    hardTimeout: 2,
+  };
   const timeouts = { commandTimeout: timeout, connectTimeout: timeout };
-  const factories = { memory: undefined, glide: glide(timeouts), iovalkey: iovalkey(timeouts) };
+  const factories = {
+    memory: undefined,
+    glide: glide(timeouts),
+    iovalkey: iovalkey(timeouts),
+    cluster: glideCluster(timeouts),
+  };
   const connectionFactory = factories[round.transport];
   return createCache({
     keyPrefix: HOME.prefix,

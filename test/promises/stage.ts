@@ -1,8 +1,16 @@
-import { type ChildProcess, fork } from "node:child_process";
+import { type ChildProcess, fork, spawn } from "node:child_process";
 import { once } from "node:events";
 import { setTimeout as pause } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
-import { ConnectionError, type ConnectionFactory, createCache, iovalkey, memory } from "valkey-edge-cache";
+import {
+  ConnectionError,
+  type ConnectionFactory,
+  createCache,
+  glideCluster,
+  iovalkey,
+  memory,
+} from "valkey-edge-cache";
+import { startCluster, type ValkeyCluster } from "../support/cluster.js";
 import { command } from "../support/command.js";
 import { startValkey, type ValkeyServer } from "../support/servers.js";
 import { FailingOften } from "./failing-often.ts";
@@ -19,22 +27,24 @@ export interface Played {
   readonly faults: number;
 }
 
-/** A server and a second process, for any number of rounds. */
+/** A server, a cluster and a second process, for any number of rounds. */
 export class Stage implements AsyncDisposable {
   readonly #server: ValkeyServer;
+  readonly #cluster: ValkeyCluster;
   readonly #worker: ChildProcess;
   #memories = 0;
 
-  private constructor(server: ValkeyServer, worker: ChildProcess) {
+  private constructor(server: ValkeyServer, cluster: ValkeyCluster, worker: ChildProcess) {
     this.#server = server;
+    this.#cluster = cluster;
     this.#worker = worker;
   }
 
   static async open(): Promise<Stage> {
-    const server = await startValkey();
+    const [server, cluster] = await Promise.all([startValkey(), startCluster()]);
     const worker = fork(fileURLToPath(new URL("worker.ts", import.meta.url)), { serialization: "advanced" });
     await once(worker, "message");
-    return new Stage(server, worker);
+    return new Stage(server, cluster, worker);
   }
 
   play(round: Round): Promise<Played> {
@@ -43,7 +53,7 @@ export class Stage implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#worker.kill("SIGKILL");
-    await this.#server.stop();
+    await Promise.all([this.#server.stop(), this.#cluster.stop()]);
   }
 
   async #inMemory(round: Round): Promise<Played> {
@@ -66,14 +76,17 @@ export class Stage implements AsyncDisposable {
 
   async #onServer(round: Round): Promise<Played> {
     const random = randomFrom(round.seed);
-    const location = this.#server.url;
-    await command(this.#server.port, ["FLUSHALL"]);
-    const foreign = new Foreign(location, iovalkey({ commandTimeout: 20, connectTimeout: 20 }));
+    const isCluster = round.transport === "cluster";
+    const { url: location } = isCluster ? this.#cluster : this.#server;
+    const nodes = isCluster ? this.#cluster.nodes : [this.#server];
+    for (const { port } of nodes) await command(port, ["FLUSHALL"], { timeoutMs: ADMIN_MS });
+    const timeouts = { commandTimeout: 20, connectTimeout: 20 };
+    const foreign = new Foreign(location, isCluster ? glideCluster(timeouts) : iovalkey(timeouts));
     const [own, other, , faults] = await Promise.all([
       playPart({ round, cache: 0, location }),
       this.#inWorker({ round, cache: 1, location }),
       round.weather.includes("foreign") ? foreign.write(round, random) : undefined,
-      round.weather.includes("faults") ? this.#disturb(round, random) : 0,
+      round.weather.includes("faults") ? this.#disturb(nodes, round, random) : 0,
     ]);
     await foreign.close();
     const history = new History([own, other, foreign.log()]);
@@ -88,19 +101,21 @@ export class Stage implements AsyncDisposable {
   }
 
   /** Faults one after the other, until the round is over. */
-  async #disturb({ forMs }: Round, random: Random): Promise<number> {
+  async #disturb(nodes: readonly ValkeyServer[], { forMs }: Round, random: Random): Promise<number> {
     const endMs = nowMs() + forMs;
     let faults = 0;
-    const stop = async (signal: (name: NodeJS.Signals) => unknown): Promise<void> => {
-      await signal("SIGSTOP");
-      await pause(50 + random() * 350);
-      await signal("SIGCONT");
-    };
+    const node = (): ValkeyServer => nodes[Math.floor(random() * nodes.length)] as ValkeyServer;
+    const admin = (...words: [string, ...string[]]) => command(node().port, words, { timeoutMs: ADMIN_MS });
     const kinds: [() => Promise<unknown>, ...(() => Promise<unknown>)[]] = [
-      () => stop((name) => this.#server.kill(name)),
-      () => stop((name) => this.#worker.kill(name)),
-      () => command(this.#server.port, ["CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes"], { timeoutMs: ADMIN_MS }),
-      () => command(this.#server.port, ["SCRIPT", "FLUSH"], { timeoutMs: ADMIN_MS }),
+      async () => {
+        const stopped = node();
+        stopped.kill("SIGSTOP");
+        await pause(50 + random() * 350);
+        stopped.kill("SIGCONT");
+      },
+      () => freeze(this.#worker, 50 + random() * 350),
+      () => admin("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes"),
+      () => admin("SCRIPT", "FLUSH"),
     ];
     while (nowMs() < endMs - 400) {
       await pause(50 + random() * 150);
@@ -109,6 +124,12 @@ export class Stage implements AsyncDisposable {
     }
     return faults;
   }
+}
+
+/** Stops a process for a while. Another process wakes it up, so that it doesn't stay asleep when this one is ended meanwhile. */
+async function freeze({ pid }: ChildProcess, ms: number): Promise<void> {
+  const steps = `kill -STOP ${pid}; sleep ${(ms / 1_000).toFixed(3)}; kill -CONT ${pid}`;
+  await once(spawn("sh", ["-c", steps], { stdio: "ignore" }), "exit");
 }
 
 /** A connection that writes to the caches' keys without the library. */

@@ -3,7 +3,7 @@ import type { SendOptions } from "../../core/connection.js";
 import { Lease } from "../../lease/lease.js";
 import { Wait } from "../../lease/wait.js";
 import type { LoadOptions, ManyLoader } from "../client.js";
-import { type Loaded, load } from "../loading.js";
+import { asHit, type Loaded, load } from "../loading.js";
 import type { Shared } from "../single-flight.js";
 import { within } from "./background.js";
 import { type LeaseParts, Leases } from "./leases.js";
@@ -198,12 +198,19 @@ export class ManyLoad {
       throw error;
     }
     const unstored: { readonly key: string; readonly error: unknown }[] = [];
-    await inBatches(won, (lease) =>
-      this.#leases.settle(lease, { ...loaded, value: values.get(lease.key) }).catch((error: unknown) => {
-        unstored.push({ key: lease.key, error });
-      }),
-    );
+    await inBatches(won, async (lease) => {
+      const { key } = lease;
+      const value = values.get(key);
+      const encoded = await this.#leases.settle(lease, { ...loaded, value }).catch((error: unknown) => {
+        unstored.push({ key, error });
+        return undefined;
+      });
+      values.set(key, await asHit(context.codec, { value, encoded }, key));
+    });
     ended.abort(END);
+    await inBatches(alone, async (key) => {
+      values.set(key, await asHit(context.codec, { value: values.get(key), encoded: undefined }, key));
+    });
     // After every lease has ended, because this may throw in the foreground.
     for (const { key, error } of unstored) {
       if (inBackground) context.report(error, method, key);

@@ -2,7 +2,7 @@ import type { SendOptions } from "../../core/connection.js";
 import type { Lease } from "../../lease/lease.js";
 import { Wait } from "../../lease/wait.js";
 import type { ClientContext, Loader, LoadOptions, ManyLoader } from "../client.js";
-import { type Loaded, load } from "../loading.js";
+import { asHit, type Loaded, load } from "../loading.js";
 import { type Answer, Coalesced, type Shared } from "../single-flight.js";
 import { Background, within } from "./background.js";
 import { type LeaseParts, Leases } from "./leases.js";
@@ -175,7 +175,9 @@ export class HerdProtocol {
       await this.#leases.yield(lease);
       throw error;
     }
-    return { value: loaded.value, encoded: await this.#leases.settle(lease, loaded) };
+    const { value } = loaded;
+    const encoded = await this.#leases.settle(lease, loaded);
+    return { value: await asHit(this.#context.codec, { value, encoded }, key), encoded };
   }
 
   /** Loads without a lease, and so without storing. @throws what the loader throws */
@@ -183,7 +185,8 @@ export class HerdProtocol {
     const signal = () => shared?.signal() ?? new AbortController().signal;
     const run = { key, loader, stale: undefined, options, signal };
     const { value } = await load(this.#context, run, this.#settings.hardTimeoutMs);
-    return { value, encoded: undefined };
+    const encoded = undefined;
+    return { value: await asHit(this.#context.codec, { value, encoded }, key), encoded };
   }
 }
 
