@@ -39,7 +39,15 @@ const STAND_INS = {
     peekAt(index) { return this[index]; }
     remove(index, count) { return this.splice(index, count); }
   };`,
-  "redis-errors/lib/old.js": "",
+  "redis-errors": `class RedisError extends Error { get name() { return this.constructor.name; } }
+    class ParserError extends RedisError {}
+    class ReplyError extends RedisError {}
+    class AbortError extends RedisError {}
+    class InterruptError extends AbortError {}
+    module.exports = { RedisError, ParserError, ReplyError, AbortError, InterruptError };`,
+  // Every other option is given, or off when it is missing.
+  "iovalkey/built/redis/RedisOptions.js":
+    'exports.DEFAULT_REDIS_OPTIONS = { port: 6379, host: "localhost", db: 0, keepAlive: 0, noDelay: true, keyPrefix: "" };',
   "standard-as-callback": `exports.default = (promise, callback) => {
     if (callback) promise.then((value) => callback(null, value), callback);
     return promise;
@@ -60,7 +68,7 @@ const ENTRY = `
 `;
 
 /** Packages whose code is in the result. */
-const AUTHORS = ["iovalkey", "redis-parser", "redis-errors"];
+const AUTHORS = ["iovalkey", "redis-parser"];
 
 /**
  * Writes `vendor/iovalkey.js`, and the licences of the packages in it.
@@ -77,8 +85,15 @@ export async function buildVendor(target, root) {
     platform: "neutral",
     plugins: [standIns(join(root, "package.json")), esmExternalRequirePlugin({ external: [...builtinModules] })],
     transform: { target: "es2022" },
+    // Nothing is written to the debug log, so its texts need not be there.
+    treeshake: { manualPureFunctions: ["debug"] },
   });
-  await bundle.write({ file: join(target, "vendor", "iovalkey.js"), format: "esm", minify: true });
+  const compress = { treeshake: { manualPureFunctions: ["debug"] } };
+  await bundle.write({
+    file: join(target, "vendor", "iovalkey.js"),
+    format: "esm",
+    minify: { compress, mangle: true, codegen: true },
+  });
   await bundle.close();
   writeFileSync(join(target, "vendor", "NOTICE.md"), AUTHORS.map((name) => licence(root, name)).join("\n"));
 }

@@ -9,7 +9,7 @@ import { SET_IF } from "./entry-scripts.js";
 import { freshPayload, KeyCommands, milliseconds, READ, REPEATABLE, type Stored, toStored } from "./key-commands.js";
 import { asHit, type Loaded, load } from "./loading.js";
 import { sameSlot, tolerate } from "./refusals.js";
-import { type Answer, Coalesced, type Shared } from "./single-flight.js";
+import { type Answer, forOneCaller, type Shared } from "./single-flight.js";
 
 const READ_TEXT: SendOptions = { readOnly: true, text: true };
 const ATOMIC: SendOptions = { atomic: true, idempotent: true };
@@ -98,11 +98,8 @@ export class DefaultClient extends KeyCommands implements Client {
   }
 
   async getOrSetMany(keys: readonly string[], loader: ManyLoader, options: LoadOptions): Promise<Map<string, unknown>> {
-    const identity = (values: Map<string, unknown>) => values;
     const report = (error: unknown): void => this.context.report(error, "getOrSetMany", "");
-    const work = (shared: Shared) => this.#answerMany(keys, loader, options, shared);
-    // Not shared with other callers. It ends this caller's wait when its signal fires.
-    return new Coalesced<Map<string, unknown>>().run("", work, identity, identity, options.signal, report);
+    return forOneCaller((shared) => this.#answerMany(keys, loader, options, shared), options.signal, report);
   }
 
   async #answerMany(
@@ -210,8 +207,8 @@ export class DefaultClient extends KeyCommands implements Client {
 
   /** Writes, whatever is there. @throws {ReplyError} */
   protected async put(key: string, write: Stored): Promise<void> {
-    const replies = await this.context.connection.send([setCommand(key, write)], REPEATABLE);
-    throwIfError(replies[0] ?? null);
+    const [reply = null] = await this.context.connection.send([setCommand(key, write)], REPEATABLE);
+    throwIfError(reply);
   }
 
   /** What a reply to a read says. @throws {DecodeError} @throws {ReplyError} */
@@ -227,32 +224,23 @@ export class DefaultClient extends KeyCommands implements Client {
     const size = options.atomic ? Math.max(1, keys.length) : BATCH_SIZE;
     const values: unknown[] = [];
     for (let start = 0; start < keys.length; start += size) {
+      if (start > 0) await nextTurn();
       const batch = size < keys.length ? keys.slice(start, start + size) : keys;
       const [reply = null] = await this.context.connection.send([["MGET", ...batch]], options);
       const replies = throwIfError(reply);
-      await this.#decodeAll(method, batch, Array.isArray(replies) ? replies : [], values);
-    }
-    return values;
-  }
-
-  /** Appends the values of replies. Lets other work run after each batch of many. */
-  async #decodeAll(
-    method: "getMany" | "mget",
-    keys: readonly string[],
-    replies: readonly Reply[],
-    values: unknown[],
-  ): Promise<void> {
-    const nowMs = this.context.clock.now();
-    for (const [i, key] of keys.entries()) {
-      if (values.length % BATCH_SIZE === BATCH_SIZE - 1) await nextTurn();
-      try {
-        const value = this.decode(replies[i] ?? null, key, nowMs);
-        values.push(value instanceof Promise ? await value : value);
-      } catch (error) {
-        values.push(undefined);
-        this.context.forgive(error, method, key);
+      const nowMs = this.context.clock.now();
+      for (const [i, key] of batch.entries()) {
+        if (i > 0 && i % BATCH_SIZE === 0) await nextTurn();
+        try {
+          const value = this.decode(Array.isArray(replies) ? (replies[i] ?? null) : null, key, nowMs);
+          values.push(value instanceof Promise ? await value : value);
+        } catch (error) {
+          values.push(undefined);
+          this.context.forgive(error, method, key);
+        }
       }
     }
+    return values;
   }
 
   /** Writes entries in batches, and reports those that the server refuses. @returns their keys */

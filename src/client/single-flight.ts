@@ -139,6 +139,16 @@ class Flight<T> implements Shared {
   }
 }
 
+/** Runs work that one caller waits for until its signal fires. @param unheard called when the work fails after that */
+export function forOneCaller<T>(
+  work: (shared: Shared) => Promise<T>,
+  signal: AbortSignal | undefined,
+  unheard: (error: unknown) => void,
+): Promise<T> {
+  const same = (result: T): T => result;
+  return new Coalesced<T>().run("", work, same, same, signal, unheard);
+}
+
 /** The most keys that are remembered as recently fresh. */
 const MAX_KEYS = 10_000;
 

@@ -11,14 +11,19 @@ const digests = new WeakMap<Script, string>();
  * Runs scripts over one connection. The first run sends the source, which the server keeps: that takes one round trip
  * whether or not the server has the script. Later runs send the digest, and the source again if the server has lost it.
  *
- * Each run is sent at once, so that commands reach the server in the order of the calls.
+ * Each run is sent at once, so that commands reach the server in the order of the calls. A run that has to be repeated with
+ * the source would be overtaken, so in a cluster the source is sent until every node has it.
  */
 export class ScriptRunner {
   readonly #send: Send;
+  readonly #loadEverywhere: ((source: string) => Promise<unknown>) | undefined;
   readonly #sent = new WeakSet<Script>();
+  readonly #loading = new WeakSet<Script>();
 
-  constructor(send: Send) {
+  /** @param loadEverywhere has every node of a cluster keep a script */
+  constructor(send: Send, loadEverywhere?: (source: string) => Promise<unknown>) {
     this.#send = send;
+    this.#loadEverywhere = loadEverywhere;
   }
 
   /** @throws {ReplyError} */
@@ -31,13 +36,29 @@ export class ScriptRunner {
       if (!(reply instanceof ReplyError && reply.code === "NOSCRIPT") || options?.waiter?.isSettled) {
         return throwIfError(reply);
       }
+      this.#sent.delete(script);
     }
     const [[reply = null]] = await Promise.all([
       this.#send([["EVAL", script.lua, ...rest]], options),
       computeDigest(script),
     ]);
-    this.#sent.add(script);
+    if (this.#loadEverywhere) void this.#load(script, this.#loadEverywhere);
+    else this.#sent.add(script);
     return throwIfError(reply);
+  }
+
+  /** Never rejects: a script that could not be loaded is sent with its source again. */
+  async #load(script: Script, loadEverywhere: (source: string) => Promise<unknown>): Promise<void> {
+    if (this.#loading.has(script) || this.#sent.has(script)) return;
+    this.#loading.add(script);
+    try {
+      await loadEverywhere(script.lua);
+      this.#sent.add(script);
+    } catch {
+      // The next run tries again.
+    } finally {
+      this.#loading.delete(script);
+    }
   }
 }
 

@@ -52,7 +52,8 @@ export class Lease {
   /** Made when they are needed: a call may hold very many leases. */
   #lost: AbortController | undefined;
   #renewing: AbortController | undefined;
-  #renewUntilMs = 0;
+  /** Renewals end at this age. @default never */
+  #renewUntilMs: number | undefined;
 
   constructor(context: LeaseContext, key: string, token: string, on: Lease["on"] = "placeholder") {
     this.#context = context;
@@ -100,15 +101,10 @@ export class Lease {
    * renewed, because no caller waits for it. Never rejects.
    */
   async renew(limitMs = Infinity): Promise<void> {
-    const { clock, leaseMs } = this.#context;
     if (this.on === "marker" || this.#isEnded) return;
     this.renewFor(limitMs);
-    const renewing = new AbortController();
-    this.#renewing = renewing;
-    for (let renewedMs = 0; renewedMs < this.#renewUntilMs; renewedMs += leaseMs / 3) {
-      await clock.sleep(leaseMs / 3, renewing.signal);
-      if (!(await this.#renewOnce())) return;
-    }
+    this.#renewing = new AbortController();
+    await Lease.renewAll([this], this.#renewing.signal);
   }
 
   /**
@@ -119,19 +115,20 @@ export class Lease {
   static async renewAll(
     leases: readonly Lease[],
     ended: AbortSignal,
-    onAllLost: (reason: Error) => void,
+    onAllLost: (reason: Error) => void = () => {},
   ): Promise<void> {
     const [first] = leases;
     if (!first) return;
     const { clock, leaseMs } = first.#context;
-    for (let tookMs = 0; ; ) {
-      await clock.sleep(Math.max(0, leaseMs / 3 - tookMs), ended);
-      if (ended.aborted) return;
+    const everyMs = leaseMs / 3;
+    for (let renewedMs = 0, tookMs = 0; renewedMs < (first.#renewUntilMs ?? Infinity); renewedMs += everyMs) {
+      await clock.sleep(Math.max(0, everyMs - tookMs), ended);
       const startedMs = clock.now();
       for (let start = 0; start < leases.length && !ended.aborted; start += BATCH_SIZE) {
         if (start > 0) await nextTurn();
         await Promise.all(leases.slice(start, start + BATCH_SIZE).map((lease) => lease.#renewOnce()));
       }
+      if (ended.aborted) return;
       tookMs = Math.max(0, clock.now() - startedMs);
       if (leases.every(({ isLost }) => isLost)) return onAllLost(first.#lostError());
     }
@@ -139,7 +136,7 @@ export class Lease {
 
   /** Raises the limit of `renew` to `limitMs` in all. */
   renewFor(limitMs: number): void {
-    this.#renewUntilMs = Math.max(this.#renewUntilMs, limitMs);
+    this.#renewUntilMs = Math.max(this.#renewUntilMs ?? 0, limitMs);
   }
 
   /** Stores a value in place of the entry. @returns `false` when the lease was lost @param ttlMs `null` never expires */
@@ -170,22 +167,18 @@ export class Lease {
     return this.#orWithdraw(connection.script(script, [this.key, ...keys], [this.token, ...args], IDEMPOTENT));
   }
 
-  /** @returns whether the lease is to be renewed again */
-  async #renewOnce(): Promise<boolean> {
-    if (this.#isEnded || this.isLost) return false;
+  async #renewOnce(): Promise<void> {
+    if (this.#isEnded || this.isLost) return;
     const { leaseMs, onRenewalError } = this.#context;
-    let reply: Reply | undefined;
     try {
-      reply = await this.#run(RENEW, String(leaseMs));
+      const reply = await this.#run(RENEW, String(leaseMs));
+      if (reply === 1 || this.#isEnded) return;
     } catch (error) {
       // The next renewal may succeed before the term is over.
-      onRenewalError(error, this.key);
+      return onRenewalError(error, this.key);
     }
-    if (this.#isEnded) return false;
-    if (reply === undefined || reply === 1) return true;
     this.isLost = true;
     this.#lost?.abort(this.#lostError());
-    return false;
   }
 
   #end(): void {

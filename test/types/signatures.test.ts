@@ -474,7 +474,7 @@ describe("subpaths", () => {
   });
 });
 
-it("a Date that a loader returns is a string on a hit with json(), and a Date with structuredClone()", async () => {
+it("a Date that a loader returns is a string with json(), from the first answer on, and a Date with structuredClone()", async () => {
   for (const [serializer, isDate] of [
     [main.json(), false],
     [structuredClone(), true],
@@ -482,10 +482,10 @@ it("a Date that a loader returns is a string on a hit with json(), and a Date wi
     await using own = main.createCache({ location: "memory:", serializer });
     const load = () => own.getOrSet("k", () => new Date(0));
     call(load).toEqualTypeOf<Date>();
-    expect(await load()).toBeInstanceOf(Date);
-    const hit: unknown = await load();
-    expect(hit instanceof Date).toBe(isDate);
-    expect(JSON.stringify(hit)).toBe('"1970-01-01T00:00:00.000Z"');
+    for (const answer of [await load(), await load()] as unknown[]) {
+      expect(answer instanceof Date).toBe(isDate);
+      expect(JSON.stringify(answer)).toBe('"1970-01-01T00:00:00.000Z"');
+    }
   }
 });
 

@@ -3,7 +3,7 @@ import type { Lease } from "../../lease/lease.js";
 import { Wait } from "../../lease/wait.js";
 import type { ClientContext, Loader, LoadOptions, ManyLoader } from "../client.js";
 import { asHit, type Loaded, load } from "../loading.js";
-import { type Answer, Coalesced, type Shared } from "../single-flight.js";
+import { type Answer, forOneCaller, type Shared } from "../single-flight.js";
 import { Background, within } from "./background.js";
 import { type LeaseParts, Leases } from "./leases.js";
 import { Lookup, type Outcome, type Refreshable } from "./lookup.js";
@@ -69,12 +69,8 @@ export class HerdProtocol {
       loader,
       options,
     };
-    const identity = (values: Map<string, unknown>) => values;
-    // Not shared with other callers. It ends this caller's wait when its signal fires.
-    const unshared = new Coalesced<Map<string, unknown>>();
-    const work = (shared: Shared) => new ManyLoad({ ...parts, shared }).run(keys);
     const unheard = (error: unknown): void => this.#context.report(error, parts.method, "");
-    return unshared.run("", work, identity, identity, options.signal, unheard);
+    return forOneCaller((shared) => new ManyLoad({ ...parts, shared }).run(keys), options.signal, unheard);
   }
 
   /** Resolves when all background work has ended. */

@@ -38,7 +38,7 @@ export class GlideConnection implements Connection {
   readonly #name: string;
   readonly #commandTimeoutMs: number;
   readonly #bytes: Glide.DecoderOption;
-  readonly #scripts = new ScriptRunner((commands, options) => this.send(commands, options));
+  readonly #scripts: ScriptRunner;
   /** `undefined` in a cluster, where nodes would wait for each other, and with replicas, to which GLIDE sends no batches. */
   readonly #pipeline: AutoPipeline | undefined;
   /** Round trips in progress. */
@@ -60,6 +60,13 @@ export class GlideConnection implements Connection {
     this.#commandTimeoutMs = commandTimeoutMs;
     const alone = client instanceof module.GlideClient && readFrom === "primary";
     this.#pipeline = alone ? new AutoPipeline((commands, text) => this.#roundTrip(commands, text, false)) : undefined;
+    const send = (commands: readonly Command[], options?: SendOptions) => this.send(commands, options);
+    this.#scripts =
+      client instanceof module.GlideClusterClient
+        ? new ScriptRunner(send, (source) =>
+            client.customCommand(["SCRIPT", "LOAD", source], { route: "allPrimaries" }),
+          )
+        : new ScriptRunner(send);
     this.#bytes = { decoder: module.Decoder.Bytes };
     this.#text = { decoder: module.Decoder.String };
   }
