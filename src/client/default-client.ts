@@ -1,5 +1,5 @@
 import type { Encoded } from "../codec/envelope.js";
-import { BATCH_SIZE, inTurns, type MaybePromise, nextTurn } from "../core/async.js";
+import { BATCH_SIZE, inTurns, type MaybePromise, nextTurn, untilAborted } from "../core/async.js";
 import type { Command, Connection, Reply, SendOptions } from "../core/connection.js";
 import { DecodeError, ReplyError, throwIfError } from "../core/errors.js";
 import { checkOptions, isWait, orNull } from "../core/options.js";
@@ -87,13 +87,14 @@ export class DefaultClient extends KeyCommands implements Client {
   }
 
   getOrSet(key: string, loader: Loader<unknown>, options: LoadOptions): Promise<unknown> {
+    const { signal } = options;
     return this.flights.run(
       key,
       (shared) => this.answer(key, loader, options, shared),
-      valueForLeader,
+      signal ? (answer) => valueForLeader(answer, signal) : valueForLeader,
       (answer) => asHit(this.context.codec, answer, key),
-      options.signal,
-      options.signal && ((error) => this.context.report(error, "getOrSet", key)),
+      signal,
+      signal && ((error) => this.context.report(error, "getOrSet", key)),
     );
   }
 
@@ -296,8 +297,10 @@ interface WriteManyOptions {
 }
 
 /** The value for the caller that has loaded it. It waits for a refresh, which callers that joined do not. */
-function valueForLeader({ value, refreshed }: Answer): unknown {
-  return refreshed ? refreshed.then((answer) => (answer ?? { value }).value) : value;
+function valueForLeader({ value, refreshed }: Answer, signal?: AbortSignal): unknown {
+  if (!refreshed) return value;
+  const newest = refreshed.then((answer) => (answer ?? { value }).value);
+  return signal ? untilAborted(newest, signal) : newest;
 }
 
 function setCommand(key: string, { stored, ttlMs }: Stored): Command {

@@ -17,6 +17,16 @@ export function notify(callback: () => unknown, onError: (error: unknown) => voi
   }
 }
 
+/** The result of `work`; rejects with the signal's reason if that fires first. */
+export function untilAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const leave = (): void => reject(signal.reason);
+    if (signal.aborted) return leave();
+    signal.addEventListener("abort", leave, { once: true });
+    work.then(resolve, reject).finally(() => signal.removeEventListener("abort", leave));
+  });
+}
+
 /** Continues with a value at once, and with a promise when it resolves, so that a ready value costs no microtask. */
 export function chain<T, R>(value: MaybePromise<T>, next: (value: T) => MaybePromise<R>): MaybePromise<R> {
   return value instanceof Promise ? value.then(next) : next(value);

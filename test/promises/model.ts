@@ -9,6 +9,8 @@ export interface Load {
   endedMs: number | undefined;
   /** The number of each value that it made, by place. */
   readonly made: Readonly<Record<Place, number>>;
+  /** Whether there was a value to answer meanwhile. */
+  readonly hadStale: boolean;
 }
 
 /** How a call rejected. */

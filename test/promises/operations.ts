@@ -151,7 +151,13 @@ export function randomOperation(random: Random): Operation {
     ...(method === "get" && chance(0.2) ? { otherwise: true } : {}),
     ...(isLoad ? { load: randomLoad(random) } : {}),
     ...(isLoad && chance(0.1) ? { hardTimeout: 0.05 } : {}),
-    ...(isLoad && chance(0.15) ? { softTimeout: pick(random, [0, 0.005, 0.02]) } : {}),
+    // Loads that are far longer than the limit.
+    ...(isLoad && chance(0.3)
+      ? {
+          softTimeout: pick(random, [0, 0.005, 0.02]),
+          load: { ...randomLoad(random), takesMs: pick(random, [5, 20, 500]) },
+        }
+      : {}),
     ...((isLoad || method === "lock") && chance(0.15) ? { abortAfterMs: pick(random, [0, 1, 5, 20, 60]) } : {}),
   };
 }

@@ -1,5 +1,5 @@
 import { setTimeout as pause } from "node:timers/promises";
-import type { Cache, KeyOptions } from "valkey-edge-cache";
+import type { Cache, KeyOptions, LoaderContext } from "valkey-edge-cache";
 import type { CommandName } from "../contract/cache/commands.ts";
 import { type Call, idOf, type Load, nowMs, type Place, valueFor } from "./model.ts";
 import { type Operation, placeOf } from "./operations.ts";
@@ -92,11 +92,11 @@ export class Performance {
       this.#call.reads.push([this.place(), { other: `${found} instead of ${type}` }]);
   }
 
-  async load(keys: readonly string[]): Promise<Record<string, unknown>> {
+  async load(keys: readonly string[], stale?: unknown): Promise<Record<string, unknown>> {
     const { takesMs = 0, ends = "value" } = this.operation.load ?? {};
     const ids = new Map(ends === "value" ? keys.map((key) => [key, this.#newId()]) : []);
     const made = Object.fromEntries([...ids].map(([key, id]) => [this.place(key), id]));
-    const load: Load = { beganMs: nowMs(), endedMs: undefined, made };
+    const load: Load = { beganMs: nowMs(), endedMs: undefined, made, hadStale: stale !== undefined };
     this.#call.loads.push(load);
     if (takesMs > 0) await pause(takesMs);
     load.endedMs = nowMs();
@@ -127,7 +127,8 @@ const PERFORM: Readonly<Record<CommandName, (it: Performance) => Promise<void>>>
     it.changed(written && it.operation.ttl !== 0);
   },
   async getOrSet(it) {
-    it.read(await it.cache.getOrSet(it.key, async () => (await it.load([it.key]))[it.key], it.loadOptions));
+    const load = async ({ stale }: LoaderContext) => (await it.load([it.key], stale))[it.key];
+    it.read(await it.cache.getOrSet(it.key, load, it.loadOptions));
   },
   async getOrSetMany(it) {
     it.readMap(await it.cache.getOrSetMany(it.keys, (missing) => it.load(missing), it.loadOptions));

@@ -81,6 +81,28 @@ export function staleValues({ fakeTime, fleet }: Fleets): void {
         expect(loader.signals).toHaveLength(1);
       });
 
+      it.each(["getOrSet", "getOrSetMany"] as const)(
+        "%s ends the wait for the new one when its signal fires",
+        async (method) => {
+          const cache = fleet(options)();
+          await cache.set("a", "old", { ttl: 1 });
+          await pass(1_000);
+          const loader = slowLoader<string>();
+          const leaving = new AbortController();
+          const { signal } = leaving;
+          const given =
+            method === "getOrSet"
+              ? cache.getOrSet("a", loader, { signal })
+              : cache.getOrSetMany(["a"], async (_, context) => ({ a: await loader(context) }), { signal });
+          await pass(100);
+          leaving.abort(new Error("left"));
+          await expect(given).rejects.toThrow("left");
+          loader.resolve("new");
+          await pass(0);
+          expect(await cache.get("a")).toBe("new");
+        },
+      );
+
       it("answers all when the loader throws", async () => {
         const onError = vi.fn();
         const cache = fleet(options)({ onError });
