@@ -70,6 +70,10 @@ class SharedHandle implements OrderedConnection {
   }
 
   inOrder<T, R>(prepared: MaybePromise<T>, send: (connection: Connection, prepared: T) => Promise<R>): Promise<R> {
+    if (this.#released) {
+      if (prepared instanceof Promise) prepared.catch(() => {});
+      return Promise.reject(cacheClosedError());
+    }
     return prepared instanceof Promise ? this.#sendWhenPrepared(prepared, send) : send(this, prepared);
   }
 
@@ -78,11 +82,8 @@ class SharedHandle implements OrderedConnection {
     send: (connection: Connection, prepared: T) => Promise<R>,
   ): Promise<R> {
     const before = this.#order;
-    const sending = Promise.all([prepared, before]).then(([value]) => {
-      if (this.#released) throw cacheClosedError();
-      // In an object, as the reply is not waited for here.
-      return { reply: send(this.#connection, value) };
-    });
+    // The reply is in an object, as it is not waited for here.
+    const sending = Promise.all([prepared, before]).then(([value]) => ({ reply: send(this.#connection, value) }));
     const order = settledWithin(ORDER_LIMIT_MS, sending);
     this.#order = order;
     void order.then(() => {
@@ -103,7 +104,8 @@ class SharedHandle implements OrderedConnection {
   }
 
   close(): Promise<void> {
-    this.#released ??= this.#release();
+    // What was called before is still sent.
+    this.#released ??= this.#order ? this.#order.then(this.#release) : this.#release();
     return this.#released;
   }
 

@@ -1,6 +1,9 @@
 import type { MaybePromise } from "./async.js";
 
-/** Converts a value to text or bytes and back. A cache uses one serializer for all its values. */
+/**
+ * Converts a value to text or bytes and back. A cache uses one serializer for all its values. Where it is asynchronous,
+ * commands of later calls wait until the value of an earlier one is converted, for a second at most.
+ */
 export interface Serializer {
   /** The name in error messages. */
   readonly name: string;
@@ -12,7 +15,7 @@ export interface Serializer {
   deserialize(stored: string | Uint8Array): MaybePromise<unknown>;
 }
 
-/** Compresses and decompresses bytes. */
+/** Compresses and decompresses bytes. What is said of an asynchronous serializer holds here, too. */
 export interface Compressor {
   /** The name in error messages. */
   readonly name: string;

@@ -78,6 +78,29 @@ const METHODS: Readonly<Record<string, (cache: Cache, value: unknown) => Promise
   "hashes.delete": (cache) => cache.hashes.delete("k", "a"),
 };
 
+it("a write that is called before close() is carried out, also while its value is being encoded", async () => {
+  const options = { location: "memory:order-close", keyPrefix: ownPrefix(), compressor: slowly(gzip()) };
+  const cache = createCache(options);
+  const written = cache.set("k", VALUES[0]);
+  const read = cache.get("k");
+  await cache.close();
+  expect(await written).toBe(true);
+  expect(await read).toEqual(VALUES[0]);
+  await expect(cache.set("k", VALUES[1])).rejects.toThrow(/the cache was closed/);
+  await using again = createCache(options);
+  expect(await again.get("k")).toEqual(VALUES[0]);
+});
+
+it("a value that is never encoded holds later calls up for a second at most", async () => {
+  const never = { ...slowly(gzip()), compress: () => new Promise<never>(() => {}) };
+  const cache = createCache({ location: "memory:", compressor: never });
+  const startMs = performance.now();
+  void cache.set("k", VALUES[0]);
+  expect(await cache.get("other")).toBeUndefined();
+  expect(performance.now() - startMs).toBeGreaterThan(900);
+  await cache.close();
+});
+
 /** A call after these comes between their read and their write. */
 const LOADS: ReadonlySet<string> = new Set(["getOrSet", "getOrSetMany"]);
 
