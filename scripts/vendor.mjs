@@ -9,6 +9,25 @@ import { join } from "node:path";
 const STAND_INS = {
   "iovalkey/built/cluster/index.js": "exports.default = class {};",
   "iovalkey/built/connectors/SentinelConnector/index.js": "exports.default = class {};",
+  "iovalkey/built/connectors/StandaloneConnector.js": `const Connector = require("./AbstractConnector.js").default;
+    exports.default = class extends Connector {
+      constructor(options) {
+        super(options.disconnectTimeout);
+        this.options = options;
+      }
+      async connect() {
+        this.connecting = true;
+        await undefined;
+        if (!this.connecting) throw new Error("Connection is closed.");
+        const { path, host, port, family, tls } = this.options;
+        const target = path ? { path } : { host, port, family };
+        this.stream = tls ? require("tls").connect({ ...target, ...tls }) : require("net").createConnection(target);
+        this.stream.once("error", (error) => {
+          this.firstError = error;
+        });
+        return this.stream;
+      }
+    };`,
   "iovalkey/built/ScanStream.js": "exports.default = class {};",
   "iovalkey/built/Pipeline.js": "exports.default = class {};",
   "iovalkey/built/transaction.js": "exports.addTransactionSupport = () => {};",
