@@ -9,6 +9,10 @@ import { join } from "node:path";
 const STAND_INS = {
   "iovalkey/built/cluster/index.js": "exports.default = class {};",
   "iovalkey/built/connectors/SentinelConnector/index.js": "exports.default = class {};",
+  "iovalkey/built/utils/applyMixin.js": `exports.default = ({ prototype }, { prototype: mixin }) => {
+    const { constructor, ...members } = Object.getOwnPropertyDescriptors(mixin);
+    Object.defineProperties(prototype, members);
+  };`,
   "iovalkey/built/connectors/StandaloneConnector.js": `const Connector = require("./AbstractConnector.js").default;
     exports.default = class extends Connector {
       constructor(options) {

@@ -11,6 +11,7 @@ import type {
   SendOptions,
 } from "../core/connection.js";
 import { ConnectionError } from "../core/errors.js";
+import { withDeadline } from "./resilience/deadline.js";
 
 interface Entry {
   readonly connection: Connection;
@@ -84,7 +85,8 @@ class SharedHandle implements OrderedConnection {
     const before = this.#order;
     // The reply is in an object, as it is not waited for here.
     const sending = Promise.all([prepared, before]).then(([value]) => ({ reply: send(this.#connection, value) }));
-    const order = settledWithin(ORDER_LIMIT_MS, sending);
+    const over = (): void => {};
+    const order = withDeadline(sending, ORDER_LIMIT_MS, () => new Error()).then(over, over);
     this.#order = order;
     void order.then(() => {
       if (this.#order === order) this.#order = undefined;
@@ -116,16 +118,4 @@ class SharedHandle implements OrderedConnection {
 
 export function cacheClosedError(): ConnectionError {
   return new ConnectionError("the cache was closed; make a new one with createCache()");
-}
-
-/** Resolves when the work has ended or failed, and at the limit at the latest. */
-function settledWithin(ms: number, work: Promise<unknown>): Promise<void> {
-  return new Promise((resolve) => {
-    const timer = setTimeout(resolve, ms);
-    const settled = (): void => {
-      clearTimeout(timer);
-      resolve();
-    };
-    work.then(settled, settled);
-  });
 }

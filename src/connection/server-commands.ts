@@ -12,53 +12,39 @@ const digests = new WeakMap<Script, string>();
  * whether or not the server has the script. Later runs send the digest, and the source again if the server has lost it.
  *
  * Each run is sent at once, so that commands reach the server in the order of the calls. A run that has to be repeated with
- * the source would be overtaken, so in a cluster the source is sent until every node has it.
+ * the source would be overtaken.
  */
 export class ScriptRunner {
   readonly #send: Send;
-  readonly #loadEverywhere: ((source: string) => Promise<unknown>) | undefined;
-  readonly #sent = new WeakSet<Script>();
-  readonly #loading = new WeakSet<Script>();
+  readonly #kept = new WeakSet<Script>();
 
-  /** @param loadEverywhere has every node of a cluster keep a script */
-  constructor(send: Send, loadEverywhere?: (source: string) => Promise<unknown>) {
+  constructor(send: Send) {
     this.#send = send;
-    this.#loadEverywhere = loadEverywhere;
   }
 
   /** @throws {ReplyError} */
   async run(script: Script, keys: readonly string[], args: readonly Argument[], options?: SendOptions): Promise<Reply> {
     const rest = [String(keys.length), ...keys, ...args];
-    const digest = this.#sent.has(script) ? digests.get(script) : undefined;
+    const digest = this.#kept.has(script) ? digests.get(script) : undefined;
     if (digest !== undefined) {
       const [reply = null] = await this.#send([["EVALSHA", digest, ...rest]], options);
       // The caller may have had an error already and have written again. The script must not run after that.
       if (!(reply instanceof ReplyError && reply.code === "NOSCRIPT") || options?.waiter?.isSettled) {
         return throwIfError(reply);
       }
-      this.#sent.delete(script);
+      this.#kept.delete(script);
     }
     const [[reply = null]] = await Promise.all([
       this.#send([["EVAL", script.lua, ...rest]], options),
       computeDigest(script),
     ]);
-    if (this.#loadEverywhere) void this.#load(script, this.#loadEverywhere);
-    else this.#sent.add(script);
+    this.wasSent(script, () => this.#kept.add(script));
     return throwIfError(reply);
   }
 
-  /** Never rejects: a script that could not be loaded is sent with its source again. */
-  async #load(script: Script, loadEverywhere: (source: string) => Promise<unknown>): Promise<void> {
-    if (this.#loading.has(script) || this.#sent.has(script)) return;
-    this.#loading.add(script);
-    try {
-      await loadEverywhere(script.lua);
-      this.#sent.add(script);
-    } catch {
-      // The next run tries again.
-    } finally {
-      this.#loading.delete(script);
-    }
+  /** The server has had the source. @param keep has later runs send the digest */
+  protected wasSent(_script: Script, keep: () => void): void {
+    keep();
   }
 }
 

@@ -60,13 +60,9 @@ export class GlideConnection implements Connection {
     this.#commandTimeoutMs = commandTimeoutMs;
     const alone = client instanceof module.GlideClient && readFrom === "primary";
     this.#pipeline = alone ? new AutoPipeline((commands, text) => this.#roundTrip(commands, text, false)) : undefined;
-    const send = (commands: readonly Command[], options?: SendOptions) => this.send(commands, options);
+    const send: Connection["send"] = (commands, sendOptions) => this.send(commands, sendOptions);
     this.#scripts =
-      client instanceof module.GlideClusterClient
-        ? new ScriptRunner(send, (source) =>
-            client.customCommand(["SCRIPT", "LOAD", source], { route: "allPrimaries" }),
-          )
-        : new ScriptRunner(send);
+      client instanceof module.GlideClusterClient ? new ClusterScriptRunner(send, client) : new ScriptRunner(send);
     this.#bytes = { decoder: module.Decoder.Bytes };
     this.#text = { decoder: module.Decoder.String };
   }
@@ -189,6 +185,24 @@ export class GlideConnection implements Connection {
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
+  }
+}
+
+/** In a cluster the source of a script is sent until every node has it. */
+class ClusterScriptRunner extends ScriptRunner {
+  readonly #client: Glide.GlideClusterClient;
+  readonly #loading = new WeakSet<Script>();
+
+  constructor(send: Connection["send"], client: Glide.GlideClusterClient) {
+    super(send);
+    this.#client = client;
+  }
+
+  protected override wasSent(script: Script, keep: () => void): void {
+    if (this.#loading.has(script)) return;
+    this.#loading.add(script);
+    const over = (): void => void this.#loading.delete(script);
+    this.#client.customCommand(["SCRIPT", "LOAD", script.lua], { route: "allPrimaries" }).then(keep).then(over, over);
   }
 }
 
