@@ -41,12 +41,10 @@ export class CacheHashes {
     if (!isOne && options !== undefined)
       throw new TypeError("hashes.set: there is an argument after the options of a record; leave it out");
     const given = isOne ? options : (value as KeyOptions | undefined);
-    const undefinedField = fields.find(([, each]) => each === undefined)?.[0];
     return this.#onKey("set", name, given === undefined ? NO_OPTIONS : given, 0, (stored) => {
-      if (undefinedField !== undefined)
-        throw new TypeError(
-          `field ${show(undefinedField)}: undefined can't be stored; store null, or delete the field`,
-        );
+      const unset = fields.find(([, each]) => each === undefined);
+      if (unset)
+        throw new TypeError(`field ${show(unset[0])}: undefined can't be stored; store null, or delete the field`);
       return this.#set(stored, fields);
     });
   }

@@ -66,7 +66,7 @@ export async function load(
 
 /**
  * A loaded value as a hit gives it, and a copy for one caller: what the codec restores. So the first answer has the types of
- * all later ones. A value that is not stored and could not be is answered as it is.
+ * all later ones. A value that could not be stored, or not be read again, is answered as it is. Never rejects.
  * @param answer `encoded` is the value's stored form, where it is stored
  */
 export async function asHit(
@@ -74,10 +74,9 @@ export async function asHit(
   { value, encoded }: { readonly value: unknown; readonly encoded: Encoded | undefined },
   key: string,
 ): Promise<unknown> {
-  if (encoded !== undefined) return codec.decode(encoded, key);
-  if (typeof value !== "object" || value === null) return value;
+  if (encoded === undefined && (typeof value !== "object" || value === null)) return value;
   try {
-    return await codec.decode(await codec.encode(value, key), key);
+    return await codec.decode(encoded ?? (await codec.encode(value, key)), key);
   } catch {
     return value;
   }

@@ -13,9 +13,20 @@ const IDEMPOTENT: SendOptions = { idempotent: true };
 /** Why a renewal stops. A reason of its own would be an error with a stack for each lease. */
 const ENDED = "the lease has ended";
 
+const TOKEN_LENGTH = 12;
+
 /** A token that identifies one lease: 72 random bits in 12 characters. */
 export function newToken(): string {
-  return randomText(12);
+  return randomText(TOKEN_LENGTH);
+}
+
+/**
+ * A token for each of several leases, drawn at once, which takes a tenth of the time. None is kept for later, since a process
+ * that is restored from a snapshot would use the same ones as its twins.
+ */
+export function newTokens(count: number): string[] {
+  const text = randomText(TOKEN_LENGTH * count);
+  return Array.from({ length: count }, (_, i) => text.slice(i * TOKEN_LENGTH, (i + 1) * TOKEN_LENGTH));
 }
 
 /** Reads an entry, or takes the lease on it when there is none, in one command. Needs Valkey 7.0 or later. */

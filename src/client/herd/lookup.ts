@@ -1,7 +1,7 @@
 import type { Encoded, Envelope } from "../../codec/envelope.js";
 import type { Reply, SendOptions } from "../../core/connection.js";
 import { refusesWrites } from "../../core/errors.js";
-import { isReplaceable, type Lease, newToken, readOrClaim } from "../../lease/lease.js";
+import { isReplaceable, type Lease, newTokens, readOrClaim } from "../../lease/lease.js";
 import { tolerate } from "../refusals.js";
 import { readEntry, refreshesEarly } from "./entry.js";
 import type { LeaseParts, Leases } from "./leases.js";
@@ -51,7 +51,7 @@ export class Lookup {
   async readOrClaim(keys: readonly string[]): Promise<readonly { readonly reply: Reply; readonly token: string }[]> {
     const { context, settings } = this.#parts;
     const nowMs = context.clock.now();
-    const tokens = keys.map(newToken);
+    const tokens = newTokens(keys.length);
     const commands = keys.map((key, i) => readOrClaim(key, tokens[i] ?? "", settings.leaseMs, nowMs));
     const replies = await context.connection.send(commands, this.#claims).catch((error: unknown) => {
       this.#leases.withdraw(

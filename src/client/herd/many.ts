@@ -185,32 +185,34 @@ export class ManyLoad {
     let loaded: Loaded;
     const values = new Map<string, unknown>();
     void Lease.renewAll(won, ended.signal, onAllLost);
-    try {
-      // The callers may have left before the loader is called.
-      signal.throwIfAborted();
-      const run = { key: "", keys, loader: loader.bind(undefined, keys), stale: undefined, options };
-      loaded = await load(context, { ...run, signal: () => signal }, settings.hardTimeoutMs);
-      const given = loaded.value as Values;
-      await inTurns(keys, (key) => void values.set(key, given.get(key)));
-    } catch (error) {
-      await inBatches(won, (lease) => this.#leases.yield(lease));
-      ended.abort(END);
-      throw error;
-    }
     const unstored: { readonly key: string; readonly error: unknown }[] = [];
-    await inBatches(won, async (lease) => {
-      const { key } = lease;
-      const value = values.get(key);
-      const encoded = await this.#leases.settle(lease, { ...loaded, value }).catch((error: unknown) => {
-        unstored.push({ key, error });
-        return undefined;
+    try {
+      try {
+        // The callers may have left before the loader is called.
+        signal.throwIfAborted();
+        const run = { key: "", keys, loader: loader.bind(undefined, keys), stale: undefined, options };
+        loaded = await load(context, { ...run, signal: () => signal }, settings.hardTimeoutMs);
+        const given = loaded.value as Values;
+        await inTurns(keys, (key) => void values.set(key, given.get(key)));
+      } catch (error) {
+        await inBatches(won, (lease) => this.#leases.yield(lease));
+        throw error;
+      }
+      await inBatches(won, async (lease) => {
+        const { key } = lease;
+        const value = values.get(key);
+        const encoded = await this.#leases.settle(lease, { ...loaded, value }).catch((error: unknown) => {
+          unstored.push({ key, error });
+          return undefined;
+        });
+        values.set(key, await asHit(context.codec, { value, encoded }, key));
       });
-      values.set(key, await asHit(context.codec, { value, encoded }, key));
-    });
-    ended.abort(END);
-    await inBatches(alone, async (key) => {
-      values.set(key, await asHit(context.codec, { value: values.get(key), encoded: undefined }, key));
-    });
+      await inBatches(alone, async (key) => {
+        values.set(key, await asHit(context.codec, { value: values.get(key), encoded: undefined }, key));
+      });
+    } finally {
+      ended.abort(END);
+    }
     // After every lease has ended, because this may throw in the foreground.
     for (const { key, error } of unstored) {
       if (inBackground) context.report(error, method, key);

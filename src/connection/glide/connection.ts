@@ -202,7 +202,10 @@ class ClusterScriptRunner extends ScriptRunner {
     if (this.#loading.has(script)) return;
     this.#loading.add(script);
     const over = (): void => void this.#loading.delete(script);
-    this.#client.customCommand(["SCRIPT", "LOAD", script.lua], { route: "allPrimaries" }).then(keep).then(over, over);
+    // A user who may not load scripts is not refused again with each run: then the digest is sent, and the source on NOSCRIPT.
+    const failed = (error: unknown): void => void (fromGlide(error, "") instanceof ReplyError && keep());
+    const load = this.#client.customCommand(["SCRIPT", "LOAD", script.lua], { route: "allPrimaries" });
+    load.then(keep, failed).then(over, over);
   }
 }
 
