@@ -1,4 +1,4 @@
-import { BATCH_SIZE, nextTurn } from "../core/async.js";
+import { inBatches } from "../core/async.js";
 import type { Argument, Command, Connection, Reply, SendOptions } from "../core/connection.js";
 import { DecodeError, show } from "../core/errors.js";
 import type { Key } from "../core/key.js";
@@ -70,7 +70,7 @@ export class CacheHashes {
   delete(name: Key, fields: string | Iterable<string>, options: KeyOptions = NO_OPTIONS): Promise<number> {
     return this.#onKey("delete", name, options, 0, (stored) => {
       const list = typeof fields === "string" ? [fields] : several(fields, "fields").map(checkField);
-      return inBatches(this.#parts.connection, "HDEL", stored, list);
+      return sumOfReplies(this.#parts.connection, "HDEL", stored, list);
     });
   }
 
@@ -105,7 +105,7 @@ export class CacheHashes {
     const encoding = codec.encodeAll(fields.map(([, value]) => [stored, value] as const));
     return connection.inOrder(encoding, (ordered, encoded) => {
       const rest = fields.flatMap(([field], i): Argument[] => [field, encoded[i] ?? ""]);
-      return inBatches(ordered, "HSET", stored, rest);
+      return sumOfReplies(ordered, "HSET", stored, rest);
     });
   }
 
@@ -145,17 +145,16 @@ export class CacheHashes {
 }
 
 /** The sum of the replies. A batch has an even number of arguments, so a field stays beside its value. */
-async function inBatches(
+async function sumOfReplies(
   connection: Connection,
   command: "HSET" | "HDEL",
   stored: string,
   args: readonly Argument[],
 ): Promise<number> {
   let sum = 0;
-  for (let start = 0; start < args.length; start += BATCH_SIZE) {
-    if (start > 0) await nextTurn();
-    sum += Number(await sendTyped(connection, [command, stored, ...args.slice(start, start + BATCH_SIZE)]));
-  }
+  await inBatches(args, async (batch) => {
+    sum += Number(await sendTyped(connection, [command, stored, ...batch]));
+  });
   return sum;
 }
 

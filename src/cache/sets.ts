@@ -1,6 +1,6 @@
 import { sameSlot } from "../client/refusals.js";
 import type { Encoded } from "../codec/envelope.js";
-import { BATCH_SIZE, nextTurn } from "../core/async.js";
+import { BATCH_SIZE, inBatches, nextTurn } from "../core/async.js";
 import type { Command, Connection, Reply, SendOptions } from "../core/connection.js";
 import { throwIfError } from "../core/errors.js";
 import type { Key } from "../core/key.js";
@@ -215,11 +215,9 @@ export class CacheSets {
   #change(command: "SADD" | "SREM", stored: string, members: readonly unknown[]): Promise<number> {
     return this.#encoded(stored, members, async (connection, encoded) => {
       let changed = 0;
-      for (let start = 0; start < encoded.length; start += BATCH_SIZE) {
-        if (start > 0) await nextTurn();
-        const batch = encoded.slice(start, start + BATCH_SIZE);
+      await inBatches(encoded, async (batch) => {
         changed += Number(await sendTyped(connection, [command, stored, ...batch]));
-      }
+      });
       return changed;
     });
   }
@@ -227,12 +225,10 @@ export class CacheSets {
   #hasMany(stored: string, members: readonly unknown[]): Promise<boolean[]> {
     return this.#encoded(stored, members, async (connection, encoded) => {
       const are: boolean[] = [];
-      for (let start = 0; start < encoded.length; start += BATCH_SIZE) {
-        if (start > 0) await nextTurn();
-        const batch = encoded.slice(start, start + BATCH_SIZE);
+      await inBatches(encoded, async (batch) => {
         const reply = await sendTyped(connection, ["SMISMEMBER", stored, ...batch], READ);
         for (const one of Array.isArray(reply) ? reply : []) are.push(one === 1);
-      }
+      });
       return are;
     });
   }

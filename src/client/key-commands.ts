@@ -1,6 +1,6 @@
 import { type Codec, decodeNumber } from "../codec/codec.js";
 import { type Encoded, type Envelope, FOREVER, isEnvelope, PEEK_END, readEnvelope } from "../codec/envelope.js";
-import { BATCH_SIZE, nextTurn } from "../core/async.js";
+import { inBatches, nextTurn } from "../core/async.js";
 import type { Argument, Command, Reply, Script, SendOptions } from "../core/connection.js";
 import { DecodeError, ReplyError, show, throwIfError } from "../core/errors.js";
 import type { ClientContext, DeleteOptions } from "./client.js";
@@ -79,10 +79,9 @@ export abstract class KeyCommands {
 
   async delete(keys: readonly string[]): Promise<number> {
     let deleted = 0;
-    for (let start = 0; start < keys.length; start += BATCH_SIZE) {
-      if (start > 0) await nextTurn();
-      deleted += await this.#deleteBatch(keys.slice(start, start + BATCH_SIZE));
-    }
+    await inBatches(keys, async (batch) => {
+      deleted += await this.#deleteBatch(batch);
+    });
     return deleted;
   }
 

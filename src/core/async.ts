@@ -57,6 +57,17 @@ export function inTurns<T>(items: readonly T[], work: (item: T, index: number) =
   return undefined;
 }
 
+/** Works on one batch after another, the first of them at once; between two, other work of the process runs. */
+export async function inBatches<T>(
+  items: readonly T[],
+  work: (batch: readonly T[], start: number) => Promise<unknown>,
+): Promise<void> {
+  for (let start = 0; start < items.length; start += BATCH_SIZE) {
+    if (start > 0) await nextTurn();
+    await work(items.slice(start, start + BATCH_SIZE), start);
+  }
+}
+
 async function eachInTurns<T>(items: readonly T[], work: (item: T, index: number) => void): Promise<void> {
   for (const [index, item] of items.entries()) {
     if (index > 0 && index % BATCH_SIZE === 0) await nextTurn();

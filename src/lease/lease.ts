@@ -1,5 +1,5 @@
 import { NewerFormatError, placeholder } from "../codec/envelope.js";
-import { BATCH_SIZE, nextTurn } from "../core/async.js";
+import { inBatches } from "../core/async.js";
 import type { Argument, Command, Reply, Script, SendOptions } from "../core/connection.js";
 import { DecodeError } from "../core/errors.js";
 import { randomText } from "../core/text.js";
@@ -135,10 +135,7 @@ export class Lease {
     for (let renewedMs = 0, tookMs = 0; renewedMs < (first.#renewUntilMs ?? Infinity); renewedMs += everyMs) {
       await clock.sleep(Math.max(0, everyMs - tookMs), ended);
       const startedMs = clock.now();
-      for (let start = 0; start < leases.length && !ended.aborted; start += BATCH_SIZE) {
-        if (start > 0) await nextTurn();
-        await Promise.all(leases.slice(start, start + BATCH_SIZE).map((lease) => lease.#renewOnce()));
-      }
+      await inBatches(leases, (batch) => Promise.all(ended.aborted ? [] : batch.map((lease) => lease.#renewOnce())));
       if (ended.aborted) return;
       tookMs = Math.max(0, clock.now() - startedMs);
       if (leases.every(({ isLost }) => isLost)) return onAllLost(first.#lostError());

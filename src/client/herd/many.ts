@@ -1,4 +1,4 @@
-import { BATCH_SIZE, inTurns, nextTurn } from "../../core/async.js";
+import { inBatches, inTurns } from "../../core/async.js";
 import type { SendOptions } from "../../core/connection.js";
 import { Lease } from "../../lease/lease.js";
 import { Wait } from "../../lease/wait.js";
@@ -72,10 +72,7 @@ export class ManyLoad {
   /** Looks all keys up, in one round trip for each batch. @throws {ConfigurationError} after every lease that was won has been given up */
   async #find(keys: readonly string[]): Promise<Batch> {
     const batch = new Batch();
-    for (let start = 0; start < keys.length; start += BATCH_SIZE) {
-      if (start > 0) await nextTurn();
-      await this.#findBatch(keys.slice(start, start + BATCH_SIZE), batch);
-    }
+    await inBatches(keys, (some) => this.#findBatch(some, batch));
     return batch;
   }
 
@@ -94,7 +91,7 @@ export class ManyLoad {
     });
     const failed = (await Promise.allSettled(judging)).find(({ status }) => status === "rejected");
     if (failed?.status !== "rejected") return;
-    await inBatches(batch.leases, (lease) => this.#leases.yield(lease));
+    await together(batch.leases, (lease) => this.#leases.yield(lease));
     throw failed.reason;
   }
 
@@ -165,7 +162,7 @@ export class ManyLoad {
   async #reload(old: readonly Old[]): Promise<Values | undefined> {
     const { context, background, method } = this.#parts;
     const won: Lease[] = [];
-    await inBatches(old, async ({ key, envelope, kind }) => {
+    await together(old, async ({ key, envelope, kind }) => {
       const claim = () => this.#leases.claim(key, envelope);
       const lease = await background.attempt(claim, { method, key });
       if (lease) won.push(lease);
@@ -195,10 +192,10 @@ export class ManyLoad {
         const given = loaded.value as Values;
         await inTurns(keys, (key) => void values.set(key, given.get(key)));
       } catch (error) {
-        await inBatches(won, (lease) => this.#leases.yield(lease));
+        await together(won, (lease) => this.#leases.yield(lease));
         throw error;
       }
-      await inBatches(won, async (lease) => {
+      await together(won, async (lease) => {
         const { key } = lease;
         const value = values.get(key);
         const encoded = await this.#leases.settle(lease, { ...loaded, value }).catch((error: unknown) => {
@@ -207,7 +204,7 @@ export class ManyLoad {
         });
         values.set(key, await asHit(context.codec, { value, encoded }, key));
       });
-      await inBatches(alone, async (key) => {
+      await together(alone, async (key) => {
         values.set(key, await asHit(context.codec, { value: values.get(key), encoded: undefined }, key));
       });
     } finally {
@@ -251,9 +248,6 @@ export class ManyLoad {
 const END = "all leases have ended";
 
 /** Runs `work` for all items of a batch at once, batch after batch. */
-async function inBatches<T>(items: readonly T[], work: (item: T) => Promise<unknown>): Promise<void> {
-  for (let start = 0; start < items.length; start += BATCH_SIZE) {
-    if (start > 0) await nextTurn();
-    await Promise.all(items.slice(start, start + BATCH_SIZE).map(work));
-  }
+function together<T>(items: readonly T[], work: (item: T) => Promise<unknown>): Promise<void> {
+  return inBatches(items, (batch) => Promise.all(batch.map(work)));
 }
