@@ -10,6 +10,8 @@ export interface Health {
   readonly state: ConnectionStatus["state"];
   /** The last error; absent when the store replies. */
   readonly lastError?: Error;
+  /** What carries the commands: `"valkey-glide"`, `"iovalkey"` or `"memory"`; absent while no connection is open. */
+  readonly transport?: string;
   /** Duration of a PING, in milliseconds; absent when there was no reply, or no PING was sent. */
   readonly roundTripMs?: number;
 }
@@ -17,10 +19,10 @@ export interface Health {
 /** Sends a PING, unless the circuit breaker is open. @throws {ConnectionError} when the connection was closed */
 export async function health(connection: Connection): Promise<Health> {
   const refusal = connection.status().state === "open" ? undefined : await ping(connection);
-  const { state, lastError } = connection.status();
-  if (typeof refusal === "number") return { state, roundTripMs: refusal };
+  const { lastError, ...status } = connection.status();
+  if (typeof refusal === "number") return { ...status, roundTripMs: refusal };
   const error = refusal ?? lastError;
-  return { state, ...(error === undefined ? {} : { lastError: error }) };
+  return { ...status, ...(error === undefined ? {} : { lastError: error }) };
 }
 
 /** How long the PING took, or why there was no reply. */

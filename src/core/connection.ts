@@ -82,6 +82,10 @@ export interface ConnectionStatus {
   readonly state: "idle" | "closed" | "open" | "half-open";
   /** The last failure; `undefined` once a command was answered. */
   readonly lastError: Error | undefined;
+  /** What carries the commands, such as `"valkey-glide"` or `"iovalkey"`. Absent while no connection is open. */
+  readonly transport?: string;
+  /** What this server or its ACL refused to this user, and what is therefore not asked for again. Absent when nothing was. */
+  readonly unavailable?: readonly string[];
 }
 
 /**

@@ -9,7 +9,7 @@ it("tells how a store is that answers, that is gone, and that is back", async ()
   await using server = await startValkey();
   await using cache = createCache({ location: server.url, commandTimeout: "200ms", connectTimeout: "200ms" });
   const well = await cache.health();
-  expect(well).toEqual({ state: "closed", roundTripMs: expect.any(Number) });
+  expect(well).toEqual({ state: "closed", transport: "valkey-glide", roundTripMs: expect.any(Number) });
   expect(well.roundTripMs).toBeGreaterThan(0);
   await server.kill("SIGKILL");
   const gone = await until(async () => ((await cache.health()).state === "open" ? cache.health() : undefined), {
@@ -46,7 +46,7 @@ it("reports what the server says when it refuses even a PING", async () => {
 
 it("is trivial for a cache in memory, and an error for one that was closed", async () => {
   const cache = createCache({ location: "memory:" });
-  expect(await cache.health()).toEqual({ state: "closed", roundTripMs: expect.any(Number) });
+  expect(await cache.health()).toEqual({ state: "closed", transport: "memory", roundTripMs: expect.any(Number) });
   await cache.close();
   await expect(cache.health()).rejects.toThrow(/closed/);
 });

@@ -173,7 +173,7 @@ export class GlideConnection implements Connection {
   }
 
   status(): ConnectionStatus {
-    return { state: "closed", lastError: undefined };
+    return { state: "closed", lastError: undefined, transport: "valkey-glide" };
   }
 
   /** Commands in progress fail at once. GLIDE may still reconnect for them until their deadline, so this waits for it. */

@@ -157,7 +157,7 @@ class IovalkeyConnection implements Connection {
   }
 
   status(): ConnectionStatus {
-    return { state: "closed", lastError: undefined };
+    return { state: "closed", lastError: undefined, transport: "iovalkey" };
   }
 
   async close(): Promise<void> {

@@ -63,7 +63,7 @@ export class MemoryConnection implements Connection {
 
   status(): ConnectionStatus {
     if (this.#closed) throw closed("status");
-    return { state: "closed", lastError: undefined };
+    return { state: "closed", lastError: undefined, transport: "memory" };
   }
 
   async close(): Promise<void> {

@@ -84,8 +84,9 @@ export class Dialer {
     return this.#closed;
   }
 
-  get isOpen(): boolean {
-    return this.#current !== undefined;
+  /** The open connection. */
+  get current(): OpenConnection | undefined {
+    return this.#current;
   }
 
   /** Whether a connection was ever open. */

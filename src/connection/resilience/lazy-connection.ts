@@ -63,10 +63,10 @@ export class LazyConnection implements Connection {
   }
 
   status(): ConnectionStatus {
-    const { breaker, isOpen, isClosed } = this.#dialer;
+    const { breaker, current, isClosed } = this.#dialer;
     if (isClosed) throw this.#dialer.closedError();
     const { state, lastError } = breaker;
-    return { state: state === "closed" && !isOpen ? "idle" : state, lastError };
+    return { ...current?.connection.status(), state: state === "closed" && !current ? "idle" : state, lastError };
   }
 
   /** The primary has moved: later commands go over a new connection. Round trips in progress end on the old one. */
