@@ -1,10 +1,11 @@
+import { networkInterfaces } from "node:os";
 import { gzipSync } from "node:zlib";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { WORKER } from "../fixtures/worker.js";
 import { tlsArguments } from "../support/certificates.js";
 import { command } from "../support/command.js";
 import { type Consumer, consumerOfPacked } from "../support/packed.js";
-import { freePort } from "../support/ports.js";
+import { freePort, HOST } from "../support/ports.js";
 import { startProxy } from "../support/proxy.js";
 import { startValkey, type ValkeyServer } from "../support/servers.js";
 import { until } from "../support/wait.js";
@@ -12,6 +13,10 @@ import { bundleWorker, runWorker } from "../support/worker.js";
 
 /** The budget of the library (test/bundle.test.ts), and what wrangler adds of its own. */
 const MAX_BYTES = 45_000 + 3_000;
+
+const hasIpv6 = Object.values(networkInterfaces()).some((addresses) =>
+  addresses?.some(({ address }) => address === "::1"),
+);
 
 describe("a Worker with the packed package, bundled by wrangler", () => {
   let consumer: Consumer | undefined;
@@ -102,6 +107,24 @@ describe("a Worker with the packed package, bundled by wrangler", () => {
     const answers = await Promise.all(keys.map((key) => worker.fetch(`/load/${key}?by=${by}`)));
     expect(answers).toEqual(keys.map((key) => ({ status: 200, text: `loaded ${key}` })));
     await noClients();
+  });
+
+  describe.skipIf(!hasIpv6)("over IPv6", () => {
+    it.each([
+      ["node:net", "net", "valkey"],
+      ["cloudflare:sockets", "sockets", "valkey"],
+      ["a service binding", "binding", "valkey"],
+      ["node:tls", "net", "valkeys"],
+      ["cloudflare:sockets with secureTransport", "sockets", "valkeys"],
+    ])("connects through %s", async (_, by, scheme) => {
+      const tlsPort = await freePort();
+      await using both = await startValkey({ args: ["--bind", HOST, "::1", ...tlsArguments(tlsPort)] });
+      const port = scheme === "valkey" ? both.port : tlsPort;
+      await using worker = await runWorker(script, { VALKEY_URL: `${scheme}://[::1]:${port}` });
+      await worker.fetch(`/load/x?by=${by}`);
+      const keys = await command(both.port, ["KEYS", "*"]);
+      expect(keys).toHaveLength(1);
+    });
   });
 
   it("reports the remedy when the cache is used outside a request's view", async () => {

@@ -11,6 +11,7 @@ import type {
 } from "../../core/connection.js";
 import { ConnectionError, ReplyError, TimeoutError } from "../../core/errors.js";
 import type { Address } from "../../core/location.js";
+import { keepsRequestsApart } from "../../core/runtime.js";
 import { toNodeTls } from "../node-socket.js";
 import type { TlsSettings } from "../options.js";
 import { withDeadline } from "../resilience/deadline.js";
@@ -84,7 +85,13 @@ function toOptions(settings: IovalkeySettings, connector: Connector | undefined)
   };
 }
 
-function connectorClass(connector: Connector, address: Address, tls: boolean): NonNullable<RedisOptions["Connector"]> {
+function connectorClass(
+  connector: Connector,
+  { host: name, port }: Address,
+  tls: boolean,
+): NonNullable<RedisOptions["Connector"]> {
+  // `cloudflare:sockets` takes IPv6 addresses in brackets only, `node:net` on other hosts without them only.
+  const host = name.includes(":") && keepsRequestsApart() ? `[${name}]` : name;
   return class extends AbstractConnector {
     constructor() {
       super(END_MS);
@@ -92,7 +99,7 @@ function connectorClass(connector: Connector, address: Address, tls: boolean): N
 
     override async connect(): ReturnType<AbstractConnector["connect"]> {
       this.connecting = true;
-      const streams = await connector({ host: address.host, port: address.port, tls });
+      const streams = await connector({ host, port, tls });
       await streams.opened;
       const duplex = new ByteDuplex(streams);
       if (!this.connecting) throw duplex.destroy(new Error("closed while connecting")).errored;

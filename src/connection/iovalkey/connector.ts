@@ -2,6 +2,8 @@ import type { Address } from "../../core/location.js";
 
 /** The address that a connector dials. */
 export interface DialTarget extends Address {
+  /** A name or an address. In Workers an IPv6 address is in brackets, as `connect()` of `cloudflare:sockets` wants it. */
+  readonly host: string;
   /** The location asks for TLS: `valkeys:` or `rediss:`. */
   readonly tls: boolean;
 }
