@@ -47,8 +47,6 @@ export default defineConfig({
       },
       {
         plugins: [cloudflareTest({ miniflare: { compatibilityDate: "2026-08-04" } })],
-        // The build for Workers, which the global setup makes.
-        resolve: { alias: { "#iovalkey": fromRoot(".cache/workerd/vendor/iovalkey.js") } },
         test: { ...common, name: "workerd", include: [IN_WORKERD] },
       },
     ],

@@ -72,6 +72,8 @@ async function buildScripts(target) {
     dir: target,
     format: "esm",
     chunkFileNames: "chunks/[name]-[hash].js",
+    // By its path, as some bundlers take every other name for a package that is installed.
+    paths: { "#iovalkey": "../vendor/iovalkey.js" },
     // Modules that the main entry point shares with others are one file, since each file costs a fresh process time.
     // Modules of the main entry point alone, such as GLIDE's, stay out of it: bundlers resolve every import they read.
     codeSplitting: { groups: [{ name: "main", test: (id) => main.has(id), minShareCount: 2 }] },

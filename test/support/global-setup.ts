@@ -1,6 +1,7 @@
 import type { TestProject } from "vitest/node";
 import { startOutside } from "../workerd/outside.js";
 import { startCluster } from "./cluster.js";
+import { build } from "./project.js";
 import { startValkey } from "./servers.js";
 
 declare module "vitest" {
@@ -12,8 +13,12 @@ declare module "vitest" {
   }
 }
 
-/** Starts the servers that most test files share. Files that disturb a server start their own. */
+/**
+ * Builds dist/, which has the iovalkey that the sources import, and starts the servers that most test files share. Files
+ * that disturb a server start their own.
+ */
 export async function setup(project: TestProject): Promise<() => Promise<void>> {
+  await build();
   // Started here, as the global setup of the workerd project would be bundled for workerd.
   const runsInWorkerd = project.vitest.projects.some(({ name }) => name === "workerd");
   const outside = runsInWorkerd ? startOutside(project) : undefined;

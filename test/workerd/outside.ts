@@ -1,7 +1,4 @@
-import { join } from "node:path";
 import type { TestProject } from "vitest/node";
-import { buildVendor } from "../../scripts/vendor.mjs";
-import { root } from "../support/project.js";
 import { startSentinels } from "../support/sentinels.js";
 import { startValkey } from "../support/servers.js";
 
@@ -19,13 +16,12 @@ declare module "vitest" {
   }
 }
 
-/** Starts what the tests inside workerd need of the world outside, and makes what they import. */
+/** Starts what the tests inside workerd need of the world outside. */
 export async function startOutside(project: TestProject): Promise<() => Promise<void>> {
   process.env.CLOUDFLARE_CF_FETCH_ENABLED = "false";
   const [sentinels, servers] = await Promise.all([
     startSentinels({ replicas: 1 }),
     Promise.all(OWN.map(() => startValkey({ args: ["--enable-protected-configs", "yes"] }))),
-    buildVendor(join(root, ".cache/workerd"), root),
   ]);
   const urls = OWN.map((name, i) => [name, servers[i]?.url]);
   project.provide("ownUrls", Object.fromEntries(urls) as Record<Own, string>);
