@@ -1,7 +1,9 @@
 import { ConfigurationError } from "../core/errors.js";
 import type { Location } from "../core/location.js";
-import { type Check, type Checks, isBoolean, isOneOf, isText, isWait, orNull } from "../core/options.js";
+import { type Check, type Checks, isBoolean, isFunction, isOneOf, isText, isWait, orNull } from "../core/options.js";
 import { type Duration, toMs } from "../core/time.js";
+import { CredentialSource, type GetCredentials, type Login } from "./credentials.js";
+import { identityOf } from "./registry.js";
 
 /** Which servers answer reads, in GLIDE's terms. Writes always go to the primary. */
 export type ReadFrom = "primary" | "preferReplica" | "AZAffinity" | "AZAffinityReplicasAndPrimary" | "allNodes";
@@ -32,6 +34,14 @@ export interface ConnectionOptions {
   username?: string | undefined;
   /** Password. One in the location takes precedence. @default none */
   password?: string | undefined;
+  /**
+   * Gives the credentials in place of `username` and `password`, for passwords and tokens that change. Called for each
+   * connection that is opened, within `connectTimeout`, and ahead of `expiresAt` to log open connections in again.
+   * @default none
+   */
+  credentials?: GetCredentials | undefined;
+  /** Identifies `credentials`: caches with equal settings share a connection, also after a hot reload. @default the function itself */
+  credentialsId?: string | undefined;
   /** How long opening a connection may take, as seconds or a duration string. @default "1s" */
   connectTimeout?: Duration | undefined;
   /** How long one round trip may take, as seconds or a duration string. @default "1s" */
@@ -67,6 +77,8 @@ export function areTlsOptions(more: Readonly<Record<string, Check>> = {}): Check
 export const connectionChecks: Checks<ConnectionOptions> = {
   username: isText,
   password: isText,
+  credentials: isFunction,
+  credentialsId: isText,
   connectTimeout: isWait,
   commandTimeout: isWait,
   maxIdle: orNull(isWait),
@@ -91,14 +103,9 @@ export function toTiming({ connectTimeout = 1, commandTimeout = 1, maxIdle = 60 
   };
 }
 
-/** Credentials of a server. A username always comes with a password. */
-export interface Login {
-  readonly username: string | undefined;
-  readonly password: string | undefined;
-}
-
 /** The credentials and TLS options that a location and the options give together. */
 export interface Access extends Login {
+  readonly credentials: CredentialSource | undefined;
   readonly tls: TlsOptions | undefined;
 }
 
@@ -112,8 +119,13 @@ export function accessOf(factory: string, location: Location, options: Connectio
     username: location.username ?? options.username,
     password: location.password ?? options.password,
   };
+  const { tls, credentials, credentialsId } = options;
+  if (credentials && (login.username ?? login.password) !== undefined) {
+    throw new ConfigurationError(
+      `${factory}: option "credentials" is given beside a username or a password for ${location.display}; give one or the other`,
+    );
+  }
   checkLogin(factory, login, { username: "username", password: "password", place: location.display });
-  const { tls } = options;
   if (tls && !location.tls) {
     const secure =
       location.scheme === "unix"
@@ -123,7 +135,11 @@ export function accessOf(factory: string, location: Location, options: Connectio
       `${factory}: option "tls" is given for ${location.display}, which is plain text; ${secure}`,
     );
   }
-  return { ...login, tls: location.tls ? (tls ?? {}) : undefined };
+  return {
+    ...login,
+    credentials: credentials && new CredentialSource(credentials, credentialsId ?? identityOf(credentials)),
+    tls: location.tls ? (tls ?? {}) : undefined,
+  };
 }
 
 /** @throws {ConfigurationError} on a username without a password, which would log in as the server's default user */

@@ -11,10 +11,12 @@ import type {
   SendOptions,
 } from "../core/connection.js";
 import { ConnectionError } from "../core/errors.js";
+import type { CredentialSource } from "./credentials.js";
 import { withDeadline } from "./resilience/deadline.js";
 
 interface Entry {
   readonly connection: Connection;
+  readonly credentials: CredentialSource | undefined;
   handles: number;
 }
 
@@ -24,9 +26,15 @@ const entries = new Map<string, Entry>();
 /**
  * A handle to the process's one connection for a configuration. The connection closes with its last handle.
  * @param key everything in which two configurations can differ, credentials included; it never leaves this map
+ * @param credentials what `make` logs in with, if that changes; a shared connection uses the newest function
  */
-export function sharedConnection(key: string, make: () => Connection): OrderedConnection {
-  const entry = entries.get(key) ?? { connection: make(), handles: 0 };
+export function sharedConnection(
+  key: string,
+  make: () => Connection,
+  credentials?: CredentialSource | undefined,
+): OrderedConnection {
+  const entry = entries.get(key) ?? { connection: make(), credentials, handles: 0 };
+  if (entry.credentials && credentials) entry.credentials.get = credentials.get;
   entries.set(key, entry);
   entry.handles++;
   return new SharedHandle(entry.connection, async () => {
@@ -40,6 +48,17 @@ export function sharedConnection(key: string, make: () => Connection): OrderedCo
 /** A handle to a connection. @param release called when the handle is closed */
 export function handleOf(connection: Connection, release: () => Promise<void>): OrderedConnection {
   return new SharedHandle(connection, release);
+}
+
+const identities = new WeakMap<object, number>();
+let lastIdentity = 0;
+
+/** A number that identifies a function in keys; 0 for none. */
+export function identityOf(one: object | undefined): number {
+  if (!one) return 0;
+  const identity = identities.get(one) ?? ++lastIdentity;
+  identities.set(one, identity);
+  return identity;
 }
 
 /** How long commands wait for those of an earlier call that are still being prepared. */

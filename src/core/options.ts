@@ -37,7 +37,7 @@ export function wrongOption(
 
 /** Never a password: not the one that is an option itself, and no URL that was given in the place of something else. */
 function shown(option: string, value: unknown): string {
-  const secret = /pass/i.test(option) || (typeof value === "string" && value.includes("@"));
+  const secret = /pass|cred/i.test(option) || (typeof value === "string" && value.includes("@"));
   return secret ? `a ${typeof value} (hidden)` : show(value);
 }
 

@@ -68,6 +68,29 @@ describe.each(Object.entries(ways))("%s", (name, open) => {
     open("valkey://h", { username: "alice", password: "secret" });
     open("valkey://h", { password: "secret" });
   });
+
+  it("refuses credentials that change beside ones that don't", () => {
+    const credentials = async () => ({ password: "secret" });
+    for (const [location, options] of [
+      ["valkey://:secret@h", {}],
+      ["valkey://alice:secret@h", {}],
+      ["valkey://alice@h", {}],
+      ["valkey://h", { password: "secret" }],
+      ["valkey://h", { username: "alice", password: "secret" }],
+      ["valkey://h", { username: "alice" }],
+    ] as const)
+      refused(location, { ...options, credentials }, /option "credentials" is given beside a username or a password/);
+    open("valkey://h", { credentials, credentialsId: "tokens" });
+  });
+
+  it.each(["s3cret", { password: "s3cret" }, Promise.resolve()])(
+    "refuses credentials that are %o, and shows none",
+    (given) => {
+      const options: object = { credentials: given };
+      refused("valkey://h", options, /option "credentials" is .*give a function/);
+      expect(() => open("valkey://h", options)).not.toThrow(/s3cret/);
+    },
+  );
 });
 
 describe("Unix sockets", () => {

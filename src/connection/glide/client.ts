@@ -1,6 +1,8 @@
 import type { Connection } from "../../core/connection.js";
 import { ReplyError } from "../../core/errors.js";
 import type { Address } from "../../core/location.js";
+import { type Login, withLogin } from "../credentials.js";
+import { renewInTime } from "../renewal.js";
 import type { TrackWork } from "../resilience/background-work.js";
 import { GlideConnection } from "./connection.js";
 import { fromGlide } from "./conversion.js";
@@ -31,10 +33,51 @@ const CLUSTER_BACKOFF = { numberOfRetries: 1, factor: 600, exponentBase: 2 };
 /** Operating systems refuse TCP connections to this address, so nothing leaves the machine. */
 const NOWHERE: [string, number] = ["255.255.255.255", 1];
 
-/** Opens a client. @throws {ConnectionError} @throws {GlideMissingError} */
-export async function openGlide(settings: GlideSettings, track: TrackWork): Promise<Connection> {
+/** Opens a client. @param retire replaces the connection at its next use @throws {ConnectionError} @throws {GlideMissingError} */
+export async function openGlide(settings: GlideSettings, track: TrackWork, retire: () => void): Promise<Connection> {
   const module = await loadGlide(settings.logLevel);
-  if (settings.cluster) return openCluster(module, settings, track);
+  return withLogin(settings, async ({ endsMs, ...login }) => {
+    const current = { ...settings, ...login };
+    const { clients, connection } = await (settings.cluster
+      ? openCluster(module, current, track)
+      : openStandalone(module, current, track));
+    if (endsMs < Infinity)
+      connection.onClose = renewInTime({
+        settings,
+        login: { ...login, endsMs },
+        authenticate: authenticate(clients, login, retire),
+        retire,
+      });
+    return connection;
+  });
+}
+
+interface Opened {
+  readonly connection: GlideConnection;
+  readonly clients: readonly Authenticated[];
+}
+
+type Authenticated = Pick<Glide.BaseClient, "updateConnectionPassword">;
+
+/** GLIDE keeps the username of a client, so another user needs another client. */
+function authenticate(clients: readonly Authenticated[], login: Login, retire: () => void) {
+  let { password = "" } = login;
+  return async (next: Login): Promise<void> => {
+    if (next.username !== login.username) return retire();
+    const update = (to: string, isLogin: boolean) =>
+      clients.map((client) => client.updateConnectionPassword(to, isLogin));
+    try {
+      await Promise.all(update(next.password ?? "", true));
+      password = next.password ?? "";
+    } catch (error) {
+      // GLIDE would reconnect with the password that was refused, so it gets back the one before.
+      if (fromGlide(error, "") instanceof ReplyError) await Promise.allSettled(update(password, false));
+      throw error;
+    }
+  };
+}
+
+async function openStandalone(module: GlideModule, settings: GlideSettings, track: TrackWork): Promise<Opened> {
   const opener = standalone(module, { ...settings, readFrom: "primary" });
   const { client, replicas, isWhole } = await dialGlide(settings, track, opener);
   const reader = replicas.length === 0 ? undefined : await openReader(module, settings, replicas, isWhole);
@@ -42,7 +85,8 @@ export async function openGlide(settings: GlideSettings, track: TrackWork): Prom
     client.close();
     reader?.close();
   };
-  return new GlideConnection(module, settings, client, { reader, close });
+  const connection = new GlideConnection(module, settings, client, { reader, close });
+  return { connection, clients: reader ? [client, reader] : [client] };
 }
 
 /**
@@ -50,7 +94,7 @@ export async function openGlide(settings: GlideSettings, track: TrackWork): Prom
  * the address resolver each time, so the resolver stops it. Before that the resolver returns each address unchanged, which
  * keeps the server name of TLS.
  */
-async function openCluster(module: GlideModule, settings: GlideSettings, track: TrackWork): Promise<Connection> {
+async function openCluster(module: GlideModule, settings: GlideSettings, track: TrackWork): Promise<Opened> {
   const create = async () => {
     let isClosed = false;
     const addressResolver = (host: string, port: number) =>
@@ -64,7 +108,8 @@ async function openCluster(module: GlideModule, settings: GlideSettings, track: 
     return { client, close };
   };
   const { client } = await dialGlide(settings, track, { create, ping: undefined });
-  return new GlideConnection(module, settings, client.client, { reader: undefined, close: client.close });
+  const connection = new GlideConnection(module, settings, client.client, { reader: undefined, close: client.close });
+  return { connection, clients: [client.client] };
 }
 
 function standalone(module: GlideModule, settings: GlideSettings): Opener<Glide.GlideClient> {

@@ -35,6 +35,8 @@ export class GlideConnection implements Connection {
   /** Answers single reads, if they go to replicas. */
   readonly #reader: Glide.GlideClient | undefined;
   readonly #close: () => void;
+  /** Called when it is closed. */
+  onClose: (() => void) | undefined;
   readonly #name: string;
   readonly #commandTimeoutMs: number;
   readonly #bytes: Glide.DecoderOption;
@@ -179,6 +181,7 @@ export class GlideConnection implements Connection {
   /** Commands in progress fail at once. GLIDE may still reconnect for them until their deadline, so this waits for it. */
   async close(): Promise<void> {
     const hasPending = this.#pending > 0;
+    this.onClose?.();
     this.#close();
     if (hasPending) await new Promise<void>((resolve) => setTimeout(resolve, this.#commandTimeoutMs));
   }

@@ -1,5 +1,6 @@
 import { ConnectionError, ReplyError, TimeoutError } from "../../core/errors.js";
 import type { Address } from "../../core/location.js";
+import type { LoginSettings } from "../credentials.js";
 import { ProbeError, type ProbeResult, REACHABLE } from "../probe.js";
 import type { TrackWork } from "../resilience/background-work.js";
 import { withDeadline } from "../resilience/deadline.js";
@@ -7,9 +8,8 @@ import { fromGlide } from "./conversion.js";
 import { anyAnswer, findPrimary, type ServerSettings } from "./find-primary.js";
 
 /** The part of GLIDE's settings that a dial needs. */
-export interface DialSettings extends ServerSettings {
+export interface DialSettings extends ServerSettings, LoginSettings {
   readonly cluster: boolean;
-  readonly name: string;
 }
 
 /** Opens one kind of GLIDE's clients. */
@@ -45,9 +45,13 @@ interface Failure {
   /** The length of the next pause. */
   readonly pauseMs: number;
   readonly error: ConnectionError | undefined;
+  readonly password: string | undefined;
 }
 
-/** Settings whose last dial failed or is in progress. The key contains credentials, so it never leaves this map. */
+/**
+ * Settings whose last dial failed or is in progress. The key contains a password that never changes, so it never leaves
+ * this map. Other passwords are not in the key: each new one would be an entry of its own.
+ */
 const failures = new Map<string, Failure>();
 
 /** After this time a probe of the server finds out why a dial takes so long. */
@@ -75,11 +79,12 @@ export async function dialGlide<C extends { close(): void }>(
   track: TrackWork,
   opener: Opener<C>,
 ): Promise<Dialled<C>> {
-  const key = JSON.stringify(settings);
+  const { password, credentials } = settings;
+  const key = JSON.stringify(credentials ? { ...settings, username: undefined, password: undefined } : settings);
   const last = failures.get(key);
-  if (last?.error && performance.now() < last.untilMs) throw last.error;
+  if (last?.error && last.password === password && performance.now() < last.untilMs) throw last.error;
   const pauseMs = last?.pauseMs ?? 0;
-  failures.set(key, { untilMs: 0, pauseMs, error: undefined });
+  failures.set(key, { untilMs: 0, pauseMs, error: undefined, password });
   try {
     const dialled = await dial(settings, new Opening(settings, track, opener), last !== undefined);
     failures.delete(key);
@@ -89,6 +94,7 @@ export async function dialGlide<C extends { close(): void }>(
     const minMs = cause instanceof UnexplainedError ? cause.minPauseMs : undefined;
     failures.set(key, {
       error,
+      password,
       untilMs: minMs === undefined ? 0 : performance.now() + Math.max(minMs, pauseMs),
       pauseMs: minMs === undefined ? 0 : pauseMs === 0 ? FIRST_PAUSE_MS : LONGEST_PAUSE_MS,
     });

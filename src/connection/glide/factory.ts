@@ -5,6 +5,7 @@ import { checkOptions, isOneOf } from "../../core/options.js";
 import { toText } from "../../core/text.js";
 import { systemClock } from "../../core/time.js";
 import { toSettings as toIovalkeySettings } from "../iovalkey/factory.js";
+import { openOnNode } from "../iovalkey/node.js";
 import { accessOf, type ConnectionOptions, connectionChecks, refuseReplicas, toTiming } from "../options.js";
 import { sharedConnection } from "../registry.js";
 import type { TrackWork } from "../resilience/background-work.js";
@@ -41,12 +42,15 @@ export function glideCluster(options: GlideOptions = {}): ConnectionFactory {
 
 type FactoryName = "glide" | "glideCluster" | "glideElseIovalkey" | "sentinel";
 
-/** @param open opens a connection, by GLIDE or a substitute */
-export function glideFactory(
-  name: FactoryName,
-  options: GlideOptions,
-  open: (settings: GlideSettings, track: TrackWork, location: Location) => Promise<Connection>,
-): ConnectionFactory {
+/** Opens a connection, by GLIDE or a substitute. */
+type OpenGlide = (
+  settings: GlideSettings,
+  track: TrackWork,
+  retire: () => void,
+  location: Location,
+) => Promise<Connection>;
+
+export function glideFactory(name: FactoryName, options: GlideOptions, open: OpenGlide): ConnectionFactory {
   checkOptions<GlideOptions>(name, options, {
     ...connectionChecks,
     logLevel: isOneOf("off", "error", "warn", "info", "debug"),
@@ -57,7 +61,8 @@ export function glideFactory(
       const settings = toSettings(name, location, options);
       const { maxIdleMs } = toTiming(options);
       const key = `${name} ${maxIdleMs} ${JSON.stringify(settings)}`;
-      return sharedConnection(key, () => connection((track) => open(settings, track, location), settings, maxIdleMs));
+      const dial: DialConnection = (track, retire) => open(settings, track, retire, location);
+      return sharedConnection(key, () => connection(dial, settings, maxIdleMs), settings.credentials);
     },
   };
 }
@@ -85,7 +90,7 @@ export function toSettings(factory: FactoryName, location: Location, options: Gl
     );
   }
   refuseReplicas(location, "the option readFrom");
-  const { username, password, tls } = accessOf(factory, location, options);
+  const { tls, ...login } = accessOf(factory, location, options);
   if (tls?.cert !== undefined || tls?.key !== undefined) {
     throw new ConfigurationError(
       `${factory}: option "tls" has a client certificate, which GLIDE doesn't support; use the connection factory iovalkey()`,
@@ -96,8 +101,7 @@ export function toSettings(factory: FactoryName, location: Location, options: Gl
     cluster: factory === "glideCluster",
     name: display,
     addresses,
-    username,
-    password,
+    ...login,
     database: location.database,
     // RESP2 saves a round trip when it connects, and this library uses nothing that RESP3 adds.
     protocol: location.protocol ?? 2,
@@ -118,27 +122,28 @@ let glideIsMissing = false;
  * @throws {ConfigurationError} on wrong options
  */
 export function glideElseIovalkey(options: ConnectionOptions): ConnectionFactory {
-  return glideFactory("glideElseIovalkey", options, async (settings, track, location) => {
+  return glideFactory("glideElseIovalkey", options, async (settings, track, retire, location) => {
     if (!glideIsMissing) {
-      const opened = await tryGlide(settings, track);
+      const opened = await tryGlide(settings, track, retire);
       if (opened) return opened;
       glideIsMissing = true;
     }
-    return openSubstitute(location, options);
+    // RESP3 changes no reply, so the location's choice is ignored.
+    const { credentials } = settings;
+    const substitute = { ...toIovalkeySettings({ ...location, protocol: undefined }, options), credentials };
+    return openOnNode(substitute, undefined, retire);
   });
 }
 
-async function tryGlide(settings: GlideSettings, track: TrackWork): Promise<Connection | undefined> {
+async function tryGlide(
+  settings: GlideSettings,
+  track: TrackWork,
+  retire: () => void,
+): Promise<Connection | undefined> {
   try {
-    return await openGlide(settings, track);
+    return await openGlide(settings, track, retire);
   } catch (error) {
     if (error instanceof GlideMissingError) return undefined;
     throw error;
   }
-}
-
-async function openSubstitute(location: Location, options: ConnectionOptions): Promise<Connection> {
-  const { openIovalkey } = await import("../iovalkey/client.js");
-  // RESP3 changes no reply, so the location's choice is ignored.
-  return openIovalkey(toIovalkeySettings({ ...location, protocol: undefined }, options), undefined);
 }

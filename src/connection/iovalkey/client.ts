@@ -9,24 +9,22 @@ import type {
   Script,
   SendOptions,
 } from "../../core/connection.js";
-import { ConnectionError, ReplyError, TimeoutError } from "../../core/errors.js";
+import { ConnectionError, ReplyError, TimeoutError, throwIfError } from "../../core/errors.js";
 import type { Address } from "../../core/location.js";
 import { keepsRequestsApart } from "../../core/runtime.js";
+import { type CurrentLogin, type Login, type LoginSettings, withLogin } from "../credentials.js";
 import { toNodeTls } from "../node-socket.js";
 import type { TlsSettings } from "../options.js";
+import type { Renew } from "../renewal.js";
 import { withDeadline } from "../resilience/deadline.js";
 import { ScriptRunner, scanServer } from "../server-commands.js";
 import { ByteDuplex } from "./byte-duplex.js";
 import type { Connector } from "./connector.js";
 
 /** The settings of an iovalkey client. They are plain data, so that equal settings can be recognised. */
-export interface IovalkeySettings {
-  readonly name: string;
+export interface IovalkeySettings extends LoginSettings {
   readonly address: Address | { readonly path: string };
-  readonly username: string | undefined;
-  readonly password: string | undefined;
   readonly database: number;
-  readonly connectTimeoutMs: number;
   readonly commandTimeoutMs: number;
   readonly maxIdleMs: number;
   readonly tls: TlsSettings | undefined;
@@ -37,8 +35,31 @@ const CONNECTION_REFUSED = /^(?:ERR max number of clients|DENIED )/;
 /** How long the server may take to end a closed connection. */
 const END_MS = 100;
 
-/** Opens a client. @throws {ConnectionError} */
-export async function openIovalkey(settings: IovalkeySettings, connector: Connector | undefined): Promise<Connection> {
+/**
+ * Opens a client.
+ * @param retire replaces the connection at its next use
+ * @param renew keeps it logged in, where connections outlive a request
+ * @throws {ConnectionError}
+ */
+export function openIovalkey(
+  settings: IovalkeySettings,
+  connector: Connector | undefined,
+  retire: () => void,
+  renew?: Renew,
+): Promise<Connection> {
+  return withLogin(settings, async (login) => {
+    const connection = await open(settings, connector, login);
+    if (login.endsMs < Infinity && renew)
+      connection.onClose = renew({ settings, login, retire, authenticate: (next) => connection.authenticate(next) });
+    return connection;
+  });
+}
+
+async function open(
+  settings: IovalkeySettings,
+  connector: Connector | undefined,
+  login: CurrentLogin,
+): Promise<IovalkeyConnection> {
   const { name, connectTimeoutMs } = settings;
   const client = new Redis(toOptions(settings, connector));
   let cause: unknown;
@@ -50,7 +71,7 @@ export async function openIovalkey(settings: IovalkeySettings, connector: Connec
   const timeoutError = () =>
     new TimeoutError(`${name} could not be reached within ${connectTimeoutMs} ms; check that it is running`);
   try {
-    const ready = client.connect().then(() => connection.greet(settings));
+    const ready = client.connect().then(() => connection.greet(settings, login));
     await withDeadline(ready, connectTimeoutMs, timeoutError);
     return connection;
   } catch (error) {
@@ -114,6 +135,8 @@ class IovalkeyConnection implements Connection {
   readonly #client: Redis;
   readonly #name: string;
   readonly #scripts = new ScriptRunner((commands, options) => this.send(commands, options));
+  /** Called when it is closed. */
+  onClose: (() => void) | undefined;
   /** Rejects when the server refused the credentials. */
   #greeted: Promise<void> | undefined;
 
@@ -127,10 +150,8 @@ class IovalkeyConnection implements Connection {
    * this resolves: the first round trip follows at once, and fails if they are refused. This waits for the reply to SELECT,
    * so that no command runs in another database.
    */
-  async greet({ username, password, database }: IovalkeySettings): Promise<void> {
-    const login = username === undefined ? [] : [username];
-    const greetings: Command[] = [];
-    if (password !== undefined) greetings.push(["AUTH", ...login, password]);
+  async greet({ database, credentials }: IovalkeySettings, login: Login): Promise<void> {
+    const greetings = toAuth(login);
     if (database !== 0) greetings.push(["SELECT", String(database)]);
     if (greetings.length === 0) return;
     const greeted = this.#exchange(greetings).then((replies) => {
@@ -141,7 +162,13 @@ class IovalkeyConnection implements Connection {
     this.#greeted = greeted;
     // The round trips that wait for it report the error.
     greeted.catch(() => {});
-    if (database !== 0) await greeted;
+    // A refused login is tried once more with credentials that have changed.
+    if (database !== 0 || credentials) await greeted;
+  }
+
+  async authenticate(login: Login): Promise<void> {
+    const [reply] = await this.#exchange(toAuth(login));
+    throwIfError(reply);
   }
 
   async send(commands: readonly Command[], options?: SendOptions): Promise<Reply[]> {
@@ -168,6 +195,7 @@ class IovalkeyConnection implements Connection {
   }
 
   async close(): Promise<void> {
+    this.onClose?.();
     this.#client.disconnect();
     this.#client.stream?.destroy();
   }
@@ -215,6 +243,10 @@ class IovalkeyConnection implements Connection {
       `${this.#name} refused the connection: ${message}; check the username, the password and the database, or raise its maxclients`,
     );
   }
+}
+
+function toAuth({ username, password }: Login): Command[] {
+  return password === undefined ? [] : [["AUTH", ...(username === undefined ? [] : [username]), password]];
 }
 
 function toSent(command: Command): Sent {

@@ -26,14 +26,3 @@ export interface ByteStreams {
  * const connector: Connector = ({ host, port }) => connect({ hostname: host, port });
  */
 export type Connector = (target: DialTarget) => ByteStreams | Promise<ByteStreams>;
-
-const ids = new WeakMap<Connector, number>();
-let lastId = 0;
-
-/** A number that identifies a connector, by the function's identity; 0 for none. */
-export function connectorId(connector: Connector | undefined): number {
-  if (!connector) return 0;
-  const id = ids.get(connector) ?? ++lastId;
-  ids.set(connector, id);
-  return id;
-}

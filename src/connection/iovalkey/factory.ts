@@ -17,11 +17,11 @@ import {
   type TlsSettings,
   toTiming,
 } from "../options.js";
-import { sharedConnection } from "../registry.js";
+import { identityOf, sharedConnection } from "../registry.js";
 import { CircuitBreaker } from "../resilience/circuit-breaker.js";
 import { LazyConnection } from "../resilience/lazy-connection.js";
 import type { IovalkeySettings } from "./client.js";
-import { type Connector, connectorId } from "./connector.js";
+import type { Connector } from "./connector.js";
 
 export interface IovalkeyTlsOptions extends TlsOptions {
   /** The server name for SNI, which the certificate must match. It can't be an IP address. @default the location's host */
@@ -35,8 +35,12 @@ export interface IovalkeyOptions extends ConnectionOptions {
   connector?: Connector | undefined;
 }
 
-/** Opens a client. */
-export type OpenIovalkey = (settings: IovalkeySettings, connector: Connector | undefined) => Promise<Connection>;
+/** Opens a client. @param retire replaces the connection at its next use */
+export type OpenIovalkey = (
+  settings: IovalkeySettings,
+  connector: Connector | undefined,
+  retire: () => void,
+) => Promise<Connection>;
 
 /** @throws {ConfigurationError} on wrong options */
 export function iovalkeyFactory(options: IovalkeyOptions, open: OpenIovalkey): ConnectionFactory {
@@ -54,10 +58,15 @@ export function iovalkeyFactory(options: IovalkeyOptions, open: OpenIovalkey): C
     connect(location, invocation) {
       const settings = toSettings(location, options);
       const { connector } = options;
-      const key = `iovalkey ${connectorId(connector)} ${JSON.stringify(settings)}`;
+      const key = `iovalkey ${identityOf(connector)} ${JSON.stringify(settings)}`;
       const lazy = (breaker = breakerOf(settings)) =>
-        new LazyConnection(() => open(settings, connector), { ...settings, redial: true, clock: systemClock, breaker });
-      if (shares) return sharedConnection(key, () => lazy());
+        new LazyConnection((_, retire) => open(settings, connector, retire), {
+          ...settings,
+          redial: true,
+          clock: systemClock,
+          breaker,
+        });
+      if (shares) return sharedConnection(key, () => lazy(), settings.credentials);
       if (invocation.scope === "process") return outsideInvocation(settings.name);
       const breaker = breakers.get(key) ?? breakerOf(settings);
       breakers.set(key, breaker);
@@ -96,12 +105,11 @@ export function toSettings(location: Location, options: IovalkeyOptions): Iovalk
       `iovalkey: a connector dials addresses, and ${display} is a socket; leave option "connector" out, or give a valkey:// URL`,
     );
   }
-  const { username, password, tls } = accessOf("iovalkey", location, options);
+  const { tls, ...login } = accessOf("iovalkey", location, options);
   return {
     name: display,
     address: address ?? { path },
-    username,
-    password,
+    ...login,
     database: location.database,
     ...toTiming(options),
     tls: tls && toTls(tls),

@@ -1,5 +1,6 @@
 import type { ConnectionFactory } from "../../core/connection.js";
-import { type IovalkeyOptions, iovalkeyFactory } from "./factory.js";
+import { renewInTime } from "../renewal.js";
+import { type IovalkeyOptions, iovalkeyFactory, type OpenIovalkey } from "./factory.js";
 
 /**
  * Connections over iovalkey to one server: on platforms without GLIDE, over Unix sockets, and through a connector of your
@@ -10,8 +11,11 @@ import { type IovalkeyOptions, iovalkeyFactory } from "./factory.js";
  * createCache({ location: "unix:///run/valkey.sock", connectionFactory: iovalkey() });
  */
 export function iovalkey(options: IovalkeyOptions = {}): ConnectionFactory {
-  return iovalkeyFactory(options, async (settings, connector) => {
-    const { openIovalkey } = await import("./client.js");
-    return openIovalkey(settings, connector);
-  });
+  return iovalkeyFactory(options, openOnNode);
 }
+
+/** Loads the client late, and keeps it logged in while it is open. */
+export const openOnNode: OpenIovalkey = async (settings, connector, retire) => {
+  const { openIovalkey } = await import("./client.js");
+  return openIovalkey(settings, connector, retire, renewInTime);
+};

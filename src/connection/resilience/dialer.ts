@@ -5,8 +5,11 @@ import { BackgroundWork, type TrackWork } from "./background-work.js";
 import { CircuitBreaker } from "./circuit-breaker.js";
 import { Deadlines, withDeadline } from "./deadline.js";
 
-/** Opens a connection. `track` registers work that continues after a failure; `close` waits for it. */
-export type DialConnection = (track: TrackWork) => Promise<Connection>;
+/**
+ * Opens a connection. `track` registers work that continues after a failure; `close` waits for it. `retire` replaces the
+ * connection at its next use; round trips in progress end on it.
+ */
+export type DialConnection = (track: TrackWork, retire: () => void) => Promise<Connection>;
 
 export interface DialerOptions {
   /** The server, for messages. */
@@ -240,12 +243,13 @@ export class Dialer {
       new TimeoutError(
         `${name} could not be reached within ${connectTimeoutMs} ms; check that it is running, or raise connectTimeout`,
       );
-    const dialled = this.#dial(this.#background.track);
+    let open: OpenConnection | undefined;
+    const dialled = this.#dial(this.#background.track, () => open && this.retire(open));
     try {
       const connection = await withDeadline(dialled, connectTimeoutMs, timeoutError);
       if (this.#closed || isCancelled()) throw this.closedError();
       const nowMs = clock.now();
-      const open = {
+      open = {
         connection,
         openedMs: nowMs,
         lastReplyMs: nowMs,

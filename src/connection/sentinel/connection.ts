@@ -21,7 +21,7 @@ export interface SentinelTransport {
   /** @param onSwitch called with the messages of `+switch-master`, if the transport can subscribe */
   openSentinel(address: Address, onSwitch: (message: string) => void, track: TrackWork): Promise<Connection>;
   /** Finds out which of several servers is the primary. */
-  openServers(servers: Servers, track: TrackWork): Promise<Connection>;
+  openServers(servers: Servers, track: TrackWork, retire: () => void): Promise<Connection>;
 }
 
 export interface SentinelSettings {
@@ -62,7 +62,7 @@ export class SentinelConnection implements Connection {
     };
     const open = (address: Address, track: TrackWork) => transport.openSentinel(address, onSwitch, track);
     this.#sentinels = new Sentinels({ service, addresses, replicas, keeps, timeoutMs, open });
-    this.#lazy = new LazyConnection((track) => this.#dial(track), { ...settings, redial: true });
+    this.#lazy = new LazyConnection((track, retire) => this.#dial(track, retire), { ...settings, redial: true });
   }
 
   send(commands: readonly Command[], options?: SendOptions): Promise<Reply[]> {
@@ -92,9 +92,9 @@ export class SentinelConnection implements Connection {
     return this.close();
   }
 
-  async #dial(track: TrackWork): Promise<Connection> {
+  async #dial(track: TrackWork, retire: () => void): Promise<Connection> {
     const servers = await this.#sentinels.locate();
-    const connection = await this.#transport.openServers(servers, track);
+    const connection = await this.#transport.openServers(servers, track, retire);
     try {
       await this.#checkRole(connection, servers);
     } catch (error) {

@@ -5,9 +5,11 @@ import { type Check, checkOptions, isText } from "../../core/options.js";
 import { keepsRequestsApart } from "../../core/runtime.js";
 import { toText } from "../../core/text.js";
 import { systemClock } from "../../core/time.js";
+import type { CredentialSource } from "../credentials.js";
 import { DeferredConnection, outsideInvocation } from "../deferred.js";
 import { type OpenIovalkey, toSettings as toIovalkeySettings } from "../iovalkey/factory.js";
 import {
+  accessOf,
   areTlsOptions,
   type ConnectionOptions,
   checkLogin,
@@ -44,11 +46,20 @@ export interface SentinelAccess {
   readonly connectTimeoutMs: number;
   readonly username: string | undefined;
   readonly password: string | undefined;
+  readonly credentials: undefined;
   readonly tls: { readonly insecure: boolean; readonly ca: string | undefined } | undefined;
 }
 
+/** Where servers and their sentinels are. */
+export interface Place {
+  readonly location: Location;
+  readonly access: SentinelAccess;
+  /** What logs in to the servers, where that changes. */
+  readonly credentials: CredentialSource | undefined;
+}
+
 /** Makes the transport for a location. @throws {ConfigurationError} when it doesn't support the location */
-export type MakeTransport = (location: Location, options: SentinelOptions, access: SentinelAccess) => SentinelTransport;
+export type MakeTransport = (place: Place, options: SentinelOptions) => SentinelTransport;
 
 const DEFAULT_PORT = 26_379;
 
@@ -73,7 +84,8 @@ export function sentinelFactory(options: SentinelOptions, make: MakeTransport): 
       const location = { ...place, replicas: false };
       const own = { ...options, readFrom: options.readFrom ?? (replicas ? "preferReplica" : "primary") };
       const settings = toSettings(location, own, access, shares);
-      const transport = make(location, own, access);
+      const { credentials } = accessOf("sentinel", location, own);
+      const transport = make({ location, access, credentials }, own);
       if (!shares && invocation.scope === "process") return outsideInvocation(settings.name);
       const deferred = () =>
         new DeferredConnection(async () => {
@@ -81,8 +93,8 @@ export function sentinelFactory(options: SentinelOptions, make: MakeTransport): 
           return new SentinelConnection(settings, transport);
         });
       if (!shares) return deferred();
-      const key = `sentinel ${JSON.stringify([settings, access, location, { ...own, tls: tlsKey(own.tls) }])}`;
-      return sharedConnection(key, deferred);
+      const key = `sentinel ${JSON.stringify([settings, access, location, { ...own, credentials, tls: tlsKey(own.tls) }])}`;
+      return sharedConnection(key, deferred, credentials);
     },
   };
 }
@@ -119,6 +131,7 @@ function toAccess(options: SentinelOptions): SentinelAccess {
   const { insecure = false, ca }: TlsOptions = typeof sentinelTls === "object" ? sentinelTls : {};
   return {
     ...login,
+    credentials: undefined,
     connectTimeoutMs: Math.ceil(toTiming(options).connectTimeoutMs / 2),
     tls: sentinelTls ? { insecure, ca: ca === undefined ? undefined : toText(ca) } : undefined,
   };
@@ -149,15 +162,15 @@ const areSentinels: Check = (value) => {
 
 /** Reaches sentinels and their primary over iovalkey, without a subscription: a failed command makes it ask again. */
 export function overIovalkey(open: OpenIovalkey): MakeTransport {
-  return (location, options, access) => {
+  return ({ location, access, credentials }, options) => {
     const { sentinels: _1, service: _2, sentinelUsername: _3, sentinelPassword: _4, sentinelTls: _5, ...own } = options;
-    const servers = toIovalkeySettings(location, own);
+    const servers = { ...toIovalkeySettings(location, own), credentials };
     const tls = access.tls && { ...access.tls, cert: undefined, key: undefined, servername: undefined };
     const sentinels = { ...servers, ...access, tls, database: 0 };
     return {
       openSentinel: ({ host, port }) =>
-        open({ ...sentinels, name: `the sentinel at ${host}:${port}`, address: { host, port } }, undefined),
-      openServers: ({ primary }) => open({ ...servers, address: primary }, undefined),
+        open({ ...sentinels, name: `the sentinel at ${host}:${port}`, address: { host, port } }, undefined, () => {}),
+      openServers: ({ primary }, _, retire) => open({ ...servers, address: primary }, undefined, retire),
     };
   };
 }

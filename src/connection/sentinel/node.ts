@@ -2,7 +2,7 @@ import type { Connection, ConnectionFactory } from "../../core/connection.js";
 import { openGlide } from "../glide/client.js";
 import { toSettings as toGlideSettings } from "../glide/factory.js";
 import { GlideMissingError } from "../glide/module.js";
-import type { OpenIovalkey } from "../iovalkey/factory.js";
+import { openOnNode } from "../iovalkey/node.js";
 import type { SentinelTransport } from "./connection.js";
 import { type MakeTransport, overIovalkey, type SentinelOptions, sentinelFactory } from "./factory.js";
 import { WatchedSentinel } from "./watch.js";
@@ -21,31 +21,30 @@ export function sentinel(options: SentinelOptions): ConnectionFactory {
   return sentinelFactory(options, overGlide);
 }
 
-const overGlide: MakeTransport = (location, options, access) => {
-  const servers = toGlideSettings("sentinel", location, options);
+const overGlide: MakeTransport = (place, options) => {
+  const { location, access, credentials } = place;
+  const servers = { ...toGlideSettings("sentinel", location, options), credentials };
   const sentinels = { ...servers, ...access, database: 0, readFrom: "primary" as const, clientAz: undefined };
   const instead = (): SentinelTransport =>
-    overIovalkey(openDeferred)({ ...location, protocol: undefined }, { ...options, readFrom: "primary" }, access);
+    overIovalkey(openOnNode)(
+      { ...place, location: { ...location, protocol: undefined } },
+      { ...options, readFrom: "primary" },
+    );
   return {
     openSentinel: (address, onSwitch, track) => {
       const { host, port } = address;
       const settings = { ...sentinels, name: `the sentinel at ${host}:${port}`, addresses: [address] };
       return orElse(
-        async () => new WatchedSentinel(await openGlide(settings, track), { address, settings, onSwitch }),
+        async () => new WatchedSentinel(await openGlide(settings, track, () => {}), { address, settings, onSwitch }),
         () => instead().openSentinel(address, onSwitch, track),
       );
     },
-    openServers: (found, track) =>
+    openServers: (found, track, retire) =>
       orElse(
-        () => openGlide({ ...servers, addresses: [found.primary, ...found.replicas] }, track),
-        () => instead().openServers(found, track),
+        () => openGlide({ ...servers, addresses: [found.primary, ...found.replicas] }, track, retire),
+        () => instead().openServers(found, track, retire),
       ),
   };
-};
-
-const openDeferred: OpenIovalkey = async (settings, connector) => {
-  const { openIovalkey } = await import("../iovalkey/client.js");
-  return openIovalkey(settings, connector);
 };
 
 async function orElse(open: () => Promise<Connection>, otherwise: () => Promise<Connection>): Promise<Connection> {

@@ -10,8 +10,9 @@ import type {
   SendOptions,
 } from "../../core/connection.js";
 import type { Address } from "../../core/location.js";
+import type { Login } from "../credentials.js";
 import { dialSocket } from "../node-socket.js";
-import type { Login, TlsSettings } from "../options.js";
+import type { TlsSettings } from "../options.js";
 import { encode } from "../probe.js";
 
 const CHANNEL = "+switch-master";
