@@ -101,11 +101,12 @@ function loadedBy(entry, found) {
   };
 }
 
-/** The files that the package's exports name. */
+/** The files that the package's exports and imports name. */
 function entries() {
-  const { exports } = JSON.parse(readFileSync(join(root, "package.json"), "utf8"));
-  const targets = JSON.stringify(exports).match(/(?<="\.\/dist\/)[^"]+(?=\.js")/g) ?? [];
-  return Object.fromEntries(targets.map((name) => [name, join("src", `${name}.ts`)]));
+  const { exports, imports } = JSON.parse(readFileSync(join(root, "package.json"), "utf8"));
+  const targets = JSON.stringify({ exports, imports }).match(/(?<="\.\/dist\/)[^"]+(?=\.js")/g) ?? [];
+  const own = targets.filter((name) => !name.startsWith("vendor/"));
+  return Object.fromEntries(own.map((name) => [name, join("src", `${name}.ts`)]));
 }
 
 /** A hash of everything that the build reads. */

@@ -30,6 +30,6 @@ export function createCaches<Alias extends string>(
 const chooseFactory: ChooseFactory = (location) => {
   if (location.scheme === "memory") return memoryAt(location);
   throw new ConfigurationError(
-    `location: ${location.display} can't be reached, as ${NO_TCP}; or run on a runtime with TCP, such as Node.js`,
+    `location: ${location.display} can't be reached, as ${NO_TCP}; for Node, bundle with --platform=node (esbuild) or --target=node (webpack, bun)`,
   );
 };

@@ -20,14 +20,14 @@ export function toNodeTls({ insecure, ca, cert, key, servername }: TlsSettings, 
   };
 }
 
-/** Begins to connect, over TLS where `settings` are given. */
+/** Begins to connect, over TLS where `settings` are given. Bundlers for browsers would fail at imports of Node's modules. */
 export async function dialSocket(
   { host, port }: Address,
   settings: TlsSettings | undefined,
   more: NodeTlsOptions = {},
 ): Promise<Socket | TLSSocket> {
-  if (!settings) return (await import("node:net")).connect({ host, port });
-  const tls = await import("node:tls");
+  if (!settings) return process.getBuiltinModule("node:net").connect({ host, port });
+  const tls = process.getBuiltinModule("node:tls");
   const authorities = settings.ca === undefined ? { secureContext: systemContext(tls) } : {};
   return tls.connect({ host, port, ...toNodeTls(settings, host), ...authorities, ...more });
 }

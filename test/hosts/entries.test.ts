@@ -87,6 +87,7 @@ describe("the entry point without TCP", () => {
       const make = () => edge.createCache({ location });
       expect(make).toThrow(edge.ConfigurationError);
       expect(make).toThrow(/this runtime has no TCP; use "memory:", or a connectionFactory of your own/);
+      expect(make).toThrow(/for Node, bundle with --platform=node \(esbuild\)/);
     }
     for (const factory of [edge.glide, edge.glideCluster, edge.iovalkey]) expect(factory).toThrow(/no TCP/);
   });

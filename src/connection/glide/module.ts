@@ -8,6 +8,9 @@ type LogLevel = Parameters<GlideModule["Logger"]["setLoggerConfig"]>[0];
 /** GLIDE has no build for this platform. */
 export class GlideMissingError extends ConfigurationError {}
 
+const PACKAGE = "@valkey/valkey-glide";
+const NOT_THERE = `valkey-glide is neither in this bundle nor installed beside it; install ${PACKAGE} where the program runs, bundle with the condition "valkey-glide", or use iovalkey()`;
+
 let loading: Promise<GlideModule> | undefined;
 
 /** Loads GLIDE once, with the first dial. A failed load is tried again next time. @throws {GlideMissingError} */
@@ -17,26 +20,50 @@ export async function loadGlide(logLevel: LogLevel): Promise<GlideModule> {
     return await loading;
   } catch (cause) {
     loading = undefined;
+    if (cause instanceof GlideMissingError) throw cause;
     throw new GlideMissingError("valkey-glide can't be loaded on this platform; use iovalkey()", { cause });
   }
 }
 
 /**
- * Tries `require` first, as Node 20 takes twice as long to `import` CommonJS. Bundlers don't follow `createRequire`, so
- * `import` comes second.
+ * Looks beside the program first, out of the sight of bundlers, as most of them fail at native addons. That is also quicker:
+ * Node 20 takes twice as long to `import` CommonJS as to `require` it.
  */
 async function load(logLevel: LogLevel): Promise<GlideModule> {
-  const module = required() ?? (await import("@valkey/valkey-glide"));
+  const module = installed() ?? (await import("#glide"));
+  if (!("GlideClient" in module)) throw new GlideMissingError(NOT_THERE);
   // Set for the process before the first client, as GLIDE logs to standard output by default.
   module.Logger.setLoggerConfig(logLevel);
   return module;
 }
 
-function required(): GlideModule | undefined {
+/** @returns `undefined` if no place has it @throws if it is there and can't be loaded */
+function installed(): GlideModule | undefined {
+  const { createRequire } = process.getBuiltinModule("node:module");
+  for (const place of places()) {
+    const require = createRequire(place);
+    const direct = ifFound(() => require.resolve(PACKAGE));
+    if (direct !== undefined) return require(direct) as GlideModule;
+    // Where packages see only their own dependencies, this package sees GLIDE and the program doesn't.
+    const own = ifFound(() => require.resolve("valkey-edge-cache/package.json"));
+    const indirect = own && ifFound(() => createRequire(own).resolve(PACKAGE));
+    if (indirect !== undefined) return require(indirect) as GlideModule;
+  }
+  return undefined;
+}
+
+/** This module, and in bundles the program: there this module's URL is empty or the one that it had on another machine. */
+function places(): string[] {
+  const { isAbsolute } = process.getBuiltinModule("node:path");
+  const all = [import.meta.url, typeof __filename === "string" ? __filename : "", process.argv[1]];
+  return all.filter((place = "") => place.startsWith("file:") || isAbsolute(place)).map(String);
+}
+
+function ifFound(resolve: () => string): string | undefined {
   try {
-    const { createRequire } = globalThis.process.getBuiltinModule("node:module");
-    return createRequire(import.meta.url)("@valkey/valkey-glide") as GlideModule;
-  } catch {
-    return undefined;
+    return resolve();
+  } catch (error) {
+    if (error instanceof Error && "code" in error && error.code === "MODULE_NOT_FOUND") return undefined;
+    throw error;
   }
 }
