@@ -6,10 +6,11 @@ import manifest from "./package.json" with { type: "json" };
 const fromRoot = (path: string) => fileURLToPath(new URL(path, import.meta.url));
 
 /** Maps the package's subpaths, as users import them, to their sources. */
-function sourcesByName(): { find: RegExp; replacement: string }[] {
+function sourcesByName(host: string): { find: RegExp; replacement: string }[] {
   return Object.entries(manifest.exports).flatMap(([name, target]) => {
     if (typeof target === "string") return [];
-    const source = target.default.replace(/^\.\/dist/, "src").replace(/js$/, "ts");
+    const built = new Map(Object.entries(target)).get(host) ?? target.default;
+    const source = built.replace(/^\.\/dist/, "src").replace(/js$/, "ts");
     return [{ find: new RegExp(`^${manifest.name}${name.slice(1)}$`), replacement: fromRoot(source) }];
   });
 }
@@ -34,7 +35,7 @@ export default defineConfig({
       {
         resolve: {
           // The examples import the package by its name.
-          alias: [...sourcesByName()],
+          alias: [...sourcesByName("node")],
         },
         test: {
           ...common,
@@ -46,7 +47,18 @@ export default defineConfig({
         },
       },
       {
-        plugins: [cloudflareTest({ miniflare: { compatibilityDate: "2026-08-04" } })],
+        plugins: [
+          cloudflareTest(({ inject }) => ({
+            // The example, whose Durable Object is tested.
+            main: "examples/durable-object/worker.ts",
+            miniflare: {
+              compatibilityDate: "2026-08-04",
+              bindings: { VALKEY_URL: inject("ownUrls").object },
+              durableObjects: { VALKEY: "ValkeyObject" },
+            },
+          })),
+        ],
+        resolve: { alias: sourcesByName("workerd") },
         test: { ...common, name: "workerd", include: [IN_WORKERD] },
       },
     ],

@@ -1,5 +1,6 @@
 import { readdir, readFile, writeFile } from "node:fs/promises";
 import type { ColdStartCase } from "./cold-start.ts";
+import type { DurableObjectCase } from "./durable-object.ts";
 import type { AttemptCase, FaultCase, HostileCase, SoakCase } from "./faults.ts";
 import { type Environment, readResult } from "./harness/results.ts";
 import { type Table, toMarkdown } from "./harness/table.ts";
@@ -13,6 +14,7 @@ import type { GridCase } from "./stores/grid.ts";
 import {
   attemptTable,
   coldStartTable,
+  durableObjectTable,
   faultTable,
   gridTable,
   herdTable,
@@ -42,6 +44,7 @@ const tables: Readonly<Record<string, () => Promise<string | undefined>>> = {
   stalls: () => written<StallCase>("stalls", stallTable),
   load: () => written<LoadCase>("load", loadTable),
   "cold-start": () => written<ColdStartCase>("cold-start", coldStartTable),
+  "durable-object": () => written<DurableObjectCase>("durable-object", durableObjectTable),
   herd: () => written<HerdCase>("herd", herdTable),
   faults: () => written<FaultCase>("faults", faultTable),
   attempts: () => written<AttemptCase>("attempts", attemptTable),

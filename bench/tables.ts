@@ -1,4 +1,5 @@
 import type { ColdStartCase } from "./cold-start.ts";
+import type { DurableObjectCase } from "./durable-object.ts";
 import type { AttemptCase, FaultCase, HostileCase, SoakCase } from "./faults.ts";
 import type { Environment } from "./harness/results.ts";
 import { count, type Table } from "./harness/table.ts";
@@ -57,6 +58,18 @@ export function coldStartTable({ cases }: Result<ColdStartCase>): Table {
     rows: cases.map(({ name, request, entry }) => [
       name,
       ...[request, entry].flatMap(({ processMs, ratio }) => [processMs.toFixed(0), ratio.toFixed(2)]),
+    ]),
+  };
+}
+
+export function durableObjectTable({ cases }: Result<DurableObjectCase>): Table {
+  return {
+    columns: ["transport", "a Worker with", "1,000 requests, ms", "connections"],
+    rows: cases.map(({ name, transport, totalMs, connections }) => [
+      transport,
+      name,
+      count(totalMs),
+      count(connections),
     ]),
   };
 }

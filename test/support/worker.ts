@@ -43,11 +43,14 @@ const TUNNEL = `
   };
 `;
 
-/** Runs a bundled Worker in workerd. A second Worker is bound to it as `TUNNEL`; its `connect` leads to the server. */
+/**
+ * Runs a bundled Worker in workerd. A second Worker is bound to it as `TUNNEL`; its `connect` leads to the server.
+ * @param durableObjects classes of Durable Objects, by the name of their binding
+ */
 export async function runWorker(
   script: string,
   bindings: Record<string, string>,
-  { files = [] }: { files?: readonly WorkerFile[] } = {},
+  { files = [], durableObjects = {} }: { files?: readonly WorkerFile[]; durableObjects?: Record<string, string> } = {},
 ): Promise<RunningWorker> {
   // Miniflare reads these when it is loaded. workerd then trusts the authority of the tests' servers.
   Object.assign(process.env, { CLOUDFLARE_CF_FETCH_ENABLED: "false", NODE_EXTRA_CA_CERTS: certificateFile("ca.pem") });
@@ -62,6 +65,7 @@ export async function runWorker(
           name: "tested",
           modules: [module("worker.js", script), ...files],
           serviceBindings: { TUNNEL: "tunnel" },
+          durableObjects,
         },
         { ...common, name: "tunnel", modules: [module("tunnel.js", TUNNEL)] },
       ],

@@ -3,7 +3,7 @@ import { startSentinels } from "../support/sentinels.js";
 import { startValkey } from "../support/servers.js";
 
 /** Which test files inside workerd have a server for themselves, which they flush, or let refuse. */
-const OWN = ["connection", "herd", "breaker"] as const;
+const OWN = ["connection", "herd", "breaker", "object"] as const;
 
 type Own = (typeof OWN)[number];
 
