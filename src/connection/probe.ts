@@ -12,9 +12,12 @@ export interface ProbeSettings {
   readonly database: number;
   readonly tls: TlsSettings | undefined;
   readonly timeoutMs: number;
-  /** Whether to ask for its role. */
-  readonly asksRole: boolean;
+  /** What to find out. */
+  readonly asks: Aim;
 }
+
+/** Whether the server answers at all, in which role, or as a node of a cluster. */
+type Aim = "life" | "role" | "cluster";
 
 export interface ProbeResult {
   /** `undefined` when it wasn't asked for, or this user may not ask. */
@@ -38,30 +41,71 @@ export class ProbeError extends Error {
   }
 }
 
+/** The server is a node of a cluster, or is none, unlike what the settings say. */
+export class TopologyError extends ProbeError {}
+
+/** The server closed the connection instead of an answer. */
+class ClosedError extends ProbeError {}
+
 export const REACHABLE = "check that it is running, and the location";
 const LOGIN = "check the username and the password";
 /** The longest reply. INFO about replication is much shorter. */
 const MAX_BYTES = 65_536;
 
+type Subject = "role" | "cluster" | "ping" | "key";
+
+/** What to ask, and what to ask instead of a server that closes the connection. The last one is a read, as caches send. */
+const SUBJECTS: Readonly<Record<Aim, readonly Subject[]>> = {
+  role: ["role", "ping", "key"],
+  life: ["ping", "key"],
+  cluster: ["cluster"],
+};
+/** How long to remember what a server closes the connection on. */
+const REMEMBERED_MS = 30_000;
+const remembered = new Map<string, { readonly index: number; readonly untilMs: number }>();
+
 /**
- * Logs in over a socket of its own and destroys it. Resolves when the server accepts the login.
+ * Logs in over a socket of its own and destroys it. Resolves when the server accepts the login. Proxies such as twemproxy
+ * close the connection on commands that they don't know. Then a simpler command is sent over another one, at once the
+ * first time, and later with the next probe, so that a server that always closes gets few connections.
  * @throws {ProbeError} saying why the server can't be used
  */
 export async function probe(address: Address, settings: ProbeSettings): Promise<ProbeResult> {
+  const key = `${address.host}:${address.port} ${settings.asks}`;
+  const subjects = SUBJECTS[settings.asks];
+  const last = remembered.get(key);
+  const known = last && performance.now() < last.untilMs ? last : undefined;
+  if (!known) remembered.delete(key);
+  for (let index = known?.index ?? 0; ; index++) {
+    try {
+      return await probeOnce(address, settings, subjects[index] ?? "ping");
+    } catch (error) {
+      if (!(error instanceof ClosedError)) {
+        remembered.delete(key);
+        throw error;
+      }
+      const isLast = index + 1 === subjects.length;
+      remembered.set(key, { index: isLast ? 0 : index + 1, untilMs: performance.now() + REMEMBERED_MS });
+      if (known || isLast) throw error;
+    }
+  }
+}
+
+async function probeOnce(address: Address, settings: ProbeSettings, subject: Subject): Promise<ProbeResult> {
   const { tls, timeoutMs } = settings;
   // The certificate is judged before the login, by `authorized`.
   const socket = await dialSocket(address, tls, { rejectUnauthorized: false });
   const timeoutError = () => new ProbeError(`no answer within ${timeoutMs} ms`, REACHABLE);
   try {
-    return await withDeadline(ask(socket, settings), timeoutMs, timeoutError);
+    return await withDeadline(ask(socket, settings, subject), timeoutMs, timeoutError);
   } finally {
     socket.destroy();
   }
 }
 
-function ask(socket: Socket | TLSSocket, settings: ProbeSettings): Promise<ProbeResult> {
+function ask(socket: Socket | TLSSocket, settings: ProbeSettings, subject: Subject): Promise<ProbeResult> {
   return new Promise((resolve, reject) => {
-    const questions = toQuestions(settings);
+    const questions = toQuestions(settings, subject);
     let received = "";
     socket.once(settings.tls ? "secureConnect" : "connect", () => {
       const doubt = "encrypted" in socket && !settings.tls?.insecure ? certificateDoubt(socket) : undefined;
@@ -73,7 +117,7 @@ function ask(socket: Socket | TLSSocket, settings: ProbeSettings): Promise<Probe
       const replies = toReplies(received);
       const refusal = replies.map((reply, i) => questions[i]?.refusal(reply)).find((error) => error !== undefined);
       if (refusal) reject(refusal);
-      else if (replies.length >= questions.length) resolve({ role: toRole(replies.at(-1) ?? ""), doubt: undefined });
+      else if (replies.length >= questions.length) resolve({ role: toRole(replies), doubt: undefined });
       else if (received.length > MAX_BYTES) reject(new ProbeError("it is not a Valkey server", REACHABLE));
     });
     socket.on("error", (error) => {
@@ -81,7 +125,7 @@ function ask(socket: Socket | TLSSocket, settings: ProbeSettings): Promise<Probe
       if (doubt) resolve({ role: undefined, doubt });
       else reject(toProbeError(error));
     });
-    socket.once("close", () => reject(new ProbeError("the connection was closed without an answer", REACHABLE)));
+    socket.once("close", () => reject(new ClosedError("the connection was closed without an answer", REACHABLE)));
   });
 }
 
@@ -90,7 +134,7 @@ interface Question {
   refusal(reply: string): ProbeError | undefined;
 }
 
-function toQuestions({ username, password, database, asksRole }: ProbeSettings): Question[] {
+function toQuestions({ username, password, database }: ProbeSettings, subject: Subject): Question[] {
   const questions: Question[] = [];
   if (password !== undefined) {
     const command = ["AUTH", ...(username === undefined ? [] : [username]), password];
@@ -101,15 +145,38 @@ function toQuestions({ username, password, database, asksRole }: ProbeSettings):
     const refusal = (reply: string) => refused(reply, `database ${database} can't be selected`, "check the location");
     questions.push({ command: ["SELECT", String(database)], refusal });
   }
-  const command = asksRole ? ["INFO", "replication"] : ["PING"];
-  return [
-    ...questions,
-    { command, refusal: (reply) => (CLIENT_REFUSED.test(reply) ? refused(reply, "", LOGIN) : undefined) },
-  ];
+  return [...questions, ...ABOUT[subject]];
 }
 
 /** The server refuses this client as a whole. Other errors, such as `NOPERM` and `LOADING`, show that the login works. */
 const CLIENT_REFUSED = /^-(?:NOAUTH|DENIED|ERR max number of clients)/;
+
+function question(...command: readonly string[]): Question {
+  return { command, refusal: (reply) => (CLIENT_REFUSED.test(reply) ? refused(reply, "", LOGIN) : undefined) };
+}
+
+/** Nodes of a cluster answer it with a number, whatever their state. */
+const KEYSLOT = question("CLUSTER", "KEYSLOT", "a");
+const OF_CLUSTER: Question = {
+  ...KEYSLOT,
+  refusal: (reply) =>
+    /^:\d/.test(reply)
+      ? new TopologyError("it is a node of a cluster", "use the connection factory glideCluster()")
+      : KEYSLOT.refusal(reply),
+};
+const NO_CLUSTER: Question = {
+  ...KEYSLOT,
+  refusal: (reply) =>
+    /^-ERR (?:This instance has cluster support disabled|unknown command)/i.test(reply)
+      ? new TopologyError("it is not a node of a cluster", "use the connection factory glide()")
+      : KEYSLOT.refusal(reply),
+};
+const ABOUT: Readonly<Record<Subject, readonly Question[]>> = {
+  role: [question("INFO", "replication"), OF_CLUSTER],
+  cluster: [NO_CLUSTER],
+  ping: [question("PING")],
+  key: [question("GET", "valkey-edge-cache")],
+};
 
 function refused(reply: string, what: string, remedy: string): ProbeError | undefined {
   if (!reply.startsWith("-")) return undefined;
@@ -137,8 +204,8 @@ function toReplies(received: string): string[] {
   return replies;
 }
 
-function toRole(info: string): ProbeResult["role"] {
-  const [, role] = /^role:(master|slave)/m.exec(info) ?? [];
+function toRole(replies: readonly string[]): ProbeResult["role"] {
+  const [, role] = /^role:(master|slave)/m.exec(replies.join("\n")) ?? [];
   return role === undefined ? undefined : role === "master" ? "primary" : "replica";
 }
 

@@ -12,7 +12,7 @@ import { end, QUICK, works } from "./in-time.js";
 
 const SETTINGS = { username: undefined, password: undefined, database: 0, tls: undefined, timeoutMs: 2_000 };
 const ask = (port: number, settings: Partial<ProbeSettings> = {}, host = HOST): Promise<ProbeResult> =>
-  probe({ host, port }, { ...SETTINGS, asksRole: false, ...settings });
+  probe({ host, port }, { ...SETTINGS, asks: "life", ...settings });
 
 describe("a probe", () => {
   it("closes its connection once the server has answered", async () => {
@@ -42,11 +42,11 @@ describe("a probe", () => {
   it("reports the server's role if the user may ask for it", async () => {
     await using primary = await startValkey();
     await using replica = await startValkey({ args: ["--replicaof", `${HOST} ${primary.port}`] });
-    expect(await ask(primary.port, { asksRole: true })).toMatchObject({ role: "primary" });
-    expect(await ask(replica.port, { asksRole: true })).toMatchObject({ role: "replica" });
+    expect(await ask(primary.port, { asks: "role" })).toMatchObject({ role: "primary" });
+    expect(await ask(replica.port, { asks: "role" })).toMatchObject({ role: "replica" });
     await command(primary.port, ["ACL", "SETUSER", "app", "on", ">pass", "+@all", "-@dangerous", "~*"]);
     const user = { username: "app", password: "pass" };
-    expect(await ask(primary.port, { ...user, asksRole: true })).toMatchObject({ role: undefined });
+    expect(await ask(primary.port, { ...user, asks: "role" })).toMatchObject({ role: undefined });
   });
 
   it("accepts errors that show a working login, such as NOPERM or LOADING", async () => {

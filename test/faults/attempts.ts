@@ -40,6 +40,8 @@ const PROGRAM = (transport: keyof typeof TRANSPORTS, seconds: number, quietSecon
   import { setTimeout as sleep } from "node:timers/promises";
   const { startFailingServer } = await import(${source("./failing-server.ts")});
   const { sentinel: overIovalkey } = await import(${source("../../src/connection/sentinel/workerd.ts")});
+  // The default warns that it uses iovalkey at the server that refuses valkey-glide.
+  process.removeAllListeners("warning");
   const atSentinels = ${transport.endsWith("its sentinels")};
   const hasSentinels = ${transport.startsWith("sentinel")};
   const addresses = ${transport.includes("several") ? 2 : 1};

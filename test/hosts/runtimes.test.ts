@@ -32,6 +32,16 @@ const APPLICATION = `
   console.log(JSON.stringify({ city, loaded, again, remembered: await inMemory.get("city"), refusal, client }));
 `;
 
+/** What an application does that may not do much. */
+const PERMISSIONS = `
+  import { createCache } from "valkey-edge-cache";
+
+  const [, , location] = process.argv;
+  await using cache = createCache({ location, keyPrefix: "permissions" });
+  await cache.set("city", "Bern");
+  console.log(JSON.stringify([await cache.get("city"), (await cache.health()).transport]));
+`;
+
 const RUNTIMES: Record<string, { program: string; args: string[] }> = {
   node: { program: "node", args: [] },
   bun: { program: "bun", args: ["run"] },
@@ -61,6 +71,23 @@ describe("the packed package", () => {
     consumer.write("application.js", APPLICATION);
   }, 120_000);
   afterAll(() => consumer[Symbol.dispose]());
+
+  it.for([
+    { to: "load native code", more: [] },
+    { to: "write to the temporary folder", more: ["--allow-ffi", "--allow-sys"] },
+  ])("caches over iovalkey on Deno without the permission to $to, says so, and ends", async ({ more }, { skip }) => {
+    const path = await find("deno");
+    skip(path === undefined, "deno has no package for this platform");
+    consumer.write("permissions.js", PERMISSIONS);
+    const permissions = ["--no-prompt", "--allow-net", "--allow-env", "--allow-read", ...more];
+    const args = ["run", ...permissions, "--quiet", "--no-config", "--node-modules-dir=manual"];
+    const program = [...args, "permissions.js", inject("valkeyUrl")];
+    // Warnings go to standard error.
+    const printed = await output("sh", ["-c", 'exec "$@" 2>&1', "sh", path ?? "", ...program], consumer.folder);
+    const [warning = "", answer = ""] = printed.trim().split("\n");
+    expect(warning).toMatch(/ValkeyEdgeCacheWarning: .* is reached over iovalkey instead of valkey-glide/);
+    expect(JSON.parse(answer)).toEqual(["Bern", "iovalkey"]);
+  });
 
   it.for(Object.entries(RUNTIMES))("caches on %s, and ends", async ([name, { program, args }], { skip }) => {
     const path = await find(program);

@@ -1,7 +1,7 @@
 import { ConnectionError, ReplyError, TimeoutError } from "../../core/errors.js";
 import type { Address } from "../../core/location.js";
 import type { LoginSettings } from "../credentials.js";
-import { ProbeError, type ProbeResult, REACHABLE } from "../probe.js";
+import { ProbeError, type ProbeResult, REACHABLE, TopologyError } from "../probe.js";
 import type { TrackWork } from "../resilience/background-work.js";
 import { withDeadline } from "../resilience/deadline.js";
 import { fromGlide } from "./conversion.js";
@@ -10,6 +10,8 @@ import { anyAnswer, findPrimary, type ServerSettings } from "./find-primary.js";
 /** The part of GLIDE's settings that a dial needs. */
 export interface DialSettings extends ServerSettings, LoginSettings {
   readonly cluster: boolean;
+  /** Whether another transport takes over from GLIDE where it can't connect, which needs time as well. */
+  readonly hasSubstitute: boolean;
 }
 
 /** Opens one kind of GLIDE's clients. */
@@ -26,6 +28,9 @@ export interface Dialled<C> {
   /** Whether all servers answer. */
   readonly isWhole: boolean;
 }
+
+/** The server answers, but GLIDE can't connect to it, as behind proxies that don't know its commands. */
+export class GlideRefusedError extends ConnectionError {}
 
 /** GLIDE failed, although the server may work. */
 class UnexplainedError extends Error {
@@ -58,6 +63,8 @@ const failures = new Map<string, Failure>();
 const PATIENCE_MS = 50;
 /** How long GLIDE may take to connect if `node:tls` doubts that it can. */
 const DOUBT_MS = 300;
+/** The same, at the most, if another transport takes over then. It is long, as a busy process is no reason to. */
+const SUBSTITUTE_MS = 500;
 /** How long a connection that GLIDE has begun takes to arrive at the server. */
 const ARRIVAL_MS = 50;
 /**
@@ -119,9 +126,14 @@ async function dial<C extends { close(): void }>(
 }
 
 function toConnectionError(cause: unknown, name: string): ConnectionError {
-  const message = cause instanceof Error ? cause.message : String(cause);
+  const message = (cause instanceof Error ? cause.message : String(cause)).replaceAll("\n", "");
+  if (cause instanceof TopologyError) return new ConnectionError(`${name}: ${message}; ${cause.remedy}`, { cause });
+  if (cause instanceof UnexplainedError && cause.minPauseMs === 0) {
+    const remedy = "use the connection factory iovalkey()";
+    return new GlideRefusedError(`${name} could not be reached: ${message}; ${remedy}`, { cause });
+  }
   const remedy = cause instanceof ProbeError ? cause.remedy : REACHABLE;
-  return new ConnectionError(`${name} could not be reached: ${message.replaceAll("\n", "")}; ${remedy}`, { cause });
+  return new ConnectionError(`${name} could not be reached: ${message}; ${remedy}`, { cause });
 }
 
 /** Opens one client. It may try two at once, and takes the first that connects. */
@@ -142,9 +154,11 @@ class Opening<C extends { close(): void }> {
   /** Connects to a server that has not failed, with a single connection if it answers soon. */
   async atOnce(addresses: readonly Address[]): Promise<C> {
     const first = this.#try(addresses);
-    if (this.#opener.ping === undefined || (await isDecided(first, PATIENCE_MS))) return first;
+    if (await isDecided(first, PATIENCE_MS)) return first;
     const asked = anyAnswer(this.#settings, this.#leftMs);
     this.#track(asked);
+    // GLIDE tells why it can't connect to a cluster, but not that a server is none.
+    if (this.#opener.ping === undefined) return this.#finish(Promise.race([first, asked.then(() => first)]));
     const opened = asked.then((answer) => this.#afterAnswer(addresses, answer));
     const chosen = Promise.race([first.catch(() => opened), opened]);
     return this.#finish(chosen);
@@ -159,7 +173,10 @@ class Opening<C extends { close(): void }> {
   async #afterAnswer(addresses: readonly Address[], { doubt }: Pick<ProbeResult, "doubt">): Promise<C> {
     const [first] = this.#tries;
     if (!first || (doubt === undefined && !(await isDecided(first, PATIENCE_MS)))) void this.#try(addresses);
-    const ms = doubt === undefined ? this.#leftMs : Math.min(DOUBT_MS, this.#leftMs);
+    const { hasSubstitute, connectTimeoutMs } = this.#settings;
+    const leftMs = this.#leftMs;
+    const mostMs = hasSubstitute ? Math.min(SUBSTITUTE_MS, leftMs / 2) : leftMs;
+    const ms = doubt === undefined ? mostMs : Math.min(DOUBT_MS, leftMs);
     const timeoutError = () => new Error("no connection in time");
     try {
       return await withDeadline(Promise.any(this.#tries), ms, timeoutError);
@@ -167,7 +184,8 @@ class Opening<C extends { close(): void }> {
       const cause: unknown = error instanceof AggregateError ? error.errors[0] : error;
       const reason = cause instanceof Error ? cause.message : String(cause);
       const message = doubt ?? `the server answers, but valkey-glide can't connect (${reason})`;
-      const minPauseMs = doubt !== undefined ? FIRST_PAUSE_MS : ms < DOUBT_MS ? undefined : 0;
+      const hadTime = ms >= (hasSubstitute ? Math.min(DOUBT_MS, connectTimeoutMs / 3) : DOUBT_MS);
+      const minPauseMs = doubt !== undefined ? FIRST_PAUSE_MS : hadTime ? 0 : undefined;
       throw new UnexplainedError(message, minPauseMs, { cause });
     }
   }

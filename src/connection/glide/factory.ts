@@ -1,17 +1,20 @@
 import type { Connection, ConnectionFactory } from "../../core/connection.js";
-import { ConfigurationError } from "../../core/errors.js";
+import { ConfigurationError, ConnectionError } from "../../core/errors.js";
 import type { Location } from "../../core/location.js";
 import { checkOptions, isOneOf } from "../../core/options.js";
+import { warnOnce } from "../../core/runtime.js";
 import { toText } from "../../core/text.js";
 import { systemClock } from "../../core/time.js";
+import { currentLogin } from "../credentials.js";
 import { toSettings as toIovalkeySettings } from "../iovalkey/factory.js";
 import { openOnNode } from "../iovalkey/node.js";
 import { accessOf, type ConnectionOptions, connectionChecks, refuseReplicas, toTiming } from "../options.js";
 import { sharedConnection } from "../registry.js";
-import type { TrackWork } from "../resilience/background-work.js";
 import type { DialConnection } from "../resilience/dialer.js";
 import { LazyConnection } from "../resilience/lazy-connection.js";
 import { type GlideLogLevel, type GlideSettings, openGlide } from "./client.js";
+import { GlideRefusedError } from "./dial.js";
+import { findPrimary } from "./find-primary.js";
 import { GlideMissingError } from "./module.js";
 
 export interface GlideOptions extends ConnectionOptions {
@@ -27,7 +30,7 @@ export interface GlideOptions extends ConnectionOptions {
  * createCache({ location: "valkey://localhost:6379/0", connectionFactory: glide({ commandTimeout: "250ms" }) });
  */
 export function glide(options: GlideOptions = {}): ConnectionFactory {
-  return glideFactory("glide", options, openGlide);
+  return glideFactory("glide", options, opensGlide);
 }
 
 /**
@@ -37,20 +40,18 @@ export function glide(options: GlideOptions = {}): ConnectionFactory {
  * createCache({ location: "valkey://node-1:6379,valkey://node-2:6379", connectionFactory: glideCluster() });
  */
 export function glideCluster(options: GlideOptions = {}): ConnectionFactory {
-  return glideFactory("glideCluster", options, openGlide);
+  return glideFactory("glideCluster", options, opensGlide);
 }
+
+/** Makes what opens a connection for a location. */
+type MakeDial = (settings: GlideSettings, location: Location) => DialConnection;
+
+const opensGlide: MakeDial = (settings) => (track, retire) => openGlide(settings, track, retire);
 
 type FactoryName = "glide" | "glideCluster" | "glideElseIovalkey" | "sentinel";
 
-/** Opens a connection, by GLIDE or a substitute. */
-type OpenGlide = (
-  settings: GlideSettings,
-  track: TrackWork,
-  retire: () => void,
-  location: Location,
-) => Promise<Connection>;
-
-export function glideFactory(name: FactoryName, options: GlideOptions, open: OpenGlide): ConnectionFactory {
+/** @param makeDial makes what opens a connection, by GLIDE or a substitute */
+function glideFactory(name: FactoryName, options: GlideOptions, makeDial: MakeDial): ConnectionFactory {
   checkOptions<GlideOptions>(name, options, {
     ...connectionChecks,
     logLevel: isOneOf("off", "error", "warn", "info", "debug"),
@@ -61,8 +62,8 @@ export function glideFactory(name: FactoryName, options: GlideOptions, open: Ope
       const settings = toSettings(name, location, options);
       const { maxIdleMs } = toTiming(options);
       const key = `${name} ${maxIdleMs} ${JSON.stringify(settings)}`;
-      const dial: DialConnection = (track, retire) => open(settings, track, retire, location);
-      return sharedConnection(key, () => connection(dial, settings, maxIdleMs), settings.credentials);
+      const make = () => connection(makeDial(settings, location), settings, maxIdleMs);
+      return sharedConnection(key, make, settings.credentials);
     },
   };
 }
@@ -100,6 +101,7 @@ export function toSettings(factory: FactoryName, location: Location, options: Gl
   return {
     cluster: factory === "glideCluster",
     name: display,
+    hasSubstitute: factory === "glideElseIovalkey",
     addresses,
     ...login,
     database: location.database,
@@ -114,36 +116,60 @@ export function toSettings(factory: FactoryName, location: Location, options: Gl
   };
 }
 
-/** Set by the first dial, for the whole process. */
-let glideIsMissing = false;
+/** Why GLIDE can't be used in this process; known with the first dial. */
+let missing: GlideMissingError | undefined;
 
 /**
- * Like `glide`. On platforms without a build of GLIDE it uses iovalkey, which reads from the primary only.
+ * Like `glide`. Where GLIDE can't be used though the server can be reached, it uses iovalkey, and says so in a warning.
  * @throws {ConfigurationError} on wrong options
  */
 export function glideElseIovalkey(options: ConnectionOptions): ConnectionFactory {
-  return glideFactory("glideElseIovalkey", options, async (settings, track, retire, location) => {
-    if (!glideIsMissing) {
-      const opened = await tryGlide(settings, track, retire);
-      if (opened) return opened;
-      glideIsMissing = true;
-    }
-    // RESP3 changes no reply, so the location's choice is ignored.
-    const { credentials } = settings;
-    const substitute = { ...toIovalkeySettings({ ...location, protocol: undefined }, options), credentials };
-    return openOnNode(substitute, undefined, retire);
+  return glideFactory("glideElseIovalkey", options, (settings, location) => {
+    let refused: GlideRefusedError | undefined;
+    return async (track, retire) => {
+      try {
+        if (missing ?? refused) throw missing ?? refused;
+        return await openGlide(settings, track, retire);
+      } catch (error) {
+        if (error instanceof GlideMissingError) missing = error;
+        else if (error instanceof GlideRefusedError) refused = error;
+        else throw error;
+        refuseSubstitute(location, options, error);
+        const connection = await openSubstitute(settings, location, options, retire);
+        warnOnce(`${settings.name} is reached over iovalkey instead of valkey-glide: ${error.message}`);
+        return connection;
+      }
+    };
   });
 }
 
-async function tryGlide(
+async function openSubstitute(
   settings: GlideSettings,
-  track: TrackWork,
+  location: Location,
+  options: ConnectionOptions,
   retire: () => void,
-): Promise<Connection | undefined> {
-  try {
-    return await openGlide(settings, track, retire);
-  } catch (error) {
-    if (error instanceof GlideMissingError) return undefined;
-    throw error;
+): Promise<Connection> {
+  let [address] = location.addresses;
+  if (location.addresses.length > 1) {
+    address = (await findPrimary({ ...settings, ...(await currentLogin(settings)) })).primary;
   }
+  const single = toIovalkeySettings({ ...location, addresses: address ? [address] : [] }, options);
+  return openOnNode({ ...single, credentials: settings.credentials }, undefined, retire);
+}
+
+/** Refuses options that iovalkey can't honour in the place of GLIDE. @throws {ConfigurationError} @throws {ConnectionError} */
+export function refuseSubstitute(location: Location, options: ConnectionOptions, reason: Error): void {
+  const { readFrom = "primary", clientAz } = options;
+  const what =
+    readFrom !== "primary"
+      ? `option "readFrom" (${readFrom})`
+      : clientAz !== undefined
+        ? `option "clientAz"`
+        : location.protocol === 3
+          ? `"protocol=3" in the location`
+          : undefined;
+  if (what === undefined) return;
+  const message = `${what} needs valkey-glide, which can't be used here (${reason.message}); leave it out, and iovalkey is used`;
+  if (reason instanceof ConfigurationError) throw new ConfigurationError(message, { cause: reason });
+  throw new ConnectionError(message, { cause: reason });
 }

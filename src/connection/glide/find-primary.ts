@@ -1,9 +1,9 @@
 import type { Address } from "../../core/location.js";
 import type { ReadFrom } from "../options.js";
-import { ProbeError, type ProbeResult, type ProbeSettings, probe } from "../probe.js";
+import { ProbeError, type ProbeResult, type ProbeSettings, probe, TopologyError } from "../probe.js";
 
 /** Several servers with the same credentials. */
-export interface ServerSettings extends Omit<ProbeSettings, "timeoutMs" | "asksRole"> {
+export interface ServerSettings extends Omit<ProbeSettings, "timeoutMs" | "asks"> {
   readonly addresses: readonly Address[];
   readonly connectTimeoutMs: number;
   readonly readFrom: ReadFrom;
@@ -19,8 +19,12 @@ export interface Topology {
 }
 
 /** Resolves when one of the servers accepts the login. @throws {ProbeError} when none does */
-export async function anyAnswer(settings: ServerSettings, timeoutMs: number): Promise<ProbeResult> {
-  const asked = settings.addresses.map((address) => probe(address, { ...settings, timeoutMs, asksRole: false }));
+export async function anyAnswer(
+  settings: ServerSettings & { readonly cluster: boolean },
+  timeoutMs: number,
+): Promise<ProbeResult> {
+  const asks = settings.cluster ? "cluster" : "life";
+  const asked = settings.addresses.map((address) => probe(address, { ...settings, timeoutMs, asks }));
   try {
     return await Promise.any(asked);
   } catch (error) {
@@ -34,12 +38,14 @@ export async function findPrimary(settings: ServerSettings): Promise<Topology> {
   // The rest of the dial needs time as well, even if one server is silent.
   const timeoutMs = Math.ceil(connectTimeoutMs / 3);
   const asked = addresses.map(async (address) => {
-    const answer = await probe(address, { ...settings, timeoutMs, asksRole: true }).catch((error: unknown) => ({
+    const answer = await probe(address, { ...settings, timeoutMs, asks: "role" }).catch((error: unknown) => ({
       error,
     }));
     return { address, ...answer };
   });
   const all = await Promise.all(asked);
+  const node = all.find((one) => "error" in one && one.error instanceof TopologyError);
+  if (node && "error" in node) throw node.error;
   const answered = all.filter((one) => "role" in one);
   const primaries = answered.filter(({ role }) => role === "primary");
   if (primaries.length > 1) {

@@ -5,7 +5,7 @@ export type * as Glide from "@valkey/valkey-glide";
 export type GlideModule = typeof Glide;
 type LogLevel = Parameters<GlideModule["Logger"]["setLoggerConfig"]>[0];
 
-/** GLIDE has no build for this platform. */
+/** GLIDE can't run in this process: it has no build for the platform, or lacks something that it needs. */
 export class GlideMissingError extends ConfigurationError {}
 
 const PACKAGE = "@valkey/valkey-glide";
@@ -30,11 +30,46 @@ export async function loadGlide(logLevel: LogLevel): Promise<GlideModule> {
  * Node 20 takes twice as long to `import` CommonJS as to `require` it.
  */
 async function load(logLevel: LogLevel): Promise<GlideModule> {
+  checkHome();
   const module = installed() ?? (await import("#glide"));
   if (!("GlideClient" in module)) throw new GlideMissingError(NOT_THERE);
   // Set for the process before the first client, as GLIDE logs to standard output by default.
   module.Logger.setLoggerConfig(logLevel);
+  await openSocket(module);
   return module;
+}
+
+/** Without a home directory GLIDE ends the process. */
+function checkHome(): void {
+  if (process.env.HOME) return;
+  try {
+    process.getBuiltinModule("node:os").userInfo();
+  } catch (cause) {
+    throw new GlideMissingError("valkey-glide needs a home directory; set HOME, or use iovalkey()", { cause });
+  }
+}
+
+/** Opens the socket over which the process talks to GLIDE's native side, which leaves it in the temporary folder. */
+async function openSocket(module: GlideModule): Promise<void> {
+  // It is no documented part of GLIDE, and the next release may have no socket.
+  if (typeof module.StartSocketConnection !== "function") return;
+  const path = await module.StartSocketConnection().catch((cause: unknown) => {
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    throw new GlideMissingError(
+      `valkey-glide can't open a socket in /tmp (${reason}); make the folder writable, or use iovalkey()`,
+      { cause },
+    );
+  });
+  const { isMainThread } = process.getBuiltinModule("node:worker_threads");
+  if (!isMainThread) return;
+  // Not sooner, as GLIDE opens no second one for later clients.
+  process.once("exit", () => {
+    try {
+      process.getBuiltinModule("node:fs").rmSync(path, { force: true });
+    } catch {
+      // Deno may have no permission for it. The file is empty, and in the way of nothing.
+    }
+  });
 }
 
 /** @returns `undefined` if no place has it @throws if it is there and can't be loaded */

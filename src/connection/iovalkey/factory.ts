@@ -88,7 +88,13 @@ function breakerOf({ name, connectTimeoutMs, commandTimeoutMs }: IovalkeySetting
 /** The settings of iovalkey for a location. @throws {ConfigurationError} */
 export function toSettings(location: Location, options: IovalkeyOptions): IovalkeySettings {
   const { scheme, display, addresses, path } = location;
-  const [address] = addresses;
+  const [address, ...others] = addresses;
+  checkReads(options);
+  if (others.length > 0) {
+    throw new ConfigurationError(
+      `location: iovalkey() connects to one server, and ${display} names ${addresses.length}; give one URL, or use glide() or glideCluster()`,
+    );
+  }
   if (scheme === "memory") {
     throw new ConfigurationError(
       `location: iovalkey() can't serve ${display}; use the connection factory memory(), or a valkey:// URL`,
@@ -124,9 +130,10 @@ function toTls({ insecure = false, ca, cert, key, servername }: IovalkeyTlsOptio
   return { insecure, ca: text(ca), cert: text(cert), key: text(key), servername };
 }
 
-function checkReads({ readFrom = "primary" }: IovalkeyOptions): void {
-  if (readFrom === "primary") return;
+function checkReads({ readFrom = "primary", clientAz }: IovalkeyOptions): void {
+  if (readFrom === "primary" && clientAz === undefined) return;
+  const option = readFrom === "primary" ? '"clientAz" is given' : `"readFrom" is "${readFrom}"`;
   throw new ConfigurationError(
-    `iovalkey: option "readFrom" is "${readFrom}", and iovalkey() reads from the primary only; leave it out, or use glide()`,
+    `iovalkey: option ${option}, and iovalkey() reads from the primary only; leave it out, or use glide()`,
   );
 }

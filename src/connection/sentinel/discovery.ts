@@ -1,5 +1,5 @@
 import type { Command, Connection, Reply } from "../../core/connection.js";
-import { ConnectionError, ReplyError, TimeoutError, throwIfError } from "../../core/errors.js";
+import { ConfigurationError, ConnectionError, ReplyError, TimeoutError, throwIfError } from "../../core/errors.js";
 import type { Address } from "../../core/location.js";
 import { toText } from "../../core/text.js";
 import { BackgroundWork, type TrackWork } from "../resilience/background-work.js";
@@ -71,6 +71,10 @@ export class Sentinels {
             resolve(servers);
           },
           (error) => {
+            if (error instanceof ConfigurationError) {
+              isDone = true;
+              reject(error);
+            }
             failures.push(`${address.host}:${address.port}: ${error instanceof Error ? error.message : error}`);
             if (failures.length === this.#options.addresses.length) reject(this.#failure(failures, error));
             else askNext();

@@ -1,6 +1,7 @@
 import type { Connection, ConnectionFactory } from "../../core/connection.js";
+import { warnOnce } from "../../core/runtime.js";
 import { openGlide } from "../glide/client.js";
-import { toSettings as toGlideSettings } from "../glide/factory.js";
+import { refuseSubstitute, toSettings as toGlideSettings } from "../glide/factory.js";
 import { GlideMissingError } from "../glide/module.js";
 import { openOnNode } from "../iovalkey/node.js";
 import type { SentinelTransport } from "./connection.js";
@@ -25,33 +26,36 @@ const overGlide: MakeTransport = (place, options) => {
   const { location, access, credentials } = place;
   const servers = { ...toGlideSettings("sentinel", location, options), credentials };
   const sentinels = { ...servers, ...access, database: 0, readFrom: "primary" as const, clientAz: undefined };
-  const instead = (): SentinelTransport =>
-    overIovalkey(openOnNode)(
-      { ...place, location: { ...location, protocol: undefined } },
-      { ...options, readFrom: "primary" },
-    );
+  const instead = (reason: GlideMissingError): SentinelTransport => {
+    refuseSubstitute(location, options, reason);
+    warnOnce(`${location.display} is reached over iovalkey instead of valkey-glide: ${reason.message}`);
+    return overIovalkey(openOnNode)(place, options);
+  };
   return {
     openSentinel: (address, onSwitch, track) => {
       const { host, port } = address;
       const settings = { ...sentinels, name: `the sentinel at ${host}:${port}`, addresses: [address] };
       return orElse(
         async () => new WatchedSentinel(await openGlide(settings, track, () => {}), { address, settings, onSwitch }),
-        () => instead().openSentinel(address, onSwitch, track),
+        (reason) => instead(reason).openSentinel(address, onSwitch, track),
       );
     },
     openServers: (found, track, retire) =>
       orElse(
         () => openGlide({ ...servers, addresses: [found.primary, ...found.replicas] }, track, retire),
-        () => instead().openServers(found, track, retire),
+        (reason) => instead(reason).openServers(found, track, retire),
       ),
   };
 };
 
-async function orElse(open: () => Promise<Connection>, otherwise: () => Promise<Connection>): Promise<Connection> {
+async function orElse(
+  open: () => Promise<Connection>,
+  otherwise: (reason: GlideMissingError) => Promise<Connection>,
+): Promise<Connection> {
   try {
     return await open();
   } catch (error) {
-    if (error instanceof GlideMissingError) return otherwise();
+    if (error instanceof GlideMissingError) return otherwise(error);
     throw error;
   }
 }
