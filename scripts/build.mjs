@@ -1,6 +1,7 @@
 // @ts-check
 import { createHash } from "node:crypto";
 import {
+  chmodSync,
   existsSync,
   mkdirSync,
   mkdtempSync,
@@ -32,6 +33,8 @@ export async function build() {
       throw new Stop(cause.message, { cause });
     });
     await mustRun("Building declarations", join(bin, "tsc"), ["-p", "tsconfig.build.json", "--outDir", target]);
+    // Temporary folders are closed to other users.
+    chmodSync(target, 0o755);
     swap(target);
   } finally {
     rmSync(target, { recursive: true, force: true });

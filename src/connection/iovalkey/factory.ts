@@ -88,11 +88,11 @@ function breakerOf({ name, connectTimeoutMs, commandTimeoutMs }: IovalkeySetting
 /** The settings of iovalkey for a location. @throws {ConfigurationError} */
 export function toSettings(location: Location, options: IovalkeyOptions): IovalkeySettings {
   const { scheme, display, addresses, path } = location;
-  const [address, ...others] = addresses;
+  const [address] = addresses;
   checkReads(options);
-  if (others.length > 0) {
+  if (addresses.length > 1) {
     throw new ConfigurationError(
-      `location: iovalkey() connects to one server, and ${display} names ${addresses.length}; give one URL, or use glide() or glideCluster()`,
+      `location: iovalkey() can't serve ${display}, as it supports one server only; give one URL, or use glide()`,
     );
   }
   if (scheme === "memory") {
@@ -132,8 +132,8 @@ function toTls({ insecure = false, ca, cert, key, servername }: IovalkeyTlsOptio
 
 function checkReads({ readFrom = "primary", clientAz }: IovalkeyOptions): void {
   if (readFrom === "primary" && clientAz === undefined) return;
-  const option = readFrom === "primary" ? '"clientAz" is given' : `"readFrom" is "${readFrom}"`;
+  const option = readFrom === "primary" ? "clientAz" : "readFrom";
   throw new ConfigurationError(
-    `iovalkey: option ${option}, and iovalkey() reads from the primary only; leave it out, or use glide()`,
+    `iovalkey: option "${option}" is for replicas, and iovalkey() reads from the primary; leave it out, or use glide()`,
   );
 }
