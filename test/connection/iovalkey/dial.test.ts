@@ -214,7 +214,7 @@ describe("options of iovalkey()", () => {
   it.each([
     [{ connectTimeout: 0 }, "valkey://a", /option "connectTimeout"/],
     [{ connector: {} }, "valkey://a", /option "connector" is an object; give a function/],
-    [{ readFrom: "preferReplica" }, "valkey://a", /reads from the primary only; leave it out, or use glide\(\)/],
+    [{ readFrom: "preferReplica" }, "valkey://a", /reads from the primary; leave it out, or use glide\(\)/],
     [{ tls: { cert: "x" } }, "valkeys://a", /only one of cert and key/],
     [{}, "memory:", /use the connection factory memory\(\)/],
     [{}, "valkey://a?protocol=3", /supports RESP2 only/],
