@@ -46,6 +46,7 @@ export type { Codec, CodecOptions } from "../codec/codec.js";
 export type { Encoded } from "../codec/envelope.js";
 export { identity } from "../compressors/identity.js";
 export type { CompressorOptions } from "../compressors/options.js";
+export type { AddressMap } from "../connection/address-map.js";
 export type { Credentials, GetCredentials } from "../connection/credentials.js";
 export type { MemoryOptions } from "../connection/memory/factory.js";
 export type { ConnectionOptions, ReadFrom, TlsOptions } from "../connection/options.js";

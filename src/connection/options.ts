@@ -2,6 +2,7 @@ import { ConfigurationError } from "../core/errors.js";
 import type { Location } from "../core/location.js";
 import { type Check, type Checks, isBoolean, isFunction, isOneOf, isText, isWait, orNull } from "../core/options.js";
 import { type Duration, toMs } from "../core/time.js";
+import { type AddressMap, type AddressResolver, isAddressMap, toResolver } from "./address-map.js";
 import { CredentialSource, type GetCredentials, type Login } from "./credentials.js";
 import { identityOf } from "./registry.js";
 
@@ -42,6 +43,12 @@ export interface ConnectionOptions {
   credentials?: GetCredentials | undefined;
   /** Identifies `credentials`: caches with equal settings share a connection, also after a hot reload. @default the function itself */
   credentialsId?: string | undefined;
+  /**
+   * Addresses to dial in place of those that the location, a sentinel or a cluster names, for NAT and tunnels:
+   * `{ "10.0.0.5:6379": "127.0.0.1:7001" }`, or a function of `{ host, port }`. TLS checks the certificate for the host that
+   * is dialled. @default none
+   */
+  addressMap?: AddressMap | undefined;
   /** How long opening a connection may take, as seconds or a duration string. @default "1s" */
   connectTimeout?: Duration | undefined;
   /** How long one round trip may take, as seconds or a duration string. @default "1s" */
@@ -79,6 +86,7 @@ export const connectionChecks: Checks<ConnectionOptions> = {
   password: isText,
   credentials: isFunction,
   credentialsId: isText,
+  addressMap: isAddressMap,
   connectTimeout: isWait,
   commandTimeout: isWait,
   maxIdle: orNull(isWait),
@@ -103,8 +111,9 @@ export function toTiming({ connectTimeout = 1, commandTimeout = 1, maxIdle = 60 
   };
 }
 
-/** The credentials and TLS options that a location and the options give together. */
+/** The credentials, TLS options and address map that a location and the options give together. */
 export interface Access extends Login {
+  readonly addressMap: AddressResolver | undefined;
   readonly credentials: CredentialSource | undefined;
   readonly tls: TlsOptions | undefined;
 }
@@ -137,6 +146,7 @@ export function accessOf(factory: string, location: Location, options: Connectio
   }
   return {
     ...login,
+    addressMap: toResolver(options.addressMap),
     credentials: credentials && new CredentialSource(credentials, credentialsId ?? identityOf(credentials)),
     tls: location.tls ? (tls ?? {}) : undefined,
   };

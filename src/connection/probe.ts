@@ -1,6 +1,7 @@
 import type { Socket } from "node:net";
 import type { TLSSocket } from "node:tls";
 import type { Address } from "../core/location.js";
+import type { AddressResolver } from "./address-map.js";
 import { dialSocket } from "./node-socket.js";
 import type { TlsSettings } from "./options.js";
 import { withDeadline } from "./resilience/deadline.js";
@@ -11,6 +12,7 @@ export interface ProbeSettings {
   readonly password: string | undefined;
   readonly database: number;
   readonly tls: TlsSettings | undefined;
+  readonly addressMap: AddressResolver | undefined;
   readonly timeoutMs: number;
   /** What to find out. */
   readonly asks: Aim;
@@ -92,9 +94,9 @@ export async function probe(address: Address, settings: ProbeSettings): Promise<
 }
 
 async function probeOnce(address: Address, settings: ProbeSettings, subject: Subject): Promise<ProbeResult> {
-  const { tls, timeoutMs } = settings;
+  const { timeoutMs } = settings;
   // The certificate is judged before the login, by `authorized`.
-  const socket = await dialSocket(address, tls, { rejectUnauthorized: false });
+  const socket = await dialSocket(address, settings, { rejectUnauthorized: false });
   const timeoutError = () => new ProbeError(`no answer within ${timeoutMs} ms`, REACHABLE);
   try {
     return await withDeadline(ask(socket, settings, subject), timeoutMs, timeoutError);

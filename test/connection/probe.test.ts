@@ -10,7 +10,14 @@ import { startValkey } from "../support/servers.js";
 import { until } from "../support/wait.js";
 import { end, QUICK, works } from "./in-time.js";
 
-const SETTINGS = { username: undefined, password: undefined, database: 0, tls: undefined, timeoutMs: 2_000 };
+const SETTINGS = {
+  username: undefined,
+  password: undefined,
+  database: 0,
+  tls: undefined,
+  addressMap: undefined,
+  timeoutMs: 2_000,
+};
 const ask = (port: number, settings: Partial<ProbeSettings> = {}, host = HOST): Promise<ProbeResult> =>
   probe({ host, port }, { ...SETTINGS, asks: "life", ...settings });
 

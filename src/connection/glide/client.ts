@@ -2,6 +2,7 @@ import type { Connection } from "../../core/connection.js";
 import { ReplyError } from "../../core/errors.js";
 import type { Address } from "../../core/location.js";
 import { type Login, withLogin } from "../credentials.js";
+import { withAuthorities } from "../node-socket.js";
 import { renewInTime } from "../renewal.js";
 import type { TrackWork } from "../resilience/background-work.js";
 import { GlideConnection } from "./connection.js";
@@ -36,8 +37,11 @@ const NOWHERE: [string, number] = ["255.255.255.255", 1];
 /** Opens a client. @param retire replaces the connection at its next use @throws {ConnectionError} @throws {GlideMissingError} */
 export async function openGlide(settings: GlideSettings, track: TrackWork, retire: () => void): Promise<Connection> {
   const module = await loadGlide(settings.logLevel);
+  // GLIDE falls back to the address that it has where a resolver throws.
+  for (const address of settings.addresses) settings.addressMap?.resolve(address);
+  const tls = await withAuthorities(settings.tls);
   return withLogin(settings, async ({ endsMs, ...login }) => {
-    const current = { ...settings, ...login };
+    const current = { ...settings, ...login, tls };
     const { clients, connection } = await (settings.cluster
       ? openCluster(module, current, track)
       : openStandalone(module, current, track));
@@ -97,8 +101,8 @@ async function openStandalone(module: GlideModule, settings: GlideSettings, trac
 async function openCluster(module: GlideModule, settings: GlideSettings, track: TrackWork): Promise<Opened> {
   const create = async () => {
     let isClosed = false;
-    const addressResolver = (host: string, port: number) =>
-      isClosed ? NOWHERE : ([host, port] satisfies typeof NOWHERE);
+    const resolve = toGlideResolver(settings);
+    const addressResolver = (host: string, port: number) => (isClosed ? NOWHERE : resolve(host, port));
     const options = { ...common(module, settings), addressResolver };
     const client = await module.GlideClusterClient.createClient(options);
     const close = (): void => {
@@ -174,7 +178,20 @@ function common(
     ...(settings.database === 0 ? {} : { databaseId: settings.database }),
     ...(password === undefined ? {} : { credentials: { password, ...(username === undefined ? {} : { username }) } }),
     ...(clientAz === undefined ? {} : { clientAz }),
+    ...(settings.addressMap === undefined ? {} : { addressResolver: toGlideResolver(settings) }),
     ...{ advancedConfiguration: advanced(settings) },
+  };
+}
+
+/** An address for which the application's function fails is not dialled at all. */
+function toGlideResolver({ addressMap }: GlideSettings): (host: string, port: number) => [string, number] {
+  return (host, port) => {
+    try {
+      const to = addressMap?.resolve({ host, port }) ?? { host, port };
+      return [to.host, to.port];
+    } catch {
+      return NOWHERE;
+    }
   };
 }
 

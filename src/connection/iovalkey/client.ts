@@ -12,6 +12,7 @@ import type {
 import { ConnectionError, ReplyError, TimeoutError, throwIfError } from "../../core/errors.js";
 import type { Address } from "../../core/location.js";
 import { keepsRequestsApart } from "../../core/runtime.js";
+import type { AddressResolver } from "../address-map.js";
 import { type CurrentLogin, type Login, type LoginSettings, withLogin } from "../credentials.js";
 import { toNodeTls } from "../node-socket.js";
 import type { TlsSettings } from "../options.js";
@@ -24,6 +25,7 @@ import type { Connector } from "./connector.js";
 /** The settings of an iovalkey client. They are plain data, so that equal settings can be recognised. */
 export interface IovalkeySettings extends LoginSettings {
   readonly address: Address | { readonly path: string };
+  readonly addressMap: AddressResolver | undefined;
   readonly database: number;
   readonly commandTimeoutMs: number;
   readonly maxIdleMs: number;
@@ -86,7 +88,8 @@ async function open(
 }
 
 function toOptions(settings: IovalkeySettings, connector: Connector | undefined): RedisOptions {
-  const { address, connectTimeoutMs, tls } = settings;
+  const { address: given, addressMap, connectTimeoutMs, tls } = settings;
+  const address = "host" in given ? (addressMap?.resolve(given) ?? given) : given;
   return {
     ...address,
     // Both IPv4 and IPv6. By default iovalkey tries IPv6 only when it reconnects, which is disabled here.

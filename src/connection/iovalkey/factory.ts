@@ -106,9 +106,10 @@ export function toSettings(location: Location, options: IovalkeyOptions): Iovalk
       `location: iovalkey() can't serve ${display}, as it supports RESP2 only; leave "protocol" out of the URL`,
     );
   }
-  if (scheme === "unix" && options.connector) {
+  const forAddresses = options.connector ? "connector" : options.addressMap && "addressMap";
+  if (scheme === "unix" && forAddresses) {
     throw new ConfigurationError(
-      `iovalkey: a connector dials addresses, and ${display} is a socket; leave option "connector" out, or give a valkey:// URL`,
+      `iovalkey: ${display} is a socket, and not an address; leave option "${forAddresses}" out, or give a valkey:// URL`,
     );
   }
   const { tls, ...login } = accessOf("iovalkey", location, options);

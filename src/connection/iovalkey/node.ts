@@ -1,4 +1,5 @@
 import type { ConnectionFactory } from "../../core/connection.js";
+import { withAuthorities } from "../node-socket.js";
 import { renewInTime } from "../renewal.js";
 import { type IovalkeyOptions, iovalkeyFactory, type OpenIovalkey } from "./factory.js";
 
@@ -17,5 +18,5 @@ export function iovalkey(options: IovalkeyOptions = {}): ConnectionFactory {
 /** Loads the client late, and keeps it logged in while it is open. */
 export const openOnNode: OpenIovalkey = async (settings, connector, retire) => {
   const { openIovalkey } = await import("./client.js");
-  return openIovalkey(settings, connector, retire, renewInTime);
+  return openIovalkey({ ...settings, tls: await withAuthorities(settings.tls) }, connector, retire, renewInTime);
 };

@@ -84,7 +84,7 @@ export function sentinelFactory(options: SentinelOptions, make: MakeTransport): 
       const location = { ...place, replicas: false };
       const own = { ...options, readFrom: options.readFrom ?? (replicas ? "preferReplica" : "primary") };
       const settings = toSettings(location, own, access, shares);
-      const { credentials } = accessOf("sentinel", location, own);
+      const { credentials, addressMap } = accessOf("sentinel", location, own);
       const transport = make({ location, access, credentials }, own);
       if (!shares && invocation.scope === "process") return outsideInvocation(settings.name);
       const deferred = () =>
@@ -93,7 +93,7 @@ export function sentinelFactory(options: SentinelOptions, make: MakeTransport): 
           return new SentinelConnection(settings, transport);
         });
       if (!shares) return deferred();
-      const key = `sentinel ${JSON.stringify([settings, access, location, { ...own, credentials, tls: tlsKey(own.tls) }])}`;
+      const key = `sentinel ${JSON.stringify([settings, access, location, { ...own, credentials, addressMap, tls: tlsKey(own.tls) }])}`;
       return sharedConnection(key, deferred, credentials);
     },
   };

@@ -10,6 +10,7 @@ import type {
   SendOptions,
 } from "../../core/connection.js";
 import type { Address } from "../../core/location.js";
+import type { AddressResolver } from "../address-map.js";
 import type { Login } from "../credentials.js";
 import { dialSocket } from "../node-socket.js";
 import type { TlsSettings } from "../options.js";
@@ -25,7 +26,10 @@ const MAX_CHARACTERS = 65_536;
 
 export interface WatchOptions {
   readonly address: Address;
-  readonly settings: Login & { readonly tls: TlsSettings | undefined };
+  readonly settings: Login & {
+    readonly tls: TlsSettings | undefined;
+    readonly addressMap: AddressResolver | undefined;
+  };
   /** Called with the message that the sentinel publishes when a primary was replaced. */
   onSwitch(message: string): void;
 }
@@ -83,7 +87,7 @@ export class WatchedSentinel implements Connection {
 
   async #subscribe(): Promise<void> {
     const { username, password, tls } = this.#settings;
-    const socket = await dialSocket(this.#address, tls);
+    const socket = await dialSocket(this.#address, this.#settings);
     this.#timer = undefined;
     this.#socket = socket;
     const login = username === undefined ? [] : [username];

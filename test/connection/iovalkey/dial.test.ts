@@ -218,7 +218,8 @@ describe("options of iovalkey()", () => {
     [{ tls: { cert: "x" } }, "valkeys://a", /only one of cert and key/],
     [{}, "memory:", /use the connection factory memory\(\)/],
     [{}, "valkey://a?protocol=3", /supports RESP2 only/],
-    [{ connector: () => ({}) }, "unix:///a", /a connector dials addresses/],
+    [{ connector: () => ({}) }, "unix:///a", /is a socket.*leave option "connector" out/],
+    [{ addressMap: {} }, "unix:///a", /is a socket.*leave option "addressMap" out/],
   ] as [IovalkeyOptions, string, RegExp][])("%o with %s is refused", (options, location, message) => {
     const connect = () => iovalkey(options).connect(parseLocation(location), PROCESS);
     expect(connect).toThrow(ConfigurationError);
