@@ -41,7 +41,7 @@ export default defineConfig({
           ...common,
           name: "node",
           include: ["test/**/*.test.ts", "examples/**/*.test.ts"],
-          exclude: [IN_WORKERD],
+          exclude: [IN_WORKERD, "test/tools/**"],
           // Processes instead of threads, as GLIDE is a native addon.
           pool: "forks",
         },

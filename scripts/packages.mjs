@@ -11,22 +11,33 @@ const OLDEST_NODE = [20, 19];
 /** Installs the packages of package-lock.json unless they are installed already. */
 export async function ensurePackages() {
   checkMachineNode(process.versions.node);
-  const lock = readLock("package-lock.json");
-  const installed = readLock("node_modules/.package-lock.json");
-  const reason = installed ? outdated(lock ?? { packages: {} }, installed) : "node_modules is missing";
+  const lock = await ensureLocked(".");
+  checkPinnedNode(lock?.packages["node_modules/node"]?.version ?? "");
+}
+
+/** Installs the bundlers and package managers that test/tools uses, unless they are installed already. */
+export async function ensureTools() {
+  // Their programs come in packages, so no script has to fetch them.
+  await ensureLocked("test/tools", "--ignore-scripts");
+}
+
+/**
+ * @param {string} folder with a package-lock.json
+ * @param {string[]} options of npm
+ */
+async function ensureLocked(folder, ...options) {
+  const lock = readLock(join(folder, "package-lock.json"));
+  const modules = join(folder, "node_modules");
+  const installed = readLock(join(modules, ".package-lock.json"));
+  const reason = installed ? outdated(lock ?? { packages: {} }, installed) : `${modules} is missing`;
   if (reason) {
     console.log(`Installing packages: ${reason}.`);
     const { command, args } = npm();
-    await mustRun("Installing packages", command, [
-      ...args,
-      "ci",
-      "--include=dev",
-      "--no-audit",
-      "--no-fund",
-      "--loglevel=error",
-    ]);
+    const quiet = ["--no-audit", "--no-fund", "--loglevel=error"];
+    const prefix = ["--prefix", join(root, folder)];
+    await mustRun("Installing packages", command, [...args, "ci", ...prefix, "--include=dev", ...quiet, ...options]);
   }
-  checkPinnedNode(lock?.packages["node_modules/node"]?.version ?? "");
+  return lock;
 }
 
 /**

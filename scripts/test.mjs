@@ -1,33 +1,38 @@
 // @ts-check
-// npm test: all checks and tests, also from a fresh clone. Passes its arguments to vitest: parts of file paths, and options.
+// npm test: all checks and tests, also from a fresh clone. npm run test:tools: only the tests with bundlers and package
+// managers, which it installs. Arguments are passed to vitest: parts of file paths, and options.
 import { mkdirSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { build } from "./build.mjs";
 import { ensureNeeds } from "./needs.mjs";
-import { ensurePackages } from "./packages.mjs";
+import { ensurePackages, ensureTools } from "./packages.mjs";
 import { bin, Interrupted, mustRun, root, run, Stop, script } from "./run.mjs";
 import { cases, summary } from "./summary.mjs";
 
 const results = join(root, ".cache", "test-results.json");
+const withTools = process.argv[2] === "--tools";
 
 await script(async () => {
   try {
     await ensurePackages();
     ensureNeeds();
+    if (withTools) await ensureTools();
   } catch (error) {
     if (!(error instanceof Stop)) throw error;
     console.error(`\n${error.message}\n`);
     console.log("0 passed, 1 failed");
     return 1;
   }
-  const failed = [
-    ...(await step(() => build())),
-    ...(await step(() => mustRun("Type-checking", join(bin, "tsc"), ["-p", "tsconfig.json"]))),
-    ...(await step(() => mustRun("Linting", join(bin, "biome"), ["check", "--error-on-warnings"]))),
-  ];
+  const failed = await step(() => build());
+  if (!withTools) {
+    failed.push(
+      ...(await step(() => mustRun("Type-checking", join(bin, "tsc"), ["-p", "tsconfig.json"]))),
+      ...(await step(() => mustRun("Linting", join(bin, "biome"), ["check", "--error-on-warnings"]))),
+    );
+  }
   const { report, passed, line } = await test(failed.length);
   for (const message of failed) console.error(message);
-  console.log(cases(testSources(), report));
+  if (!withTools) console.log(cases(testSources(), report));
   console.log(line);
   return passed ? 0 : 1;
 });
@@ -51,16 +56,27 @@ async function test(failedSteps) {
   mkdirSync(dirname(results), { recursive: true });
   rmSync(results, { force: true });
   const reporters = ["--reporter=default", "--reporter=json", `--outputFile.json=${results}`];
-  const { code } = await run(join(bin, "vitest"), ["run", ...reporters, ...process.argv.slice(2)]);
+  const args = withTools
+    ? ["--config", "test/tools/vitest.config.ts", ...process.argv.slice(3)]
+    : process.argv.slice(2);
+  const { code } = await run(join(bin, "vitest"), ["run", ...reporters, ...args]);
   const report = readResults();
   return { report, ...summary(report, code, failedSteps) };
 }
 
-/** The text of every file under test/, as shared suites are not in files named `*.test.ts`. */
+/**
+ * The text of every file under test/, as shared suites are not in files named `*.test.ts`. The tests with tools are not run
+ * with the others, and have packages of their own.
+ */
 function testSources() {
-  const folder = join(root, "test");
-  const paths = readdirSync(folder, { recursive: true, encoding: "utf8" }).filter((path) => path.endsWith(".ts"));
-  return paths.map((path) => readFileSync(join(folder, path), "utf8"));
+  const tested = readdirSync(join(root, "test")).filter((name) => name !== "tools");
+  return tested.flatMap((name) => {
+    const path = join(root, "test", name);
+    if (name.endsWith(".ts")) return [readFileSync(path, "utf8")];
+    if (name.includes(".")) return [];
+    const files = readdirSync(path, { recursive: true, encoding: "utf8" }).filter((file) => file.endsWith(".ts"));
+    return files.map((file) => readFileSync(join(path, file), "utf8"));
+  });
 }
 
 function readResults() {

@@ -14,6 +14,7 @@ import { publint } from "publint";
 import { formatMessage } from "publint/utils";
 import { afterAll, beforeAll, describe, expect, inject, it } from "vitest";
 import { CONSUMER, MODULES, TYPED } from "./fixtures/consumer.js";
+import { pack } from "./support/packed.js";
 import { bin, manifest, nodes, output, root } from "./support/project.js";
 
 /** The order in which every known tool finds its own entry. */
@@ -51,8 +52,7 @@ describe("the packed package", () => {
   let tarball: string;
 
   beforeAll(async () => {
-    await output("npm", ["pack", "--silent", "--pack-destination", folder]);
-    tarball = join(folder, readdirSync(folder).find((name) => name.endsWith(".tgz")) ?? "none");
+    tarball = await pack(folder);
     mkdirSync(consumer);
     writeFileSync(join(consumer, "package.json"), '{ "name": "consumer", "private": true, "type": "module" }');
     await output("npm", ["install", "--prefer-offline", "--no-audit", "--no-fund", tarball], consumer);

@@ -1,8 +1,6 @@
-import { globSync } from "node:fs";
-import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, inject, it } from "vitest";
 import { type Consumer, consumerOfPacked } from "../support/packed.js";
-import { bin, output, root } from "../support/project.js";
+import { output, runtime } from "../support/project.js";
 
 /** What a small application does, on whatever transport its runtime can have. */
 const APPLICATION = `
@@ -48,22 +46,6 @@ const RUNTIMES: Record<string, { program: string; args: string[] }> = {
   deno: { program: "deno", args: ["run", "--allow-all", "--quiet", "--no-config", "--node-modules-dir=manual"] },
 };
 
-/**
- * Where a runtime is; `undefined` where its package has none for this platform. The command `bun` only works after a script
- * of its package has run, which an installation may not allow, so the program itself is called.
- */
-async function find(program: string): Promise<string | undefined> {
-  const paths = [join(bin, program), ...globSync(join(root, "node_modules/@oven/*/bin", program))];
-  for (const path of paths) {
-    const runs = await output(path, ["--version"]).then(
-      () => true,
-      () => false,
-    );
-    if (runs) return path;
-  }
-  return undefined;
-}
-
 describe("the packed package", () => {
   let consumer: Consumer;
   beforeAll(async () => {
@@ -76,7 +58,7 @@ describe("the packed package", () => {
     { to: "load native code", more: [] },
     { to: "write to the temporary folder", more: ["--allow-ffi", "--allow-sys"] },
   ])("caches over iovalkey on Deno without the permission to $to, says so, and ends", async ({ more }, { skip }) => {
-    const path = await find("deno");
+    const path = await runtime("deno");
     skip(path === undefined, "deno has no package for this platform");
     consumer.write("permissions.js", PERMISSIONS);
     const permissions = ["--no-prompt", "--allow-net", "--allow-env", "--allow-read", ...more];
@@ -90,7 +72,7 @@ describe("the packed package", () => {
   });
 
   it.for(Object.entries(RUNTIMES))("caches on %s, and ends", async ([name, { program, args }], { skip }) => {
-    const path = await find(program);
+    const path = await runtime(program);
     skip(path === undefined, `${program} has no package for this platform`);
     const printed = await output(path ?? "", [...args, "application.js", name, inject("valkeyUrl")], consumer.folder);
     expect(JSON.parse(printed)).toEqual({

@@ -42,11 +42,11 @@ function covers(path: string, file: string): boolean {
   return new RegExp(`^${pattern}$`).test(file);
 }
 
-/** Paths of the files under a folder of the repository, with `/` between their parts. */
+/** Paths of the files under a folder of the repository, with `/` between their parts. Installed packages are left out. */
 export function filesUnder(folder: string, ending: string): string[] {
   const paths = readdirSync(join(root, folder), { recursive: true, encoding: "utf8" });
   return paths
     .map((path) => path.replaceAll("\\", "/"))
-    .filter((path) => path.endsWith(ending))
+    .filter((path) => path.endsWith(ending) && !path.includes("node_modules/"))
     .sort();
 }

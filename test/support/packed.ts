@@ -9,14 +9,24 @@ export interface Consumer extends Disposable {
   write(name: string, text: string): string;
 }
 
+/** Packs the package into a folder, and returns the path of the tarball. */
+export async function pack(folder: string): Promise<string> {
+  await output("npm", ["pack", "--silent", "--pack-destination", folder]);
+  return join(folder, readdirSync(folder).find((name) => name.endsWith(".tgz")) ?? "none");
+}
+
+/** Installs the packed package in a folder, without its dependencies. */
+export async function unpack(tarball: string, folder: string): Promise<void> {
+  rmSync(folder, { recursive: true, force: true });
+  mkdirSync(folder, { recursive: true });
+  await output("tar", ["-xzf", tarball, "--strip-components=1", "-C", folder]);
+}
+
 /** A project in a temporary folder with the packed package, its dependencies, and `others` of this project's packages. */
 export async function consumerOfPacked(...others: string[]): Promise<Consumer> {
   const folder = mkdtempSync(join(tmpdir(), "consumer-"));
   const installed = join(folder, "node_modules", manifest.name);
-  mkdirSync(installed, { recursive: true });
-  await output("npm", ["pack", "--silent", "--pack-destination", folder]);
-  const tarball = readdirSync(folder).find((name) => name.endsWith(".tgz")) ?? "none";
-  await output("tar", ["-xzf", join(folder, tarball), "--strip-components=1", "-C", installed]);
+  await unpack(await pack(folder), installed);
   for (const name of [...Object.keys(manifest.dependencies), ...others]) {
     const link = join(folder, "node_modules", name);
     mkdirSync(dirname(link), { recursive: true });

@@ -1,5 +1,5 @@
 import { execFile } from "node:child_process";
-import { readFileSync } from "node:fs";
+import { globSync, readFileSync } from "node:fs";
 import { delimiter, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
@@ -52,4 +52,20 @@ export async function nodes(): Promise<Map<string, string>> {
     if (isSupported && !found.has(version.trim())) found.set(version.trim(), program);
   }
   return found;
+}
+
+/**
+ * Where a runtime is; `undefined` where its package has none for this platform. The command `bun` only works after a script
+ * of its package has run, which an installation may not allow, so the program itself is called.
+ */
+export async function runtime(program: string): Promise<string | undefined> {
+  const paths = [join(bin, program), ...globSync(join(root, "node_modules/@oven/*/bin", program))];
+  for (const path of paths) {
+    const runs = await output(path, ["--version"]).then(
+      () => true,
+      () => false,
+    );
+    if (runs) return path;
+  }
+  return undefined;
 }
