@@ -3,6 +3,7 @@ import { type Cache, makeCache } from "./cache/cache.js";
 import { type Caches, makeCaches } from "./cache/caches.js";
 import type { CacheOptions } from "./cache/options.js";
 import type { ChooseFactory } from "./cache/settings.js";
+import { joinCopies } from "./connection/copies.js";
 import { glideElseIovalkey } from "./connection/glide/factory.js";
 import { iovalkey } from "./connection/iovalkey/node.js";
 
@@ -14,6 +15,8 @@ export type { IovalkeyOptions, IovalkeyTlsOptions } from "./connection/iovalkey/
 export { iovalkey } from "./connection/iovalkey/node.js";
 export type { SentinelAddress, SentinelOptions } from "./connection/sentinel/factory.js";
 export { sentinel } from "./connection/sentinel/node.js";
+
+joinCopies();
 
 /**
  * Makes a cache; nothing is dialled before its first command.

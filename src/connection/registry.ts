@@ -14,14 +14,30 @@ import { ConnectionError } from "../core/errors.js";
 import type { CredentialSource } from "./credentials.js";
 import { withDeadline } from "./resilience/deadline.js";
 
-interface Entry {
+export interface Entry {
   readonly connection: Connection;
   readonly credentials: CredentialSource | undefined;
   handles: number;
 }
 
-/** The open connections of this process, by their full configuration: only equal configurations share one. */
-const entries = new Map<string, Entry>();
+/** What the callers of a process share. */
+export interface Registry {
+  /** The open connections, by their full configuration: only equal configurations share one. */
+  readonly entries: Map<string, Entry>;
+  readonly identities: WeakMap<object, number>;
+  lastIdentity: number;
+}
+
+export function newRegistry(): Registry {
+  return { entries: new Map(), identities: new WeakMap(), lastIdentity: 0 };
+}
+
+let registry = newRegistry();
+
+/** Uses a registry that other copies of this library in the process use as well. */
+export function shareRegistry(shared: Registry): void {
+  registry = shared;
+}
 
 /**
  * A handle to the process's one connection for a configuration. The connection closes with its last handle.
@@ -33,6 +49,7 @@ export function sharedConnection(
   make: () => Connection,
   credentials?: CredentialSource | undefined,
 ): OrderedConnection {
+  const { entries } = registry;
   const entry = entries.get(key) ?? { connection: make(), credentials, handles: 0 };
   if (entry.credentials && credentials) entry.credentials.get = credentials.get;
   entries.set(key, entry);
@@ -50,14 +67,11 @@ export function handleOf(connection: Connection, release: () => Promise<void>): 
   return new SharedHandle(connection, release);
 }
 
-const identities = new WeakMap<object, number>();
-let lastIdentity = 0;
-
 /** A number that identifies a function in keys; 0 for none. */
 export function identityOf(one: object | undefined): number {
   if (!one) return 0;
-  const identity = identities.get(one) ?? ++lastIdentity;
-  identities.set(one, identity);
+  const identity = registry.identities.get(one) ?? ++registry.lastIdentity;
+  registry.identities.set(one, identity);
   return identity;
 }
 

@@ -69,7 +69,8 @@ export class NotAnIntegerError extends CacheError {
 
 /** Throws a reply that is an error, and returns any other reply. @throws {ReplyError} */
 export function throwIfError<T>(reply: T | ReplyError): T {
-  if (reply instanceof ReplyError) throw reply;
+  // No reply is another error, and this test is cheaper.
+  if (reply instanceof Error) throw reply;
   return reply;
 }
 
@@ -92,5 +93,5 @@ const WRITE_REFUSALS: ReadonlySet<string> = new Set(["OOM", "READONLY", "MISCONF
 
 /** Whether the server refused a write but may still answer reads. */
 export function refusesWrites(reply: unknown): reply is ReplyError {
-  return reply instanceof ReplyError && WRITE_REFUSALS.has(reply.code);
+  return reply instanceof Error && reply instanceof ReplyError && WRITE_REFUSALS.has(reply.code);
 }

@@ -38,15 +38,3 @@ export function optionalPackage<T>(name: string, factory: string, load: () => Pr
     return loading;
   };
 }
-
-const warned = new Set<string>();
-
-/**
- * Says something that concerns the whole process, by `process.emitWarning`: standard error, unless the application listens
- * to the event `warning` or is started with `--no-warnings`. The same message is said once.
- */
-export function warnOnce(message: string): void {
-  if (warned.has(message)) return;
-  warned.add(message);
-  process.emitWarning(message, "ValkeyEdgeCacheWarning");
-}

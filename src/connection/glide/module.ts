@@ -1,5 +1,6 @@
 import type * as Glide from "@valkey/valkey-glide";
 import { ConfigurationError } from "../../core/errors.js";
+import { isFirst } from "../copies.js";
 
 export type * as Glide from "@valkey/valkey-glide";
 export type GlideModule = typeof Glide;
@@ -61,7 +62,7 @@ async function openSocket(module: GlideModule): Promise<void> {
     );
   });
   const { isMainThread } = process.getBuiltinModule("node:worker_threads");
-  if (!isMainThread) return;
+  if (!isMainThread || !isFirst(path)) return;
   // Not sooner, as GLIDE opens no second one for later clients.
   process.once("exit", () => {
     try {

@@ -170,5 +170,5 @@ export class RoundTrip<T> {
 }
 
 function isReadonly(reply: unknown): boolean {
-  return reply instanceof ReplyError && reply.code === "READONLY";
+  return reply instanceof Error && reply instanceof ReplyError && reply.code === "READONLY";
 }

@@ -1,5 +1,5 @@
 import type { Connection, ConnectionFactory } from "../../core/connection.js";
-import { warnOnce } from "../../core/runtime.js";
+import { warnOnce } from "../copies.js";
 import { openGlide } from "../glide/client.js";
 import { refuseSubstitute, toSettings as toGlideSettings } from "../glide/factory.js";
 import { GlideMissingError } from "../glide/module.js";
