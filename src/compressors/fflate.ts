@@ -1,10 +1,16 @@
 import type * as Fflate from "fflate";
 import { chain, type MaybePromise } from "../core/async.js";
-import { optionalPackage } from "../core/runtime.js";
+import { missingPackage, optionalPackage } from "../core/runtime.js";
 import { type Container, checkSum, streamIn } from "./deflate-containers.js";
 import { BoundedBytes, damaged } from "./output.js";
 
-const loadFflate = optionalPackage("fflate", "zlib(), gzip() or deflate()", () => import("fflate"));
+const loadFflate = optionalPackage(async () => {
+  try {
+    return await import("fflate");
+  } catch (cause) {
+    throw missingPackage("fflate", "zlib(), gzip() or deflate()", cause);
+  }
+});
 
 /** The levels as fflate's types name them. -1 means 6, as in zlib. */
 const LEVELS = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9] as const;

@@ -1,6 +1,6 @@
 import { chain } from "../core/async.js";
 import { isBoolean } from "../core/options.js";
-import { optionalPackage } from "../core/runtime.js";
+import { missingPackage, optionalPackage } from "../core/runtime.js";
 import type { Compressor } from "../core/value-format.js";
 import { type CompressorOptions, compressorOptions } from "./options.js";
 import { checkEnd, damaged, tooLong } from "./output.js";
@@ -13,7 +13,13 @@ export interface Lz4Options extends CompressorOptions {
   blockChecksums?: boolean | undefined;
 }
 
-const loadLz4 = optionalPackage("lz4-napi", "lz4()", () => import("lz4-napi"));
+const loadLz4 = optionalPackage(async () => {
+  try {
+    return await import("lz4-napi");
+  } catch (cause) {
+    throw missingPackage("lz4-napi", "lz4()", cause);
+  }
+});
 
 /**
  * The LZ4 frame format, as Python's `lz4.frame` reads and writes it. Needs the native package `lz4-napi` (Node, Bun,

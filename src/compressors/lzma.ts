@@ -1,7 +1,7 @@
 import type { Transform } from "node:stream";
 import { chain } from "../core/async.js";
 import { isBoolean, isOneOf } from "../core/options.js";
-import { optionalPackage } from "../core/runtime.js";
+import { missingPackage, optionalPackage } from "../core/runtime.js";
 import type { Compressor } from "../core/value-format.js";
 import { aloneLength, isLzmaAlone, isXz, xzLength } from "./lzma-containers.js";
 import { type CompressorOptions, compressorOptions, isWhole } from "./options.js";
@@ -21,9 +21,13 @@ interface LzmaNative {
   createStream(coder: "easyEncoder" | "autoDecoder", options: object): Transform & { totalIn(): number };
 }
 
-const loadLzma = optionalPackage("lzma-native", "lzma()", async () => {
-  const { default: module } = await import("lzma-native");
-  return module as unknown as LzmaNative;
+const loadLzma = optionalPackage(async () => {
+  try {
+    const { default: module } = await import("lzma-native");
+    return module as unknown as LzmaNative;
+  } catch (cause) {
+    throw missingPackage("lzma-native", "lzma()", cause);
+  }
 });
 
 /** Source: liblzma's check.h and container.h */

@@ -13,28 +13,35 @@ export function keepsRequestsApart(): boolean {
 
 /**
  * Loads an optional peer package with the first call. Later calls return it at once. A failed load is tried again.
- * @param name the package's name on npm
- * @param factory the function that needs it, for the error message
- * @returns a function that throws (or rejects with) a `ConfigurationError` saying what to install
+ * @param load has its `import()` in a `try` block with `missingPackage`: bundlers then build where the package is missing
  */
-export function optionalPackage<T>(name: string, factory: string, load: () => Promise<T>): () => MaybePromise<T> {
+export function optionalPackage<T>(load: () => Promise<T>): () => MaybePromise<T> {
   let loaded: T | undefined;
   let loading: Promise<T> | undefined;
-  const fail = (cause: unknown): never => {
-    loading = undefined;
-    const reason = cause instanceof Error ? cause.message.split("\n", 1)[0] : String(cause);
-    throw new ConfigurationError(
-      `${factory} needs the package ${name}, which could not be loaded (${reason}); run: npm install ${name}`,
-      { cause },
-    );
-  };
   const keep = (module: T): T => {
     loaded = module;
     return module;
+  };
+  const fail = (error: unknown): never => {
+    loading = undefined;
+    throw error;
   };
   return () => {
     if (loaded !== undefined) return loaded;
     loading ??= load().then(keep).catch(fail);
     return loading;
   };
+}
+
+/**
+ * The error of a function whose optional peer package can't be loaded.
+ * @param name the package's name on npm
+ * @param factory the function that needs it
+ */
+export function missingPackage(name: string, factory: string, cause: unknown): ConfigurationError {
+  const reason = cause instanceof Error ? cause.message.split("\n", 1)[0] : String(cause);
+  return new ConfigurationError(
+    `${factory} needs the package ${name}, which could not be loaded (${reason}); run: npm install ${name}`,
+    { cause },
+  );
 }

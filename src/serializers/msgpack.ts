@@ -1,11 +1,11 @@
 import { chain } from "../core/async.js";
 import { show } from "../core/errors.js";
-import { optionalPackage } from "../core/runtime.js";
+import { missingPackage, optionalPackage } from "../core/runtime.js";
 import type { Serializer } from "../core/value-format.js";
 import { BIGINT, checkPlain, SmallBigint, toBigint, toPlain } from "./msgpack-values.js";
 
-const loadPackr = optionalPackage("msgpackr", "msgpack()", async () => {
-  const { addExtension, Packr } = await import("msgpackr");
+const loadPackr = optionalPackage(async () => {
+  const { addExtension, Packr } = await importPackage();
   // Extensions are shared by the process. This one reads what the package's own one for bigints reads.
   addExtension({ Class: SmallBigint, type: BIGINT, pack: (small: SmallBigint) => small.toBytes(), unpack: toBigint });
   const options = {
@@ -21,6 +21,14 @@ const loadPackr = optionalPackage("msgpackr", "msgpack()", async () => {
   };
   return new Packr(options);
 });
+
+async function importPackage(): Promise<typeof import("msgpackr")> {
+  try {
+    return await import("msgpackr");
+  } catch (cause) {
+    throw missingPackage("msgpackr", "msgpack()", cause);
+  }
+}
 
 /**
  * MessagePack as Python's `msgpack` reads and writes it by default. Needs the package `msgpackr`, which the first use

@@ -2,7 +2,7 @@ import { describe, expect, it, vi } from "vitest";
 import { brotli } from "../../src/compressors/brotli.js";
 import { zstd } from "../../src/compressors/zstd.js";
 import { ConfigurationError } from "../../src/core/errors.js";
-import { optionalPackage } from "../../src/core/runtime.js";
+import { missingPackage, optionalPackage } from "../../src/core/runtime.js";
 import { TEXT } from "../contract/compressor.js";
 
 describe("where a runtime feature or a package is missing", () => {
@@ -15,10 +15,8 @@ describe("where a runtime feature or a package is missing", () => {
   });
 
   it("a missing package is named with the install command, and loading is retried later", async () => {
-    const load = vi
-      .fn(() => Promise.resolve("module"))
-      .mockRejectedValueOnce(new Error("Cannot find package 'x'\n at"));
-    const get = optionalPackage("x", "xz()", load);
+    const missing = missingPackage("x", "xz()", new Error("Cannot find package 'x'\n at"));
+    const get = optionalPackage(vi.fn(() => Promise.resolve("module")).mockRejectedValueOnce(missing));
     const failed = get();
     await expect(failed).rejects.toThrow(ConfigurationError);
     await expect(failed).rejects.toThrow(
@@ -30,7 +28,7 @@ describe("where a runtime feature or a package is missing", () => {
 
   it("a package is loaded once for all callers, and later calls return synchronously", async () => {
     const load = vi.fn(() => Promise.resolve("module"));
-    const get = optionalPackage("x", "xz()", load);
+    const get = optionalPackage(load);
     expect(load).not.toHaveBeenCalled();
     expect(await Promise.all([get(), get(), get()])).toEqual(["module", "module", "module"]);
     expect(get()).toBe("module");

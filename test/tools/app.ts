@@ -44,6 +44,11 @@ export function createApp(files: Readonly<Record<string, string>>, parent = apps
     mkdirSync(dirname(join(folder, name)), { recursive: true });
     writeFileSync(join(folder, name), text);
   }
+  return openApp(folder);
+}
+
+/** The application in a folder, which is removed with it. */
+export function openApp(folder: string): App {
   return {
     folder,
     run: (program, ...args) => run(folder, program, args),

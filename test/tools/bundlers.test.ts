@@ -5,7 +5,7 @@ import { describe, expect, inject, it } from "vitest";
 import { consumerOfPacked } from "../support/packed.js";
 import { runtime } from "../support/project.js";
 import { bundleWorker, runWorker } from "../support/worker.js";
-import { createApp, expectHit, moved, PROGRAM, storedKeys } from "./app.js";
+import { createApp, expectHit, moved, openApp, PROGRAM, storedKeys } from "./app.js";
 
 interface Bundler {
   readonly name: string;
@@ -141,6 +141,45 @@ describe("an application bundled by", () => {
     skip(/download|error sending request|dns error/i.test(compiled), "what deno compile embeds can't be downloaded");
     await expectHit(app, "valkey-glide", "out/app");
   });
+});
+
+describe("an application without the optional packages of what it imports", () => {
+  const program = `
+    import { createCache } from "valkey-edge-cache";
+    import { lz4 } from "valkey-edge-cache/lz4";
+    import { lzma } from "valkey-edge-cache/lzma";
+    import { msgpack } from "valkey-edge-cache/msgpack";
+
+    async function main() {
+      const all = [{ compressor: lz4({ minLength: 0 }) }, { compressor: lzma({ minLength: 0 }) }, { serializer: msgpack() }];
+      for (const options of all) {
+        const cache = createCache({ location: "memory:", ...options });
+        const { name, message } = await cache.set("city", "Bern").catch((error) => error);
+        console.log(name, message.replace(/ \\(.*\\)/, ""));
+      }
+    }
+
+    main();
+  `;
+  // rollup's plugin is not installed there.
+  const bundlers = BUNDLERS.filter(({ name }) => name !== "rollup");
+
+  it.for(bundlers)(
+    "is bundled by $name, and names the missing package",
+    async ({ files, build, ...bundler }, { skip }) => {
+      const [command, start] = [await located(build), await located(bundler.program)];
+      if (command === undefined || start === undefined) return skip(`${build[0]} has no package for this platform`);
+      using consumer = await consumerOfPacked();
+      for (const [name, text] of Object.entries({ ...files, "app.js": program })) consumer.write(name, text);
+      const app = openApp(consumer.folder);
+      await app.run(...command);
+      expect((await app.run(...start)).trim().split("\n")).toEqual([
+        "ConfigurationError lz4() needs the package lz4-napi, which could not be loaded; run: npm install lz4-napi",
+        "ConfigurationError lzma() needs the package lzma-native, which could not be loaded; run: npm install lzma-native",
+        "ConfigurationError msgpack() needs the package msgpackr, which could not be loaded; run: npm install msgpackr",
+      ]);
+    },
+  );
 });
 
 describe("a function for Lambda in one file", () => {
