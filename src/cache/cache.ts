@@ -60,6 +60,8 @@ export class Cache implements AsyncDisposable {
   readonly shared: Connection;
   /** @internal */
   readonly invocation: Invocation;
+  /** @internal Calls `onError`, or warns. Never throws. */
+  readonly report: StoreCalls["report"];
   readonly #ordered: OrderedConnection;
   readonly #settings: Settings;
   readonly #sharing: Sharing;
@@ -82,6 +84,7 @@ export class Cache implements AsyncDisposable {
     this.#ordered = handleOf(this.shared, async () => (whole ? undefined : this.shared.close()));
     this.connection = this.#ordered;
     this.#sharing = whole === undefined ? new Sharing() : whole.#sharing;
+    this.report = (error, method, key) => this.#calls.report(error, method, key);
     this.#client = settings.client({
       connection: this.#ordered,
       codec: settings.codec,
@@ -89,7 +92,7 @@ export class Cache implements AsyncDisposable {
       invocation,
       events: settings.events,
       sharing: this.#sharing,
-      report: (error, method, key) => this.#calls.report(error, method, key),
+      report: this.report,
       forgive: (error, method, key) => this.#calls.forgive(error, method, key),
     });
   }

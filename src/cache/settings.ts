@@ -4,6 +4,7 @@ import { Codec } from "../codec/codec.js";
 import { identity } from "../compressors/identity.js";
 import { type ConnectionOptions, connectionChecks } from "../connection/options.js";
 import { notify } from "../core/async.js";
+import { UnavailableError } from "../core/availability.js";
 import type { Connection, ConnectionFactory, Invocation } from "../core/connection.js";
 import { ConfigurationError, show } from "../core/errors.js";
 import { Events } from "../core/events.js";
@@ -57,7 +58,8 @@ export function toSettings(options: CacheOptions, choose: ChooseFactory): Settin
     throw new ConfigurationError(`createCache: option "keyPrefix" is ${show(keyPrefix)}; give ${allowed}`);
   }
   const { logger = console } = options;
-  const onError = quiet(options.onError ?? (logger === false ? () => {} : warnOfErrors(logger, systemClock)));
+  const report = options.onError ?? (logger === false ? () => {} : warnOfErrors(logger, systemClock));
+  const onError = quiet(refusalsOnce(report, options.onError ?? logger));
   return {
     connect: (invocation) => factory.connect(location, invocation),
     sharesConnection: factory.shares,
@@ -102,6 +104,21 @@ function connectionOptions(options: CacheOptions): ConnectionOptions {
   return Object.fromEntries(given);
 }
 
+/** What was said of commands that are not available, for each `onError` and each logger. */
+const said = new WeakMap<object, Set<string>>();
+
+/** Reports each command that a server refuses once, however many calls and caches go on without it. */
+function refusalsOnce(report: ReportError, to: object | false): ReportError {
+  return (error, context) => {
+    if (error instanceof UnavailableError && to) {
+      const texts = said.get(to) ?? new Set();
+      if (texts.has(error.message)) return;
+      said.set(to, texts.add(error.message));
+    }
+    report(error, context);
+  };
+}
+
 function reverseOf({ keyFunction }: CacheOptions): ReverseKeyFunction {
   if (!keyFunction) return defaultReverseKeyFunction;
   return () => {
@@ -124,7 +141,13 @@ export function warnOfErrors(
 ): (error: unknown, context: FailureContext) => void {
   let warnedMs = Number.NEGATIVE_INFINITY;
   let unsaid = 0;
+  const warn = (text: string): void =>
+    notify(
+      () => logger.warn(`valkey-edge-cache: ${text}.`),
+      () => {},
+    );
   return (error, { method, key }) => {
+    if (error instanceof UnavailableError) return warn(error.message);
     unsaid++;
     const nowMs = clock.now();
     if (Math.abs(nowMs - warnedMs) < PAUSE_MS) return;
@@ -133,10 +156,8 @@ export function warnOfErrors(
     unsaid = 0;
     const where = key === "" ? method : `${method} ${show(key)}`;
     const what = error instanceof Error ? error.message : show(error);
-    const text = `valkey-edge-cache: ${where}: ${what}${others}. Calls go on without the cache, and loaders answer. Give createCache the option onError, or logger: false, to handle this yourself.`;
-    notify(
-      () => logger.warn(text),
-      () => {},
+    warn(
+      `${where}: ${what}${others}. Calls go on without the cache, and loaders answer. Give createCache the option onError, or logger: false, to handle this yourself`,
     );
   };
 }

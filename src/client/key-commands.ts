@@ -1,6 +1,7 @@
 import { type Codec, decodeNumber } from "../codec/codec.js";
 import { type Encoded, type Envelope, FOREVER, isEnvelope, PEEK_END, readEnvelope } from "../codec/envelope.js";
 import { inBatches, nextTurn } from "../core/async.js";
+import { UnavailableError } from "../core/availability.js";
 import type { Argument, Command, Reply, Script, SendOptions } from "../core/connection.js";
 import { DecodeError, ReplyError, show, throwIfError } from "../core/errors.js";
 import type { ClientContext, DeleteOptions } from "./client.js";
@@ -195,8 +196,11 @@ export abstract class KeyCommands {
 
   async #deleteBatch(keys: readonly string[]): Promise<number> {
     for (const key of keys) this.context.sharing.forget(key);
-    const commands = keys.flatMap((key): Command[] => [peek(key), ["UNLINK", key]]);
-    const replies = await this.context.connection.send(commands);
+    const { connection } = this.context;
+    const send = (unlink: string) => connection.send(keys.flatMap((key): Command[] => [peek(key), [unlink, key]]));
+    let replies = await send("UNLINK");
+    if (replies.some((reply) => reply instanceof UnavailableError && reply.what === "UNLINK"))
+      replies = await send("DEL");
     const nowMs = this.context.clock.now();
     const wasDeleted = (key: string, i: number): boolean =>
       throwIfError(replies[2 * i + 1] ?? null) === 1 && this.#wasThere(replies[2 * i] ?? null, key, nowMs);

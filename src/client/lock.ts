@@ -1,8 +1,19 @@
 import type { Script, Twin, Twins } from "../core/connection.js";
-import { throwIfError } from "../core/errors.js";
 import { type Duration, toMs } from "../core/time.js";
 import { text } from "../lease/state.js";
 import type { ClientContext } from "./client.js";
+
+/**
+ * Takes KEYS[1] for the token ARGV[1] and ARGV[2] milliseconds. A script, as a user who may run none could not release the
+ * lock. Reply: 1, or 0 when it is held.
+ */
+export const ACQUIRE: Script = {
+  name: "acquire",
+  lua: `return redis.call('SET', KEYS[1], ARGV[1], 'NX', 'PX', ARGV[2]) and 1 or 0`,
+};
+
+const acquireTwin: Twin = (call, [key = ""], [token = "", ttlMs = "0"]) =>
+  call("SET", key, token, "NX", "PX", ttlMs) === null ? 0 : 1;
 
 /** Deletes KEYS[1] while it is the token ARGV[1]. Reply: 1 or 0. */
 export const RELEASE: Script = {
@@ -93,8 +104,7 @@ export async function acquire(
   const token = crypto.randomUUID();
   const untilMs = clock.now() + waitMs;
   for (;;) {
-    const [reply = null] = await connection.send([["SET", key, token, "NX", "PX", String(ttlMs)]]);
-    if (throwIfError(reply) !== null) return new Lock(context, key, token);
+    if ((await connection.script(ACQUIRE, [key], [token, String(ttlMs)])) === 1) return new Lock(context, key, token);
     const leftMs = untilMs - clock.now();
     if (leftMs <= 0) return undefined;
     // Half of the pause is random, so that waiting callers don't try in step.
@@ -105,6 +115,7 @@ export async function acquire(
 
 /** The twins of these scripts. */
 export const lockTwins: Twins = new Map([
+  [ACQUIRE, acquireTwin],
   [RELEASE, releaseTwin],
   [EXTEND, extendTwin],
 ]);

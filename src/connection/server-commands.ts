@@ -1,3 +1,4 @@
+import { refusedCommand } from "../core/availability.js";
 import type { Argument, Command, Reply, Script, SendOptions } from "../core/connection.js";
 import { ReplyError, throwIfError } from "../core/errors.js";
 import { toText } from "../core/text.js";
@@ -17,6 +18,8 @@ const digests = new WeakMap<Script, string>();
 export class ScriptRunner {
   readonly #send: Send;
   readonly #kept = new WeakSet<Script>();
+  /** Not for a user who has EVAL alone. */
+  #mayUseDigests = true;
 
   constructor(send: Send) {
     this.#send = send;
@@ -29,16 +32,18 @@ export class ScriptRunner {
     if (digest !== undefined) {
       const [reply = null] = await this.#send([["EVALSHA", digest, ...rest]], options);
       // The caller may have had an error already and have written again. The script must not run after that.
-      if (!(reply instanceof ReplyError && reply.code === "NOSCRIPT") || options?.waiter?.isSettled) {
-        return throwIfError(reply);
-      }
+      const isRefused = reply instanceof ReplyError && refusedCommand(reply) === "EVALSHA";
+      const isLost = reply instanceof ReplyError && reply.code === "NOSCRIPT";
+      if ((!isRefused && !isLost) || options?.waiter?.isSettled) return throwIfError(reply);
       this.#kept.delete(script);
+      this.#mayUseDigests &&= !isRefused;
     }
     const [[reply = null]] = await Promise.all([
       this.#send([["EVAL", script.lua, ...rest]], options),
       computeDigest(script),
     ]);
-    this.wasSent(script, () => this.#kept.add(script));
+    const isRefused = reply instanceof ReplyError && refusedCommand(reply) === "EVAL";
+    if (this.#mayUseDigests && !isRefused) this.wasSent(script, () => this.#kept.add(script));
     return throwIfError(reply);
   }
 

@@ -84,8 +84,10 @@ export interface ConnectionStatus {
   readonly lastError: Error | undefined;
   /** What carries the commands, such as `"valkey-glide"` or `"iovalkey"`. Absent while no connection is open. */
   readonly transport?: string;
-  /** What this server or its ACL refused to this user, and what is therefore not asked for again. Absent when nothing was. */
+  /** The commands that the server or its ACL refused to this user in the last five minutes. Absent when it refused none. */
   readonly unavailable?: readonly string[];
+  /** How the server was found, where it doesn't know that itself. */
+  readonly topology?: "sentinel";
 }
 
 /**

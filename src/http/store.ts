@@ -1,9 +1,10 @@
 import type { Cache } from "../cache/cache.js";
 import { RecentlyFresh } from "../client/single-flight.js";
-import type { Connection } from "../core/connection.js";
+import { SET_NX_GET, UnavailableError } from "../core/availability.js";
+import type { Command, Connection } from "../core/connection.js";
 import { refusesWrites, throwIfError } from "../core/errors.js";
-import { isReplaceable, Lease, type LeaseContext, newToken, readOrClaim } from "../lease/lease.js";
-import { withdrawLost } from "../lease/lost-claims.js";
+import { isReplaceable, Lease, type LeaseContext } from "../lease/lease.js";
+import { readOrClaim } from "../lease/read-or-claim.js";
 import { WakeUps } from "./collapsing.js";
 import { logKey, newGeneration, selectorHash, variantKey, variantStem } from "./keys.js";
 import type { Settings } from "./options.js";
@@ -113,6 +114,7 @@ export interface PendingRead {
 }
 
 const REPEATABLE = { idempotent: true };
+const NOTHING = { reply: null, token: "" };
 
 /** Looks up stored responses over the connection of one invocation. */
 export class Store {
@@ -128,8 +130,17 @@ export class Store {
     this.#settings = settings;
     this.#reads = state.reads(cache.shared);
     const { clock, leaseMs, onError } = settings;
-    const onRenewalError = (error: unknown, key: string) => onError(error, { method: "renew", key });
-    this.leases = { connection: cache.connection, clock, leaseMs, graceMs: 0, onRenewalError, waitUntil };
+    this.leases = {
+      connection: cache.connection,
+      clock,
+      leaseMs,
+      graceMs: 0,
+      waitUntil,
+      onError(error, key) {
+        onError(error, { method: "renew", key });
+        if (error instanceof UnavailableError) cache.report(withCost(error), "httpCache", key);
+      },
+    };
   }
 
   /** Begins to read a URL's own key, if it was read a moment ago. `find` continues from it. */
@@ -243,20 +254,13 @@ export class Store {
   }
 
   async #readOrClaim(key: string): Promise<Read> {
-    const { connection } = this.#cache;
-    const { clock, leaseMs } = this.#settings;
-    const token = newToken();
-    const [reply = null] = await sendWithLog(
-      connection,
-      this.#state.log,
-      [readOrClaim(key, token, leaseMs, clock.now())],
-      REPEATABLE,
-    ).catch((error: unknown) => {
-      withdrawLost(this.leases, [{ key, token }], error);
-      throw error;
-    });
+    const send = (commands: readonly Command[]) =>
+      sendWithLog(this.#cache.connection, this.#state.log, commands, REPEATABLE);
+    const [{ reply, token } = NOTHING] = await readOrClaim(this.leases, [key], send);
     if (refusesWrites(reply)) return this.#read(key, false);
     const bytes = throwIfError(reply);
+    // A response may be stored under a lease alone, as a purge ends those.
+    if (bytes === null && token === "") return { kind: "absent" };
     const claimed = { kind: "claimed", lease: new Lease(this.leases, key, token) } as const;
     if (!(bytes instanceof Uint8Array)) return claimed;
     const stored = readRecord(bytes, key);
@@ -279,6 +283,15 @@ export class Store {
     const best = mostRecent(entries);
     return best ? best.read : this.#read(newest, claims);
   }
+}
+
+/** Adds to a refusal what it costs. */
+function withCost(error: UnavailableError): UnavailableError {
+  const cost =
+    error.what === SET_NX_GET
+      ? "the HTTP cache takes its leases by a script meanwhile, at the same number of round trips"
+      : "the HTTP cache stores no responses meanwhile, as purges could not reach those that are being made";
+  return new UnavailableError(error.what, error, cost);
 }
 
 /** The keys where the response to a request may be: one for each list of field names in the URL's index, the newest first. */

@@ -1,4 +1,5 @@
 import { Lease } from "../lease/lease.js";
+import { hasLeases } from "../lease/read-or-claim.js";
 import { type Answer, contentLength, notModified, type PassedOn, serve } from "./answer.js";
 import { type Body, LONGEST_BODY_MS, readAll } from "./body.js";
 import { type Forwarded, UnreachedError } from "./host.js";
@@ -33,6 +34,7 @@ export async function claim(
   // The server would refuse. A pause after a failure, by the server's clock, is only a hint and may be ignored.
   if (!force && entry.leaseUntilMs > settings.clock.now()) return "taken";
   try {
+    if (!hasLeases(store.leases.connection)) return "failed";
     return (await Lease.claim(store.leases, entry.key, entry.expiresMs, force)) ?? "taken";
   } catch (error) {
     settings.onError(error, { method: "claim", key: entry.key });

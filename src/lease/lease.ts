@@ -1,11 +1,12 @@
 import { NewerFormatError, placeholder } from "../codec/envelope.js";
 import { inBatches } from "../core/async.js";
+import { UnavailableError } from "../core/availability.js";
 import type { Argument, Command, Reply, Script, SendOptions } from "../core/connection.js";
-import { DecodeError } from "../core/errors.js";
+import { DecodeError, throwIfError } from "../core/errors.js";
 import { randomText } from "../core/text.js";
 import { type WithdrawalContext, withdrawHeld, withdrawLost } from "./lost-claims.js";
 import { CLAIM, DROP, PUBLISH, RENEW, SEIZE, YIELD } from "./scripts.js";
-import { digits } from "./state.js";
+import { digits, text } from "./state.js";
 
 /** Scripts that compare the token first may run twice: the second run finds the token gone, or does the same again. */
 const IDEMPOTENT: SendOptions = { idempotent: true };
@@ -29,11 +30,6 @@ export function newTokens(count: number): string[] {
   return Array.from({ length: count }, (_, i) => text.slice(i * TOKEN_LENGTH, (i + 1) * TOKEN_LENGTH));
 }
 
-/** Reads an entry, or takes the lease on it when there is none, in one command. Needs Valkey 7.0 or later. */
-export function readOrClaim(key: string, token: string, leaseMs: number, nowMs: number): Command {
-  return ["SET", key, placeholder(token, nowMs + leaseMs), "NX", "GET", "PX", String(leaseMs)];
-}
-
 /** Whether an entry that could not be decoded may be overwritten. An entry of a newer version may not. */
 export function isReplaceable(error: unknown): boolean {
   return error instanceof DecodeError && !(error instanceof NewerFormatError);
@@ -42,8 +38,11 @@ export function isReplaceable(error: unknown): boolean {
 export interface LeaseContext extends WithdrawalContext {
   /** Lease duration; the holder renews it while it loads. */
   readonly leaseMs: number;
-  /** Called when a renewal fails. The lease may still be renewed later, so this does not end it. */
-  onRenewalError(error: unknown, key: string): void;
+  /**
+   * Called when a renewal fails, which doesn't end the lease, as a later one may succeed; and with an `UnavailableError`
+   * when the server refuses a command of leases.
+   */
+  onError(error: unknown, key: string): void;
 }
 
 /**
@@ -53,8 +52,11 @@ export interface LeaseContext extends WithdrawalContext {
 export class Lease {
   readonly key: string;
   readonly token: string;
-  /** What the lease is on: a placeholder, a stored value, or a marker whose token every reader has and may use. */
-  readonly on: "placeholder" | "value" | "marker";
+  /**
+   * What the lease is on: a placeholder, a stored value, or a marker whose token every reader has and may use; `"nothing"`
+   * for a user who can take none, whose last step is then a plain command.
+   */
+  readonly on: "placeholder" | "value" | "marker" | "nothing";
   /** A renewal has found the lease lost. */
   isLost = false;
   readonly #context: LeaseContext;
@@ -112,7 +114,7 @@ export class Lease {
    * renewed, because no caller waits for it. Never rejects.
    */
   async renew(limitMs = Infinity): Promise<void> {
-    if (this.on === "marker" || this.#isEnded) return;
+    if (this.on === "marker" || this.on === "nothing" || this.#isEnded) return;
     this.renewFor(limitMs);
     this.#renewing = new AbortController();
     await Lease.renewAll([this], this.#renewing.signal);
@@ -149,13 +151,14 @@ export class Lease {
 
   /** Stores a value in place of the entry. @returns `false` when the lease was lost @param ttlMs `null` never expires */
   async publish(value: Argument, ttlMs: number | null): Promise<boolean> {
-    const reply = await this.finish(PUBLISH, [], [value, ttlMs === null ? "" : String(ttlMs)]);
-    return reply === 1;
+    const px = ttlMs === null ? [] : ["PX", String(ttlMs)];
+    const script = () => this.finish(PUBLISH, [], [value, ttlMs === null ? "" : String(ttlMs)]);
+    return this.#orPlainly(script, ["SET", this.key, value, ...px]);
   }
 
   /** Deletes the entry, unless the lease was lost. */
   async drop(): Promise<void> {
-    await this.finish(DROP, [], []);
+    await this.#orPlainly(() => this.finish(DROP, [], []), ["UNLINK", this.key]);
   }
 
   /**
@@ -164,8 +167,9 @@ export class Lease {
    */
   async yield(pauseMs: number): Promise<void> {
     this.#end();
-    if (this.on === "marker") return;
-    await this.#orWithdraw(this.#run(YIELD, String(pauseMs), String(this.#context.graceMs)));
+    if (this.on === "marker" || this.on === "nothing") return;
+    const script = () => this.#orWithdraw(this.#run(YIELD, String(pauseMs), String(this.#context.graceMs)));
+    await this.#orPlainly(script, this.on === "placeholder" ? ["UNLINK", this.key] : undefined);
   }
 
   /** Stops renewing and runs a script that compares the token first. It gets the lease's key and token before its own. */
@@ -175,15 +179,35 @@ export class Lease {
     return this.#orWithdraw(connection.script(script, [this.key, ...keys], [this.token, ...args], IDEMPOTENT));
   }
 
+  /**
+   * The last step of the lease. Where the server refuses the script, a plain command takes its place, after a look at the
+   * token: the first refusal may come when the lease was taken already, and callers would wait for its end.
+   */
+  async #orPlainly(script: () => Promise<Reply>, command: Command | undefined): Promise<boolean> {
+    const { connection } = this.#context;
+    if (this.on !== "nothing") {
+      try {
+        return (await script()) === 1;
+      } catch (error) {
+        if (!(error instanceof UnavailableError)) throw error;
+      }
+      const [token = null] = await connection.send([["GETRANGE", this.key, "29", "40"]], { readOnly: true });
+      if (text(token) !== this.token) return false;
+    }
+    const [reply = null] = command ? await connection.send([command], IDEMPOTENT) : [];
+    throwIfError(reply);
+    return true;
+  }
+
   async #renewOnce(): Promise<void> {
-    if (this.#isEnded || this.isLost) return;
-    const { leaseMs, onRenewalError } = this.#context;
+    if (this.#isEnded || this.isLost || this.on === "nothing") return;
+    const { leaseMs, onError } = this.#context;
     try {
       const reply = await this.#run(RENEW, String(leaseMs));
       if (reply === 1 || this.#isEnded) return;
     } catch (error) {
       // The next renewal may succeed before the term is over.
-      return onRenewalError(error, this.key);
+      return onError(error, this.key);
     }
     this.isLost = true;
     this.#lost?.abort(this.#lostError());
@@ -203,7 +227,8 @@ export class Lease {
     try {
       return await lastScript;
     } catch (error) {
-      if (this.on !== "marker") withdrawHeld(this.#context, this, error);
+      if (error instanceof UnavailableError) this.#context.onError(error, this.key);
+      else if (this.on !== "marker") withdrawHeld(this.#context, this, error);
       throw error;
     }
   }

@@ -1,3 +1,4 @@
+import { UnavailableError } from "../core/availability.js";
 import type { Connection } from "../core/connection.js";
 import { ConnectionError, refusesWrites } from "../core/errors.js";
 import type { Clock } from "../core/time.js";
@@ -83,7 +84,7 @@ async function withdrawAll({ connection, clock, graceMs }: WithdrawalContext, lo
 
 /** Whether the same command may succeed later. */
 function mayPass(error: unknown): boolean {
-  return error instanceof ConnectionError || refusesWrites(error);
+  return error instanceof ConnectionError || (refusesWrites(error) && !(error instanceof UnavailableError));
 }
 
 function isClosed(connection: Connection): boolean {

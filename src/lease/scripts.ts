@@ -35,6 +35,23 @@ const claimTwin: Twin = (call, [key = ""], [freshUntil = "", token = "", leaseMs
 };
 
 /**
+ * Reads an entry, or takes the lease on it when there is none: what `SET NX GET` does on servers that have it.
+ * ARGV: the placeholder; the lease in ms. Reply: what was stored; null when the lease was taken.
+ */
+export const READ_OR_CLAIM: Script = {
+  name: "read or claim",
+  lua: `local stored = redis.call('GET', KEYS[1])
+if not stored then redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2]) end
+return stored`,
+};
+
+const readOrClaimTwin: Twin = (call, [key = ""], [placeholder = "", leaseMs = "0"]) => {
+  const stored = call("GET", key);
+  if (stored === null) call("SET", key, placeholder, "PX", leaseMs);
+  return stored;
+};
+
+/**
  * Replaces an unreadable entry by a placeholder. ARGV: the unreadable bytes; the placeholder; the lease in ms.
  * Reply: 1; 0 when the entry has changed.
  */
@@ -120,6 +137,7 @@ const yieldTwin: Twin = (call, [key = ""], [token = "", pauseMs = "0", graceMs =
 
 /** The twins of these scripts. */
 export const leaseTwins: Twins = new Map([
+  [READ_OR_CLAIM, readOrClaimTwin],
   [CLAIM, claimTwin],
   [PUBLISH, publishTwin],
   [RENEW, renewTwin],

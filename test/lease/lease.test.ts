@@ -6,7 +6,8 @@ import { PROCESS } from "../../src/core/connection.js";
 import { ConnectionError } from "../../src/core/errors.js";
 import { parseLocation } from "../../src/core/location.js";
 import { systemClock } from "../../src/core/time.js";
-import { Lease, type LeaseContext, newToken, readOrClaim } from "../../src/lease/lease.js";
+import { Lease, type LeaseContext, newToken } from "../../src/lease/lease.js";
+import { claimCommand } from "../../src/lease/read-or-claim.js";
 
 const LEASE_MS = 60_000;
 const FRESH_UNTIL_MS = Date.now() + 3_600_000;
@@ -29,7 +30,7 @@ function open() {
     clock,
     leaseMs: LEASE_MS,
     graceMs: LEASE_MS,
-    onRenewalError,
+    onError: onRenewalError,
     waitUntil: () => {},
   };
   return { connection, context, sleeps, onRenewalError };
@@ -42,7 +43,7 @@ async function read(connection: Connection, key: string): Promise<string | undef
 
 async function claimMissing(context: LeaseContext, key: string): Promise<Lease> {
   const token = newToken();
-  await context.connection.send([readOrClaim(key, token, LEASE_MS, context.clock.now())]);
+  await context.connection.send([claimCommand(key, token, LEASE_MS, context.clock.now())]);
   return new Lease(context, key, token);
 }
 

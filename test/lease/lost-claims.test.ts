@@ -8,8 +8,9 @@ import { parseLocation } from "../../src/core/location.js";
 import { type Clock, systemClock } from "../../src/core/time.js";
 import { httpCache } from "../../src/hono/index.js";
 import { type Cache, createCache, herd, iovalkey } from "../../src/index.js";
-import { newToken, readOrClaim } from "../../src/lease/lease.js";
+import { newToken } from "../../src/lease/lease.js";
 import { withdrawLost } from "../../src/lease/lost-claims.js";
+import { claimCommand } from "../../src/lease/read-or-claim.js";
 import { startValkey, type ValkeyServer } from "../support/servers.js";
 import { until } from "../support/wait.js";
 
@@ -43,7 +44,7 @@ describe("a claim whose reply was lost", () => {
   it("is withdrawn where the server has carried it out", async () => {
     const { connection, context, sent, ended } = open();
     const token = newToken();
-    await connection.send([readOrClaim("a", token, LEASE_MS, Date.now())]);
+    await connection.send([claimCommand("a", token, LEASE_MS, Date.now())]);
     withdrawLost(context, [{ key: "a", token }], lost());
     await ended();
     expect(await exists(connection, "a")).toBe(false);
@@ -55,7 +56,7 @@ describe("a claim whose reply was lost", () => {
     let tries = 0;
     const { connection, context, ended } = open(() => {
       // The claim arrives over a connection of its own.
-      if (tries++ === 0) void connection.send([readOrClaim("a", token, LEASE_MS, Date.now())]);
+      if (tries++ === 0) void connection.send([claimCommand("a", token, LEASE_MS, Date.now())]);
       return tries === 1 ? Promise.resolve(0) : undefined;
     });
     withdrawLost(context, [{ key: "a", token }], lost());
@@ -67,7 +68,7 @@ describe("a claim whose reply was lost", () => {
     let failures = 5;
     const { connection, context, ended } = open(() => (failures-- > 0 ? Promise.reject(lost()) : undefined));
     const token = newToken();
-    await connection.send([readOrClaim("a", token, LEASE_MS, Date.now())]);
+    await connection.send([claimCommand("a", token, LEASE_MS, Date.now())]);
     withdrawLost(context, [{ key: "a", token }], lost());
     await ended();
     expect(await exists(connection, "a")).toBe(false);
@@ -75,7 +76,7 @@ describe("a claim whose reply was lost", () => {
 
   it("leaves another caller's lease and values alone", async () => {
     const { connection, context, ended } = open();
-    await connection.send([readOrClaim("a", newToken(), LEASE_MS, Date.now()), ["SET", "b", "value"]]);
+    await connection.send([claimCommand("a", newToken(), LEASE_MS, Date.now()), ["SET", "b", "value"]]);
     withdrawLost(
       context,
       ["a", "b"].map((key) => ({ key, token: newToken() })),

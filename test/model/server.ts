@@ -4,7 +4,7 @@ import { run } from "../../src/connection/memory/commands.js";
 import { Store } from "../../src/connection/memory/store.js";
 import type { Argument, Call, Command, Reply } from "../../src/core/connection.js";
 import { systemClock } from "../../src/core/time.js";
-import { readOrClaim } from "../../src/lease/lease.js";
+import { claimCommand } from "../../src/lease/read-or-claim.js";
 import { digits } from "../../src/lease/state.js";
 import { GRACE, LEASE, NOW_MS, PAUSE, type Protocol, TICK_MS, TTL } from "./protocol.js";
 
@@ -80,7 +80,7 @@ export class Server {
   }
 
   #readOrClaim(token: string, nowMs: number): Command {
-    const command = readOrClaim(KEY, token, LEASE_MS, nowMs);
+    const command = claimCommand(KEY, token, LEASE_MS, nowMs);
     if (this.#protocol.placeholderExpires) return command;
     const [name, ...args] = command;
     return [name, ...args.slice(0, -1), String(1_000 * LEASE_MS)];

@@ -1,10 +1,12 @@
 import type { Encoded, Envelope } from "../../codec/envelope.js";
 import { notify } from "../../core/async.js";
+import { SET_NX_GET, UnavailableError } from "../../core/availability.js";
 import { isReplaceable, Lease, type LeaseContext } from "../../lease/lease.js";
-import { type LostClaim, withdrawLost } from "../../lease/lost-claims.js";
+import { hasLeases } from "../../lease/read-or-claim.js";
 import type { ClientContext } from "../client.js";
 import { type Stored, toStored } from "../key-commands.js";
 import type { Loaded } from "../loading.js";
+import type { Sharing } from "../single-flight.js";
 import type { Background } from "./background.js";
 import { readEntry, sealed } from "./entry.js";
 import type { HerdSettings } from "./options.js";
@@ -20,18 +22,20 @@ export interface LeaseParts {
 
 /** Takes the leases of one cache method, and ends them with what was loaded. */
 export class Leases {
+  readonly context: LeaseContext;
   readonly #parts: LeaseParts;
-  readonly #lease: LeaseContext;
+  /** For loads without a lease: whether their keys were neither written nor deleted in this process meanwhile. */
+  readonly #watches = new Map<Lease, ReturnType<Sharing["watch"]>>();
 
   constructor(parts: LeaseParts) {
     this.#parts = parts;
     const { context, settings, method } = parts;
-    this.#lease = {
+    this.context = {
       connection: context.connection,
       clock: context.clock,
       leaseMs: settings.leaseMs,
       graceMs: settings.graceMs,
-      onRenewalError: (error, key) => context.report(error, method, key),
+      onError: (error, key) => context.report(withCost(error), method, key),
       // Errors of the host's own waitUntil are reported by the loads that use it.
       waitUntil: (work) =>
         notify(
@@ -41,22 +45,15 @@ export class Leases {
     };
   }
 
-  /** Withdraws `readOrClaim` commands whose reply was lost. */
-  withdraw(claims: readonly LostClaim[], error: unknown): void {
-    withdrawLost(this.#lease, claims, error);
-  }
-
-  /** The lease that a `readOrClaim` command has taken. */
+  /** The lease that a lookup has taken. @param token empty where none could be taken */
   claimed(key: string, token: string): Lease {
     this.#emitClaim(key, true);
-    return new Lease(this.#lease, key, token);
+    return token === "" ? this.#withoutLease(key) : new Lease(this.context, key, token);
   }
 
   /** Tries to take the lease on an entry that has a value. */
-  async claim(key: string, { freshUntilMs }: Envelope): Promise<Lease | undefined> {
-    const lease = await Lease.claim(this.#lease, key, freshUntilMs);
-    this.#emitClaim(key, lease !== undefined);
-    return lease;
+  claim(key: string, { freshUntilMs }: Envelope): Promise<Lease | undefined> {
+    return this.#take(key, () => Lease.claim(this.context, key, freshUntilMs));
   }
 
   /** Tries to replace an unreadable entry by a placeholder. @returns `undefined` when the entry is readable or has changed */
@@ -65,9 +62,7 @@ export class Leases {
     const [reply = null] = await this.#parts.context.connection.send([["GET", key]], { readOnly: true });
     const stored = toStored(reply, key);
     if (stored === undefined || (await this.#isReadable(key, stored))) return undefined;
-    const lease = await Lease.seize(this.#lease, key, stored);
-    this.#emitClaim(key, lease !== undefined);
-    return lease;
+    return this.#take(key, () => Lease.seize(this.context, key, stored));
   }
 
   /**
@@ -76,9 +71,17 @@ export class Leases {
    * @returns the encoded value, if it was to be stored
    * @throws {EncodeError}
    */
-  async settle(lease: Lease, { value, ttlMs, durationMs }: Loaded): Promise<Encoded | undefined> {
+  async settle(lease: Lease, loaded: Loaded): Promise<Encoded | undefined> {
+    try {
+      return await this.#settle(lease, loaded);
+    } finally {
+      this.#endWatch(lease);
+    }
+  }
+
+  async #settle(lease: Lease, { value, ttlMs, durationMs }: Loaded): Promise<Encoded | undefined> {
     if (value === undefined) {
-      await this.#finish(lease, () => lease.drop());
+      await this.#finish(lease, async () => void (this.#isCurrent(lease) && (await lease.drop())));
       return undefined;
     }
     if (ttlMs === undefined) {
@@ -96,7 +99,7 @@ export class Leases {
       throw error;
     }
     await this.#finish(lease, async () => {
-      const isStored = await lease.publish(write.stored, write.ttlMs);
+      const isStored = this.#isCurrent(lease) && (await lease.publish(write.stored, write.ttlMs));
       if (!isStored) context.events.emit("fenced", () => ({ key: lease.key }));
     });
     return encoded;
@@ -105,6 +108,7 @@ export class Leases {
   /** Gives the lease up after a failed load. Never rejects. */
   async yield(lease: Lease): Promise<void> {
     const { background, method } = this.#parts;
+    this.#endWatch(lease);
     await background.attempt(() => this.#release(lease), { method, key: lease.key });
   }
 
@@ -121,8 +125,37 @@ export class Leases {
     }
   }
 
+  /** Takes a lease, or goes without one where the server refuses a command of leases. */
+  async #take(key: string, take: () => Promise<Lease | undefined>): Promise<Lease | undefined> {
+    const lease = hasLeases(this.context.connection)
+      ? await take().catch((error: unknown) => {
+          if (!(error instanceof UnavailableError)) throw error;
+          this.context.onError(error, key);
+          return this.#withoutLease(key);
+        })
+      : this.#withoutLease(key);
+    this.#emitClaim(key, lease !== undefined);
+    return lease;
+  }
+
+  #withoutLease(key: string): Lease {
+    const lease = new Lease(this.context, key, "", "nothing");
+    this.#watches.set(lease, this.#parts.context.sharing.watch([key]));
+    return lease;
+  }
+
+  /** Whether no write or delete of this process has overtaken the load. Where there is a lease, the server knows better. */
+  #isCurrent(lease: Lease): boolean {
+    return this.#watches.get(lease)?.current.has(lease.key) ?? true;
+  }
+
   #release(lease: Lease): Promise<void> {
     return lease.yield(this.#parts.settings.retryAfterMs);
+  }
+
+  #endWatch(lease: Lease): void {
+    this.#watches.get(lease)?.end();
+    this.#watches.delete(lease);
   }
 
   async #isReadable(key: string, stored: Encoded): Promise<boolean> {
@@ -141,4 +174,14 @@ export class Leases {
   #emitClaim(key: string, won: boolean): void {
     this.#parts.context.events.emit("claim", () => ({ key, won }));
   }
+}
+
+/** Adds to a refusal what it costs. */
+function withCost(error: unknown): unknown {
+  if (!(error instanceof UnavailableError)) return error;
+  const cost =
+    error.what === SET_NX_GET
+      ? "herd() takes its leases by a script meanwhile, at the same number of round trips"
+      : "herd() goes without leases meanwhile: each process loads missing values by itself";
+  return new UnavailableError(error.what, error, cost);
 }

@@ -1,7 +1,8 @@
 import type { Encoded, Envelope } from "../../codec/envelope.js";
-import type { Reply, SendOptions } from "../../core/connection.js";
+import type { Command, Reply, SendOptions } from "../../core/connection.js";
 import { refusesWrites } from "../../core/errors.js";
-import { isReplaceable, type Lease, newTokens, readOrClaim } from "../../lease/lease.js";
+import { isReplaceable, type Lease } from "../../lease/lease.js";
+import { type Read, readOrClaim } from "../../lease/read-or-claim.js";
 import { tolerate } from "../refusals.js";
 import { readEntry, refreshesEarly } from "./entry.js";
 import type { LeaseParts, Leases } from "./leases.js";
@@ -48,26 +49,17 @@ export class Lookup {
    * @returns a reply and a token for each key, in order
    * @throws {ConnectionError}
    */
-  async readOrClaim(keys: readonly string[]): Promise<readonly { readonly reply: Reply; readonly token: string }[]> {
-    const { context, settings } = this.#parts;
-    const nowMs = context.clock.now();
-    const tokens = newTokens(keys.length);
-    const commands = keys.map((key, i) => readOrClaim(key, tokens[i] ?? "", settings.leaseMs, nowMs));
-    const replies = await context.connection.send(commands, this.#claims).catch((error: unknown) => {
-      this.#leases.withdraw(
-        keys.map((key, i) => ({ key, token: tokens[i] ?? "" })),
-        error,
-      );
-      throw error;
-    });
-    const refused = keys.flatMap((_key, i) => (refusesWrites(replies[i] ?? null) ? [i] : []));
-    if (refused.length > 0) {
-      const gets = refused.map((i) => ["GET", keys[i] ?? ""] as const);
-      const read = await context.connection.send(gets, this.#reads);
-      // A missing entry keeps the refusal as its reply.
-      for (const [j, i] of refused.entries()) replies[i] = read[j] ?? replies[i] ?? null;
-    }
-    return tokens.map((token, i) => ({ reply: replies[i] ?? null, token }));
+  async readOrClaim(keys: readonly string[]): Promise<readonly Read[]> {
+    const { connection } = this.#parts.context;
+    const send = (commands: readonly Command[]) => connection.send(commands, this.#claims);
+    const reads = await readOrClaim(this.#leases.context, keys, send);
+    const refused = keys.filter((_key, i) => refusesWrites(reads[i]?.reply));
+    if (refused.length === 0) return reads;
+    const gets = refused.map((key) => ["GET", key] as const);
+    const stored = await connection.send(gets, this.#reads);
+    let next = 0;
+    // A missing entry keeps the refusal as its reply.
+    return reads.map((read) => (refusesWrites(read.reply) ? { ...read, reply: stored[next++] ?? read.reply } : read));
   }
 
   /** Reads one key with a plain GET. @throws {ConnectionError} */

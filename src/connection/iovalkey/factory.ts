@@ -1,3 +1,4 @@
+import { Availability } from "../../core/availability.js";
 import type { Connection, ConnectionFactory } from "../../core/connection.js";
 import { ConfigurationError } from "../../core/errors.js";
 import type { Location } from "../../core/location.js";
@@ -51,26 +52,26 @@ export function iovalkeyFactory(options: IovalkeyOptions, open: OpenIovalkey): C
   });
   checkReads(options);
   const shares = !keepsRequestsApart();
-  // Connections that live as long as a request share a circuit breaker with those before them.
-  const breakers = new Map<string, CircuitBreaker>();
+  // Connections that live as long as a request share what is known of their server with those before them.
+  const servers = new Map<string, KnownServer>();
   return {
     shares,
     connect(location, invocation) {
       const settings = toSettings(location, options);
       const { connector } = options;
       const key = `iovalkey ${identityOf(connector)} ${JSON.stringify(settings)}`;
-      const lazy = (breaker = breakerOf(settings)) =>
+      const lazy = (known = newlyKnown(settings)) =>
         new LazyConnection((_, retire) => open(settings, connector, retire), {
           ...settings,
+          ...known,
           redial: true,
           clock: systemClock,
-          breaker,
         });
       if (shares) return sharedConnection(key, () => lazy(), settings.credentials);
       if (invocation.scope === "process") return outsideInvocation(settings.name);
-      const breaker = breakers.get(key) ?? breakerOf(settings);
-      breakers.set(key, breaker);
-      return lazy(breaker);
+      const known = servers.get(key) ?? newlyKnown(settings);
+      servers.set(key, known);
+      return lazy(known);
     },
   };
 }
@@ -81,8 +82,17 @@ const isServerName: Check = (value) =>
     ? undefined
     : "a host name, not an address";
 
-function breakerOf({ name, connectTimeoutMs, commandTimeoutMs }: IovalkeySettings): CircuitBreaker {
-  return new CircuitBreaker(name, systemClock, 2 * (connectTimeoutMs + commandTimeoutMs));
+/** What connections have found out about a server. */
+interface KnownServer {
+  readonly breaker: CircuitBreaker;
+  readonly availability: Availability;
+}
+
+function newlyKnown({ name, connectTimeoutMs, commandTimeoutMs }: IovalkeySettings): KnownServer {
+  return {
+    breaker: new CircuitBreaker(name, systemClock, 2 * (connectTimeoutMs + commandTimeoutMs)),
+    availability: new Availability(name, systemClock),
+  };
 }
 
 /** The settings of iovalkey for a location. @throws {ConfigurationError} */

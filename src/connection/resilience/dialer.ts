@@ -1,3 +1,4 @@
+import { Availability } from "../../core/availability.js";
 import type { Connection } from "../../core/connection.js";
 import { ConnectionError, TimeoutError } from "../../core/errors.js";
 import type { Clock } from "../../core/time.js";
@@ -26,6 +27,8 @@ export interface DialerOptions {
   readonly clock: Clock;
   /** Shared by connections that are opened one after another to one server. @default one of its own */
   readonly breaker?: CircuitBreaker;
+  /** Shared as `breaker` is. @default one of its own */
+  readonly availability?: Availability;
 }
 
 /** An open connection with its record of replies and failures. */
@@ -62,6 +65,7 @@ const READONLY_REDIAL_MS = 1_000;
 export class Dialer {
   readonly options: DialerOptions;
   readonly breaker: CircuitBreaker;
+  readonly availability: Availability;
   /** The deadlines of round trips. */
   readonly deadlines: Deadlines;
   readonly #dial: DialConnection;
@@ -80,6 +84,7 @@ export class Dialer {
     this.#dial = dial;
     this.options = options;
     this.deadlines = new Deadlines(commandTimeoutMs);
+    this.availability = options.availability ?? new Availability(name, clock);
     this.breaker = options.breaker ?? new CircuitBreaker(name, clock, 2 * (connectTimeoutMs + commandTimeoutMs));
   }
 

@@ -26,7 +26,7 @@ export class LazyConnection implements Connection {
 
   send(commands: readonly Command[], options?: SendOptions): Promise<Reply[]> {
     if (commands.length === 0) return Promise.resolve([]);
-    return RoundTrip.start(this.#dialer, (connection) => connection.send(commands, options), options);
+    return RoundTrip.start(this.#dialer, (connection) => connection.send(commands, options), options, commands);
   }
 
   script(script: Script, keys: readonly string[], args: readonly Argument[], options?: SendOptions): Promise<Reply> {
@@ -63,10 +63,16 @@ export class LazyConnection implements Connection {
   }
 
   status(): ConnectionStatus {
-    const { breaker, current, isClosed } = this.#dialer;
+    const { breaker, current, isClosed, availability } = this.#dialer;
     if (isClosed) throw this.#dialer.closedError();
     const { state, lastError } = breaker;
-    return { ...current?.connection.status(), state: state === "closed" && !current ? "idle" : state, lastError };
+    const { unavailable } = availability;
+    return {
+      ...current?.connection.status(),
+      ...(unavailable && { unavailable }),
+      state: state === "closed" && !current ? "idle" : state,
+      lastError,
+    };
   }
 
   /** The primary has moved: later commands go over a new connection. Round trips in progress end on the old one. */

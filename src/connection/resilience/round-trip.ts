@@ -1,7 +1,9 @@
-import type { Connection, SendOptions } from "../../core/connection.js";
+import type { Command, Connection, SendOptions } from "../../core/connection.js";
 import { ConnectionError, ReplyError, TimeoutError } from "../../core/errors.js";
 import type { Clearable } from "./deadline.js";
 import type { Dialer, OpenConnection } from "./dialer.js";
+
+const NONE: readonly Command[] = [];
 
 type Run<T> = (connection: Connection, roundTrip: RoundTrip<T>) => Promise<T>;
 
@@ -13,6 +15,7 @@ export class RoundTrip<T> {
   readonly #dialer: Dialer;
   readonly #run: Run<T>;
   readonly #options: SendOptions | undefined;
+  readonly #commands: readonly Command[];
   readonly #resolve: (result: T) => void;
   readonly #reject: (error: unknown) => void;
   readonly #timeoutMs: number;
@@ -29,21 +32,26 @@ export class RoundTrip<T> {
     dialer: Dialer,
     run: Run<T>,
     options: SendOptions | undefined,
+    commands: readonly Command[],
     resolve: (result: T) => void,
     reject: (error: unknown) => void,
   ) {
     this.#dialer = dialer;
     this.#run = run;
     this.#options = options;
+    this.#commands = commands;
     this.#resolve = resolve;
     this.#reject = reject;
     const { commandTimeoutMs } = dialer.options;
     this.#timeoutMs = Math.min(options?.timeoutMs ?? commandTimeoutMs, commandTimeoutMs);
   }
 
-  /** @throws {ConnectionError} @throws {TimeoutError} */
-  static start<T>(dialer: Dialer, run: Run<T>, options?: SendOptions): Promise<T> {
-    return new Promise((resolve, reject) => new RoundTrip(dialer, run, options, resolve, reject).#start());
+  /**
+   * @param commands what is sent, where that is known, to tell what a reply refuses
+   * @throws {ConnectionError} @throws {TimeoutError}
+   */
+  static start<T>(dialer: Dialer, run: Run<T>, options?: SendOptions, commands: readonly Command[] = NONE): Promise<T> {
+    return new Promise((resolve, reject) => new RoundTrip(dialer, run, options, commands, resolve, reject).#start());
   }
 
   #start(): void {
@@ -93,9 +101,13 @@ export class RoundTrip<T> {
     dialer.replied(open);
     if (this.isSettled) return;
     dialer.breaker.succeeded();
-    if (Array.isArray(result) && result.some(isReadonly) && dialer.retireReadonly(open)) {
+    if (Array.isArray(result) && result.some(isError)) {
+      for (const [i, reply] of result.entries()) {
+        if (isError(reply)) result[i] = dialer.availability.explain(reply, this.#commands[i]);
+      }
       // The refused command had no effect. The other commands of its batch may have had one.
-      if ((this.#isRepeatable(open) || result.length === 1) && this.#retry()) return;
+      const isHarmless = this.#isRepeatable(open) || result.length === 1;
+      if (result.some(isReadonly) && dialer.retireReadonly(open) && isHarmless && this.#retry()) return;
     }
     this.#settle();
     this.#resolve(result);
@@ -107,7 +119,8 @@ export class RoundTrip<T> {
     if (!(error instanceof ConnectionError)) {
       this.#dialer.replied(open);
       breaker.succeeded();
-      if (!isReadonly(error) || !this.#dialer.retireReadonly(open) || !this.#retry()) this.#fail(error);
+      if (isReadonly(error) && this.#dialer.retireReadonly(open) && this.#retry()) return;
+      this.#fail(isError(error) ? this.#dialer.availability.explain(error) : error);
       return;
     }
     this.#dialer.failed(open, error);
@@ -167,6 +180,10 @@ export class RoundTrip<T> {
     if (this.#open) this.#dialer.end(this.#open);
     this.#open = undefined;
   }
+}
+
+function isError(reply: unknown): reply is ReplyError {
+  return reply instanceof ReplyError;
 }
 
 function isReadonly(reply: unknown): boolean {

@@ -1,3 +1,4 @@
+import type { Availability } from "../../core/availability.js";
 import type {
   Argument,
   Command,
@@ -39,6 +40,8 @@ export interface SentinelSettings {
   readonly commandTimeoutMs: number;
   readonly maxIdleMs: number;
   readonly clock: Clock;
+  /** What is known of the servers, where connections live as long as a request. @default nothing */
+  readonly availability?: Availability;
 }
 
 /** How often to ask sentinels while commands succeed, as their messages may get lost. */
@@ -81,7 +84,7 @@ export class SentinelConnection implements Connection {
   }
 
   status(): ConnectionStatus {
-    return this.#lazy.status();
+    return { ...this.#lazy.status(), topology: "sentinel" };
   }
 
   async close(): Promise<void> {

@@ -1,3 +1,4 @@
+import { Availability } from "../../core/availability.js";
 import type { ConnectionFactory } from "../../core/connection.js";
 import { ConfigurationError } from "../../core/errors.js";
 import type { Address, Location } from "../../core/location.js";
@@ -78,6 +79,8 @@ export function sentinelFactory(options: SentinelOptions, make: MakeTransport): 
   }
   const shares = !keepsRequestsApart();
   const access = toAccess(options);
+  // Connections that live as long as a request share what is known of their servers with those before them.
+  const known = new Map<string, Availability>();
   return {
     shares,
     connect({ replicas, ...place }, invocation) {
@@ -87,14 +90,18 @@ export function sentinelFactory(options: SentinelOptions, make: MakeTransport): 
       const { credentials, addressMap } = accessOf("sentinel", location, own);
       const transport = make({ location, access, credentials }, own);
       if (!shares && invocation.scope === "process") return outsideInvocation(settings.name);
-      const deferred = () =>
+      const deferred = (own: Pick<SentinelSettings, "availability"> = {}) =>
         new DeferredConnection(async () => {
           const { SentinelConnection } = await import("./connection.js");
-          return new SentinelConnection(settings, transport);
+          return new SentinelConnection({ ...settings, ...own }, transport);
         });
-      if (!shares) return deferred();
+      if (!shares) {
+        const availability = known.get(settings.name) ?? new Availability(settings.name, systemClock);
+        known.set(settings.name, availability);
+        return deferred({ availability });
+      }
       const key = `sentinel ${JSON.stringify([settings, access, location, { ...own, credentials, addressMap, tls: tlsKey(own.tls) }])}`;
-      return sharedConnection(key, deferred, credentials);
+      return sharedConnection(key, () => deferred(), credentials);
     },
   };
 }

@@ -9,6 +9,7 @@ export type CommandName =
       | "invocation"
       | "shared"
       | "track"
+      | "report"
       | "codec"
       | "sets"
       | "hashes"

@@ -6,7 +6,7 @@ type MethodsOf<T> = { [K in keyof T]: T[K] extends (...args: never[]) => unknown
 
 /** Every method for users, but `close`. */
 export type MethodName =
-  | Exclude<MethodsOf<Cache>, "close" | "track">
+  | Exclude<MethodsOf<Cache>, "close" | "track" | "report">
   | `sets.${MethodsOf<Cache["sets"]>}`
   | `hashes.${MethodsOf<Cache["hashes"]>}`;
 
