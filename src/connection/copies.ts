@@ -1,3 +1,4 @@
+import { UnavailableError } from "../core/availability.js";
 import {
   CacheError,
   ConfigurationError,
@@ -40,6 +41,7 @@ const ERRORS = {
   NotAnIntegerError,
   ReplyError,
   TimeoutError,
+  UnavailableError,
 };
 
 /** Has this copy share its connections with the others, and recognise their errors. */
