@@ -19,6 +19,7 @@ const SECTIONS = [
       ["connection/options.ts", "ConnectionOptions"],
     ],
   },
+  { title: "`elasticacheIam(options)`", parts: [["connection/elasticache-iam.ts", "ElastiCacheIamOptions"]] },
   { title: "`herd(options)`", parts: [["client/herd/options.ts", "HerdOptions"]] },
   { title: "Every method with a key", parts: [["cache/method-options.ts", "KeyOptions"]] },
   { title: "`get`", parts: [["cache/method-options.ts", "GetOptions"]] },

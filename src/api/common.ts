@@ -48,6 +48,7 @@ export { identity } from "../compressors/identity.js";
 export type { CompressorOptions } from "../compressors/options.js";
 export type { AddressMap } from "../connection/address-map.js";
 export type { Credentials, GetCredentials } from "../connection/credentials.js";
+export { type ElastiCacheIamOptions, elasticacheIam, type SigningRequest } from "../connection/elasticache-iam.js";
 export type { MemoryOptions } from "../connection/memory/factory.js";
 export type { ConnectionOptions, ReadFrom, TlsOptions } from "../connection/options.js";
 export type { MaybePromise } from "../core/async.js";

@@ -1,5 +1,6 @@
 import type { MaybePromise } from "../core/async.js";
 import { ConfigurationError, ConnectionError, TimeoutError } from "../core/errors.js";
+import type { Location } from "../core/location.js";
 import { withDeadline } from "./resilience/deadline.js";
 
 /** What logs a connection in. */
@@ -14,6 +15,24 @@ export interface Credentials {
 
 /** Gives the current credentials. It is called for each connection that is opened, and before credentials end. */
 export type GetCredentials = () => MaybePromise<Credentials>;
+
+/** What is known of a function that gives credentials. */
+export interface Description {
+  /** Identifies it in place of the function itself. */
+  readonly id: string | undefined;
+  /** @throws {ConfigurationError} where it can't be used */
+  check(factory: string, location: Location): void;
+}
+
+const descriptions = new WeakMap<GetCredentials, Description>();
+
+export function describeCredentials(credentials: GetCredentials, description: Description): void {
+  descriptions.set(credentials, description);
+}
+
+export function descriptionOf(credentials: GetCredentials): Description | undefined {
+  return descriptions.get(credentials);
+}
 
 /** Credentials of a server. A username always comes with a password. */
 export interface Login {

@@ -3,7 +3,7 @@ import type { Location } from "../core/location.js";
 import { type Check, type Checks, isBoolean, isFunction, isOneOf, isText, isWait, orNull } from "../core/options.js";
 import { type Duration, toMs } from "../core/time.js";
 import { type AddressMap, type AddressResolver, isAddressMap, toResolver } from "./address-map.js";
-import { CredentialSource, type GetCredentials, type Login } from "./credentials.js";
+import { CredentialSource, descriptionOf, type GetCredentials, type Login } from "./credentials.js";
 import { identityOf } from "./registry.js";
 
 /** Which servers answer reads, in GLIDE's terms. Writes always go to the primary. */
@@ -49,6 +49,8 @@ export interface ConnectionOptions {
    * is dialled. @default none
    */
   addressMap?: AddressMap | undefined;
+  /** Name of the connections in CLIENT LIST, in visible ASCII characters without spaces. Servers that refuse it are used without. @default none */
+  clientName?: string | undefined;
   /** How long opening a connection may take, as seconds or a duration string. @default "1s" */
   connectTimeout?: Duration | undefined;
   /** How long one round trip may take, as seconds or a duration string. @default "1s" */
@@ -65,6 +67,9 @@ export interface ConnectionOptions {
 
 const isPem: Check = (value) =>
   (typeof value === "string" && value !== "") || value instanceof Uint8Array ? undefined : "PEM as text or bytes";
+
+const isClientName: Check = (value) =>
+  typeof value === "string" && /^[!-~]+$/.test(value) ? undefined : "visible ASCII characters without spaces";
 
 /** Checks TLS options. @param more the options that a transport has in addition */
 export function areTlsOptions(more: Readonly<Record<string, Check>> = {}): Check {
@@ -87,6 +92,7 @@ export const connectionChecks: Checks<ConnectionOptions> = {
   credentials: isFunction,
   credentialsId: isText,
   addressMap: isAddressMap,
+  clientName: isClientName,
   connectTimeout: isWait,
   commandTimeout: isWait,
   maxIdle: orNull(isWait),
@@ -135,6 +141,8 @@ export function accessOf(factory: string, location: Location, options: Connectio
     );
   }
   checkLogin(factory, login, { username: "username", password: "password", place: location.display });
+  const known = credentials && descriptionOf(credentials);
+  known?.check(factory, location);
   if (tls && !location.tls) {
     const secure =
       location.scheme === "unix"
@@ -147,7 +155,8 @@ export function accessOf(factory: string, location: Location, options: Connectio
   return {
     ...login,
     addressMap: toResolver(options.addressMap),
-    credentials: credentials && new CredentialSource(credentials, credentialsId ?? identityOf(credentials)),
+    credentials:
+      credentials && new CredentialSource(credentials, credentialsId ?? known?.id ?? identityOf(credentials)),
     tls: location.tls ? (tls ?? {}) : undefined,
   };
 }

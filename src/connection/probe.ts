@@ -13,6 +13,8 @@ export interface ProbeSettings {
   readonly database: number;
   readonly tls: TlsSettings | undefined;
   readonly addressMap: AddressResolver | undefined;
+  /** The login, where another library signs it. Then the server is only asked whether it is there. */
+  readonly iam?: object | undefined;
   readonly timeoutMs: number;
   /** What to find out. */
   readonly asks: Aim;
@@ -117,7 +119,9 @@ function ask(socket: Socket | TLSSocket, settings: ProbeSettings, subject: Subje
     socket.on("data", (bytes) => {
       received += bytes.toString("latin1");
       const replies = toReplies(received);
-      const refusal = replies.map((reply, i) => questions[i]?.refusal(reply)).find((error) => error !== undefined);
+      const judge = (reply: string, i: number) =>
+        settings.iam && reply.startsWith("-NOAUTH") ? undefined : questions[i]?.refusal(reply);
+      const refusal = replies.map(judge).find((error) => error !== undefined);
       if (refusal) reject(refusal);
       else if (replies.length >= questions.length) resolve({ role: toRole(replies), doubt: undefined });
       else if (received.length > MAX_BYTES) reject(new ProbeError("it is not a Valkey server", REACHABLE));

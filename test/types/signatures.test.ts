@@ -314,6 +314,10 @@ const ofMain: { readonly [E in Exclude<keyof Main, ErrorName>]: () => void } = {
   glide: () => expectTypeOf<Main["glide"]>().toEqualTypeOf<Factory<main.GlideOptions>>(),
   glideCluster: () => expectTypeOf<Main["glideCluster"]>().toEqualTypeOf<Factory<main.GlideOptions>>(),
   iovalkey: () => expectTypeOf<Main["iovalkey"]>().toEqualTypeOf<Factory<main.IovalkeyOptions>>(),
+  elasticacheIam: () =>
+    expectTypeOf<Main["elasticacheIam"]>().toEqualTypeOf<
+      (options: main.ElastiCacheIamOptions) => main.GetCredentials
+    >(),
   sentinel: () =>
     expectTypeOf<Main["sentinel"]>().toEqualTypeOf<(options: main.SentinelOptions) => ConnectionFactory>(),
   escapePattern: () => expectTypeOf<Main["escapePattern"]>().toEqualTypeOf<(text: string) => string>(),

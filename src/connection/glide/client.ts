@@ -1,11 +1,13 @@
 import type { Connection } from "../../core/connection.js";
 import { ReplyError } from "../../core/errors.js";
 import type { Address } from "../../core/location.js";
+import { introduction, LIBRARY, omit } from "../client-info.js";
 import { type Login, withLogin } from "../credentials.js";
+import type { IamSettings } from "../elasticache-iam.js";
 import { withAuthorities } from "../node-socket.js";
 import { renewInTime } from "../renewal.js";
 import type { TrackWork } from "../resilience/background-work.js";
-import { GlideConnection } from "./connection.js";
+import { fill, GlideConnection } from "./connection.js";
 import { fromGlide } from "./conversion.js";
 import { type DialSettings, dialGlide, type Opener } from "./dial.js";
 import { type Glide, type GlideModule, loadGlide } from "./module.js";
@@ -103,8 +105,13 @@ async function openCluster(module: GlideModule, settings: GlideSettings, track: 
     let isClosed = false;
     const resolve = toGlideResolver(settings);
     const addressResolver = (host: string, port: number) => (isClosed ? NOWHERE : resolve(host, port));
-    const options = { ...common(module, settings), addressResolver };
-    const client = await module.GlideClusterClient.createClient(options);
+    const open = (clientName: string | undefined) =>
+      module.GlideClusterClient.createClient({ ...common(module, { ...settings, clientName }), addressResolver });
+    const client = await open(settings.clientName).catch((error: unknown) => {
+      if (!/client name/i.test(String(error))) throw error;
+      omit([["CLIENT", "SETNAME"]], settings);
+      return open(undefined);
+    });
     const close = (): void => {
       isClosed = true;
       client.close();
@@ -118,16 +125,24 @@ async function openCluster(module: GlideModule, settings: GlideSettings, track: 
 
 function standalone(module: GlideModule, settings: GlideSettings): Opener<Glide.GlideClient> {
   const { Batch, GlideClient, NodeDiscoveryMode } = module;
+  let { clientName } = settings;
   return {
-    create: (addresses) =>
-      GlideClient.createClient({
-        ...common(module, { ...settings, addresses }),
-        nodeDiscoveryMode: NodeDiscoveryMode.Static,
-      }),
+    create(addresses) {
+      const options = common(module, { ...settings, addresses, clientName });
+      // GLIDE doesn't connect where the server refuses the name, and then another client is tried.
+      clientName = undefined;
+      return GlideClient.createClient({ ...options, nodeDiscoveryMode: NodeDiscoveryMode.Static });
+    },
     async ping(client, timeout) {
-      const replies = await client.exec(new Batch(false).customCommand(["PING"]), false, { timeout });
-      const error = replies?.find((reply) => reply instanceof Error);
-      if (error) throw error;
+      // GLIDE has no option for the version. The name is for clients that were opened without.
+      const info = introduction(settings).filter(([, , what]) => what !== "LIB-NAME");
+      const batch = fill(new Batch(false), [["PING"], ...info]);
+      const [pong, ...others] = (await client.exec(batch, false, { timeout })) ?? [];
+      if (pong instanceof Error) throw pong;
+      omit(
+        info.filter((_, i) => others[i] instanceof Error),
+        settings,
+      );
     },
   };
 }
@@ -167,7 +182,10 @@ function common(
   settings: GlideSettings,
 ): Glide.BaseClientConfiguration & Glide.AdvancedGlideClientConfiguration {
   const { username, password, tls, clientAz } = settings;
+  const isNamed = introduction(settings).some(([, what]) => what === "SETNAME");
   return {
+    libName: LIBRARY.name,
+    ...(isNamed && settings.clientName !== undefined ? { clientName: settings.clientName } : {}),
     addresses: settings.addresses.map(({ host, port }) => ({ host, port })),
     useTLS: tls !== undefined,
     protocol: settings.protocol === 3 ? module.ProtocolVersion.RESP3 : module.ProtocolVersion.RESP2,
@@ -177,10 +195,16 @@ function common(
     connectionBackoff: settings.cluster ? CLUSTER_BACKOFF : BACKOFF,
     ...(settings.database === 0 ? {} : { databaseId: settings.database }),
     ...(password === undefined ? {} : { credentials: { password, ...(username === undefined ? {} : { username }) } }),
+    ...(settings.iam ? { credentials: toIam(module, settings.iam) } : {}),
     ...(clientAz === undefined ? {} : { clientAz }),
     ...(settings.addressMap === undefined ? {} : { addressResolver: toGlideResolver(settings) }),
     ...{ advancedConfiguration: advanced(settings) },
   };
+}
+
+function toIam({ ServiceType }: GlideModule, { user, service, ...names }: IamSettings): Glide.ServerCredentials {
+  const type = service === "memorydb" ? ServiceType.MemoryDB : ServiceType.Elasticache;
+  return { username: user, iamConfig: { ...names, service: type } };
 }
 
 /** An address for which the application's function fails is not dialled at all. */

@@ -9,6 +9,7 @@ import type {
   SendOptions,
 } from "../../core/connection.js";
 import { ConnectionError, ReplyError } from "../../core/errors.js";
+import { omitted } from "../client-info.js";
 import type { ReadFrom } from "../options.js";
 import { keysOf, ScriptRunner, scanServer } from "../server-commands.js";
 import { AutoPipeline } from "./auto-pipeline.js";
@@ -175,7 +176,7 @@ export class GlideConnection implements Connection {
   }
 
   status(): ConnectionStatus {
-    return { state: "closed", lastError: undefined, transport: "valkey-glide" };
+    return { state: "closed", lastError: undefined, transport: "valkey-glide", ...omitted(this.#name) };
   }
 
   /** Commands in progress fail at once. GLIDE may still reconnect for them until their deadline, so this waits for it. */
@@ -212,7 +213,7 @@ class ClusterScriptRunner extends ScriptRunner {
   }
 }
 
-function fill<B extends Glide.Batch | Glide.ClusterBatch>(batch: B, commands: readonly Command[]): B {
+export function fill<B extends Glide.Batch | Glide.ClusterBatch>(batch: B, commands: readonly Command[]): B {
   for (const command of commands) batch.customCommand(toArguments(command));
   return batch;
 }

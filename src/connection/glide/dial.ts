@@ -1,6 +1,8 @@
 import { ConnectionError, ReplyError, TimeoutError } from "../../core/errors.js";
 import type { Address } from "../../core/location.js";
+import type { ClientInfo } from "../client-info.js";
 import type { LoginSettings } from "../credentials.js";
+import type { IamSettings } from "../elasticache-iam.js";
 import { ProbeError, type ProbeResult, REACHABLE, TopologyError } from "../probe.js";
 import type { TrackWork } from "../resilience/background-work.js";
 import { withDeadline } from "../resilience/deadline.js";
@@ -8,7 +10,8 @@ import { fromGlide } from "./conversion.js";
 import { anyAnswer, findPrimary, type ServerSettings } from "./find-primary.js";
 
 /** The part of GLIDE's settings that a dial needs. */
-export interface DialSettings extends ServerSettings, LoginSettings {
+export interface DialSettings extends ServerSettings, LoginSettings, ClientInfo {
+  readonly iam: IamSettings | undefined;
   readonly cluster: boolean;
   /** Whether another transport takes over from GLIDE where it can't connect, which needs time as well. */
   readonly hasSubstitute: boolean;
@@ -97,7 +100,7 @@ export async function dialGlide<C extends { close(): void }>(
     failures.delete(key);
     return dialled;
   } catch (cause) {
-    const error = toConnectionError(cause, settings.name);
+    const error = toConnectionError(cause, settings);
     const minMs = cause instanceof UnexplainedError ? cause.minPauseMs : undefined;
     failures.set(key, {
       error,
@@ -125,9 +128,13 @@ async function dial<C extends { close(): void }>(
   return { client: await opening.afterProbe(addresses, doubt), ...alone };
 }
 
-function toConnectionError(cause: unknown, name: string): ConnectionError {
+function toConnectionError(cause: unknown, { name, iam }: DialSettings): ConnectionError {
   const message = (cause instanceof Error ? cause.message : String(cause)).replaceAll("\n", "");
   if (cause instanceof TopologyError) return new ConnectionError(`${name}: ${message}; ${cause.remedy}`, { cause });
+  if (iam && cause instanceof UnexplainedError) {
+    const remedy = "check the AWS credentials of this process, and what elasticacheIam() was given";
+    return new ConnectionError(`${name} could not be logged in to: ${message}; ${remedy}`, { cause });
+  }
   if (cause instanceof UnexplainedError && cause.minPauseMs === 0) {
     const remedy = "use the connection factory iovalkey()";
     return new GlideRefusedError(`${name} could not be reached: ${message}; ${remedy}`, { cause });
@@ -171,8 +178,11 @@ class Opening<C extends { close(): void }> {
 
   /** GLIDE pauses after a failed connection, so a second client may connect sooner than the first one. */
   async #afterAnswer(addresses: readonly Address[], { doubt }: Pick<ProbeResult, "doubt">): Promise<C> {
-    const [first] = this.#tries;
-    if (!first || (doubt === undefined && !(await isDecided(first, PATIENCE_MS)))) void this.#try(addresses);
+    const hadFirst = this.#tries.length > 0;
+    const first = this.#tries[0] ?? this.#try(addresses);
+    // Only the first client has a name, as GLIDE doesn't connect where the server refuses that.
+    const mayTryAgain = hadFirst || this.#settings.clientName !== undefined;
+    if (mayTryAgain && doubt === undefined && !(await isDecided(first, PATIENCE_MS))) void this.#try(addresses);
     const { hasSubstitute, connectTimeoutMs } = this.#settings;
     const leftMs = this.#leftMs;
     const mostMs = hasSubstitute ? Math.min(SUBSTITUTE_MS, leftMs / 2) : leftMs;

@@ -6,6 +6,7 @@ import { toText } from "../../core/text.js";
 import { systemClock } from "../../core/time.js";
 import { warnOnce } from "../copies.js";
 import { currentLogin } from "../credentials.js";
+import { iamOf } from "../elasticache-iam.js";
 import { toSettings as toIovalkeySettings } from "../iovalkey/factory.js";
 import { openOnNode } from "../iovalkey/node.js";
 import { accessOf, type ConnectionOptions, connectionChecks, refuseReplicas, toTiming } from "../options.js";
@@ -92,6 +93,7 @@ export function toSettings(factory: FactoryName, location: Location, options: Gl
   }
   refuseReplicas(location, "the option readFrom");
   const { tls, ...login } = accessOf(factory, location, options);
+  const iam = iamOf(options.credentials);
   if (tls?.cert !== undefined || tls?.key !== undefined) {
     throw new ConfigurationError(
       `${factory}: option "tls" has a client certificate, which GLIDE doesn't support; use the connection factory iovalkey()`,
@@ -104,6 +106,8 @@ export function toSettings(factory: FactoryName, location: Location, options: Gl
     hasSubstitute: factory === "glideElseIovalkey",
     addresses,
     ...login,
+    ...(iam && { username: iam.user, credentials: undefined }),
+    iam,
     database: location.database,
     // RESP2 saves a round trip when it connects, and this library uses nothing that RESP3 adds.
     protocol: location.protocol ?? 2,
@@ -111,6 +115,7 @@ export function toSettings(factory: FactoryName, location: Location, options: Gl
     commandTimeoutMs,
     readFrom: options.readFrom ?? "primary",
     clientAz: options.clientAz,
+    clientName: options.clientName,
     tls: tls && { insecure: tls.insecure ?? false, ca: tls.ca === undefined ? undefined : toText(tls.ca) },
     logLevel: options.logLevel ?? "off",
   };

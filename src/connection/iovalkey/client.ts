@@ -13,6 +13,7 @@ import { ConnectionError, ReplyError, TimeoutError, throwIfError } from "../../c
 import type { Address } from "../../core/location.js";
 import { keepsRequestsApart } from "../../core/runtime.js";
 import type { AddressResolver } from "../address-map.js";
+import { type ClientInfo, introduction, omit, omitted } from "../client-info.js";
 import { type CurrentLogin, type Login, type LoginSettings, withLogin } from "../credentials.js";
 import { toNodeTls } from "../node-socket.js";
 import type { TlsSettings } from "../options.js";
@@ -23,7 +24,7 @@ import { ByteDuplex } from "./byte-duplex.js";
 import type { Connector } from "./connector.js";
 
 /** The settings of an iovalkey client. They are plain data, so that equal settings can be recognised. */
-export interface IovalkeySettings extends LoginSettings {
+export interface IovalkeySettings extends LoginSettings, ClientInfo {
   readonly address: Address | { readonly path: string };
   readonly addressMap: AddressResolver | undefined;
   readonly database: number;
@@ -149,19 +150,31 @@ class IovalkeyConnection implements Connection {
   }
 
   /**
-   * Logs in and selects the database. iovalkey could do both, but doesn't report a refusal. The credentials are sent when
+   * Logs in, selects the database, and says what this client is. iovalkey could do both, but doesn't report a refusal. The credentials are sent when
    * this resolves: the first round trip follows at once, and fails if they are refused. This waits for the reply to SELECT,
    * so that no command runs in another database.
    */
-  async greet({ database, credentials }: IovalkeySettings, login: Login): Promise<void> {
+  async greet(settings: IovalkeySettings, login: Login): Promise<void> {
+    const { database, credentials } = settings;
     const greetings = toAuth(login);
     if (database !== 0) greetings.push(["SELECT", String(database)]);
-    if (greetings.length === 0) return;
-    const greeted = this.#exchange(greetings).then((replies) => {
-      const refused = replies.find((reply) => reply instanceof ReplyError);
-      if (refused) throw this.#refusal(refused);
-      this.#greeted = undefined;
-    });
+    const info = introduction(settings);
+    if (greetings.length + info.length === 0) return;
+    const greeted = this.#exchange([...greetings, ...info]).then(
+      (replies) => {
+        const refused = replies.slice(0, greetings.length).find((reply) => reply instanceof ReplyError);
+        if (refused) throw this.#refusal(refused);
+        const isRefused = (_: Command, i: number) => replies[greetings.length + i] instanceof ReplyError;
+        omit(info.filter(isRefused), settings);
+        this.#greeted = undefined;
+      },
+      (error) => {
+        // Proxies such as twemproxy close the connection on commands that they don't know. An error without a cause is a
+        // refusal of the client.
+        if (error.cause) omit(info, settings);
+        throw error;
+      },
+    );
     this.#greeted = greeted;
     // The round trips that wait for it report the error.
     greeted.catch(() => {});
@@ -194,7 +207,7 @@ class IovalkeyConnection implements Connection {
   }
 
   status(): ConnectionStatus {
-    return { state: "closed", lastError: undefined, transport: "iovalkey" };
+    return { state: "closed", lastError: undefined, transport: "iovalkey", ...omitted(this.#name) };
   }
 
   async close(): Promise<void> {

@@ -128,6 +128,7 @@ export function toSettings(location: Location, options: IovalkeyOptions): Iovalk
     address: address ?? { path },
     ...login,
     database: location.database,
+    clientName: options.clientName,
     ...toTiming(options),
     tls: tls && toTls(tls),
   };

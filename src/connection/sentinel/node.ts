@@ -24,8 +24,16 @@ export function sentinel(options: SentinelOptions): ConnectionFactory {
 
 const overGlide: MakeTransport = (place, options) => {
   const { location, access, credentials } = place;
-  const servers = { ...toGlideSettings("sentinel", location, options), credentials };
-  const sentinels = { ...servers, ...access, database: 0, readFrom: "primary" as const, clientAz: undefined };
+  const own = toGlideSettings("sentinel", location, options);
+  const servers = { ...own, credentials: own.credentials && credentials };
+  const sentinels = {
+    ...servers,
+    iam: undefined,
+    ...access,
+    database: 0,
+    readFrom: "primary" as const,
+    clientAz: undefined,
+  };
   const instead = (reason: GlideMissingError): SentinelTransport => {
     refuseSubstitute(location, options, reason);
     warnOnce(`${location.display} is reached over iovalkey instead of valkey-glide: ${reason.message}`);
