@@ -85,7 +85,7 @@ it.each([2, 3])("a location can ask for RESP%i", async (protocol) => {
   await using cache = createCache({ location: `${server.url}?protocol=${protocol}` });
   await cache.get("a");
   expect(String(await command(server.port, ["CLIENT", "LIST"]))).toMatch(
-    new RegExp(`lib-name=GlideJS.* resp=${protocol}|resp=${protocol} lib-name=GlideJS`),
+    new RegExp(`lib-name=valkey-edge-cache.* resp=${protocol}|resp=${protocol} lib-name=valkey-edge-cache`),
   );
 });
 
@@ -130,7 +130,7 @@ describe("connections at the server", () => {
     return Number(/total_connections_received:(\d+)/.exec(info)?.[1]);
   };
   const open = async (port: number) =>
-    String(await command(port, ["CLIENT", "LIST"])).match(/lib-name=GlideJS/g)?.length ?? 0;
+    String(await command(port, ["CLIENT", "LIST"])).match(/lib-name=valkey-edge-cache/g)?.length ?? 0;
 
   it("are one for 1,000 concurrent first calls and for 1,000 caches with equal options", async () => {
     await using server = await startValkey();
