@@ -180,7 +180,8 @@ describe("a connection through sentinels", () => {
 
 it("caches with equal settings share one connection to the primary and one to a sentinel", async () => {
   await using servers = await startSentinels({ replicas: 1 });
-  const clients = async (port: number) => String(await command(port, ["CLIENT", "LIST"])).match(/lib-name=valkey-edge-cache/g);
+  const clients = async (port: number) =>
+    String(await command(port, ["CLIENT", "LIST"])).match(/lib-name=valkey-edge-cache/g);
   const factory = () => sentinel({ sentinels: addresses(servers), maxIdle: "77s" });
   const connections = Array.from({ length: 100 }, () => connect(factory()));
   await Promise.all(connections.map((connection) => connection.send([["PING"]])));
