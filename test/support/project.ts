@@ -8,7 +8,6 @@ import { promisify } from "node:util";
 export const root = fileURLToPath(new URL("../..", import.meta.url));
 
 interface Manifest {
-  readonly version: string;
   readonly name: string;
   readonly version: string;
   readonly scripts: Readonly<Record<string, string>>;
