@@ -66,9 +66,11 @@ export class LazyConnection implements Connection {
     const { breaker, current, isClosed, availability } = this.#dialer;
     if (isClosed) throw this.#dialer.closedError();
     const { state, lastError } = breaker;
-    const { unavailable } = availability;
+    const status = current?.connection.status();
+    const refused = status?.unavailable;
+    const unavailable = refused ? [...refused, ...(availability.unavailable ?? [])] : availability.unavailable;
     return {
-      ...current?.connection.status(),
+      ...status,
       ...(unavailable && { unavailable }),
       state: state === "closed" && !current ? "idle" : state,
       lastError,
