@@ -1,6 +1,6 @@
 import { chain } from "../core/async.js";
 import { isBoolean } from "../core/options.js";
-import { missingPackage, optionalPackage } from "../core/runtime.js";
+import { filled, missingPackage, optionalPackage } from "../core/runtime.js";
 import type { Compressor } from "../core/value-format.js";
 import { type CompressorOptions, compressorOptions } from "./options.js";
 import { checkEnd, damaged, tooLong } from "./output.js";
@@ -15,7 +15,7 @@ export interface Lz4Options extends CompressorOptions {
 
 const loadLz4 = optionalPackage(async () => {
   try {
-    return await import("lz4-napi");
+    return filled(await import("lz4-napi"));
   } catch (cause) {
     throw missingPackage("lz4-napi", "lz4()", cause);
   }

@@ -1,7 +1,7 @@
 import type { Transform } from "node:stream";
 import { chain } from "../core/async.js";
 import { isBoolean, isOneOf } from "../core/options.js";
-import { missingPackage, optionalPackage } from "../core/runtime.js";
+import { filled, missingPackage, optionalPackage } from "../core/runtime.js";
 import type { Compressor } from "../core/value-format.js";
 import { aloneLength, isLzmaAlone, isXz, xzLength } from "./lzma-containers.js";
 import { type CompressorOptions, compressorOptions, isWhole } from "./options.js";
@@ -23,7 +23,7 @@ interface LzmaNative {
 
 const loadLzma = optionalPackage(async () => {
   try {
-    const { default: module } = await import("lzma-native");
+    const { default: module } = filled(await import("lzma-native"));
     return module as unknown as LzmaNative;
   } catch (cause) {
     throw missingPackage("lzma-native", "lzma()", cause);

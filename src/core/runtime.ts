@@ -33,6 +33,13 @@ export function optionalPackage<T>(load: () => Promise<T>): () => MaybePromise<T
   };
 }
 
+/** Next bundles an empty module in the place of an optional peer that is missing. @throws in that case */
+export function filled<T extends object>(module: T): T {
+  const { default: contents = module } = module as { default?: object };
+  if (Object.keys(contents).length === 0) throw new Error("it was missing when this bundle was made");
+  return module;
+}
+
 /**
  * The error of a function whose optional peer package can't be loaded.
  * @param name the package's name on npm

@@ -1,6 +1,6 @@
 import { chain } from "../core/async.js";
 import { show } from "../core/errors.js";
-import { missingPackage, optionalPackage } from "../core/runtime.js";
+import { filled, missingPackage, optionalPackage } from "../core/runtime.js";
 import type { Serializer } from "../core/value-format.js";
 import { BIGINT, checkPlain, SmallBigint, toBigint, toPlain } from "./msgpack-values.js";
 
@@ -24,7 +24,7 @@ const loadPackr = optionalPackage(async () => {
 
 async function importPackage(): Promise<typeof import("msgpackr")> {
   try {
-    return await import("msgpackr");
+    return filled(await import("msgpackr"));
   } catch (cause) {
     throw missingPackage("msgpackr", "msgpack()", cause);
   }

@@ -2,7 +2,7 @@ import { describe, expect, it, vi } from "vitest";
 import { brotli } from "../../src/compressors/brotli.js";
 import { zstd } from "../../src/compressors/zstd.js";
 import { ConfigurationError } from "../../src/core/errors.js";
-import { missingPackage, optionalPackage } from "../../src/core/runtime.js";
+import { filled, missingPackage, optionalPackage } from "../../src/core/runtime.js";
 import { TEXT } from "../contract/compressor.js";
 
 describe("where a runtime feature or a package is missing", () => {
@@ -24,6 +24,12 @@ describe("where a runtime feature or a package is missing", () => {
     );
     await expect(failed).rejects.toMatchObject({ cause: expect.any(Error) });
     expect(await get()).toBe("module");
+  });
+
+  it("an empty module in a bundle is no package", () => {
+    for (const module of [{}, { default: {} }])
+      expect(() => filled(module)).toThrow("missing when this bundle was made");
+    for (const module of [{ pack: 1 }, { default: { pack: 1 } }]) expect(filled(module)).toBe(module);
   });
 
   it("a package is loaded once for all callers, and later calls return synchronously", async () => {
