@@ -24,6 +24,8 @@ import {
   httpWaitingTable,
   loadTable,
   type Result,
+  type ServerCase,
+  serverTable,
   soakTable,
   stallTable,
 } from "./tables.ts";
@@ -45,6 +47,10 @@ const tables: Readonly<Record<string, () => Promise<string | undefined>>> = {
   load: () => written<LoadCase>("load", loadTable),
   "cold-start": () => written<ColdStartCase>("cold-start", coldStartTable),
   "durable-object": () => written<DurableObjectCase>("durable-object", durableObjectTable),
+  servers: async () => {
+    const result = (await readResult("servers")) as { cases: readonly ServerCase[] } | undefined;
+    return result && toMarkdown(serverTable(result.cases));
+  },
   herd: () => written<HerdCase>("herd", herdTable),
   faults: () => written<FaultCase>("faults", faultTable),
   attempts: () => written<AttemptCase>("attempts", attemptTable),

@@ -74,6 +74,31 @@ export function durableObjectTable({ cases }: Result<DurableObjectCase>): Table 
   };
 }
 
+/** How many tests of the shared suites pass over a server, of those that apply. */
+export interface ServerCase {
+  readonly release: string;
+  readonly name: string;
+  readonly version: string;
+  readonly counts: Readonly<Record<string, { readonly passed: number; readonly failed: readonly string[] }>>;
+}
+
+export function serverTable(cases: readonly ServerCase[]): Table {
+  const suites = [...new Set(cases.flatMap(({ counts }) => Object.keys(counts)))];
+  return {
+    columns: ["server", "version", "from Debian", ...suites],
+    rows: cases.map(({ name, version, release, counts }) => [
+      name.replace("-server", ""),
+      version,
+      release,
+      ...suites.map((suite) => {
+        const { passed, failed } = counts[suite] ?? { passed: 0, failed: [""] };
+        if (passed === 0) return "–";
+        return failed.length === 0 ? `all ${count(passed)}` : `${count(passed)} of ${count(passed + failed.length)}`;
+      }),
+    ]),
+  };
+}
+
 export function herdTable({ cases }: Result<HerdCase>): Table {
   return {
     columns: [

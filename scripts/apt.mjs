@@ -4,7 +4,7 @@ import { accessSync, constants, existsSync, readFileSync } from "node:fs";
 import { delimiter, join } from "node:path";
 
 const BACKPORTS_FILE = "/etc/apt/sources.list.d/valkey-edge-cache-backports.sources";
-const KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg";
+export const KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg";
 
 /** Package lists are fetched once per run. */
 let areListsFresh = false;
@@ -32,7 +32,7 @@ export function installWithApt(name) {
 
 /** Debian 12 has Valkey only in its backports. They come from the mirror of its other packages. */
 function addBackports() {
-  const release = /^VERSION_CODENAME=(\w+)$/m.exec(readFileSync("/etc/os-release", "utf8"))?.[1];
+  const release = ownRelease();
   const mirror = release === "bookworm" ? mirrorOf(release) : undefined;
   if (!mirror) return false;
   const source = ["Types: deb", `URIs: ${mirror}`, `Suites: ${release}-backports`, "Components: main"];
@@ -41,8 +41,16 @@ function addBackports() {
   return asRoot("sh", ["-c", `cat > ${BACKPORTS_FILE}`], { input: `${source.join("\n")}\n` }) && apt(["update", "-qq"]);
 }
 
-/** @param {string} release */
-function mirrorOf(release) {
+/** The code name of this system's release. */
+export function ownRelease() {
+  return /^VERSION_CODENAME=(\w+)$/m.exec(readFileSync("/etc/os-release", "utf8"))?.[1] ?? "";
+}
+
+/**
+ * Where a release of Debian comes from here.
+ * @param {string} release
+ */
+export function mirrorOf(release) {
   const wanted = ["Created-By: Packages", "Origin: Debian", `Codename: ${release}`, "Component: main"];
   const found = spawnSync("apt-get", ["indextargets", "--format", "$(REPO_URI)", ...wanted], { encoding: "utf8" });
   return found.stdout.split("\n")[0] || undefined;

@@ -1,10 +1,13 @@
+import { execFile } from "node:child_process";
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
+import { promisify } from "node:util";
 import { beforeAll, describe, expect, inject, it } from "vitest";
 import { unknownCommand } from "./support/commands.js";
 import { type Block, blocksOf } from "./support/markdown.js";
-import { bin, build, manifest, output, root } from "./support/project.js";
+import { freePort } from "./support/ports.js";
+import { bin, build, manifest, nodes, output, root } from "./support/project.js";
 
 const blocks = blocksOf(readFileSync(join(root, "README.md"), "utf8"));
 const inLanguage = (language: string) => blocks.filter((block) => block.language === language);
@@ -60,6 +63,26 @@ describe("the TypeScript of README.md", () => {
     const args = ["--input-type=module", "--eval", RUNNER, pathToFileURL(fileOf(block)).href];
     await expect(output(join(bin, "node"), args)).resolves.toBeTypeOf("string");
   });
+});
+
+describe("the first example of README.md, without a server", async () => {
+  it.each([...(await nodes())])(
+    "answers, and prints one warning that names the remedy: on Node %s",
+    async (version, node) => {
+      await build();
+      mkdirSync(folder, { recursive: true });
+      const url = `valkey://127.0.0.1:${await freePort()}`;
+      const code = inLanguage("ts")[0]?.code.replace("valkey://localhost:6379", url);
+      const file = join(folder, `node-${version}.mjs`);
+      writeFileSync(file, `${code}\nconsole.log(JSON.stringify(city));\n`);
+      const { stdout, stderr } = await promisify(execFile)(node, [file], { timeout: 10_000 });
+      expect(stdout).toBe('{"name":"Bern"}\n');
+      const warnings = stderr.trim().split("\n");
+      expect(warnings).toHaveLength(1);
+      expect(warnings[0]).toContain(`${url} could not be reached`);
+      expect(warnings[0]).toMatch(/check that it is running/);
+    },
+  );
 });
 
 function fileOf({ line }: Block): string {

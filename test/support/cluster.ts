@@ -54,10 +54,15 @@ export async function startCluster(options: ClusterOptions = {}): Promise<Valkey
 async function startNode(args: readonly string[]): Promise<Node> {
   for (let tries = 1; ; tries += 1) {
     const busPort = await freePort();
-    const cluster = ["--cluster-enabled", "yes", "--cluster-node-timeout", "2000", "--cluster-port", String(busPort)];
+    const common = ["--cluster-enabled", "yes", "--cluster-node-timeout", "2000", ...SOON, ...args];
     try {
-      return { server: await startValkey({ args: [...cluster, ...SOON, ...args] }), busPort };
+      return { server: await startValkey({ args: [...common, "--cluster-port", String(busPort)] }), busPort };
     } catch (error) {
+      if (/Bad directive/.test(String(error))) {
+        // Redis before 7.0, where the bus port can't be chosen.
+        const server = await startValkey({ args: common });
+        return { server, busPort: server.port + 10_000 };
+      }
       // Another process took the port first; the bus port depends on it, so start again with a new one.
       if (tries === TRIES || !/Address already in use/.test(String(error))) throw error;
     }
@@ -68,7 +73,9 @@ async function assignSlots(servers: readonly ValkeyServer[]): Promise<void> {
   const first = (i: number) => Math.floor((i * SLOTS) / servers.length);
   await Promise.all(
     servers.map(async ({ port }, i) => {
-      await command(port, ["CLUSTER", "ADDSLOTSRANGE", String(first(i)), String(first(i + 1) - 1)]);
+      const slots = Array.from({ length: first(i + 1) - first(i) }, (_, index) => String(first(i) + index));
+      // Redis before 7.0 has no ADDSLOTSRANGE.
+      await command(port, ["CLUSTER", "ADDSLOTS", ...slots]);
       // Distinct epochs from the start save the nodes from resolving a conflict.
       await command(port, ["CLUSTER", "SET-CONFIG-EPOCH", String(i + 1)]);
     }),

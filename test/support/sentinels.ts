@@ -77,7 +77,7 @@ export async function startSentinels(options: SentinelOptions = {}): Promise<Sen
 }
 
 function startReplica(primary: ValkeyServer): Promise<ValkeyServer> {
-  return startValkey({ args: ["--replicaof", `${HOST} ${primary.port}`, ...SOON] });
+  return startValkey({ args: ["--replicaof", HOST, String(primary.port), ...SOON] });
 }
 
 async function isFollowing(port: number): Promise<boolean> {
