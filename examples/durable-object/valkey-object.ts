@@ -114,33 +114,40 @@ class ObjectConnection implements Connection {
     if (this.#isClosed) throw new ConnectionError("the cache was closed; make a view of it for each request");
   }
 
-  async #reply(run: () => Promise<Plain>, options?: SendOptions): Promise<Reply> {
-    const reply = fromPlain(await this.#call(run, options));
-    if (reply instanceof ReplyError) throw reply;
-    return reply;
-  }
-
   /** An object ends when it is deployed anew or breaks. What may run twice is then sent again, to the object after it. */
-  async #call<T>(run: () => Promise<T>, { idempotent, readOnly }: SendOptions = {}): Promise<T> {
+  async #reply(run: () => Promise<Plain>, { idempotent, readOnly }: SendOptions): Promise<Reply> {
     this.#refuseIfClosed();
-    let timer: ReturnType<typeof setTimeout> | undefined;
+    let isLate = false;
+    let fail = (_: Error): void => {};
     const deadline = new Promise<never>((_, reject) => {
-      const message = `the Durable Object did not answer within ${DEADLINE_MS} ms; check its logs`;
-      timer = setTimeout(() => reject(new TimeoutError(message)), DEADLINE_MS);
+      fail = reject;
     });
+    const timer = setTimeout(() => {
+      isLate = true;
+      fail(new TimeoutError(`the Durable Object did not answer within ${DEADLINE_MS} ms; check its logs`));
+    }, DEADLINE_MS);
+    const again = (cause: unknown) => {
+      if (isLate || !(idempotent || readOnly)) throw cause;
+      return run();
+    };
     try {
-      return await Promise.race([idempotent || readOnly ? run().catch(run) : run(), deadline]);
-    } catch (cause) {
-      const error =
-        cause instanceof TimeoutError
-          ? cause
-          : new ConnectionError(`the Durable Object failed: ${cause}; check its logs`, { cause });
-      error.mayHaveRun = true;
-      throw error;
+      const reply = fromPlain(await Promise.race([run().catch(again), deadline]).catch(lost));
+      if (reply instanceof ReplyError) throw reply;
+      return reply;
     } finally {
       clearTimeout(timer);
     }
   }
+}
+
+/** The server may have run a command whose reply did not come. */
+function lost(cause: unknown): never {
+  const error =
+    cause instanceof TimeoutError
+      ? cause
+      : new ConnectionError(`the Durable Object failed: ${cause}; check its logs`, { cause });
+  error.mayHaveRun = true;
+  throw error;
 }
 
 const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
@@ -168,7 +175,10 @@ function copied<T>(value: T): T | Uint8Array {
 }
 
 /** A reply as plain data, as errors lose their class between an object and a Worker. */
-type Plain = null | number | string | Uint8Array | PlainError | Plain[];
+type Plain = null | number | string | Uint8Array | PlainError | PlainList;
+
+/** An interface, as Cloudflare's types of RPC can't resolve a type alias that contains itself. */
+interface PlainList extends Array<Plain> {}
 
 interface PlainError {
   readonly name: string;

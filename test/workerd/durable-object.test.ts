@@ -10,6 +10,7 @@ import { createCache, herd } from "../../src/index.workerd.js";
 import { ownPrefix } from "../contract/cache/stored.js";
 import { cacheContract } from "../contract/cache.js";
 import { connectionContract } from "../contract/connection.js";
+import { deferred } from "../support/deferred.js";
 import { until } from "../support/wait.js";
 import { connectTo, REQUEST } from "./request.js";
 
@@ -97,13 +98,18 @@ it("rejects with the object's TimeoutError when the server is silent", async () 
   expect(error).toMatchObject({ message: expect.stringContaining("did not answer within 1000 ms"), mayHaveRun: true });
 });
 
-it("rejects with a TimeoutError when the object is silent", async () => {
+it("rejects with a TimeoutError when the object is silent, and repeats nothing after that", async () => {
   vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
   onTestFinished(() => void vi.useRealTimers());
-  const answer = connect(objectsThat(() => new Promise(() => {}))).send([["PING"]]);
-  const error = answer.catch((thrown: unknown) => thrown);
+  const answer = deferred<never>();
+  const send = vi.fn(() => answer.promise);
+  const call = connect(objectsThat(send)).send([["PING"]], { idempotent: true });
+  const error = call.catch((thrown: unknown) => thrown);
   await vi.advanceTimersByTimeAsync(2_500);
   expect(await error).toBeInstanceOf(TimeoutError);
+  answer.reject(new Error("late"));
+  await vi.advanceTimersByTimeAsync(1);
+  expect(send).toHaveBeenCalledTimes(1);
 });
 
 it("repeats with the next object only what may run twice", async () => {

@@ -42,7 +42,7 @@ const tlsPort = await freePort();
 contract(
   "GLIDE over TLS, as an ACL user, in a database",
   async ({ port }) => {
-    await command(port, ["ACL", "SETUSER", "app", "on", ">p@ss", "~*", "&*", "+@all"]);
+    await command(port, ["ACL", "SETUSER", "app", "on", ">p@ss", "~*", "+@all"]);
     const options = { tls: { ca: certificate("ca.pem") }, username: "app", password: "p@ss" };
     return { url: `valkeys://localhost:${tlsPort}/5`, options };
   },

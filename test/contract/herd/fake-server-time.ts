@@ -13,8 +13,8 @@ local moved = lead - (redis.call('GET', KEYS[1]) or lead)
 redis.call('SET', KEYS[1], string.format('%.0f', lead), 'PX', 600000)
 if moved == 0 then return end
 for _, key in ipairs(redis.call('KEYS', ARGV[2])) do
-  local at = redis.call('PEXPIRETIME', key)
-  if at > 0 then redis.call('PEXPIREAT', key, string.format('%.0f', at - moved)) end
+  local left = redis.call('PTTL', key)
+  if left > 0 then redis.call('PEXPIRE', key, string.format('%.0f', left - moved)) end
 end`;
 
 /** What a script calls the server by. */
