@@ -8,6 +8,15 @@ describe("no call fails under", () => {
     const { load } = await survive(fault);
     expect(load.failures).toEqual([]);
   });
+
+  it.each(["valkey-glide", "iovalkey"] as const)(
+    "passwords and connections that end, over %s",
+    async (transport) => {
+      const { load } = await survive(server.changingPasswords(transport));
+      expect(load.failures).toEqual([]);
+    },
+    90_000,
+  );
 });
 
 describe("calls end in time, getOrSet returns a value, and the cache recovers by itself after", () => {

@@ -1,6 +1,6 @@
 import { setTimeout as pause } from "node:timers/promises";
 import { Redis } from "iovalkey";
-import { type Cache, createCache } from "../../src/index.js";
+import { type Cache, createCache, glide, iovalkey } from "../../src/index.js";
 import { command } from "../support/command.js";
 import { startValkey, type ValkeyOptions, type ValkeyServer } from "../support/servers.js";
 import type { Fault } from "./fault.js";
@@ -168,3 +168,43 @@ export const clockSet = serverFault("the clock is set an hour back, then forward
   }
   healed();
 });
+
+/** `npm run faults` takes the times of the name, and other runs a fifth of them. */
+const PART = process.env.FAULT_FIGURES ? 1 : 0.2;
+
+/** Each password is new, and the server takes it for 5 s. Increments are left out, as one that was under way may have run. */
+export function changingPasswords(transport: "valkey-glide" | "iovalkey"): Fault {
+  const factory = transport === "iovalkey" ? iovalkey : glide;
+  return {
+    name: `a password ends after 5 s, connections after 12 s, for 40 s (${transport})`,
+    async prepare(stack) {
+      const server = stack.use(await startValkey());
+      const user = (...rules: string[]) => command(server.port, ["ACL", "SETUSER", "app", ...rules]);
+      await user("on", "~*", "+@all");
+      const lifetimeMs = 5_000 * PART;
+      const timers = new Set<NodeJS.Timeout>();
+      stack.defer(() => timers.forEach(clearTimeout));
+      let issued = 0;
+      const credentials = async () => {
+        const password = `password-${++issued}`;
+        await user(`>${password}`);
+        timers.add(setTimeout(() => void user(`<${password}`).catch(() => {}), lifetimeMs));
+        return { username: "app", password, expiresAt: Date.now() + lifetimeMs };
+      };
+      const options = { commandTimeout: "500ms", connectTimeout: "500ms", credentials } as const;
+      return {
+        cache: stack.use(createCache({ location: server.url, connectionFactory: factory(options) })),
+        load: { steps: ["get", "set", "getMany", "getOrSet"] },
+        deadlineMs: DEADLINE_MS,
+        async harm(healed) {
+          for (let i = 0; i < 3; i++) {
+            await pause(12_000 * PART);
+            await command(server.port, ["CLIENT", "KILL", "USER", "app"]);
+          }
+          await pause(4_000 * PART);
+          healed();
+        },
+      };
+    },
+  };
+}
