@@ -38,15 +38,14 @@ const STAND_INS = {
   "iovalkey/built/Pipeline.js": "exports.default = class {};",
   "iovalkey/built/transaction.js": "exports.addTransactionSupport = () => {};",
   "iovalkey/built/autoPipelining.js": "exports.shouldUseAutoPipelining = () => false;",
-  // Commands are sent by sendCommand alone.
+  // Commands are written to the stream, and put into the queue of those that wait for replies.
+  "iovalkey/built/Command.js": "exports.default = { checkFlag: () => false };",
   "iovalkey/built/utils/Commander.js": "exports.default = class {};",
   "iovalkey/built/Script.js": "exports.default = class {};",
-  // Replies stay bytes, arguments are converted before, and settings never come as a URL.
+  // Replies stay bytes, and settings never come as a URL.
   "iovalkey/built/utils/index.js": `exports.CONNECTION_CLOSED_ERROR_MSG = "Connection is closed.";
     exports.Debug = () => Object.assign(() => {}, { enabled: false });
-    exports.noop = () => {};
-    exports.isInt = Number.isSafeInteger;
-    exports.toArg = String;`,
+    exports.noop = () => {};`,
   "iovalkey/built/utils/lodash.js": `exports.noop = () => {};
     exports.isArguments = () => false;
     exports.defaults = (target, ...sources) => {
@@ -56,9 +55,7 @@ const STAND_INS = {
   "iovalkey/built/errors/index.js": "exports.MaxRetriesPerRequestError = Error;",
   // No subscriptions.
   "iovalkey/built/SubscriptionSet.js": "exports.default = class {};",
-  "@iovalkey/commands":
-    "exports.list = []; exports.exists = exports.hasFlag = () => false; exports.getKeyIndexes = () => [];",
-  "cluster-key-slot": "module.exports = () => 0;",
+  "@iovalkey/commands": "",
   // A queue of two stacks. Arrays take microseconds for each shift() once they hold tens of thousands of items.
   denque: `module.exports = class {
     in = [];
@@ -69,7 +66,7 @@ const STAND_INS = {
       if (!this.out.length) [this.in, this.out] = [this.out, this.in.reverse()];
       return this.out.pop();
     }
-    peekAt(index) { return [...this.in, ...this.out.toReversed()][index]; }
+    peekAt(index) { return this.out.at(-1 - index) ?? this.in[index - this.out.length]; }
   };`,
   "redis-errors": `class RedisError extends Error { get name() { return this.constructor.name; } }
     class ParserError extends RedisError {}
@@ -89,12 +86,10 @@ const STAND_INS = {
 /** The exports of iovalkey that this library imports. */
 const ENTRY = `
   import redis from "iovalkey/built/Redis.js";
-  import command from "iovalkey/built/Command.js";
   import errors from "redis-errors";
   import connector from "iovalkey/built/connectors/AbstractConnector.js";
 
   export const Redis = redis.default;
-  export const Command = command.default;
   export const ReplyError = errors.ReplyError;
   export const AbstractConnector = connector.default;
 `;

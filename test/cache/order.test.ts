@@ -1,16 +1,17 @@
 import { isDeepStrictEqual as equals, inspect } from "node:util";
 import { describe, expect, inject, it } from "vitest";
 import { gzip } from "../../src/compressors/deflate.js";
-import { type Cache, type Compressor, createCache, herd } from "../../src/index.js";
+import { type Cache, type Compressor, createCache, herd, iovalkey } from "../../src/index.js";
 import { ownPrefix } from "../contract/cache/stored.js";
 
 /** Over one connection to one server; a cluster's nodes don't wait for each other. */
 describe.each([
-  ["memory", () => "memory:order"],
-  ["GLIDE", () => inject("valkeyUrl")],
-])("methods that are called one after another, without waiting, over %s", (_, location) => {
+  ["memory", () => "memory:order", {}],
+  ["GLIDE", () => inject("valkeyUrl"), {}],
+  ["iovalkey", () => inject("valkeyUrl"), { connectionFactory: iovalkey() }],
+])("methods that are called one after another, without waiting, over %s", (_, location, options) => {
   async function open(): Promise<Cache> {
-    const cache = createCache({ location: location(), keyPrefix: ownPrefix() });
+    const cache = createCache({ location: location(), keyPrefix: ownPrefix(), ...options });
     await cache.has("anything");
     return cache;
   }
@@ -123,6 +124,7 @@ describe.each([
   ["memory, and values that take time to encode", () => "memory:", { compressor: slowly(gzip()) }],
   ["memory, under herd()", () => "memory:", { client: herd(), compressor: slowly(gzip()) }],
   ["GLIDE, and values that take time to encode", () => inject("valkeyUrl"), { compressor: slowly(gzip()) }],
+  ["iovalkey", () => inject("valkeyUrl"), { connectionFactory: iovalkey() }],
 ])(
   "two methods that are called without waiting do the same as when the first is awaited, over %s",
   (_, url, options) => {

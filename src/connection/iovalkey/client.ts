@@ -1,4 +1,4 @@
-import { AbstractConnector, Redis, type RedisOptions, Command as Sent, ReplyError as ServerError } from "#iovalkey";
+import { AbstractConnector, Redis, type RedisOptions, ReplyError as ServerError } from "#iovalkey";
 import type {
   Argument,
   Command,
@@ -22,6 +22,7 @@ import { withDeadline } from "../resilience/deadline.js";
 import { ScriptRunner, scanServer } from "../server-commands.js";
 import { ByteDuplex } from "./byte-duplex.js";
 import type { Connector } from "./connector.js";
+import { appendCommand, checkParts, toReply, toReplyError, toShape } from "./conversion.js";
 
 /** The settings of an iovalkey client. They are plain data, so that equal settings can be recognised. */
 export interface IovalkeySettings extends LoginSettings, ClientInfo {
@@ -35,6 +36,8 @@ export interface IovalkeySettings extends LoginSettings, ClientInfo {
 
 /** Errors that a server sends instead of accepting the connection. */
 const CONNECTION_REFUSED = /^(?:ERR max number of clients|DENIED )/;
+/** In characters or bytes. All that is in one write is copied first. */
+const MAX_WRITE_LENGTH = 65_536;
 /** How long the server may take to end a closed connection. */
 const END_MS = 100;
 
@@ -141,6 +144,8 @@ class IovalkeyConnection implements Connection {
   readonly #scripts = new ScriptRunner((commands, options) => this.send(commands, options));
   /** Called when it is closed. */
   onClose: (() => void) | undefined;
+  /** Commands of this turn of the event loop, as text and bytes. */
+  #outgoing: (string | Buffer)[] = [];
   /** Rejects when the server refused the credentials. */
   #greeted: Promise<void> | undefined;
 
@@ -160,7 +165,7 @@ class IovalkeyConnection implements Connection {
     if (database !== 0) greetings.push(["SELECT", String(database)]);
     const info = introduction(settings);
     if (greetings.length + info.length === 0) return;
-    const greeted = this.#exchange([...greetings, ...info]).then(
+    const greeted = this.#exchange([...greetings, ...info], false).then(
       (replies) => {
         const refused = replies.slice(0, greetings.length).find((reply) => reply instanceof ReplyError);
         if (refused) throw this.#refusal(refused);
@@ -183,19 +188,18 @@ class IovalkeyConnection implements Connection {
   }
 
   async authenticate(login: Login): Promise<void> {
-    const [reply] = await this.#exchange(toAuth(login));
+    const [reply] = await this.#exchange(toAuth(login), false);
     throwIfError(reply);
   }
 
-  async send(commands: readonly Command[], options?: SendOptions): Promise<Reply[]> {
-    if (commands.length === 0) return [];
-    const answered = options?.atomic ? this.#transaction(commands) : this.#exchange(commands);
-    if (this.#greeted) {
-      // Replies that came without a login don't count.
-      answered.catch(() => {});
-      await this.#greeted;
-    }
-    return answered;
+  send(commands: readonly Command[], { atomic = false, text = false }: SendOptions = {}): Promise<Reply[]> {
+    if (commands.length === 0) return Promise.resolve([]);
+    const answered = atomic ? this.#transaction(commands, text) : this.#exchange(commands, text);
+    const greeted = this.#greeted;
+    if (!greeted) return answered;
+    // Replies that came without a login don't count.
+    answered.catch(() => {});
+    return greeted.then(() => answered);
   }
 
   script(script: Script, keys: readonly string[], args: readonly Argument[], options?: SendOptions): Promise<Reply> {
@@ -212,6 +216,7 @@ class IovalkeyConnection implements Connection {
 
   async close(): Promise<void> {
     this.onClose?.();
+    if (this.#outgoing.length > 0) this.#flush();
     this.#client.disconnect();
     this.#client.stream?.destroy();
   }
@@ -220,38 +225,63 @@ class IovalkeyConnection implements Connection {
     return this.close();
   }
 
-  async #transaction(commands: readonly Command[]): Promise<Reply[]> {
-    const replies = await this.#exchange([["MULTI"], ...commands, ["EXEC"]]);
+  async #transaction(commands: readonly Command[], text: boolean): Promise<Reply[]> {
+    const replies = await this.#exchange([["MULTI"], ...commands, ["EXEC"]], text);
     const ran = replies.at(-1);
     if (ran instanceof ReplyError) throw ran;
     if (!Array.isArray(ran)) throw new ConnectionError(`${this.#name} aborted an atomic batch; retry it`);
     return ran.map((reply, i) => toShape(reply, commands[i]?.[0]));
   }
 
-  /** Sends all commands in one write. */
-  async #exchange(commands: readonly Command[]): Promise<Reply[]> {
-    const sent = commands.map(toSent);
-    const { stream } = this.#client;
-    stream.cork();
-    for (const command of sent) this.#client.sendCommand(command);
-    stream.uncork();
-    const settled = await Promise.allSettled<unknown>(sent.map(({ promise }) => promise));
-    return settled.map((one, i) =>
-      one.status === "fulfilled" ? toShape(toReply(one.value), commands[i]?.[0]) : this.#failed(one.reason),
-    );
+  /** Sends commands at the end of this turn of the event loop, in one write with all others of this turn. */
+  #exchange(commands: readonly Command[], text: boolean): Promise<Reply[]> {
+    return new Promise((resolve, reject) => {
+      checkParts(commands);
+      const { status, stream, commandQueue } = this.#client;
+      if (status !== "ready" || !stream.writable) throw this.#failed(new Error("Connection is closed."));
+      const replies: Reply[] = [];
+      const add = (reply: Reply): void => void (replies.push(reply) === commands.length && resolve(replies));
+      const command = {
+        name: "",
+        args: [],
+        resolve: (value: unknown) => add(toShape(toReply(value, text), commands[replies.length]?.[0])),
+        // The server's own errors are replies; all others mean that the connection is lost.
+        reject: (error: Error) => {
+          const reply = error instanceof ServerError ? toReplyError(error) : undefined;
+          if (!reply) reject(this.#failed(error));
+          else if (CONNECTION_REFUSED.test(`${reply.code} ${reply.detail}`)) reject(this.#refusal(reply));
+          else add(reply);
+        },
+      };
+      if (this.#outgoing.length === 0) queueMicrotask(() => this.#flush());
+      for (const one of commands) {
+        appendCommand(this.#outgoing, one);
+        // iovalkey answers the commands in its queue in their order.
+        commandQueue.push({ command, stream, select: 0 });
+      }
+    });
   }
 
-  /** The server's own errors are replies; all others mean that the connection is lost. */
-  #failed(error: unknown): ReplyError {
-    if (error instanceof Error && error instanceof ServerError) {
-      const reply = toReplyError(error);
-      if (CONNECTION_REFUSED.test(`${reply.code} ${reply.detail}`)) throw this.#refusal(reply);
-      return reply;
+  #flush(): void {
+    const { stream } = this.#client;
+    const chunks = this.#outgoing;
+    this.#outgoing = [];
+    let length = 0;
+    stream.cork();
+    for (const chunk of chunks) {
+      stream.write(chunk);
+      length += chunk.length;
+      if (length < MAX_WRITE_LENGTH) continue;
+      stream.uncork();
+      stream.cork();
+      length = 0;
     }
-    const message = error instanceof Error ? error.message : String(error);
-    throw new ConnectionError(`the connection to ${this.#name} was lost: ${message}; check that it is running`, {
-      cause: error,
-    });
+    stream.uncork();
+  }
+
+  #failed(error: Error): ConnectionError {
+    const message = `the connection to ${this.#name} was lost: ${error.message}; check that it is running`;
+    return new ConnectionError(message, { cause: error });
   }
 
   #refusal({ message }: ReplyError): ConnectionError {
@@ -263,56 +293,4 @@ class IovalkeyConnection implements Connection {
 
 function toAuth({ username, password }: Login): Command[] {
   return password === undefined ? [] : [["AUTH", ...(username === undefined ? [] : [username]), password]];
-}
-
-function toSent(command: Command): Sent {
-  const [name, ...args] = command;
-  // Upper case keeps iovalkey from transforming the arguments and replies of commands that it knows in lower case.
-  return new Sent(name.toUpperCase(), args.map(toArgument), { replyEncoding: null });
-}
-
-function toArgument(part: Argument): string | Buffer {
-  return typeof part === "string" ? part : Buffer.from(part.buffer, part.byteOffset, part.byteLength);
-}
-
-/** Commands whose reply is a map, which RESP2 sends as alternating keys and values. */
-const MAPS: ReadonlySet<string> = new Set(["HGETALL", "CONFIG"]);
-const CODED = /^([A-Z][A-Z0-9_]*) (.*)$/s;
-const [PLUS, CR, LF] = [0x2b, 0x0d, 0x0a] as const;
-const MAX_STATUS_LENGTH = 64;
-
-/** Converts a reply of iovalkey: status replies become strings, errors stay in their place. Maps are still flat. */
-export function toReply(value: unknown): Reply {
-  if (value === null || typeof value === "number") return value;
-  if (value instanceof Uint8Array) return status(value) ?? value;
-  if (Array.isArray(value)) return value.map(toReply);
-  if (value instanceof Error) return toReplyError(value);
-  return new ReplyError("ERR", `a reply of an unexpected type, ${typeof value}`);
-}
-
-/** The reply in the port's shape: a map as an array of pairs. */
-export function toShape(reply: Reply, command = ""): Reply {
-  if (!Array.isArray(reply) || !MAPS.has(command.toUpperCase())) return reply;
-  const pairs: Reply[] = [];
-  for (let i = 0; i + 1 < reply.length; i += 2) pairs.push(reply.slice(i, i + 2));
-  return pairs;
-}
-
-/** The server's error. It has no cause, as iovalkey's error contains the command's arguments, passwords included. */
-export function toReplyError({ message }: Error): ReplyError {
-  const [, code = "ERR", detail = message] = CODED.exec(message) ?? [];
-  return new ReplyError(code, detail);
-}
-
-/**
- * The text of a status reply. iovalkey returns it as bytes, like a bulk string. Both are views of the received data, where
- * a status stands between `+` and CR LF. A bulk string that arrived in several pieces is a view of other memory. Even if
- * that looks like a status, the string is short printable text with the same meaning.
- */
-function status(bytes: Uint8Array): string | undefined {
-  const { buffer, byteOffset, length } = bytes;
-  if (byteOffset === 0 || length > MAX_STATUS_LENGTH) return undefined;
-  const around = new Uint8Array(buffer, byteOffset - 1, Math.min(length + 3, buffer.byteLength - byteOffset + 1));
-  if (around[0] !== PLUS || around[length + 1] !== CR || around[length + 2] !== LF) return undefined;
-  return bytes.every((byte) => byte >= 0x20 && byte < 0x7f) ? String.fromCharCode(...bytes) : undefined;
 }

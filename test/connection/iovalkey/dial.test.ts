@@ -137,6 +137,16 @@ describe("dialling with iovalkey", () => {
     expect(proxy.accepted).toBe(2);
   });
 
+  it("refuses a part that is neither text nor bytes, and sends nothing of its round trip", async () => {
+    const connection = open(server.url);
+    const wrong = connection.send([
+      ["SET", "half", "1"],
+      ["SET", "half", 2 as unknown as string],
+    ]);
+    await expect(wrong).rejects.toThrow(new TypeError("SET: 2 is no argument of a command; give a string or bytes"));
+    expect(await connection.send([["EXISTS", "half"], ["PING"]])).toEqual([0, "PONG"]);
+  });
+
   it("distinguishes a status from a value with the same text", async () => {
     const connection = open(server.url);
     const values = ["OK", "+OK", "PONG", "+", "\r\n"];
@@ -179,6 +189,37 @@ describe("iovalkey with a connector", () => {
     await until(async () => !/name= .*cmd=get/.test(String(await command(server.port, ["CLIENT", "LIST"]))), {
       what: "the connection to end",
     });
+  });
+
+  it("sends the commands of one turn of the event loop in one write, in their order", async () => {
+    await using server = await startValkey();
+    const writes: Uint8Array[] = [];
+    const connection = open(server.url, {
+      connector: async (target) => {
+        const { readable, writable } = await web(target);
+        const recorded = new TransformStream<Uint8Array, Uint8Array>({
+          transform(chunk, controller) {
+            writes.push(chunk);
+            controller.enqueue(chunk);
+          },
+        });
+        void recorded.readable.pipeTo(writable).catch(() => {});
+        return { readable, writable: recorded.writable };
+      },
+    });
+    await connection.send([["PING"]]);
+    writes.length = 0;
+    const replies = await Promise.all([
+      connection.send([["SET", "key", Uint8Array.of(0xff)]]),
+      connection.send([
+        ["APPEND", "key", "x".repeat(20_000)],
+        ["GETRANGE", "key", "0", "1"],
+      ]),
+      connection.send([["INCR", "count"]], { atomic: true }),
+      connection.send([["STRLEN", "key"]]),
+    ]);
+    expect(replies).toEqual([["OK"], [20_001, Buffer.from([0xff, 0x78])], [1], [20_001]]);
+    expect(writes).toHaveLength(1);
   });
 
   it("closes a connection that opens after the deadline", async () => {

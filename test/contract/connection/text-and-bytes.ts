@@ -60,7 +60,7 @@ export function textAndBytes(subject: () => ConnectionSubject): void {
       ["one of which is bytes", (i: number) => (i === 20 ? [...ALL_BYTES] : `value ${i}`)],
       ["one of which is empty", (i: number) => (i === 20 ? "" : `value ${i}`)],
       ["that are joined of others, as stored keys are", (i: number) => `${"value".repeat(i)}:${i}`],
-      ["that are long", (i: number) => `${i}`.repeat(5_000)],
+      ["that are long", (i: number) => `${i}`.repeat(10_000)],
     ])("many parts %s arrive each as it is", async (_name, make: (i: number) => string | number[]) => {
       const { connection } = subject();
       const fields = Array.from({ length: 40 }, (_field, i) => `field ${i}`);
