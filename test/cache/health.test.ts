@@ -1,7 +1,9 @@
 import { expect, it, vi } from "vitest";
-import { createCache } from "../../src/index.js";
+import { createCache, glideCluster, iovalkey, sentinel } from "../../src/index.js";
+import { startCluster } from "../support/cluster.js";
 import { command } from "../support/command.js";
 import { startProxy } from "../support/proxy.js";
+import { startSentinels } from "../support/sentinels.js";
 import { startValkey } from "../support/servers.js";
 import { until } from "../support/wait.js";
 
@@ -9,7 +11,15 @@ it("tells how a store is that answers, that is gone, and that is back", async ()
   await using server = await startValkey();
   await using cache = createCache({ location: server.url, commandTimeout: "200ms", connectTimeout: "200ms" });
   const well = await cache.health();
-  expect(well).toEqual({ state: "closed", transport: "valkey-glide", roundTripMs: expect.any(Number) });
+  expect(well).toEqual({
+    state: "closed",
+    transport: "valkey-glide",
+    server: "valkey",
+    version: expect.stringMatching(/^\d+\.\d+\.\d+$/),
+    role: "primary",
+    topology: "standalone",
+    roundTripMs: expect.any(Number),
+  });
   expect(well.roundTripMs).toBeGreaterThan(0);
   await server.kill("SIGKILL");
   const gone = await until(async () => ((await cache.health()).state === "open" ? cache.health() : undefined), {
@@ -49,4 +59,44 @@ it("is trivial for a cache in memory, and an error for one that was closed", asy
   expect(await cache.health()).toEqual({ state: "closed", transport: "memory", roundTripMs: expect.any(Number) });
   await cache.close();
   await expect(cache.health()).rejects.toThrow(/closed/);
+});
+
+it("tells server, version, role and topology over iovalkey, in a cluster and at a replica", async () => {
+  await using server = await startValkey();
+  await using replica = await startValkey({ args: ["--replicaof", `127.0.0.1 ${server.port}`] });
+  await using cluster = await startCluster();
+  await using cache = createCache({ location: server.url });
+  const { version } = await cache.health();
+  const common = { state: "closed", server: "valkey", version };
+  await using direct = createCache({ location: server.url, connectionFactory: iovalkey() });
+  expect(await direct.health()).toMatchObject({ ...common, role: "primary", topology: "standalone" });
+  await using atReplica = createCache({ location: replica.url, connectionFactory: iovalkey() });
+  expect(await atReplica.health()).toMatchObject({ ...common, role: "replica", topology: "standalone" });
+  await using clustered = createCache({ location: cluster.url, connectionFactory: glideCluster() });
+  expect(await clustered.health()).toMatchObject({ ...common, role: "primary", topology: "cluster" });
+});
+
+it("asks INFO where HELLO is refused, and leaves out what neither tells", async () => {
+  await using old = await startValkey({ args: ["--rename-command", "HELLO", ""] });
+  await using cache = createCache({ location: old.url, connectionFactory: iovalkey() });
+  const told = { server: "valkey", role: "primary", topology: "standalone", unavailable: ["HELLO"] };
+  expect(await cache.health()).toMatchObject(told);
+  await command(old.port, ["ACL", "SETUSER", "plain", "on", ">x", "~*", "+get", "+ping"]);
+  const location = old.url.replace("//", "//plain:x@");
+  await using plain = createCache({ location, connectionFactory: iovalkey() });
+  expect(await plain.health()).toEqual({
+    state: "closed",
+    transport: "iovalkey",
+    unavailable: ["HELLO", "INFO"],
+    roundTripMs: expect.any(Number),
+  });
+});
+
+it("tells that sentinels lead to the server", async () => {
+  await using topology = await startSentinels();
+  await using cache = createCache({
+    location: `valkey://${topology.service}`,
+    connectionFactory: sentinel({ sentinels: topology.sentinels.map(({ host, port }) => ({ host, port })) }),
+  });
+  expect(await cache.health()).toMatchObject({ state: "closed", role: "primary", topology: "sentinel" });
 });
