@@ -87,7 +87,7 @@ it("asks INFO where HELLO is refused, and leaves out what neither tells", async 
   expect(await plain.health()).toEqual({
     state: "closed",
     transport: "iovalkey",
-    unavailable: ["HELLO", "INFO"],
+    unavailable: expect.arrayContaining(["HELLO", "INFO"]),
     roundTripMs: expect.any(Number),
   });
 });
