@@ -163,6 +163,8 @@ async function openReader(
   const opener = standalone(module, {
     ...settings,
     connectTimeoutMs: timeoutMs,
+    // A replica that is silent leaves time to ask the primary.
+    commandTimeoutMs: Math.ceil(settings.commandTimeoutMs / 2),
     readFrom: readFrom === "preferReplica" ? "allNodes" : readFrom,
   });
   const readsPrimary = readFrom === "allNodes" || readFrom === "AZAffinityReplicasAndPrimary";

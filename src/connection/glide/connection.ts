@@ -9,6 +9,7 @@ import type {
   SendOptions,
 } from "../../core/connection.js";
 import { ConnectionError, ReplyError } from "../../core/errors.js";
+import { toBytes, toText } from "../../core/text.js";
 import { omitted } from "../client-info.js";
 import type { ReadFrom } from "../options.js";
 import { keysOf, ScriptRunner, scanServer } from "../server-commands.js";
@@ -29,12 +30,17 @@ export interface GlideConnectionOptions {
 const READS =
   /^(?:EXISTS|GET|GETBIT|GETRANGE|[HP]?EXPIRETIME|H(?:EXISTS|GET|GETALL|KEYS|LEN|MGET|STRLEN|VALS)|L(?:INDEX|LEN|POS|RANGE)|MGET|P?TTL|S(?:CARD|DIFF|INTER|INTERCARD|ISMEMBER|MEMBERS|MISMEMBER|RANDMEMBER|TRLEN|UNION)|TYPE|Z(?:CARD|COUNT|RANGE|RANK|SCORE))$/i;
 
+/** Replies by which a replica says that it can't serve reads. ACLs are not replicated. */
+const UNABLE: ReadonlySet<string> = new Set(["LOADING", "MASTERDOWN", "CLUSTERDOWN", "BUSY", "NOPERM", "NOAUTH"]);
+
 /** A connection over an open GLIDE client. It converts commands and replies, and pipelines concurrent commands. */
 export class GlideConnection implements Connection {
   readonly #module: GlideModule;
   readonly #client: Client;
   /** Answers single reads, if they go to replicas. */
   readonly #reader: Glide.GlideClient | undefined;
+  readonly #readsReplicas: boolean;
+  #isClosed = false;
   readonly #close: () => void;
   /** Called when it is closed. */
   onClose: (() => void) | undefined;
@@ -58,6 +64,8 @@ export class GlideConnection implements Connection {
     this.#module = module;
     this.#client = client;
     this.#reader = reader;
+    this.#readsReplicas =
+      reader !== undefined || (readFrom !== "primary" && client instanceof module.GlideClusterClient);
     this.#close = close;
     this.#name = name;
     this.#commandTimeoutMs = commandTimeoutMs;
@@ -81,8 +89,30 @@ export class GlideConnection implements Connection {
     // A lone caller gains nothing from waiting for others.
     if (this.#pending > 0 && this.#pipeline?.accepts(first)) return this.#pipeline.send(first, text);
     this.#pipeline?.flush();
-    const client = this.#reader && READS.test(first[0]) ? this.#reader : this.#client;
-    return this.#single(first, text ? this.#text : this.#bytes, client);
+    const decoder = text ? this.#text : this.#bytes;
+    const reads = this.#readsReplicas && READS.test(first[0]);
+    return reads ? this.#read(first, decoder) : this.#single(first, decoder, this.#client);
+  }
+
+  /** Reads at a replica, and once more at the primary where the replica can't answer. The round trip's deadline covers both. */
+  async #read(command: Command, decoder: Glide.DecoderOption): Promise<Reply[]> {
+    try {
+      const replies = await this.#single(command, decoder, this.#reader ?? this.#client);
+      const [reply] = replies;
+      if (!(reply instanceof ReplyError) || !UNABLE.has(reply.code)) return replies;
+    } catch (error) {
+      if (this.#isClosed || !(error instanceof ConnectionError)) throw error;
+    }
+    return this.#readPrimary(command, decoder);
+  }
+
+  async #readPrimary(command: Command, decoder: Glide.DecoderOption): Promise<Reply[]> {
+    if (this.#reader) return this.#single(command, decoder, this.#client);
+    const [name, ...keys] = command;
+    if (name.toUpperCase() !== "MGET") return this.#single(command, decoder, this.#client, keys[0]);
+    // The keys of one MGET may be in several slots.
+    const reads = await Promise.all(keys.map((key) => this.#single(["GET", key], decoder, this.#client, key)));
+    return [reads.map(([reply = null]) => reply)];
   }
 
   #roundTrip(commands: readonly Command[], text: boolean, atomic: boolean): Promise<Reply[]> {
@@ -94,9 +124,13 @@ export class GlideConnection implements Connection {
   }
 
   /** Sends one command, as nearly every round trip does. It adds one promise to GLIDE's own. */
-  #single(command: Command, decoder: Glide.DecoderOption, client: Client): Promise<Reply[]> {
+  #single(command: Command, decoder: Glide.DecoderOption, client: Client, atPrimaryOf?: Argument): Promise<Reply[]> {
     this.#pending++;
-    return client.customCommand(toArguments(command), decoder).then(
+    const options =
+      atPrimaryOf === undefined
+        ? decoder
+        : { ...decoder, route: { type: "primarySlotKey", key: toText(toBytes(atPrimaryOf)) } as const };
+    return client.customCommand(toArguments(command), options).then(
       (reply) => {
         this.#pending--;
         const converted = toReply(reply, command);
@@ -106,7 +140,7 @@ export class GlideConnection implements Connection {
       (error) => {
         this.#pending--;
         return this.#wasNotText(error, decoder)
-          ? this.#single(command, this.#bytes, client)
+          ? this.#single(command, this.#bytes, client, atPrimaryOf)
           : [this.#toReplyError(error)];
       },
     );
@@ -183,6 +217,7 @@ export class GlideConnection implements Connection {
   async close(): Promise<void> {
     const hasPending = this.#pending > 0;
     this.onClose?.();
+    this.#isClosed = true;
     this.#close();
     if (hasPending) await new Promise<void>((resolve) => setTimeout(resolve, this.#commandTimeoutMs));
   }

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { type CacheOptions, createCache } from "../../../src/index.js";
+import { type CacheOptions, createCache, glideCluster } from "../../../src/index.js";
+import { startCluster } from "../../support/cluster.js";
 import { command } from "../../support/command.js";
 import { startValkey, type ValkeyServer } from "../../support/servers.js";
 import { until } from "../../support/wait.js";
@@ -97,5 +98,63 @@ describe("a primary and its replicas", () => {
     await using lock = await cache.lock("job");
     expect(lock).toBeDefined();
     expect(await cache.clear()).toBe(4);
+  });
+});
+
+describe("a replica that can't answer", () => {
+  async function pair(args: readonly string[] = []) {
+    const primary = await startValkey({ args: ["--repl-diskless-sync-delay", "0"] });
+    const replica = await startValkey({ args: ["--replicaof", `127.0.0.1 ${primary.port}`, ...args] });
+    const isUp = async () => /master_link_status:up/.test(String(await command(replica.port, ["INFO", "replication"])));
+    await until(isUp, { what: "the replica to be up" });
+    const stop = () => Promise.all([primary.stop(), replica.stop()]);
+    return { primary, replica, [Symbol.asyncDispose]: async () => void (await stop()) };
+  }
+
+  const open = (...servers: readonly ValkeyServer[]) =>
+    createCache({ location: servers.map(({ url }) => url), readFrom: "preferReplica" });
+
+  it("is replaced by the primary when its link to the primary is cut", async () => {
+    await using servers = await pair(["--replica-serve-stale-data", "no"]);
+    await using cache = open(servers.primary, servers.replica);
+    await cache.set("a", 1);
+    await until(async () => (await cache.get("a")) === 1, { what: "the value to be replicated" });
+    await command(servers.replica.port, ["REPLICAOF", "127.0.0.1", "1"]);
+    await expect(command(servers.replica.port, ["GET", "x"])).rejects.toThrow(/MASTERDOWN/);
+    for (let i = 0; i < 10; i++) expect(await cache.get("a")).toBe(1);
+    expect((await cache.getMany(["a"])).get("a")).toBe(1);
+  });
+
+  it.each(["SIGKILL", "SIGSTOP"] as const)(
+    "is replaced by the primary after %s, within the deadline",
+    async (signal) => {
+      await using servers = await pair();
+      await using cache = open(servers.primary, servers.replica);
+      await cache.set("a", 1);
+      await until(async () => (await cache.get("a")) === 1, { what: "the value to be replicated" });
+      await servers.replica.kill(signal);
+      for (let i = 0; i < 3; i++) {
+        const startMs = performance.now();
+        expect(await cache.get("a")).toBe(1);
+        expect(performance.now() - startMs).toBeLessThan(1_000);
+      }
+      if (signal === "SIGSTOP") await servers.replica.kill("SIGCONT");
+    },
+  );
+
+  it("is replaced by the primary in a cluster", async () => {
+    await using cluster = await startCluster({ primaries: 3, replicas: 1 });
+    await using cache = createCache({
+      location: cluster.url,
+      connectionFactory: glideCluster({ readFrom: "preferReplica" }),
+    });
+    const keys = Array.from({ length: 20 }, (_, i) => `key ${i}`);
+    await cache.setMany(keys.map((key, i) => [key, i] as const));
+    for (const { port } of cluster.nodes.slice(3)) {
+      // As an ACL of the replica alone refuses the command, it can't answer while its primary can.
+      await command(port, ["ACL", "SETUSER", "default", "-get", "-mget"]);
+    }
+    for (const [i, key] of keys.entries()) expect(await cache.get(key)).toBe(i);
+    expect((await cache.getMany(keys)).size).toBe(20);
   });
 });
