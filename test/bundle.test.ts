@@ -4,7 +4,7 @@ import { build, manifest } from "./support/project.js";
 
 const CORE = ["createCache", "herd"];
 
-const MAX_CORE_BYTES = 49_050;
+const MAX_CORE_BYTES = 47_900;
 
 /** What each optional part may add to a Worker that has `createCache` and `herd()`, in bytes. */
 const PARTS: readonly { path: string; name: string; maxBytes: number }[] = [
@@ -23,7 +23,7 @@ const PARTS: readonly { path: string; name: string; maxBytes: number }[] = [
   { path: "./lz4", name: "lz4", maxBytes: 1_500 },
   { path: "./lzma", name: "lzma", maxBytes: 2_200 },
   { path: "./bz2", name: "bz2", maxBytes: 5_000 },
-  { path: "./msgpack", name: "msgpack", maxBytes: 2_000 },
+  { path: "./msgpack", name: "msgpack", maxBytes: 2_020 },
   { path: "./structured-clone", name: "structuredClone", maxBytes: 600 },
 ];
 
