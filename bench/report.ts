@@ -40,7 +40,7 @@ const blocks = /(<!-- bench:([\w-]+) -->\n).*?(<!-- \/bench -->)/gs;
 const tables: Readonly<Record<string, () => Promise<string | undefined>>> = {
   basic: () => written<GridCase>("basic", (result) => gridTable(atOneKilobyte(result))),
   "basic-all": () => written<GridCase>("basic", gridTable),
-  "basic-iovalkey": () => written<GridCase>("basic", gridTable, "iovalkey"),
+  "basic-iovalkey": () => written<GridCase>("basic", (result) => gridTable(atOneKilobyte(result)), "iovalkey"),
   http: () => written<HttpCase>("http", httpTable),
   "http-waiting": () => written<WaitingCase>("http", httpWaitingTable, "waiting"),
   "http-memory": () => written<MemoryCase>("http", httpMemoryTable, "memory"),
