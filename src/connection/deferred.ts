@@ -76,7 +76,7 @@ export class DeferredConnection implements Connection {
 export function outsideInvocation(name: string): Connection {
   const refusal = () =>
     new ConfigurationError(
-      `${name}: on this host a socket belongs to one request, and this cache belongs to none; ` +
+      `${name}: on this host I/O belongs to one request, and this cache belongs to none; ` +
         "inside the handler use cache.for({ waitUntil: (p) => ctx.waitUntil(p) }), and close that when the request is done",
     );
   const close = async (): Promise<void> => {};

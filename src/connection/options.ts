@@ -127,9 +127,14 @@ export interface Access extends Login {
 /**
  * Combines a location and the options. Every transport uses this, so that none connects as the wrong user or in plain text.
  * @param factory for messages
- * @throws {ConfigurationError} on a username without a password, and on TLS options beside a scheme without TLS
+ * @throws {ConfigurationError} on an HTTP endpoint, a username without a password, and TLS options beside a scheme without TLS
  */
 export function accessOf(factory: string, location: Location, options: ConnectionOptions): Access {
+  if (location.scheme === "https" || location.scheme === "http") {
+    throw new ConfigurationError(
+      `location: ${location.display} is an HTTP endpoint; give connectionFactory: rest({ token }) of valkey-edge-cache/rest`,
+    );
+  }
   const login = {
     username: location.username ?? options.username,
     password: location.password ?? options.password,

@@ -18,19 +18,20 @@ export interface Location {
   readonly protocol: 2 | 3 | undefined;
   /** Whether the URL asks for reads from replicas by `?is_master=0`, which sentinels support. */
   readonly replicas: boolean;
-  /** The path of the socket for `unix:`, the name of the store for `memory:`, otherwise empty. */
+  /** The path of the socket for `unix:`, the name of the store for `memory:`, path and query for `http:`, otherwise empty. */
   readonly path: string;
   /** The URLs without credentials, for messages. */
   readonly display: string;
 }
 
-export type Scheme = "valkey" | "valkeys" | "redis" | "rediss" | "unix" | "memory";
-const SCHEMES: readonly Scheme[] = ["valkey", "valkeys", "redis", "rediss", "unix", "memory"];
+const SCHEMES = ["valkey", "valkeys", "redis", "rediss", "unix", "memory", "https", "http"] as const;
+export type Scheme = (typeof SCHEMES)[number];
 
 /** For URLs in lower case. */
-const SCHEME = /^(?:[a-z][a-z0-9+.-]*:\/\/|(?:valkeys?|rediss?|unix|memory):)/;
+const SCHEME = /^(?:[a-z][a-z0-9+.-]*:\/\/|(?:valkeys?|rediss?|unix|memory|https?):)/;
 const EXAMPLE = 'give a URL such as "valkey://localhost:6379/0" or "memory:"';
-const DEFAULT_PORT = 6379;
+/** Where it is not 6379. */
+const DEFAULT_PORTS: { readonly [S in Scheme]?: number } = { https: 443, http: 80 };
 
 /**
  * Parses one URL, several URLs separated by commas, or a list of URLs: the primary and its replicas, or nodes of a cluster.
@@ -52,7 +53,7 @@ export function parseLocation(location: unknown): Location {
 /** Splits at commas that are followed by a scheme, as passwords may contain commas. */
 function split(location: string): string[] {
   // A single URL skips the pattern, as compiling it would slow down each cold start.
-  return location.includes(",") ? location.split(/,(?=\s*(?:valkeys?|rediss?|unix|memory):)/i) : [location];
+  return location.includes(",") ? location.split(/,(?=\s*(?:valkeys?|rediss?|unix|memory|https?):)/i) : [location];
 }
 
 function parseUrl(text: string): Location {
@@ -76,15 +77,16 @@ function parseUrl(text: string): Location {
     };
   }
   if (!url.hostname) throw new ConfigurationError(`location: ${shown} names no host; ${EXAMPLE}`);
-  const port = url.port === "" ? DEFAULT_PORT : Number(url.port);
+  const port = url.port === "" ? (DEFAULT_PORTS[scheme] ?? 6379) : Number(url.port);
   if (port === 0) throw new ConfigurationError(`location: ${shown} has port 0; ports are 1 to 65535`);
   const host = url.hostname.startsWith("[") ? url.hostname.slice(1, -1) : url.hostname;
+  const isHttp = scheme === "https" || scheme === "http";
   return {
-    ...plain(scheme, "", shown),
+    ...plain(scheme, isHttp ? url.pathname + url.search : "", shown),
     ...credentials(url, shown),
-    ...settings(url, shown),
+    ...(!isHttp && settings(url, shown)),
     addresses: [{ host, port }],
-    tls: scheme === "valkeys" || scheme === "rediss",
+    tls: scheme === "valkeys" || scheme === "rediss" || scheme === "https",
   };
 }
 

@@ -1,17 +1,23 @@
 import { isDeepStrictEqual as equals, inspect } from "node:util";
-import { describe, expect, inject, it } from "vitest";
+import { afterAll, describe, expect, inject, it } from "vitest";
 import { gzip } from "../../src/compressors/deflate.js";
+import { rest } from "../../src/connection/rest/factory.js";
 import { type Cache, type Compressor, createCache, herd, iovalkey } from "../../src/index.js";
 import { ownPrefix } from "../contract/cache/stored.js";
+import { startRestServer } from "../support/rest-server.js";
+
+const { url, token, stop } = await startRestServer({ port: Number(new URL(inject("valkeyUrl")).port) });
+afterAll(stop);
 
 /** Over one connection to one server; a cluster's nodes don't wait for each other. */
 describe.each([
-  ["memory", () => "memory:order", {}],
-  ["GLIDE", () => inject("valkeyUrl"), {}],
-  ["iovalkey", () => inject("valkeyUrl"), { connectionFactory: iovalkey() }],
-])("methods that are called one after another, without waiting, over %s", (_, location, options) => {
+  ["memory", { location: "memory:order" }],
+  ["GLIDE", { location: inject("valkeyUrl") }],
+  ["iovalkey", { location: inject("valkeyUrl"), connectionFactory: iovalkey() }],
+  ["rest()", { location: url, connectionFactory: rest({ token }) }],
+])("methods that are called one after another, without waiting, over %s", (_, store) => {
   async function open(): Promise<Cache> {
-    const cache = createCache({ location: location(), keyPrefix: ownPrefix(), ...options });
+    const cache = createCache({ ...store, keyPrefix: ownPrefix() });
     await cache.has("anything");
     return cache;
   }

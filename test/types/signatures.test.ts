@@ -357,7 +357,9 @@ describe("types", () => {
   it("of keys and locations", () => {
     expectTypeOf<Key>().toEqualTypeOf<string | StoredKey>();
     expectTypeOf<Location["addresses"]>().toEqualTypeOf<readonly Address[]>();
-    expectTypeOf<Location["scheme"]>().toEqualTypeOf<"valkey" | "valkeys" | "redis" | "rediss" | "unix" | "memory">();
+    expectTypeOf<Location["scheme"]>().toEqualTypeOf<
+      "valkey" | "valkeys" | "redis" | "rediss" | "unix" | "memory" | "https" | "http"
+    >();
   });
 });
 

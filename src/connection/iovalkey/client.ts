@@ -19,10 +19,11 @@ import { toNodeTls } from "../node-socket.js";
 import type { TlsSettings } from "../options.js";
 import type { Renew } from "../renewal.js";
 import { withDeadline } from "../resilience/deadline.js";
+import { toReplyError, toShape } from "../resp2.js";
 import { ScriptRunner, scanServer } from "../server-commands.js";
 import { ByteDuplex } from "./byte-duplex.js";
 import type { Connector } from "./connector.js";
-import { appendCommand, checkParts, toReply, toReplyError, toShape } from "./conversion.js";
+import { appendCommand, checkParts, toReply } from "./conversion.js";
 
 /** The settings of an iovalkey client. They are plain data, so that equal settings can be recognised. */
 export interface IovalkeySettings extends LoginSettings, ClientInfo {
@@ -247,7 +248,7 @@ class IovalkeyConnection implements Connection {
         resolve: (value: unknown) => add(toShape(toReply(value, text), commands[replies.length]?.[0])),
         // The server's own errors are replies; all others mean that the connection is lost.
         reject: (error: Error) => {
-          const reply = error instanceof ServerError ? toReplyError(error) : undefined;
+          const reply = error instanceof ServerError ? toReplyError(error.message) : undefined;
           if (!reply) reject(this.#failed(error));
           else if (CONNECTION_REFUSED.test(`${reply.code} ${reply.detail}`)) reject(this.#refusal(reply));
           else add(reply);

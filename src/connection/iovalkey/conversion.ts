@@ -1,5 +1,6 @@
 import type { Command, Reply } from "../../core/connection.js";
 import { ReplyError, show } from "../../core/errors.js";
+import { toReplyError } from "../resp2.js";
 
 /** In characters. Longer text is not copied together with other text. */
 const MAX_JOINED_LENGTH = 16_384;
@@ -31,9 +32,6 @@ export function appendCommand(chunks: (string | Buffer)[], command: Command): vo
   chunks.push(text);
 }
 
-/** Commands whose reply is a map, which RESP2 sends as alternating keys and values. */
-const MAPS: ReadonlySet<string> = new Set(["HGETALL", "CONFIG"]);
-const CODED = /^([A-Z][A-Z0-9_]*) (.*)$/s;
 const [PLUS, CR, LF] = [0x2b, 0x0d, 0x0a] as const;
 const MAX_STATUS_LENGTH = 64;
 
@@ -45,22 +43,9 @@ export function toReply(value: unknown, text: boolean): Reply {
   if (value === null || typeof value === "number") return value;
   if (Buffer.isBuffer(value)) return (text ? utf8(value) : undefined) ?? status(value) ?? value;
   if (Array.isArray(value)) return value.map((one) => toReply(one, text));
-  if (value instanceof Error) return toReplyError(value);
+  // Without a cause, as iovalkey's error contains the command's arguments, passwords included.
+  if (value instanceof Error) return toReplyError(value.message);
   return new ReplyError("ERR", `a reply of an unexpected type, ${typeof value}`);
-}
-
-/** The reply in the port's shape: a map as an array of pairs. */
-export function toShape(reply: Reply, command = ""): Reply {
-  if (!Array.isArray(reply) || !MAPS.has(command.toUpperCase())) return reply;
-  const pairs: Reply[] = [];
-  for (let i = 0; i + 1 < reply.length; i += 2) pairs.push(reply.slice(i, i + 2));
-  return pairs;
-}
-
-/** The server's error. It has no cause, as iovalkey's error contains the command's arguments, passwords included. */
-export function toReplyError({ message }: Error): ReplyError {
-  const [, code = "ERR", detail = message] = CODED.exec(message) ?? [];
-  return new ReplyError(code, detail);
 }
 
 /** Faster than a TextDecoder. Bytes that are not UTF-8 become U+FFFD, and text with that character stays bytes as well. */

@@ -141,7 +141,7 @@ export function staleValues({ fakeTime, fleet }: Fleets): void {
         const given = cache.getOrSet("a", loader, { softTimeout: 10 });
         loader.resolve("new");
         expect(await given).toBe("new");
-        expect(vi.getTimerCount()).toBe(timers);
+        expect(vi.getTimerCount()).toBeLessThanOrEqual(timers);
       });
     });
   });
