@@ -31,7 +31,7 @@ export interface Logger {
 /** Options of `createCache`. Durations are seconds, or strings such as `"5m"`. */
 export interface CacheOptions extends ConnectionOptions {
   /**
-   * Where the cache is kept: `valkey://`, `valkeys://` (TLS), `redis://`, `rediss://`, `unix://` or `memory:`. Several URLs
+   * Where the cache is kept: `valkey://`, `valkeys://` (TLS), `redis://`, `rediss://`, `unix://`, `memory:`, or `https://` for `rest()`. Several URLs
    * are a list, or separated by commas, with the primary first.
    */
   location: string | readonly string[];
@@ -47,7 +47,7 @@ export interface CacheOptions extends ConnectionOptions {
   reverseKeyFunction?: ReverseKeyFunction | undefined;
   /** Turns methods into commands: `defaultClient()`, `herd()`, or your own. @default `defaultClient()` */
   client?: ClientFactory | undefined;
-  /** Opens connections: `glide()`, `glideCluster()`, `iovalkey()`, `sentinel()`, `memory()`, or your own. @default by the location's scheme */
+  /** Opens connections: `glide()`, `glideCluster()`, `iovalkey()`, `sentinel()`, `rest()`, `memory()`, or your own. @default by the location's scheme */
   connectionFactory?: ConnectionFactory | undefined;
   /** Turns values into bytes: `json()`, `msgpack()`, `structuredClone()`, or your own. @default `json()` */
   serializer?: Serializer | undefined;

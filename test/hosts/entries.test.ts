@@ -86,7 +86,7 @@ describe("the entry point without TCP", () => {
     for (const location of ["valkey://localhost", "rediss://localhost", "unix:///tmp/x"]) {
       const make = () => edge.createCache({ location });
       expect(make).toThrow(edge.ConfigurationError);
-      expect(make).toThrow(/this runtime has no TCP; use "memory:", or a connectionFactory of your own/);
+      expect(make).toThrow(/this runtime has no TCP; use "memory:", or rest\(\) of valkey-edge-cache\/rest/);
       expect(make).toThrow(/for Node, bundle with --platform=node \(esbuild\)/);
     }
     for (const factory of [edge.glide, edge.glideCluster, edge.iovalkey]) expect(factory).toThrow(/no TCP/);

@@ -100,7 +100,10 @@ export class RestConnection implements Connection {
     try {
       const replies = await (batch[0]?.atomic ? this.#transaction(commands) : this.#pipeline(commands));
       let start = 0;
-      for (const queued of batch) queued.resolve(replies.slice(start, (start += queued.commands.length)));
+      for (const { commands: own, resolve } of batch) {
+        resolve(replies.slice(start, start + own.length));
+        start += own.length;
+      }
     } catch (error) {
       for (const { reject } of batch) reject(error);
     }

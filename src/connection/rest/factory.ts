@@ -6,7 +6,7 @@ import { keepsRequestsApart } from "../../core/runtime.js";
 import { type Duration, systemClock } from "../../core/time.js";
 import { outsideInvocation } from "../deferred.js";
 import { toTiming } from "../options.js";
-import { sharedConnection } from "../registry.js";
+import { identityOf, sharedConnection } from "../registry.js";
 import { CircuitBreaker } from "../resilience/circuit-breaker.js";
 import { LazyConnection } from "../resilience/lazy-connection.js";
 import { type Fetch, RestConnection, type RestSettings } from "./connection.js";
@@ -69,9 +69,8 @@ export function rest(options: RestOptions): ConnectionFactory {
         breakers.set(name, breaker);
         return connection(breaker);
       }
-      // Functions can't be compared, so a cache with its own has a connection of its own.
-      if (options.fetch) return connection(newBreaker());
-      return sharedConnection(`rest ${JSON.stringify(settings)}`, () => connection(newBreaker()));
+      const key = `rest ${identityOf(options.fetch)} ${JSON.stringify(settings)}`;
+      return sharedConnection(key, () => connection(newBreaker()));
     },
   };
 }

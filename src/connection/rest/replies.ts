@@ -55,7 +55,7 @@ function toReply(item: unknown, command: Command): Reply | undefined {
 function toValue(value: unknown, command: Command): Reply | undefined {
   if (value === null || typeof value === "number") return value;
   if (typeof value === "boolean") return value ? 1 : 0;
-  if (typeof value === "string") return toString(value, command);
+  if (typeof value === "string") return toStringReply(value, command);
   if (!Array.isArray(value)) return isRecord(value) ? toReply(value, command) : undefined;
   const items = value.map((item) => toValue(item, command));
   return items.every((item) => item !== undefined) ? items : undefined;
@@ -66,7 +66,7 @@ const ANSWERS_OK =
   /^(?:CLIENT|CONFIG|EVAL(?:SHA)?(?:_RO)?|FCALL(?:_RO)?|FLUSH(?:ALL|DB)|FUNCTION|HMSET|LSET|LTRIM|MSET|PFMERGE|P?SETEX|RENAME|RESTORE|SCRIPT|SELECT|SET|XGROUP)$/i;
 
 /** A status or a bulk string. JSON doesn't tell them apart, so the command decides. */
-function toString(value: string, command: Command): Reply | undefined {
+function toStringReply(value: string, command: Command): Reply | undefined {
   // Upstash sends this one as it is. It is no base64, which has four characters or more.
   const bytes = value === "OK" ? toBytes(value) : fromBase64(value);
   const [name] = command;
