@@ -58,7 +58,7 @@ describe("a location", () => {
   it.each<[unknown, RegExp]>([
     ["", /schemes/],
     ["localhost:6379", /localhost:6379 has none of the schemes valkey:, valkeys:, redis:/],
-    ["ftp://host", /http:\/\/host has none of the schemes/],
+    ["ftp://host", /ftp:\/\/host has none of the schemes/],
     ["host", /schemes/],
     ["valkey://", /host/],
     ["valkey:", /host|valid URL/],
