@@ -95,7 +95,7 @@ describe.each([
       expect(warn.mock.calls[0]?.[0]).toMatch(
         /^valkey-edge-cache: NOPERM .*'eval'.*"ACL SETUSER plain \+eval \+evalsha" at valkey:\/\/.*each process loads missing values by itself\.$/,
       );
-      expect(await cache.health()).toMatchObject({ state: "closed", unavailable: ["EVAL"] });
+      expect(await cache.health()).toMatchObject({ state: "closed", unavailable: expect.arrayContaining(["EVAL"]) });
     });
 
     it("refreshes stale values, one refresh at a time, and stores them", async () => {
@@ -159,7 +159,7 @@ describe.each([
       vi.spyOn(Date, "now").mockReturnValue(Date.now() + 300_000);
       await cache.getOrSet("b", () => 1);
       expect(await scriptsRun()).toBeGreaterThan(before);
-      expect(cache.connection.status().unavailable).toBeUndefined();
+      expect(cache.connection.status().unavailable ?? []).not.toContain("EVAL");
     });
   });
 
