@@ -5,11 +5,17 @@ import { HOST, listenAnywhere } from "./ports.js";
 const PASSED =
   /^(?:AUTH|PING|GET|SET|MGET|MSET|DEL|UNLINK|EXISTS|TYPE|P?TTL|P?EXPIRE|P?EXPIREAT|PERSIST|INCRBY|DECRBY|EVAL|EVALSHA|H(?:GET|SET|MGET|DEL|GETALL|LEN)|S(?:ADD|REM|MEMBERS|ISMEMBER|CARD))$/i;
 
+/** Has the server answer with an error. */
+const CROSS_SLOT_ERROR = 'return redis.error_reply("CROSSSLOT Keys in request don\'t hash to the same slot")';
+const CROSSSLOT = `*3\r\n$4\r\nEVAL\r\n$${CROSS_SLOT_ERROR.length}\r\n${CROSS_SLOT_ERROR}\r\n$1\r\n0\r\n`;
+
 export interface RespProxyOptions {
   /** What it does with other commands: an error reply as Envoy, or the end of the connection as twemproxy. */
   unknown: "error" | "close";
   /** Commands that it doesn't know, although it passes on others of their kind. @default none */
   refused?: readonly string[];
+  /** A command that it refuses as a cluster refuses keys of several slots. @default none */
+  crossSlot?: string;
 }
 
 export interface RespProxy extends AsyncDisposable {
@@ -24,7 +30,7 @@ export interface RespProxy extends AsyncDisposable {
 /** Starts a proxy in front of a server that knows a part of the commands only. */
 export async function startRespProxy(
   target: number,
-  { unknown, refused: unknowns = [] }: RespProxyOptions,
+  { unknown, refused: unknowns = [], crossSlot }: RespProxyOptions,
 ): Promise<RespProxy> {
   const refused: string[] = [];
   const open = new Set<Socket>();
@@ -53,7 +59,8 @@ export async function startRespProxy(
         const command = rest.subarray(0, end);
         const name = nameOf(command);
         rest = rest.subarray(end);
-        if (isPassed(name)) server.write(command);
+        if (name === crossSlot) server.write(CROSSSLOT);
+        else if (isPassed(name)) server.write(command);
         else {
           refused.push(name);
           if (unknown === "close") return void client.destroy();

@@ -128,7 +128,8 @@ async function dial<C extends { close(): void }>(
   return { client: await opening.afterProbe(addresses, doubt), ...alone };
 }
 
-function toConnectionError(cause: unknown, { name, iam }: DialSettings): ConnectionError {
+/** The error of a dial, which names the cause and the remedy. */
+export function toConnectionError(cause: unknown, { name, iam }: Pick<DialSettings, "name" | "iam">): ConnectionError {
   const message = (cause instanceof Error ? cause.message : String(cause)).replaceAll("\n", "");
   if (cause instanceof TopologyError) return new ConnectionError(`${name}: ${message}; ${cause.remedy}`, { cause });
   if (iam && cause instanceof UnexplainedError) {

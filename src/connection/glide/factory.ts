@@ -1,22 +1,17 @@
 import type { Connection, ConnectionFactory } from "../../core/connection.js";
-import { ConfigurationError, ConnectionError } from "../../core/errors.js";
+import { ConfigurationError } from "../../core/errors.js";
 import type { Location } from "../../core/location.js";
 import { checkOptions, isOneOf } from "../../core/options.js";
 import { toText } from "../../core/text.js";
 import { systemClock } from "../../core/time.js";
-import { warnOnce } from "../copies.js";
-import { currentLogin } from "../credentials.js";
 import { iamOf } from "../elasticache-iam.js";
-import { toSettings as toIovalkeySettings } from "../iovalkey/factory.js";
-import { openOnNode } from "../iovalkey/node.js";
 import { accessOf, type ConnectionOptions, connectionChecks, refuseReplicas, toTiming } from "../options.js";
 import { sharedConnection } from "../registry.js";
 import type { DialConnection } from "../resilience/dialer.js";
 import { LazyConnection } from "../resilience/lazy-connection.js";
+import { nameFactory } from "../topology.js";
 import { type GlideLogLevel, type GlideSettings, openGlide } from "./client.js";
-import { GlideRefusedError } from "./dial.js";
-import { findPrimary } from "./find-primary.js";
-import { GlideMissingError } from "./module.js";
+import { DefaultTransport } from "./default-transport.js";
 
 export interface GlideOptions extends ConnectionOptions {
   /** Log level of GLIDE's native side, which logs to standard output for the whole process. @default "off" */
@@ -31,7 +26,7 @@ export interface GlideOptions extends ConnectionOptions {
  * createCache({ location: "valkey://localhost:6379/0", connectionFactory: glide({ commandTimeout: "250ms" }) });
  */
 export function glide(options: GlideOptions = {}): ConnectionFactory {
-  return glideFactory("glide", options, opensGlide);
+  return glideFactory("glide", options, onlyGlide);
 }
 
 /**
@@ -41,18 +36,27 @@ export function glide(options: GlideOptions = {}): ConnectionFactory {
  * createCache({ location: "valkey://node-1:6379,valkey://node-2:6379", connectionFactory: glideCluster() });
  */
 export function glideCluster(options: GlideOptions = {}): ConnectionFactory {
-  return glideFactory("glideCluster", options, opensGlide);
+  return glideFactory("glideCluster", options, onlyGlide);
 }
 
-/** Makes what opens a connection for a location. */
-type MakeDial = (settings: GlideSettings, location: Location) => DialConnection;
+/** How to connect to a location. */
+interface Transport {
+  readonly dial: DialConnection;
+  readonly isCluster: () => boolean;
+  readonly findsCluster: () => boolean;
+}
 
-const opensGlide: MakeDial = (settings) => (track, retire) => openGlide(settings, track, retire);
+type MakeTransport = (settings: GlideSettings, location: Location) => Transport;
+
+const onlyGlide: MakeTransport = (settings) => ({
+  dial: (track, retire) => openGlide(settings, track, retire),
+  isCluster: () => settings.cluster,
+  findsCluster: () => false,
+});
 
 type FactoryName = "glide" | "glideCluster" | "glideElseIovalkey" | "sentinel";
 
-/** @param makeDial makes what opens a connection, by GLIDE or a substitute */
-function glideFactory(name: FactoryName, options: GlideOptions, makeDial: MakeDial): ConnectionFactory {
+function glideFactory(name: FactoryName, options: GlideOptions, make: MakeTransport): ConnectionFactory {
   checkOptions<GlideOptions>(name, options, {
     ...connectionChecks,
     logLevel: isOneOf("off", "error", "warn", "info", "debug"),
@@ -63,21 +67,25 @@ function glideFactory(name: FactoryName, options: GlideOptions, makeDial: MakeDi
       const settings = toSettings(name, location, options);
       const { maxIdleMs } = toTiming(options);
       const key = `${name} ${maxIdleMs} ${JSON.stringify(settings)}`;
-      const make = () => connection(makeDial(settings, location), settings, maxIdleMs);
-      return sharedConnection(key, make, settings.credentials);
+      const open = () => connection(make(settings, location), settings, maxIdleMs);
+      return sharedConnection(key, open, settings.credentials);
     },
   };
 }
 
-function connection(dial: DialConnection, settings: GlideSettings, maxIdleMs: number): Connection {
-  const { name, connectTimeoutMs, commandTimeoutMs, cluster } = settings;
-  return new LazyConnection(dial, {
+function connection(transport: Transport, settings: GlideSettings, maxIdleMs: number): Connection {
+  const { name, connectTimeoutMs, commandTimeoutMs } = settings;
+  return new LazyConnection(transport.dial, {
     name,
     connectTimeoutMs,
     commandTimeoutMs,
     maxIdleMs,
     // A cluster can lose one node. GLIDE keeps the others and finds its replacement.
-    redial: !cluster,
+    get redial() {
+      return !transport.isCluster();
+    },
+    findsCluster: transport.findsCluster,
+    explain: nameFactory,
     clock: systemClock,
   });
 }
@@ -121,60 +129,18 @@ export function toSettings(factory: FactoryName, location: Location, options: Gl
   };
 }
 
-/** Why GLIDE can't be used in this process; known with the first dial. */
-let missing: GlideMissingError | undefined;
-
 /**
- * Like `glide`. Where GLIDE can't be used though the server can be reached, it uses iovalkey, and says so in a warning.
+ * Like `glide`, and like `glideCluster` where the server turns out to be a node of a cluster. Where GLIDE can't be used though
+ * the server can be reached, it uses iovalkey, and says so in a warning.
  * @throws {ConfigurationError} on wrong options
  */
 export function glideElseIovalkey(options: ConnectionOptions): ConnectionFactory {
   return glideFactory("glideElseIovalkey", options, (settings, location) => {
-    let refused: GlideRefusedError | undefined;
-    return async (track, retire) => {
-      try {
-        if (missing ?? refused) throw missing ?? refused;
-        return await openGlide(settings, track, retire);
-      } catch (error) {
-        if (error instanceof GlideMissingError) missing = error;
-        else if (error instanceof GlideRefusedError) refused = error;
-        else throw error;
-        refuseSubstitute(location, options, error);
-        const connection = await openSubstitute(settings, location, options, retire);
-        warnOnce(`${settings.name} is reached over iovalkey instead of valkey-glide: ${error.message}`);
-        return connection;
-      }
+    const transport = new DefaultTransport(settings, location, options);
+    return {
+      dial: (track, retire) => transport.open(track, retire),
+      isCluster: () => transport.isCluster,
+      findsCluster: () => transport.findsCluster(),
     };
   });
-}
-
-async function openSubstitute(
-  settings: GlideSettings,
-  location: Location,
-  options: ConnectionOptions,
-  retire: () => void,
-): Promise<Connection> {
-  let [address] = location.addresses;
-  if (location.addresses.length > 1) {
-    address = (await findPrimary({ ...settings, ...(await currentLogin(settings)) })).primary;
-  }
-  const single = toIovalkeySettings({ ...location, addresses: address ? [address] : [] }, options);
-  return openOnNode({ ...single, credentials: settings.credentials }, undefined, retire);
-}
-
-/** Refuses options that iovalkey can't honour in the place of GLIDE. @throws {ConfigurationError} @throws {ConnectionError} */
-export function refuseSubstitute(location: Location, options: ConnectionOptions, reason: Error): void {
-  const { readFrom = "primary", clientAz } = options;
-  const what =
-    readFrom !== "primary"
-      ? `option "readFrom" (${readFrom})`
-      : clientAz !== undefined
-        ? `option "clientAz"`
-        : location.protocol === 3
-          ? `"protocol=3" in the location`
-          : undefined;
-  if (what === undefined) return;
-  const message = `${what} needs valkey-glide, which can't be used here (${reason.message}); leave it out, and iovalkey is used`;
-  if (reason instanceof ConfigurationError) throw new ConfigurationError(message, { cause: reason });
-  throw new ConnectionError(message, { cause: reason });
 }

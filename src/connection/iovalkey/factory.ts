@@ -20,6 +20,7 @@ import {
 } from "../options.js";
 import { identityOf, sharedConnection } from "../registry.js";
 import { CircuitBreaker } from "../resilience/circuit-breaker.js";
+import type { DialerOptions } from "../resilience/dialer.js";
 import { LazyConnection } from "../resilience/lazy-connection.js";
 import type { IovalkeySettings } from "./client.js";
 import type { Connector } from "./connector.js";
@@ -44,7 +45,11 @@ export type OpenIovalkey = (
 ) => Promise<Connection>;
 
 /** @throws {ConfigurationError} on wrong options */
-export function iovalkeyFactory(options: IovalkeyOptions, open: OpenIovalkey): ConnectionFactory {
+export function iovalkeyFactory(
+  options: IovalkeyOptions,
+  open: OpenIovalkey,
+  explain?: DialerOptions["explain"],
+): ConnectionFactory {
   checkOptions<IovalkeyOptions>("iovalkey", options, {
     ...connectionChecks,
     tls: areTlsOptions({ servername: isServerName }),
@@ -65,6 +70,7 @@ export function iovalkeyFactory(options: IovalkeyOptions, open: OpenIovalkey): C
           ...settings,
           ...known,
           redial: true,
+          explain,
           clock: systemClock,
         });
       if (shares) return sharedConnection(key, () => lazy(), settings.credentials);

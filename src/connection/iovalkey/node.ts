@@ -1,6 +1,7 @@
 import type { ConnectionFactory } from "../../core/connection.js";
 import { withAuthorities } from "../node-socket.js";
 import { renewInTime } from "../renewal.js";
+import { nameFactory } from "../topology.js";
 import { type IovalkeyOptions, iovalkeyFactory, type OpenIovalkey } from "./factory.js";
 
 /**
@@ -12,7 +13,7 @@ import { type IovalkeyOptions, iovalkeyFactory, type OpenIovalkey } from "./fact
  * createCache({ location: "unix:///run/valkey.sock", connectionFactory: iovalkey() });
  */
 export function iovalkey(options: IovalkeyOptions = {}): ConnectionFactory {
-  return iovalkeyFactory(options, openOnNode);
+  return iovalkeyFactory(options, openOnNode, nameFactory);
 }
 
 /** Loads the client late, and keeps it logged in while it is open. */

@@ -1,6 +1,6 @@
 import { Availability } from "../../core/availability.js";
 import type { Connection } from "../../core/connection.js";
-import { ConnectionError, TimeoutError } from "../../core/errors.js";
+import { ConnectionError, type ReplyError, TimeoutError } from "../../core/errors.js";
 import type { Clock } from "../../core/time.js";
 import { BackgroundWork, type TrackWork } from "./background-work.js";
 import { CircuitBreaker } from "./circuit-breaker.js";
@@ -24,6 +24,10 @@ export interface DialerOptions {
    * connection by itself.
    */
   readonly redial: boolean;
+  /** Called with replies that nodes of a cluster send. Returns whether another dial connects to the cluster. @default never */
+  readonly findsCluster?: (() => boolean) | undefined;
+  /** Says more about a reply that the server as a whole is the reason of. @default nothing more */
+  readonly explain?: ((reply: ReplyError, connection: Connection) => Promise<ReplyError>) | undefined;
   readonly clock: Clock;
   /** Shared by connections that are opened one after another to one server. @default one of its own */
   readonly breaker?: CircuitBreaker;
@@ -161,12 +165,17 @@ export class Dialer {
     return this.#since(open.lastReplyMs) > 2 * this.options.commandTimeoutMs;
   }
 
-  /** The server refuses writes. @returns whether the connection was retired, so that another dial may find a primary */
-  retireReadonly(open: OpenConnection): boolean {
+  /**
+   * The server refuses what another one would carry out: writes, or keys of other nodes of its cluster.
+   * @returns whether the connection was retired, so that another dial may find the right server
+   */
+  retireMisdirected(open: OpenConnection, { code }: ReplyError): boolean {
+    if (open.isRetired) return true;
+    const { redial, findsCluster } = this.options;
     const isRecent = open === this.#current && this.#since(open.openedMs) < READONLY_REDIAL_MS;
-    if (!this.options.redial || isRecent) return false;
-    this.retire(open);
-    return true;
+    const helps = redial && (code === "READONLY" ? !isRecent : findsCluster?.() === true);
+    if (helps) this.retire(open);
+    return helps;
   }
 
   /** Closes a connection that seems dead, together with its round trips in progress. */

@@ -101,14 +101,30 @@ export class RoundTrip<T> {
     dialer.replied(open);
     if (this.isSettled) return;
     dialer.breaker.succeeded();
-    if (Array.isArray(result) && result.some(isError)) {
-      for (const [i, reply] of result.entries()) {
-        if (isError(reply)) result[i] = dialer.availability.explain(reply, this.#commands[i]);
-      }
-      // The refused command had no effect. The other commands of its batch may have had one.
-      const isHarmless = this.#isRepeatable(open) || result.length === 1;
-      if (result.some(isReadonly) && dialer.retireReadonly(open) && isHarmless && this.#retry()) return;
+    if (Array.isArray(result) && result.some(isError)) void this.#onErrors(open, result);
+    else this.#succeed(result);
+  }
+
+  /** A refused command had no effect, but the other commands of its batch may have had one. */
+  async #onErrors(open: OpenConnection, result: T & unknown[]): Promise<void> {
+    const isHarmless = this.#isRepeatable(open) || result.every(isRefusal);
+    if (this.#goesElsewhere(open, result.find(isMisdirected), isHarmless)) return;
+    const { availability, options } = this.#dialer;
+    for (const [i, reply] of result.entries()) {
+      if (isError(reply)) result[i] = availability.explain(reply, this.#commands[i]);
     }
+    const refused = options.explain ? result.findIndex(isRefusal) : -1;
+    const refusal: unknown = result[refused];
+    if (options.explain && isRefusal(refusal)) result[refused] = await options.explain(refusal, open.connection);
+    if (!this.isSettled) this.#succeed(result);
+  }
+
+  /** @returns whether a retry has begun, over a connection to another server or to the cluster of this one */
+  #goesElsewhere(open: OpenConnection, reply: unknown, isHarmless = true): boolean {
+    return isMisdirected(reply) && this.#dialer.retireMisdirected(open, reply) && isHarmless && this.#retry();
+  }
+
+  #succeed(result: T): void {
     this.#settle();
     this.#resolve(result);
   }
@@ -119,8 +135,12 @@ export class RoundTrip<T> {
     if (!(error instanceof ConnectionError)) {
       this.#dialer.replied(open);
       breaker.succeeded();
-      if (isReadonly(error) && this.#dialer.retireReadonly(open) && this.#retry()) return;
-      this.#fail(isError(error) ? this.#dialer.availability.explain(error) : error);
+      if (this.#goesElsewhere(open, error)) return;
+      const { availability, options } = this.#dialer;
+      const known = isError(error) ? availability.explain(error) : error;
+      if (options.explain && isRefusal(known))
+        void options.explain(known, open.connection).then((explained) => this.isSettled || this.#fail(explained));
+      else this.#fail(known);
       return;
     }
     this.#dialer.failed(open, error);
@@ -182,11 +202,19 @@ export class RoundTrip<T> {
   }
 }
 
+/** What a server refuses because another one, or a client for clusters, should be asked. */
+const MISDIRECTED = /^(?:READONLY|MOVED|ASK|CROSSSLOT|CLUSTERDOWN)$/;
+
 function isError(reply: unknown): reply is ReplyError {
   // This test is cheaper, and comes first.
   return reply instanceof Error && reply instanceof ReplyError;
 }
 
-function isReadonly(reply: unknown): boolean {
-  return reply instanceof Error && reply instanceof ReplyError && reply.code === "READONLY";
+function isMisdirected(reply: unknown): reply is ReplyError {
+  return isError(reply) && MISDIRECTED.test(reply.code);
+}
+
+/** Whether the server as a whole may be the reason of a reply. Such a command had no effect. */
+function isRefusal(reply: unknown): reply is ReplyError {
+  return isMisdirected(reply) || (isError(reply) && /^unknown command/i.test(reply.detail));
 }

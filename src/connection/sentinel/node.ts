@@ -1,7 +1,8 @@
 import type { Connection, ConnectionFactory } from "../../core/connection.js";
 import { warnOnce } from "../copies.js";
 import { openGlide } from "../glide/client.js";
-import { refuseSubstitute, toSettings as toGlideSettings } from "../glide/factory.js";
+import { refuseSubstitute } from "../glide/default-transport.js";
+import { toSettings as toGlideSettings } from "../glide/factory.js";
 import { GlideMissingError } from "../glide/module.js";
 import { openOnNode } from "../iovalkey/node.js";
 import type { SentinelTransport } from "./connection.js";
