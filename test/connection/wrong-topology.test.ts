@@ -126,7 +126,7 @@ describe("an error names the right connection factory", () => {
       location: "valkey://service",
       connectionFactory: sentinel({ sentinels: [{ host, port }] }),
     });
-    expect(String(error)).toMatch(/not a sentinel; if it is the server itself, use glide\(\) or iovalkey\(\)/);
+    expect(String(error)).toMatch(/it is not a sentinel, so use glide\(\) or iovalkey\(\)/);
   });
 
   it.each([

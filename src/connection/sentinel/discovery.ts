@@ -123,7 +123,7 @@ export class Sentinels {
     if (replicas) commands.push(["SENTINEL", "REPLICAS", service]);
     const [where = null, others = null] = await connection.send(commands, { readOnly: true });
     if (where instanceof ReplyError && /^unknown command/i.test(where.detail))
-      throw new ConnectionError("it is not a sentinel; if it is the server itself, use glide() or iovalkey()");
+      throw new ConnectionError(`${where.message.trim()}; it is not a sentinel, so use glide() or iovalkey() for it`);
     const primary = toPrimary(throwIfError(where));
     if (!primary) throw new ConnectionError(`it knows no service ${JSON.stringify(service)}`);
     return { primary, replicas: replicas ? toReplicas(throwIfError(others)) : [] };
