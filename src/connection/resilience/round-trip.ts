@@ -101,8 +101,12 @@ export class RoundTrip<T> {
     dialer.replied(open);
     if (this.isSettled) return;
     dialer.breaker.succeeded();
-    if (Array.isArray(result) && result.some(isError)) void this.#onErrors(open, result);
-    else this.#succeed(result);
+    if (Array.isArray(result) && result.some(isError)) {
+      void this.#onErrors(open, result);
+      return;
+    }
+    this.#settle();
+    this.#resolve(result);
   }
 
   /** A refused command had no effect, but the other commands of its batch may have had one. */
@@ -116,17 +120,14 @@ export class RoundTrip<T> {
     const refused = options.explain ? result.findIndex(isRefusal) : -1;
     const refusal: unknown = result[refused];
     if (options.explain && isRefusal(refusal)) result[refused] = await options.explain(refusal, open.connection);
-    if (!this.isSettled) this.#succeed(result);
+    if (this.isSettled) return;
+    this.#settle();
+    this.#resolve(result);
   }
 
   /** @returns whether a retry has begun, over a connection to another server or to the cluster of this one */
   #goesElsewhere(open: OpenConnection, reply: unknown, isHarmless = true): boolean {
     return isMisdirected(reply) && this.#dialer.retireMisdirected(open, reply) && isHarmless && this.#retry();
-  }
-
-  #succeed(result: T): void {
-    this.#settle();
-    this.#resolve(result);
   }
 
   #onError(open: OpenConnection, error: unknown): void {
