@@ -24,8 +24,9 @@ export interface Location {
   readonly display: string;
 }
 
-const SCHEMES = ["valkey", "valkeys", "redis", "rediss", "unix", "memory", "https", "http"] as const;
-export type Scheme = (typeof SCHEMES)[number];
+export type Scheme = "valkey" | "valkeys" | "redis" | "rediss" | "unix" | "memory" | "https" | "http";
+
+const SCHEMES: readonly Scheme[] = ["valkey", "valkeys", "redis", "rediss", "unix", "memory", "https", "http"];
 
 /** For URLs in lower case. */
 const SCHEME = /^(?:[a-z][a-z0-9+.-]*:\/\/|(?:valkeys?|rediss?|unix|memory|https?):)/;

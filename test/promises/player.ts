@@ -27,6 +27,8 @@ export class Player {
   readonly #heard: Set<unknown>;
   readonly #cache: number;
   #stalledMs = 0;
+  /** When the event loop last came round. */
+  #tickedMs = 0;
 
   constructor(cache: number, heard = new Set<unknown>()) {
     this.#cache = cache;
@@ -41,11 +43,10 @@ export class Player {
   async play(cache: Cache, { forMs, callers, random }: Play): Promise<Omit<Log, "storeErrors">> {
     const onUnhandled = (error: unknown): void => void this.unhandled.push(String(error));
     process.on("unhandledRejection", onUnhandled);
-    let lastMs = nowMs();
+    this.#tickedMs = nowMs();
     const watch = setInterval(() => {
-      const gapMs = nowMs() - lastMs;
-      if (gapMs > 3 * TICK_MS) this.#stalledMs += gapMs;
-      lastMs += gapMs;
+      this.#stalledMs = this.#stalled();
+      this.#tickedMs = nowMs();
     }, TICK_MS);
     const endMs = nowMs() + forMs;
     const caller = async (): Promise<void> => {
@@ -56,9 +57,9 @@ export class Player {
     };
     await Promise.all(Array.from({ length: callers }, caller));
     const closing = nowMs();
-    const stalledMs = this.#stalledMs;
+    const stalledMs = this.#stalled();
     const closed = await within(cache.close(), NEVER_MS);
-    const closedAfterMs = closed ? nowMs() - closing - (this.#stalledMs - stalledMs) : undefined;
+    const closedAfterMs = closed ? nowMs() - closing - (this.#stalled() - stalledMs) : undefined;
     const openAfterClose = await this.#callClosed(cache);
     clearInterval(watch);
     process.off("unhandledRejection", onUnhandled);
@@ -70,7 +71,7 @@ export class Player {
     const sweeps = /^(clear|flush|deletePattern)$/.test(operation.method);
     const places = sweeps ? swept(operation) : operation.keys.map((key) => placeOf(operation, key));
     const call: Call = {
-      ...{ cache: this.#cache, operation, startMs: nowMs(), stalledMs: -this.#stalledMs, places },
+      ...{ cache: this.#cache, operation, startMs: nowMs(), stalledMs: -this.#stalled(), places },
       ...{ reads: [], writes: {}, loads: [], changed: [] },
     };
     this.calls.push(call);
@@ -97,13 +98,19 @@ export class Player {
     clearTimeout(timer);
   }
 
+  /** How long the event loop has stood still, a pause that has just ended included. */
+  #stalled(): number {
+    const gapMs = nowMs() - this.#tickedMs;
+    return this.#stalledMs + (gapMs > 3 * TICK_MS ? gapMs : 0);
+  }
+
   #hear(error: unknown): void {
     for (let each = error; each instanceof Error; each = each.cause) this.#heard.add(each);
   }
 
   #settled(call: Call): void {
     call.endMs = nowMs();
-    call.stalledMs += this.#stalledMs;
+    call.stalledMs += this.#stalled();
     call.isDoubtful = this.reports.some(({ atMs, method }) => atMs >= call.startMs && method === call.operation.method);
   }
 
