@@ -1,9 +1,15 @@
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, describe, expect, it, onTestFinished, vi } from "vitest";
 import { type CacheOptions, createCache, glideCluster } from "../../../src/index.js";
 import { startCluster } from "../../support/cluster.js";
 import { command } from "../../support/command.js";
 import { startValkey, type ValkeyServer } from "../../support/servers.js";
 import { until } from "../../support/wait.js";
+
+/** How often a server ran a command since its statistics were reset. */
+async function runs(port: number, name: string): Promise<number> {
+  const stats = String(await command(port, ["INFO", "commandstats"]));
+  return Number(new RegExp(`cmdstat_${name}:calls=(\\d+)`).exec(stats)?.[1] ?? 0);
+}
 
 describe("a primary and its replicas", () => {
   let primary: ValkeyServer;
@@ -22,12 +28,6 @@ describe("a primary and its replicas", () => {
     const isUp = async () => /master_link_status:up/.test(String(await command(replica.port, ["INFO", "replication"])));
     await until(isUp, { what: "the replica to be up" });
     return replica;
-  }
-
-  /** How often a server ran a command since the last call. */
-  async function runs(port: number, name: string): Promise<number> {
-    const stats = String(await command(port, ["INFO", "commandstats"]));
-    return Number(new RegExp(`cmdstat_${name}:calls=(\\d+)`).exec(stats)?.[1] ?? 0);
   }
 
   function open(options: Partial<CacheOptions>) {
@@ -141,6 +141,111 @@ describe("a replica that can't answer", () => {
       if (signal === "SIGSTOP") await servers.replica.kill("SIGCONT");
     },
   );
+
+  it("is replaced by the primary while it loads its data", async () => {
+    await using servers = await pair([
+      "--enable-debug-command",
+      "yes",
+      "--loading-process-events-interval-bytes",
+      "1024",
+    ]);
+    await using cache = open(servers.primary, servers.replica);
+    await cache.set("a", 1);
+    await until(async () => (await cache.get("a")) === 1, { what: "the value to be replicated" });
+    const { port } = servers.replica;
+    await command(port, ["REPLICAOF", "NO", "ONE"]);
+    await command(port, ["DEBUG", "POPULATE", "200", "filler", "100"]);
+    await command(port, ["CONFIG", "SET", "key-load-delay", "10000"]);
+    const loading = command(port, ["DEBUG", "RELOAD"]).catch(() => {});
+    const isLoading = () =>
+      command(port, ["GET", "x"]).then(
+        () => false,
+        (error: unknown) => /LOADING/.test(String(error)),
+      );
+    await until(isLoading, { what: "the replica to load" });
+    expect(await cache.get("a")).toBe(1);
+    expect((await cache.getMany(["a"])).get("a")).toBe(1);
+    expect(await isLoading()).toBe(true);
+    await loading;
+  });
+
+  it("is avoided for a while after it was silent a few times, and then tried again", async () => {
+    await using servers = await pair();
+    await using cache = createCache({
+      location: [servers.primary.url, servers.replica.url],
+      readFrom: "preferReplica",
+      commandTimeout: "200ms",
+    });
+    await cache.set("a", 1);
+    await until(async () => (await cache.get("a")) === 1, { what: "the value to be replicated" });
+    await servers.replica.kill("SIGSTOP");
+    for (let i = 0; i < 3; i++) expect(await cache.get("a")).toBe(1);
+    const startMs = performance.now();
+    for (let i = 0; i < 20; i++) expect(await cache.get("a")).toBe(1);
+    expect(performance.now() - startMs).toBeLessThan(200);
+    await servers.replica.kill("SIGCONT");
+    await command(servers.replica.port, ["CONFIG", "RESETSTAT"]);
+    vi.spyOn(performance, "now").mockReturnValue(performance.now() + 10_000);
+    onTestFinished(() => void vi.restoreAllMocks());
+    for (let i = 0; i < 20; i++) expect(await cache.get("a")).toBe(1);
+    expect(await runs(servers.replica.port, "get")).toBe(20);
+  });
+
+  describe("in a cluster", () => {
+    const keys = Array.from({ length: 20 }, (_, i) => `key ${i}`);
+
+    /** A cluster whose replicas have all that the cache reads, and a cache that reads from them. */
+    async function filled(args: readonly string[] = []) {
+      const cluster = await startCluster({ primaries: 3, replicas: 1, args });
+      const connectionFactory = glideCluster({ readFrom: "preferReplica", commandTimeout: "400ms" });
+      const cache = createCache({ location: cluster.url, connectionFactory });
+      await cache.setMany(keys.map((key, i) => [key, i] as const));
+      const isCopied = async () => (await Promise.all(keys.map((key) => cache.has(key)))).every(Boolean);
+      await until(isCopied, { what: "the values to be replicated" });
+      const dispose = async () => void (await Promise.all([cache.close(), cluster.stop()]));
+      return { cluster, cache, replicas: cluster.nodes.slice(3), [Symbol.asyncDispose]: dispose };
+    }
+
+    it.each(["SIGKILL", "SIGSTOP"] as const)(
+      "is replaced by the primary after %s, within the deadline",
+      async (signal) => {
+        await using one = await filled();
+        await one.replicas[0]?.kill(signal);
+        for (const [i, key] of keys.entries()) expect(await one.cache.get(key)).toBe(i);
+        expect((await one.cache.getMany(keys)).size).toBe(20);
+        const startMs = performance.now();
+        for (const [i, key] of keys.entries()) expect(await one.cache.get(key)).toBe(i);
+        expect(performance.now() - startMs).toBeLessThan(400);
+        if (signal === "SIGSTOP") await one.replicas[0]?.kill("SIGCONT");
+      },
+    );
+
+    it("is replaced by the primary when its link to the primary is cut", async () => {
+      await using one = await filled(["--replica-serve-stale-data", "no"]);
+      // The replicas are refused, and their primaries are well.
+      for (const { port } of one.cluster.nodes.slice(0, 3)) {
+        await command(port, ["ACL", "SETUSER", "default", "-psync", "-sync"]);
+        await command(port, ["CLIENT", "KILL", "TYPE", "replica"]);
+      }
+      const isCut = async ({ port }: ValkeyServer) =>
+        /master_link_status:down/.test(String(await command(port, ["INFO", "replication"])));
+      for (const replica of one.replicas) await until(() => isCut(replica), { what: "the link to be cut" });
+      for (const [i, key] of keys.entries()) expect(await one.cache.get(key)).toBe(i);
+      expect((await one.cache.getMany(keys)).size).toBe(20);
+    });
+
+    it("is replaced by the primary for each read of a batch", async () => {
+      await using one = await filled();
+      for (const { port } of one.replicas) await command(port, ["ACL", "SETUSER", "default", "-getrange", "-ttl"]);
+      const commands = keys.flatMap((key) => {
+        const stored = String(one.cache.makeKey(key));
+        return [["GETRANGE", stored, "0", "9"] as const, ["EXISTS", stored] as const];
+      });
+      const replies = await one.cache.connection.send(commands, { readOnly: true });
+      const texts = replies.map((reply) => (reply instanceof Uint8Array ? Buffer.from(reply).toString() : reply));
+      expect(texts).toEqual(keys.flatMap((_, i) => [String(i), 1]));
+    });
+  });
 
   it("is replaced by the primary in a cluster", async () => {
     await using cluster = await startCluster({ primaries: 3, replicas: 1 });
