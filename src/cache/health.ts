@@ -32,7 +32,7 @@ type Identity = Pick<Health, "server" | "version" | "role" | "topology">;
 /** Sends a PING, unless the circuit breaker is open. @throws {ConnectionError} when the connection was closed */
 export async function health(connection: Connection): Promise<Health> {
   const outcome = connection.status().state === "open" ? undefined : await ask(connection);
-  const { lastError, ...status } = connection.status();
+  const { lastError, refusals: _, ...status } = connection.status();
   if (outcome && !(outcome instanceof Error)) return { ...outcome, ...status };
   const error = outcome ?? lastError;
   return { ...status, ...(error === undefined ? {} : { lastError: error }) };

@@ -214,6 +214,12 @@ export class Sharing {
     return { current, end: () => void this.#watched.delete(current) };
   }
 
+  /** Whether a load in progress will store the entry: one that `watch` knows, of several keys or without a lease. */
+  isLoading(key: string): boolean {
+    for (const keys of this.#watched) if (keys.has(key)) return true;
+    return false;
+  }
+
   /** Call when an entry was written or deleted, because running work and hints may be older. */
   forget(key: string): void {
     this.flights.forget(key);

@@ -27,8 +27,8 @@ export class UnavailableError extends ReplyError {
 export class Availability {
   readonly #name: string;
   readonly #clock: Pick<Clock, "now">;
-  /** When each command was last refused. */
-  readonly #refusedMs = new Map<string, number>();
+  /** The last refusal of each command, and when that was. */
+  readonly #refusals = new Map<string, { readonly error: UnavailableError; readonly ms: number }>();
 
   /** @param name the server, for messages */
   constructor(name: string, clock: Pick<Clock, "now">) {
@@ -36,12 +36,12 @@ export class Availability {
     this.#clock = clock;
   }
 
-  /** The commands that are not available; `undefined` when nothing was refused lately. */
-  get unavailable(): readonly string[] | undefined {
-    for (const [what, ms] of this.#refusedMs) {
-      if (Math.abs(this.#clock.now() - ms) >= REMEMBER_MS) this.#refusedMs.delete(what);
+  /** What was refused lately; `undefined` when nothing was. */
+  get refusals(): readonly UnavailableError[] | undefined {
+    for (const [what, { ms }] of this.#refusals) {
+      if (Math.abs(this.#clock.now() - ms) >= REMEMBER_MS) this.#refusals.delete(what);
     }
-    return this.#refusedMs.size > 0 ? [...this.#refusedMs.keys()] : undefined;
+    return this.#refusals.size > 0 ? Array.from(this.#refusals.values(), ({ error }) => error) : undefined;
   }
 
   /**
@@ -51,8 +51,9 @@ export class Availability {
   explain(reply: ReplyError, command?: Command): ReplyError {
     const what = refusedCommand(reply, command);
     if (what === undefined) return reply;
-    this.#refusedMs.set(what, this.#clock.now());
-    return new UnavailableError(what, reply, this.#remedy(what, reply.detail));
+    const error = new UnavailableError(what, reply, this.#remedy(what, reply.detail));
+    this.#refusals.set(what, { error, ms: this.#clock.now() });
+    return error;
   }
 
   #remedy(what: string, detail: string): string {

@@ -1,6 +1,6 @@
 import { placeholder } from "../codec/envelope.js";
 import { SET_NX_GET, UnavailableError } from "../core/availability.js";
-import type { Command, Connection, Reply } from "../core/connection.js";
+import type { Command, Connection, ConnectionStatus, Refusal, Reply } from "../core/connection.js";
 import { ReplyError } from "../core/errors.js";
 import { type LeaseContext, newTokens } from "./lease.js";
 import { withdrawLost } from "./lost-claims.js";
@@ -9,9 +9,16 @@ import { READ_OR_CLAIM } from "./scripts.js";
 /** Commands of the scripts of leases. A user who lacks one of them can't end a lease, and so must not take one. */
 const NEEDED = /^(?:EVAL|TIME|GETRANGE|SETRANGE|PTTL|PEXPIRE(?:AT)?|UNLINK)$/;
 
+/** Refusals for which callers know that there are no leases. */
+const reported = new WeakSet<Refusal>();
+
 /** Whether leases can be taken and ended, as far as it is known what the server refuses. @throws {ConnectionError} once it was closed */
 export function hasLeases(connection: Connection): boolean {
-  return !connection.status().unavailable?.some((what) => NEEDED.test(what));
+  return !refusalOfLeases(connection.status().refusals);
+}
+
+function refusalOfLeases(refusals: ConnectionStatus["refusals"]): Refusal | undefined {
+  return refusals?.find(({ what }) => NEEDED.test(what));
 }
 
 /** Reads an entry, or takes the lease on it when there is none, in one command. Needs Valkey 7.0 or later. */
@@ -38,7 +45,16 @@ export async function readOrClaim(
   send: (commands: readonly Command[]) => Promise<Reply[]>,
 ): Promise<readonly Read[]> {
   const { connection, clock, leaseMs } = context;
-  if (hasLeases(connection)) {
+  const { refusals } = connection.status();
+  const report = (refusal: Refusal): void => {
+    if (reported.has(refusal)) return;
+    reported.add(refusal);
+    context.onError(refusal, keys[0] ?? "");
+  };
+  const known = refusalOfLeases(refusals);
+  // Another method may have met it.
+  if (known) report(known);
+  else {
     const nowMs = clock.now();
     const tokens = newTokens(keys.length);
     const commands = keys.map((key, i) => claimCommand(key, tokens[i] ?? "", leaseMs, nowMs));
@@ -51,7 +67,7 @@ export async function readOrClaim(
       const [replies] = await Promise.all([Promise.all(scripts), send([])]);
       return replies;
     };
-    const isOld = connection.status().unavailable?.includes(SET_NX_GET);
+    const isOld = refusals?.some(({ what }) => what === SET_NX_GET);
     for (const attempt of isOld ? [byScript] : [byCommand, byScript]) {
       const replies = await attempt().catch((error: unknown) => {
         const claims = keys.map((key, i) => ({ key, token: tokens[i] ?? "" }));
@@ -59,9 +75,11 @@ export async function readOrClaim(
         throw error;
       });
       // A user who may not write is an error of each write, and waits for what others load.
-      const refusal = replies.find((reply) => reply instanceof UnavailableError && reply.what !== "SET");
+      const refusal = replies.find(
+        (reply): reply is UnavailableError => reply instanceof UnavailableError && reply.what !== "SET",
+      );
       if (!refusal) return tokens.map((token, i) => ({ reply: replies[i] ?? null, token }));
-      context.onError(refusal, keys[0] ?? "");
+      report(refusal);
     }
   }
   const replies = await send(keys.map((key) => ["GET", key]));

@@ -45,10 +45,15 @@ export class Leases {
     };
   }
 
-  /** The lease that a lookup has taken. @param token empty where none could be taken */
-  claimed(key: string, token: string): Lease {
-    this.#emitClaim(key, true);
-    return token === "" ? this.#withoutLease(key) : new Lease(this.context, key, token);
+  /**
+   * The lease that a lookup has taken.
+   * @param token empty where none could be taken
+   * @returns `undefined` where none could be taken and this process loads the key already
+   */
+  claimed(key: string, token: string): Lease | undefined {
+    const lease = token === "" ? this.#withoutLease(key) : new Lease(this.context, key, token);
+    if (lease) this.#emitClaim(key, true);
+    return lease;
   }
 
   /** Tries to take the lease on an entry that has a value. */
@@ -138,9 +143,11 @@ export class Leases {
     return lease;
   }
 
-  #withoutLease(key: string): Lease {
+  #withoutLease(key: string): Lease | undefined {
+    const { sharing } = this.#parts.context;
+    if (sharing.isLoading(key)) return undefined;
     const lease = new Lease(this.context, key, "", "nothing");
-    this.#watches.set(lease, this.#parts.context.sharing.watch([key]));
+    this.#watches.set(lease, sharing.watch([key]));
     return lease;
   }
 

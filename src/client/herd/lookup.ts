@@ -79,8 +79,10 @@ export class Lookup {
     try {
       const read = readEntry(reply, { key, token, codec, graceMs: settings.graceMs, nowMs: clock.now() });
       switch (read.kind) {
-        case "claimed":
-          return { state: next("Lookup", read.kind), lease: this.#leases.claimed(key, token) };
+        case "claimed": {
+          const lease = this.#leases.claimed(key, token);
+          return lease ? { state: next("Lookup", read.kind), lease } : { state: next("Lookup", "leased") };
+        }
         case "leased":
           return { state: next("Lookup", read.kind) };
         case "expired":

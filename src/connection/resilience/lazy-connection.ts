@@ -67,11 +67,14 @@ export class LazyConnection implements Connection {
     if (isClosed) throw this.#dialer.closedError();
     const { state, lastError } = breaker;
     const status = current?.connection.status();
-    const refused = status?.unavailable;
-    const unavailable = refused ? [...refused, ...(availability.unavailable ?? [])] : availability.unavailable;
+    const { refusals } = availability;
+    const unavailable = refusals
+      ? [...(status?.unavailable ?? []), ...refusals.map(({ what }) => what)]
+      : status?.unavailable;
     return {
       ...status,
       ...(unavailable && { unavailable }),
+      ...(refusals && { refusals }),
       state: state === "closed" && !current ? "idle" : state,
       lastError,
     };

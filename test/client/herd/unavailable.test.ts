@@ -185,6 +185,53 @@ describe.each([
     expect(warn).not.toHaveBeenCalled();
   });
 
+  it("takes no lock that the user could not release", async () => {
+    await command(server.port, ["ACL", "SETUSER", "lockless", "on", ">x", "~*", "&*", "+@all", "-eval", "-evalsha"]);
+    const { cache } = fleet({ location: asUser("lockless") }, factory)();
+    await expect(cache.lock("job")).rejects.toThrow(/"ACL SETUSER lockless \+eval \+evalsha"/);
+    await command(server.port, ["ACL", "SETUSER", "lockless", "+eval", "+evalsha"]);
+    await using lock = await cache.lock("job");
+    expect(lock).toBeDefined();
+  });
+
+  it("says what a refusal costs, also where lock() has met it first", async () => {
+    const { cache, warn } = fleet({}, factory)();
+    await expect(cache.lock("job")).rejects.toThrow(/NOPERM/);
+    expect(warn).not.toHaveBeenCalled();
+    for (let i = 0; i < 3; i++) expect(await cache.getOrSet(`key ${i}`, () => i)).toBe(i);
+    expect(warn).toHaveBeenCalledTimes(1);
+    expect(warn.mock.calls[0]?.[0]).toMatch(/ACL SETUSER plain \+eval \+evalsha.*each process loads missing values/);
+  });
+
+  it("deletes by DEL where UNLINK is refused", async () => {
+    await command(server.port, ["ACL", "SETUSER", "linked", "on", ">x", "~*", "&*", "+@all", "-unlink"]);
+    const { cache } = fleet({ location: asUser("linked") }, factory)();
+    await cache.setMany({ a: 1, b: 2, c: 3 });
+    expect(await cache.delete("a")).toBe(true);
+    expect(await cache.deleteMany(["a", "b"])).toBe(1);
+    expect(await cache.clear()).toBe(1);
+    expect(await cache.has("c")).toBe(false);
+    expect((await cache.health()).unavailable).toContain("UNLINK");
+  });
+
+  it("shares the loads of concurrent getOrSetMany of one process without leases", async () => {
+    const { cache } = fleet({}, factory)();
+    await cache.getOrSet("notice", () => 1);
+    const loader = vi.fn(async (keys: string[]) => {
+      await sleep(50, "");
+      return new Map(keys.map((key) => [key, `loaded ${key}`]));
+    });
+    const calls = [
+      ["a", "b"],
+      ["b", "c"],
+      ["a", "b", "c"],
+    ].map((keys) => cache.getOrSetMany(keys, loader));
+    const [first, second, third] = await Promise.all(calls);
+    expect([...(third ?? [])]).toEqual(["a", "b", "c"].map((key) => [key, `loaded ${key}`]));
+    expect([first?.size, second?.size]).toEqual([2, 2]);
+    expect(loader.mock.calls.flatMap(([keys]) => keys).sort()).toEqual(["a", "b", "c"]);
+  });
+
   it("works without leases behind a server that has no EVAL", async () => {
     await using proxied = await startValkey({
       args: ["--rename-command", "EVAL", "", "--rename-command", "EVALSHA", ""],
