@@ -72,7 +72,8 @@ describe("checkKey", () => {
       fc.property(anyText, (name) => {
         const survives = Buffer.from(name, "utf8").toString("utf8") === name;
         if (survives) expect(() => checkKey(name)).not.toThrow();
-        else expect(() => checkKey(name)).toThrow(/^key: ".*" has half of a surrogate pair, .*; give text that is cut/s);
+        else
+          expect(() => checkKey(name)).toThrow(/^key: ".*" has half of a surrogate pair, .*; give text that is cut/s);
       }),
       { numRuns: 1_000 },
     );
