@@ -12,20 +12,19 @@ import {
   ReplyError,
   TimeoutError,
 } from "../core/errors.js";
+import { LIBRARY } from "./client-info.js";
 import { newRegistry, type Registry, shareRegistry } from "./registry.js";
 
 // Each bundle of an application may have a copy of this library, and each hot reload evaluates one more. The copies of one
 // version share their connections. So an error may be of another copy's class.
-
-/** Other versions may have other ports, so they share nothing. */
-const VERSION = "0.1.0";
 
 interface Common extends Registry {
   /** The messages that `isFirst` was asked about. */
   readonly said: Set<string>;
 }
 
-const COMMON = Symbol.for(`valkey-edge-cache ${VERSION}`);
+/** Other versions may have other ports, so they share nothing. */
+const COMMON = Symbol.for(`${LIBRARY.name} ${LIBRARY.version}`);
 /** A property of each error class, with the same value in every copy. The names of classes are changed by minifiers. */
 const KIND = Symbol.for("valkey-edge-cache error");
 
