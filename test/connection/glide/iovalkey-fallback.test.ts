@@ -160,3 +160,20 @@ it("GLIDE's socket is removed when the process exits, and new clients find it un
   expect(printed).toEqual([expect.any(String)]);
   expect(readdirSync("/tmp")).not.toContain(String(printed));
 });
+
+it("GLIDE's socket stays while the process goes on after a worker thread that used it", async () => {
+  const program = `
+    const { Worker } = await import("node:worker_threads");
+    const use = async (library) => {
+      const cache = library.createCache({ location: ${JSON.stringify(inject("valkeyUrl"))} });
+      await cache.set("city", "Bern");
+      const { transport } = await cache.health();
+      await cache.close();
+      return transport;
+    };
+    const code = "(" + use + ")(await import('${new URL("../../../src/index.ts", import.meta.url)}'))";
+    const worker = new Worker(new URL("data:text/javascript," + encodeURIComponent("await " + code)));
+    await new Promise((resolve, reject) => worker.once("exit", resolve).once("error", reject));
+    console.log(JSON.stringify([await use(lib), await use(lib)]));`;
+  expect(read(await runScript(program)).printed).toEqual(["valkey-glide", "valkey-glide"]);
+});
