@@ -1,6 +1,7 @@
 import { sameSlot } from "../client/refusals.js";
 import type { Encoded } from "../codec/envelope.js";
 import { BATCH_SIZE, inBatches, nextTurn } from "../core/async.js";
+import { UnavailableError } from "../core/availability.js";
 import type { Command, Connection, Reply, SendOptions } from "../core/connection.js";
 import { throwIfError } from "../core/errors.js";
 import type { Key } from "../core/key.js";
@@ -226,7 +227,11 @@ export class CacheSets {
     return this.#encoded(stored, members, async (connection, encoded) => {
       const are: boolean[] = [];
       await inBatches(encoded, async (batch) => {
-        const reply = await sendTyped(connection, ["SMISMEMBER", stored, ...batch], READ);
+        const reply = await sendTyped(connection, ["SMISMEMBER", stored, ...batch], READ).catch((error: unknown) => {
+          // Servers before 6.2 don't have it.
+          if (!(error instanceof UnavailableError)) throw error;
+          return Promise.all(batch.map((member) => sendTyped(connection, ["SISMEMBER", stored, member], READ)));
+        });
         for (const one of Array.isArray(reply) ? reply : []) are.push(one === 1);
       });
       return are;

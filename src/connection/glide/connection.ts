@@ -1,3 +1,4 @@
+import { refusedCommand } from "../../core/availability.js";
 import type {
   Argument,
   Command,
@@ -263,7 +264,14 @@ export class GlideConnection implements Connection {
   }
 
   status(): ConnectionStatus {
-    return { state: "closed", lastError: undefined, transport: "valkey-glide", ...omitted(this.#name) };
+    const status = {
+      state: "closed",
+      lastError: undefined,
+      transport: "valkey-glide",
+      ...omitted(this.#name),
+    } as const;
+    if (!(this.#scripts instanceof ClusterScriptRunner && this.#scripts.refusesLoading)) return status;
+    return { ...status, unavailable: [...(status.unavailable ?? []), "SCRIPT LOAD"] };
   }
 
   /** Commands in progress fail at once. GLIDE may still reconnect for them until their deadline, so this waits for it. */
@@ -284,6 +292,8 @@ export class GlideConnection implements Connection {
 class ClusterScriptRunner extends ScriptRunner {
   readonly #client: Glide.GlideClusterClient;
   readonly #loading = new WeakSet<Script>();
+  /** Whether this user may not load scripts. */
+  refusesLoading = false;
 
   constructor(send: Connection["send"], client: Glide.GlideClusterClient) {
     super(send);
@@ -291,11 +301,17 @@ class ClusterScriptRunner extends ScriptRunner {
   }
 
   protected override wasSent(script: Script, keep: () => void): void {
-    if (this.#loading.has(script)) return;
+    // Without a load the digest is sent all the same, and the source on NOSCRIPT: that is once for each node.
+    if (this.refusesLoading) keep();
+    if (this.refusesLoading || this.#loading.has(script)) return;
     this.#loading.add(script);
     const over = (): void => void this.#loading.delete(script);
-    // A user who may not load scripts is not refused again with each run: then the digest is sent, and the source on NOSCRIPT.
-    const failed = (error: unknown): void => void (fromGlide(error, "") instanceof ReplyError && keep());
+    const failed = (error: unknown): void => {
+      const reply = fromGlide(error, "");
+      if (!(reply instanceof ReplyError)) return;
+      this.refusesLoading = refusedCommand(reply) !== undefined;
+      keep();
+    };
     const load = this.#client.customCommand(["SCRIPT", "LOAD", script.lua], { route: "allPrimaries" });
     load.then(keep, failed).then(over, over);
   }

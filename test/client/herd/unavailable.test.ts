@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it, onTestFinished, vi } from "vitest";
-import { type Cache, type CacheOptions, createCache, glide, herd, iovalkey } from "../../../src/index.js";
+import { type Cache, type CacheOptions, createCache, glide, glideCluster, herd, iovalkey } from "../../../src/index.js";
+import { startCluster } from "../../support/cluster.js";
 import { command } from "../../support/command.js";
 import { startOldServer } from "../../support/old-server.js";
 import { startValkey, type ValkeyServer } from "../../support/servers.js";
@@ -244,6 +245,14 @@ describe.each([
     await expect(cache.lock("job")).rejects.toThrow(/has no EVAL/);
   });
 
+  it("tells members one by one on a server before 6.2, which has no SMISMEMBER", async () => {
+    await using old = await startValkey({ args: ["--rename-command", "SMISMEMBER", ""] });
+    const { cache } = fleet({ location: old.url }, factory)();
+    await cache.sets.add("set", ["a", "b"]);
+    expect(await cache.sets.hasMany("set", ["a", "x", "b"])).toEqual([true, false, true]);
+    expect((await cache.health()).unavailable).toEqual(["SMISMEMBER"]);
+  });
+
   it("claims by a script on a server before 7.0, with one load for the whole fleet", async () => {
     await using old = await startOldServer(server);
     const open = fleet({ location: old.url }, factory);
@@ -262,5 +271,33 @@ describe.each([
       expect(warn.mock.calls[0]?.[0]).toMatch(/is older than 7\.0.*update it; herd\(\) takes its leases by a script/);
       expect(cache.connection.status().unavailable).toEqual(["SET NX GET"]);
     }
+  });
+});
+
+describe("herd() in a cluster, for a user who may not load scripts", () => {
+  it("runs them by EVAL and by digest, asks once for each script, and shows it in health()", async () => {
+    await using cluster = await startCluster();
+    for (const { port } of cluster.nodes)
+      await command(port, ["ACL", "SETUSER", "loadless", "on", ">x", "~*", "&*", "+@all", "-script|load"]);
+    await using cache = createCache({
+      location: cluster.nodes.map(({ url }) => url.replace("//", "//loadless:x@")),
+      connectionFactory: glideCluster(),
+      client: herd(),
+    });
+    const refused = async (): Promise<number> => {
+      const stats = await Promise.all(cluster.nodes.map(({ port }) => command(port, ["INFO", "commandstats"])));
+      return stats.reduce((sum: number, text) => {
+        return sum + Number(/cmdstat_script\|load:.*?rejected_calls=(\d+)/.exec(String(text))?.[1] ?? 0);
+      }, 0);
+    };
+    expect(await cache.incr("n", 1, { create: true })).toBe(1);
+    await until(async () => (await refused()) > 0, { what: "the refusal" });
+    const health = async () => (await cache.health()).unavailable?.includes("SCRIPT LOAD");
+    await until(health, { what: "the refusal to be shown" });
+    const before = await refused();
+    for (let i = 0; i < 20; i++) expect(await cache.incr(`n ${i}`, 1, { create: true })).toBe(1);
+    expect(await refused()).toBe(before);
+    expect(await cache.getOrSet("a", () => "loaded")).toBe("loaded");
+    expect(await cache.getOrSet("a", () => "not called")).toBe("loaded");
   });
 });
