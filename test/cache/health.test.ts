@@ -3,6 +3,7 @@ import { createCache, glideCluster, iovalkey, sentinel } from "../../src/index.j
 import { startCluster } from "../support/cluster.js";
 import { command } from "../support/command.js";
 import { startProxy } from "../support/proxy.js";
+import { startRespProxy } from "../support/resp-proxy.js";
 import { startSentinels } from "../support/sentinels.js";
 import { startValkey } from "../support/servers.js";
 import { until } from "../support/wait.js";
@@ -90,6 +91,22 @@ it("asks INFO where HELLO is refused, and leaves out what neither tells", async 
     unavailable: expect.arrayContaining(["HELLO", "INFO"]),
     roundTripMs: expect.any(Number),
   });
+});
+
+it.each([
+  ["valkey-glide", undefined],
+  ["iovalkey", iovalkey()],
+])("asks a proxy that ends the connection on HELLO no second time, first tried over %s", async (_, factory) => {
+  await using server = await startValkey();
+  await using proxy = await startRespProxy(server.port, { unknown: "close" });
+  await using cache = createCache({ location: proxy.url, ...(factory && { connectionFactory: factory }) });
+  await cache.set("a", 1);
+  const told = { state: "closed", transport: "iovalkey", roundTripMs: expect.any(Number) };
+  expect(await cache.health()).toMatchObject(told);
+  const before = proxy.refused.filter((name) => name === "HELLO").length;
+  for (let i = 0; i < 3; i++) expect(await cache.health()).toMatchObject(told);
+  expect(proxy.refused.filter((name) => name === "HELLO")).toHaveLength(before);
+  expect(await cache.get("a")).toBe(1);
 });
 
 it("tells that sentinels lead to the server", async () => {

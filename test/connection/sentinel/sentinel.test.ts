@@ -241,6 +241,19 @@ describe("a failover", () => {
     await later(() => follows(connection, announced));
   });
 
+  it("is followed by asking where the sentinels' user may not subscribe", async () => {
+    await using servers = await startSentinels({ replicas: 1 });
+    const ports = servers.sentinels.map(({ port }) => port);
+    for (const port of ports) await command(port, ["ACL", "SETUSER", "default", "-subscribe"]);
+    await using connection = connect(sentinel({ sentinels: addresses(servers) }));
+    expect(await portOf(connection)).toBe(servers.primary.port);
+    const isRefused = async (port: number) => /subscribe/.test(String(await command(port, ["ACL", "LOG"])));
+    const refused = async () => (await Promise.all(ports.map(isRefused))).includes(true);
+    await until(refused, { what: "the subscription to be refused" });
+    await servers.failover();
+    await later(async () => follows(connection, (await servers.primaryPort()) ?? 0));
+  });
+
   it("is followed over iovalkey as well", async () => {
     await using servers = await startSentinels({ replicas: 1 });
     await using connection = connect(sentinelFactory({ sentinels: addresses(servers) }, overIovalkey(openIovalkey)));
