@@ -21,7 +21,10 @@ local function number(digits)
 end
 local function inspect(key)
   local head = redis.pcall('GETRANGE', key, 0, 56)
-  if type(head) == 'table' then return 'plain', '' end
+  if type(head) == 'table' then
+    if not string.match(head.err, 'WRONGTYPE') then redis.call('GETRANGE', key, 0, 56) end
+    return 'plain', ''
+  end
   if head == '' then return 'none', head end
   if string.sub(head, 1, 3) ~= '\\17V1' then return 'plain', head end
   if #head < 57 then return 'placeholder', head end

@@ -305,3 +305,11 @@ describe("the tables of docs/servers.md", () => {
     expect(new Set(named).difference(known)).toEqual(new Set());
   });
 });
+
+it("a script that may not look at an entry fails, and changes nothing", async () => {
+  await using server = await startValkey();
+  await command(server.port, ["ACL", "SETUSER", "app", "on", ">password", "allkeys", "+@all", "-getrange"]);
+  await using cache = createCache({ location: server.url.replace("//", "//app:password@") });
+  await expect(cache.incr("visits", 1, { create: true })).rejects.toThrow(/getrange/i);
+  expect(await command(server.port, ["DBSIZE"])).toBe(0);
+});
