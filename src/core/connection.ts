@@ -73,11 +73,6 @@ export interface ScanOptions {
   count: number;
 }
 
-/** The error of a command that is not available. */
-export interface Refusal extends ReplyError {
-  readonly what: string;
-}
-
 export interface ConnectionStatus {
   /**
    * The state of the circuit breaker. `"idle"`: no connection is open, as no command was sent or the connection was lost.
@@ -92,7 +87,7 @@ export interface ConnectionStatus {
   /** The commands that the server or its ACL refused to this user in the last five minutes. Absent when it refused none. */
   readonly unavailable?: readonly string[];
   /** The errors of those commands, but for what was refused while the connection was opened. Absent when there are none. */
-  readonly refusals?: readonly Refusal[];
+  readonly refusals?: readonly (ReplyError & { readonly what: string })[];
   /** How the server was found, where it doesn't know that itself. */
   readonly topology?: "sentinel";
 }

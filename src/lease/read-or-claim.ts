@@ -1,6 +1,6 @@
 import { placeholder } from "../codec/envelope.js";
 import { SET_NX_GET, UnavailableError } from "../core/availability.js";
-import type { Command, Connection, ConnectionStatus, Refusal, Reply } from "../core/connection.js";
+import type { Command, Connection, ConnectionStatus, Reply } from "../core/connection.js";
 import { ReplyError } from "../core/errors.js";
 import { type LeaseContext, newTokens } from "./lease.js";
 import { withdrawLost } from "./lost-claims.js";
@@ -10,14 +10,14 @@ import { READ_OR_CLAIM } from "./scripts.js";
 const NEEDED = /^(?:EVAL|TIME|GETRANGE|SETRANGE|PTTL|PEXPIRE(?:AT)?|UNLINK)$/;
 
 /** Refusals for which callers know that there are no leases. */
-const reported = new WeakSet<Refusal>();
+const reported = new WeakSet<ReplyError>();
 
 /** Whether leases can be taken and ended, as far as it is known what the server refuses. @throws {ConnectionError} once it was closed */
 export function hasLeases(connection: Connection): boolean {
   return !refusalOfLeases(connection.status().refusals);
 }
 
-function refusalOfLeases(refusals: ConnectionStatus["refusals"]): Refusal | undefined {
+function refusalOfLeases(refusals: ConnectionStatus["refusals"]): ReplyError | undefined {
   return refusals?.find(({ what }) => NEEDED.test(what));
 }
 
@@ -46,7 +46,7 @@ export async function readOrClaim(
 ): Promise<readonly Read[]> {
   const { connection, clock, leaseMs } = context;
   const { refusals } = connection.status();
-  const report = (refusal: Refusal): void => {
+  const report = (refusal: ReplyError): void => {
     if (reported.has(refusal)) return;
     reported.add(refusal);
     context.onError(refusal, keys[0] ?? "");
