@@ -2,7 +2,7 @@ import { memoryAt } from "./api/memory.js";
 import { notHere } from "./api/not-here.js";
 import { type Cache, makeCache } from "./cache/cache.js";
 import { type Caches, makeCaches } from "./cache/caches.js";
-import type { CacheOptions } from "./cache/options.js";
+import type { CacheOptions, LocatedCacheOptions } from "./cache/options.js";
 import type { ChooseFactory } from "./cache/settings.js";
 import { ConfigurationError } from "./core/errors.js";
 
@@ -16,12 +16,12 @@ export const glideCluster = notHere("glideCluster", NO_TCP);
 export const iovalkey = notHere("iovalkey", NO_TCP);
 export const sentinel = notHere("sentinel", NO_TCP);
 
-export function createCache(options: CacheOptions): Cache {
+export function createCache(options: CacheOptions | LocatedCacheOptions): Cache {
   return makeCache(options, chooseFactory);
 }
 
 export function createCaches<Alias extends string>(
-  options: Readonly<Record<Alias, CacheOptions>>,
+  options: Readonly<Record<Alias, CacheOptions | LocatedCacheOptions>>,
   defaults: Partial<CacheOptions> = {},
 ): Caches<Alias> {
   return makeCaches(options, defaults, chooseFactory);

@@ -1,7 +1,7 @@
 import { memoryAt } from "./api/memory.js";
 import { type Cache, makeCache } from "./cache/cache.js";
 import { type Caches, makeCaches } from "./cache/caches.js";
-import type { CacheOptions } from "./cache/options.js";
+import type { CacheOptions, LocatedCacheOptions } from "./cache/options.js";
 import type { ChooseFactory } from "./cache/settings.js";
 import { joinCopies } from "./connection/copies.js";
 import { glideElseIovalkey } from "./connection/glide/factory.js";
@@ -24,7 +24,7 @@ joinCopies();
  * `memory:` is a store of its own for each cache, `memory:name` one that the process shares by name.
  * @throws {ConfigurationError} on wrong options
  */
-export function createCache(options: CacheOptions): Cache {
+export function createCache(options: CacheOptions | LocatedCacheOptions): Cache {
   return makeCache(options, chooseFactory);
 }
 
@@ -35,7 +35,7 @@ export function createCache(options: CacheOptions): Cache {
  * @throws {ConfigurationError} on wrong options
  */
 export function createCaches<Alias extends string>(
-  options: Readonly<Record<Alias, CacheOptions>>,
+  options: Readonly<Record<Alias, CacheOptions | LocatedCacheOptions>>,
   defaults: Partial<CacheOptions> = {},
 ): Caches<Alias> {
   return makeCaches(options, defaults, chooseFactory);

@@ -1,7 +1,7 @@
 import { notHere } from "./api/not-here.js";
 import { type Cache, makeCache } from "./cache/cache.js";
 import { type Caches, makeCaches } from "./cache/caches.js";
-import type { CacheOptions } from "./cache/options.js";
+import type { CacheOptions, LocatedCacheOptions } from "./cache/options.js";
 import type { ChooseFactory } from "./cache/settings.js";
 import { iovalkey } from "./connection/iovalkey/workerd.js";
 import { ConfigurationError } from "./core/errors.js";
@@ -14,12 +14,12 @@ export { sentinel } from "./connection/sentinel/workerd.js";
 export const glide = notHere("glide", "it is native code; use iovalkey(), or leave connectionFactory out");
 export const glideCluster = notHere("glideCluster", "it is native code; use iovalkey() with one server");
 
-export function createCache(options: CacheOptions): Cache {
+export function createCache(options: CacheOptions | LocatedCacheOptions): Cache {
   return makeCache(options, chooseFactory);
 }
 
 export function createCaches<Alias extends string>(
-  options: Readonly<Record<Alias, CacheOptions>>,
+  options: Readonly<Record<Alias, CacheOptions | LocatedCacheOptions>>,
   defaults: Partial<CacheOptions> = {},
 ): Caches<Alias> {
   return makeCaches(options, defaults, chooseFactory);

@@ -21,7 +21,7 @@ export type {
   StoreOptions,
   TtlOptions,
 } from "../cache/method-options.js";
-export type { CacheOptions, FailureContext, Logger } from "../cache/options.js";
+export type { CacheOptions, FailureContext, LocatedCacheOptions, Logger } from "../cache/options.js";
 export type { CacheSets, SetPage } from "../cache/sets.js";
 export type { ValueCodec } from "../cache/value-codec.js";
 export type {

@@ -39,7 +39,7 @@ import type {
   SetOptions,
   TtlOptions,
 } from "./method-options.js";
-import type { CacheOptions } from "./options.js";
+import type { CacheOptions, LocatedCacheOptions } from "./options.js";
 import { CacheSets } from "./sets.js";
 import { type ChooseFactory, type Settings, toSettings } from "./settings.js";
 import { type CacheParts, StoreCalls } from "./store-calls.js";
@@ -549,7 +549,7 @@ export class Cache implements AsyncDisposable {
 }
 
 /** Makes a cache. No I/O. @throws {ConfigurationError} on wrong options */
-export function makeCache(options: CacheOptions, choose: ChooseFactory): Cache {
+export function makeCache(options: CacheOptions | LocatedCacheOptions, choose: ChooseFactory): Cache {
   return new Cache(toSettings(options, choose), PROCESS);
 }
 

@@ -2,7 +2,7 @@ import { connectionChecks } from "../connection/options.js";
 import { ConfigurationError } from "../core/errors.js";
 import { isRecord } from "./arguments.js";
 import { type Cache, makeCache } from "./cache.js";
-import type { CacheOptions } from "./options.js";
+import type { CacheOptions, LocatedCacheOptions } from "./options.js";
 import { type ChooseFactory, toSettings } from "./settings.js";
 
 /** Caches by alias, each created when first used. */
@@ -13,7 +13,7 @@ export type Caches<Alias extends string> = { readonly [A in Alias]: Cache } & As
 
 /** Creates several caches. @throws {ConfigurationError} on wrong options of any of them */
 export function makeCaches<Alias extends string>(
-  options: Readonly<Record<Alias, CacheOptions>>,
+  options: Readonly<Record<Alias, CacheOptions | LocatedCacheOptions>>,
   defaults: Partial<CacheOptions>,
   choose: ChooseFactory,
 ): Caches<Alias> {
@@ -30,7 +30,7 @@ export function makeCaches<Alias extends string>(
     await Promise.all([...used.values()].map((cache) => cache.close()));
   };
   const caches: object = { close, [Symbol.asyncDispose]: close };
-  for (const [alias, own] of Object.entries<CacheOptions>(options)) {
+  for (const [alias, own] of Object.entries<CacheOptions | LocatedCacheOptions>(options)) {
     if (Object.hasOwn(caches, alias))
       throw new ConfigurationError(`createCaches: a cache can't be called "${alias}"; choose another alias`);
     const merged = merge(defaults, own, alias);
@@ -48,7 +48,7 @@ export function makeCaches<Alias extends string>(
 }
 
 /** Wrong options throw now, although the cache is created by its first use. */
-function checkNow(options: CacheOptions, alias: string, choose: ChooseFactory): void {
+function checkNow(options: CacheOptions | LocatedCacheOptions, alias: string, choose: ChooseFactory): void {
   try {
     toSettings(options, choose);
   } catch (cause) {
@@ -57,13 +57,18 @@ function checkNow(options: CacheOptions, alias: string, choose: ChooseFactory): 
   }
 }
 
-/** The defaults' connection options don't apply to a cache with a connection factory of its own. */
-function merge(defaults: Partial<CacheOptions>, own: CacheOptions, alias: string): CacheOptions {
+/** The defaults' location and connection options don't apply to a cache whose connection factory has its own. */
+function merge(
+  defaults: Partial<CacheOptions>,
+  own: CacheOptions | LocatedCacheOptions,
+  alias: string,
+): CacheOptions | LocatedCacheOptions {
   if (typeof own !== "object" || own === null)
     throw new ConfigurationError(`createCaches: "${alias}" must have an object of options`);
   const given = Object.fromEntries(Object.entries(own).filter(([, value]) => value !== undefined));
-  const inherited = Object.entries(defaults).filter(
-    ([name]) => own.connectionFactory === undefined || !Object.hasOwn(connectionChecks, name),
-  );
+  const { connectionFactory } = own;
+  const isOwn = (name: string): boolean =>
+    name === "location" ? connectionFactory?.location !== undefined : Object.hasOwn(connectionChecks, name);
+  const inherited = Object.entries(defaults).filter(([name]) => connectionFactory === undefined || !isOwn(name));
   return { ...Object.fromEntries(inherited), ...given } as CacheOptions;
 }

@@ -28,6 +28,12 @@ export interface Logger {
   warn(message: string): void;
 }
 
+/** Options of a cache whose connection factory knows where to connect, as `rest({ url, token })` does. */
+export interface LocatedCacheOptions extends Omit<CacheOptions, "location"> {
+  location?: undefined;
+  connectionFactory: ConnectionFactory & { readonly location: string };
+}
+
 /** Options of `createCache`. Durations are seconds, or strings such as `"5m"`. */
 export interface CacheOptions extends ConnectionOptions {
   /**

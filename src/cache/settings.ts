@@ -19,7 +19,14 @@ import { type Location, parseLocation } from "../core/location.js";
 import { checkOptions } from "../core/options.js";
 import { type Clock, systemClock, toMs } from "../core/time.js";
 import { json } from "../serializers/json.js";
-import { type CacheOptions, cacheChecks, cacheDefaults, type FailureContext, type Logger } from "./options.js";
+import {
+  type CacheOptions,
+  cacheChecks,
+  cacheDefaults,
+  type FailureContext,
+  type LocatedCacheOptions,
+  type Logger,
+} from "./options.js";
 
 /** Chooses the connection factory for a location when the user gives none. Each runtime has its own. */
 export type ChooseFactory = (location: Location, options: ConnectionOptions) => ConnectionFactory;
@@ -47,9 +54,15 @@ export interface Settings {
 type ReportError = (error: unknown, context: FailureContext) => void;
 
 /** @throws {ConfigurationError} before any I/O */
-export function toSettings(options: CacheOptions, choose: ChooseFactory): Settings {
+export function toSettings(options: CacheOptions | LocatedCacheOptions, choose: ChooseFactory): Settings {
   checkOptions<CacheOptions>("createCache", options, cacheChecks);
-  const location = parseLocation(options.location);
+  const own = options.connectionFactory?.location;
+  if (own !== undefined && options.location !== undefined) {
+    throw new ConfigurationError(
+      'createCache: option "location" is given beside a connection factory that has its own; leave one of them out',
+    );
+  }
+  const location = parseLocation(own ?? options.location);
   const forFactory = connectionOptions(options);
   const factory = options.connectionFactory ?? choose(location, forFactory);
   const { ttl = cacheDefaults.ttl, keyPrefix = cacheDefaults.keyPrefix } = options;
@@ -91,7 +104,7 @@ function quiet(onError: ReportError): ReportError {
 }
 
 /** The options of the connection factory. They are refused beside a factory of the user's own, which would ignore them. */
-function connectionOptions(options: CacheOptions): ConnectionOptions {
+function connectionOptions(options: CacheOptions | LocatedCacheOptions): ConnectionOptions {
   const given = Object.entries(options).filter(
     ([name, value]) => Object.hasOwn(connectionChecks, name) && value !== undefined,
   );
@@ -119,7 +132,7 @@ function refusalsOnce(report: ReportError, to: object | false): ReportError {
   };
 }
 
-function reverseOf({ keyFunction }: CacheOptions): ReverseKeyFunction {
+function reverseOf({ keyFunction }: Pick<CacheOptions, "keyFunction">): ReverseKeyFunction {
   if (!keyFunction) return defaultReverseKeyFunction;
   return () => {
     throw new ConfigurationError(

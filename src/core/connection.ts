@@ -126,6 +126,8 @@ export interface ConnectionFactory {
    * share it, and concurrent calls for one key share one round trip. Otherwise each invocation has its own connection.
    */
   readonly shares: boolean;
+  /** The URL that it connects to, for a factory that is made for one. The cache then takes no location. @default none */
+  readonly location?: string | undefined;
   /**
    * A connection, for the whole process or for one invocation. Does no I/O.
    * @throws {ConfigurationError} when this factory doesn't support the location

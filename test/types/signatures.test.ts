@@ -7,6 +7,7 @@ import type * as deflatePath from "../../src/compressors/deflate.js";
 import type * as lz4Path from "../../src/compressors/lz4.js";
 import type * as lzmaPath from "../../src/compressors/lzma.js";
 import type * as zstdPath from "../../src/compressors/zstd.js";
+import type { rest as Rest } from "../../src/connection/rest/factory.js";
 import type * as errors from "../../src/core/errors.js";
 import type * as hono from "../../src/hono/index.js";
 import type * as hosts from "../../src/hosts/index.js";
@@ -35,6 +36,7 @@ import type {
   Key,
   KeyOptions,
   LoaderContext,
+  LocatedCacheOptions,
   Location,
   Lock,
   Serializer,
@@ -291,9 +293,12 @@ type ErrorName = Extract<keyof Main, `${string}Error`>;
 
 const ofMain: { readonly [E in Exclude<keyof Main, ErrorName>]: () => void } = {
   createCache: () => {
-    expectTypeOf<Main["createCache"]>().toEqualTypeOf<(options: CacheOptions) => Cache>();
+    expectTypeOf<Main["createCache"]>().toEqualTypeOf<(options: CacheOptions | LocatedCacheOptions) => Cache>();
     // @ts-expect-error -- every cache is somewhere
     () => main.createCache({ ttl: 5 });
+    (rest: typeof Rest) => main.createCache({ connectionFactory: rest({ url: "https://a.test", token: "t" }) });
+    // @ts-expect-error -- this factory has no URL
+    (rest: typeof Rest) => main.createCache({ connectionFactory: rest({ token: "t" }) });
   },
   createCaches: () => {
     const make = () =>

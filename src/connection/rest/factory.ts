@@ -1,7 +1,7 @@
 import type { ConnectionFactory } from "../../core/connection.js";
 import { ConfigurationError } from "../../core/errors.js";
 import type { Location } from "../../core/location.js";
-import { checkOptions, isBoolean, isFunction, isWait } from "../../core/options.js";
+import { type Check, checkOptions, isBoolean, isFunction, isWait } from "../../core/options.js";
 import { keepsRequestsApart } from "../../core/runtime.js";
 import { type Duration, systemClock } from "../../core/time.js";
 import { outsideInvocation } from "../deferred.js";
@@ -14,6 +14,8 @@ import { type Fetch, RestConnection, type RestSettings } from "./connection.js";
 export type { Fetch } from "./connection.js";
 
 export interface RestOptions {
+  /** The endpoint's URL. Give it here, or as the cache's location. @default the location */
+  url?: string | undefined;
   /** The endpoint's token, which may read and write. */
   token: string;
   /** Sends the requests, for hosts whose `fetch` needs more options, such as Fastly's `backend`. @default the host's `fetch` */
@@ -26,17 +28,18 @@ export interface RestOptions {
 
 /**
  * Connections by `fetch` alone, for hosts without TCP: to Upstash, or to any server behind an Upstash-compatible proxy such
- * as serverless-redis-http. The location is the endpoint's URL. All that is sent in one turn of the event loop is one request.
+ * as serverless-redis-http. All that is sent in one turn of the event loop is one request.
  * @throws {ConfigurationError} on wrong options
  * @example
- * const cache = createCache({
- *   location: process.env.UPSTASH_REDIS_REST_URL,
- *   connectionFactory: rest({ token: process.env.UPSTASH_REDIS_REST_TOKEN }),
- * });
+ * const { UPSTASH_REDIS_REST_URL: url = "", UPSTASH_REDIS_REST_TOKEN: token = "" } = process.env;
+ * const cache = createCache({ connectionFactory: rest({ url, token }) });
  */
+export function rest(options: RestOptions & { url: string }): ConnectionFactory & { readonly location: string };
+export function rest(options: RestOptions): ConnectionFactory;
 export function rest(options: RestOptions): ConnectionFactory {
   checkToken(options);
   checkOptions<RestOptions>("rest", options, {
+    url: isUrl,
     token: null,
     fetch: isFunction,
     commandTimeout: isWait,
@@ -49,6 +52,7 @@ export function rest(options: RestOptions): ConnectionFactory {
   const breakers = new Map<string, CircuitBreaker>();
   return {
     shares,
+    location: options.url,
     connect(location, invocation) {
       const name = location.display;
       const settings: RestSettings = { name, url: toUrl(location, allowHttp), token, commandTimeoutMs };
@@ -75,14 +79,12 @@ export function rest(options: RestOptions): ConnectionFactory {
   };
 }
 
+const isUrl: Check = (value) =>
+  typeof value === "string" && /^https?:/i.test(value) ? undefined : "the https:// URL of the endpoint";
+
 /** Its own check, as no message may show a token. */
 function checkToken(options: unknown): void {
   if (typeof options !== "object" || options === null) return;
-  if ("url" in options) {
-    throw new ConfigurationError(
-      'rest: option "url" belongs to the cache, as its location: createCache({ location: url, connectionFactory: rest({ token }) })',
-    );
-  }
   const token = "token" in options ? options.token : undefined;
   if (typeof token !== "string" || token === "") {
     throw new ConfigurationError(

@@ -3,9 +3,11 @@ import { gzip } from "../../../src/compressors/deflate.js";
 import { type RestOptions, rest } from "../../../src/connection/rest/factory.js";
 import type { Script } from "../../../src/core/connection.js";
 import {
+  type CacheOptions,
   ConfigurationError,
   ConnectionError,
   createCache,
+  createCaches,
   herd,
   ReplyError,
   TimeoutError,
@@ -52,10 +54,14 @@ describe("options of rest()", () => {
     ["no token", {}, /option "token" is missing; give the token of the endpoint/],
     ["an empty token", { token: "" }, /option "token" is missing/],
     ["a token with a line break", { token: "secret\n" }, /option "token" has a character .* such as a line break/],
-    ["the location", { url: "https://a.test", token: "secret" }, /"url" belongs to the cache, as its location/],
+    [
+      "a URL",
+      { url: "redis://a.test", token: "secret" },
+      /option "url" is "redis:\/\/a.test"; give the https:\/\/ URL/,
+    ],
     ["no function as fetch", { token: "secret", fetch: "secret@" }, /option "fetch" is a string \(hidden\)/],
     ["no time", { token: "secret", commandTimeout: 0 }, /option "commandTimeout" is 0; give a duration above 0/],
-    ["options of a socket", { token: "secret", tls: {} }, /unknown option "tls"; known options are: token, fetch/],
+    ["options of a socket", { token: "secret", tls: {} }, /unknown option "tls"; known options are: url, token, fetch/],
   ])("that are wrong are refused without the token in the message: %s", (_, options, message) => {
     const make = () => rest(options as RestOptions);
     expect(make).toThrow(ConfigurationError);
@@ -98,6 +104,23 @@ describe("options of rest()", () => {
     await using cache = createCache({ location, connectionFactory });
     expect(await cache.get("a")).toBeUndefined();
     expect(send).toHaveBeenCalledExactlyOnceWith(url, expect.objectContaining({ method: "POST", redirect: "manual" }));
+  });
+
+  it("take the URL themselves, and then the cache takes no location", async () => {
+    const send = vi.fn(async () => new Response('[{"result":null}]'));
+    const connectionFactory = rest({ url: "https://cache.test", token: "t", fetch: send });
+    const caches = createCaches(
+      { far: { connectionFactory }, near: { location: "memory:" } },
+      { location: "valkey://gone.test" },
+    );
+    expect(await caches.far.get("a")).toBeUndefined();
+    expect(send).toHaveBeenCalledExactlyOnceWith("https://cache.test:443/pipeline", expect.anything());
+    expect(await caches.near.health()).toMatchObject({ transport: "memory" });
+    await caches.close();
+    const options: object = { location: "https://cache.test", connectionFactory };
+    expect(() => createCache(options as CacheOptions)).toThrow(
+      /option "location" is given beside a connection factory/,
+    );
   });
 
   it("say what the transport is", async () => {
