@@ -227,12 +227,12 @@ export class CacheSets {
     return this.#encoded(stored, members, async (connection, encoded) => {
       const are: boolean[] = [];
       await inBatches(encoded, async (batch) => {
-        const reply = await sendTyped(connection, ["SMISMEMBER", stored, ...batch], READ).catch((error: unknown) => {
+        const one = (member: Encoded) => sendTyped(connection, ["SISMEMBER", stored, member], READ);
+        const reply = await sendTyped(connection, ["SMISMEMBER", stored, ...batch], READ).catch((error: unknown) =>
           // Servers before 6.2 don't have it.
-          if (!(error instanceof UnavailableError)) throw error;
-          return Promise.all(batch.map((member) => sendTyped(connection, ["SISMEMBER", stored, member], READ)));
-        });
-        for (const one of Array.isArray(reply) ? reply : []) are.push(one === 1);
+          error instanceof UnavailableError ? Promise.all(batch.map(one)) : Promise.reject(error),
+        );
+        are.push(...(Array.isArray(reply) ? reply : []).map((is) => is === 1));
       });
       return are;
     });
@@ -256,9 +256,8 @@ export class CacheSets {
 
   async #scan(stored: string, cursor: string, options: ScanSetOptions): Promise<SetPage> {
     const { match, scanCount = this.#parts.scanCount } = options;
-    const command: [string, ...string[]] = ["SSCAN", stored, cursor, "COUNT", String(scanCount)];
-    if (match !== undefined) command.push("MATCH", match);
-    const reply = await this.#reply(command, SCAN);
+    const matching = match === undefined ? [] : ["MATCH", match];
+    const reply = await this.#reply(["SSCAN", stored, cursor, "COUNT", String(scanCount), ...matching], SCAN);
     const [next, members = null] = Array.isArray(reply) ? reply : [];
     return {
       cursor: next instanceof Uint8Array ? toText(next) : "0",

@@ -9,15 +9,15 @@ import type {
   Script,
   SendOptions,
 } from "../../core/connection.js";
-import { ConnectionError, ReplyError, TimeoutError } from "../../core/errors.js";
+import { ConnectionError, ReplyError } from "../../core/errors.js";
 import { toBytes, toText } from "../../core/text.js";
 import { omitted } from "../client-info.js";
 import type { ReadFrom } from "../options.js";
-import { withDeadline } from "../resilience/deadline.js";
 import { keysOf, ScriptRunner, scanServer } from "../server-commands.js";
 import { AutoPipeline } from "./auto-pipeline.js";
 import { fromGlide, toArguments, toReply } from "./conversion.js";
 import type { Glide, GlideModule } from "./module.js";
+import { isUnable, READS, Replicas } from "./replicas.js";
 
 type Client = Glide.GlideClient | Glide.GlideClusterClient;
 
@@ -28,18 +28,6 @@ export interface GlideConnectionOptions {
   readonly commandTimeoutMs: number;
 }
 
-/** The commands that replicas may answer. Cursors and the state of a server differ between servers. */
-const READS =
-  /^(?:EXISTS|GET|GETBIT|GETRANGE|[HP]?EXPIRETIME|H(?:EXISTS|GET|GETALL|KEYS|LEN|MGET|STRLEN|VALS)|L(?:INDEX|LEN|POS|RANGE)|MGET|P?TTL|S(?:CARD|DIFF|INTER|INTERCARD|ISMEMBER|MEMBERS|MISMEMBER|RANDMEMBER|TRLEN|UNION)|TYPE|Z(?:CARD|COUNT|RANGE|RANK|SCORE))$/i;
-
-/** Replies by which a replica says that it can't serve reads. ACLs are not replicated. */
-const UNABLE: ReadonlySet<string> = new Set(["LOADING", "MASTERDOWN", "CLUSTERDOWN", "BUSY", "NOPERM", "NOAUTH"]);
-
-/** After this number of reads that replicas left unanswered, the primary answers. */
-const MAX_SILENCES = 3;
-/** How long it does. Then one read tries the replicas again. */
-const AVOID_MS = 10_000;
-
 /** A connection over an open GLIDE client. It converts commands and replies, and pipelines concurrent commands. */
 export class GlideConnection implements Connection {
   readonly #module: GlideModule;
@@ -47,9 +35,7 @@ export class GlideConnection implements Connection {
   /** Answers single reads, if they go to replicas. */
   readonly #reader: Glide.GlideClient | undefined;
   readonly #readsReplicas: boolean;
-  /** Reads that replicas left unanswered, each soon after the one before. */
-  #silences = 0;
-  #lastSilenceMs = 0;
+  readonly #replicas: Replicas;
   #isClosed = false;
   readonly #close: () => void;
   /** Called when it is closed. */
@@ -76,6 +62,7 @@ export class GlideConnection implements Connection {
     this.#reader = reader;
     this.#readsReplicas =
       reader !== undefined || (readFrom !== "primary" && client instanceof module.GlideClusterClient);
+    this.#replicas = new Replicas(commandTimeoutMs, reader !== undefined);
     this.#close = close;
     this.#name = name;
     this.#commandTimeoutMs = commandTimeoutMs;
@@ -107,50 +94,18 @@ export class GlideConnection implements Connection {
 
   /** Reads at a replica, and once more at the primary where the replica can't answer. The round trip's deadline covers both. */
   async #read(command: Command, decoder: Glide.DecoderOption): Promise<Reply[]> {
-    if (!this.#triesReplicas()) return this.#readPrimary(command, decoder);
-    const [reply] = await this.#atReplicas(this.#single(command, decoder, this.#reader ?? this.#client));
+    if (!this.#replicas.areTried()) return this.#readPrimary(command, decoder);
+    const reading = this.#single(command, decoder, this.#reader ?? this.#client);
+    const [reply] = await this.#replicas.replies(reading, () => this.#isClosed);
     return reply === undefined || isUnable(reply) ? this.#readPrimary(command, decoder) : [reply];
-  }
-
-  /** What replicas reply within half of the deadline, which leaves time to ask the primary. Nothing where they don't. */
-  async #atReplicas(reading: Promise<Reply[]>): Promise<Reply[]> {
-    try {
-      // The client that reads at the replicas of one primary has that deadline itself.
-      const inTime = this.#reader
-        ? reading
-        : withDeadline(reading, this.#commandTimeoutMs / 2, () => new TimeoutError(this.#name));
-      const replies = await inTime;
-      // Another replica may have answered, and the next silence shows that.
-      if (this.#silences >= MAX_SILENCES) this.#silences = MAX_SILENCES - 1;
-      return replies;
-    } catch (error) {
-      if (this.#isClosed || !(error instanceof ConnectionError)) throw error;
-      if (error instanceof TimeoutError) this.#recordSilence();
-      return [];
-    }
-  }
-
-  /** All replicas share one count, as the one that was asked is not known. */
-  #recordSilence(): void {
-    const nowMs = performance.now();
-    if (nowMs - this.#lastSilenceMs > AVOID_MS + this.#commandTimeoutMs) this.#silences = 0;
-    this.#silences++;
-    this.#lastSilenceMs = nowMs;
-  }
-
-  #triesReplicas(): boolean {
-    if (this.#silences < MAX_SILENCES) return true;
-    const nowMs = performance.now();
-    if (nowMs - this.#lastSilenceMs < AVOID_MS) return false;
-    // The other reads still go to the primary.
-    this.#lastSilenceMs = nowMs;
-    return true;
   }
 
   /** As `#read`, for a batch in a cluster. */
   async #readMany(commands: readonly Command[], text: boolean): Promise<Reply[]> {
     const decoder = text ? this.#text : this.#bytes;
-    const replies = this.#triesReplicas() ? await this.#atReplicas(this.#batch(commands, false, decoder)) : [];
+    const replies = this.#replicas.areTried()
+      ? await this.#replicas.replies(this.#batch(commands, false, decoder), () => this.#isClosed)
+      : [];
     const read = async (command: Command, i: number): Promise<Reply> => {
       const reply = replies[i];
       if (reply !== undefined && !isUnable(reply)) return reply;
@@ -315,10 +270,6 @@ class ClusterScriptRunner extends ScriptRunner {
     const load = this.#client.customCommand(["SCRIPT", "LOAD", script.lua], { route: "allPrimaries" });
     load.then(keep, failed).then(over, over);
   }
-}
-
-function isUnable(reply: Reply): boolean {
-  return reply instanceof ReplyError && UNABLE.has(reply.code);
 }
 
 export function fill<B extends Glide.Batch | Glide.ClusterBatch>(batch: B, commands: readonly Command[]): B {
