@@ -82,7 +82,6 @@ export const FEATURES = {
       "sinterstore",
       "sismember",
       "smembers",
-      "smismember",
       "smove",
       "spop",
       "srandmember",
@@ -91,6 +90,7 @@ export const FEATURES = {
       "sunion",
       "sunionstore",
     ],
+    optional: ["smismember"],
     reach: ENTRIES,
   },
   hashes: {

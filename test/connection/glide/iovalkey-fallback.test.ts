@@ -19,7 +19,14 @@ const WITHOUT_GLIDE = `
 `;
 
 /** Programs that start another one where GLIDE can't work. */
-const READ_ONLY = ["unshare", "-rm", "sh", "-c", 'mount -t tmpfs -o ro none /tmp && exec "$@"', "sh"];
+const READ_ONLY = [
+  "unshare",
+  "-rm",
+  "sh",
+  "-c",
+  'mount --bind /tmp /tmp && mount -o remount,bind,ro /tmp && exec "$@"',
+  "sh",
+];
 const HOMELESS = ["env", "-u", "HOME", "setpriv", "--reuid=54321", "--clear-groups"];
 
 const works = (launcher: readonly string[]) =>
