@@ -84,7 +84,11 @@ export class SentinelConnection implements Connection {
   }
 
   status(): ConnectionStatus {
-    return { ...this.#lazy.status(), topology: "sentinel" };
+    const status = { ...this.#lazy.status(), topology: "sentinel" as const };
+    const { unavailable } = this.#sentinels;
+    return unavailable
+      ? { ...status, unavailable: [...new Set([...(status.unavailable ?? []), ...unavailable])] }
+      : status;
   }
 
   async close(): Promise<void> {

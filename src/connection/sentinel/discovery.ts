@@ -44,6 +44,11 @@ export class Sentinels {
     return this.#locating;
   }
 
+  /** What the sentinel that answered last refused; `undefined` when nothing was, or no connection to it is kept. */
+  get unavailable(): readonly string[] | undefined {
+    return this.#kept?.connection.status().unavailable;
+  }
+
   async close(): Promise<void> {
     this.#closed = true;
     const kept = this.#kept;

@@ -46,6 +46,8 @@ export class WatchedSentinel implements Connection {
   #timer: ReturnType<typeof setTimeout> | undefined;
   #socket: Socket | undefined;
   #isClosed = false;
+  /** The sentinel's user may not subscribe. */
+  #isRefused = false;
 
   constructor(connection: Connection, { address, settings, onSwitch }: WatchOptions) {
     this.#connection = connection;
@@ -71,7 +73,8 @@ export class WatchedSentinel implements Connection {
   }
 
   status(): ConnectionStatus {
-    return this.#connection.status();
+    const status = this.#connection.status();
+    return this.#isRefused ? { ...status, unavailable: [...(status.unavailable ?? []), "SUBSCRIBE"] } : status;
   }
 
   async close(): Promise<void> {
@@ -99,6 +102,7 @@ export class WatchedSentinel implements Connection {
       .once(tls ? "secureConnect" : "connect", () => socket.write(commands.map(encode).join("")))
       .on("data", (text) => {
         received = this.#receive(received + text);
+        if (/^-NOPERM /m.test(received)) this.#isRefused = true;
       })
       // "close" follows.
       .on("error", () => {})
