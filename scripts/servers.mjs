@@ -161,7 +161,8 @@ function unpacked({ release, name }, folder) {
   writeFileSync(join(folder, "status"), "");
   const [base = release] = release.split("-");
   const suites = base === release ? [release] : [base, release];
-  const mirror = mirrorOf(ownRelease()) ?? "http://deb.debian.org/debian";
+  const mirror = mirrorOf(ownRelease());
+  if (!mirror) throw new Stop("Its packages come from the mirror of this system, which names none: use Debian.");
   const sources = suites.map((suite) => `deb [signed-by=${KEYRING}] ${mirror} ${suite} main\n`);
   writeFileSync(join(folder, "sources.list"), sources.join(""));
   const options = {

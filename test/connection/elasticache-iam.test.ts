@@ -19,7 +19,7 @@ import { startValkey, type ValkeyServer } from "../support/servers.js";
 
 const IAM: ElastiCacheIamOptions = { clusterName: "my-cache", region: "eu-central-1", user: "app" };
 const tls = { ca: certificate("ca.pem") };
-/** valkey-glide signs with these, and asks nobody. */
+/** valkey-glide signs with these, without a request to AWS. */
 const KEYS = ["AWS_ACCESS_KEY_ID=AKIDEXAMPLE", "AWS_SECRET_ACCESS_KEY=wJalrXUtnFEMI"];
 const LOCATION = "valkeys://localhost";
 

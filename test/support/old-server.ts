@@ -24,7 +24,7 @@ export async function startOldServer({ port }: { readonly port: number }): Promi
         const command = received.subarray(0, end);
         const isClaim = NX_GET.test(command.toString("latin1"));
         if (isClaim) refused++;
-        server.write(isClaim ? Buffer.from(command.toString("latin1").replace(NX_GET, NX_XX), "latin1") : command);
+        server.write(isClaim ? Buffer.from(command.toString("latin1").replace(NX_GET, NO_OPTION), "latin1") : command);
         received = received.subarray(end);
       }
     });
@@ -48,7 +48,7 @@ export async function startOldServer({ port }: { readonly port: number }): Promi
 
 const NX_GET = /\$2\r\nNX\r\n\$3\r\nGET\r\n/;
 /** As long as the original, and a syntax error in every version. */
-const NX_XX = "$2\r\nNX\r\n$3\r\nXXX\r\n";
+const NO_OPTION = "$2\r\nNX\r\n$3\r\nGOT\r\n";
 
 /** The length of the first command in RESP; 0 while it is incomplete. */
 function lengthOfCommand(bytes: Buffer): number {
