@@ -53,8 +53,44 @@ const STAND_INS = {
       return target;
     };`,
   "iovalkey/built/errors/index.js": "exports.MaxRetriesPerRequestError = Error;",
-  // No subscriptions.
+  // No subscriptions, and no monitor.
   "iovalkey/built/SubscriptionSet.js": "exports.default = class {};",
+  "iovalkey/built/DataHandler.js": `const Parser = require("redis-parser");
+    exports.default = class {
+      constructor(redis) {
+        const { stream } = redis;
+        const fail = (error) => redis.recoverFromFatalError(error, error, { offlineQueue: false });
+        const answer = (how, reply) => {
+          const item = redis.commandQueue.shift();
+          if (item) item.command[how](reply);
+          else fail(new Error("a reply without a command"));
+        };
+        const parser = new Parser({
+          returnBuffers: true,
+          returnReply: (reply) => answer("resolve", reply),
+          returnError: (error) => answer("reject", error),
+          returnFatalError: fail,
+        });
+        stream.prependListener("data", (data) => parser.execute(data));
+        stream.resume();
+      }
+    };`,
+  // A connection that is lost is not opened again, and a login or a database are selected by commands.
+  "iovalkey/built/redis/event_handler.js": `const DataHandler = require("../DataHandler").default;
+    exports.validateFamilyFallbackOptions = exports.updateTriedFamilies = () => {};
+    exports.connectHandler = (redis) => () => {
+      redis.setStatus("connect");
+      redis.resetCommandQueue();
+      redis.setStatus("ready");
+      new DataHandler(redis);
+    };
+    exports.closeHandler = (redis) => () => {
+      redis.setStatus("close");
+      redis.manuallyClosing = false;
+      redis.setStatus("end");
+      redis.flushQueue(new Error("Connection is closed."));
+    };
+    exports.errorHandler = (redis) => (error) => redis.silentEmit("error", error);`,
   "@iovalkey/commands": "",
   // A queue of two stacks. Arrays take microseconds for each shift() once they hold tens of thousands of items.
   denque: `module.exports = class {

@@ -222,6 +222,27 @@ describe("iovalkey with a connector", () => {
     expect(writes).toHaveLength(1);
   });
 
+  it.each([
+    ["a reply that no command asked for", "+PONG\r\n"],
+    ["something that is no reply", "HTTP/1.1 400 Bad Request\r\n\r\n"],
+  ])("leaves a connection with %s, and opens another one", async (_, surplus) => {
+    let accepted = 0;
+    const strange = createServer((socket) => {
+      const more = ++accepted === 1 ? surplus : "";
+      socket.on("error", () => {});
+      socket.on("data", (data) => {
+        const commands = String(data).match(/^\*\d+\r$/gm) ?? [];
+        socket.write("+PONG\r\n".repeat(commands.length) + more);
+      });
+    });
+    const port = await listenAnywhere(strange);
+    onTestFinished(() => void strange.close());
+    const connection = open(`valkey://127.0.0.1:${port}`);
+    const ping = () => connection.send([["PING"]], { readOnly: true });
+    expect(await ping()).toEqual(["PONG"]);
+    await until(async () => (await ping()) && accepted === 2, { what: "another connection" });
+  });
+
   it("closes a connection that opens after the deadline", async () => {
     await using server = await startValkey();
     await using proxy = await startProxy(server);
