@@ -32,10 +32,15 @@ export function chain<T, R>(value: MaybePromise<T>, next: (value: T) => MaybePro
   return value instanceof Promise ? value.then(next) : next(value);
 }
 
+/** Whether this host has `setImmediate`. That of Next's edge runtime throws. */
+export function hasSetImmediate(): boolean {
+  return typeof setImmediate === "function" && !("EdgeRuntime" in globalThis);
+}
+
 /** Resolves in the next turn of the event loop, so that other work of the process runs first. */
 export function nextTurn(): Promise<void> {
   return new Promise((resolve) => {
-    if (typeof setImmediate === "function") setImmediate(resolve);
+    if (hasSetImmediate()) setImmediate(resolve);
     else setTimeout(resolve);
   });
 }

@@ -1,3 +1,4 @@
+import { hasSetImmediate } from "../core/async.js";
 import type { Command, Connection, Reply, SendOptions } from "../core/connection.js";
 import { throwIfError } from "../core/errors.js";
 import type { LogRead, PurgeLog } from "./purge-log.js";
@@ -33,7 +34,7 @@ export class Reads {
     const shared = this.#promises.get(key);
     if (shared) return shared;
     if (this.#waiters.length === 0) {
-      if (typeof setImmediate === "function") setImmediate(this.#flush);
+      if (hasSetImmediate()) setImmediate(this.#flush);
       else queueMicrotask(this.#flush);
     }
     const promise = new Promise<Stored | undefined>((resolve, reject) => {
