@@ -1,7 +1,7 @@
 // @ts-check
 // iovalkey as one ES module, on every host: bundlers can't put a CommonJS package that requires node:net into an ES module.
 // Parts that this library doesn't use are left out, as a Worker's bundle would carry them: clusters, sentinels, scan streams,
-// pipelines, methods for commands and scripts, and the debug log. Small helpers have shorter forms. NOTICE.md beside the
+// pipelines, subscriptions, methods for commands and scripts, and the debug log. Small helpers have shorter forms. NOTICE.md beside the
 // result has the licences of the packages in it.
 import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { builtinModules, createRequire, isBuiltin } from "node:module";
@@ -119,6 +119,13 @@ const STAND_INS = {
   };`,
 };
 
+/** The methods of iovalkey's client that are called. The others send commands, subscribe, monitor and scan. */
+const METHODS = new Set(
+  "constructor connect disconnect silentEmit recoverFromFatalError resetCommandQueue resetOfflineQueue parseOptions setStatus flushQueue".split(
+    " ",
+  ),
+);
+
 /** The exports of iovalkey that this library imports. */
 const ENTRY = `
   import redis from "iovalkey/built/Redis.js";
@@ -146,7 +153,11 @@ export async function buildVendor(target, root) {
     cwd: root,
     input: "entry",
     platform: "neutral",
-    plugins: [standIns(join(root, "package.json")), esmExternalRequirePlugin({ external: [...builtinModules] })],
+    plugins: [
+      standIns(join(root, "package.json")),
+      calledMethods(),
+      esmExternalRequirePlugin({ external: [...builtinModules] }),
+    ],
     transform: { target: "es2022" },
     // Nothing is written to the debug log, so its texts need not be there.
     treeshake: { manualPureFunctions: ["debug"] },
@@ -172,6 +183,29 @@ function licence(root, name) {
   const file = readdirSync(folder).find((one) => /^licen[cs]e/i.test(one));
   if (!file) throw new Error(`${name} has no licence to pass on; see whether it is installed`);
   return `# ${name}\n\n${readFileSync(join(folder, file), "utf8").trim()}\n`;
+}
+
+/**
+ * Leaves out the other methods of the client, which a bundler can't know to be unused.
+ * @returns {import("rolldown").Plugin}
+ */
+function calledMethods() {
+  return {
+    name: "called-methods",
+    transform: {
+      filter: { id: /iovalkey\/built\/Redis\.js$/ },
+      handler(code) {
+        const client = this.parse(code).body.find((node) => node.type === "ClassDeclaration");
+        if (client?.type !== "ClassDeclaration") throw new Error("iovalkey's client is no class; see its Redis.js");
+        let kept = code;
+        for (const member of client.body.body.reverse()) {
+          const name = member.type === "MethodDefinition" && member.key.type === "Identifier" ? member.key.name : "";
+          if (!METHODS.has(name)) kept = kept.slice(0, member.start) + kept.slice(member.end);
+        }
+        return kept;
+      },
+    },
+  };
 }
 
 /**

@@ -1,3 +1,4 @@
+import { diagnosticsChannels } from "./api/diagnostics-channels.js";
 import { memoryAt } from "./api/memory.js";
 import { type Cache, makeCache } from "./cache/cache.js";
 import { type Caches, makeCaches } from "./cache/caches.js";
@@ -25,7 +26,7 @@ joinCopies();
  * @throws {ConfigurationError} on wrong options
  */
 export function createCache(options: CacheOptions | LocatedCacheOptions): Cache {
-  return makeCache(options, chooseFactory);
+  return makeCache(options, chooseFactory, diagnosticsChannels());
 }
 
 /**
@@ -38,7 +39,7 @@ export function createCaches<Alias extends string>(
   options: Readonly<Record<Alias, CacheOptions | LocatedCacheOptions>>,
   defaults: Partial<CacheOptions> = {},
 ): Caches<Alias> {
-  return makeCaches(options, defaults, chooseFactory);
+  return makeCaches(options, defaults, chooseFactory, diagnosticsChannels());
 }
 
 const chooseFactory: ChooseFactory = (location, options) => {

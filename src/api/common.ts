@@ -57,6 +57,7 @@ export type {
   Call,
   Command,
   Connection,
+  ConnectionEvent,
   ConnectionFactory,
   ConnectionStatus,
   Invocation,
@@ -80,7 +81,20 @@ export {
   ReplyError,
   TimeoutError,
 } from "../core/errors.js";
-export type { CacheEvents, EventName, Events, Listener } from "../core/events.js";
+export type {
+  CacheEvents,
+  CallEvent,
+  Channels,
+  ErrorKind,
+  EventName,
+  KeysEvent,
+  Listener,
+  MethodEvent,
+  Operation,
+  Run,
+  Tracer,
+} from "../core/event-types.js";
+export type { CacheCall, Events } from "../core/events.js";
 export { escapeGlob as escapePattern } from "../core/glob.js";
 export { defaultKeyFunction, type Key, type KeyFunction, type ReverseKeyFunction, StoredKey } from "../core/key.js";
 export type { Address, Location, Scheme } from "../core/location.js";

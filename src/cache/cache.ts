@@ -4,7 +4,8 @@ import { Sharing } from "../client/single-flight.js";
 import { handleOf } from "../connection/registry.js";
 import { type Connection, type Invocation, type OrderedConnection, PROCESS } from "../core/connection.js";
 import { ConnectionError, KeyNotFoundError, show } from "../core/errors.js";
-import type { EventName, Listener } from "../core/events.js";
+import type { Channels, EventName, Listener } from "../core/event-types.js";
+import type { CacheCall, Events } from "../core/events.js";
 import { type Key, StoredKey } from "../core/key.js";
 import { type Duration, systemClock, toMs } from "../core/time.js";
 import {
@@ -128,7 +129,7 @@ export class Cache implements AsyncDisposable {
   get(key: Key, options: GetOptions<unknown> = NO_OPTIONS): Promise<unknown> {
     try {
       const stored = this.#keys.stored(key, checked("get", options));
-      const found = this.#calls.guard("get", stored, undefined, this.#client.get(stored));
+      const found = this.#calls.guard("get", stored, undefined, (call) => this.#client.get(stored, call));
       const { default: otherwise } = options;
       return otherwise === undefined ? found : found.then((value) => (value === undefined ? otherwise : value));
     } catch (error) {
@@ -173,7 +174,9 @@ export class Cache implements AsyncDisposable {
       const loadOptions = toLoadOptions(options, this.#settings.ttlMs, this.invocation.signal);
       if (this.#closing) throw closed();
       loadOptions.signal?.throwIfAborted();
-      return this.#client.getOrSet(stored, loader, loadOptions);
+      return this.#calls.observe("getOrSet", stored, (call) =>
+        this.#client.getOrSet(stored, loader, call ? { ...loadOptions, call } : loadOptions),
+      );
     } catch (error) {
       return Promise.reject(error);
     }
@@ -296,8 +299,8 @@ export class Cache implements AsyncDisposable {
    * @returns whether there was an entry
    */
   touch(key: Key, ttl?: Duration | null, options: KeyOptions = NO_OPTIONS): Promise<boolean> {
-    return this.#calls.onKey("touch", key, options, false, (stored) =>
-      this.#client.touch(stored, toTtlMs(ttl, this.#settings.ttlMs)),
+    return this.#calls.onKey("touch", key, options, false, (stored, call) =>
+      this.#touch(stored, toTtlMs(ttl, this.#settings.ttlMs), call),
     );
   }
 
@@ -308,7 +311,9 @@ export class Cache implements AsyncDisposable {
    * await cache.expire("session", 1.5); // in 1,500 ms
    */
   expire(key: Key, ttl: Duration, options: KeyOptions = NO_OPTIONS): Promise<boolean> {
-    return this.#calls.onKey("expire", key, options, false, (stored) => this.#client.touch(stored, toMs(ttl, "ttl")));
+    return this.#calls.onKey("expire", key, options, false, (stored, call) =>
+      this.#touch(stored, toMs(ttl, "ttl"), call),
+    );
   }
 
   /**
@@ -364,7 +369,7 @@ export class Cache implements AsyncDisposable {
   flush(): Promise<void>;
   async flush(surplus?: unknown): Promise<void> {
     checkNoOptions("flush", surplus);
-    await this.#calls.guard("flush", "", undefined, this.#client.flush());
+    await this.#calls.guard("flush", "", undefined, () => this.#client.flush());
   }
 
   /**
@@ -383,7 +388,7 @@ export class Cache implements AsyncDisposable {
       clock: systemClock,
       forgive: (error: unknown, method: string, lockKey: string) => this.#calls.forgive(error, method, lockKey),
     };
-    return this.#calls.guard("lock", key, undefined, acquire(context, key, acquireOptions));
+    return this.#calls.guard("lock", key, undefined, () => acquire(context, key, acquireOptions));
   }
 
   /**
@@ -397,6 +402,11 @@ export class Cache implements AsyncDisposable {
     const signal = toSignal(invocation.signal, undefined);
     const work: Invocation = { scope: "request", waitUntil: (promise) => waitUntil?.(promise), signal };
     return new Cache(this.#settings, work, this.#settings.sharesConnection ? this : undefined);
+  }
+
+  /** @internal */
+  get events(): Events {
+    return this.#settings.events;
   }
 
   /** Calls `listener` on every event of that name. @returns a function that ends this @throws TypeError on an unknown event */
@@ -473,8 +483,10 @@ export class Cache implements AsyncDisposable {
         throw new TypeError("nx and xx: an entry can't be both absent and there; give one of them");
       const condition = options.nx ? "nx" : options.xx ? "xx" : undefined;
       const isOver = ttlMs !== null && ttlMs <= 0;
-      const write = isOver ? this.#end(stored, condition) : this.#client.set(stored, value, { ttlMs, condition });
-      return this.#calls.guard(method, stored, false, write);
+      return this.#calls.guard(method, stored, false, (call) => {
+        if (!isOver) return this.#client.set(stored, value, call ? { ttlMs, condition, call } : { ttlMs, condition });
+        return this.#end(stored, condition, call);
+      });
     } catch (error) {
       return Promise.reject(error);
     }
@@ -490,8 +502,10 @@ export class Cache implements AsyncDisposable {
       throw new TypeError("key: a stored key has its version in it; give your own key");
     const version = this.#keys.version(checked(method, options)) + delta();
     const from = this.#keys.stored(key, options);
-    const move = this.#client.rename(from, this.#keys.stored(key, { ...options, version }));
-    const moved = await this.#calls.guard(method, from, undefined, move);
+    const to = this.#keys.stored(key, { ...options, version });
+    const moved = await this.#calls.guard<boolean | undefined>(method, from, undefined, () =>
+      this.#client.rename(from, to),
+    );
     if (moved === false) throw notFound(from);
     return moved === undefined ? 0 : version;
   }
@@ -504,13 +518,26 @@ export class Cache implements AsyncDisposable {
         for (const key of batch) yield this.#keys.reverse(key, options);
       }
     } catch (error) {
-      await this.#calls.guard(method, glob, undefined, Promise.reject(error));
+      await this.#calls.guard(method, glob, undefined, () => Promise.reject(error));
     }
   }
 
-  async #end(stored: string, condition: "nx" | "xx" | undefined): Promise<boolean> {
-    if (condition === "nx") return !(await this.#client.has(stored));
+  #touch(stored: string, ttlMs: number | null, call: CacheCall | undefined): Promise<boolean> {
+    const touched = this.#client.touch(stored, ttlMs);
+    if (!call || ttlMs === null || ttlMs > 0) return touched;
+    return touched.then((was) => {
+      call.ended(was ? 1 : 0);
+      return was;
+    });
+  }
+
+  async #end(stored: string, condition: "nx" | "xx" | undefined, call: CacheCall | undefined): Promise<boolean> {
+    if (condition === "nx") {
+      call?.ended(0);
+      return !(await this.#client.has(stored));
+    }
     const deleted = await this.#client.delete([stored]);
+    call?.ended(deleted);
     return condition === undefined || deleted > 0;
   }
 
@@ -539,18 +566,19 @@ export class Cache implements AsyncDisposable {
     const count = scanCount ?? this.#settings.scanCount;
     const { signal } = this.invocation;
     if (signal?.aborted) return Promise.reject(signal.reason);
-    return this.#calls.guard(
-      method,
-      pattern,
-      0,
+    return this.#calls.guard(method, pattern, 0, () =>
       this.#client.deletePattern(pattern, { count, owns, onProgress, signal }),
     );
   }
 }
 
 /** Makes a cache. No I/O. @throws {ConfigurationError} on wrong options */
-export function makeCache(options: CacheOptions | LocatedCacheOptions, choose: ChooseFactory): Cache {
-  return new Cache(toSettings(options, choose), PROCESS);
+export function makeCache(
+  options: CacheOptions | LocatedCacheOptions,
+  choose: ChooseFactory,
+  channels?: Channels,
+): Cache {
+  return new Cache(toSettings(options, choose, channels), PROCESS);
 }
 
 function closed(): ConnectionError {

@@ -1,5 +1,6 @@
 import { connectionChecks } from "../connection/options.js";
 import { ConfigurationError } from "../core/errors.js";
+import type { Channels } from "../core/event-types.js";
 import { isRecord } from "./arguments.js";
 import { type Cache, makeCache } from "./cache.js";
 import type { CacheOptions, LocatedCacheOptions } from "./options.js";
@@ -16,6 +17,7 @@ export function makeCaches<Alias extends string>(
   options: Readonly<Record<Alias, CacheOptions | LocatedCacheOptions>>,
   defaults: Partial<CacheOptions>,
   choose: ChooseFactory,
+  channels?: Channels,
 ): Caches<Alias> {
   if (!isRecord(options)) {
     throw new ConfigurationError(
@@ -38,7 +40,7 @@ export function makeCaches<Alias extends string>(
     Object.defineProperty(caches, alias, {
       enumerable: true,
       get() {
-        const cache = used.get(alias) ?? makeCache(merged, choose);
+        const cache = used.get(alias) ?? makeCache(merged, choose, channels);
         used.set(alias, cache);
         return cache;
       },

@@ -1,5 +1,6 @@
 import type { Client, LoaderContext, ManyLoader } from "../client/client.js";
 import { inTurns } from "../core/async.js";
+import type { CacheCall } from "../core/events.js";
 import type { Key } from "../core/key.js";
 import { checked, checkValue, notALoader, several, toLoaded, toLoadOptions, toPairs, toTtlMs } from "./arguments.js";
 import type { KeyBuilder } from "./key-builder.js";
@@ -44,7 +45,8 @@ export class ManyEntries {
     if (stored.pass) await stored.pass;
     const found = new Map<string, T>();
     if (names.length === 0) return found;
-    const values = await this.#calls.guard<unknown[]>(method, "", [], this.#client[method](stored.keys));
+    const read = (call?: CacheCall) => this.#client[method](stored.keys, call);
+    const values = await this.#calls.guard<unknown[]>(method, "", [], read, names.length);
     await inTurns(names, (name, i) => {
       const value = values[i];
       if (value !== undefined) found.set(String(name), value as T);
@@ -71,7 +73,9 @@ export class ManyEntries {
       return values;
     };
     if (names.size === 0) return new Map();
-    const values = await this.#client.getOrSetMany([...names.keys()], load, loadOptions);
+    const answer = (call?: CacheCall) =>
+      this.#client.getOrSetMany([...names.keys()], load, call ? { ...loadOptions, call } : loadOptions);
+    const values = await this.#calls.observe("getOrSetMany", "", answer, names.size);
     const found = new Map<string, T>();
     await inTurns([...names], ([key, name]) => void (values.has(key) && found.set(name, values.get(key) as T)));
     return found;
@@ -84,8 +88,9 @@ export class ManyEntries {
     if (values.size === 0) return [];
     const keys = [...values.keys()];
     const isOver = ttlMs !== null && ttlMs <= 0;
-    const write = isOver ? this.#client.delete(keys).then((): string[] => []) : this.#client.setMany(values, ttlMs);
-    const failed = await this.#calls.guard("setMany", "", keys, write);
+    const write = (call?: CacheCall): Promise<string[]> =>
+      isOver ? this.#end(keys, call).then(() => []) : this.#client.setMany(values, ttlMs, call);
+    const failed = await this.#calls.guard("setMany", "", keys, write, keys.length);
     return failed.map((stored) => names.get(stored) ?? stored);
   }
 
@@ -95,14 +100,22 @@ export class ManyEntries {
     if (pass) await pass;
     if (values.size === 0) return;
     const isOver = ttlMs !== null && ttlMs <= 0;
-    const write = isOver ? this.#client.delete([...values.keys()]).then(() => {}) : this.#client.mset(values, ttlMs);
-    await this.#calls.guard("mset", "", undefined, write);
+    const write = (call?: CacheCall): Promise<void> =>
+      isOver ? this.#end([...values.keys()], call) : this.#client.mset(values, ttlMs, call);
+    await this.#calls.guard("mset", "", undefined, write, values.size);
   }
 
   async delete(keys: Iterable<Key>, options: KeyOptions): Promise<number> {
     const stored = this.#stored(several(keys, "keys"), checked("deleteMany", options));
     if (stored.pass) await stored.pass;
-    return stored.keys.length === 0 ? 0 : this.#calls.guard("deleteMany", "", 0, this.#client.delete(stored.keys));
+    if (stored.keys.length === 0) return 0;
+    return this.#calls.guard("deleteMany", "", 0, () => this.#client.delete(stored.keys), stored.keys.length);
+  }
+
+  /** A lifetime of 0 or less ends entries instead of storing them. */
+  async #end(keys: readonly string[], call: CacheCall | undefined): Promise<void> {
+    const deleted = await this.#client.delete(keys);
+    call?.ended(deleted);
   }
 
   /** The stored keys. They are complete when `pass` has resolved; without one they are at once. @throws TypeError */

@@ -131,7 +131,7 @@ export class CacheSets {
     const { keys } = this.#parts;
     const from = keys.stored(source, checked("sets.move", options));
     const to = keys.stored(destination, options);
-    return this.#guard("move", from, false, this.#move(from, to, member));
+    return this.#guard("move", from, false, () => this.#move(from, to, member));
   }
 
   /**
@@ -209,8 +209,8 @@ export class CacheSets {
     return this.#parts.calls.onKey(`sets.${method}`, key, options, otherwise, call);
   }
 
-  #guard<T>(method: string, stored: string, otherwise: T, call: Promise<T>): Promise<T> {
-    return this.#parts.calls.guard(`sets.${method}`, stored, otherwise, call);
+  #guard<T>(method: string, stored: string, otherwise: T, work: () => Promise<T>): Promise<T> {
+    return this.#parts.calls.guard(`sets.${method}`, stored, otherwise, work);
   }
 
   #change(command: "SADD" | "SREM", stored: string, members: readonly unknown[]): Promise<number> {
@@ -268,7 +268,7 @@ export class CacheSets {
   async #combine<T>(what: Combination, keys: Iterable<Key>, options: KeyOptions): Promise<Set<T>> {
     const stored = this.#storedAll(keys, checked(`sets.${what}`, options));
     const names = stored.join(" ");
-    const members = sameSlot(stored, this.#list([COMMANDS[what], ...stored], names, READ));
+    const members = () => sameSlot(stored, this.#list([COMMANDS[what], ...stored], names, READ));
     return toSet<T>(await this.#guard(what, names, [], members));
   }
 
@@ -278,7 +278,7 @@ export class CacheSets {
     const at = (version: number | undefined): KeyOptions => (version === undefined ? options : { ...options, version });
     const to = this.#parts.keys.stored(destination, at(versionDestination));
     const stored = this.#storedAll(keys, at(versionKeys));
-    const size = sameSlot([to, ...stored], this.#number([`${COMMANDS[what]}STORE`, to, ...stored]));
+    const size = () => sameSlot([to, ...stored], this.#number([`${COMMANDS[what]}STORE`, to, ...stored]));
     return this.#guard(`${what}Store`, to, 0, size);
   }
 

@@ -2,11 +2,13 @@ import type { ClientFactory } from "../client/client.js";
 import { defaultClient } from "../client/default-client.js";
 import { Codec } from "../codec/codec.js";
 import { identity } from "../compressors/identity.js";
+import { ObservedConnection } from "../connection/observed.js";
 import { type ConnectionOptions, connectionChecks } from "../connection/options.js";
 import { notify } from "../core/async.js";
 import { UnavailableError } from "../core/availability.js";
 import type { Connection, ConnectionFactory, Invocation } from "../core/connection.js";
 import { ConfigurationError, show } from "../core/errors.js";
+import type { Channels } from "../core/event-types.js";
 import { Events } from "../core/events.js";
 import {
   ambiguousPrefix,
@@ -54,7 +56,11 @@ export interface Settings {
 type ReportError = (error: unknown, context: FailureContext) => void;
 
 /** @throws {ConfigurationError} before any I/O */
-export function toSettings(options: CacheOptions | LocatedCacheOptions, choose: ChooseFactory): Settings {
+export function toSettings(
+  options: CacheOptions | LocatedCacheOptions,
+  choose: ChooseFactory,
+  channels?: Channels,
+): Settings {
   checkOptions<CacheOptions>("createCache", options, cacheChecks);
   const own = options.connectionFactory?.location;
   if (own !== undefined && options.location !== undefined) {
@@ -73,8 +79,9 @@ export function toSettings(options: CacheOptions | LocatedCacheOptions, choose: 
   const { logger = console } = options;
   const report = options.onError ?? (logger === false ? () => {} : warnOfErrors(logger, systemClock));
   const onError = quiet(refusalsOnce(report, options.onError ?? logger));
+  const events = new Events((error) => onError(error, { method: "on", key: "" }), channels, keyPrefix);
   return {
-    connect: (invocation) => factory.connect(location, invocation),
+    connect: (invocation) => new ObservedConnection(factory.connect(location, invocation), events),
     sharesConnection: factory.shares,
     client: options.client ?? defaultClient(),
     codec: new Codec({
@@ -89,7 +96,7 @@ export function toSettings(options: CacheOptions | LocatedCacheOptions, choose: 
     reverseKeyFunction: options.reverseKeyFunction ?? reverseOf(options),
     scanCount: options.scanCount ?? cacheDefaults.scanCount,
     ignoreErrors: options.ignoreErrors ?? cacheDefaults.ignoreErrors,
-    events: new Events((error) => onError(error, { method: "on", key: "" })),
+    events,
     onError,
   };
 }

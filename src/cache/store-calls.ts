@@ -2,14 +2,19 @@ import { CLEAR_ABSENT } from "../client/entry-scripts.js";
 import type { Codec } from "../codec/codec.js";
 import type { Command, Connection, Invocation, OrderedConnection, Reply, SendOptions } from "../core/connection.js";
 import { ConnectionError, DecodeError, ReplyError, throwIfError } from "../core/errors.js";
+import { CacheCall, emitError } from "../core/events.js";
 import type { Key } from "../core/key.js";
 import { checked } from "./arguments.js";
 import type { KeyBuilder } from "./key-builder.js";
 import type { KeyOptions, MethodOptions } from "./method-options.js";
+import { tell } from "./outcomes.js";
 import type { Settings } from "./settings.js";
 
 /** Methods with a key in their options' prefix and version. */
 type KeyMethod = { [M in keyof MethodOptions]: MethodOptions[M] extends KeyOptions ? M : never }[keyof MethodOptions];
+
+/** What a method with one key does. @param call what is told of it; absent when nobody listens */
+export type Work<T> = (stored: string, call?: CacheCall) => Promise<T>;
 
 /** What the parts of a cache (`cache.sets`, `cache.hashes`) work with. */
 export interface CacheParts {
@@ -22,12 +27,16 @@ export interface CacheParts {
 
 /** The error policy of calls to the store, and the calls that an invocation has still under way. */
 export class StoreCalls {
-  readonly #settings: Pick<Settings, "ignoreErrors" | "onError">;
+  readonly #settings: Pick<Settings, "ignoreErrors" | "onError" | "events">;
   readonly #keys: KeyBuilder;
   /** Calls of one invocation, which its caller may not have awaited. They settle before the invocation's cache closes. */
   readonly #underWay: Set<Promise<unknown>> | undefined;
 
-  constructor(settings: Pick<Settings, "ignoreErrors" | "onError">, keys: KeyBuilder, invocation: Invocation) {
+  constructor(
+    settings: Pick<Settings, "ignoreErrors" | "onError" | "events">,
+    keys: KeyBuilder,
+    invocation: Invocation,
+  ) {
     this.#settings = settings;
     this.#keys = keys;
     this.#underWay = invocation.scope === "request" ? new Set() : undefined;
@@ -39,20 +48,40 @@ export class StoreCalls {
     key: Key,
     options: MethodOptions[KeyMethod],
     otherwise: T,
-    call: (stored: string) => Promise<T>,
+    work: Work<T>,
   ): Promise<T> {
     const stored = this.#keys.stored(key, checked(method, options));
-    return this.guard(method, stored, otherwise, call(stored));
+    return this.guard(method, stored, otherwise, (call) => work(stored, call));
   }
 
-  /** The call's result. A store error rejects, or resolves to `otherwise` when the cache ignores errors. */
-  guard<T>(method: string, key: string, otherwise: T, call: Promise<T>): Promise<T> {
-    this.track(call);
-    if (!this.#settings.ignoreErrors) return call;
-    return call.catch((error: unknown) => {
-      this.forgive(error, method, key);
+  /** The call's result. A store error rejects, or resolves to `otherwise` when the cache ignores errors. @param count how many keys it has */
+  guard<T>(
+    method: string,
+    key: string,
+    otherwise: T,
+    work: (call: CacheCall | undefined) => Promise<T>,
+    count = 1,
+  ): Promise<T> {
+    const result = this.observe(method, key, work, count);
+    this.track(result);
+    const { ignoreErrors, onError } = this.#settings;
+    if (!ignoreErrors) return result;
+    return result.catch((error: unknown) => {
+      if (!isStoreError(error)) throw error;
+      onError(error, { method, key });
       return otherwise;
     });
+  }
+
+  /** Runs a call, and tells of it where somebody listens. */
+  observe<T>(method: string, key: string, work: (call: CacheCall | undefined) => Promise<T>, count = 1): Promise<T> {
+    const { events } = this.#settings;
+    if (!events.isHeard) return work(undefined);
+    const call = new CacheCall(events, { method, key, count });
+    return call.run(
+      () => work(call),
+      (result) => tell(call, result),
+    );
   }
 
   /** Throws the error, unless it is a store error and the cache ignores those. Then `onError` is called with it. */
@@ -63,6 +92,7 @@ export class StoreCalls {
 
   /** Calls the cache's `onError`. Never throws. */
   report(error: unknown, method: string, key: string): void {
+    emitError(this.#settings.events, error, { method, key });
     this.#settings.onError(error, { method, key });
   }
 

@@ -1,6 +1,6 @@
 import type { Codec } from "../codec/codec.js";
 import type { Invocation, OrderedConnection } from "../core/connection.js";
-import type { Events } from "../core/events.js";
+import type { CacheCall, Events } from "../core/events.js";
 import type { Clock, Duration } from "../core/time.js";
 import type { Sharing } from "./single-flight.js";
 
@@ -48,6 +48,8 @@ export interface WriteOptions {
   readonly ttlMs: number | null;
   /** `nx`: only when there is no entry; `xx`: only when there is one. */
   readonly condition?: "nx" | "xx" | undefined;
+  /** What is told of this call; absent when nobody listens. */
+  readonly call?: CacheCall | undefined;
 }
 
 export interface LoadOptions {
@@ -59,6 +61,8 @@ export interface LoadOptions {
   readonly softTimeoutMs?: number | undefined;
   /** In milliseconds: when the loader takes longer, the call rejects with `LoaderTimeoutError`; `Infinity` for no limit. */
   readonly hardTimeoutMs?: number | undefined;
+  /** What is told of this call; absent when nobody listens. A client tells it of hits, misses and stale values. */
+  readonly call?: CacheCall | undefined;
 }
 
 export interface DeleteOptions {
@@ -78,18 +82,18 @@ export interface DeleteOptions {
  * when it refuses a command.
  */
 export interface Client {
-  /** The value, or `undefined` when there is none. @throws {DecodeError} */
-  get(key: string): Promise<unknown>;
+  /** The value, or `undefined` when there is none. @param call may be told of the size of what was found @throws {DecodeError} */
+  get(key: string, call?: CacheCall): Promise<unknown>;
   /** The values in the order of the keys, `undefined` where there is none. One round trip. @throws {DecodeError} */
-  getMany(keys: readonly string[]): Promise<unknown[]>;
+  getMany(keys: readonly string[], call?: CacheCall): Promise<unknown[]>;
   /** As `getMany`, all read at one moment. */
-  mget(keys: readonly string[]): Promise<unknown[]>;
+  mget(keys: readonly string[], call?: CacheCall): Promise<unknown[]>;
   /** Whether the condition was met, `true` without one. @throws {EncodeError} before any I/O */
   set(key: string, value: unknown, options: WriteOptions): Promise<boolean>;
   /** The keys that could not be written. One round trip. @throws {EncodeError} before any I/O */
-  setMany(entries: ReadonlyMap<string, unknown>, ttlMs: number | null): Promise<string[]>;
+  setMany(entries: ReadonlyMap<string, unknown>, ttlMs: number | null, call?: CacheCall): Promise<string[]>;
   /** All or nothing. @throws {EncodeError} before any I/O */
-  mset(entries: ReadonlyMap<string, unknown>, ttlMs: number | null): Promise<void>;
+  mset(entries: ReadonlyMap<string, unknown>, ttlMs: number | null, call?: CacheCall): Promise<void>;
   /** The value, or else the loader's result. Rejects only when the loader does. */
   getOrSet(key: string, loader: Loader<unknown>, options: LoadOptions): Promise<unknown>;
   /** As `getOrSet` for several keys: one round trip to read them, one load for the missing ones. */

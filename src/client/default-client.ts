@@ -1,15 +1,26 @@
 import type { Encoded } from "../codec/envelope.js";
-import { BATCH_SIZE, inTurns, type MaybePromise, nextTurn, untilAborted } from "../core/async.js";
-import type { Command, Connection, Reply, SendOptions } from "../core/connection.js";
-import { DecodeError, ReplyError, throwIfError } from "../core/errors.js";
+import { BATCH_SIZE, inTurns, type MaybePromise, nextTurn } from "../core/async.js";
+import type { Connection, Reply, SendOptions } from "../core/connection.js";
+import { DecodeError, throwIfError } from "../core/errors.js";
+import type { CacheCall } from "../core/events.js";
 import { checkOptions, isWait, orNull } from "../core/options.js";
 import { type Duration, toMs } from "../core/time.js";
+import { type Pair, setCommand, type WriteManyOptions, writeMany } from "./bulk-writes.js";
 import type { Client, ClientContext, ClientFactory, Loader, LoadOptions, ManyLoader, WriteOptions } from "./client.js";
 import { SET_IF } from "./entry-scripts.js";
-import { freshPayload, KeyCommands, milliseconds, READ, REPEATABLE, type Stored, toStored } from "./key-commands.js";
+import {
+  freshPayload,
+  KeyCommands,
+  loadedIn,
+  milliseconds,
+  READ,
+  REPEATABLE,
+  type Stored,
+  toStored,
+} from "./key-commands.js";
 import { asHit, type Loaded, load } from "./loading.js";
 import { sameSlot, tolerate } from "./refusals.js";
-import { type Answer, forOneCaller, type Shared } from "./single-flight.js";
+import { type Answer, forOneCaller, type Shared, tellShared, valueForLeader } from "./single-flight.js";
 
 const READ_TEXT: SendOptions = { readOnly: true, text: true };
 const ATOMIC: SendOptions = { atomic: true, idempotent: true };
@@ -40,16 +51,18 @@ export class DefaultClient extends KeyCommands implements Client {
     this.reads = context.codec.text ? READ_TEXT : READ;
   }
 
-  get(key: string): Promise<unknown> {
-    return this.context.connection.send([["GET", key]], this.reads).then(([reply = null]) => this.decode(reply, key));
+  get(key: string, call?: CacheCall): Promise<unknown> {
+    return this.context.connection
+      .send([["GET", key]], this.reads)
+      .then(([reply = null]) => this.decode(reply, key, this.context.clock.now(), call));
   }
 
-  getMany(keys: readonly string[]): Promise<unknown[]> {
-    return this.#values("getMany", keys, this.reads);
+  getMany(keys: readonly string[], call?: CacheCall): Promise<unknown[]> {
+    return this.#values("getMany", keys, this.reads, call);
   }
 
-  mget(keys: readonly string[]): Promise<unknown[]> {
-    return sameSlot(keys, this.#values("mget", keys, { ...this.reads, atomic: true }));
+  mget(keys: readonly string[], call?: CacheCall): Promise<unknown[]> {
+    return sameSlot(keys, this.#values("mget", keys, { ...this.reads, atomic: true }, call));
   }
 
   set(key: string, value: unknown, options: WriteOptions): Promise<boolean> {
@@ -67,32 +80,36 @@ export class DefaultClient extends KeyCommands implements Client {
     }
   }
 
-  async setMany(entries: ReadonlyMap<string, unknown>, ttlMs: number | null): Promise<string[]> {
+  async setMany(entries: ReadonlyMap<string, unknown>, ttlMs: number | null, call?: CacheCall): Promise<string[]> {
     const { connection, codec } = this.context;
     const pairs = [...entries];
     return connection.inOrder(codec.encodeAll(pairs), (ordered, encoded) =>
-      this.#write(ordered, pairs, encoded, { ttlMs, method: "setMany" }),
+      this.#write(ordered, pairs, encoded, { ttlMs, method: "setMany", call }),
     );
   }
 
-  async mset(entries: ReadonlyMap<string, unknown>, ttlMs: number | null): Promise<void> {
+  async mset(entries: ReadonlyMap<string, unknown>, ttlMs: number | null, call?: CacheCall): Promise<void> {
     const { connection, codec, sharing } = this.context;
     const pairs = [...entries];
     return connection.inOrder(codec.encodeAll(pairs), async (ordered, encoded) => {
       const keys = pairs.map(([key]) => key);
       for (const key of keys) sharing.forget(key);
       const commands = keys.map((key, i) => setCommand(key, this.wrap(encoded[i] ?? "", ttlMs)));
+      call?.carries(encoded);
       for (const reply of await sameSlot(keys, ordered.send(commands, ATOMIC))) throwIfError(reply);
     });
   }
 
   getOrSet(key: string, loader: Loader<unknown>, options: LoadOptions): Promise<unknown> {
-    const { signal } = options;
+    const { signal, call } = options;
     return this.flights.run(
       key,
       (shared) => this.answer(key, loader, options, shared),
       signal ? (answer) => valueForLeader(answer, signal) : valueForLeader,
-      (answer) => asHit(this.context.codec, answer, key),
+      (answer) => {
+        if (call) tellShared(call, answer);
+        return asHit(this.context.codec, answer, key);
+      },
       signal,
       signal && ((error) => this.context.report(error, "getOrSet", key)),
     );
@@ -114,22 +131,25 @@ export class DefaultClient extends KeyCommands implements Client {
     let missing: string[] = [];
     let storable = true;
     try {
-      const read = await this.getMany(keys);
+      const read = await this.getMany(keys, options.call);
       await inTurns(keys, (key, i) => void (read[i] === undefined ? missing.push(key) : values.set(key, read[i])));
+      options.call?.hit(values.size);
+      options.call?.miss(missing.length);
     } catch (error) {
       tolerate(context, error, "getOrSetMany", "");
       storable = error instanceof DecodeError;
       missing = [...keys];
+      options.call?.miss(keys.length);
     }
     if (missing.length === 0) return values;
     const watch = context.sharing.watch(missing);
     try {
       const many: Loader<unknown> = (loaderContext) => loader(missing, loaderContext);
-      const { value, ttlMs } = await this.load("", many, undefined, options, () => shared.signal(), missing);
+      const { value, ttlMs } = await this.load("getOrSetMany", "", many, options, () => shared.signal(), missing);
       const loaded = [...(value as ReadonlyMap<string, unknown>)].filter(([, one]) => one !== undefined);
       const isStored = storable && ttlMs !== undefined;
       const encoded = isStored ? await context.codec.encodeAll(loaded) : [];
-      if (isStored) await this.#storeLoaded(loaded, encoded, ttlMs, watch.current);
+      if (isStored) await this.#storeLoaded(loaded, encoded, ttlMs, watch.current, options.call);
       for (const [i, [key, one]] of loaded.entries()) {
         if (i > 0 && i % BATCH_SIZE === 0) await nextTurn();
         values.set(key, await asHit(context.codec, { value: one, encoded: encoded[i] }, key));
@@ -149,9 +169,12 @@ export class DefaultClient extends KeyCommands implements Client {
     encoded: readonly Encoded[],
     ttlMs: number | null,
     only: ReadonlySet<string>,
+    call: CacheCall | undefined,
   ): Promise<void> {
     try {
-      await this.#write(this.context.connection, loaded, encoded, { ttlMs, method: "getOrSetMany", only });
+      const options = { ttlMs, method: "getOrSetMany", only, call };
+      const failed = await this.#write(this.context.connection, loaded, encoded, options);
+      call?.changed("set", loaded.length - failed.length);
     } catch (error) {
       tolerate(this.context, error, "getOrSetMany", "");
     }
@@ -167,33 +190,40 @@ export class DefaultClient extends KeyCommands implements Client {
       if (encoded !== undefined) {
         const decoded = this.context.codec.decode(encoded, key);
         const value = decoded instanceof Promise ? await decoded : decoded;
-        this.context.events.emit("hit", () => ({ key }));
-        return { value, encoded };
+        options.call?.found(encoded.length, stored === undefined ? 0 : loadedIn(stored, key));
+        options.call?.hit();
+        return { value, encoded, found: "hit" };
       }
     } catch (error) {
       tolerate(this.context, error, "getOrSet", key);
       // A store that did not answer must not hold this caller up twice; one that holds rubbish is written over.
       storable = error instanceof DecodeError;
     }
-    const { value, ttlMs } = await this.load(key, loader, undefined, options, () => shared.signal());
+    options.call?.miss();
+    const { value, ttlMs } = await this.load("getOrSet", key, loader, options, () => shared.signal());
     const { codec } = this.context;
+    const found = "miss";
     if (!storable || ttlMs === undefined)
-      return { value: await asHit(codec, { value, encoded: undefined }, key), encoded: undefined };
+      return { value: await asHit(codec, { value, encoded: undefined }, key), encoded: undefined, found };
     const encoded = await codec.encode(value, key);
     // Written or deleted in this process meanwhile: this value may be older than that.
     if (shared.isCurrent()) {
-      await this.put(key, this.wrap(encoded, ttlMs)).catch((error: unknown) => {
+      options.call?.carries([encoded]);
+      try {
+        await this.put(key, this.wrap(encoded, ttlMs));
+        options.call?.changed("set", 1);
+      } catch (error) {
         tolerate(this.context, error, "getOrSet", key);
-      });
+      }
     }
-    return { value: await asHit(codec, { value, encoded }, key), encoded };
+    return { value: await asHit(codec, { value, encoded }, key), encoded, found };
   }
 
   /** Runs a loader. @throws what it throws */
   protected load(
+    method: string,
     key: string,
     loader: Loader<unknown>,
-    stale: unknown,
     options: LoadOptions,
     signal: () => AbortSignal | undefined,
     keys: readonly string[] = [key],
@@ -201,7 +231,7 @@ export class DefaultClient extends KeyCommands implements Client {
     const never = () => new AbortController().signal;
     return load(
       this.context,
-      { key, keys, loader, stale, options, signal: () => signal() ?? never() },
+      { method, key, keys, loader, stale: undefined, options, signal: () => signal() ?? never() },
       this.#hardTimeoutMs,
     );
   }
@@ -213,14 +243,22 @@ export class DefaultClient extends KeyCommands implements Client {
   }
 
   /** What a reply to a read says. @throws {DecodeError} @throws {ReplyError} */
-  protected decode(reply: Reply, key: string, nowMs = this.context.clock.now()): MaybePromise<unknown> {
+  protected decode(reply: Reply, key: string, nowMs: number, call?: CacheCall): MaybePromise<unknown> {
     const { codec } = this.context;
     const stored = toStored(reply, key);
     const payload = stored === undefined ? undefined : freshPayload(codec, stored, key, nowMs);
-    return payload === undefined ? undefined : codec.decode(payload, key);
+    if (payload === undefined) return undefined;
+    const value = codec.decode(payload, key);
+    call?.found(payload.length, stored === undefined ? 0 : loadedIn(stored, key));
+    return value;
   }
 
-  async #values(method: "getMany" | "mget", keys: readonly string[], options: SendOptions): Promise<unknown[]> {
+  async #values(
+    method: "getMany" | "mget",
+    keys: readonly string[],
+    options: SendOptions,
+    call: CacheCall | undefined,
+  ): Promise<unknown[]> {
     // A read at one moment is one command, whatever its length.
     const size = options.atomic ? Math.max(1, keys.length) : BATCH_SIZE;
     const values: unknown[] = [];
@@ -233,7 +271,7 @@ export class DefaultClient extends KeyCommands implements Client {
       for (const [i, key] of batch.entries()) {
         if (i > 0 && i % BATCH_SIZE === 0) await nextTurn();
         try {
-          const value = this.decode(Array.isArray(replies) ? (replies[i] ?? null) : null, key, nowMs);
+          const value = this.decode(Array.isArray(replies) ? (replies[i] ?? null) : null, key, nowMs, call);
           values.push(value instanceof Promise ? await value : value);
         } catch (error) {
           values.push(undefined);
@@ -244,37 +282,23 @@ export class DefaultClient extends KeyCommands implements Client {
     return values;
   }
 
-  /** Writes entries in batches, and reports those that the server refuses. @returns their keys */
-  async #write(
+  #write(
     connection: Connection,
     pairs: readonly Pair[],
     encoded: readonly Encoded[],
-    { ttlMs, method, only }: WriteManyOptions,
+    options: Omit<WriteManyOptions, "wrap">,
   ): Promise<string[]> {
-    const failed: string[] = [];
-    for (let start = 0; start < pairs.length; start += BATCH_SIZE) {
-      if (start > 0) await nextTurn();
-      const commands: Command[] = [];
-      const keys: string[] = [];
-      for (let i = start; i < Math.min(start + BATCH_SIZE, pairs.length); i++) {
-        const key = pairs[i]?.[0] ?? "";
-        if (only && !only.has(key)) continue;
-        this.context.sharing.forget(key);
-        keys.push(key);
-        commands.push(setCommand(key, this.wrap(encoded[i] ?? "", ttlMs)));
-      }
-      const replies = commands.length === 0 ? [] : await connection.send(commands, REPEATABLE);
-      for (const [i, key] of keys.entries()) {
-        const reply = replies[i];
-        if (!(reply instanceof ReplyError)) continue;
-        failed.push(key);
-        this.context.report(reply, method, key);
-      }
-    }
-    return failed;
+    const wrap = (one: Encoded) => this.wrap(one, options.ttlMs);
+    return writeMany(this.context, connection, pairs, encoded, { ...options, wrap });
   }
 
-  #set(connection: Connection, key: string, encoded: Encoded, { ttlMs, condition }: WriteOptions): Promise<boolean> {
+  #set(
+    connection: Connection,
+    key: string,
+    encoded: Encoded,
+    { ttlMs, condition, call }: WriteOptions,
+  ): Promise<boolean> {
+    call?.carries([encoded]);
     const write = this.wrap(encoded, ttlMs);
     if (condition) {
       const args = [write.stored, milliseconds(write.ttlMs), condition];
@@ -285,24 +309,4 @@ export class DefaultClient extends KeyCommands implements Client {
       return true;
     });
   }
-}
-
-type Pair = readonly [key: string, value: unknown];
-
-interface WriteManyOptions {
-  readonly ttlMs: number | null;
-  readonly method: string;
-  /** The keys that may still be written when their turn comes. @default all */
-  readonly only?: ReadonlySet<string>;
-}
-
-/** The value for the caller that has loaded it. It waits for a refresh, which callers that joined do not. */
-function valueForLeader({ value, refreshed }: Answer, signal?: AbortSignal): unknown {
-  if (!refreshed) return value;
-  const newest = refreshed.then((answer) => (answer ?? { value }).value);
-  return signal ? untilAborted(newest, signal) : newest;
-}
-
-function setCommand(key: string, { stored, ttlMs }: Stored): Command {
-  return ttlMs === null ? ["SET", key, stored] : ["SET", key, stored, "PX", String(ttlMs)];
 }

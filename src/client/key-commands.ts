@@ -26,6 +26,11 @@ export function freshPayload(codec: Codec, stored: Encoded, key: string, nowMs: 
   return envelope.freshUntilMs > nowMs ? payloadOf(codec, envelope, key) : undefined;
 }
 
+/** How long the load of an entry took, in milliseconds, as far as its envelope says so. */
+export function loadedIn(stored: Encoded, key: string): number {
+  return isEnvelope(stored) ? readEnvelope(stored, key).deltaMs : 0;
+}
+
 /** The encoded value in an envelope, `undefined` in a placeholder. @throws {DecodeError} when another serializer wrote it */
 export function payloadOf(codec: Codec, envelope: Envelope, key: string): Encoded | undefined {
   const { payload } = envelope;

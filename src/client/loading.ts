@@ -15,7 +15,10 @@ export interface Loaded {
 
 /** One run of a loader. */
 export interface Load {
+  readonly method: string;
   readonly key: string;
+  /** No caller waits for it. @default false */
+  readonly background?: boolean;
   /** All keys, where it loads several. @default [key] */
   readonly keys?: readonly string[];
   readonly loader: Loader<unknown>;
@@ -37,11 +40,12 @@ export async function load(
   defaultTimeoutMs = Infinity,
 ): Promise<Loaded> {
   const { clock, events } = context;
-  const { key, options } = run;
+  const { method, key, keys = [key], background = false, options } = run;
+  const count = keys.length;
   const startedMs = clock.now();
   const done = (failed: boolean): number => {
     const durationMs = Math.max(0, clock.now() - startedMs);
-    events.emit("load", () => ({ key, durationMs, failed }));
+    events.emit("load", () => ({ method, key, count, durationMs, failed, background }));
     return durationMs;
   };
   const gaveUp = new AbortController();
@@ -49,10 +53,12 @@ export async function load(
   let value: unknown;
   try {
     const hardTimeoutMs = options.hardTimeoutMs ?? defaultTimeoutMs;
-    value = await runInLoad({ owner: context.sharing, keys: run.keys ?? [key] }, () =>
+    const work = async (): Promise<unknown> =>
       hardTimeoutMs === Infinity
         ? run.loader(loaderContext)
-        : bounded(run, loaderContext, clock, hardTimeoutMs, gaveUp),
+        : bounded(run, loaderContext, clock, hardTimeoutMs, gaveUp);
+    value = await events.begin(() => ({ kind: "load", method, key, count }))(() =>
+      runInLoad({ owner: context.sharing, keys }, work),
     );
   } catch (error) {
     done(true);

@@ -1,5 +1,6 @@
 import type { Encoded } from "../codec/envelope.js";
-import { refuseCycle } from "../core/async.js";
+import { refuseCycle, untilAborted } from "../core/async.js";
+import type { CacheCall } from "../core/events.js";
 
 /** What shared work can learn of the callers that share it. */
 export interface Shared {
@@ -185,8 +186,25 @@ export class RecentlyFresh {
 export interface Answer {
   readonly value: unknown;
   readonly encoded: Encoded | undefined;
+  /** What the lookup found, for callers that share it. */
+  readonly found: "hit" | "miss" | "stale";
   /** The refreshed value, for the caller that refreshes and waits for it; `undefined` where there is none. */
   readonly refreshed?: Promise<Answer | undefined>;
+}
+
+/** Tells of a caller that has shared another one's lookup. */
+export function tellShared(call: CacheCall, { found, encoded }: Answer): void {
+  if (found !== "miss") call.found(encoded?.length ?? 0, 0);
+  if (found === "miss") call.miss(1, true);
+  else if (found === "hit") call.hit(1, true);
+  else call.foundStale();
+}
+
+/** The value for the caller that has loaded it. It waits for a refresh, which callers that joined do not. */
+export function valueForLeader({ value, refreshed }: Answer, signal?: AbortSignal): unknown {
+  if (!refreshed) return value;
+  const newest = refreshed.then((answer) => (answer ?? { value }).value);
+  return signal ? untilAborted(newest, signal) : newest;
 }
 
 /** What callers of one key share: in the whole process, or in one invocation if the host keeps invocations apart. */

@@ -2,6 +2,7 @@ import type {
   Argument,
   Command,
   Connection,
+  ConnectionEvent,
   ConnectionStatus,
   Reply,
   ScanOptions,
@@ -20,6 +21,8 @@ export class DeferredConnection implements Connection {
   #opened: Connection | undefined;
   #opening: Promise<Connection> | undefined;
   #isClosed = false;
+  /** Of the connection, each with what ends it once the code is loaded. */
+  readonly #watchers = new Map<(event: ConnectionEvent) => void, (() => void) | undefined>();
 
   /** @param open loads the code; it does no other I/O */
   constructor(open: () => Promise<Connection>) {
@@ -38,6 +41,14 @@ export class DeferredConnection implements Connection {
 
   async *scan(options: ScanOptions): AsyncIterable<string[]> {
     yield* (this.#opened ?? (await this.#load())).scan(options);
+  }
+
+  watch(listener: (event: ConnectionEvent) => void): () => void {
+    this.#watchers.set(listener, this.#opened?.watch?.(listener));
+    return () => {
+      this.#watchers.get(listener)?.();
+      this.#watchers.delete(listener);
+    };
   }
 
   status(): ConnectionStatus {
@@ -63,6 +74,7 @@ export class DeferredConnection implements Connection {
     opening.then(
       (connection) => {
         this.#opened = connection;
+        for (const listener of this.#watchers.keys()) this.#watchers.set(listener, connection.watch?.(listener));
       },
       () => {
         this.#opening = undefined;

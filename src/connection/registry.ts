@@ -3,6 +3,7 @@ import type {
   Argument,
   Command,
   Connection,
+  ConnectionEvent,
   ConnectionStatus,
   OrderedConnection,
   Reply,
@@ -131,6 +132,10 @@ class SharedHandle implements OrderedConnection {
     if (this.#released) throw cacheClosedError();
     await this.#order;
     yield* this.#connection.scan(options);
+  }
+
+  watch(listener: (event: ConnectionEvent) => void): () => void {
+    return this.#connection.watch?.(listener) ?? (() => {});
   }
 
   status(): ConnectionStatus {

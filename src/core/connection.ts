@@ -92,6 +92,18 @@ export interface ConnectionStatus {
   readonly topology?: "sentinel";
 }
 
+/** What happens to a connection to a server. Times are milliseconds. */
+export type ConnectionEvent =
+  /** One was opened, or could not be opened, after `durationMs`; or one has ended that was open so long. */
+  | {
+      readonly kind: "connection";
+      readonly state: "opened" | "failed" | "ended";
+      readonly durationMs: number;
+      readonly error: unknown;
+    }
+  /** The circuit breaker has opened because of `error`, or closed. */
+  | { readonly kind: "breaker"; readonly state: "open" | "closed"; readonly error: unknown };
+
 /**
  * Sends commands to Valkey. The first command opens the connection.
  * @throws {ConnectionError} (every method) when the server can't be reached, or the connection was closed
@@ -106,6 +118,8 @@ export interface Connection extends AsyncDisposable {
   scan(options: ScanOptions): AsyncIterable<string[]>;
   /** The known status, without asking the server; `"closed"` on transports that keep no record. @throws {ConnectionError} once it was closed */
   status(): ConnectionStatus;
+  /** Calls `listener` on what happens to this connection and those that it shares. @returns a function that ends this */
+  watch?(listener: (event: ConnectionEvent) => void): () => void;
   /** Closes what this connection does not share. Idempotent. Later commands reject with a `ConnectionError`. */
   close(): Promise<void>;
 }

@@ -1,52 +1,52 @@
 import { notify } from "./async.js";
-import { show } from "./errors.js";
+import {
+  ConfigurationError,
+  ConnectionError,
+  DecodeError,
+  EncodeError,
+  LoaderTimeoutError,
+  ReplyError,
+  show,
+  TimeoutError,
+} from "./errors.js";
+import {
+  type CacheEvents,
+  type CallEvent,
+  type Channels,
+  type ErrorKind,
+  EVENT_NAMES,
+  type EventName,
+  isEventName,
+  type Listener,
+  type Operation,
+  type Run,
+  type Tracer,
+} from "./event-types.js";
 
-/** The events of a cache, by name. Times are milliseconds; keys are stored keys. */
-export interface CacheEvents {
-  /** A fresh value was found. */
-  hit: { readonly key: string };
-  /** A stale value was returned while another caller computes a new one. */
-  stale: { readonly key: string };
-  /** This caller waited while another one computed the value. `answered` is false when the wait timed out. */
-  wait: { readonly key: string; readonly durationMs: number; readonly answered: boolean };
-  /** A loader ran. */
-  load: { readonly key: string; readonly durationMs: number; readonly failed: boolean };
-  /** This caller tried to claim the lease of an entry. */
-  claim: { readonly key: string; readonly won: boolean };
-  /** A value was not stored because its lease was lost: the entry was deleted, written, or loaded by another caller. */
-  fenced: { readonly key: string };
-  /** A fresh value is refreshed before it expires. */
-  early: { readonly key: string };
-}
+const plainly: Run = (work) => work();
 
-export type EventName = keyof CacheEvents;
-export type Listener<E extends EventName> = (event: CacheEvents[E]) => void;
-
-/** The names of all events: a new event without its name here doesn't compile. */
-const NAMES: Readonly<Record<EventName, true>> = {
-  hit: true,
-  stale: true,
-  wait: true,
-  load: true,
-  claim: true,
-  fenced: true,
-  early: true,
-};
-
-/** Notifies listeners. An event without a listener is not created. */
+/** Tells listeners, channels and tracers what a cache does. An event that nobody hears is not made. */
 export class Events {
   readonly #listeners = new Map<EventName, Set<(event: never) => void>>();
+  readonly #tracers = new Set<Tracer>();
   readonly #onListenerError: (error: unknown) => void;
+  readonly #channels: Channels | undefined;
+  readonly #cache: string;
 
-  /** @param onListenerError called with the errors of listeners, which the calls that caused the events don't see */
-  constructor(onListenerError: (error: unknown) => void = () => {}) {
+  /**
+   * @param onListenerError called with the errors of listeners, which the calls that caused the events don't see
+   * @param cache the cache's name in channels
+   */
+  constructor(onListenerError: (error: unknown) => void = () => {}, channels?: Channels, cache = "") {
     this.#onListenerError = onListenerError;
+    this.#channels = channels;
+    this.#cache = cache;
   }
 
   /** Adds a listener. @returns a function that removes it @throws TypeError on an unknown event, or without a listener */
   on<E extends EventName>(name: E, listener: Listener<E>): () => void {
-    if (typeof name !== "string" || !Object.hasOwn(NAMES, name)) {
-      throw new TypeError(`on: ${show(name)} is not an event; give one of ${Object.keys(NAMES).join(", ")}`);
+    if (!isEventName(name)) {
+      throw new TypeError(`on: ${show(name)} is not an event; give one of ${EVENT_NAMES.join(", ")}`);
     }
     if (typeof listener !== "function") {
       throw new TypeError(`on: the listener of "${name}" is ${show(listener)}; give a function`);
@@ -55,16 +55,155 @@ export class Events {
     this.#listeners.set(name, listeners.add(listener));
     return () => {
       listeners.delete(listener);
-      if (listeners.size === 0) this.#listeners.delete(name);
+      if (listeners.size === 0 && this.#listeners.get(name) === listeners) this.#listeners.delete(name);
     };
   }
 
-  emit<E extends EventName>(name: E, event: () => CacheEvents[E]): void {
+  /** Adds a tracer. @returns a function that removes it */
+  trace(tracer: Tracer): () => void {
+    this.#tracers.add(tracer);
+    return () => void this.#tracers.delete(tracer);
+  }
+
+  /** Whether anybody hears anything. */
+  get isHeard(): boolean {
+    return this.#listeners.size > 0 || this.#tracers.size > 0 || this.#channels?.isHeard === true;
+  }
+
+  emit<E extends EventName>(name: E, make: () => CacheEvents[E]): void {
     const listeners = this.#listeners.get(name) as Set<Listener<E>> | undefined;
-    if (!listeners) return;
-    const created = event();
-    for (const listener of listeners) {
-      notify(() => listener(created), this.#onListenerError);
+    const isPublished = this.#channels?.hears(name) === true;
+    if (!listeners && !isPublished) return;
+    const event = make();
+    if (isPublished) notify(() => this.#channels?.publish(name, event, this.#cache), this.#onListenerError);
+    for (const listener of listeners ?? []) notify(() => listener(event), this.#onListenerError);
+  }
+
+  /** What runs the work of an operation. Call it where the operation begins. */
+  begin(make: () => Operation): Run {
+    if (this.#tracers.size === 0 && this.#channels?.isHeard !== true) return plainly;
+    const operation = make();
+    let run = this.#channels?.trace(operation, this.#cache) ?? plainly;
+    for (const tracer of this.#tracers) {
+      const inner = run;
+      const outer = tracer(operation);
+      run = (work) => outer(() => inner(work));
+    }
+    return run;
+  }
+}
+
+/** Records what a call of a method finds, and tells of it. Made only when somebody listens. */
+export class CacheCall implements CallEvent {
+  readonly method: string;
+  readonly key: string;
+  readonly count: number;
+  hits = 0;
+  misses = 0;
+  stale = 0;
+  bytes = 0;
+  savedMs = 0;
+  durationMs = 0;
+  error?: unknown;
+  /** All is told that its result says. */
+  told = false;
+  readonly #events: Events;
+  readonly #startedMs = performance.now();
+
+  constructor(events: Events, { method, key, count }: Pick<CallEvent, "method" | "key" | "count">) {
+    this.#events = events;
+    this.method = method;
+    this.key = key;
+    this.count = count;
+  }
+
+  /** Whether it is known what was found. */
+  get isAnswered(): boolean {
+    return this.hits + this.misses + this.stale > 0;
+  }
+
+  /** Counts the size of a value that was found, and how long its load took. */
+  found(bytes: number, savedMs: number): void {
+    this.bytes += bytes;
+    this.savedMs += savedMs;
+  }
+
+  /** Counts the size of values that are written. */
+  carries(encoded: readonly { readonly length: number }[]): void {
+    for (const { length } of encoded) this.bytes += length;
+  }
+
+  /** Tells of hits. Count what was found first. */
+  hit(count = 1, shared = false): void {
+    if (count === 0) return;
+    this.hits += count;
+    const { bytes, savedMs } = this;
+    this.#events.emit("hit", () => ({ ...this.#of(count), shared, bytes, savedMs }));
+  }
+
+  miss(count = 1, shared = false): void {
+    if (count === 0) return;
+    this.misses += count;
+    this.#events.emit("miss", () => ({ ...this.#of(count), shared }));
+  }
+
+  foundStale(): void {
+    this.stale++;
+    this.#events.emit("stale", () => this.#of(1));
+  }
+
+  /** Tells of a change: `set`, `delete` or `expire`. */
+  changed(name: "set" | "delete" | "expire", count: number): void {
+    if (count === 0) return;
+    const { bytes } = this;
+    this.#events.emit(name, () => ({ ...this.#of(count), bytes }));
+  }
+
+  /** Tells of entries that a lifetime of 0 or less has deleted. */
+  ended(count: number): void {
+    this.told = true;
+    this.changed("delete", count);
+  }
+
+  /** Runs the call's work under the tracers. @param onResult called with the result before the call ends */
+  async run<T>(work: () => Promise<T>, onResult: (result: T) => void): Promise<T> {
+    try {
+      const result = await this.#events.begin(() => ({ kind: "call", call: this }))(async () => {
+        const got = await work();
+        onResult(got);
+        this.durationMs = performance.now() - this.#startedMs;
+        return got;
+      });
+      return result;
+    } catch (error) {
+      if (!this.isAnswered && this.method.startsWith("getOrSet")) this.miss(this.count);
+      this.error = error;
+      this.durationMs = performance.now() - this.#startedMs;
+      emitError(this.#events, error, this);
+      throw error;
+    } finally {
+      this.#events.emit("call", () => this);
     }
   }
+
+  #of(count: number) {
+    const { method, key } = this;
+    return { method, key, count };
+  }
+}
+
+export function emitError(events: Events, error: unknown, { method, key }: { method: string; key: string }): void {
+  events.emit("error", () => ({ method, key, error, kind: kindOf(error, method) }));
+}
+
+function kindOf(error: unknown, method: string): ErrorKind {
+  if (error instanceof TimeoutError) return "timeout";
+  if (error instanceof ConnectionError) return "connection";
+  if (error instanceof ReplyError) return "reply";
+  if (error instanceof DecodeError) return "decode";
+  if (error instanceof EncodeError) return "encode";
+  if (error instanceof LoaderTimeoutError) return "loader-timeout";
+  if (error instanceof Error && error.name === "AbortError") return "aborted";
+  if (method.startsWith("getOrSet")) return "loader";
+  return error instanceof TypeError || error instanceof ConfigurationError ? "usage" : "other";
 }

@@ -43,6 +43,8 @@ export interface LeaseContext extends WithdrawalContext {
    * when the server refuses a command of leases.
    */
   onError(error: unknown, key: string): void;
+  /** Called after each renewal. @param held whether the lease is still this caller's */
+  onRenewed?(key: string, held: boolean): void;
 }
 
 /**
@@ -201,15 +203,17 @@ export class Lease {
 
   async #renewOnce(): Promise<void> {
     if (this.#isEnded || this.isLost || this.on === "nothing") return;
-    const { leaseMs, onError } = this.#context;
+    const { leaseMs, onError, onRenewed } = this.#context;
     try {
       const reply = await this.#run(RENEW, String(leaseMs));
+      if (reply === 1) onRenewed?.(this.key, true);
       if (reply === 1 || this.#isEnded) return;
     } catch (error) {
       // The next renewal may succeed before the term is over.
       return onError(error, this.key);
     }
     this.isLost = true;
+    onRenewed?.(this.key, false);
     this.#lost?.abort(this.#lostError());
   }
 

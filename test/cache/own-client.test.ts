@@ -46,13 +46,13 @@ describe("a client of the user's own", () => {
       }
 
       protected override async load(
+        method: string,
         key: string,
         loader: Loader<unknown>,
-        stale: unknown,
         options: LoadOptions,
         signal: () => AbortSignal | undefined,
       ): Promise<Loaded> {
-        const loaded = await super.load(key, loader, stale, options, signal);
+        const loaded = await super.load(method, key, loader, options, signal);
         calls.push(`load ${String(loaded.value)}`);
         return loaded;
       }
@@ -118,7 +118,7 @@ describe("a client of the user's own", () => {
       ["set", "p:1:a", { n: 1 }, { ttlMs: 60_000, condition: undefined }],
       ["set", "p:1:b", 1, { ttlMs: null, condition: "nx" }],
       ["touch", "p:1:a", 2_000],
-      ["getMany", ["p:1:a"]],
+      ["getMany", ["p:1:a"], undefined],
       ["incr", "p:1:b", 2n, undefined],
     ]);
   });

@@ -10,7 +10,7 @@ import { deferred } from "../support/deferred.js";
 const signal = () => new AbortController().signal;
 
 function run(loader: Loader<unknown>, options: Partial<LoadOptions> = {}, events = new Events()) {
-  const all = { key: "k", loader, stale: undefined, options: { ttlMs: 1_000, ...options }, signal };
+  const all = { method: "getOrSet", key: "k", loader, stale: undefined, options: { ttlMs: 1_000, ...options }, signal };
   return load({ clock: systemClock, events, sharing: new Sharing() }, all);
 }
 
@@ -69,6 +69,7 @@ describe("a load", () => {
     const loading = load(
       { clock: systemClock, events: new Events(), sharing: new Sharing() },
       {
+        method: "getOrSet",
         key: "k",
         loader: (context) => {
           told = context;
@@ -119,8 +120,8 @@ describe("a load", () => {
     expect((await slow).durationMs).toBe(70);
     await run(() => Promise.reject(new Error("broken")), {}, events).catch(() => {});
     expect(seen).toEqual([
-      { key: "k", durationMs: 70, failed: false },
-      { key: "k", durationMs: 0, failed: true },
+      { method: "getOrSet", key: "k", count: 1, durationMs: 70, failed: false, background: false },
+      { method: "getOrSet", key: "k", count: 1, durationMs: 0, failed: true, background: false },
     ]);
   });
 });

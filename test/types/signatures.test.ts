@@ -71,7 +71,7 @@ const call = <T>(_of: () => Promise<T>) => expectTypeOf<T>();
 /** Methods by name: a public one without its types here doesn't compile. */
 type Methods<T, Internal extends keyof T = never> = { readonly [M in Exclude<keyof T, Internal>]: () => void };
 
-const ofCache: Methods<Cache, "shared" | "invocation" | "track" | "report"> = {
+const ofCache: Methods<Cache, "shared" | "invocation" | "track" | "report" | "events"> = {
   connection: () => expectTypeOf<Cache["connection"]>().toEqualTypeOf<Connection>(),
   sets: () => expectTypeOf<Cache["sets"]>().toEqualTypeOf<CacheSets>(),
   hashes: () => expectTypeOf<Cache["hashes"]>().toEqualTypeOf<CacheHashes>(),
@@ -211,14 +211,14 @@ const ofCache: Methods<Cache, "shared" | "invocation" | "track" | "report"> = {
   },
   for: () => expectTypeOf<ReturnType<Cache["for"]>>().toEqualTypeOf<Cache>(),
   on: () => {
-    expectTypeOf<EventName>().toEqualTypeOf<"hit" | "stale" | "wait" | "load" | "claim" | "fenced" | "early">();
+    expectTypeOf<EventName>().toEqualTypeOf<keyof CacheEvents>();
     expectTypeOf(() =>
       cache.on("wait", (event) => {
         expectTypeOf(event).toEqualTypeOf<CacheEvents["wait"]>();
       }),
     ).returns.toEqualTypeOf<() => void>();
     // @ts-expect-error -- there is no such event
-    () => cache.on("miss", () => {});
+    () => cache.on("hits", () => {});
   },
   health: () => {
     expectTypeOf<Cache["health"]>().toEqualTypeOf<() => Promise<Health>>();

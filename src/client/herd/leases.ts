@@ -36,6 +36,7 @@ export class Leases {
       leaseMs: settings.leaseMs,
       graceMs: settings.graceMs,
       onError: (error, key) => context.report(withCost(error), method, key),
+      onRenewed: (key, held) => context.events.emit("renew", () => ({ method, key, held })),
       // Errors of the host's own waitUntil are reported by the loads that use it.
       waitUntil: (work) =>
         notify(
@@ -103,9 +104,12 @@ export class Leases {
       await this.yield(lease);
       throw error;
     }
+    const { method } = this.#parts;
+    const { key } = lease;
     await this.#finish(lease, async () => {
       const isStored = this.#isCurrent(lease) && (await lease.publish(write.stored, write.ttlMs));
-      if (!isStored) context.events.emit("fenced", () => ({ key: lease.key }));
+      if (isStored) context.events.emit("set", () => ({ method, key, count: 1, bytes: encoded.length }));
+      else context.events.emit("fenced", () => ({ method, key }));
     });
     return encoded;
   }
@@ -179,7 +183,8 @@ export class Leases {
   }
 
   #emitClaim(key: string, won: boolean): void {
-    this.#parts.context.events.emit("claim", () => ({ key, won }));
+    const { context, method } = this.#parts;
+    context.events.emit("claim", () => ({ method, key, won }));
   }
 }
 

@@ -23,6 +23,7 @@ export type Outcome =
       readonly value: unknown;
       readonly encoded: Encoded;
       readonly freshUntilMs: number | undefined;
+      readonly savedMs: number;
     }
   | { readonly state: "Refreshing"; readonly value: unknown; readonly encoded: Encoded; readonly old: Refreshable }
   | { readonly state: "Loading"; readonly lease: Lease }
@@ -91,11 +92,11 @@ export class Lookup {
       const { kind, payload, envelope } = read;
       const decoded = codec.decode(payload, key);
       const value = decoded instanceof Promise ? await decoded : decoded;
-      if (kind === "fresh") context.events.emit("hit", () => ({ key }));
       const isEarly = kind === "fresh" && envelope && refreshesEarly(envelope, settings.beta, clock);
       const state = next("Lookup", isEarly ? "early" : kind);
       if (state === "Answered" || !envelope) {
-        return { state: "Answered", value, encoded: payload, freshUntilMs: envelope?.freshUntilMs };
+        const { freshUntilMs, deltaMs = 0 } = envelope ?? {};
+        return { state: "Answered", value, encoded: payload, freshUntilMs, savedMs: deltaMs };
       }
       return { state, value, encoded: payload, old: { kind, payload, envelope } };
     } catch (error) {

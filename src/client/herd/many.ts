@@ -39,6 +39,7 @@ export class ManyLoad {
   readonly #lookup: Lookup;
   readonly #values = new Map<string, unknown>();
   #restarts = 0;
+  #hits = 0;
 
   constructor(parts: ManyParts) {
     this.#parts = parts;
@@ -51,8 +52,13 @@ export class ManyLoad {
     const { context, settings, shared } = this.#parts;
     let wait: Wait | undefined;
     let left = keys;
+    const { call } = this.#parts.options;
     for (;;) {
       const batch = await this.#find(left);
+      if (call && !call.isAnswered) {
+        call.hit(this.#hits);
+        call.miss(batch.leases.length + batch.alone.length + batch.waiting.length);
+      }
       this.#emitWaits(wait, left, batch);
       await Promise.all([this.#fill(batch), this.#refresh(batch.refreshing)]);
       if (batch.waiting.length === 0) break;
@@ -99,9 +105,11 @@ export class ManyLoad {
     switch (outcome.state) {
       case "Answered":
         this.#values.set(key, outcome.value);
+        this.#countHit(outcome.encoded.length, outcome.savedMs);
         return;
       case "Refreshing":
         this.#values.set(key, outcome.value);
+        if (outcome.old.kind === "fresh") this.#countHit(outcome.encoded.length, outcome.old.envelope.deltaMs);
         batch.refreshing.push({ key, ...outcome.old });
         return;
       case "Loading":
@@ -113,6 +121,14 @@ export class ManyLoad {
       case "LoadingAlone":
         batch.alone.push(key);
     }
+  }
+
+  /** A value that was found at the first look, and not waited for. */
+  #countHit(bytes: number, savedMs: number): void {
+    const { call } = this.#parts.options;
+    if (!call || call.isAnswered) return;
+    this.#hits++;
+    call.found(bytes, savedMs);
   }
 
   /** Loads the keys that were won, and those without a lease, in one call. @throws what the loader throws */
@@ -134,7 +150,9 @@ export class ManyLoad {
     const refreshed = await this.#startRefresh(old);
     if (refreshed) await this.#keep(refreshed);
     for (const { key, kind } of old) {
-      if (kind === "stale" && !refreshed?.has(key)) this.#parts.context.events.emit("stale", () => ({ key }));
+      if (kind !== "stale") continue;
+      if (refreshed?.has(key)) this.#parts.options.call?.miss();
+      else this.#parts.options.call?.foundStale();
     }
   }
 
@@ -154,7 +172,8 @@ export class ManyLoad {
     const release = (): void => {
       for (const end of releases) end();
     };
-    const work = background.run(() => this.#reload(free), { method, key: "" }, release);
+    const run = context.events.begin(() => ({ kind: "refresh", method, key: "" }));
+    const work = background.run(() => run(() => this.#reload(free)), { method, key: "" }, release);
     return settings.background ? undefined : within(clock, options.softTimeoutMs, work);
   }
 
@@ -166,7 +185,7 @@ export class ManyLoad {
       const claim = () => this.#leases.claim(key, envelope);
       const lease = await background.attempt(claim, { method, key });
       if (lease) won.push(lease);
-      if (lease && kind === "fresh") context.events.emit("early", () => ({ key }));
+      if (lease && kind === "fresh") context.events.emit("early", () => ({ method, key }));
     });
     return won.length === 0 ? undefined : this.#load([], won, true);
   }
@@ -187,7 +206,15 @@ export class ManyLoad {
       try {
         // The callers may have left before the loader is called.
         signal.throwIfAborted();
-        const run = { key: "", keys, loader: loader.bind(undefined, keys), stale: undefined, options };
+        const run = {
+          method,
+          key: "",
+          background: inBackground,
+          keys,
+          loader: loader.bind(undefined, keys),
+          stale: undefined,
+          options,
+        };
         loaded = await load(context, { ...run, signal: () => signal }, settings.hardTimeoutMs);
         const given = loaded.value as Values;
         await inTurns(keys, (key) => void values.set(key, given.get(key)));
@@ -231,15 +258,17 @@ export class ManyLoad {
     keys: readonly string[],
     { waiting, alone }: { readonly waiting: readonly string[]; readonly alone: readonly string[] },
   ): void {
-    const { events } = this.#parts.context;
+    const { context, method } = this.#parts;
+    const { events } = context;
     if (!wait) {
-      for (const key of waiting) events.emit("claim", () => ({ key, won: false }));
+      for (const key of waiting) events.emit("claim", () => ({ method, key, won: false }));
       return;
     }
     const { durationMs } = wait;
     const [stillWaiting, unanswered] = [new Set(waiting), new Set(alone)];
     for (const key of keys) {
-      if (!stillWaiting.has(key)) events.emit("wait", () => ({ key, durationMs, answered: !unanswered.has(key) }));
+      if (!stillWaiting.has(key))
+        events.emit("wait", () => ({ method, key, durationMs, answered: !unanswered.has(key) }));
     }
   }
 }

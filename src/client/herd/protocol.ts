@@ -1,3 +1,4 @@
+import type { Encoded } from "../../codec/envelope.js";
 import type { SendOptions } from "../../core/connection.js";
 import type { Lease } from "../../lease/lease.js";
 import { Wait } from "../../lease/wait.js";
@@ -44,11 +45,24 @@ export class HerdProtocol {
   /** The value of an entry, or what the loader returns. @throws what the loader throws @throws {EncodeError} */
   async answer(key: string, loader: Loader<unknown>, options: LoadOptions, shared: Shared): Promise<Answer> {
     const request: LoadRequest = { key, loader, options, shared };
+    const { call } = options;
+    let found: Answer["found"] = "hit";
     for (let restarts = 0; ; restarts++) {
       let outcome = await this.#find(key);
+      if (outcome.state !== "Answered" && outcome.state !== "Refreshing") {
+        if (found === "hit") call?.miss();
+        found = "miss";
+      }
       if (outcome.state === "Waiting") outcome = await this.#wait(key, shared);
-      if (outcome.state === "Answered") return outcome;
-      if (outcome.state === "Refreshing") return this.#refresh(outcome.old, request, outcome);
+      if (outcome.state === "Answered") {
+        const { value, encoded, savedMs } = outcome;
+        if (found === "hit") {
+          call?.found(encoded.length, savedMs);
+          call?.hit();
+        }
+        return { value, encoded, found };
+      }
+      if (outcome.state === "Refreshing") return this.#refresh(outcome.old, request, { ...outcome, found });
       if (outcome.state === "LoadingAlone") return this.#loadAlone(request);
       const { lease } = outcome;
       try {
@@ -81,7 +95,8 @@ export class HerdProtocol {
   /** Polls while another caller loads. @throws the reason of the callers' signal */
   async #wait(key: string, shared: Shared): Promise<Exclude<Outcome, { state: "Waiting" }>> {
     const { clock, events } = this.#context;
-    events.emit("claim", () => ({ key, won: false }));
+    const { method } = this.#parts;
+    events.emit("claim", () => ({ method, key, won: false }));
     const wait = new Wait(clock, this.#settings.waitMs);
     for (;;) {
       const event = (await wait.next(shared.signal())) ? "poll" : "timeout";
@@ -89,7 +104,8 @@ export class HerdProtocol {
       const outcome = state === "Lookup" ? await this.#find(key) : { state };
       if (outcome.state === "Waiting") continue;
       // A store error while waiting ends the wait as a timeout does: without a value.
-      events.emit("wait", () => ({ key, durationMs: wait.durationMs, answered: outcome.state !== "LoadingAlone" }));
+      const answered = outcome.state !== "LoadingAlone";
+      events.emit("wait", () => ({ method, key, durationMs: wait.durationMs, answered }));
       return outcome;
     }
   }
@@ -118,20 +134,31 @@ export class HerdProtocol {
   }
 
   /** Refreshes a value. @returns the old one, with its refresh where that is waited for */
-  #refresh(old: Refreshable, request: LoadRequest, { value, encoded }: Answer): Answer {
-    const refreshed = this.#startRefresh(old, request);
-    const stale = (): void => {
-      if (old.kind === "stale") this.#context.events.emit("stale", () => ({ key: request.key }));
+  #refresh(
+    old: Refreshable,
+    request: LoadRequest,
+    { value, encoded, found }: Pick<Answer, "value" | "found"> & { readonly encoded: Encoded },
+  ): Answer {
+    const { call } = request.options;
+    const isStale = old.kind === "stale";
+    const tell = (): void => {
+      if (!call || found === "miss") return;
+      call.found(encoded.length, isStale ? 0 : old.envelope.deltaMs);
+      if (isStale) call.foundStale();
+      else call.hit();
     };
+    const answer = { value, encoded, found: isStale && found === "hit" ? "stale" : found } as const;
+    const refreshed = this.#startRefresh(old, request);
     if (!refreshed) {
-      stale();
-      return { value, encoded };
-    }
-    const orStale = refreshed.then((answer) => {
-      if (!answer) stale();
+      tell();
       return answer;
+    }
+    const orStale = refreshed.then((newest) => {
+      if (!newest) tell();
+      else if (found === "hit") call?.miss();
+      return newest;
     });
-    return { value, encoded, refreshed: orStale };
+    return { ...answer, refreshed: orStale };
   }
 
   /** @returns the refresh, if this caller waits for it */
@@ -143,7 +170,8 @@ export class HerdProtocol {
     const release = sharing.startRefresh(key);
     if (!release) return undefined;
     const { background, method } = this.#parts;
-    const work = background.run(() => this.#reload(old, request), { method, key }, release);
+    const run = this.#context.events.begin(() => ({ kind: "refresh", method, key }));
+    const work = background.run(() => run(() => this.#reload(old, request)), { method, key }, release);
     return this.#settings.background ? undefined : within(clock, options.softTimeoutMs, work);
   }
 
@@ -152,7 +180,8 @@ export class HerdProtocol {
     const { key } = request;
     const lease = await this.#leases.claim(key, old.envelope);
     if (!lease) return undefined;
-    if (old.kind === "fresh") this.#context.events.emit("early", () => ({ key }));
+    const { method } = this.#parts;
+    if (old.kind === "fresh") this.#context.events.emit("early", () => ({ method, key }));
     return this.#load(lease, { ...request, shared: undefined }, old);
   }
 
@@ -166,23 +195,24 @@ export class HerdProtocol {
       shared?.signal().throwIfAborted();
       // A copy for the loader: the caller has the other one and may change it.
       const stale = old && (await this.#context.codec.decode(old.payload, key));
-      loaded = await load(this.#context, { key, loader, stale, options, signal }, this.#settings.hardTimeoutMs);
+      const run = { method: this.#parts.method, key, background: !shared, loader, stale, options, signal };
+      loaded = await load(this.#context, run, this.#settings.hardTimeoutMs);
     } catch (error) {
       await this.#leases.yield(lease);
       throw error;
     }
     const { value } = loaded;
     const encoded = await this.#leases.settle(lease, loaded);
-    return { value: await asHit(this.#context.codec, { value, encoded }, key), encoded };
+    return { value: await asHit(this.#context.codec, { value, encoded }, key), encoded, found: "miss" };
   }
 
   /** Loads without a lease, and so without storing. @throws what the loader throws */
   async #loadAlone({ key, loader, options, shared }: LoadRequest): Promise<Answer> {
     const signal = () => shared?.signal() ?? new AbortController().signal;
-    const run = { key, loader, stale: undefined, options, signal };
+    const run = { method: this.#parts.method, key, loader, stale: undefined, options, signal };
     const { value } = await load(this.#context, run, this.#settings.hardTimeoutMs);
     const encoded = undefined;
-    return { value: await asHit(this.#context.codec, { value, encoded }, key), encoded };
+    return { value: await asHit(this.#context.codec, { value, encoded }, key), encoded, found: "miss" };
   }
 }
 

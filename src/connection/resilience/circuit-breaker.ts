@@ -1,3 +1,4 @@
+import type { ConnectionEvent } from "../../core/connection.js";
 import { ConnectionError } from "../../core/errors.js";
 import type { Clock } from "../../core/time.js";
 
@@ -29,6 +30,8 @@ export class CircuitBreaker {
   #openedMs = 0;
   /** When the probe began. */
   #probedMs: number | undefined;
+  /** Called when it opens or closes. */
+  readonly watchers = new Set<(event: ConnectionEvent) => void>();
 
   /**
    * @param name the server, for messages
@@ -62,10 +65,12 @@ export class CircuitBreaker {
   /** A call was answered, whatever the reply. */
   succeeded(): void {
     if (this.#lastError === undefined) return;
+    const wasOpen = this.#windowMs > 0;
     this.#lastError = undefined;
     this.#failures = 0;
     this.#windowMs = 0;
     this.#openings = 0;
+    if (wasOpen) this.#tell("closed");
   }
 
   /** A call got no reply. @returns whether this failure opened the circuit */
@@ -118,11 +123,17 @@ export class CircuitBreaker {
   }
 
   #open(): void {
+    const wasOpen = this.#windowMs > 0;
     const longestMs = Math.min(LONGEST_WINDOW_MS, FIRST_WINDOW_MS * 2 ** Math.max(0, ++this.#openings - SHORT_WINDOWS));
     // Jitter keeps clients that lost their server together from returning together.
     this.#windowMs = Math.ceil(longestMs * (0.5 + this.#clock.random() / 2));
     this.#openedMs = this.#clock.now();
     this.#probedMs = undefined;
+    if (!wasOpen) this.#tell("open");
+  }
+
+  #tell(state: "open" | "closed"): void {
+    for (const watcher of this.watchers) watcher({ kind: "breaker", state, error: this.#lastError });
   }
 
   /** The distance in either direction: a clock that is set back must not make a window longer. */

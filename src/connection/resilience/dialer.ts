@@ -1,10 +1,11 @@
 import { Availability } from "../../core/availability.js";
-import type { Connection } from "../../core/connection.js";
+import type { Connection, ConnectionEvent } from "../../core/connection.js";
 import { ConnectionError, type ReplyError, TimeoutError } from "../../core/errors.js";
 import type { Clock } from "../../core/time.js";
 import { BackgroundWork, type TrackWork } from "./background-work.js";
 import { CircuitBreaker } from "./circuit-breaker.js";
 import { Deadlines, withDeadline } from "./deadline.js";
+import { newlyOpen, type OpenConnection } from "./open-connection.js";
 
 /**
  * Opens a connection. `track` registers work that continues after a failure; `close` waits for it. `retire` replaces the
@@ -35,21 +36,7 @@ export interface DialerOptions {
   readonly availability?: Availability;
 }
 
-/** An open connection with its record of replies and failures. */
-export interface OpenConnection {
-  readonly connection: Connection;
-  readonly openedMs: number;
-  lastReplyMs: number;
-  /** Round trips in progress. */
-  pending: number;
-  /** Round trips in a row that timed out. */
-  timeouts: number;
-  /** Timeouts that follow each other closely, although other round trips between them may have been answered. */
-  timeoutSeries: { readonly firstMs: number; lastMs: number } | undefined;
-  isRetired: boolean;
-  /** It was closed here and not by the server, which may still carry out commands in progress. */
-  isAbandoned: boolean;
-}
+type Watcher = (event: ConnectionEvent) => void;
 
 /** A dial in progress. */
 interface Dialing {
@@ -82,6 +69,7 @@ export class Dialer {
   #onDrained: (() => void) | undefined;
   #wasOpen = false;
   #closed = false;
+  readonly #watchers = new Set<Watcher>();
 
   constructor(dial: DialConnection, options: DialerOptions) {
     const { name, clock, connectTimeoutMs, commandTimeoutMs } = options;
@@ -94,6 +82,15 @@ export class Dialer {
 
   get isClosed(): boolean {
     return this.#closed;
+  }
+
+  watch(watcher: Watcher): () => void {
+    this.#watchers.add(watcher);
+    this.breaker.watchers.add(watcher);
+    return () => {
+      this.#watchers.delete(watcher);
+      this.breaker.watchers.delete(watcher);
+    };
   }
 
   /** The open connection. */
@@ -136,10 +133,12 @@ export class Dialer {
   replied(open: OpenConnection): void {
     open.timeouts = 0;
     open.lastReplyMs = this.options.clock.now();
+    open.error = undefined;
   }
 
   /** A round trip failed because of its connection. */
   failed(open: OpenConnection, error: ConnectionError): void {
+    open.error = error;
     const isTimeout = error instanceof TimeoutError;
     if (!this.options.redial) {
       if (isTimeout) this.#recordPartialTimeout(open);
@@ -169,13 +168,16 @@ export class Dialer {
    * The server refuses what another one would carry out: writes, or keys of other nodes of its cluster.
    * @returns whether the connection was retired, so that another dial may find the right server
    */
-  retireMisdirected(open: OpenConnection, { code }: ReplyError): boolean {
+  retireMisdirected(open: OpenConnection, error: ReplyError): boolean {
+    const { code } = error;
     if (open.isRetired) return true;
     const { redial, findsCluster } = this.options;
     const isRecent = open === this.#current && this.#since(open.openedMs) < READONLY_REDIAL_MS;
     const helps = redial && (code === "READONLY" ? !isRecent : findsCluster?.() === true);
-    if (helps) this.retire(open);
-    return helps;
+    if (!helps) return false;
+    open.error = error;
+    this.retire(open);
+    return true;
   }
 
   /** Closes a connection that seems dead, together with its round trips in progress. */
@@ -257,28 +259,21 @@ export class Dialer {
       new TimeoutError(
         `${name} could not be reached within ${connectTimeoutMs} ms; check that it is running, or raise connectTimeout`,
       );
+    const startedMs = clock.now();
     let open: OpenConnection | undefined;
     const dialled = this.#dial(this.#background.track, () => open && this.retire(open));
     try {
       const connection = await withDeadline(dialled, connectTimeoutMs, timeoutError);
       if (this.#closed || isCancelled()) throw this.closedError();
-      const nowMs = clock.now();
-      open = {
-        connection,
-        openedMs: nowMs,
-        lastReplyMs: nowMs,
-        pending: 0,
-        timeouts: 0,
-        timeoutSeries: undefined,
-        isRetired: false,
-        isAbandoned: false,
-      };
+      open = newlyOpen(connection, clock.now());
       this.#wasOpen = true;
       this.#current = open;
+      this.#tell("opened", startedMs, undefined);
       return open;
     } catch (error) {
       this.#background.track(dialled.then((opened) => opened.close()));
       if (isCancelled()) return undefined;
+      this.#tell("failed", startedMs, error);
       if (error instanceof ConnectionError && !this.#closed) this.breaker.dialFailed(error);
       throw error;
     }
@@ -288,7 +283,13 @@ export class Dialer {
   #discard(open: OpenConnection): void {
     this.#retired.delete(open);
     if (this.#retired.size === 0) this.#onDrained?.();
+    this.#tell("ended", open.openedMs, open.error);
     this.#background.track(open.connection.close());
+  }
+
+  #tell(state: "opened" | "failed" | "ended", sinceMs: number, error: unknown): void {
+    for (const watcher of this.#watchers)
+      watcher({ kind: "connection", state, durationMs: this.#since(sinceMs), error });
   }
 
   /** The distance in either direction, as clocks can be set back. */

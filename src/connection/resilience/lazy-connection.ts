@@ -2,6 +2,7 @@ import type {
   Argument,
   Command,
   Connection,
+  ConnectionEvent,
   ConnectionStatus,
   Reply,
   ScanOptions,
@@ -78,6 +79,10 @@ export class LazyConnection implements Connection {
       state: state === "closed" && !current ? "idle" : state,
       lastError,
     };
+  }
+
+  watch(listener: (event: ConnectionEvent) => void): () => void {
+    return this.#dialer.watch(listener);
   }
 
   /** The primary has moved: later commands go over a new connection. Round trips in progress end on the old one. */

@@ -1,7 +1,8 @@
 import type { Command, Connection, SendOptions } from "../../core/connection.js";
 import { ConnectionError, ReplyError, TimeoutError } from "../../core/errors.js";
 import type { Clearable } from "./deadline.js";
-import type { Dialer, OpenConnection } from "./dialer.js";
+import type { Dialer } from "./dialer.js";
+import type { OpenConnection } from "./open-connection.js";
 
 const NONE: readonly Command[] = [];
 

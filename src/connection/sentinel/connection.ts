@@ -3,6 +3,7 @@ import type {
   Argument,
   Command,
   Connection,
+  ConnectionEvent,
   ConnectionStatus,
   Reply,
   ScanOptions,
@@ -81,6 +82,10 @@ export class SentinelConnection implements Connection {
   scan(options: ScanOptions): AsyncIterable<string[]> {
     this.#watch();
     return this.#lazy.scan(options);
+  }
+
+  watch(listener: (event: ConnectionEvent) => void): () => void {
+    return this.#lazy.watch(listener);
   }
 
   status(): ConnectionStatus {

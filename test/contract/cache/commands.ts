@@ -8,6 +8,7 @@ export type CommandName =
       | "connection"
       | "invocation"
       | "shared"
+      | "events"
       | "track"
       | "report"
       | "codec"

@@ -98,7 +98,7 @@ const glob: Kind = { wrong: ["", 5, null, none, some, true, symbol], says: /^pat
 const pattern: Kind = { ...glob, wrong: [...glob.wrong, undefined] };
 const event: Kind = {
   wrong: ["nonsense", "constructor", "", undefined, null, 5, none, symbol],
-  says: /^on: .*hit, stale/,
+  says: /^on: .*hit, miss, stale/,
 };
 const listener: Kind = { wrong: [undefined, null, 5, text, none], says: /^on: the listener of "hit" / };
 const member: Kind = { wrong: [undefined, () => 1, symbol], says: /can't be stored/ };

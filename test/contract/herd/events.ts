@@ -1,16 +1,26 @@
 import { describe, expect, it, vi } from "vitest";
 import type { Cache } from "../../../src/cache/cache.js";
 import { defaultClient } from "../../../src/client/default-client.js";
-import { type EventName, Events } from "../../../src/core/events.js";
+import type { EventName } from "../../../src/core/event-types.js";
+import { Events } from "../../../src/core/events.js";
 import { type Fleets, slowLoader } from "./fleet.js";
 
-const NAMES: readonly EventName[] = ["hit", "stale", "wait", "load", "claim", "fenced", "early"];
+const NAMES: readonly EventName[] = ["hit", "miss", "stale", "wait", "load", "set", "claim", "fenced", "early"];
 
-/** What a cache tells, from now on: the event's name, and what is told beside the key. */
+/** What a cache tells from now on: the event's name, its key, and what is told beside that and is not always the same. */
 function told(cache: Cache): unknown[][] {
   const seen: unknown[][] = [];
   for (const name of NAMES) {
-    cache.on(name, ({ key, ...more }: { key: string }) => {
+    cache.on(name, (event: object) => {
+      const {
+        key,
+        method: _,
+        count: _1,
+        bytes: _2,
+        savedMs: _3,
+        ...more
+      } = event as { key: string } & Record<string, unknown>;
+      for (const usual of ["shared", "background"]) if (more[usual] === false) delete more[usual];
       seen.push(Object.keys(more).length > 0 ? [name, key.split(":").at(-1), more] : [name, key.split(":").at(-1)]);
     });
   }
@@ -32,7 +42,9 @@ export function events({ fakeTime, fleet }: Fleets): void {
       await cache.getOrSet("a", loader);
       expect(seen).toEqual([
         ["claim", "a", { won: true }],
+        ["miss", "a"],
         ["load", "a", { durationMs: 250, failed: false }],
+        ["set", "a"],
         ["hit", "a"],
       ]);
     });
@@ -50,8 +62,8 @@ export function events({ fakeTime, fleet }: Fleets): void {
       await pass(200);
       await Promise.all([first, second]);
       expect(seen).toEqual([
+        ["miss", "a"],
         ["claim", "a", { won: false }],
-        ["hit", "a"],
         ["wait", "a", { durationMs: expect.any(Number), answered: true }],
       ]);
       expect(seen[2]?.[2]).toHaveProperty(
@@ -70,6 +82,7 @@ export function events({ fakeTime, fleet }: Fleets): void {
       await pass(1_100);
       await given;
       expect(seen).toEqual([
+        ["miss", "a"],
         ["claim", "a", { won: false }],
         ["wait", "a", { durationMs: 1_000, answered: false }],
         ["load", "a", { durationMs: 0, failed: false }],
@@ -87,7 +100,8 @@ export function events({ fakeTime, fleet }: Fleets): void {
       expect(seen.slice(0, 2)).toEqual(expect.arrayContaining([["stale", "a"]]));
       expect(seen.filter(([name]) => name !== "stale")).toEqual([
         ["claim", "a", { won: true }],
-        ["load", "a", { durationMs: 0, failed: false }],
+        ["load", "a", { durationMs: 0, failed: false, background: true }],
+        ["set", "a"],
         ["hit", "a"],
       ]);
     });
@@ -98,6 +112,7 @@ export function events({ fakeTime, fleet }: Fleets): void {
       await cache.getOrSet("a", () => Promise.reject(new Error("broken"))).catch(() => {});
       expect(seen).toEqual([
         ["claim", "a", { won: true }],
+        ["miss", "a"],
         ["load", "a", { durationMs: 0, failed: true }],
       ]);
     });
@@ -160,10 +175,12 @@ export function events({ fakeTime, fleet }: Fleets): void {
       await pass(100);
       await given;
       const names = (key: string) => seen.filter(([, one]) => one === key).map(([name]) => name);
-      expect(names("hit")).toEqual(["hit"]);
-      expect(names("stale")).toEqual(["stale", "claim"]);
-      expect(names("miss")).toEqual(["claim"]);
-      expect(names("busy")).toEqual(["claim", "hit", "wait"]);
+      // Hits and misses are told of all keys together.
+      expect(names("")).toEqual(expect.arrayContaining(["hit", "miss", "stale"]));
+      expect(names("hit")).toEqual([]);
+      expect(names("stale")).toEqual(["claim", "set"]);
+      expect(names("miss")).toEqual(["claim", "set"]);
+      expect(names("busy")).toEqual(["claim", "wait"]);
       expect(seen.filter(([name]) => name === "load")).toHaveLength(2);
     });
 
@@ -176,7 +193,7 @@ export function events({ fakeTime, fleet }: Fleets): void {
       await pass(1_500);
       const seen = told(cache);
       expect(await ask(cache)).toBe("new");
-      expect(seen.map(([name]) => name)).toEqual(["claim", "load"]);
+      expect(seen.map(([name]) => name)).toEqual(["claim", "load", "set", "miss"]);
     });
 
     it("to nobody any more once that is asked for", async () => {
@@ -187,7 +204,9 @@ export function events({ fakeTime, fleet }: Fleets): void {
       await cache.getOrSet("a", () => 2);
       end();
       await cache.getOrSet("a", () => 2);
-      expect(listener).toHaveBeenCalledExactlyOnceWith({ key: String(cache.makeKey("a")) });
+      expect(listener).toHaveBeenCalledExactlyOnceWith(
+        expect.objectContaining({ key: String(cache.makeKey("a")), method: "getOrSet", count: 1, shared: false }),
+      );
     });
 
     it("is no affair of the call: what a listener throws goes to onError", async () => {
@@ -205,7 +224,7 @@ export function events({ fakeTime, fleet }: Fleets): void {
     });
 
     it("costs nothing where nobody listens: no event is made", async () => {
-      const make = vi.fn(() => ({ key: "a" }));
+      const make = vi.fn(() => ({ key: "a", method: "get", count: 1, shared: false, bytes: 1, savedMs: 0 }));
       const events = new Events();
       events.emit("hit", make);
       const end = events.on("stale", () => {});

@@ -1,0 +1,187 @@
+/** A method, and the key that it is called for. */
+export interface MethodEvent {
+  /** The cache's method, such as `"getMany"` or `"sets.add"`; `"http"` for the HTTP cache. */
+  readonly method: string;
+  /** The stored key; empty for several. */
+  readonly key: string;
+}
+
+export interface KeysEvent extends MethodEvent {
+  /** How many keys. */
+  readonly count: number;
+}
+
+/** A call of a method, from its begin to its end. */
+export interface CallEvent extends KeysEvent {
+  /** How many of its keys had a fresh value, none, and a stale one that was returned. All 0 for methods that read no values. */
+  readonly hits: number;
+  readonly misses: number;
+  readonly stale: number;
+  /** Size of the encoded values that were read or written, in bytes, or in characters where they are text. */
+  readonly bytes: number;
+  /** How long the loads of its hits took, as far as the herd client has stored it. */
+  readonly savedMs: number;
+  readonly durationMs: number;
+  /** What it threw, or would have thrown without `ignoreErrors`; absent when it has succeeded. */
+  readonly error?: unknown;
+}
+
+/** The events of a cache, by name. Times are milliseconds; keys are stored keys. */
+export interface CacheEvents {
+  /** A method has ended that asked the store. */
+  call: CallEvent;
+  /** Values were found, and are fresh. */
+  hit: KeysEvent & {
+    /** Another caller in this process, with which this one shared a lookup, has found it. */
+    readonly shared: boolean;
+    /** Size of the encoded values, in bytes, or in characters where they are text; 0 where it is not known. */
+    readonly bytes: number;
+    /** How long their loads took, as far as the herd client has stored it. */
+    readonly savedMs: number;
+  };
+  /** No values were found that can be returned. */
+  miss: KeysEvent & { readonly shared: boolean };
+  /** Stale values were returned while another caller loads new ones. */
+  stale: KeysEvent;
+  /** This caller waited while another one loaded the value. `answered` is false when the wait timed out. */
+  wait: MethodEvent & { readonly durationMs: number; readonly answered: boolean };
+  /** A loader ran. */
+  load: KeysEvent & {
+    readonly durationMs: number;
+    readonly failed: boolean;
+    /** No caller waits for it. */
+    readonly background: boolean;
+  };
+  /** Values were stored. */
+  set: KeysEvent & { readonly bytes: number };
+  /** Entries, members or fields were deleted. */
+  delete: KeysEvent;
+  /** The lifetime of an entry was changed. */
+  expire: KeysEvent;
+  /** Responses were purged by URL, or everything with a label. */
+  purge: KeysEvent & {
+    /** The URLs, tags, groups or path prefixes. */
+    readonly what: readonly string[];
+    readonly soft: boolean;
+  };
+  /** The near cache has dropped values to make room. */
+  evict: KeysEvent;
+  /** The near cache has dropped values that have changed at the server. */
+  invalidate: KeysEvent;
+  /** This caller tried to claim the lease of an entry. */
+  claim: MethodEvent & { readonly won: boolean };
+  /** A lease was renewed. `held` is false when it was found lost. */
+  renew: MethodEvent & { readonly held: boolean };
+  /** A value was not stored because its lease was lost: the entry was deleted, written, or loaded by another caller. */
+  fenced: MethodEvent;
+  /** A fresh value is refreshed before it expires. */
+  early: MethodEvent;
+  /** A method has failed, or something has that no caller hears of. */
+  error: MethodEvent & {
+    readonly error: unknown;
+    /** What went wrong, in a few words that never change. */
+    readonly kind: ErrorKind;
+  };
+  /** Commands were sent, and answered or not. */
+  roundTrip: {
+    /** The names of the commands, or of the script. */
+    readonly commands: readonly string[];
+    readonly durationMs: number;
+    /** Why there was no reply. */
+    readonly error: unknown;
+  };
+  /** The circuit breaker has opened, or closed. */
+  breaker: { readonly state: "open" | "closed"; readonly error: unknown };
+  /** A connection was opened, has ended, or could not be opened. */
+  connection: { readonly state: "opened" | "ended" | "failed"; readonly durationMs: number; readonly error: unknown };
+  /** The HTTP cache has answered a request. */
+  http: {
+    /** The request's method and URL. */
+    readonly method: string;
+    readonly url: string;
+    /** `"hit"`, or why the request went to the origin: `fwd` of Cache-Status (RFC 9211), such as `"uri-miss"`. */
+    readonly outcome: string;
+    /** The response's status. */
+    readonly status: number;
+    /** What is left of its lifetime; below 0 when it is stale. Absent where it was not stored. */
+    readonly ttlMs: number | undefined;
+    readonly stored: boolean;
+    /** Another request's response was waited for. */
+    readonly collapsed: boolean;
+    /** Why it was not stored, or not answered from the store. */
+    readonly detail: string | undefined;
+    readonly durationMs: number;
+  };
+}
+
+/** Kinds of errors, for groups. `loader`: what a loader threw; `usage`: wrong arguments or options. */
+export type ErrorKind =
+  | "connection"
+  | "timeout"
+  | "reply"
+  | "decode"
+  | "encode"
+  | "loader"
+  | "loader-timeout"
+  | "aborted"
+  | "usage"
+  | "other";
+
+export type EventName = keyof CacheEvents;
+export type Listener<E extends EventName> = (event: CacheEvents[E]) => void;
+
+/** The names of all events: a new event without its name here doesn't compile. */
+const NAMES: Readonly<Record<EventName, true>> = {
+  call: true,
+  hit: true,
+  miss: true,
+  stale: true,
+  wait: true,
+  load: true,
+  set: true,
+  delete: true,
+  expire: true,
+  purge: true,
+  evict: true,
+  invalidate: true,
+  claim: true,
+  renew: true,
+  fenced: true,
+  early: true,
+  error: true,
+  roundTrip: true,
+  breaker: true,
+  connection: true,
+  http: true,
+};
+
+export const EVENT_NAMES = Object.keys(NAMES) as EventName[];
+
+export function isEventName(name: unknown): name is EventName {
+  return typeof name === "string" && Object.hasOwn(NAMES, name);
+}
+
+/** What takes time, and can have a span. */
+export type Operation =
+  | { readonly kind: "call"; readonly call: CallEvent }
+  | { readonly kind: "load"; readonly method: string; readonly key: string; readonly count: number }
+  /** A load that no caller waits for. It is described in the caller's context, and runs outside of it. */
+  | { readonly kind: "refresh"; readonly method: string; readonly key: string }
+  | { readonly kind: "roundTrip"; readonly commands: readonly string[] };
+
+export type Run = <T>(work: () => Promise<T>) => Promise<T>;
+
+/** Called when an operation begins, in the caller's context. Returns what runs its work. */
+export type Tracer = (operation: Operation) => Run;
+
+/** Channels of the process, by which events and operations reach subscribers that don't have the cache. */
+export interface Channels {
+  /** Whether anybody has subscribed, to events or to operations. */
+  readonly isHeard: boolean;
+  /** Whether anybody has subscribed to this event. */
+  hears(name: EventName): boolean;
+  /** @param cache the cache's name */
+  publish(name: EventName, event: object, cache: string): void;
+  /** What runs an operation's work; `undefined` when nobody has subscribed to its kind. */
+  trace(operation: Operation, cache: string): Run | undefined;
+}
