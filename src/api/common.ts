@@ -94,7 +94,7 @@ export type {
   Run,
   Tracer,
 } from "../core/event-types.js";
-export type { CacheCall, Events } from "../core/events.js";
+export type { CacheCall, EventSource, Events } from "../core/events.js";
 export { escapeGlob as escapePattern } from "../core/glob.js";
 export { defaultKeyFunction, type Key, type KeyFunction, type ReverseKeyFunction, StoredKey } from "../core/key.js";
 export type { Address, Location, Scheme } from "../core/location.js";

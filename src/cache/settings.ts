@@ -9,7 +9,7 @@ import { UnavailableError } from "../core/availability.js";
 import type { Connection, ConnectionFactory, Invocation } from "../core/connection.js";
 import { ConfigurationError, show } from "../core/errors.js";
 import type { Channels } from "../core/event-types.js";
-import { Events } from "../core/events.js";
+import { type EventSource, Events } from "../core/events.js";
 import {
   ambiguousPrefix,
   defaultKeyFunction,
@@ -79,7 +79,10 @@ export function toSettings(
   const { logger = console } = options;
   const report = options.onError ?? (logger === false ? () => {} : warnOfErrors(logger, systemClock));
   const onError = quiet(refusalsOnce(report, options.onError ?? logger));
-  const events = new Events((error) => onError(error, { method: "on", key: "" }), channels, keyPrefix);
+  const events = new Events((error) => onError(error, { method: "on", key: "" }), channels, {
+    cache: keyPrefix,
+    server: serverOf(location),
+  });
   return {
     connect: (invocation) => new ObservedConnection(factory.connect(location, invocation), events),
     sharesConnection: factory.shares,
@@ -99,6 +102,11 @@ export function toSettings(
     events,
     onError,
   };
+}
+
+function serverOf({ scheme, addresses: [first], path, database }: Location): EventSource["server"] {
+  if (first) return { address: first.host, port: first.port, database };
+  return scheme === "unix" ? { address: path, database } : undefined;
 }
 
 /** The user's `onError`, with its own errors ignored. */

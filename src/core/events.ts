@@ -25,22 +25,31 @@ import {
 
 const plainly: Run = (work) => work();
 
+/** The cache that events come from. */
+export interface EventSource {
+  /** Its name: the key prefix. */
+  readonly cache: string;
+  /** Where it is kept: a host and its port, or the path of a socket. Absent for a store in the process. */
+  readonly server?: { readonly address: string; readonly port?: number; readonly database: number } | undefined;
+}
+
 /** Tells listeners, channels and tracers what a cache does. An event that nobody hears is not made. */
 export class Events {
   readonly #listeners = new Map<EventName, Set<(event: never) => void>>();
   readonly #tracers = new Set<Tracer>();
   readonly #onListenerError: (error: unknown) => void;
   readonly #channels: Channels | undefined;
-  readonly #cache: string;
+  readonly source: EventSource;
 
-  /**
-   * @param onListenerError called with the errors of listeners, which the calls that caused the events don't see
-   * @param cache the cache's name in channels
-   */
-  constructor(onListenerError: (error: unknown) => void = () => {}, channels?: Channels, cache = "") {
+  /** @param onListenerError called with the errors of listeners, which the calls that caused the events don't see */
+  constructor(
+    onListenerError: (error: unknown) => void = () => {},
+    channels?: Channels,
+    source: EventSource = { cache: "" },
+  ) {
     this.#onListenerError = onListenerError;
     this.#channels = channels;
-    this.#cache = cache;
+    this.source = source;
   }
 
   /** Adds a listener. @returns a function that removes it @throws TypeError on an unknown event, or without a listener */
@@ -75,7 +84,7 @@ export class Events {
     const isPublished = this.#channels?.hears(name) === true;
     if (!listeners && !isPublished) return;
     const event = make();
-    if (isPublished) notify(() => this.#channels?.publish(name, event, this.#cache), this.#onListenerError);
+    if (isPublished) notify(() => this.#channels?.publish(name, event, this.source.cache), this.#onListenerError);
     for (const listener of listeners ?? []) notify(() => listener(event), this.#onListenerError);
   }
 
@@ -83,7 +92,7 @@ export class Events {
   begin(make: () => Operation): Run {
     if (this.#tracers.size === 0 && this.#channels?.isHeard !== true) return plainly;
     const operation = make();
-    let run = this.#channels?.trace(operation, this.#cache) ?? plainly;
+    let run = this.#channels?.trace(operation, this.source.cache) ?? plainly;
     for (const tracer of this.#tracers) {
       const inner = run;
       const outer = tracer(operation);
@@ -107,6 +116,7 @@ export class CacheCall implements CallEvent {
   error?: unknown;
   /** All is told that its result says. */
   told = false;
+  #written = 0;
   readonly #events: Events;
   readonly #startedMs = performance.now();
 
@@ -130,7 +140,10 @@ export class CacheCall implements CallEvent {
 
   /** Counts the size of values that are written. */
   carries(encoded: readonly { readonly length: number }[]): void {
-    for (const { length } of encoded) this.bytes += length;
+    for (const { length } of encoded) {
+      this.bytes += length;
+      this.#written += length;
+    }
   }
 
   /** Tells of hits. Count what was found first. */
@@ -155,7 +168,7 @@ export class CacheCall implements CallEvent {
   /** Tells of a change: `set`, `delete` or `expire`. */
   changed(name: "set" | "delete" | "expire", count: number): void {
     if (count === 0) return;
-    const { bytes } = this;
+    const bytes = this.#written;
     this.#events.emit(name, () => ({ ...this.#of(count), bytes }));
   }
 
@@ -165,25 +178,24 @@ export class CacheCall implements CallEvent {
     this.changed("delete", count);
   }
 
-  /** Runs the call's work under the tracers. @param onResult called with the result before the call ends */
-  async run<T>(work: () => Promise<T>, onResult: (result: T) => void): Promise<T> {
-    try {
-      const result = await this.#events.begin(() => ({ kind: "call", call: this }))(async () => {
-        const got = await work();
-        onResult(got);
+  /** Runs the call's work under the tracers, which see all that is recorded of it. @param onResult called with the result before the call ends */
+  run<T>(work: () => Promise<T>, onResult: (result: T) => void): Promise<T> {
+    return this.#events.begin(() => ({ kind: "call", call: this }))(async () => {
+      try {
+        const result = await work();
+        onResult(result);
         this.durationMs = performance.now() - this.#startedMs;
-        return got;
-      });
-      return result;
-    } catch (error) {
-      if (!this.isAnswered && this.method.startsWith("getOrSet")) this.miss(this.count);
-      this.error = error;
-      this.durationMs = performance.now() - this.#startedMs;
-      emitError(this.#events, error, this);
-      throw error;
-    } finally {
-      this.#events.emit("call", () => this);
-    }
+        return result;
+      } catch (error) {
+        if (!this.isAnswered && this.method.startsWith("getOrSet")) this.miss(this.count);
+        this.error = error;
+        this.durationMs = performance.now() - this.#startedMs;
+        emitError(this.#events, error, this);
+        throw error;
+      } finally {
+        this.#events.emit("call", () => this);
+      }
+    });
   }
 
   #of(count: number) {
