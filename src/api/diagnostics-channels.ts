@@ -1,4 +1,11 @@
-import { type Channels, EVENT_NAMES, type EventName, type Operation, type Run } from "../core/event-types.js";
+import {
+  type Channels,
+  EVENT_NAMES,
+  EVENTS_OF,
+  type EventName,
+  type Operation,
+  type Run,
+} from "../core/event-types.js";
 
 /** As much of `node:diagnostics_channel` as is needed here. */
 interface Channel {
@@ -33,11 +40,14 @@ function open(): Channels | undefined {
   for (const name of EVENT_NAMES) events.set(name, node.channel(`valkey-edge-cache:${name}`));
   const traces = new Map<Operation["kind"], TracingChannel>();
   for (const kind of KINDS) traces.set(kind, node.tracingChannel(`valkey-edge-cache:${kind}`));
-  const steps = [...traces.values()].flatMap((tracing) => STEPS.map((step) => tracing[step]));
-  const all = [...events.values(), ...steps];
+  const ofKind = new Map<Operation["kind"], readonly Channel[]>();
+  for (const [kind, tracing] of traces) {
+    const steps = STEPS.map((step) => tracing[step]);
+    ofKind.set(kind, [...steps, ...EVENTS_OF[kind].map((name) => node.channel(`valkey-edge-cache:${name}`))]);
+  }
   return {
-    get isHeard() {
-      for (const channel of all) if (channel.hasSubscribers) return true;
+    isHeard(kind) {
+      for (const channel of ofKind.get(kind) ?? []) if (channel.hasSubscribers) return true;
       return false;
     },
     hears: (name) => events.get(name)?.hasSubscribers === true,
@@ -45,8 +55,7 @@ function open(): Channels | undefined {
     trace(operation, cache): Run | undefined {
       const tracing = traces.get(operation.kind);
       if (!tracing || !STEPS.some((step) => tracing[step].hasSubscribers)) return undefined;
-      const context = operation.kind === "call" ? { cache, call: operation.call } : { cache, ...operation };
-      return (work) => tracing.tracePromise(work, context);
+      return (work) => tracing.tracePromise(work, { cache, ...operation });
     },
   };
 }

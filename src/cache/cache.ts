@@ -323,7 +323,10 @@ export class Cache implements AsyncDisposable {
    * await cache.expireAt("offer", new Date("2030-01-01"));
    */
   expireAt(key: Key, at: Date | number, options: KeyOptions = NO_OPTIONS): Promise<boolean> {
-    return this.#calls.onKey("expireAt", key, options, false, (stored) => this.#client.expireAt(stored, toMoment(at)));
+    return this.#calls.onKey("expireAt", key, options, false, (stored, call) => {
+      const atMs = toMoment(at);
+      return endsEntry(this.#client.expireAt(stored, atMs), atMs <= systemClock.now(), call);
+    });
   }
 
   /** Makes an entry never expire (`PERSIST`). @returns whether it had a lifetime */
@@ -503,58 +506,50 @@ export class Cache implements AsyncDisposable {
     const version = this.#keys.version(checked(method, options)) + delta();
     const from = this.#keys.stored(key, options);
     const to = this.#keys.stored(key, { ...options, version });
-    const moved = await this.#calls.guard<boolean | undefined>(method, from, undefined, () =>
-      this.#client.rename(from, to),
-    );
-    if (moved === false) throw notFound(from);
-    return moved === undefined ? 0 : version;
+    return this.#calls.guard(method, from, 0, async () => {
+      if (!(await this.#client.rename(from, to))) throw notFound(from);
+      return version;
+    });
   }
 
   async *#scanKeys(method: "keys" | "iterKeys", pattern: string, options: ScanOptions): AsyncIterable<string> {
     const glob = this.#keys.pattern(pattern, checked(method, options));
-    try {
-      for await (const batch of this.#client.scan(glob, options.scanCount ?? this.#settings.scanCount)) {
-        this.invocation.signal?.throwIfAborted();
-        for (const key of batch) yield this.#keys.reverse(key, options);
-      }
-    } catch (error) {
-      await this.#calls.guard(method, glob, undefined, () => Promise.reject(error));
+    const batches = this.#calls.guardEach(method, glob, this.#userKeys(glob, options));
+    for await (const keys of batches) for (const key of keys) yield key;
+  }
+
+  async *#userKeys(glob: string, options: ScanOptions): AsyncIterable<string[]> {
+    for await (const batch of this.#client.scan(glob, options.scanCount ?? this.#settings.scanCount)) {
+      this.invocation.signal?.throwIfAborted();
+      yield batch.map((key) => this.#keys.reverse(key, options));
     }
   }
 
   #touch(stored: string, ttlMs: number | null, call: CacheCall | undefined): Promise<boolean> {
-    const touched = this.#client.touch(stored, ttlMs);
-    if (!call || ttlMs === null || ttlMs > 0) return touched;
-    return touched.then((was) => {
-      call.ended(was ? 1 : 0);
-      return was;
-    });
+    return endsEntry(this.#client.touch(stored, ttlMs), ttlMs !== null && ttlMs <= 0, call);
   }
 
   async #end(stored: string, condition: "nx" | "xx" | undefined, call: CacheCall | undefined): Promise<boolean> {
     if (condition === "nx") {
-      call?.ended(0);
+      call?.stored(0);
       return !(await this.#client.has(stored));
     }
     const deleted = await this.#client.delete([stored]);
-    call?.ended(deleted);
+    call?.changed("delete", deleted);
     return condition === undefined || deleted > 0;
   }
 
   #add(method: "incr" | "decr", key: Key, delta: bigint, options: IncrOptions): Promise<number | bigint> {
-    return this.#calls.onKey<number | bigint>(method, key, options, 0, (stored) => {
+    return this.#calls.onKey<number | bigint>(method, key, options, 0, async (stored, call) => {
       const ttlMs = toTtlMs(options.ttl, this.#settings.ttlMs);
-      return this.#count(stored, delta, options.create ? { ttlMs } : undefined);
+      // With a ttl of 0 or less nothing is stored; the result is what the value would have been.
+      const isOver = ttlMs !== null && ttlMs <= 0;
+      const value = await this.#client.incr(stored, delta, options.create && !isOver ? { ttlMs } : undefined);
+      if (value !== undefined) return value;
+      if (!options.create) throw notFound(stored);
+      call?.stored(0);
+      return Number.isSafeInteger(Number(delta)) ? Number(delta) : delta;
     });
-  }
-
-  async #count(stored: string, delta: bigint, create: { ttlMs: number | null } | undefined): Promise<number | bigint> {
-    // With a ttl of 0 or less nothing is stored; the result is what the value would have been.
-    const isOver = create !== undefined && create.ttlMs !== null && create.ttlMs <= 0;
-    const value = await this.#client.incr(stored, delta, isOver ? undefined : create);
-    if (value !== undefined) return value;
-    if (!isOver) throw notFound(stored);
-    return Number.isSafeInteger(Number(delta)) ? Number(delta) : delta;
   }
 
   #deleteMatching(
@@ -579,6 +574,13 @@ export function makeCache(
   channels?: Channels,
 ): Cache {
   return new Cache(toSettings(options, choose, channels), PROCESS);
+}
+
+/** Tells of an entry that a lifetime which is over deletes, and does not change. */
+async function endsEntry(changes: Promise<boolean>, isOver: boolean, call: CacheCall | undefined): Promise<boolean> {
+  const wasThere = await changes;
+  if (isOver) call?.changed("delete", Number(wasThere));
+  return wasThere;
 }
 
 function closed(): ConnectionError {

@@ -5,7 +5,7 @@ import type { Key } from "../core/key.js";
 import { toText } from "../core/text.js";
 import { checkField, NO_OPTIONS, several, toFields } from "./arguments.js";
 import type { KeyOptions, MethodOptions, RecordInput } from "./method-options.js";
-import { type CacheParts, decodeOne, sendTyped } from "./store-calls.js";
+import { type CacheParts, decodeOne, sendTyped, type Work } from "./store-calls.js";
 
 type HashMethod = keyof MethodOptions extends infer M ? (M extends `hashes.${infer Name}` ? Name : never) : never;
 
@@ -41,11 +41,13 @@ export class CacheHashes {
     if (!isOne && options !== undefined)
       throw new TypeError("hashes.set: there is an argument after the options of a record; leave it out");
     const given = isOne ? options : (value as KeyOptions | undefined);
-    return this.#onKey("set", name, given === undefined ? NO_OPTIONS : given, 0, (stored) => {
+    return this.#onKey("set", name, given === undefined ? NO_OPTIONS : given, 0, async (stored, call) => {
       const unset = fields.find(([, each]) => each === undefined);
       if (unset)
         throw new TypeError(`field ${show(unset[0])}: undefined can't be stored; store null, or delete the field`);
-      return this.#set(stored, fields);
+      const added = await this.#set(stored, fields);
+      call?.stored(fields.length);
+      return added;
     });
   }
 
@@ -89,14 +91,8 @@ export class CacheHashes {
     return this.#onKey("has", name, options, false, (stored) => this.#has(stored, checkField(field)));
   }
 
-  #onKey<T>(
-    method: HashMethod,
-    key: Key,
-    options: KeyOptions,
-    otherwise: T,
-    call: (stored: string) => Promise<T>,
-  ): Promise<T> {
-    return this.#parts.calls.onKey(`hashes.${method}`, key, options, otherwise, call);
+  #onKey<T>(method: HashMethod, key: Key, options: KeyOptions, otherwise: T, work: Work<T>): Promise<T> {
+    return this.#parts.calls.onKey(`hashes.${method}`, key, options, otherwise, work);
   }
 
   async #set(stored: string, fields: readonly (readonly [field: string, value: unknown])[]): Promise<number> {

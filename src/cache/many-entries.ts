@@ -115,7 +115,7 @@ export class ManyEntries {
   /** A lifetime of 0 or less ends entries instead of storing them. */
   async #end(keys: readonly string[], call: CacheCall | undefined): Promise<void> {
     const deleted = await this.#client.delete(keys);
-    call?.ended(deleted);
+    call?.changed("delete", deleted);
   }
 
   /** The stored keys. They are complete when `pass` has resolved; without one they are at once. @throws TypeError */

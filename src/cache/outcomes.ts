@@ -5,19 +5,26 @@ type Method = Exclude<keyof MethodOptions, "for" | "makeKey" | "makePattern"> | 
 
 type Tell = (call: CacheCall, result: never) => void;
 
-const one = (call: CacheCall, found: boolean): void => (found ? call.hit() : call.miss());
-const value: Tell = (call, result: unknown) => one(call, result !== undefined);
+/** All keys were found, or none. */
+const one = (call: CacheCall, found: boolean): void => (found ? call.hit(call.count) : call.miss(call.count));
+const value: Tell = (call, result: unknown) =>
+  one(call, Array.isArray(result) ? result.length > 0 : result !== undefined);
 const yes: Tell = (call, result: boolean) => one(call, result);
-const all: Tell = (call, result: readonly unknown[]) => {
+const each: Tell = (call, result: readonly unknown[]) => {
   const hits = result.filter((found) => found !== undefined && found !== false).length;
   call.hit(hits);
-  call.miss(result.length - hits);
+  call.miss(call.count - hits);
 };
 const some: Tell = (call, result: { readonly length: number } | { readonly size: number }) =>
   one(call, ("size" in result ? result.size : result.length) > 0);
-const set: Tell = (call, result: unknown) => call.changed("set", numberOf(result));
+/** The client tells what was found. */
+const loaded: Tell = () => {};
+const LOOKUPS: ReadonlySet<Tell> = new Set([value, yes, each, some, loaded]);
+
+const set: Tell = (call, result: number | boolean) => call.stored(Number(result));
+const all: Tell = (call) => call.stored(call.count);
 const removed: Tell = (call, result: unknown) => call.changed("delete", numberOf(result));
-const expire: Tell = (call, result: unknown) => call.changed("expire", numberOf(result));
+const expire: Tell = (call, result: boolean) => call.changed("expire", Number(result));
 const nothing: Tell = () => {};
 
 /**
@@ -26,21 +33,21 @@ const nothing: Tell = () => {};
  */
 const TELLS: Readonly<Record<Method, Tell>> = {
   get: value,
-  getMany: all,
-  mget: all,
-  getOrSet: nothing,
-  getOrSetMany: nothing,
+  getMany: each,
+  mget: each,
+  getOrSet: loaded,
+  getOrSetMany: loaded,
   set,
   add: set,
-  setMany: (call, failed: readonly string[]) => call.changed("set", call.count - failed.length),
-  mset: (call) => call.changed("set", call.count),
+  setMany: (call, failed: readonly string[]) => call.stored(call.count - failed.length),
+  mset: all,
   delete: removed,
   deleteMany: removed,
   has: yes,
-  incr: set,
-  decr: set,
-  incrVersion: set,
-  decrVersion: set,
+  incr: all,
+  decr: all,
+  incrVersion: all,
+  decrVersion: all,
   ttl: nothing,
   touch: expire,
   expire,
@@ -56,7 +63,7 @@ const TELLS: Readonly<Record<Method, Tell>> = {
   "sets.delete": removed,
   "sets.size": nothing,
   "sets.has": yes,
-  "sets.hasMany": all,
+  "sets.hasMany": each,
   "sets.members": some,
   "sets.difference": some,
   "sets.intersection": some,
@@ -81,12 +88,17 @@ const TELLS: Readonly<Record<Method, Tell>> = {
 /** Tells what a call's result says. */
 export function tell(call: CacheCall, result: unknown): void {
   const tells = TELLS[call.method as Method] as ((call: CacheCall, result: unknown) => void) | undefined;
-  if (!call.told && !call.isAnswered) tells?.(call, result);
+  if (!call.isTold) tells?.(call, result);
 }
 
-/** How many a result counts: a number, or whether there was one. */
+/** Tells what is left to tell of a call that has failed: its keys were not found. */
+export function tellFailed(call: CacheCall): void {
+  const { count, hits, misses, stale } = call;
+  if (LOOKUPS.has(TELLS[call.method as Method])) call.miss(count - hits - misses - stale);
+}
+
+/** How many a result counts: a number, members, or whether there was one. */
 function numberOf(result: unknown): number {
-  if (typeof result === "number") return result;
   if (Array.isArray(result)) return result.length;
-  return result === undefined || result === false ? 0 : 1;
+  return typeof result === "number" ? result : Number(result !== undefined && result !== false);
 }

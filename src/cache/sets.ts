@@ -81,8 +81,9 @@ export class CacheSets {
    */
   async hasMany(key: Key, members: Iterable<unknown>, options: KeyOptions = NO_OPTIONS): Promise<boolean[]> {
     const list = several(members, "members");
+    const stored = this.#parts.keys.stored(key, checked("sets.hasMany", options));
     const none = list.map(() => false);
-    return this.#onKey("hasMany", key, options, none, (stored) => this.#hasMany(stored, list));
+    return this.#guard("hasMany", stored, none, () => this.#hasMany(stored, list), list.length);
   }
 
   /** Every member (`SMEMBERS`). @throws {DecodeError} */
@@ -164,7 +165,10 @@ export class CacheSets {
    * @throws {DecodeError}
    */
   scan(key: Key, cursor = "0", options: ScanSetOptions = NO_OPTIONS): Promise<SetPage> {
-    return this.#page("scan", key, cursor, options);
+    return this.#onKey("scan", key, options, { cursor: "0", members: [] }, (stored) => {
+      checkCursor(cursor);
+      return this.#scan(stored, cursor, options);
+    });
   }
 
   /**
@@ -174,19 +178,9 @@ export class CacheSets {
    * for await (const name of cache.sets.iterate<string>("online", { match: '"a*' })) console.log(name);
    */
   async *iterate<T = unknown>(key: Key, options: ScanSetOptions = NO_OPTIONS): AsyncIterable<T> {
-    let cursor = "0";
-    do {
-      const page = await this.#page("iterate", key, cursor, options);
-      yield* page.members as T[];
-      cursor = page.cursor;
-    } while (cursor !== "0");
-  }
-
-  #page(method: "scan" | "iterate", key: Key, cursor: string, options: ScanSetOptions): Promise<SetPage> {
-    return this.#onKey(method, key, options, { cursor: "0", members: [] }, (stored) => {
-      checkCursor(cursor);
-      return this.#scan(stored, cursor, options);
-    });
+    const stored = this.#parts.keys.stored(key, checked("sets.iterate", options));
+    const pages = this.#parts.calls.guardEach("sets.iterate", stored, this.#pages(stored, options));
+    for await (const members of pages) yield* members as T[];
   }
 
   #some(method: "pop" | "random", key: Key, count: number | undefined, options: KeyOptions): Promise<unknown> {
@@ -209,8 +203,8 @@ export class CacheSets {
     return this.#parts.calls.onKey(`sets.${method}`, key, options, otherwise, call);
   }
 
-  #guard<T>(method: string, stored: string, otherwise: T, work: () => Promise<T>): Promise<T> {
-    return this.#parts.calls.guard(`sets.${method}`, stored, otherwise, work);
+  #guard<T>(method: string, key: string, otherwise: T, work: () => Promise<T>, count = 1): Promise<T> {
+    return this.#parts.calls.guard(`sets.${method}`, key, otherwise, work, count);
   }
 
   #change(command: "SADD" | "SREM", stored: string, members: readonly unknown[]): Promise<number> {
@@ -239,9 +233,9 @@ export class CacheSets {
   }
 
   #move(from: string, to: string, member: unknown): Promise<boolean> {
-    return this.#encoded(from, [member], async (connection, [encoded = ""]) => {
-      return (await sameSlot([from, to], sendTyped(connection, ["SMOVE", from, to, encoded]))) === 1;
-    });
+    const send = async (connection: Connection, [encoded = ""]: readonly Encoded[]): Promise<boolean> =>
+      (await sameSlot([from, to], sendTyped(connection, ["SMOVE", from, to, encoded]))) === 1;
+    return this.#encoded(from, [member], send);
   }
 
   /** Encodes members, and sends commands with them in the order of the calls. @throws {EncodeError} */
@@ -252,6 +246,13 @@ export class CacheSets {
   ): Promise<R> {
     const { codec, connection } = this.#parts;
     return connection.inOrder(codec.encodeAll(members.map((member) => [stored, member] as const)), send);
+  }
+
+  async *#pages(stored: string, options: ScanSetOptions): AsyncIterable<unknown[]> {
+    for (let page: SetPage | undefined; page?.cursor !== "0"; ) {
+      page = await this.#scan(stored, page?.cursor ?? "0", options);
+      yield page.members;
+    }
   }
 
   async #scan(stored: string, cursor: string, options: ScanSetOptions): Promise<SetPage> {
@@ -267,9 +268,8 @@ export class CacheSets {
 
   async #combine<T>(what: Combination, keys: Iterable<Key>, options: KeyOptions): Promise<Set<T>> {
     const stored = this.#storedAll(keys, checked(`sets.${what}`, options));
-    const names = stored.join(" ");
-    const members = () => sameSlot(stored, this.#list([COMMANDS[what], ...stored], names, READ));
-    return toSet<T>(await this.#guard(what, names, [], members));
+    const members = () => sameSlot(stored, this.#list([COMMANDS[what], ...stored], stored.join(" "), READ));
+    return toSet<T>(await this.#guard(what, "", [], members, stored.length));
   }
 
   async #combineInto(what: Combination, destination: Key, keys: Iterable<Key>, given: StoreOptions): Promise<number> {

@@ -7,7 +7,7 @@ import type { Key } from "../core/key.js";
 import { checked } from "./arguments.js";
 import type { KeyBuilder } from "./key-builder.js";
 import type { KeyOptions, MethodOptions } from "./method-options.js";
-import { tell } from "./outcomes.js";
+import { tell, tellFailed } from "./outcomes.js";
 import type { Settings } from "./settings.js";
 
 /** Methods with a key in their options' prefix and version. */
@@ -64,23 +64,42 @@ export class StoreCalls {
   ): Promise<T> {
     const result = this.observe(method, key, work, count);
     this.track(result);
-    const { ignoreErrors, onError } = this.#settings;
-    if (!ignoreErrors) return result;
-    return result.catch((error: unknown) => {
-      if (!isStoreError(error)) throw error;
-      onError(error, { method, key });
-      return otherwise;
+    return this.#unlessIgnored(result, method, key, otherwise);
+  }
+
+  /** As `guard`, for a loop over pages. The call ends with the loop, also when that is left early. */
+  async *guardEach<T>(method: string, key: string, pages: AsyncIterable<T>): AsyncIterable<T> {
+    let end = (): void => {};
+    let fail = (_error: unknown): void => {};
+    const ended = new Promise<void>((resolve, reject) => {
+      end = resolve;
+      fail = reject;
     });
+    const call = this.#unlessIgnored(
+      this.observe(method, key, () => ended),
+      method,
+      key,
+      undefined,
+    );
+    try {
+      yield* pages;
+    } catch (error) {
+      fail(error);
+    } finally {
+      end();
+      await call;
+    }
   }
 
   /** Runs a call, and tells of it where somebody listens. */
   observe<T>(method: string, key: string, work: (call: CacheCall | undefined) => Promise<T>, count = 1): Promise<T> {
     const { events } = this.#settings;
-    if (!events.isHeard) return work(undefined);
+    if (!events.isHeard("call")) return work(undefined);
     const call = new CacheCall(events, { method, key, count });
     return call.run(
       () => work(call),
       (result) => tell(call, result),
+      () => tellFailed(call),
     );
   }
 
@@ -94,6 +113,16 @@ export class StoreCalls {
   report(error: unknown, method: string, key: string): void {
     emitError(this.#settings.events, error, { method, key });
     this.#settings.onError(error, { method, key });
+  }
+
+  #unlessIgnored<T>(result: Promise<T>, method: string, key: string, otherwise: T): Promise<T> {
+    const { ignoreErrors, onError } = this.#settings;
+    if (!ignoreErrors) return result;
+    return result.catch((error: unknown) => {
+      if (!isStoreError(error)) throw error;
+      onError(error, { method, key });
+      return otherwise;
+    });
   }
 
   /** Has `settled` wait for work of this invocation. */

@@ -18,7 +18,7 @@ export interface WriteManyOptions {
   readonly call?: CacheCall | undefined;
 }
 
-/** Writes entries in batches, and reports those that the server refuses. @returns their keys */
+/** Writes entries in batches, tells of those that were stored, and reports those that the server refuses. @returns their keys */
 export async function writeMany(
   { sharing, report }: Pick<ClientContext, "sharing" | "report">,
   connection: Connection,
@@ -27,6 +27,7 @@ export async function writeMany(
   { wrap, method, only, call }: WriteManyOptions,
 ): Promise<string[]> {
   const failed: string[] = [];
+  let sent = 0;
   call?.carries(encoded);
   for (let start = 0; start < pairs.length; start += BATCH_SIZE) {
     if (start > 0) await nextTurn();
@@ -39,6 +40,7 @@ export async function writeMany(
       keys.push(key);
       commands.push(setCommand(key, wrap(encoded[i] ?? "")));
     }
+    sent += keys.length;
     const replies = commands.length === 0 ? [] : await connection.send(commands, REPEATABLE);
     for (const [i, key] of keys.entries()) {
       const reply = replies[i];
@@ -47,6 +49,7 @@ export async function writeMany(
       report(reply, method, key);
     }
   }
+  call?.stored(sent - failed.length);
   return failed;
 }
 

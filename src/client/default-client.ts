@@ -173,8 +173,7 @@ export class DefaultClient extends KeyCommands implements Client {
   ): Promise<void> {
     try {
       const options = { ttlMs, method: "getOrSetMany", only, call };
-      const failed = await this.#write(this.context.connection, loaded, encoded, options);
-      call?.changed("set", loaded.length - failed.length);
+      await this.#write(this.context.connection, loaded, encoded, options);
     } catch (error) {
       tolerate(this.context, error, "getOrSetMany", "");
     }
@@ -211,7 +210,7 @@ export class DefaultClient extends KeyCommands implements Client {
       options.call?.carries([encoded]);
       try {
         await this.put(key, this.wrap(encoded, ttlMs));
-        options.call?.changed("set", 1);
+        options.call?.stored(1);
       } catch (error) {
         tolerate(this.context, error, "getOrSet", key);
       }

@@ -2,6 +2,7 @@ import type { Codec } from "../codec/codec.js";
 import type { Encoded } from "../codec/envelope.js";
 import { runInLoad } from "../core/async.js";
 import { LoaderTimeoutError, show } from "../core/errors.js";
+import { markLoaderError } from "../core/events.js";
 import { type Clock, type Duration, toMs } from "../core/time.js";
 import type { ClientContext, Loader, LoaderContext, LoadOptions } from "./client.js";
 
@@ -57,10 +58,11 @@ export async function load(
       hardTimeoutMs === Infinity
         ? run.loader(loaderContext)
         : bounded(run, loaderContext, clock, hardTimeoutMs, gaveUp);
-    value = await events.begin(() => ({ kind: "load", method, key, count }))(() =>
+    value = await events.begin("load", () => ({ kind: "load", method, key, count }))(() =>
       runInLoad({ owner: context.sharing, keys }, work),
     );
   } catch (error) {
+    markLoaderError(error);
     done(true);
     throw error;
   }

@@ -11,6 +11,9 @@ import type {
 } from "../core/connection.js";
 import type { Events } from "../core/events.js";
 
+/** What was told last to each cache. Connections of several invocations share a breaker, which is told of once. */
+const lastTold = new WeakMap<Events, ConnectionEvent>();
+
 /** The connection of one cache, with its round trips and what happens to it as the cache's events. */
 export class ObservedConnection implements Connection {
   readonly #inner: Connection;
@@ -24,7 +27,7 @@ export class ObservedConnection implements Connection {
   }
 
   send(commands: readonly Command[], options?: SendOptions): Promise<Reply[]> {
-    if (!this.#events.isHeard) return this.#inner.send(commands, options);
+    if (!this.#events.isHeard("roundTrip")) return this.#inner.send(commands, options);
     return this.#observe(
       commands.map(([name]) => name.toUpperCase()),
       () => this.#inner.send(commands, options),
@@ -32,12 +35,27 @@ export class ObservedConnection implements Connection {
   }
 
   script(script: Script, keys: readonly string[], args: readonly Argument[], options?: SendOptions): Promise<Reply> {
-    if (!this.#events.isHeard) return this.#inner.script(script, keys, args, options);
+    if (!this.#events.isHeard("roundTrip")) return this.#inner.script(script, keys, args, options);
     return this.#observe([`script ${script.name}`], () => this.#inner.script(script, keys, args, options));
   }
 
-  scan(options: ScanOptions): AsyncIterable<string[]> {
-    return this.#inner.scan(options);
+  /** Each batch is a round trip. */
+  async *scan(options: ScanOptions): AsyncIterable<string[]> {
+    const batches = this.#inner.scan(options)[Symbol.asyncIterator]();
+    try {
+      for (;;) {
+        // After the last batch nothing is sent.
+        const step = await this.#observe(
+          ["SCAN"],
+          () => batches.next(),
+          ({ done }) => !done,
+        );
+        if (step.done) return;
+        yield step.value;
+      }
+    } finally {
+      await batches.return?.();
+    }
   }
 
   status(): ConnectionStatus {
@@ -56,21 +74,31 @@ export class ObservedConnection implements Connection {
     return this.close();
   }
 
-  async #observe<T>(commands: readonly string[], work: () => Promise<T>): Promise<T> {
+  /** @param wasSent whether there was a round trip, by its result @default always */
+  async #observe<T>(
+    commands: readonly string[],
+    work: () => Promise<T>,
+    wasSent: (result: T) => boolean = () => true,
+  ): Promise<T> {
     const startedMs = performance.now();
     let error: unknown;
+    let isSent = true;
     try {
-      return await this.#events.begin(() => ({ kind: "roundTrip", commands }))(work);
+      const result = await this.#events.begin("roundTrip", () => ({ kind: "roundTrip", commands }))(work);
+      isSent = wasSent(result);
+      return result;
     } catch (cause) {
       error = cause;
       throw cause;
     } finally {
       const durationMs = performance.now() - startedMs;
-      this.#events.emit("roundTrip", () => ({ commands, durationMs, error }));
+      if (isSent) this.#events.emit("roundTrip", () => ({ commands, durationMs, error }));
     }
   }
 
   #tell(event: ConnectionEvent): void {
+    if (lastTold.get(this.#events) === event) return;
+    lastTold.set(this.#events, event);
     if (event.kind === "breaker") this.#events.emit("breaker", () => ({ state: event.state, error: event.error }));
     else {
       const { state, durationMs, error } = event;

@@ -7,13 +7,16 @@ export interface MethodEvent {
 }
 
 export interface KeysEvent extends MethodEvent {
-  /** How many keys. */
+  /** How many keys; how many members or fields where those were stored or deleted. */
   readonly count: number;
 }
 
-/** A call of a method, from its begin to its end. */
+/** A call of a method, from its begin to its end. A loop over `iterKeys` or `sets.iterate` is one call, and ends it. */
 export interface CallEvent extends KeysEvent {
-  /** How many of its keys had a fresh value, none, and a stale one that was returned. All 0 for methods that read no values. */
+  /**
+   * How many of its keys had a fresh value, none that could be returned, and a stale one that was returned. Their sum is
+   * `count`, and 0 for methods that look nothing up, such as `set` and `ttl`.
+   */
   readonly hits: number;
   readonly misses: number;
   readonly stale: number;
@@ -22,13 +25,13 @@ export interface CallEvent extends KeysEvent {
   /** How long the loads of its hits took, as far as the herd client has stored it. */
   readonly savedMs: number;
   readonly durationMs: number;
-  /** What it threw, or would have thrown without `ignoreErrors`; absent when it has succeeded. */
-  readonly error?: unknown;
+  /** What it threw, or would have thrown without `ignoreErrors`; `undefined` when it has succeeded. */
+  readonly error: unknown;
 }
 
 /** The events of a cache, by name. Times are milliseconds; keys are stored keys. */
 export interface CacheEvents {
-  /** A method has ended that asked the store. */
+  /** A method has ended. */
   call: CallEvent;
   /** Values were found, and are fresh. */
   hit: KeysEvent & {
@@ -39,7 +42,7 @@ export interface CacheEvents {
     /** How long their loads took, as far as the herd client has stored it. */
     readonly savedMs: number;
   };
-  /** No values were found that can be returned. */
+  /** No values were found that can be returned, or the lookup failed. */
   miss: KeysEvent & { readonly shared: boolean };
   /** Stale values were returned while another caller loads new ones. */
   stale: KeysEvent;
@@ -114,7 +117,7 @@ export interface CacheEvents {
   };
 }
 
-/** Kinds of errors, for groups. `loader`: what a loader threw; `usage`: wrong arguments or options. */
+/** Kinds of errors, for groups. docs/observability.md has a table of them. */
 export type ErrorKind =
   | "connection"
   | "timeout"
@@ -157,6 +160,14 @@ const NAMES: Readonly<Record<EventName, true>> = {
 
 export const EVENT_NAMES = Object.keys(NAMES) as EventName[];
 
+/** The events that are made of the record of an operation. */
+export const EVENTS_OF: Readonly<Record<Operation["kind"], readonly EventName[]>> = {
+  call: ["call", "hit", "miss", "stale", "set", "delete", "expire", "error"],
+  load: ["load"],
+  refresh: [],
+  roundTrip: ["roundTrip"],
+};
+
 export function isEventName(name: unknown): name is EventName {
   return typeof name === "string" && Object.hasOwn(NAMES, name);
 }
@@ -176,8 +187,8 @@ export type Tracer = (operation: Operation) => Run;
 
 /** Channels of the process, by which events and operations reach subscribers that don't have the cache. */
 export interface Channels {
-  /** Whether anybody has subscribed, to events or to operations. */
-  readonly isHeard: boolean;
+  /** Whether anybody has subscribed to this kind of operation, or to one of its events. */
+  isHeard(kind: Operation["kind"]): boolean;
   /** Whether anybody has subscribed to this event. */
   hears(name: EventName): boolean;
   /** @param cache the cache's name */

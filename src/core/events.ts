@@ -4,6 +4,7 @@ import {
   ConnectionError,
   DecodeError,
   EncodeError,
+  LoaderCycleError,
   LoaderTimeoutError,
   ReplyError,
   show,
@@ -15,6 +16,7 @@ import {
   type Channels,
   type ErrorKind,
   EVENT_NAMES,
+  EVENTS_OF,
   type EventName,
   isEventName,
   type Listener,
@@ -35,13 +37,14 @@ export interface EventSource {
 
 /** Tells listeners, channels and tracers what a cache does. An event that nobody hears is not made. */
 export class Events {
-  readonly #listeners = new Map<EventName, Set<(event: never) => void>>();
+  /** Arrays that are replaced and never changed, as listeners come and go while they are called. */
+  readonly #listeners = new Map<EventName, readonly ((event: never) => void)[]>();
   readonly #tracers = new Set<Tracer>();
   readonly #onListenerError: (error: unknown) => void;
   readonly #channels: Channels | undefined;
   readonly source: EventSource;
 
-  /** @param onListenerError called with the errors of listeners, which the calls that caused the events don't see */
+  /** @param onListenerError called with the errors of listeners and tracers, which the calls that caused the events don't see */
   constructor(
     onListenerError: (error: unknown) => void = () => {},
     channels?: Channels,
@@ -60,11 +63,13 @@ export class Events {
     if (typeof listener !== "function") {
       throw new TypeError(`on: the listener of "${name}" is ${show(listener)}; give a function`);
     }
-    const listeners = this.#listeners.get(name) ?? new Set();
-    this.#listeners.set(name, listeners.add(listener));
+    // A function of its own, so that the same listener can be added twice and each time be removed by itself.
+    const added: Listener<E> = (event) => listener(event);
+    this.#listeners.set(name, [...(this.#listeners.get(name) ?? []), added]);
     return () => {
-      listeners.delete(listener);
-      if (listeners.size === 0 && this.#listeners.get(name) === listeners) this.#listeners.delete(name);
+      const left = this.#listeners.get(name)?.filter((one) => one !== added) ?? [];
+      if (left.length > 0) this.#listeners.set(name, left);
+      else this.#listeners.delete(name);
     };
   }
 
@@ -74,13 +79,15 @@ export class Events {
     return () => void this.#tracers.delete(tracer);
   }
 
-  /** Whether anybody hears anything. */
-  get isHeard(): boolean {
-    return this.#listeners.size > 0 || this.#tracers.size > 0 || this.#channels?.isHeard === true;
+  /** Whether anybody hears of this kind of operation, or of an event that is made of its record. */
+  isHeard(kind: Operation["kind"]): boolean {
+    if (this.#tracers.size > 0) return true;
+    if (this.#listeners.size > 0 && EVENTS_OF[kind].some((name) => this.#listeners.has(name))) return true;
+    return this.#channels?.isHeard(kind) === true;
   }
 
   emit<E extends EventName>(name: E, make: () => CacheEvents[E]): void {
-    const listeners = this.#listeners.get(name) as Set<Listener<E>> | undefined;
+    const listeners = this.#listeners.get(name) as readonly Listener<E>[] | undefined;
     const isPublished = this.#channels?.hears(name) === true;
     if (!listeners && !isPublished) return;
     const event = make();
@@ -89,14 +96,16 @@ export class Events {
   }
 
   /** What runs the work of an operation. Call it where the operation begins. */
-  begin(make: () => Operation): Run {
-    if (this.#tracers.size === 0 && this.#channels?.isHeard !== true) return plainly;
+  begin(kind: Operation["kind"], make: () => Operation): Run {
+    if (this.#tracers.size === 0 && this.#channels?.isHeard(kind) !== true) return plainly;
     const operation = make();
     let run = this.#channels?.trace(operation, this.source.cache) ?? plainly;
     for (const tracer of this.#tracers) {
       const inner = run;
-      const outer = tracer(operation);
-      run = (work) => outer(() => inner(work));
+      notify(() => {
+        const outer = tracer(operation);
+        run = (work) => outer(() => inner(work));
+      }, this.#onListenerError);
     }
     return run;
   }
@@ -113,12 +122,14 @@ export class CacheCall implements CallEvent {
   bytes = 0;
   savedMs = 0;
   durationMs = 0;
-  error?: unknown;
-  /** All is told that its result says. */
-  told = false;
-  #written = 0;
+  error: unknown = undefined;
   readonly #events: Events;
   readonly #startedMs = performance.now();
+  /** Of `bytes`, those that are written. */
+  #written = 0;
+  #hasChanged = false;
+  /** It was told of, so that its counts are final: work that it has begun may go on for other callers. */
+  #isOver = false;
 
   constructor(events: Events, { method, key, count }: Pick<CallEvent, "method" | "key" | "count">) {
     this.#events = events;
@@ -132,8 +143,14 @@ export class CacheCall implements CallEvent {
     return this.hits + this.misses + this.stale > 0;
   }
 
+  /** Whether a client has told of what its result says. */
+  get isTold(): boolean {
+    return this.#hasChanged || this.isAnswered;
+  }
+
   /** Counts the size of a value that was found, and how long its load took. */
   found(bytes: number, savedMs: number): void {
+    if (this.#isOver) return;
     this.bytes += bytes;
     this.savedMs += savedMs;
   }
@@ -148,51 +165,56 @@ export class CacheCall implements CallEvent {
 
   /** Tells of hits. Count what was found first. */
   hit(count = 1, shared = false): void {
-    if (count === 0) return;
+    if (count === 0 || this.#isOver) return;
     this.hits += count;
     const { bytes, savedMs } = this;
     this.#events.emit("hit", () => ({ ...this.#of(count), shared, bytes, savedMs }));
   }
 
   miss(count = 1, shared = false): void {
-    if (count === 0) return;
+    if (count === 0 || this.#isOver) return;
     this.misses += count;
     this.#events.emit("miss", () => ({ ...this.#of(count), shared }));
   }
 
   foundStale(): void {
+    if (this.#isOver) return;
     this.stale++;
     this.#events.emit("stale", () => this.#of(1));
   }
 
-  /** Tells of a change: `set`, `delete` or `expire`. */
-  changed(name: "set" | "delete" | "expire", count: number): void {
-    if (count === 0) return;
+  /** Tells that entries, members or fields were stored. */
+  stored(count: number): void {
+    this.#hasChanged = true;
     const bytes = this.#written;
-    this.#events.emit(name, () => ({ ...this.#of(count), bytes }));
+    if (count > 0) this.#events.emit("set", () => ({ ...this.#of(count), bytes }));
   }
 
-  /** Tells of entries that a lifetime of 0 or less has deleted. */
-  ended(count: number): void {
-    this.told = true;
-    this.changed("delete", count);
+  /** Tells that entries, members or fields were deleted, or that an entry was given another lifetime. */
+  changed(name: "delete" | "expire", count: number): void {
+    this.#hasChanged = true;
+    if (count > 0) this.#events.emit(name, () => this.#of(count));
   }
 
-  /** Runs the call's work under the tracers, which see all that is recorded of it. @param onResult called with the result before the call ends */
-  run<T>(work: () => Promise<T>, onResult: (result: T) => void): Promise<T> {
-    return this.#events.begin(() => ({ kind: "call", call: this }))(async () => {
+  /**
+   * Runs the call's work under the tracers, which see all that is recorded of it.
+   * @param onResult called with the result before the call ends
+   * @param onFailure called when it has none
+   */
+  run<T>(work: () => Promise<T>, onResult: (result: T) => void, onFailure: () => void): Promise<T> {
+    return this.#events.begin("call", () => ({ kind: "call", call: this }))(async () => {
       try {
         const result = await work();
         onResult(result);
-        this.durationMs = performance.now() - this.#startedMs;
         return result;
       } catch (error) {
-        if (!this.isAnswered && this.method.startsWith("getOrSet")) this.miss(this.count);
         this.error = error;
-        this.durationMs = performance.now() - this.#startedMs;
+        onFailure();
         emitError(this.#events, error, this);
         throw error;
       } finally {
+        this.#isOver = true;
+        this.durationMs = performance.now() - this.#startedMs;
         this.#events.emit("call", () => this);
       }
     });
@@ -208,14 +230,25 @@ export function emitError(events: Events, error: unknown, { method, key }: { met
   events.emit("error", () => ({ method, key, error, kind: kindOf(error, method) }));
 }
 
+/** Errors that loaders have thrown, whatever their class: a loader may ask another cache. */
+const thrownByLoaders = new WeakSet<object>();
+
+export function markLoaderError(error: unknown): void {
+  if (typeof error === "object" && error !== null) thrownByLoaders.add(error);
+}
+
 function kindOf(error: unknown, method: string): ErrorKind {
+  if (error instanceof LoaderTimeoutError) return "loader-timeout";
+  if (typeof error !== "object" || error === null) return method.startsWith("getOrSet") ? "loader" : "other";
+  if (thrownByLoaders.has(error)) return "loader";
   if (error instanceof TimeoutError) return "timeout";
   if (error instanceof ConnectionError) return "connection";
   if (error instanceof ReplyError) return "reply";
   if (error instanceof DecodeError) return "decode";
   if (error instanceof EncodeError) return "encode";
-  if (error instanceof LoaderTimeoutError) return "loader-timeout";
-  if (error instanceof Error && error.name === "AbortError") return "aborted";
-  if (method.startsWith("getOrSet")) return "loader";
-  return error instanceof TypeError || error instanceof ConfigurationError ? "usage" : "other";
+  if (error instanceof TypeError || error instanceof ConfigurationError || error instanceof LoaderCycleError)
+    return "usage";
+  // An `AbortSignal` may have any reason. A loader's own errors were told apart above.
+  if (error instanceof DOMException || method.startsWith("getOrSet")) return "aborted";
+  return "other";
 }

@@ -55,12 +55,13 @@ export class ManyLoad {
     const { call } = this.#parts.options;
     for (;;) {
       const batch = await this.#find(left);
-      if (call && !call.isAnswered) {
-        call.hit(this.#hits);
-        call.miss(batch.leases.length + batch.alone.length + batch.waiting.length);
+      const isFirst = left === keys;
+      if (isFirst) {
+        call?.hit(this.#hits);
+        call?.miss(batch.leases.length + batch.alone.length + batch.waiting.length);
       }
       this.#emitWaits(wait, left, batch);
-      await Promise.all([this.#fill(batch), this.#refresh(batch.refreshing)]);
+      await Promise.all([this.#fill(batch), this.#refresh(batch.refreshing, isFirst)]);
       if (batch.waiting.length === 0) break;
       wait ??= new Wait(context.clock, settings.waitMs);
       const event = (await wait.next(shared.signal())) ? "poll" : "timeout";
@@ -109,7 +110,6 @@ export class ManyLoad {
         return;
       case "Refreshing":
         this.#values.set(key, outcome.value);
-        if (outcome.old.kind === "fresh") this.#countHit(outcome.encoded.length, outcome.old.envelope.deltaMs);
         batch.refreshing.push({ key, ...outcome.old });
         return;
       case "Loading":
@@ -146,13 +146,20 @@ export class ManyLoad {
   }
 
   /** Refreshes old values. A stale one is answered unless its refresh is waited for and succeeds. Never rejects. */
-  async #refresh(old: readonly Old[]): Promise<void> {
+  async #refresh(old: readonly Old[], isFirst: boolean): Promise<void> {
+    const { call } = this.#parts.options;
     const refreshed = await this.#startRefresh(old);
     if (refreshed) await this.#keep(refreshed);
-    for (const { key, kind } of old) {
-      if (kind !== "stale") continue;
-      if (refreshed?.has(key)) this.#parts.options.call?.miss();
-      else this.#parts.options.call?.foundStale();
+    // A key that was waited for was told of as a miss.
+    if (!isFirst) return;
+    for (const { key, kind, payload, envelope } of old) {
+      if (refreshed?.has(key)) {
+        call?.miss();
+        continue;
+      }
+      call?.found(payload.length, kind === "stale" ? 0 : envelope.deltaMs);
+      if (kind === "stale") call?.foundStale();
+      else call?.hit();
     }
   }
 
@@ -172,7 +179,7 @@ export class ManyLoad {
     const release = (): void => {
       for (const end of releases) end();
     };
-    const run = context.events.begin(() => ({ kind: "refresh", method, key: "" }));
+    const run = context.events.begin("refresh", () => ({ kind: "refresh", method, key: "" }));
     const work = background.run(() => run(() => this.#reload(free)), { method, key: "" }, release);
     return settings.background ? undefined : within(clock, options.softTimeoutMs, work);
   }

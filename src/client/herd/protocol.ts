@@ -170,7 +170,7 @@ export class HerdProtocol {
     const release = sharing.startRefresh(key);
     if (!release) return undefined;
     const { background, method } = this.#parts;
-    const run = this.#context.events.begin(() => ({ kind: "refresh", method, key }));
+    const run = this.#context.events.begin("refresh", () => ({ kind: "refresh", method, key }));
     const work = background.run(() => run(() => this.#reload(old, request)), { method, key }, release);
     return this.#settings.background ? undefined : within(clock, options.softTimeoutMs, work);
   }

@@ -133,7 +133,8 @@ export class CircuitBreaker {
   }
 
   #tell(state: "open" | "closed"): void {
-    for (const watcher of this.watchers) watcher({ kind: "breaker", state, error: this.#lastError });
+    const event = { kind: "breaker", state, error: this.#lastError } as const;
+    for (const watcher of this.watchers) watcher(event);
   }
 
   /** The distance in either direction: a clock that is set back must not make a window longer. */
