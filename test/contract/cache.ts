@@ -7,6 +7,7 @@ import { clearing } from "./cache/clearing.js";
 import { closing } from "./cache/closing.js";
 import { conditions } from "./cache/conditions.js";
 import { counters } from "./cache/counters.js";
+import { events } from "./cache/events.js";
 import { expiry } from "./cache/expiry.js";
 import { hashes } from "./cache/hashes.js";
 import { keys } from "./cache/keys.js";
@@ -44,7 +45,7 @@ export function cacheContract(name: string, make: Open, traits: CacheTraits): vo
       return cache;
     };
     for (const part of [keys, values, conditions, loads, bulkMethods, counters, expiry, versions]) part(open, traits);
-    for (const part of [sets, setAlgebra, hashes, locks, keyspace, clearing, refusals, closing, calls])
+    for (const part of [sets, setAlgebra, hashes, locks, keyspace, clearing, refusals, closing, calls, events])
       part(open, traits);
   });
 }
