@@ -95,12 +95,7 @@ export class StoreCalls {
   observe<T>(method: string, key: string, work: (call: CacheCall | undefined) => Promise<T>, count = 1): Promise<T> {
     const { events } = this.#settings;
     if (!events.isHeard("call")) return work(undefined);
-    const call = new CacheCall(events, { method, key, count });
-    return call.run(
-      () => work(call),
-      (result) => tell(call, result),
-      () => tellFailed(call),
-    );
+    return new CacheCall(events, { method, key, count }).run(work, tell, tellFailed);
   }
 
   /** Throws the error, unless it is a store error and the cache ignores those. Then `onError` is called with it. */

@@ -74,26 +74,21 @@ export class ObservedConnection implements Connection {
     return this.close();
   }
 
-  /** @param wasSent whether there was a round trip, by its result @default always */
-  async #observe<T>(
-    commands: readonly string[],
-    work: () => Promise<T>,
-    wasSent: (result: T) => boolean = () => true,
-  ): Promise<T> {
+  /**
+   * Tells of a round trip when it has ended. The caller gets the transport's own promise.
+   * @param wasSent whether there was a round trip, by its result @default always
+   */
+  #observe<T>(commands: readonly string[], work: () => Promise<T>, wasSent?: (result: T) => boolean): Promise<T> {
     const startedMs = performance.now();
-    let error: unknown;
-    let isSent = true;
-    try {
-      const result = await this.#events.begin("roundTrip", () => ({ kind: "roundTrip", commands }))(work);
-      isSent = wasSent(result);
-      return result;
-    } catch (cause) {
-      error = cause;
-      throw cause;
-    } finally {
+    const result = this.#events.begin("roundTrip", () => ({ kind: "roundTrip", commands }))(work);
+    const ended = (error: unknown): void => {
       const durationMs = performance.now() - startedMs;
-      if (isSent) this.#events.emit("roundTrip", () => ({ commands, durationMs, error }));
-    }
+      this.#events.emit("roundTrip", () => ({ commands, durationMs, error }));
+    };
+    result.then((got) => {
+      if (wasSent?.(got) !== false) ended(undefined);
+    }, ended);
+    return result;
   }
 
   #tell(event: ConnectionEvent): void {

@@ -7,9 +7,13 @@ export type MaybePromise<T> = T | Promise<T>;
  * Calls a callback of the user without waiting for its result. Never throws: errors and rejections of the callback go to
  * `onError`.
  */
-export function notify(callback: () => unknown, onError: (error: unknown) => void): void {
+export function notify<A extends unknown[]>(
+  callback: (...args: A) => unknown,
+  onError: (error: unknown) => void,
+  ...args: A
+): void {
   try {
-    const result = callback();
+    const result = callback(...args);
     // TypeScript allows an async function where the result type is void.
     if (typeof result === "object" && result !== null) Promise.resolve(result).catch(onError);
   } catch (error) {

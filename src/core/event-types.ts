@@ -22,6 +22,8 @@ export interface CallEvent extends KeysEvent {
   readonly stale: number;
   /** Size of the encoded values that were read or written, in bytes, or in characters where they are text. */
   readonly bytes: number;
+  /** How much of that was written. */
+  readonly bytesWritten: number;
   /** How long the loads of its hits took, as far as the herd client has stored it. */
   readonly savedMs: number;
   readonly durationMs: number;

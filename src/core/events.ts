@@ -92,7 +92,7 @@ export class Events {
     if (!listeners && !isPublished) return;
     const event = make();
     if (isPublished) notify(() => this.#channels?.publish(name, event, this.source.cache), this.#onListenerError);
-    for (const listener of listeners ?? []) notify(() => listener(event), this.#onListenerError);
+    if (listeners) for (const listener of listeners) notify(listener, this.#onListenerError, event);
   }
 
   /** What runs the work of an operation. Call it where the operation begins. */
@@ -120,13 +120,12 @@ export class CacheCall implements CallEvent {
   misses = 0;
   stale = 0;
   bytes = 0;
+  bytesWritten = 0;
   savedMs = 0;
   durationMs = 0;
   error: unknown = undefined;
   readonly #events: Events;
   readonly #startedMs = performance.now();
-  /** Of `bytes`, those that are written. */
-  #written = 0;
   #hasChanged = false;
   /** It was told of, so that its counts are final: work that it has begun may go on for other callers. */
   #isOver = false;
@@ -159,7 +158,7 @@ export class CacheCall implements CallEvent {
   carries(encoded: readonly { readonly length: number }[]): void {
     for (const { length } of encoded) {
       this.bytes += length;
-      this.#written += length;
+      this.bytesWritten += length;
     }
   }
 
@@ -186,7 +185,7 @@ export class CacheCall implements CallEvent {
   /** Tells that entries, members or fields were stored. */
   stored(count: number): void {
     this.#hasChanged = true;
-    const bytes = this.#written;
+    const bytes = this.bytesWritten;
     if (count > 0) this.#events.emit("set", () => ({ ...this.#of(count), bytes }));
   }
 
@@ -197,32 +196,52 @@ export class CacheCall implements CallEvent {
   }
 
   /**
-   * Runs the call's work under the tracers, which see all that is recorded of it.
+   * Runs the call's work under the tracers, which see all that is recorded of it. The caller gets the work's own promise, so
+   * that a call takes no turn more for being observed.
    * @param onResult called with the result before the call ends
    * @param onFailure called when it has none
    */
-  run<T>(work: () => Promise<T>, onResult: (result: T) => void, onFailure: () => void): Promise<T> {
-    return this.#events.begin("call", () => ({ kind: "call", call: this }))(async () => {
-      try {
-        const result = await work();
-        onResult(result);
-        return result;
-      } catch (error) {
-        this.error = error;
-        onFailure();
-        emitError(this.#events, error, this);
-        throw error;
-      } finally {
-        this.#isOver = true;
-        this.durationMs = performance.now() - this.#startedMs;
-        this.#events.emit("call", () => this);
-      }
+  run<T>(
+    work: (call: CacheCall) => Promise<T>,
+    onResult: (call: CacheCall, result: T) => void,
+    onFailure: (call: CacheCall) => void,
+  ): Promise<T> {
+    return this.#events.begin("call", () => ({ kind: "call", call: this }))(() => {
+      const result = started(work, this);
+      result.then(
+        (got) => {
+          // A result that is not the method's fails in the cache itself.
+          notify(onResult, () => {}, this, got);
+          this.#end();
+        },
+        (error: unknown) => {
+          this.error = error;
+          onFailure(this);
+          emitError(this.#events, error, this);
+          this.#end();
+        },
+      );
+      return result;
     });
+  }
+
+  #end(): void {
+    this.#isOver = true;
+    this.durationMs = performance.now() - this.#startedMs;
+    this.#events.emit("call", () => this);
   }
 
   #of(count: number) {
     const { method, key } = this;
     return { method, key, count };
+  }
+}
+
+function started<T>(work: (call: CacheCall) => Promise<T>, call: CacheCall): Promise<T> {
+  try {
+    return work(call);
+  } catch (error) {
+    return Promise.reject(error);
   }
 }
 
