@@ -87,10 +87,12 @@ export type {
   Channels,
   ErrorKind,
   EventName,
+  HttpOutcome,
   KeysEvent,
   Listener,
   MethodEvent,
   Operation,
+  Recorded,
   Run,
   Tracer,
 } from "../core/event-types.js";

@@ -38,12 +38,13 @@ function open(): Channels | undefined {
   if (!node?.tracingChannel) return undefined;
   const events = new Map<EventName, Channel>();
   for (const name of EVENT_NAMES) events.set(name, node.channel(`valkey-edge-cache:${name}`));
-  const traces = new Map<Operation["kind"], TracingChannel>();
+  const traces = new Map<string, TracingChannel>();
   for (const kind of KINDS) traces.set(kind, node.tracingChannel(`valkey-edge-cache:${kind}`));
-  const ofKind = new Map<Operation["kind"], readonly Channel[]>();
-  for (const [kind, tracing] of traces) {
-    const steps = STEPS.map((step) => tracing[step]);
-    ofKind.set(kind, [...steps, ...EVENTS_OF[kind].map((name) => node.channel(`valkey-edge-cache:${name}`))]);
+  const ofKind = new Map<string, readonly Channel[]>();
+  for (const [kind, names] of Object.entries(EVENTS_OF)) {
+    const tracing = traces.get(kind);
+    const steps = tracing ? STEPS.map((step) => tracing[step]) : [];
+    ofKind.set(kind, [...steps, ...names.map((name) => node.channel(`valkey-edge-cache:${name}`))]);
   }
   return {
     isHeard(kind) {

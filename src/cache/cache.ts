@@ -61,6 +61,8 @@ export class Cache implements AsyncDisposable {
   readonly shared: Connection;
   /** @internal */
   readonly invocation: Invocation;
+  /** @internal One hub for a cache and all its views. */
+  readonly events: Events;
   /** @internal Calls `onError`, or warns. Never throws. */
   readonly report: StoreCalls["report"];
   readonly #ordered: OrderedConnection;
@@ -79,6 +81,7 @@ export class Cache implements AsyncDisposable {
   constructor(settings: Settings, invocation: Invocation, whole?: Cache) {
     this.invocation = invocation;
     this.#settings = settings;
+    this.events = settings.events;
     this.#keys = new KeyBuilder(settings);
     this.#calls = new StoreCalls(settings, this.#keys, invocation);
     this.shared = whole?.shared ?? settings.connect(invocation);
@@ -91,7 +94,7 @@ export class Cache implements AsyncDisposable {
       codec: settings.codec,
       clock: systemClock,
       invocation,
-      events: settings.events,
+      events: this.events,
       sharing: this.#sharing,
       report: this.report,
       forgive: (error, method, key) => this.#calls.forgive(error, method, key),
@@ -407,16 +410,11 @@ export class Cache implements AsyncDisposable {
     return new Cache(this.#settings, work, this.#settings.sharesConnection ? this : undefined);
   }
 
-  /** @internal */
-  get events(): Events {
-    return this.#settings.events;
-  }
-
   /** Calls `listener` on every event of that name. @returns a function that ends this @throws TypeError on an unknown event */
   on<E extends EventName>(name: E, listener: Listener<E>): () => void;
   on<E extends EventName>(name: E, listener: Listener<E>, surplus?: unknown): () => void {
     checkNoOptions("on", surplus);
-    return this.#settings.events.on(name, listener);
+    return this.events.on(name, listener);
   }
 
   /** The state of the connection, with one PING. Resolves also when the store fails. @throws {ConnectionError} after `close` */

@@ -48,10 +48,11 @@ export interface CacheEvents {
   miss: KeysEvent & { readonly shared: boolean };
   /** Stale values were returned while another caller loads new ones. */
   stale: KeysEvent;
-  /** This caller waited while another one loaded the value. `answered` is false when the wait timed out. */
+  /** This caller waited while another one loaded the value. `answered` is false when the wait was in vain. */
   wait: MethodEvent & { readonly durationMs: number; readonly answered: boolean };
-  /** A loader ran. */
+  /** A loader ran, or the HTTP cache has asked the origin for a response that it may store. */
   load: KeysEvent & {
+    /** For the HTTP cache, until the head of the response. */
     readonly durationMs: number;
     readonly failed: boolean;
     /** No caller waits for it. */
@@ -63,11 +64,14 @@ export interface CacheEvents {
   delete: KeysEvent;
   /** The lifetime of an entry was changed. */
   expire: KeysEvent;
-  /** Responses were purged by URL, or everything with a label. */
+  /** Responses were purged: by URL, also after an unsafe request, or everything with a label. Its key is empty. */
   purge: KeysEvent & {
-    /** The URLs, tags, groups or path prefixes. */
+    readonly by: "url" | "tag" | "group" | "prefix";
+    /** The URLs, tags, groups or path prefixes, as many as `count`. */
     readonly what: readonly string[];
     readonly soft: boolean;
+    /** How many stored responses it ended; absent for labels, whose responses are not counted. */
+    readonly ended: number | undefined;
   };
   /** The near cache has dropped values to make room. */
   evict: KeysEvent;
@@ -99,25 +103,43 @@ export interface CacheEvents {
   breaker: { readonly state: "open" | "closed"; readonly error: unknown };
   /** A connection was opened, has ended, or could not be opened. */
   connection: { readonly state: "opened" | "ended" | "failed"; readonly durationMs: number; readonly error: unknown };
-  /** The HTTP cache has answered a request. */
+  /** The HTTP cache has answered a request, with what Cache-Status says of it (RFC 9211). */
   http: {
-    /** The request's method and URL. */
+    /** The request's method, and the URL that the client asked for. */
     readonly method: string;
     readonly url: string;
-    /** `"hit"`, or why the request went to the origin: `fwd` of Cache-Status (RFC 9211), such as `"uri-miss"`. */
-    readonly outcome: string;
-    /** The response's status. */
-    readonly status: number;
-    /** What is left of its lifetime; below 0 when it is stale. Absent where it was not stored. */
+    /** `"hit"`, or why the request went to the origin. */
+    readonly outcome: HttpOutcome;
+    /** The response's status; 499 for a client that left while it waited. Absent where the origin has thrown. */
+    readonly status: number | undefined;
+    /** The origin's status, where it is not the one that the client gets. */
+    readonly forwardedStatus: number | undefined;
+    /** What is left of the lifetime of a stored response; below 0 when it is stale. */
     readonly ttlMs: number | undefined;
+    /** The origin's response is stored. A body that ends later is stored then, and told by `set`. */
     readonly stored: boolean;
-    /** Another request's response was waited for. */
-    readonly collapsed: boolean;
-    /** Why it was not stored, or not answered from the store. */
+    /** `true` when another request's response was used, `false` when waiting for it was in vain. Absent without a wait. */
+    readonly collapsed: boolean | undefined;
+    /** Why the request bypassed the cache, or why the response was not stored; also without the option `debug`. */
     readonly detail: string | undefined;
+    /** Until the head of the response. */
     readonly durationMs: number;
+    /** What the origin has thrown. */
+    readonly error: unknown;
   };
 }
+
+/** How the HTTP cache handled a request. RFC 9211 §2. */
+export type HttpOutcome =
+  | "hit"
+  | "bypass"
+  | "method"
+  | "uri-miss"
+  | "vary-miss"
+  | "miss"
+  | "request"
+  | "stale"
+  | "partial";
 
 /** Kinds of errors, for groups. docs/observability.md has a table of them. */
 export type ErrorKind =
@@ -162,12 +184,16 @@ const NAMES: Readonly<Record<EventName, true>> = {
 
 export const EVENT_NAMES = Object.keys(NAMES) as EventName[];
 
-/** The events that are made of the record of an operation. */
-export const EVENTS_OF: Readonly<Record<Operation["kind"], readonly EventName[]>> = {
+/** What is recorded when somebody hears of it: an operation, or a request to the HTTP cache. */
+export type Recorded = Operation["kind"] | "http";
+
+/** The events that are made of such a record. */
+export const EVENTS_OF: Readonly<Record<Recorded, readonly EventName[]>> = {
   call: ["call", "hit", "miss", "stale", "set", "delete", "expire", "error"],
   load: ["load"],
   refresh: [],
   roundTrip: ["roundTrip"],
+  http: ["http", "error"],
 };
 
 export function isEventName(name: unknown): name is EventName {
@@ -190,7 +216,7 @@ export type Tracer = (operation: Operation) => Run;
 /** Channels of the process, by which events and operations reach subscribers that don't have the cache. */
 export interface Channels {
   /** Whether anybody has subscribed to this kind of operation, or to one of its events. */
-  isHeard(kind: Operation["kind"]): boolean;
+  isHeard(kind: Recorded): boolean;
   /** Whether anybody has subscribed to this event. */
   hears(name: EventName): boolean;
   /** @param cache the cache's name */

@@ -21,6 +21,7 @@ import {
   isEventName,
   type Listener,
   type Operation,
+  type Recorded,
   type Run,
   type Tracer,
 } from "./event-types.js";
@@ -80,7 +81,7 @@ export class Events {
   }
 
   /** Whether anybody hears of this kind of operation, or of an event that is made of its record. */
-  isHeard(kind: Operation["kind"]): boolean {
+  isHeard(kind: Recorded): boolean {
     if (this.#tracers.size > 0) return true;
     if (this.#listeners.size > 0 && EVENTS_OF[kind].some((name) => this.#listeners.has(name))) return true;
     return this.#channels?.isHeard(kind) === true;

@@ -19,9 +19,13 @@ export class Collapsing {
   /** What is awaited: a key with a lease, or the stored response that is being replaced. */
   readonly #awaited: string[] = [];
   readonly #holders = new Set<string>();
+  readonly #onEnd: (durationMs: number, answered: boolean) => void;
+  #isOver = false;
 
-  constructor(settings: Settings) {
+  /** @param onEnd called when a wait is over. `answered` is whether its response could be used */
+  constructor(settings: Settings, onEnd: (durationMs: number, answered: boolean) => void) {
     this.#settings = settings;
+    this.#onEnd = onEnd;
   }
 
   /** Whether this request has waited. */
@@ -53,6 +57,13 @@ export class Collapsing {
   next(signal: AbortSignal, wakeUp: AbortSignal): Promise<boolean> {
     this.#wait ??= new Wait(this.#settings.clock, this.#settings.collapseMs);
     return this.#wait.next(signal, wakeUp);
+  }
+
+  /** Ends the wait, if there was one and it is not over. */
+  end(answered: boolean): void {
+    if (this.#isOver || !this.#wait) return;
+    this.#isOver = true;
+    this.#onEnd(this.#wait.durationMs, answered);
   }
 }
 

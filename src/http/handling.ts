@@ -1,6 +1,7 @@
 import { runOutside } from "../core/async.js";
 import { Lease } from "../lease/lease.js";
 import { type Answer, gatewayTimeout, NOT_STORED, type PassedOn, serve } from "./answer.js";
+import { METHOD } from "./observed.js";
 import { answerFromOrigin, type ForwardDetails, releaseLease } from "./origin-response.js";
 import type { Entry } from "./record.js";
 import { beginClientFetch, type RequestContext } from "./request-context.js";
@@ -9,7 +10,7 @@ import { unconditional } from "./rfc/conditional.js";
 import { underPreset } from "./rfc/preset.js";
 import { decide } from "./rfc/select.js";
 import type { LookupResult, PendingRead, StoreLocation } from "./store.js";
-import { canRefresh, claim, head, refresh, validate, validateByHead } from "./validate.js";
+import { canRefresh, claim, head, isTaken, refresh, validate, validateByHead } from "./validate.js";
 
 /** Never sent, as the client has left. */
 const CLIENT_GONE: Answer = { status: 499, fields: [], body: null };
@@ -19,15 +20,22 @@ const CLIENT_GONE: Answer = { status: 499, fields: [], body: null };
  * @param pendingRead a read that has begun already
  */
 export async function handle(context: RequestContext, pendingRead?: PendingRead): Promise<Answer | PassedOn> {
-  const { store, request, base, host, directives, collapsing } = context;
+  const { request, base, host, directives, collapsing } = context;
   const claims = request.method === "GET" && !directives.noStore && !directives.onlyIfCached;
   for (;;) {
-    const lookup = await store.find(base, request, claims, collapsing.hasWaited ? undefined : pendingRead);
+    const lookup = await context.find(claims, collapsing.hasWaited ? undefined : pendingRead);
     const answer = await answerLookup(context, lookup);
-    if (answer !== "wait") return answer;
+    if (answer !== "wait") {
+      collapsing.end(true);
+      return answer;
+    }
     const signal = host.signal() ?? new AbortController().signal;
     const isTimeLeft = await collapsing.next(signal, context.state.wakeUps.signal(base)).catch(() => undefined);
-    if (isTimeLeft === undefined) return CLIENT_GONE;
+    if (isTimeLeft === undefined) {
+      collapsing.end(false);
+      context.status({ how: "miss", collapsed: false, detail: "client-gone" });
+      return CLIENT_GONE;
+    }
     if (!isTimeLeft) return miss(context, undefined, undefined, { how: "miss" });
   }
 }
@@ -105,6 +113,7 @@ async function useResponse(
         if (lease instanceof Lease) return validate(context, { entry, location, lease, decision });
       } else refreshInBackground(context, entry, location);
     }
+    if (decision.revalidate) context.events.emit("stale", () => ({ method: METHOD, key: entry.key, count: 1 }));
     const { ageMs, ttlMs } = decision;
     if (!collapsing.hasWaited) return serve(context, entry, decision);
     const how = location.index ? "vary-miss" : "uri-miss";
@@ -135,8 +144,14 @@ function refreshInBackground(context: RequestContext, entry: Entry, location: St
     const lease = await claim(context, entry, false);
     if (lease instanceof Lease) await refresh(context, entry, location, lease);
   };
+  // Another request refreshes it, or has just failed to.
+  if (isTaken(context, entry)) return;
+  const run = context.events.begin("refresh", () => ({ kind: "refresh", method: METHOD, key: entry.key }));
   // Handlers must not use what belongs to this request, which may have ended.
-  void context.inBackground(runOutside(work), "refresh");
+  void context.inBackground(
+    runOutside(() => run(work)),
+    "refresh",
+  );
 }
 
 async function miss(
@@ -152,7 +167,8 @@ async function miss(
   const originFetch = beginClientFetch(context, passesOn ? undefined : lease, location);
   const fields = passesOn ? request.fields : plain;
   try {
-    return await answerFromOrigin(context, await context.forward(fields, originFetch.interest), originFetch, details);
+    const got = await context.forward(fields, originFetch, details.how);
+    return await answerFromOrigin(context, got, originFetch, details);
   } catch (error) {
     releaseLease(context, 500, "failed", originFetch, details);
     throw error;

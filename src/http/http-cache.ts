@@ -5,6 +5,7 @@ import { type Answer, gatewayTimeout, NOT_STORED, type PassedOn } from "./answer
 import { handle } from "./handling.js";
 import { baseKey, logKey } from "./keys.js";
 import { type Asked, type Exchange, type Located, Locator } from "./locate.js";
+import { ObservedRequest } from "./observed.js";
 import { type HttpCacheOptions, type Settings, toSettings } from "./options.js";
 import { answerFromOrigin } from "./origin-response.js";
 import { ClientRequest, freshHit } from "./plain-request.js";
@@ -25,6 +26,14 @@ import { type PendingRead, rememberKey, States, Store } from "./store.js";
 
 /** The cache's answer, or the host's own response. */
 export type Outcome = { readonly answer: Answer } | PassedOn;
+
+/** A request to handle. */
+interface Call {
+  readonly exchange: Exchange;
+  readonly cache: Cache;
+  /** Absent when nobody listens. */
+  readonly observed: ObservedRequest | undefined;
+}
 
 /**
  * A shared HTTP cache in front of any origin (RFC 9111). It holds no connection: each call gets the cache, or the view for
@@ -69,12 +78,22 @@ export class HttpCache {
    */
   async handle(exchange: Exchange, cache: Cache): Promise<Outcome> {
     const { request, hasBody } = exchange;
+    const { events } = cache;
+    const observed = events.isHeard("http") ? new ObservedRequest(events) : undefined;
+    const call = { exchange, cache, observed };
     const isPlain = request instanceof ClientRequest && request.isPlain && !hasBody;
-    return (isPlain ? this.#fastHit(exchange, cache) : undefined) ?? this.#handle(exchange, cache);
+    const outcome = (isPlain ? this.#fastHit(call) : undefined) ?? this.#handle(call);
+    if (!observed) return outcome;
+    return observed.tell(outcome, (result) => ({
+      method: request.method,
+      url: this.askedUrl(exchange) ?? request.url,
+      status: result && ("answer" in result ? result.answer.status : result.forwarded.response.status),
+    }));
   }
 
   /** The fast path to a hit, with as few promises and objects as possible. */
-  #fastHit(exchange: Exchange, cache: Cache): Promise<Outcome> | undefined {
+  #fastHit(call: Call): Promise<Outcome> | undefined {
+    const { exchange, cache, observed } = call;
     const prefix = this.#hitPrefix;
     const preset = exchange.host.preset();
     // Preset directives are applied to the stored response on the slow path.
@@ -90,11 +109,11 @@ export class HttpCache {
     return pendingRead?.stored.then(
       (stored) => {
         const entry = store.usableEntry(stored, pendingRead);
-        const answer = entry && freshHit(entry, cache, this.#settings, prefix);
-        if (!answer) return this.#handle(exchange, cache, pendingRead);
+        const answer = entry && freshHit(entry, this.#settings, { cache, prefix, observed });
+        if (!answer) return this.#handle(call, pendingRead);
         return answer instanceof Promise ? answer.then((unpacked) => ({ answer: unpacked })) : { answer };
       },
-      () => this.#handle(exchange, cache, pendingRead),
+      () => this.#handle(call, pendingRead),
     );
   }
 
@@ -105,15 +124,16 @@ export class HttpCache {
     return typeof base === "string" ? base : undefined;
   }
 
-  async #handle(exchange: Exchange, cache: Cache, pendingRead?: PendingRead): Promise<Outcome> {
+  async #handle(call: Call, pendingRead?: PendingRead): Promise<Outcome> {
+    const { exchange } = call;
     const { request, hasBody, host } = exchange;
     const { cookies } = this.#settings;
     const bypass = bypassReason(request, hasBody, { cookies });
-    if (bypass) return this.#bypass(exchange, cache, bypass);
+    if (bypass) return this.#bypass(call, bypass);
     const preset = host.preset();
-    if (isForOneClient(preset, this.#settings.policy)) return this.#bypass(exchange, cache, "preset");
+    if (isForOneClient(preset, this.#settings.policy)) return this.#bypass(call, "preset");
     const located = this.#locator.locate(exchange);
-    if (!located) return this.#bypass(exchange, cache, "url");
+    if (!located) return this.#bypass(call, "url");
     const kept = narrow(withoutFields(request.fields, this.#settings.unkeyed), this.#settings);
     // Outer middleware has seen these fields unchanged.
     const selecting = varyNames(preset);
@@ -121,25 +141,28 @@ export class HttpCache {
       ...kept.filter(([name]) => !selecting.includes(name)),
       ...request.fields.filter(([name]) => selecting.includes(name)),
     ];
-    const context = await this.#context(exchange, located, selecting.length > 0 ? fields : kept, cache);
+    const context = await this.#context(call, located, selecting.length > 0 ? fields : kept);
     const answer = await handle(context, pendingRead);
     if (this.#settings.awaitBackground) await context.backgroundDone();
     return "forwarded" in answer ? answer : { answer };
   }
 
   /** Forwards a request that bypasses the cache, and invalidates what it changes. RFC 9111 §4.4. */
-  async #bypass(exchange: Exchange, cache: Cache, reason: string): Promise<Outcome> {
+  async #bypass(call: Call, reason: string): Promise<Outcome> {
+    const { exchange, cache, observed } = call;
     const { host } = exchange;
     const url = this.#locator.askedUrl(exchange) ?? exchange.request.url;
     const request = url === exchange.request.url ? exchange.request : { ...head(exchange.request), url };
     // It accepts only a stored response, and can get none.
     if (isAnsweredFromStore(request.method) && requestDirectives(request.fields).onlyIfCached) {
+      observed?.note(NOT_STORED);
       return { answer: gatewayTimeout(this.#status(this.#settings.debug ? NOT_STORED : { how: NOT_STORED.how })) };
     }
+    const how = reason === "method" ? "method" : "bypass";
+    observed?.note({ how, detail: reason });
     const requestTimeMs = this.#settings.clock.now();
     const forwarded = await host.forward(undefined);
     const detail = this.#settings.debug ? reason : undefined;
-    const how = reason === "method" ? "method" : "bypass";
     const outcome = { forwarded, member: this.#status({ how, detail }) };
     if (isSafe(request.method)) return outcome;
     const { response: got, preset } = forwarded;
@@ -158,8 +181,8 @@ export class HttpCache {
       evaluateStorage(request, response, times, policy).storable;
     if (!isStorable) return outcome;
     // Claimed after the invalidation, so that the response stored for GET is not older than the change made by the POST.
-    const context = await this.#context(exchange, located, request.fields, cache);
-    const lookup = await context.store.find(context.base, request, true);
+    const context = await this.#context(call, located, request.fields);
+    const lookup = await context.find(true);
     const lease = lookup.kind === "none" || lookup.kind === "uncacheable" ? lookup.lease : undefined;
     const location = lookup.kind === "failed" ? undefined : lookup.location;
     const originFetch = beginClientFetch(context, lease, location);
@@ -170,10 +193,9 @@ export class HttpCache {
   }
 
   #context(
-    { request, host, key: own }: Exchange,
+    { exchange: { request, host, key: own }, cache, observed }: Call,
     { key, target, originUrl }: Located,
     fields: Fields,
-    cache: Cache,
   ): MaybePromise<RequestContext> {
     const settings = this.#settings;
     const { method, fields: sent } = request;
@@ -181,7 +203,7 @@ export class HttpCache {
     const parts = this.#partsOf(cache);
     return chain(
       baseKey(cache, settings.name, key),
-      (base) => new RequestContext({ ...init, parts, base, status: this.#status }),
+      (base) => new RequestContext({ ...init, parts, base, observed, status: this.#status }),
     );
   }
 

@@ -66,11 +66,11 @@ export interface HttpCacheOptions extends PolicyOptions {
   /** Respond only when the response is stored and background work has ended, for hosts that stop once they have responded. @default false */
   awaitBackground?: boolean | undefined;
   /**
-   * Whether Cache-Status has the key, and why a response is not stored. Clients see it. Also warns of stored responses that
-   * show a request field without naming it in Vary. @default false
+   * Whether Cache-Status has the key, and why a response is not stored. Clients see it; `cache.on("http", …)` has the reasons
+   * without. Also warns of stored responses that show a request field without naming it in Vary. @default false
    */
   debug?: boolean | undefined;
-  /** Called with every error of the store and of background work that no response shows. @default none */
+  /** Called with every error of the store and of background work that no response shows. `cache.on("error", …)` has them, too. @default none */
   onError?: ((error: unknown, context: { readonly method: string; readonly key: string }) => void) | undefined;
 }
 

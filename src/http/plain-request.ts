@@ -1,6 +1,7 @@
 import type { Cache } from "../cache/cache.js";
 import type { MaybePromise } from "../core/async.js";
 import type { Answer } from "./answer.js";
+import type { ObservedRequest } from "./observed.js";
 import type { Settings } from "./options.js";
 import type { Entry } from "./record.js";
 import { ageSeconds } from "./rfc/age.js";
@@ -64,20 +65,27 @@ export class ClientRequest implements RequestHead {
   }
 }
 
+/** What a fast hit needs besides the stored response. */
+export interface FastPath {
+  readonly cache: Cache;
+  /** The cache's member of Cache-Status, up to the remaining seconds. */
+  readonly prefix: string;
+  readonly observed: ObservedRequest | undefined;
+}
+
 /**
  * The fast path to a hit: answers a plain request from a response without Vary, as `handle` would.
- * @param prefix the cache's member of Cache-Status, up to the remaining seconds
  * @returns `undefined` where the response can't be served as it is
  * @throws {DecodeError}
  */
 export function freshHit(
   { head, body, invalid }: Entry,
-  cache: Cache,
   { policy, clock, hiddenTagFields }: Settings,
-  prefix: string,
+  { cache, prefix, observed }: FastPath,
 ): MaybePromise<Answer> | undefined {
   const decision = decide({ stored: head, invalid }, NO_DIRECTIVES, policy, clock.now());
   if (decision.action !== "serve" || decision.why !== "fresh") return undefined;
+  observed?.note({ how: "hit", ttlMs: decision.ttlMs });
   const { status } = head;
   const member = prefix + ageSeconds(decision.ttlMs);
   const fields = fieldsFromStore(head.fields, decision.ageMs, member, hiddenTagFields);

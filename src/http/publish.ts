@@ -2,6 +2,7 @@ import type { Cache } from "../cache/cache.js";
 import { throwIfError } from "../core/errors.js";
 import { type Lease, newToken } from "../lease/lease.js";
 import { labelHashes, newGeneration, selectorHash, variantKey } from "./keys.js";
+import { METHOD } from "./observed.js";
 import type { Settings } from "./options.js";
 import type { Stamp } from "./purge-log.js";
 import {
@@ -108,12 +109,21 @@ export class Publisher {
       const target = this.#target(location.base, current?.index, head.vary, hash, expiresMs);
       const expected = current?.bytes ?? "";
       const result = await publish(lease, { base: location.base, expected, record, ttlMs, onSent, ...target });
-      if (typeof result === "boolean") return result;
+      if (result === true) {
+        this.#cache.events.emit("set", () => ({ method: METHOD, key: target.target, count: 1, bytes: record.length }));
+        return true;
+      }
+      if (result === false) return this.#fenced(lease);
       // Purged meanwhile, or the lease is on another key than it would have to be.
       if (!result || !current || result.index.generation !== current.index.generation) break;
       current = result;
     }
     await lease.yield(0);
+    return this.#fenced(lease);
+  }
+
+  #fenced({ key }: Lease): false {
+    this.#cache.events.emit("fenced", () => ({ method: METHOD, key }));
     return false;
   }
 

@@ -1,7 +1,9 @@
 import type { Cache } from "../cache/cache.js";
 import { ConfigurationError, show } from "../core/errors.js";
+import type { CacheEvents } from "../core/event-types.js";
 import { baseKey, labelHashes } from "./keys.js";
 import { type Locator, ownKey } from "./locate.js";
+import { METHOD, report } from "./observed.js";
 import type { Settings } from "./options.js";
 import type { Parts } from "./request-context.js";
 import { invalidatedGroups, invalidatedUrls, type Labels, NO_LABELS } from "./rfc/invalidation.js";
@@ -46,7 +48,9 @@ export class Purges {
     }
     const base = await baseKey(cache, this.#settings.name, key);
     const { store } = this.#partsOf(cache);
-    return soft ? store.soften(base) : store.purge([base]);
+    const ended = await (soft ? store.soften(base) : store.purge([base]));
+    tell(cache, { by: "url", what: [typeof url === "string" ? url : url.key], soft, ended });
+    return ended;
   }
 
   /** Purges all responses with one of these tags, from Cache-Tag or Surrogate-Key. @throws {ConnectionError} @throws {ReplyError} @throws TypeError */
@@ -94,7 +98,15 @@ export class Purges {
 
   async #purgeLabels(cache: Cache, labels: Labels, url: string, soft: boolean): Promise<void> {
     const hashes = [...new Set(await labelHashes(labels, url))];
-    if (hashes.length > 0) await this.#partsOf(cache).state.log.append(cache.connection, hashes, soft);
+    if (hashes.length === 0) return;
+    await this.#partsOf(cache).state.log.append(cache.connection, hashes, soft);
+    const { tags, groups, prefixes } = labels;
+    for (const [by, what] of [
+      ["tag", tags],
+      ["group", groups],
+      ["prefix", prefixes],
+    ] as const)
+      if (what.length > 0) tell(cache, { by, what, soft, ended: undefined });
   }
 
   /**
@@ -107,15 +119,24 @@ export class Purges {
     if (own === undefined && groups.length === 0) return;
     try {
       const first = key === undefined ? this.#locator.keyOf(request.url) : ownKey(key);
-      const keys = own === undefined ? [] : [first, ...others.map((url) => this.#locator.keyOf(url))];
+      const urls = own === undefined ? [] : [own, ...others];
+      const keys = urls.map((url) => (url === own ? first : this.#locator.keyOf(url)));
       const bases = keys.filter((one) => one !== undefined).map((one) => baseKey(cache, this.#settings.name, one));
       const { store } = this.#partsOf(cache);
       const labels = this.#purgeLabels(cache, { ...NO_LABELS, groups }, request.url, false);
-      await Promise.all([store.purge(await Promise.all(bases)), labels]);
+      const [ended] = await Promise.all([store.purge(await Promise.all(bases)), labels]);
+      const what = urls.filter((_url, i) => keys[i] !== undefined);
+      tell(cache, { by: "url", what, soft: false, ended });
     } catch (error) {
-      this.#settings.onError(error, { method: "invalidate", key: request.url });
+      report(cache, this.#settings, error, { step: "invalidate", key: request.url });
     }
   }
+}
+
+/** Tells of a purge. */
+function tell(cache: Cache, purge: Pick<CacheEvents["purge"], "by" | "what" | "soft" | "ended">): void {
+  const count = purge.what.length;
+  if (count > 0) cache.events.emit("purge", () => ({ method: METHOD, key: "", count, ...purge }));
 }
 
 /** A tag as it can stand in Cache-Tag, whose members are separated by commas. */

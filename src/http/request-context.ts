@@ -1,19 +1,21 @@
 import type { Cache } from "../cache/cache.js";
 import { notify } from "../core/async.js";
+import { type Events, markLoaderError } from "../core/events.js";
 import type { Lease } from "../lease/lease.js";
 import { Collapsing } from "./collapsing.js";
 import { forwardedValue } from "./forwarded.js";
 import type { Forwarded, Host, OriginRequest } from "./host.js";
 import { Interest } from "./interest.js";
+import { METHOD, type ObservedRequest, report } from "./observed.js";
 import type { Settings } from "./options.js";
 import type { Publisher } from "./publish.js";
 import type { Stamp } from "./purge-log.js";
 import { type RequestDirectives, requestDirectives } from "./rfc/cache-control.js";
-import type { Handling } from "./rfc/cache-status.js";
+import type { ForwardReason, Handling } from "./rfc/cache-status.js";
 import { type Fields, type RequestHead, type Timing, withField, withoutFields } from "./rfc/message.js";
 import { saysTarget, type Target } from "./rfc/target.js";
 import { narrow } from "./rfc/vary.js";
-import type { State, Store, StoreLocation } from "./store.js";
+import type { LookupResult, PendingRead, State, Store, StoreLocation } from "./store.js";
 
 /** The parts that work with one cache. */
 export interface Parts {
@@ -37,6 +39,7 @@ interface ContextInit {
   readonly hasOwnKey: boolean;
   readonly key: string;
   readonly base: string;
+  readonly observed: ObservedRequest | undefined;
   readonly status: (handling: Handling) => string;
 }
 
@@ -57,6 +60,7 @@ export class RequestContext {
   readonly store: Store;
   readonly publisher: Publisher;
   readonly collapsing: Collapsing;
+  readonly events: Events;
   readonly #init: ContextInit;
   #pending: Promise<void>[] | undefined;
 
@@ -72,27 +76,65 @@ export class RequestContext {
     this.store = init.parts.store;
     this.publisher = init.parts.publisher;
     this.directives = requestDirectives(init.fields);
-    this.collapsing = new Collapsing(init.settings);
+    this.events = init.cache.events;
+    this.collapsing = new Collapsing(init.settings, (durationMs, answered) =>
+      this.events.emit("wait", () => ({ method: METHOD, key: init.base, durationMs, answered })),
+    );
   }
 
   /** The cache's member of Cache-Status. */
   status(handling: Handling): string {
-    const { status, key, settings } = this.#init;
+    const { status, key, settings, observed } = this.#init;
+    observed?.note(handling);
     return status(settings.debug ? { ...handling, key } : { ...handling, detail: undefined });
   }
 
+  /** Looks the response up. Never rejects. @param claims whether to take the lease when there is none */
+  async find(claims: boolean, pendingRead?: PendingRead): Promise<LookupResult> {
+    const lookup = await this.store.find(this.base, this.request, claims, pendingRead);
+    if (lookup.kind === "none" && lookup.lease) this.claimed(lookup.lease.key, true);
+    if (lookup.kind === "busy" && claims) this.claimed(lookup.key, false);
+    return lookup;
+  }
+
+  /** Tells of a claim. */
+  claimed(key: string, won: boolean): void {
+    // A request that waits claims again with each look.
+    if (won || !this.collapsing.hasWaited) this.events.emit("claim", () => ({ method: METHOD, key, won }));
+  }
+
   /** Sends the client's request to the origin, with these fields instead of its own. @throws the host's error */
-  async forward(fields: Fields, { signal }: Interest): Promise<Forwarded> {
-    return this.#selected(await this.host.forward(this.#request(fields, signal)));
+  async forward(fields: Fields, { interest }: OriginFetch, how: ForwardReason): Promise<Forwarded> {
+    this.#init.observed?.note({ how, collapsed: this.collapsing.hasWaited ? false : undefined });
+    this.collapsing.end(false);
+    return this.#load(() => this.host.forward(this.#request(fields, interest.signal)), false);
   }
 
   /**
    * Sends a request to the origin that does not belong to a client; `undefined` where the host can't.
    * @param sent the fields that outer middleware gets @throws the host's error
    */
-  async refetch(fields: Fields, sent: Fields, { signal }: Interest): Promise<Forwarded | undefined> {
-    const got = await this.host.refetch?.(this.#request(fields, signal), sent);
-    return got && this.#selected(got);
+  async refetch(fields: Fields, sent: Fields, { interest, isBackground }: OriginFetch): Promise<Forwarded | undefined> {
+    const send = this.host.refetch?.bind(this.host);
+    return send && this.#load(() => send(this.#request(fields, interest.signal), sent), isBackground);
+  }
+
+  async #load(work: () => Promise<Forwarded>, background: boolean): Promise<Forwarded> {
+    const { events, base } = this;
+    const origin = { method: METHOD, key: base, count: 1 };
+    const startedMs = performance.now();
+    let failed = true;
+    try {
+      const got = await events.begin("load", () => ({ kind: "load", ...origin }))(work);
+      failed = got.failed;
+      return this.#selected(got);
+    } catch (error) {
+      markLoaderError(error);
+      throw error;
+    } finally {
+      const durationMs = performance.now() - startedMs;
+      events.emit("load", () => ({ ...origin, durationMs, failed, background }));
+    }
   }
 
   #request(fields: Fields, signal: AbortSignal): OriginRequest {
@@ -117,18 +159,19 @@ export class RequestContext {
   /** Runs work in the background; its errors go to `onError`. */
   inBackground(work: Promise<unknown>, method: string): Promise<void> {
     const { settings, base, host, state } = this;
+    const { cache } = this.#init;
     const done = work
       .then(
         () => {},
-        (error: unknown) => settings.onError(error, { method, key: base }),
+        (error: unknown) => this.report(error, method, base),
       )
       .finally(() => {
         if (method === "store" || method === "settle") state.wakeUps.wake(base);
       });
-    this.#init.cache.track(done);
+    cache.track(done);
     notify(
       () => host.waitUntil(done),
-      (error) => settings.onError(error, { method: "waitUntil", key: base }),
+      (error) => this.report(error, "waitUntil", base),
     );
     // Renewals last as long as the body, which an answer can't wait for.
     if (settings.awaitBackground && method !== "keep") {
@@ -141,6 +184,11 @@ export class RequestContext {
   /** Resolves when the background work that was begun so far has ended. */
   async backgroundDone(): Promise<void> {
     await Promise.all(this.#pending ?? []);
+  }
+
+  /** Calls `onError` with an error that no response shows. @param step what has failed */
+  report(error: unknown, step: string, key: string): void {
+    report(this.#init.cache, this.settings, error, { step, key });
   }
 
   /** Decompresses the body of a stored response. @throws {DecodeError} */
@@ -159,6 +207,8 @@ export interface OriginFetch {
   readonly location: StoreLocation | undefined;
   /** Whether the response is still needed. */
   readonly interest: Interest;
+  /** No client waits for it. */
+  readonly isBackground: boolean;
 }
 
 /** A request for a client. It ends when the client has left and the response is not to be stored. */
@@ -167,12 +217,12 @@ export function beginClientFetch(
   lease: Lease | undefined,
   location: StoreLocation | undefined,
 ): OriginFetch {
-  return beginFetch(context, lease, location, context.host.signal());
+  return { ...beginFetch(context, lease, location, context.host.signal()), isBackground: false };
 }
 
 /** A request without a client. It ends after a while. */
 export function beginBackgroundFetch(context: RequestContext, lease: Lease, location: StoreLocation): OriginFetch {
-  const originFetch = beginFetch(context, lease, location, undefined);
+  const originFetch = { ...beginFetch(context, lease, location, undefined), isBackground: true };
   void originFetch.interest.endLater();
   return originFetch;
 }
@@ -182,7 +232,7 @@ function beginFetch(
   lease: Lease | undefined,
   location: StoreLocation | undefined,
   client: AbortSignal | undefined,
-): OriginFetch {
+): Omit<OriginFetch, "isBackground"> {
   const { settings, state } = context;
   // Other requests wait no longer than this, so a slower handler must not hold the lease.
   if (lease) void context.inBackground(lease.renew(settings.collapseMs), "renew");

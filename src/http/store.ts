@@ -7,6 +7,7 @@ import { isReplaceable, Lease, type LeaseContext } from "../lease/lease.js";
 import { readOrClaim } from "../lease/read-or-claim.js";
 import { WakeUps } from "./collapsing.js";
 import { logKey, newGeneration, selectorHash, variantKey, variantStem } from "./keys.js";
+import { METHOD, report } from "./observed.js";
 import type { Settings } from "./options.js";
 import { PurgeLog, type Verdict } from "./purge-log.js";
 import { Reads, readLog, sendWithLog } from "./reads.js";
@@ -129,7 +130,7 @@ export class Store {
     this.#state = state;
     this.#settings = settings;
     this.#reads = state.reads(cache.shared);
-    const { clock, leaseMs, onError } = settings;
+    const { clock, leaseMs } = settings;
     this.leases = {
       connection: cache.connection,
       clock,
@@ -137,9 +138,12 @@ export class Store {
       graceMs: 0,
       waitUntil,
       onError(error, key) {
-        onError(error, { method: "renew", key });
-        if (error instanceof UnavailableError) cache.report(withCost(error), "httpCache", key);
+        if (error instanceof UnavailableError) {
+          settings.onError(error, { method: "renew", key });
+          cache.report(withCost(error), METHOD, key);
+        } else report(cache, settings, error, { step: "renew", key });
       },
+      onRenewed: (key, held) => cache.events.emit("renew", () => ({ method: METHOD, key, held })),
     };
   }
 
@@ -173,9 +177,9 @@ export class Store {
       [key = base] = keys;
       return await this.#toLookupResult(await this.#readVariant(keys, claims), key, location, reads);
     } catch (error) {
-      this.#settings.onError(error, { method: "find", key });
-      if (isReplaceable(error))
-        this.#delete(key).catch((cause: unknown) => this.#settings.onError(cause, { method: "find", key }));
+      const failed = (cause: unknown): void => report(this.#cache, this.#settings, cause, { step: "find", key });
+      failed(error);
+      if (isReplaceable(error)) this.#delete(key).catch(failed);
       return { kind: "failed" };
     }
   }

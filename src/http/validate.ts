@@ -25,19 +25,28 @@ import { fieldsFromOrigin } from "./rfc/stored-response.js";
 import { freshen, freshenFromHead, validationRequest } from "./rfc/validation.js";
 import { rememberUnreached, type StoreLocation } from "./store.js";
 
+/** Whether the server would refuse a claim: there is a lease on the response, or a pause after a failure. */
+export function isTaken({ settings }: RequestContext, { leaseUntilMs }: Entry): boolean {
+  return leaseUntilMs > settings.clock.now();
+}
+
 /** Takes the lease on a stored response. Store errors go to `onError`. @param force also in the pause after a failure */
 export async function claim(
-  { store, settings }: RequestContext,
+  context: RequestContext,
   entry: Entry,
   force: boolean,
 ): Promise<Lease | "taken" | "failed"> {
-  // The server would refuse. A pause after a failure, by the server's clock, is only a hint and may be ignored.
-  if (!force && entry.leaseUntilMs > settings.clock.now()) return "taken";
+  const { leases } = context.store;
+  const { key, expiresMs } = entry;
+  // A pause after a failure, by the server's clock, is only a hint and may be ignored.
+  if (!force && isTaken(context, entry)) return "taken";
   try {
-    if (!hasLeases(store.leases.connection)) return "failed";
-    return (await Lease.claim(store.leases, entry.key, entry.expiresMs, force)) ?? "taken";
+    if (!hasLeases(leases.connection)) return "failed";
+    const lease = await Lease.claim(leases, key, expiresMs, force);
+    context.claimed(key, lease !== undefined);
+    return lease ?? "taken";
   } catch (error) {
-    settings.onError(error, { method: "claim", key: entry.key });
+    context.report(error, "claim", key);
     return "failed";
   }
 }
@@ -59,7 +68,8 @@ export async function validate(context: RequestContext, validation: Validation):
   const details = { how, keepsStored: how === "request" };
   let got: Forwarded | undefined;
   try {
-    got = await forwardUnlessReplaced(context, entry, validationRequest(request.fields, entry.head), originFetch);
+    const fields = validationRequest(request.fields, entry.head);
+    got = await forwardUnlessReplaced(context, validation, fields, originFetch);
   } catch (error) {
     releaseLease(context, 500, "failed", originFetch, details);
     throw error;
@@ -82,20 +92,20 @@ export function forwardReasonOf(decision: Validation["decision"]): "request" | "
 /** The origin's response; `undefined` where the origin fails and the stored response replaces it. @throws the host's error */
 export async function forwardUnlessReplaced(
   context: RequestContext,
-  entry: Entry,
+  { entry, decision }: Known,
   fields: Fields,
-  { interest }: OriginFetch,
+  originFetch: OriginFetch,
 ): Promise<Forwarded | undefined> {
   let got: Forwarded;
   try {
-    got = await context.forward(fields, interest);
+    got = await context.forward(fields, originFetch, forwardReasonOf(decision));
   } catch (error) {
     if (mayReplace(context, entry, "unreachable")) return undefined;
     throw error;
   }
   const { response, failed } = got;
   if (!mayReplace(context, entry, failed ? "unreachable" : { status: response.status })) return got;
-  interest.end();
+  originFetch.interest.end();
   response.body?.cancel().catch(() => {});
   return undefined;
 }
@@ -155,7 +165,7 @@ async function fetchUnconditionally(
   endFetch(context, originFetch, "mismatch", how);
   const { request } = context;
   const second = beginClientFetch(context, undefined, undefined);
-  const got = await context.refetch(unconditional(request.fields), unconditional(context.sent), second.interest);
+  const got = await context.refetch(unconditional(request.fields), unconditional(context.sent), second);
   if (got) return answerFromOrigin(context, got, second, { how });
   return serve(context, entry, decision, {
     member: context.status({ how, forwardedStatus: 304 }),
@@ -207,7 +217,7 @@ export async function refresh(
   };
   try {
     const sent = refreshFields(context.sent, context, entry);
-    const work = context.refetch(validationRequest(selecting, entry.head), sent, interest);
+    const work = context.refetch(validationRequest(selecting, entry.head), sent, originFetch);
     const got = await unlessEnded(work, interest);
     if (!got || got.failed || got.response.status >= 500) {
       await discard(got?.response.body ?? null);
@@ -264,8 +274,8 @@ type Known = Omit<Validation, "lease">;
 
 /** Forwards a HEAD for which nothing is stored. */
 export async function head(context: RequestContext, how: ForwardReason): Promise<Answer> {
-  const { interest } = beginClientFetch(context, undefined, undefined);
-  return passOn(context, await context.forward(context.request.fields, interest), how);
+  const originFetch = beginClientFetch(context, undefined, undefined);
+  return passOn(context, await context.forward(context.request.fields, originFetch, how), how);
 }
 
 /** Forwards a HEAD, whose response also updates or invalidates the stored response to GET. RFC 9111 §4.3.5. */
@@ -273,7 +283,7 @@ export async function validateByHead(context: RequestContext, known: Known): Pro
   const originFetch = beginClientFetch(context, undefined, known.location);
   // The response must not depend on this client's conditions, as it updates the stored one.
   const fields = unconditional(context.request.fields);
-  const forwarded = await forwardUnlessReplaced(context, known.entry, fields, originFetch);
+  const forwarded = await forwardUnlessReplaced(context, known, fields, originFetch);
   if (!forwarded) return serve(context, known.entry, known.decision);
   if (!forwarded.failed) await updateFromHead(context, known, forwarded, originFetch);
   const answer = passOn(context, forwarded, forwardReasonOf(known.decision));

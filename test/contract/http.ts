@@ -1,5 +1,6 @@
 import { describe } from "vitest";
 import type { Cache } from "../../src/cache/cache.js";
+import { events } from "./http/events.js";
 import { handling } from "./http/handling.js";
 import { purging } from "./http/purging.js";
 
@@ -7,6 +8,7 @@ import { purging } from "./http/purging.js";
 export function httpContract(name: string, open: () => Cache): void {
   describe(`the HTTP cache over ${name}`, () => {
     handling(open);
+    describe("events", () => events(open));
     describe("a purge", () => purging(open));
   });
 }

@@ -3,6 +3,7 @@ import fc from "fast-check";
 import { describe, expect, it, vi } from "vitest";
 import { createCache } from "../../src/index.js";
 import { type Got, Site } from "../contract/http/site.js";
+import { watchRequests } from "../contract/http/told.js";
 import type { Lines } from "./rfc/exchanges.js";
 
 /** Fields that a request may have, and values that tell one kind of request from another. */
@@ -70,6 +71,8 @@ const scene: fc.Arbitrary<Scene> = fc.record({
 /** What a request gets from a response that was stored ten seconds before, and whether the origin was asked. */
 async function play({ kind, purge, request, method }: Scene, isServer: boolean): Promise<[Got, number]> {
   await using cache = createCache({ location: "memory:", keyPrefix: randomUUID() });
+  // One of the two has listeners, so that these change nothing.
+  const checkEvents = isServer ? watchRequests(cache) : undefined;
   const site = new Site(cache, { allowCookies: ["allowed"] }, { isServer });
   // Nothing that is compared depends on how long the other one took.
   const now = vi.spyOn(site.clock, "now").mockReturnValue(NOW_MS);
@@ -82,6 +85,7 @@ async function play({ kind, purge, request, method }: Scene, isServer: boolean):
   const before = site.asked.length;
   const got = await site.get(request, method);
   expect(site.errors).toEqual([]);
+  checkEvents?.([site]);
   return [got, site.asked.length - before];
 }
 

@@ -1,14 +1,15 @@
+import type { HttpOutcome } from "../../core/event-types.js";
 import { ageSeconds } from "./age.js";
 import { type Fields, fieldValue, withField } from "./message.js";
 import { serializeName, serializeText } from "./structured.js";
 
 /** Why a request went to the origin. RFC 9211 §2.2. */
-export type ForwardReason = "bypass" | "method" | "uri-miss" | "vary-miss" | "miss" | "request" | "stale" | "partial";
+export type ForwardReason = Exclude<HttpOutcome, "hit">;
 
 /** How the cache handled a request. RFC 9211 §2. */
 export interface Handling {
   /** `"hit"`, or why the request went forward. */
-  readonly how: "hit" | ForwardReason;
+  readonly how: HttpOutcome;
   /** What is left of the lifetime, in milliseconds; below zero when stale. */
   readonly ttlMs?: number | undefined;
   /** The origin's status, where it is not the one that the client gets. */

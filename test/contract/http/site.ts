@@ -58,6 +58,10 @@ export class Site {
   /** What middleware outside has set on the responses. */
   preset: Fields = [];
   readonly errors: unknown[] = [];
+  /** What clients saw of each request: its method, URL and status, and Cache-Status where it has one. */
+  readonly seen: string[] = [];
+  /** The client's, for requests from now on. */
+  signal: AbortSignal | undefined;
   /** What goes on after the answers. */
   readonly background: Promise<void>[] = [];
   readonly http: HttpCache;
@@ -94,15 +98,15 @@ export class Site {
   /** The answer read to its end. */
   async ask(lines: Lines = {}, method = "GET", url = URL_OF_TESTS): Promise<Got> {
     const response = await this.response(lines, method, url);
-    const how = response.headers.get("cache-status")?.replace(/^(?:.*, )?[\w-]+; /, "") ?? "";
-    return { status: response.status, headers: response.headers, how, body: await response.text() };
+    const { status, headers } = response;
+    return { status, headers, how: memberOf(response), body: await response.text() };
   }
 
   async response(lines: Lines = {}, method = "GET", url = URL_OF_TESTS): Promise<Response> {
     const request = this.#isServer
       ? new ClientRequest({ method, url, headers: toHeaders(fields(lines)) })
       : { method, url, fields: fields(lines) };
-    const outcome = await this.http.handle(
+    const handled = this.http.handle(
       {
         request,
         hasBody: false,
@@ -111,14 +115,21 @@ export class Site {
           refetch: this.#canRefetch ? async (asked) => this.#forward(asked.fields) : undefined,
           preset: () => this.preset,
           waitUntil: (work) => this.background.push(work),
-          signal: () => undefined,
+          signal: () => this.signal,
         },
       },
       this.cache,
     );
-    return "answer" in outcome
-      ? this.#toResponse(outcome.answer, method)
-      : withStatus(outcome.forwarded, outcome.member ?? "");
+    const outcome = await handled.catch((error: unknown) => {
+      this.seen.push(`${method} ${url} ${error}`);
+      throw error;
+    });
+    const response =
+      "answer" in outcome
+        ? this.#toResponse(outcome.answer, method)
+        : withStatus(outcome.forwarded, outcome.member ?? "");
+    this.seen.push(`${method} ${url} ${response.status} ${memberOf(response)}`);
+    return response;
   }
 
   purge(url = URL_OF_TESTS, options?: PurgeOptions): Promise<number> {
@@ -146,6 +157,11 @@ export class Site {
   #toResponse(answer: Answer, method: string): Response {
     return toResponse(answer, method === "HEAD");
   }
+}
+
+/** The cache's own member of Cache-Status, without its name. */
+function memberOf({ headers }: Response): string {
+  return headers.get("cache-status")?.replace(/^(?:.*, )?[\w-]+; /, "") ?? "";
 }
 
 function withStatus({ response }: Forwarded, member: string): Response {
