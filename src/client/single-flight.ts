@@ -188,13 +188,15 @@ export interface Answer {
   readonly encoded: Encoded | undefined;
   /** What the lookup found, for callers that share it. */
   readonly found: "hit" | "miss" | "stale";
+  /** How long the load of a hit took. @default 0 */
+  readonly savedMs?: number;
   /** The refreshed value, for the caller that refreshes and waits for it; `undefined` where there is none. */
   readonly refreshed?: Promise<Answer | undefined>;
 }
 
 /** Tells of a caller that has shared another one's lookup. */
-export function tellShared(call: CacheCall, { found, encoded }: Answer): void {
-  if (found !== "miss") call.found(encoded?.length ?? 0, 0);
+export function tellShared(call: CacheCall, { found, encoded, savedMs = 0 }: Answer): void {
+  if (found !== "miss") call.found(encoded?.length ?? 0, savedMs);
   if (found === "miss") call.miss(1, true);
   else if (found === "hit") call.hit(1, true);
   else call.foundStale();

@@ -4,9 +4,15 @@ import { output, runtime } from "../support/project.js";
 
 /** What a small application does, on whatever transport its runtime can have. */
 const APPLICATION = `
+  import { AsyncLocalStorage } from "node:async_hooks";
+  import { subscribe, tracingChannel } from "node:diagnostics_channel";
   import { createCache, herd, memory } from "valkey-edge-cache";
   import { structuredClone } from "valkey-edge-cache/structured-clone";
 
+  const misses = [];
+  subscribe("valkey-edge-cache:miss", ({ cache, method, shared }) => misses.push([cache, method, shared]));
+  const storage = new AsyncLocalStorage();
+  tracingChannel("valkey-edge-cache:load").start.bindStore(storage, ({ kind }) => kind);
   const [runtime, location] = process.argv.slice(2);
   const options = { keyPrefix: "runtime-" + runtime, ttl: "1m" };
   const cache = createCache({ location, ...options });
@@ -15,7 +21,11 @@ const APPLICATION = `
   const city = await cache.get("city");
   const herded = createCache({ location, client: herd(), ...options });
   let loads = 0;
-  const load = async () => ++loads;
+  let traced;
+  const load = async () => {
+    traced = storage.getStore();
+    return ++loads;
+  };
   const loaded = await Promise.all([herded.getOrSet("n", load), herded.getOrSet("n", load), herded.getOrSet("n", load)]);
   const again = await herded.getOrSet("n", load);
   const [info] = await cache.connection.send([["CLIENT", "INFO"]]);
@@ -27,7 +37,8 @@ const APPLICATION = `
   let refusal;
   try { structuredClone().serialize(secret); } catch (error) { refusal = error.message; }
   const client = /lib-name=Glide/.test(new TextDecoder().decode(info)) ? "GLIDE" : "iovalkey";
-  console.log(JSON.stringify({ city, loaded, again, remembered: await inMemory.get("city"), refusal, client }));
+  const remembered = await inMemory.get("city");
+  console.log(JSON.stringify({ city, loaded, again, remembered, refusal, client, misses, traced }));
 `;
 
 /** What an application does that may not do much. */
@@ -82,6 +93,8 @@ describe("the packed package", () => {
       remembered: { name: "Bern" },
       refusal: expect.stringMatching(/\(at inside\) can't be cloned/),
       client: expect.stringMatching(/^(GLIDE|iovalkey)$/),
+      misses: [false, true, true].map((shared) => [`runtime-${name}`, "getOrSet", shared]),
+      traced: "load",
     });
   });
 });

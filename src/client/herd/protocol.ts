@@ -60,7 +60,7 @@ export class HerdProtocol {
           call?.found(encoded.length, savedMs);
           call?.hit();
         }
-        return { value, encoded, found };
+        return { value, encoded, found, savedMs };
       }
       if (outcome.state === "Refreshing") return this.#refresh(outcome.old, request, { ...outcome, found });
       if (outcome.state === "LoadingAlone") return this.#loadAlone(request);
@@ -141,13 +141,14 @@ export class HerdProtocol {
   ): Answer {
     const { call } = request.options;
     const isStale = old.kind === "stale";
+    const savedMs = isStale ? 0 : old.envelope.deltaMs;
     const tell = (): void => {
       if (!call || found === "miss") return;
-      call.found(encoded.length, isStale ? 0 : old.envelope.deltaMs);
+      call.found(encoded.length, savedMs);
       if (isStale) call.foundStale();
       else call.hit();
     };
-    const answer = { value, encoded, found: isStale && found === "hit" ? "stale" : found } as const;
+    const answer = { value, encoded, found: isStale && found === "hit" ? "stale" : found, savedMs } as const;
     const refreshed = this.#startRefresh(old, request);
     if (!refreshed) {
       tell();
