@@ -66,6 +66,7 @@ const SECTIONS = [
       ["http/rfc/policy.ts", "PolicyOptions"],
     ],
   },
+  { title: "`instrument(cache, options)`", parts: [["otel/instrument.ts", "InstrumentOptions"]] },
   { title: "`rest(options)`", parts: [["connection/rest/factory.ts", "RestOptions"]] },
   { title: "`valkeyCache(source, options)`", parts: [["hono/valkey-cache.ts", "ValkeyCacheOptions"]] },
 ];

@@ -9,7 +9,7 @@ import {
   writeFileSync,
 } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { publint } from "publint";
 import { formatMessage } from "publint/utils";
 import { afterAll, beforeAll, describe, expect, inject, it } from "vitest";
@@ -56,8 +56,11 @@ describe("the packed package", () => {
     mkdirSync(consumer);
     writeFileSync(join(consumer, "package.json"), '{ "name": "consumer", "private": true, "type": "module" }');
     await output("npm", ["install", "--prefer-offline", "--no-audit", "--no-fund", tarball], consumer);
-    // ./hono has this peer.
-    symlinkSync(join(root, "node_modules/hono"), join(consumer, "node_modules/hono"), "junction");
+    // ./hono and ./otel have these peers.
+    for (const peer of ["hono", "@opentelemetry/api"]) {
+      mkdirSync(dirname(join(consumer, "node_modules", peer)), { recursive: true });
+      symlinkSync(join(root, "node_modules", peer), join(consumer, "node_modules", peer), "junction");
+    }
   }, 180_000);
 
   afterAll(() => rmSync(folder, { recursive: true, force: true }));

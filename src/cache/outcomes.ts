@@ -1,7 +1,8 @@
 import type { CacheCall } from "../core/events.js";
 import type { MethodOptions } from "./method-options.js";
 
-type Method = Exclude<keyof MethodOptions, "for" | "makeKey" | "makePattern"> | "flush";
+/** Methods that ask the store. */
+export type Method = Exclude<keyof MethodOptions, "for" | "makeKey" | "makePattern"> | "flush";
 
 type Tell = (call: CacheCall, result: never) => void;
 

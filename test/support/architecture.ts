@@ -8,14 +8,14 @@ export const LAYERS: readonly (readonly string[])[] = [
   ["client"],
   ["cache"],
   ["http"],
-  ["hosts"],
+  ["hosts", "otel"],
   ["hono"],
   ["api"],
   ["."],
 ];
 
 /** Packages that all files of one folder may import. Every other package is imported in one file only. */
-const ADAPTERS: Readonly<Record<string, string>> = { hono: "hono" };
+const ADAPTERS: Readonly<Record<string, string>> = { hono: "hono", "@opentelemetry/api": "otel" };
 
 const LONGEST_FILE = 320;
 /** The class that users hold has a doc comment on each method and each overload, which is more than half of its lines. */
