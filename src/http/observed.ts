@@ -1,4 +1,3 @@
-import type { Cache } from "../cache/cache.js";
 import type { CacheEvents } from "../core/event-types.js";
 import { type Events, emitError } from "../core/events.js";
 import type { Settings } from "./options.js";
@@ -57,7 +56,7 @@ export class ObservedRequest {
 
 /** Calls the option `onError`, and tells of the error. @param step what has failed, for `onError` */
 export function report(
-  { events }: Pick<Cache, "events">,
+  { events }: { readonly events: Events },
   { onError }: Pick<Settings, "onError">,
   error: unknown,
   { step, key }: { readonly step: string; readonly key: string },
