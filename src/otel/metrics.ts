@@ -45,6 +45,9 @@ interface MethodSeries {
   saved?: Series;
 }
 
+/** Histograms of what happens so often that measuring each time would cost too much. */
+const SAMPLED: ReadonlySet<HistogramName> = new Set(["cache.call.duration", "db.client.operation.duration"]);
+
 /** The most durations of one series that the SDK is given at a collection, unless it is given all. */
 export const SAMPLE = 1_000;
 
@@ -67,8 +70,8 @@ const recorders = new Map<string, Recorder>();
 
 /**
  * The metrics of all caches of one name. An SDK takes about a microsecond for each measurement, which is a tenth of a hit.
- * So counts are kept here and read at each collection, and so is a sample of the durations, which an SDK alone can put into
- * histograms.
+ * So counts are kept here and read at each collection, and so is a sample of the durations of calls and round trips, which
+ * an SDK alone can put into histograms.
  */
 class Recorder {
   readonly #settings: MetricSettings;
@@ -202,12 +205,12 @@ class Recorder {
     this.#time(name, this.#of(name, ...values), durationMs);
   }
 
-  /** Keeps a duration for the next collection; of many a random sample (Vitter 1985, algorithm R). */
+  /** Records a duration, or keeps it for the next collection; of many a random sample (Vitter 1985, algorithm R). */
   #time(name: HistogramName, series: Series, durationMs: number): void {
     if (!this.#meter) this.#open();
     const seconds = durationMs / 1_000;
     const { durations } = series;
-    if (this.#settings.durations === "all" && this.#meter) {
+    if (this.#meter && (this.#settings.durations === "all" || !SAMPLED.has(name))) {
       this.#histograms.get(name)?.record(seconds, series.attributes);
     } else if (series.value++ < SAMPLE) durations.push(seconds);
     else {
