@@ -27,7 +27,7 @@ export class ObservedConnection implements Connection {
   }
 
   send(commands: readonly Command[], options?: SendOptions): Promise<Reply[]> {
-    if (!this.#events.isHeard("roundTrip")) return this.#inner.send(commands, options);
+    if (!this.#isHeard(commands.length)) return this.#inner.send(commands, options);
     return this.#observe(
       commands.map(([name]) => name.toUpperCase()),
       () => this.#inner.send(commands, options),
@@ -35,26 +35,21 @@ export class ObservedConnection implements Connection {
   }
 
   script(script: Script, keys: readonly string[], args: readonly Argument[], options?: SendOptions): Promise<Reply> {
-    if (!this.#events.isHeard("roundTrip")) return this.#inner.script(script, keys, args, options);
+    if (!this.#isHeard(1)) return this.#inner.script(script, keys, args, options);
     return this.#observe([`script ${script.name}`], () => this.#inner.script(script, keys, args, options));
   }
 
   /** Each batch is a round trip. */
   async *scan(options: ScanOptions): AsyncIterable<string[]> {
-    if (!this.#events.isHeard("roundTrip")) {
-      yield* this.#inner.scan(options);
-      return;
-    }
     const batches = this.#inner.scan(options)[Symbol.asyncIterator]();
+    const next = () => batches.next();
     try {
       for (;;) {
+        const isHeard = this.#events.isHeard("roundTrip");
         // After the last batch nothing is sent.
-        const step = await this.#observe(
-          ["SCAN"],
-          () => batches.next(),
-          ({ done }) => !done,
-        );
+        const step = await (isHeard ? this.#observe(["SCAN"], next, ({ done }) => !done) : next());
         if (step.done) return;
+        this.#count(1);
         yield step.value;
       }
     } finally {
@@ -76,6 +71,17 @@ export class ObservedConnection implements Connection {
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
+  }
+
+  #isHeard(commands: number): boolean {
+    this.#count(commands);
+    return this.#events.isHeard("roundTrip");
+  }
+
+  #count(commands: number): void {
+    const { sent } = this.#events;
+    sent.roundTrips++;
+    sent.commands += commands;
   }
 
   /**

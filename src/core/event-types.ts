@@ -26,6 +26,8 @@ export interface CallEvent extends KeysEvent {
   readonly bytesWritten: number;
   /** How long the loads of its hits took, as far as the herd client has stored it. */
   readonly savedMs: number;
+  /** When it began, by `performance.now()`. */
+  readonly startedMs: number;
   readonly durationMs: number;
   /** What it threw, or would have thrown without `ignoreErrors`; `undefined` when it has succeeded. */
   readonly error: unknown;

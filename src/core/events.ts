@@ -28,6 +28,11 @@ import {
 
 const plainly: Run = (work) => work();
 
+const KINDS = Object.keys(EVENTS_OF) as Recorded[];
+
+/** One round trip in so many is a sample. A prime number, so that it doesn't keep step with a pattern of calls. */
+const SAMPLED = 17;
+
 /** The cache that events come from. */
 export interface EventSource {
   /** Its name: the key prefix. */
@@ -40,10 +45,15 @@ export interface EventSource {
 export class Events {
   /** Arrays that are replaced and never changed, as listeners come and go while they are called. */
   readonly #listeners = new Map<EventName, readonly ((event: never) => void)[]>();
+  /** What listeners hear of. */
+  readonly #heard = new Set<Recorded>();
   readonly #tracers = new Set<Tracer>();
   readonly #onListenerError: (error: unknown) => void;
   readonly #channels: Channels | undefined;
   readonly source: EventSource;
+  /** What the cache has sent, whether anybody listens or not. */
+  readonly sent = { roundTrips: 0, commands: 0 };
+  #samplers = 0;
 
   /** @param onListenerError called with the errors of listeners and tracers, which the calls that caused the events don't see */
   constructor(
@@ -66,11 +76,32 @@ export class Events {
     }
     // A function of its own, so that the same listener can be added twice and each time be removed by itself.
     const added: Listener<E> = (event) => listener(event);
-    this.#listeners.set(name, [...(this.#listeners.get(name) ?? []), added]);
+    this.#setListeners(name, [...(this.#listeners.get(name) ?? []), added]);
+    return () => this.#setListeners(name, this.#listeners.get(name)?.filter((one) => one !== added) ?? []);
+  }
+
+  #setListeners(name: EventName, listeners: readonly ((event: never) => void)[]): void {
+    if (listeners.length > 0) this.#listeners.set(name, listeners);
+    else this.#listeners.delete(name);
+    this.#heard.clear();
+    for (const kind of KINDS) if (EVENTS_OF[kind].some((one) => this.#hasListeners(one))) this.#heard.add(kind);
+  }
+
+  /** Whether there are listeners that want all events of this name. */
+  #hasListeners(name: EventName): boolean {
+    return (this.#listeners.get(name)?.length ?? 0) > (name === "roundTrip" ? this.#samplers : 0);
+  }
+
+  /**
+   * Adds a listener of round trips that makes do with a sample of them, as timing each would cost more than all else that is
+   * counted. It hears of all where another listener does. @returns a function that removes it
+   */
+  sample(listener: Listener<"roundTrip">): () => void {
+    this.#samplers++;
+    const stop = this.on("roundTrip", listener);
     return () => {
-      const left = this.#listeners.get(name)?.filter((one) => one !== added) ?? [];
-      if (left.length > 0) this.#listeners.set(name, left);
-      else this.#listeners.delete(name);
+      this.#samplers--;
+      stop();
     };
   }
 
@@ -82,8 +113,8 @@ export class Events {
 
   /** Whether anybody hears of this kind of operation, or of an event that is made of its record. */
   isHeard(kind: Recorded): boolean {
-    if (this.#tracers.size > 0) return true;
-    if (this.#listeners.size > 0 && EVENTS_OF[kind].some((name) => this.#listeners.has(name))) return true;
+    if (this.#tracers.size > 0 || this.#heard.has(kind)) return true;
+    if (kind === "roundTrip" && this.#samplers > 0 && this.sent.roundTrips % SAMPLED === 0) return true;
     return this.#channels?.isHeard(kind) === true;
   }
 
@@ -125,8 +156,8 @@ export class CacheCall implements CallEvent {
   savedMs = 0;
   durationMs = 0;
   error: unknown = undefined;
+  readonly startedMs = performance.now();
   readonly #events: Events;
-  readonly #startedMs = performance.now();
   #hasChanged = false;
   /** It was told of, so that its counts are final: work that it has begun may go on for other callers. */
   #isOver = false;
@@ -228,7 +259,7 @@ export class CacheCall implements CallEvent {
 
   #end(): void {
     this.#isOver = true;
-    this.durationMs = performance.now() - this.#startedMs;
+    this.durationMs = performance.now() - this.startedMs;
     this.#events.emit("call", () => this);
   }
 

@@ -52,7 +52,7 @@ describe("the dashboard for Grafana", () => {
     const { events } = cache;
     events.emit("call", () => ({
       ...{ method, key, count: 1, hits: 1, misses: 0, stale: 0, bytes: 1, bytesWritten: 0 },
-      ...{ savedMs: 5, durationMs: 1, error: undefined },
+      ...{ savedMs: 5, startedMs: 0, durationMs: 1, error: undefined },
     }));
     events.emit("load", () => ({ method, key, count: 1, durationMs: 1, failed: false, background: true }));
     events.emit("wait", () => ({ method, key, durationMs: 1, answered: true }));
