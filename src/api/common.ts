@@ -102,5 +102,9 @@ export { defaultKeyFunction, type Key, type KeyFunction, type ReverseKeyFunction
 export type { Address, Location, Scheme } from "../core/location.js";
 export type { Clock, Duration } from "../core/time.js";
 export type { Compressor, Serializer } from "../core/value-format.js";
+export type { CallCounts, Counts, Period, Periods } from "../observability/counts.js";
+export type { LatencyStatistics } from "../observability/histogram.js";
+export { mergeStatistics, type StatisticsSnapshot } from "../observability/snapshot.js";
+export { type Statistics, type StatisticsOptions, statistics } from "../observability/statistics.js";
 export { json } from "../serializers/json.js";
 export { memory } from "./memory.js";

@@ -7,7 +7,7 @@ export const LAYERS: readonly (readonly string[])[] = [
   ["connection", "lease"],
   ["client"],
   ["cache"],
-  ["http"],
+  ["http", "observability"],
   ["hosts", "otel"],
   ["hono"],
   ["api"],

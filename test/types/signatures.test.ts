@@ -42,6 +42,9 @@ import type {
   Serializer,
   SetOptions,
   SetPage,
+  Statistics,
+  StatisticsOptions,
+  StatisticsSnapshot,
   StoredKey,
   TtlOptions,
   ValueCodec,
@@ -319,6 +322,17 @@ const ofMain: { readonly [E in Exclude<keyof Main, ErrorName>]: () => void } = {
   glide: () => expectTypeOf<Main["glide"]>().toEqualTypeOf<Factory<main.GlideOptions>>(),
   glideCluster: () => expectTypeOf<Main["glideCluster"]>().toEqualTypeOf<Factory<main.GlideOptions>>(),
   iovalkey: () => expectTypeOf<Main["iovalkey"]>().toEqualTypeOf<Factory<main.IovalkeyOptions>>(),
+  statistics: () => {
+    expectTypeOf<Main["statistics"]>().toEqualTypeOf<(cache: Cache, options?: StatisticsOptions) => Statistics>();
+    // @ts-expect-error -- a name is a string
+    (cache: Cache) => main.statistics(cache, { definition: () => 1 });
+    // @ts-expect-error -- nobody changes what was counted
+    (stats: Statistics) => stats.snapshot().total.hits++;
+  },
+  mergeStatistics: () =>
+    expectTypeOf<Main["mergeStatistics"]>().toEqualTypeOf<
+      (...snapshots: readonly StatisticsSnapshot[]) => StatisticsSnapshot
+    >(),
   elasticacheIam: () =>
     expectTypeOf<Main["elasticacheIam"]>().toEqualTypeOf<
       (options: main.ElastiCacheIamOptions) => main.GetCredentials
