@@ -205,6 +205,25 @@ describe("a call that its caller leaves", () => {
     ]);
   });
 
+  it.each(CLIENTS)("by %s before its lookup has a reply is counted once", async (_, client) => {
+    const { factory, flights, delay } = watched(memory());
+    const { cache } = open({ connectionFactory: factory, client });
+    const { calls } = listen(cache);
+    const miss = vi.fn();
+    cache.on("miss", miss);
+    const gate = deferred();
+    delay(gate.promise);
+    const controller = new AbortController();
+    const left = cache.getOrSet("a", () => 1, { signal: controller.signal });
+    await until(() => flights.length > 0, { what: "the lookup to be sent" });
+    controller.abort();
+    await expect(left).rejects.toThrow();
+    gate.resolve();
+    await until(() => flights.length > 1, { what: "the work to go on, after the lookup" });
+    expect(calls.map((call) => [call.hits, call.misses, call.stale])).toEqual([[0, 1, 0]]);
+    expect(miss).toHaveBeenCalledOnce();
+  });
+
   it("while it waits for a refresh is counted once", async () => {
     const { cache } = open({ client: herd({ background: false }) });
     await cache.set("a", "old", { ttl: "1ms" });

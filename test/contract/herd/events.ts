@@ -3,6 +3,7 @@ import type { Cache } from "../../../src/cache/cache.js";
 import { defaultClient } from "../../../src/client/default-client.js";
 import type { EventName } from "../../../src/core/event-types.js";
 import { Events } from "../../../src/core/events.js";
+import { record } from "../cache/events.js";
 import { type Fleets, slowLoader } from "./fleet.js";
 
 const NAMES: readonly EventName[] = ["hit", "miss", "stale", "wait", "load", "set", "claim", "fenced", "early"];
@@ -182,6 +183,121 @@ export function events({ fakeTime, fleet }: Fleets): void {
       expect(names("miss")).toEqual(["claim", "set"]);
       expect(names("busy")).toEqual(["claim", "wait"]);
       expect(seen.filter(([name]) => name === "load")).toHaveLength(2);
+    });
+
+    it("of renewals of a lease, and of its loss", async () => {
+      const open = fleet({ lease: 3 });
+      const [here, there] = [open(), open()];
+      const renewals: boolean[] = [];
+      here.on("renew", ({ held, method }) => void renewals.push(held && method === "getOrSet"));
+      const loader = slowLoader<number>();
+      const given = here.getOrSet("a", loader);
+      await pass(0);
+      for (let second = 0; second < 2; second++) await pass(1_050);
+      expect(renewals).toEqual([true, true]);
+      await there.delete("a");
+      await pass(1_050);
+      expect(renewals).toEqual([true, true, false]);
+      loader.resolve(1);
+      expect(await given).toBe(1);
+    });
+
+    it("of callers that share a lookup: each is one call, and those that joined are told apart", async () => {
+      const cache = fleet()();
+      const { calls, counts } = record(cache);
+      const shared: [string, boolean][] = [];
+      cache.on("hit", (event) => void shared.push(["hit", event.shared]));
+      cache.on("miss", (event) => void shared.push(["miss", event.shared]));
+      const loader = slowLoader<number>();
+      const cold = [1, 2, 3].map(() => cache.getOrSet("a", loader));
+      await pass(0);
+      loader.resolve(1);
+      expect(await Promise.all(cold)).toEqual([1, 1, 1]);
+      expect(await Promise.all([1, 2, 3].map(() => cache.getOrSet("a", loader)))).toEqual([1, 1, 1]);
+      expect(counts).toEqual({ miss: 3, hit: 3, set: 1 });
+      expect(calls.map(({ hits, misses, stale }) => hits + misses + stale)).toEqual(Array(6).fill(1));
+      const [one, joined] = [false, true];
+      expect(shared.sort()).toEqual([
+        ["hit", one],
+        ["hit", joined],
+        ["hit", joined],
+        ["miss", one],
+        ["miss", joined],
+        ["miss", joined],
+      ]);
+    });
+
+    it("of a refresh in the background: the caller had a stale value, and no caller waits for the load", async () => {
+      const cache = fleet()();
+      await cache.set("a", 1, { ttl: 1 });
+      await pass(1_500);
+      const { calls, counts } = record(cache);
+      const loads: boolean[] = [];
+      cache.on("load", ({ background }) => void loads.push(background));
+      const callers = [1, 2, 3].map(() => cache.getOrSet("a", () => 2));
+      expect(await Promise.all(callers)).toEqual([1, 1, 1]);
+      await pass(0);
+      expect(calls.map(({ hits, misses, stale }) => [hits, misses, stale])).toEqual(Array(3).fill([0, 0, 1]));
+      expect(counts).toEqual({ stale: 3, set: 1 });
+      expect(loads).toEqual([true]);
+    });
+
+    it("of getOrSetMany: one call whose counts are those of its keys, also when its loader fails", async () => {
+      for (const fails of [false, true]) {
+        const cache = fleet({ retryAfter: 0 })();
+        await cache.setMany({ "hit 1": 1, "hit 2": 1 });
+        await cache.set("stale", 1, { ttl: 1 });
+        await pass(1_500);
+        const { calls, counts } = record(cache);
+        const keys = ["hit 1", "hit 2", "stale", "miss 1", "miss 2", "miss 3"];
+        const load = (asked: string[]) =>
+          fails ? Promise.reject(new Error("broken")) : Object.fromEntries(asked.map((key) => [key, 2]));
+        const given = cache.getOrSetMany(keys, load).catch(() => {});
+        await pass(0);
+        await given;
+        await pass(0);
+        const [call] = calls;
+        expect(calls).toHaveLength(1);
+        expect(call).toMatchObject({ method: "getOrSetMany", key: "", count: 6, hits: 2 });
+        expect((call?.misses ?? 0) + (call?.stale ?? 0)).toBe(4);
+        expect([counts.hit, counts.miss, counts.stale ?? 0]).toEqual([2, call?.misses, call?.stale]);
+        expect(counts.set).toBe(fails ? undefined : 4);
+      }
+    });
+
+    it("of a key of getOrSetMany that was waited for, and was stale by then: one miss", async () => {
+      const open = fleet();
+      const [here, there] = [open(), open()];
+      const slow = slowLoader<number>();
+      const first = there.getOrSet("a", slow, { ttl: 0.001 });
+      await pass(0);
+      const { calls, counts } = record(here);
+      const given = here.getOrSetMany(["a"], () => ({ a: 2 }));
+      await pass(20);
+      slow.resolve(1);
+      await pass(200);
+      expect(await given).toEqual(new Map([["a", expect.any(Number)]]));
+      await first;
+      await pass(0);
+      expect(calls.map(({ hits, misses, stale }) => [hits, misses, stale])).toEqual([[0, 1, 0]]);
+      expect([counts.hit, counts.miss, counts.stale]).toEqual([undefined, 1, undefined]);
+    });
+
+    it.each([
+      ["getOrSet", (cache: Cache) => cache.getOrSet("a", () => 2)],
+      ["getOrSetMany", async (cache: Cache) => (await cache.getOrSetMany(["a"], () => ({ a: 2 }))).get("a")],
+    ])("of an early refresh by %s that is waited for: a miss, as the value is a new one", async (_, ask) => {
+      const cache = fleet({ background: false })();
+      const first = slowLoader<number>();
+      const given = cache.getOrSet("a", first, { ttl: 10 });
+      await pass(1_000);
+      first.resolve(1);
+      await given;
+      await pass(9_500);
+      vi.spyOn(Math, "random").mockReturnValue(0);
+      const { counts } = record(cache);
+      expect(await ask(cache)).toBe(2);
+      expect(counts).toEqual({ miss: 1, set: 1 });
     });
 
     it.each([
