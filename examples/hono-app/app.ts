@@ -2,6 +2,7 @@ import { type Context, Hono } from "hono";
 import { bearerAuth } from "hono/bearer-auth";
 import { etag } from "hono/etag";
 import { HTTPException } from "hono/http-exception";
+import { statistics } from "valkey-edge-cache";
 import { httpCache, type ValkeyCacheEnv, valkeyCache } from "valkey-edge-cache/hono";
 import type { Cities } from "./cities/cities.ts";
 import { ParameterError, type Query, readCount, readDegrees, readText } from "./parameters.ts";
@@ -51,7 +52,7 @@ export function createApp({
 
   app.get("/", (c) => c.html(page));
 
-  app.use("/cities/*", timed, valkeyCache(cache), http, etag());
+  app.use("/cities/*", timed, valkeyCache(cache), counted, http, etag());
 
   app.get("/cities/near", (c) => {
     const { lat, lng, n } = nearOf(c);
@@ -64,6 +65,10 @@ export function createApp({
   });
 
   app.get("/cities/density", (c) => answer(c, "density", () => cities.density()));
+
+  app.get("/statistics", valkeyCache(cache), (c) => {
+    return c.json(statistics(c.var.cache).snapshot(), 200, { "Cache-Control": "no-store" });
+  });
 
   app.post("/purge", authorized(purgeToken), valkeyCache(cache), async (c) => {
     await http.purgeTags(c.req.queries("tag") ?? ["cities"], {
@@ -91,6 +96,12 @@ function answer<T extends object>(c: Context<AppEnv>, kind: string, compute: () 
   const body = compute();
   c.set("loadMs", performance.now() - started);
   return c.json(body, 200, { "Cache-Control": CACHE_CONTROL, "Cache-Tag": `cities, ${kind}` });
+}
+
+/** Has the cache counted from the first question on; its views count with it. */
+async function counted(c: Context<AppEnv>, next: () => Promise<void>): Promise<void> {
+  statistics(c.var.cache);
+  await next();
 }
 
 /** Says how long the answer took: what computes it, and all the rest. */

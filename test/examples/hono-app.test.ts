@@ -3,7 +3,7 @@ import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { createApp } from "../../examples/hono-app/app.js";
 import { CITIES_FILE } from "../../examples/hono-app/build-cities.js";
 import { type Cities, createCities } from "../../examples/hono-app/cities/cities.js";
-import { type Cache, createCache } from "../../src/index.js";
+import { type Cache, createCache, type StatisticsSnapshot } from "../../src/index.js";
 import { fromOf } from "./cache-status.js";
 import { allCities } from "./places.js";
 
@@ -45,6 +45,17 @@ it("serves the page", async () => {
   expect(response.status).toBe(200);
   expect(response.headers.get("content-type")).toMatch("text/html");
   expect(await response.text()).toMatch("<title>Places</title>");
+});
+
+it("says what its cache has done", async () => {
+  await ask("/cities/search?q=lodz");
+  await ask("/cities/search?q=lodz");
+  const response = await app.request("/statistics");
+  expect(response.headers.get("cache-control")).toBe("no-store");
+  const { total, requests, outcomes } = (await response.json()) as StatisticsSnapshot;
+  expect(total).toMatchObject({ requests: 2, requestHits: 1, requestsStored: 1, loads: 1, errors: 0 });
+  expect(outcomes).toEqual({ hit: 1, "uri-miss": 1 });
+  expect(requests.count).toBe(2);
 });
 
 it("answers with the nearest places, ten unless told", async () => {

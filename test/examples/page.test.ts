@@ -2,6 +2,7 @@ import { accessSync, constants } from "node:fs";
 import { delimiter, join } from "node:path";
 import { type Browser, chromium, type Page } from "playwright-core";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { until } from "../support/wait.js";
 import { type Service, startService } from "./service.js";
 
 /** Without its own talk to the outside. */
@@ -126,6 +127,22 @@ describe.skipIf(program === undefined)("the page, in a browser", () => {
     await badge().waitFor();
     expect(await page.locator("#summary").textContent()).toContain("<img");
     expect(await page.locator("img").count()).toBe(0);
+  });
+
+  it("shows what the cache has done, and keeps up with it", async () => {
+    await page.goto(service.url);
+    const panel = page.getByRole("region", { name: "Statistics" });
+    await panel.getByText("Hit ratio").waitFor();
+    const requests = async () => Number(await panel.locator("dd").first().textContent());
+    const before = await requests();
+    await page.getByLabel("Name, or part of it").fill("Graz");
+    await page.keyboard.press("Enter");
+    await badge().waitFor();
+    await until(async () => (await requests()) > before, { what: "the panel to count the question" });
+    expect(await panel.textContent()).toMatch(
+      /Hit ratio[\d.]+ %.*p50\)[\d.]+ ms.*p99\)[\d.]+ ms.*saved≈ [\d.]+ m?s.*Errors0/,
+    );
+    expect(problems).toEqual([]);
   });
 
   it("fits a narrow phone and a wide screen", async () => {
