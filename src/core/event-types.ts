@@ -6,12 +6,13 @@ export interface MethodEvent {
   readonly key: string;
 }
 
+/** A method, and how many keys it is called for. */
 export interface KeysEvent extends MethodEvent {
-  /** How many keys; how many members or fields where those were stored or deleted. */
+  /** Number of keys; of members or fields where those were stored, deleted or looked up. */
   readonly count: number;
 }
 
-/** A call of a method, from its begin to its end. A loop over `iterKeys` or `sets.iterate` is one call, and ends it. */
+/** A call of a method, from beginning to end. A loop over `iterKeys` or `sets.iterate` is one call, which ends with the loop. */
 export interface CallEvent extends KeysEvent {
   /**
    * How many of its keys had a fresh value, none that could be returned, and a stale one that was returned. Their sum is
@@ -24,7 +25,7 @@ export interface CallEvent extends KeysEvent {
   readonly bytes: number;
   /** How much of that was written. */
   readonly bytesWritten: number;
-  /** How long the loads of its hits took, as far as the herd client has stored it. */
+  /** How long the loads of its hits took, which `herd()` stores with each value that it loads; 0 for other values. */
   readonly savedMs: number;
   /** When it began, by `performance.now()`. */
   readonly startedMs: number;
@@ -37,22 +38,22 @@ export interface CallEvent extends KeysEvent {
 export interface CacheEvents {
   /** A method has ended. */
   call: CallEvent;
-  /** Values were found, and are fresh. */
+  /** Fresh values were found. */
   hit: KeysEvent & {
-    /** Another caller in this process, with which this one shared a lookup, has found it. */
+    /** The lookup was another caller's of this process, which this one joined. */
     readonly shared: boolean;
     /** Size of the encoded values, in bytes, or in characters where they are text; 0 where it is not known. */
     readonly bytes: number;
-    /** How long their loads took, as far as the herd client has stored it. */
+    /** How long their loads took, as in `CallEvent`. */
     readonly savedMs: number;
   };
   /** No values were found that can be returned, or the lookup failed. */
   miss: KeysEvent & { readonly shared: boolean };
-  /** Stale values were returned while another caller loads new ones. */
+  /** A stale value was returned. */
   stale: KeysEvent;
-  /** This caller waited while another one loaded the value. `answered` is false when the wait was in vain. */
+  /** The wait for another caller's value has ended. `answered` is false when it ended without a value. */
   wait: MethodEvent & { readonly durationMs: number; readonly answered: boolean };
-  /** A loader ran, or the HTTP cache has asked the origin for a response that it may store. */
+  /** A loader has ended, or the origin has sent a response that the HTTP cache may store. */
   load: KeysEvent & {
     /** For the HTTP cache, until the head of the response. */
     readonly durationMs: number;
@@ -60,11 +61,11 @@ export interface CacheEvents {
     /** No caller waits for it. */
     readonly background: boolean;
   };
-  /** Values were stored. */
+  /** Entries, members or fields were stored. */
   set: KeysEvent & { readonly bytes: number };
   /** Entries, members or fields were deleted. */
   delete: KeysEvent;
-  /** The lifetime of an entry was changed. */
+  /** An entry was given another lifetime, or none. */
   expire: KeysEvent;
   /** Responses were purged: by URL, also after an unsafe request, or everything with a label. Its key is empty. */
   purge: KeysEvent & {
@@ -79,7 +80,7 @@ export interface CacheEvents {
   evict: KeysEvent;
   /** The near cache has dropped values that have changed at the server. */
   invalidate: KeysEvent;
-  /** This caller tried to claim the lease of an entry. */
+  /** The lease on an entry was asked for, or the wait for it began. */
   claim: MethodEvent & { readonly won: boolean };
   /** A lease was renewed. `held` is false when it was found lost. */
   renew: MethodEvent & { readonly held: boolean };
@@ -87,18 +88,18 @@ export interface CacheEvents {
   fenced: MethodEvent;
   /** A fresh value is refreshed before it expires. */
   early: MethodEvent;
-  /** A method has failed, or something has that no caller hears of. */
+  /** A call has failed, or work that no caller waits for. */
   error: MethodEvent & {
     readonly error: unknown;
-    /** What went wrong, in a few words that never change. */
+    /** What has failed. */
     readonly kind: ErrorKind;
   };
-  /** Commands were sent, and answered or not. */
+  /** Commands that were sent together were answered, or have failed. */
   roundTrip: {
     /** The names of the commands, or of the script. */
     readonly commands: readonly string[];
     readonly durationMs: number;
-    /** Why there was no reply. */
+    /** Why there was no reply; `undefined` when there was one. */
     readonly error: unknown;
   };
   /** The circuit breaker has opened, or closed. */
@@ -118,9 +119,9 @@ export interface CacheEvents {
     readonly forwardedStatus: number | undefined;
     /** What is left of the lifetime of a stored response; below 0 when it is stale. */
     readonly ttlMs: number | undefined;
-    /** The origin's response is stored. A body that ends later is stored then, and told by `set`. */
+    /** The origin's response is stored. A body that ends later is stored then, with the event `set`. */
     readonly stored: boolean;
-    /** `true` when another request's response was used, `false` when waiting for it was in vain. Absent without a wait. */
+    /** `true` when another request's response was used, `false` when the wait for it ended without one. Absent without a wait. */
     readonly collapsed: boolean | undefined;
     /** Why the request bypassed the cache, or why the response was not stored; also without the option `debug`. */
     readonly detail: string | undefined;
@@ -157,6 +158,7 @@ export type ErrorKind =
   | "other";
 
 export type EventName = keyof CacheEvents;
+/** Called with each event of a name. It is not waited for, and what it throws goes to `onError`. */
 export type Listener<E extends EventName> = (event: CacheEvents[E]) => void;
 
 /** The names of all events: a new event without its name here doesn't compile. */
@@ -186,7 +188,7 @@ const NAMES: Readonly<Record<EventName, true>> = {
 
 export const EVENT_NAMES = Object.keys(NAMES) as EventName[];
 
-/** What is recorded when somebody hears of it: an operation, or a request to the HTTP cache. */
+/** What is recorded while it has listeners: an operation, or a request to the HTTP cache. */
 export type Recorded = Operation["kind"] | "http";
 
 /** The events that are made of such a record. */
@@ -202,7 +204,7 @@ export function isEventName(name: unknown): name is EventName {
   return typeof name === "string" && Object.hasOwn(NAMES, name);
 }
 
-/** What takes time, and can have a span. */
+/** What takes time, and may have a span. */
 export type Operation =
   | { readonly kind: "call"; readonly call: CallEvent }
   | { readonly kind: "load"; readonly method: string; readonly key: string; readonly count: number }
@@ -210,6 +212,7 @@ export type Operation =
   | { readonly kind: "refresh"; readonly method: string; readonly key: string }
   | { readonly kind: "roundTrip"; readonly commands: readonly string[] };
 
+/** Runs the work of an operation, such as inside of a span. */
 export type Run = <T>(work: () => Promise<T>) => Promise<T>;
 
 /** Called when an operation begins, in the caller's context. Returns what runs its work. */
@@ -217,12 +220,12 @@ export type Tracer = (operation: Operation) => Run;
 
 /** Channels of the process, by which events and operations reach subscribers that don't have the cache. */
 export interface Channels {
-  /** Whether anybody has subscribed to this kind of operation, or to one of its events. */
+  /** Whether this kind of operation, or one of its events, has subscribers. */
   isHeard(kind: Recorded): boolean;
-  /** Whether anybody has subscribed to this event. */
+  /** Whether this event has subscribers. */
   hears(name: EventName): boolean;
   /** @param cache the cache's name */
   publish(name: EventName, event: object, cache: string): void;
-  /** What runs an operation's work; `undefined` when nobody has subscribed to its kind. */
+  /** What runs an operation's work; `undefined` when its kind has no subscribers. */
   trace(operation: Operation, cache: string): Run | undefined;
 }

@@ -41,11 +41,11 @@ export interface EventSource {
   readonly server?: { readonly address: string; readonly port?: number; readonly database: number } | undefined;
 }
 
-/** Tells listeners, channels and tracers what a cache does. An event that nobody hears is not made. */
+/** Notifies listeners, channels and tracers of what a cache does. An event without listener or subscriber is not made. */
 export class Events {
   /** Arrays that are replaced and never changed, as listeners come and go while they are called. */
   readonly #listeners = new Map<EventName, readonly ((event: never) => void)[]>();
-  /** What listeners hear of. */
+  /** What has listeners. */
   readonly #heard = new Set<Recorded>();
   readonly #tracers = new Set<Tracer>();
   readonly #onListenerError: (error: unknown) => void;
@@ -111,7 +111,7 @@ export class Events {
     return () => void this.#tracers.delete(tracer);
   }
 
-  /** Whether anybody hears of this kind of operation, or of an event that is made of its record. */
+  /** Whether this kind of operation, or an event that is made of its record, has listeners, subscribers or tracers. */
   isHeard(kind: Recorded): boolean {
     if (this.#tracers.size > 0 || this.#heard.has(kind)) return true;
     if (kind === "roundTrip" && this.#samplers > 0 && this.sent.roundTrips % SAMPLED === 0) return true;
@@ -143,7 +143,7 @@ export class Events {
   }
 }
 
-/** Records what a call of a method finds, and tells of it. Made only when somebody listens. */
+/** The record of one call: what it finds and changes, from which its events are made. It exists only where it has listeners. */
 export class CacheCall implements CallEvent {
   readonly method: string;
   readonly key: string;
