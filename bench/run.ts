@@ -9,7 +9,17 @@ import { outdated } from "../scripts/packages.mjs";
 const folder = fileURLToPath(new URL(".", import.meta.url));
 
 /** Each is a file here that answers one question. */
-const questions = ["basic", "load", "cold-start", "herd-hit", "herd", "stalls", "http", "durable-object"];
+const questions = [
+  "basic",
+  "load",
+  "cold-start",
+  "herd-hit",
+  "herd",
+  "stalls",
+  "http",
+  "observability",
+  "durable-object",
+];
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,

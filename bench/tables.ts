@@ -31,6 +31,23 @@ export function gridTable({ cases }: Result<GridCase>): Table {
   };
 }
 
+/** As `gridTable`, with the middle half of the rounds, as the differences are small, and the thread's time for a call. */
+export function observabilityTable({ cases }: Result<GridCase>): Table {
+  const [baseline, ...others] = cases[0]?.contenders.map(({ name }) => name) ?? [];
+  return {
+    columns: ["operation", "callers", `${baseline}, calls/s`, ...others.flatMap((name) => [name, "thread, µs more"])],
+    rows: cases.map(({ operation, callers, contenders: [first, ...rest] }) => [
+      operation,
+      String(callers),
+      count(first?.perSecond ?? Number.NaN),
+      ...rest.flatMap(({ ratio, low, high, threadMicros }) => [
+        `${ratio.toFixed(2)} (${low.toFixed(2)}–${high.toFixed(2)})`,
+        (threadMicros - (first?.threadMicros ?? Number.NaN)).toFixed(1),
+      ]),
+    ]),
+  };
+}
+
 export function loadTable({ cases }: Result<LoadCase>): Table {
   return {
     columns: ["program", "import, ms", "process beyond an empty one, ms"],
