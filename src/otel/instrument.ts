@@ -15,7 +15,7 @@ export interface InstrumentOptions {
   metrics?: boolean | undefined;
   /**
    * Which durations of calls and round trips histograms have: `"sampled"` is all of them up to 1,000 for each series and
-   * collection, and of more a random sample of 1,000; `"all"` costs about 1 µs of CPU time for each, and is for backends that
+   * collection, and of more a sample; `"all"` costs about 1 µs of CPU time for each, and is for backends that
    * take rates from a histogram's count.
    * @default "sampled"
    */

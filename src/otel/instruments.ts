@@ -121,7 +121,7 @@ export const INSTRUMENTS = {
     kind: "counter",
     unit: "{round_trip}",
     description: "Round trips to the server. A batch of commands is one.",
-    attributes: ["db.operation.name", "db.stored_procedure.name", "error.type"],
+    attributes: [],
   },
   "db.client.operation.duration": {
     kind: "histogram",

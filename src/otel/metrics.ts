@@ -77,6 +77,8 @@ class Recorder {
   readonly #settings: MetricSettings;
   readonly #series = new Map<InstrumentName, Map<string, Series>>();
   readonly #methods = new Map<string, MethodSeries>();
+  /** What is called at each collection. */
+  readonly #collects = new Set<() => void>();
   #users = 0;
   #meter: Meter | undefined;
   #histograms = new Map<InstrumentName, Histogram>();
@@ -99,7 +101,7 @@ class Recorder {
     const on = <E extends EventName>(event: E, listener: (event: CacheEvents[E]) => void): void =>
       void ends.push(events.on(event, listener));
     on("call", (event) => this.#call(event));
-    on("roundTrip", this.#roundTrips(events));
+    ends.push(this.#roundTrips(events));
     on("load", ({ method, durationMs, failed, background }) =>
       this.#record("cache.load.duration", durationMs, method, failed ? "error" : "ok", background),
     );
@@ -171,27 +173,50 @@ class Recorder {
     }
   }
 
-  /** The listener of round trips. Most have one command and no error: those are not looked for. */
-  #roundTrips({ source }: Events): (event: CacheEvents["roundTrip"]) => void {
-    const server = serverOf(source);
-    const make = (commands: readonly string[], error?: unknown) => {
-      const all: Attributes = { ...server, ...operationOf(commands) };
-      const type = error === undefined ? undefined : errorType(error);
-      const { "db.operation.name": operation, "db.stored_procedure.name": script } = all;
-      const values = INSTRUMENTS["db.client.operation.duration"].attributes.map((name) => all[name] as Value);
-      return {
-        count: this.#of("cache.round_trips", String(operation), script as Value, type),
-        duration: this.#of("db.client.operation.duration", ...values.slice(0, -1), type),
-      };
+  /**
+   * Counts all round trips, and times all of them while there are few between two collections; of many a part.
+   * @returns a function that ends it
+   */
+  #roundTrips(events: Events): () => void {
+    const server = serverOf(events.source);
+    const counted = this.#of("cache.round_trips");
+    const plain = new Map<string, Series>();
+    const make = (commands: readonly string[], error?: unknown): Series => {
+      const type = error === undefined ? {} : { "error.type": errorType(error) };
+      const all: Attributes = { ...server, ...operationOf(commands), ...type };
+      const { attributes } = INSTRUMENTS["db.client.operation.duration"];
+      return this.#of("db.client.operation.duration", ...attributes.map((name) => all[name] as Value));
     };
-    const plain = new Map<string, ReturnType<typeof make>>();
-    return ({ commands, durationMs, error }) => {
+    let heard = 0;
+    const listener = ({ commands, durationMs, error }: CacheEvents["roundTrip"]): void => {
+      if (++heard > SAMPLE) listen(true);
       const [command = ""] = commands;
       const isPlain = commands.length === 1 && error === undefined;
       const series = (isPlain && plain.get(command)) || make(commands, error);
       if (isPlain && !plain.has(command)) plain.set(command, series);
-      series.count.value++;
-      this.#time("db.client.operation.duration", series.duration, durationMs);
+      this.#time("db.client.operation.duration", series, durationMs);
+    };
+    let isSampled = false;
+    let stop = events.on("roundTrip", listener);
+    const listen = (sampled: boolean): void => {
+      if (sampled === isSampled || this.#settings.durations === "all") return;
+      isSampled = sampled;
+      stop();
+      stop = sampled ? events.sample(listener) : events.on("roundTrip", listener);
+    };
+    let seen = events.sent.roundTrips;
+    const collect = (): void => {
+      const count = events.sent.roundTrips - seen;
+      counted.value += count;
+      seen += count;
+      heard = 0;
+      listen(count > SAMPLE);
+    };
+    this.#collects.add(collect);
+    return () => {
+      collect();
+      stop();
+      this.#collects.delete(collect);
     };
   }
 
@@ -252,6 +277,7 @@ class Recorder {
   }
 
   readonly #observe = (result: BatchObservableResult): void => {
+    for (const collect of this.#collects) collect();
     this.#drain();
     for (const [name, observable] of this.#observables) {
       for (const { value, attributes } of this.#series.get(name)?.values() ?? [])
