@@ -32,6 +32,8 @@ describe.each([
 ] as const)("the HTTP cache over %s, for a user who may run no scripts", (_name, factory) => {
   it("answers from the handler at once, stores nothing, and says so once", async () => {
     const { site: one, warn, cache } = site(factory, "901ms");
+    const errors: string[] = [];
+    cache.on("error", ({ method, kind }) => errors.push(`${method}: ${kind}`));
     const startMs = performance.now();
     for (let i = 0; i < 4; i++)
       expect(await one.get({}, "GET", `http://shop.example/${i % 2}`)).toMatchObject({ status: 200, body: "page" });
@@ -39,6 +41,9 @@ describe.each([
     expect(one.asked).toHaveLength(4);
     expect(await cache.connection.send([["DBSIZE"]])).toEqual([0]);
     expect(warn).toHaveBeenCalledTimes(1);
+    // One for each call of the HTTP cache's own onError.
+    expect(errors).toEqual(one.errors.map(() => "http: reply"));
+    expect(errors).not.toEqual([]);
     expect(warn.mock.calls[0]?.[0]).toMatch(/ACL SETUSER plain \+eval \+evalsha.*the HTTP cache stores no responses/);
   });
 

@@ -50,10 +50,12 @@ export function events(open: () => Cache): void {
     await site.get({}, "POST");
     await site.answers({ "cache-control": "no-store" }).get();
     await site.get({ "cache-control": "only-if-cached" });
+    await site.get({ "cache-control": "only-if-cached", cookie: "a=1" });
     expect(requests.map(({ outcome, detail, status }) => [outcome, detail, status])).toEqual([
       ["bypass", "cookie", 200],
       ["method", "method", 200],
       ["uri-miss", "no-store", 200],
+      ["miss", "only-if-cached", 504],
       ["miss", "only-if-cached", 504],
     ]);
   });
