@@ -4,7 +4,7 @@ import { addLatency, Histogram } from "../../src/observability/histogram.js";
 
 /** From a microsecond to ten seconds, each order of magnitude as often as another. */
 const durations = fc.array(
-  fc.double({ min: -3, max: 4, noNaN: true }).map((exponent) => 10 ** exponent),
+  fc.integer({ min: -3_000, max: 4_000 }).map((exponent) => 10 ** (exponent / 1_000)),
   { minLength: 1, maxLength: 500 },
 );
 
