@@ -42,7 +42,7 @@ const STAND_INS = {
   "iovalkey/built/Command.js": "exports.default = { checkFlag: () => false };",
   "iovalkey/built/utils/Commander.js": "exports.default = class {};",
   "iovalkey/built/Script.js": "exports.default = class {};",
-  // Replies stay bytes, and settings never come as a URL.
+  // Replies stay bytes.
   "iovalkey/built/utils/index.js": `exports.CONNECTION_CLOSED_ERROR_MSG = "Connection is closed.";
     exports.Debug = () => Object.assign(() => {}, { enabled: false });
     exports.noop = () => {};`,
@@ -121,7 +121,7 @@ const STAND_INS = {
 
 /** The methods of iovalkey's client that are called. The others send commands, subscribe, monitor and scan. */
 const METHODS = new Set(
-  "constructor connect disconnect silentEmit recoverFromFatalError resetCommandQueue resetOfflineQueue parseOptions setStatus flushQueue".split(
+  "constructor connect disconnect silentEmit recoverFromFatalError resetCommandQueue resetOfflineQueue setStatus flushQueue".split(
     " ",
   ),
 );
@@ -133,6 +133,10 @@ const ENTRY = `
   import connector from "iovalkey/built/connectors/AbstractConnector.js";
 
   export const Redis = redis.default;
+  // Settings never come as a URL, a host or a port.
+  Redis.prototype.parseOptions = function (options) {
+    this.options = { ...Redis.defaultOptions, ...options };
+  };
   export const ReplyError = errors.ReplyError;
   export const AbstractConnector = connector.default;
 `;

@@ -2,7 +2,6 @@ import type {
   Argument,
   Command,
   Connection,
-  ConnectionEvent,
   ConnectionStatus,
   Reply,
   ScanOptions,
@@ -11,6 +10,7 @@ import type {
 } from "../core/connection.js";
 import { ConfigurationError } from "../core/errors.js";
 import { cacheClosedError } from "./registry.js";
+import { type Watcher, Watchers } from "./resilience/watchers.js";
 
 /**
  * A connection whose code is loaded by its first command, so that a process without commands doesn't load it. Commands
@@ -21,8 +21,8 @@ export class DeferredConnection implements Connection {
   #opened: Connection | undefined;
   #opening: Promise<Connection> | undefined;
   #isClosed = false;
-  /** Of the connection, each with what ends it once the code is loaded. */
-  readonly #watchers = new Map<(event: ConnectionEvent) => void, (() => void) | undefined>();
+  readonly #watchers = new Watchers();
+  readonly #pass: Watcher = (event) => this.#watchers.tell(event);
 
   /** @param open loads the code; it does no other I/O */
   constructor(open: () => Promise<Connection>) {
@@ -43,12 +43,8 @@ export class DeferredConnection implements Connection {
     yield* (this.#opened ?? (await this.#load())).scan(options);
   }
 
-  watch(listener: (event: ConnectionEvent) => void): () => void {
-    this.#watchers.set(listener, this.#opened?.watch?.(listener));
-    return () => {
-      this.#watchers.get(listener)?.();
-      this.#watchers.delete(listener);
-    };
+  watch(listener: Watcher): () => void {
+    return this.#watchers.add(listener);
   }
 
   status(): ConnectionStatus {
@@ -74,7 +70,7 @@ export class DeferredConnection implements Connection {
     opening.then(
       (connection) => {
         this.#opened = connection;
-        for (const listener of this.#watchers.keys()) this.#watchers.set(listener, connection.watch?.(listener));
+        connection.watch?.(this.#pass);
       },
       () => {
         this.#opening = undefined;

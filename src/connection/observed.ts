@@ -18,12 +18,14 @@ const lastTold = new WeakMap<Events, ConnectionEvent>();
 export class ObservedConnection implements Connection {
   readonly #inner: Connection;
   readonly #events: Events;
+  /** Kept here, as connections hold it weakly. */
+  readonly #watcher = (event: ConnectionEvent): void => this.#tell(event);
   readonly #unwatch: (() => void) | undefined;
 
   constructor(inner: Connection, events: Events) {
     this.#inner = inner;
     this.#events = events;
-    this.#unwatch = inner.watch?.((event) => this.#tell(event));
+    this.#unwatch = inner.watch?.(this.#watcher);
   }
 
   send(commands: readonly Command[], options?: SendOptions): Promise<Reply[]> {

@@ -118,7 +118,7 @@ export interface Connection extends AsyncDisposable {
   scan(options: ScanOptions): AsyncIterable<string[]>;
   /** The known status, without asking the server; `"closed"` on transports that keep no record. @throws {ConnectionError} once it was closed */
   status(): ConnectionStatus;
-  /** Calls `listener` on what happens to this connection and those that it shares. @returns a function that ends this */
+  /** Calls `listener`, which is held weakly, on what happens to this connection and those that it shares. @returns a function that ends this */
   watch?(listener: (event: ConnectionEvent) => void): () => void;
   /** Closes what this connection does not share. Idempotent. Later commands reject with a `ConnectionError`. */
   close(): Promise<void>;

@@ -167,24 +167,29 @@ describe("watchers of a connection", () => {
     expect(watchers.size).toBe(0);
   });
 
-  it("are those of the connection once its code is loaded, and end with it or before", async () => {
-    const watchers = new Set<unknown>();
+  it("are told of a connection whose code is loaded later, until they have ended", async () => {
+    let tell: ((event: ConnectionEvent) => void) | undefined;
     const inner: Connection = {
       ...fakeConnection(),
-      watch: (listener) => {
-        watchers.add(listener);
-        return () => void watchers.delete(listener);
+      watch(listener) {
+        tell = listener;
+        return () => {};
       },
     };
     const connection = new DeferredConnection(async () => inner);
-    const ends = [1, 2].map(() => connection.watch(() => {}));
-    ends[0]?.();
-    expect(watchers.size).toBe(0);
+    const early = vi.fn();
+    const ended = vi.fn();
+    const late = vi.fn();
+    const end = connection.watch(early);
+    connection.watch(ended)();
     await connection.send([["PING"]]);
-    expect(watchers.size).toBe(1);
-    ends.push(connection.watch(() => {}));
-    for (const end of ends) end();
-    expect(watchers.size).toBe(0);
+    connection.watch(late);
+    const opened = { kind: "connection", state: "opened", durationMs: 1, error: undefined } as const;
+    tell?.(opened);
+    end();
+    tell?.({ ...opened, state: "ended" });
+    expect([early, ended, late].map(({ mock }) => mock.calls.length)).toEqual([1, 0, 2]);
+    expect(early).toHaveBeenCalledWith(opened);
   });
 });
 
@@ -231,11 +236,11 @@ describe("a connection whose commands outlive their deadline while it closes", (
       redial: true,
       clock: systemClock,
     });
-    const states: string[] = [];
-    connection.watch(({ state }) => void states.push(state));
+    const told = vi.fn();
+    connection.watch(told);
     const sent = connection.send([["PING"]]).catch(() => {});
     await until(() => never.mock.calls.length > 0, { what: "the command to be sent" });
     await Promise.all([connection.close(), sent]);
-    expect(states).toEqual(["opened", "ended"]);
+    expect(told.mock.calls.map(([{ state }]) => state)).toEqual(["opened", "ended"]);
   });
 });

@@ -1,6 +1,6 @@
-import type { ConnectionEvent } from "../../core/connection.js";
 import { ConnectionError } from "../../core/errors.js";
 import type { Clock } from "../../core/time.js";
+import { Watchers } from "./watchers.js";
 
 /** The circuit opens after this number of failures in a row, each of a call that began after the failure before. */
 const FAILURE_THRESHOLD = 3;
@@ -31,7 +31,7 @@ export class CircuitBreaker {
   /** When the probe began. */
   #probedMs: number | undefined;
   /** Called when it opens or closes. */
-  readonly watchers = new Set<(event: ConnectionEvent) => void>();
+  readonly watchers = new Watchers();
 
   /**
    * @param name the server, for messages
@@ -134,7 +134,7 @@ export class CircuitBreaker {
 
   #tell(state: "open" | "closed"): void {
     const event = { kind: "breaker", state, error: this.#lastError } as const;
-    for (const watcher of this.watchers) watcher(event);
+    this.watchers.tell(event);
   }
 
   /** The distance in either direction: a clock that is set back must not make a window longer. */

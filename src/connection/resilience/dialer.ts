@@ -1,11 +1,12 @@
 import { Availability } from "../../core/availability.js";
-import type { Connection, ConnectionEvent } from "../../core/connection.js";
+import type { Connection } from "../../core/connection.js";
 import { ConnectionError, type ReplyError, TimeoutError } from "../../core/errors.js";
 import type { Clock } from "../../core/time.js";
 import { BackgroundWork, type TrackWork } from "./background-work.js";
 import { CircuitBreaker } from "./circuit-breaker.js";
 import { Deadlines, withDeadline } from "./deadline.js";
 import { newlyOpen, type OpenConnection } from "./open-connection.js";
+import { type Watcher, Watchers } from "./watchers.js";
 
 /**
  * Opens a connection. `track` registers work that continues after a failure; `close` waits for it. `retire` replaces the
@@ -35,8 +36,6 @@ export interface DialerOptions {
   /** Shared as `breaker` is. @default one of its own */
   readonly availability?: Availability;
 }
-
-type Watcher = (event: ConnectionEvent) => void;
 
 /** A dial in progress. */
 interface Dialing {
@@ -69,7 +68,7 @@ export class Dialer {
   #onDrained: (() => void) | undefined;
   #wasOpen = false;
   #closed = false;
-  readonly #watchers = new Set<Watcher>();
+  readonly #watchers = new Watchers();
 
   constructor(dial: DialConnection, options: DialerOptions) {
     const { name, clock, connectTimeoutMs, commandTimeoutMs } = options;
@@ -85,11 +84,9 @@ export class Dialer {
   }
 
   watch(watcher: Watcher): () => void {
-    this.#watchers.add(watcher);
-    this.breaker.watchers.add(watcher);
+    const ends = [this.#watchers.add(watcher), this.breaker.watchers.add(watcher)];
     return () => {
-      this.#watchers.delete(watcher);
-      this.breaker.watchers.delete(watcher);
+      for (const end of ends) end();
     };
   }
 
@@ -288,8 +285,7 @@ export class Dialer {
   }
 
   #tell(state: "opened" | "failed" | "ended", sinceMs: number, error: unknown): void {
-    for (const watcher of this.#watchers)
-      watcher({ kind: "connection", state, durationMs: this.#since(sinceMs), error });
+    this.#watchers.tell({ kind: "connection", state, durationMs: this.#since(sinceMs), error });
   }
 
   /** The distance in either direction, as clocks can be set back. */
