@@ -104,9 +104,10 @@ export function toSettings(
   };
 }
 
-function serverOf({ scheme, addresses: [first], path, database }: Location): EventSource["server"] {
+function serverOf({ scheme, addresses: [first], path, database, display }: Location): EventSource["server"] {
   if (first) return { address: first.host, port: first.port, database };
-  return scheme === "unix" ? { address: path, database } : undefined;
+  // A path that messages don't show may be a part of a password that was written wrong.
+  return scheme === "unix" && display.includes(path) ? { address: path, database } : undefined;
 }
 
 /** The user's `onError`, with its own errors ignored. */

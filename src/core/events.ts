@@ -50,7 +50,7 @@ export class Events {
   readonly #tracers = new Set<Tracer>();
   readonly #onListenerError: (error: unknown) => void;
   readonly #channels: Channels | undefined;
-  readonly source: EventSource;
+  readonly #source: EventSource;
   /** What the cache has sent, whether anybody listens or not. */
   readonly sent = { roundTrips: 0, commands: 0 };
   #samplers = 0;
@@ -63,7 +63,12 @@ export class Events {
   ) {
     this.#onListenerError = onListenerError;
     this.#channels = channels;
-    this.source = source;
+    this.#source = source;
+  }
+
+  /** Not a field, as a cache that is printed shows those. */
+  get source(): EventSource {
+    return this.#source;
   }
 
   /** Adds a listener. @returns a function that removes it @throws TypeError on an unknown event, or without a listener */
@@ -123,7 +128,7 @@ export class Events {
     const isPublished = this.#channels?.hears(name) === true;
     if (!listeners && !isPublished) return;
     const event = make();
-    if (isPublished) notify(() => this.#channels?.publish(name, event, this.source.cache), this.#onListenerError);
+    if (isPublished) notify(() => this.#channels?.publish(name, event, this.#source.cache), this.#onListenerError);
     if (listeners) for (const listener of listeners) notify(listener, this.#onListenerError, event);
   }
 
@@ -131,7 +136,7 @@ export class Events {
   begin(kind: Operation["kind"], make: () => Operation): Run {
     if (this.#tracers.size === 0 && this.#channels?.isHeard(kind) !== true) return plainly;
     const operation = make();
-    let run = this.#channels?.trace(operation, this.source.cache) ?? plainly;
+    let run = this.#channels?.trace(operation, this.#source.cache) ?? plainly;
     for (const tracer of this.#tracers) {
       const inner = run;
       notify(() => {

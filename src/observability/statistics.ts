@@ -1,7 +1,8 @@
 import type { Cache } from "../cache/cache.js";
-import { ConfigurationError, show } from "../core/errors.js";
+import { eventsOf } from "../cache/events-of.js";
+import { ConfigurationError } from "../core/errors.js";
 import type { CacheEvents, ErrorKind } from "../core/event-types.js";
-import { Events } from "../core/events.js";
+import type { Events } from "../core/events.js";
 import { checkOptions, isFunction } from "../core/options.js";
 import { type CallCounts, Counter, type Counts, Minutes, noCalls, nothing } from "./counts.js";
 import { Histogram } from "./histogram.js";
@@ -35,12 +36,7 @@ const running = new WeakMap<Events, Statistics>();
  */
 export function statistics(cache: Cache, options: StatisticsOptions = {}): Statistics {
   checkOptions<StatisticsOptions>("statistics", options, { definition: isFunction });
-  const events: unknown = (cache as Partial<Cache> | null | undefined)?.events;
-  if (!isEvents(events)) {
-    throw new TypeError(
-      `statistics: ${show(cache)} is not a cache; give what createCache() returns, or one of createCaches()`,
-    );
-  }
+  const events = eventsOf(cache, "statistics");
   const known = running.get(events);
   if (known && options.definition !== undefined && options.definition !== known.definition) {
     throw new ConfigurationError(
@@ -50,13 +46,6 @@ export function statistics(cache: Cache, options: StatisticsOptions = {}): Stati
   const own = known ?? new Statistics(events, options, isOpen(cache) ? "open" : "closed");
   running.set(events, own);
   return own;
-}
-
-/** Another copy of this library has a class of its own. */
-function isEvents(events: unknown): events is Events {
-  return (
-    events instanceof Events || (typeof events === "object" && events !== null && "emit" in events && "on" in events)
-  );
 }
 
 /** Whether the circuit breaker had opened before anybody listened. */

@@ -1,4 +1,5 @@
 import type { Cache } from "../cache/cache.js";
+import { eventsOf } from "../cache/events-of.js";
 import { ConfigurationError } from "../core/errors.js";
 import type { Events } from "../core/events.js";
 import { type Checks, checkOptions, isBoolean, isOneOf, isText } from "../core/options.js";
@@ -57,13 +58,14 @@ const instrumented = new WeakSet<Events>();
  * Records what a cache and its views do as OpenTelemetry metrics and spans, with the providers that are registered in
  * `@opentelemetry/api`. It may be called before the SDK starts. Keys, values and messages of errors are left out.
  * @returns a function that ends it; calls that are under way still end their spans
+ * @throws TypeError when it is not given a cache
  * @throws {ConfigurationError} on wrong options, or when the cache is instrumented already
  * @example
  * const end = instrument(cache, { name: "users" });
  */
 export function instrument(cache: Cache, options: InstrumentOptions = {}): () => void {
   checkOptions<InstrumentOptions>("instrument", options, instrumentChecks);
-  const { events } = cache;
+  const events = eventsOf(cache, "instrument");
   if (instrumented.has(events)) {
     throw new ConfigurationError(
       "instrument: this cache, or a view of it, is instrumented already; call the function that ends that first",

@@ -207,6 +207,13 @@ describe("spans", () => {
     ends.push(instrument(view));
   });
 
+  it("are of a cache: anything else is refused", () => {
+    for (const wrong of [undefined, null, "cache", {}, { events: {} }])
+      expect(() => instrument(wrong as never)).toThrow(
+        /^instrument: .* is not a cache; give what createCache\(\) returns/,
+      );
+  });
+
   it("that are under way when the instrumentation ends are ended, and no others begin", async () => {
     const { cache, end } = newCache();
     const [began, loading] = [deferred(), deferred()];
