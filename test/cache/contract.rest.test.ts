@@ -1,12 +1,19 @@
-import { afterAll, inject } from "vitest";
+import { afterAll } from "vitest";
 import { rest } from "../../src/connection/rest/factory.js";
 import { createCache, herd } from "../../src/index.js";
 import { ownPrefix } from "../contract/cache/stored.js";
 import { cacheContract } from "../contract/cache.js";
 import { startRestServer } from "../support/rest-server.js";
+import { startValkey } from "../support/servers.js";
 
-const endpoint = await startRestServer({ port: Number(new URL(inject("valkeyUrl")).port) });
-afterAll(() => endpoint.stop());
+// Of its own: where the scripts of many clients don't fit into the server's cache, it drops some, and a script that is sent
+// again is overtaken.
+const server = await startValkey();
+const endpoint = await startRestServer(server);
+afterAll(async () => {
+  await endpoint.stop();
+  await server.stop();
+});
 
 const connectionFactory = rest({ token: endpoint.token });
 
