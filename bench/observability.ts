@@ -6,7 +6,7 @@ import { measureGrid } from "./stores/grid.ts";
 import { observabilityTable } from "./tables.ts";
 
 const stores = [
-  { name: "nobody listening", file: "library" },
+  { name: "no listeners", file: "library" },
   { name: "statistics()", file: "library-statistics" },
   { name: "OpenTelemetry metrics", file: "library-otel" },
 ];

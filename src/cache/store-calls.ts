@@ -13,7 +13,7 @@ import type { Settings } from "./settings.js";
 /** Methods with a key in their options' prefix and version. */
 type KeyMethod = { [M in keyof MethodOptions]: MethodOptions[M] extends KeyOptions ? M : never }[keyof MethodOptions];
 
-/** What a method with one key does. @param call what is told of it; absent when nobody listens */
+/** What a method with one key does. @param call its record for events; absent without listeners */
 export type Work<T> = (stored: string, call?: CacheCall) => Promise<T>;
 
 /** What the parts of a cache (`cache.sets`, `cache.hashes`) work with. */
@@ -91,7 +91,7 @@ export class StoreCalls {
     }
   }
 
-  /** Runs a call, and tells of it where somebody listens. */
+  /** Runs a call, and records it for events where there are listeners. */
   observe<T>(method: string, key: string, work: (call: CacheCall | undefined) => Promise<T>, count = 1): Promise<T> {
     const { events } = this.#settings;
     if (!events.isHeard("call")) return work(undefined);

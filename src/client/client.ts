@@ -48,7 +48,7 @@ export interface WriteOptions {
   readonly ttlMs: number | null;
   /** `nx`: only when there is no entry; `xx`: only when there is one. */
   readonly condition?: "nx" | "xx" | undefined;
-  /** What is told of this call; absent when nobody listens. */
+  /** The record of this call for its events; absent without listeners. */
   readonly call?: CacheCall | undefined;
 }
 
@@ -61,7 +61,7 @@ export interface LoadOptions {
   readonly softTimeoutMs?: number | undefined;
   /** In milliseconds: when the loader takes longer, the call rejects with `LoaderTimeoutError`; `Infinity` for no limit. */
   readonly hardTimeoutMs?: number | undefined;
-  /** What is told of this call; absent when nobody listens. A client tells it of hits, misses and stale values. */
+  /** The record of this call for its events; absent without listeners. A client tells it of hits, misses and stale values. */
   readonly call?: CacheCall | undefined;
 }
 

@@ -20,7 +20,7 @@ import {
 } from "./key-commands.js";
 import { asHit, type Loaded, load } from "./loading.js";
 import { sameSlot, tolerate } from "./refusals.js";
-import { type Answer, forOneCaller, type Shared, tellShared, valueForLeader } from "./single-flight.js";
+import { type Answer, forOneCaller, recordShared, type Shared, valueForLeader } from "./single-flight.js";
 
 const READ_TEXT: SendOptions = { readOnly: true, text: true };
 const ATOMIC: SendOptions = { atomic: true, idempotent: true };
@@ -107,7 +107,7 @@ export class DefaultClient extends KeyCommands implements Client {
       (shared) => this.answer(key, loader, options, shared),
       signal ? (answer) => valueForLeader(answer, signal) : valueForLeader,
       (answer) => {
-        if (call) tellShared(call, answer);
+        if (call) recordShared(call, answer);
         return asHit(this.context.codec, answer, key);
       },
       signal,

@@ -195,7 +195,7 @@ export interface Answer {
 }
 
 /** Tells of a caller that has shared another one's lookup. */
-export function tellShared(call: CacheCall, { found, encoded, savedMs = 0 }: Answer): void {
+export function recordShared(call: CacheCall, { found, encoded, savedMs = 0 }: Answer): void {
   if (found !== "miss") call.found(encoded?.length ?? 0, savedMs);
   if (found === "miss") call.miss(1, true);
   else if (found === "hit") call.hit(1, true);

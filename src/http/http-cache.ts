@@ -31,7 +31,7 @@ export type Outcome = { readonly answer: Answer } | PassedOn;
 interface Call {
   readonly exchange: Exchange;
   readonly cache: Cache;
-  /** Absent when nobody listens. */
+  /** Absent without listeners. */
   readonly observed: ObservedRequest | undefined;
 }
 

@@ -6,7 +6,7 @@ import type { Handling } from "./rfc/cache-status.js";
 /** The method in all events of the HTTP cache. */
 export const METHOD = "http";
 
-/** Records how one request is handled, and tells of it. Made only when somebody listens. */
+/** Records how one request is handled, for its event. Made only when there are listeners. */
 export class ObservedRequest {
   readonly #events: Events;
   readonly #startedMs = performance.now();
