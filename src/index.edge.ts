@@ -8,6 +8,7 @@ import { ConfigurationError } from "./core/errors.js";
 
 // Where there is no TCP: edge-light, Fastly, browsers. Its types are those of index.ts, and so it has all that index.ts has.
 export * from "./api/common.js";
+export { nearCache } from "./near/workerd.js";
 
 const NO_TCP = 'this runtime has no TCP; use "memory:", or rest() of valkey-edge-cache/rest with an https:// location';
 

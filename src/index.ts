@@ -16,6 +16,7 @@ export type { IovalkeyOptions, IovalkeyTlsOptions } from "./connection/iovalkey/
 export { iovalkey } from "./connection/iovalkey/node.js";
 export type { SentinelAddress, SentinelOptions } from "./connection/sentinel/factory.js";
 export { sentinel } from "./connection/sentinel/node.js";
+export { nearCache } from "./near/node.js";
 
 joinCopies();
 

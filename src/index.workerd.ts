@@ -10,6 +10,7 @@ import { ConfigurationError } from "./core/errors.js";
 export * from "./api/common.js";
 export { iovalkey } from "./connection/iovalkey/workerd.js";
 export { sentinel } from "./connection/sentinel/workerd.js";
+export { nearCache } from "./near/workerd.js";
 
 export const glide = notHere("glide", "it is native code; use iovalkey(), or leave connectionFactory out");
 export const glideCluster = notHere("glideCluster", "it is native code; use iovalkey() with one server");

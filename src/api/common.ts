@@ -100,8 +100,20 @@ export type { CacheCall, EventSource, Events } from "../core/events.js";
 export { escapeGlob as escapePattern } from "../core/glob.js";
 export { defaultKeyFunction, type Key, type KeyFunction, type ReverseKeyFunction, StoredKey } from "../core/key.js";
 export type { Address, Location, Scheme } from "../core/location.js";
+export type {
+  Known,
+  ListenerAccess,
+  ListenerAddress,
+  ListenerHandlers,
+  ListenerSocket,
+  NearReads,
+  Passes,
+  ValueReader,
+} from "../core/near.js";
 export type { Clock, Duration } from "../core/time.js";
 export type { Compressor, Serializer } from "../core/value-format.js";
+export type { NearCacheOptions } from "../near/options.js";
+export type { NearCache, NearCacheFactory, NearContext, NearHealth } from "../near/port.js";
 export type { CallCounts, Counts, Period, Periods } from "../observability/counts.js";
 export type { LatencyStatistics } from "../observability/histogram.js";
 export { mergeStatistics, type StatisticsSnapshot } from "../observability/snapshot.js";

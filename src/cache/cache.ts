@@ -421,7 +421,9 @@ export class Cache implements AsyncDisposable {
   health(): Promise<Health>;
   async health(surplus?: unknown): Promise<Health> {
     checkNoOptions("health", surplus);
-    return health(this.connection);
+    const { near } = this.#settings;
+    const known = await health(this.connection);
+    return near ? { ...known, nearCache: near.health() } : known;
   }
 
   /**

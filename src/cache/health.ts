@@ -1,6 +1,7 @@
 import type { Command, Connection, ConnectionStatus, Reply } from "../core/connection.js";
 import { ConnectionError, ReplyError, TimeoutError } from "../core/errors.js";
 import { toText } from "../core/text.js";
+import type { NearHealth } from "../near/port.js";
 
 /** The state of a connection, as `health` returns it. */
 export interface Health {
@@ -23,6 +24,8 @@ export interface Health {
   readonly topology?: "standalone" | "cluster" | "sentinel";
   /** The commands that the server or its ACL refused to this user in the last five minutes; absent when it refused none. */
   readonly unavailable?: readonly string[];
+  /** How the near cache hears of changes, and what it holds; absent where there is none. */
+  readonly nearCache?: NearHealth;
   /** Duration of a round trip with a PING, in milliseconds; absent when there was no reply, or no PING was sent. */
   readonly roundTripMs?: number;
 }

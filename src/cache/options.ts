@@ -14,6 +14,7 @@ import {
 } from "../core/options.js";
 import { type Duration, toMs } from "../core/time.js";
 import type { Compressor, Serializer } from "../core/value-format.js";
+import type { NearCacheFactory } from "../near/port.js";
 
 /** Where an error occurred that no caller got. */
 export interface FailureContext {
@@ -53,6 +54,8 @@ export interface CacheOptions extends ConnectionOptions {
   reverseKeyFunction?: ReverseKeyFunction | undefined;
   /** Turns methods into commands: `defaultClient()`, `herd()`, or your own. @default `defaultClient()` */
   client?: ClientFactory | undefined;
+  /** Keeps entries in the process, in front of the client: `nearCache()`. @default none */
+  nearCache?: NearCacheFactory | undefined;
   /** Opens connections: `glide()`, `glideCluster()`, `iovalkey()`, `sentinel()`, `rest()`, `memory()`, or your own. @default by the location's scheme */
   connectionFactory?: ConnectionFactory | undefined;
   /** Turns values into bytes: `json()`, `msgpack()`, `structuredClone()`, or your own. @default `json()` */
@@ -106,6 +109,7 @@ export const cacheChecks: Checks<CacheOptions> = {
   keyFunction: isFunction,
   reverseKeyFunction: isFunction,
   client: (value) => (typeof value === "function" ? undefined : "defaultClient(), or a function that makes a client"),
+  nearCache: (value) => (typeof value === "function" ? undefined : "nearCache()"),
   connectionFactory: isImplementation("a connection factory such as glide() or memory()", "connect"),
   serializer: isImplementation("a serializer such as json()", "serialize", "deserialize"),
   compressor: isImplementation("a compressor such as zlib()", "compress", "decompress", "recognizes"),

@@ -20,6 +20,7 @@ import {
 import { type Location, parseLocation } from "../core/location.js";
 import { checkOptions } from "../core/options.js";
 import { type Clock, systemClock, toMs } from "../core/time.js";
+import type { NearCache } from "../near/port.js";
 import { json } from "../serializers/json.js";
 import {
   type CacheOptions,
@@ -49,6 +50,7 @@ export interface Settings {
   readonly scanCount: number;
   readonly ignoreErrors: boolean;
   readonly events: Events;
+  readonly near: NearCache | undefined;
   /** Never throws. */
   readonly onError: ReportError;
 }
@@ -71,7 +73,7 @@ export function toSettings(
   const location = parseLocation(own ?? options.location);
   const forFactory = connectionOptions(options);
   const factory = options.connectionFactory ?? choose(location, forFactory);
-  const { ttl = cacheDefaults.ttl, keyPrefix = cacheDefaults.keyPrefix } = options;
+  const { ttl = cacheDefaults.ttl, keyPrefix = cacheDefaults.keyPrefix, version = cacheDefaults.version } = options;
   const allowed = options.keyFunction ? undefined : ambiguousPrefix(keyPrefix);
   if (allowed !== undefined) {
     throw new ConfigurationError(`createCache: option "keyPrefix" is ${show(keyPrefix)}; give ${allowed}`);
@@ -83,8 +85,22 @@ export function toSettings(
     cache: keyPrefix,
     server: serverOf(location),
   });
+  // What is kept in the process needs no second copy there.
+  const near =
+    location.scheme === "memory"
+      ? undefined
+      : options.nearCache?.({
+          prefix: options.keyFunction ? undefined : defaultKeyFunction("", keyPrefix, version),
+          server: location.addresses.map(({ host, port }) => `${host}:${port}`).join() || location.path,
+          listener: factory.listener?.(location),
+          events,
+          report: (error) => onError(error, { method: "nearCache", key: "" }),
+        });
   return {
-    connect: (invocation) => new ObservedConnection(factory.connect(location, invocation), events),
+    connect: (invocation) => {
+      const connection = new ObservedConnection(factory.connect(location, invocation), events);
+      return near ? near.wrap(connection) : connection;
+    },
     sharesConnection: factory.shares,
     client: options.client ?? defaultClient(),
     codec: new Codec({
@@ -94,12 +110,13 @@ export function toSettings(
     }),
     ttlMs: ttl === null ? null : toMs(ttl, "ttl"),
     prefix: keyPrefix,
-    version: options.version ?? cacheDefaults.version,
+    version,
     keyFunction: options.keyFunction ?? defaultKeyFunction,
     reverseKeyFunction: options.reverseKeyFunction ?? reverseOf(options),
     scanCount: options.scanCount ?? cacheDefaults.scanCount,
     ignoreErrors: options.ignoreErrors ?? cacheDefaults.ignoreErrors,
     events,
+    near,
     onError,
   };
 }

@@ -3,8 +3,10 @@ import { BATCH_SIZE, inTurns, type MaybePromise, nextTurn } from "../core/async.
 import type { Connection, Reply, SendOptions } from "../core/connection.js";
 import { DecodeError, throwIfError } from "../core/errors.js";
 import type { CacheCall } from "../core/events.js";
+import type { Passes } from "../core/near.js";
 import { checkOptions, isWait, orNull } from "../core/options.js";
 import { type Duration, toMs } from "../core/time.js";
+import { type ReadManyOptions, readMany, settleAll } from "./bulk-reads.js";
 import { type Pair, setCommand, type WriteManyOptions, writeMany } from "./bulk-writes.js";
 import type { Client, ClientContext, ClientFactory, Loader, LoadOptions, ManyLoader, WriteOptions } from "./client.js";
 import { SET_IF } from "./entry-scripts.js";
@@ -52,17 +54,20 @@ export class DefaultClient extends KeyCommands implements Client {
   }
 
   get(key: string, call?: CacheCall): Promise<unknown> {
-    return this.context.connection
+    const { connection, codec } = this.context;
+    const known = connection.near?.value(key, codec, undefined, call);
+    if (known !== undefined) return Promise.resolve(known);
+    return connection
       .send([["GET", key]], this.reads)
       .then(([reply = null]) => this.decode(reply, key, this.context.clock.now(), call));
   }
 
   getMany(keys: readonly string[], call?: CacheCall): Promise<unknown[]> {
-    return this.#values("getMany", keys, this.reads, call);
+    return this.#readMany("getMany", keys, this.reads, call);
   }
 
   mget(keys: readonly string[], call?: CacheCall): Promise<unknown[]> {
-    return sameSlot(keys, this.#values("mget", keys, { ...this.reads, atomic: true }, call));
+    return sameSlot(keys, this.#readMany("mget", keys, { ...this.reads, atomic: true }, call));
   }
 
   set(key: string, value: unknown, options: WriteOptions): Promise<boolean> {
@@ -102,7 +107,13 @@ export class DefaultClient extends KeyCommands implements Client {
 
   getOrSet(key: string, loader: Loader<unknown>, options: LoadOptions): Promise<unknown> {
     const { signal, call } = options;
-    return this.flights.run(
+    const { near } = this.context.connection;
+    const known = near?.value(key, this.context.codec, this.passes, call);
+    if (known !== undefined) {
+      call?.hit();
+      return Promise.resolve(known);
+    }
+    const value = this.flights.run(
       key,
       (shared) => this.answer(key, loader, options, shared),
       signal ? (answer) => valueForLeader(answer, signal) : valueForLeader,
@@ -113,11 +124,17 @@ export class DefaultClient extends KeyCommands implements Client {
       signal,
       signal && ((error) => this.context.report(error, "getOrSet", key)),
     );
+    return near ? Promise.resolve(near.settle(value)) : value;
   }
 
   async getOrSetMany(keys: readonly string[], loader: ManyLoader, options: LoadOptions): Promise<Map<string, unknown>> {
     const report = (error: unknown): void => this.context.report(error, "getOrSetMany", "");
-    return forOneCaller((shared) => this.#answerMany(keys, loader, options, shared), options.signal, report);
+    const values = await forOneCaller(
+      (shared) => this.#answerMany(keys, loader, options, shared),
+      options.signal,
+      report,
+    );
+    return settleAll(this.context, values);
   }
 
   async #answerMany(
@@ -218,6 +235,9 @@ export class DefaultClient extends KeyCommands implements Client {
     return { value: await asHit(codec, { value, encoded }, key), encoded, found };
   }
 
+  /** Whether a fresh value is to be refreshed, and so to be looked up, although the process knows it. */
+  protected readonly passes: Passes | undefined;
+
   /** Runs a loader. @throws what it throws */
   protected load(
     method: string,
@@ -247,38 +267,20 @@ export class DefaultClient extends KeyCommands implements Client {
     const stored = toStored(reply, key);
     const payload = stored === undefined ? undefined : freshPayload(codec, stored, key, nowMs);
     if (payload === undefined) return undefined;
-    const value = codec.decode(payload, key);
+    const decoded = codec.decode(payload, key);
+    const value = this.context.connection.near?.settle(decoded) ?? decoded;
     call?.found(payload.length, stored === undefined ? 0 : loadedIn(stored, key));
     return value;
   }
 
-  async #values(
-    method: "getMany" | "mget",
+  #readMany(
+    method: ReadManyOptions["method"],
     keys: readonly string[],
-    options: SendOptions,
-    call: CacheCall | undefined,
+    send: SendOptions,
+    call?: CacheCall,
   ): Promise<unknown[]> {
-    // A read at one moment is one command, whatever its length.
-    const size = options.atomic ? Math.max(1, keys.length) : BATCH_SIZE;
-    const values: unknown[] = [];
-    for (let start = 0; start < keys.length; start += size) {
-      if (start > 0) await nextTurn();
-      const batch = size < keys.length ? keys.slice(start, start + size) : keys;
-      const [reply = null] = await this.context.connection.send([["MGET", ...batch]], options);
-      const replies = throwIfError(reply);
-      const nowMs = this.context.clock.now();
-      for (const [i, key] of batch.entries()) {
-        if (i > 0 && i % BATCH_SIZE === 0) await nextTurn();
-        try {
-          const value = this.decode(Array.isArray(replies) ? (replies[i] ?? null) : null, key, nowMs, call);
-          values.push(value instanceof Promise ? await value : value);
-        } catch (error) {
-          values.push(undefined);
-          this.context.forgive(error, method, key);
-        }
-      }
-    }
-    return values;
+    const decode: ReadManyOptions["decode"] = (reply, key, nowMs) => this.decode(reply, key, nowMs, call);
+    return readMany(this.context, keys, { method, send, decode, call });
   }
 
   #write(

@@ -63,6 +63,10 @@ export class ObservedConnection implements Connection {
     return this.#inner.status();
   }
 
+  watch(listener: (event: ConnectionEvent) => void): () => void {
+    return this.#inner.watch?.(listener) ?? (() => {});
+  }
+
   async close(): Promise<void> {
     try {
       await this.#inner.close();

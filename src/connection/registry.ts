@@ -12,6 +12,7 @@ import type {
   SendOptions,
 } from "../core/connection.js";
 import { ConnectionError } from "../core/errors.js";
+import type { NearReads } from "../core/near.js";
 import type { CredentialSource } from "./credentials.js";
 import { withDeadline } from "./resilience/deadline.js";
 
@@ -27,10 +28,12 @@ export interface Registry {
   readonly entries: Map<string, Entry>;
   readonly identities: WeakMap<object, number>;
   lastIdentity: number;
+  /** What else callers share, by name. */
+  readonly things: Map<string, unknown>;
 }
 
 export function newRegistry(): Registry {
-  return { entries: new Map(), identities: new WeakMap(), lastIdentity: 0 };
+  return { entries: new Map(), identities: new WeakMap(), lastIdentity: 0, things: new Map() };
 }
 
 let registry = newRegistry();
@@ -74,6 +77,13 @@ export function identityOf(one: object | undefined): number {
   const identity = registry.identities.get(one) ?? ++registry.lastIdentity;
   registry.identities.set(one, identity);
   return identity;
+}
+
+/** One thing for all callers and all copies of this library in the process. @param make what the first of them makes */
+export function registered<T>(name: string, make: () => T): T {
+  const thing = (registry.things.get(name) ?? make()) as T;
+  registry.things.set(name, thing);
+  return thing;
 }
 
 /** How long commands wait for those of an earlier call that are still being prepared. */
@@ -136,6 +146,11 @@ class SharedHandle implements OrderedConnection {
 
   watch(listener: (event: ConnectionEvent) => void): () => void {
     return this.#connection.watch?.(listener) ?? (() => {});
+  }
+
+  get near(): NearReads | undefined {
+    // What was called before may be a write.
+    return this.#order || this.#released ? undefined : this.#connection.near;
   }
 
   status(): ConnectionStatus {

@@ -1,6 +1,7 @@
 import type { MaybePromise } from "./async.js";
 import type { ReplyError } from "./errors.js";
 import type { Location } from "./location.js";
+import type { ListenerAccess, NearReads } from "./near.js";
 
 /** A command's name, then its arguments. */
 export type Command = readonly [name: string, ...args: Argument[]];
@@ -62,6 +63,8 @@ export interface SendOptions {
    * @default false
    */
   text?: boolean | undefined;
+  /** The primary answers, even where reads go to replicas. @default false */
+  primary?: boolean | undefined;
   /** The waiting caller. A script that the server has lost is not sent again once this is settled. */
   waiter?: { readonly isSettled: boolean } | undefined;
 }
@@ -120,6 +123,8 @@ export interface Connection extends AsyncDisposable {
   status(): ConnectionStatus;
   /** Calls `listener`, which is held weakly, on what happens to this connection and those that it shares. @returns a function that ends this */
   watch?(listener: (event: ConnectionEvent) => void): () => void;
+  /** What this process knows of entries, where the connection has a near cache, and nothing before it is still to be sent. */
+  readonly near?: NearReads | undefined;
   /** Closes what this connection does not share. Idempotent. Later commands reject with a `ConnectionError`. */
   close(): Promise<void>;
 }
@@ -147,4 +152,6 @@ export interface ConnectionFactory {
    * @throws {ConfigurationError} when this factory doesn't support the location
    */
   connect(location: Location, invocation: Invocation): Connection;
+  /** How a near cache hears of changes at this location. @returns `undefined` where it can't, or a text that says why @default it can't */
+  listener?(location: Location): ListenerAccess | string | undefined;
 }

@@ -5,6 +5,7 @@ export const LAYERS: readonly (readonly string[])[] = [
   ["core"],
   ["codec", "serializers", "compressors"],
   ["connection", "lease"],
+  ["near"],
   ["client"],
   ["cache"],
   ["http", "observability"],
@@ -14,6 +15,8 @@ export const LAYERS: readonly (readonly string[])[] = [
   ["."],
 ];
 
+/** Packages that any file may import. */
+const GENERAL: ReadonlySet<string> = new Set(["lru-cache"]);
 /** Packages that all files of one folder may import. Every other package is imported in one file only. */
 const ADAPTERS: Readonly<Record<string, string>> = { hono: "hono", "@opentelemetry/api": "otel" };
 
@@ -61,7 +64,7 @@ function shortestPath(imports: ReadonlyMap<string, readonly string[]>, start: st
 }
 
 function vendors(sources: readonly Source[]): string[] {
-  const names = [...new Set(sources.flatMap(({ packages }) => packages))].sort();
+  const names = [...new Set(sources.flatMap(({ packages }) => packages))].filter((name) => !GENERAL.has(name)).sort();
   return names.flatMap((name) => {
     const importers = sources.filter(({ packages }) => packages.includes(name)).map(({ path }) => path);
     const outside = importers.filter((path) => folderOf(path) !== ADAPTERS[name]);

@@ -39,6 +39,8 @@ import type {
   LocatedCacheOptions,
   Location,
   Lock,
+  NearCacheFactory,
+  NearCacheOptions,
   Serializer,
   SetOptions,
   SetPage,
@@ -329,6 +331,7 @@ const ofMain: { readonly [E in Exclude<keyof Main, ErrorName>]: () => void } = {
     // @ts-expect-error -- nobody changes what was counted
     (stats: Statistics) => stats.snapshot().total.hits++;
   },
+  nearCache: () => expectTypeOf<Main["nearCache"]>().toEqualTypeOf<(options?: NearCacheOptions) => NearCacheFactory>(),
   mergeStatistics: () =>
     expectTypeOf<Main["mergeStatistics"]>().toEqualTypeOf<
       (...snapshots: readonly StatisticsSnapshot[]) => StatisticsSnapshot

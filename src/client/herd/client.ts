@@ -1,9 +1,11 @@
 import type { Encoded } from "../../codec/envelope.js";
+import type { Passes } from "../../core/near.js";
+import { settleAll } from "../bulk-reads.js";
 import type { ClientContext, ClientFactory, Loader, LoadOptions, ManyLoader } from "../client.js";
 import { DefaultClient } from "../default-client.js";
 import type { Stored } from "../key-commands.js";
 import type { Answer, Shared } from "../single-flight.js";
-import { sealed } from "./entry.js";
+import { mayRefreshEarly, sealed } from "./entry.js";
 import { type HerdOptions, type HerdSettings, toHerdSettings } from "./options.js";
 import type { HerdProtocol } from "./protocol.js";
 
@@ -38,8 +40,11 @@ export class HerdClient extends DefaultClient {
     options: LoadOptions,
   ): Promise<Map<string, unknown>> {
     const protocol = this.#protocol ?? (await this.#open());
-    return protocol.answerMany(keys, loader, options);
+    return settleAll(this.context, await protocol.answerMany(keys, loader, options));
   }
+
+  protected override readonly passes: Passes = (header) =>
+    mayRefreshEarly(header, this.settings.beta, this.context.clock);
 
   override async close(): Promise<void> {
     await this.#protocol?.ended();

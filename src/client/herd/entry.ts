@@ -32,6 +32,15 @@ export function refreshesEarly(
   return clock.now() + deltaMs * lead >= freshUntilMs;
 }
 
+/** Whether `refreshesEarly` may draw a refresh. */
+export function mayRefreshEarly(
+  { freshUntilMs, deltaMs }: Pick<Header, "freshUntilMs" | "deltaMs">,
+  beta: number,
+  clock: Pick<Clock, "now">,
+): boolean {
+  return beta > 0 && deltaMs > 0 && clock.now() + deltaMs * Math.max(1, beta) >= freshUntilMs;
+}
+
 /** The delta to store. Limited to a tenth of the lifetime, so that early refreshes begin in its last tenth. */
 export function boundedDelta(deltaMs: number, ttlMs: number | null): number {
   return ttlMs === null ? deltaMs : Math.min(deltaMs, ttlMs / 10);

@@ -1,6 +1,7 @@
 import type { Encoded, Envelope } from "../../codec/envelope.js";
 import type { Command, Reply, SendOptions } from "../../core/connection.js";
 import { refusesWrites } from "../../core/errors.js";
+import type { NearReads } from "../../core/near.js";
 import { isReplaceable, type Lease } from "../../lease/lease.js";
 import { type Read, readOrClaim } from "../../lease/read-or-claim.js";
 import { tolerate } from "../refusals.js";
@@ -50,7 +51,24 @@ export class Lookup {
    * @returns a reply and a token for each key, in order
    * @throws {ConnectionError}
    */
-  async readOrClaim(keys: readonly string[]): Promise<readonly Read[]> {
+  readOrClaim(keys: readonly string[]): Promise<readonly Read[]> {
+    const { near } = this.#parts.context.connection;
+    return near ? this.#recallOrAsk(keys, near) : this.#askServer(keys);
+  }
+
+  /** What this process knows is not asked for, and not claimed. */
+  async #recallOrAsk(keys: readonly string[], near: NearReads): Promise<readonly Read[]> {
+    const known = keys.map((key) => near.recall(key)?.stored);
+    const missing = keys.filter((_key, i) => known[i] === undefined);
+    const reads = missing.length > 0 ? await this.#askServer(missing) : [];
+    let next = 0;
+    return known.map((stored) => {
+      if (stored === undefined) return reads[next++] ?? { reply: null, token: "" };
+      return { reply: typeof stored === "string" ? stored : stored.slice(), token: "" };
+    });
+  }
+
+  async #askServer(keys: readonly string[]): Promise<readonly Read[]> {
     const { connection } = this.#parts.context;
     const send = (commands: readonly Command[]) => connection.send(commands, this.#claims);
     const reads = await readOrClaim(this.#leases.context, keys, send);

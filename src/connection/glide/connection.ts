@@ -81,7 +81,10 @@ export class GlideConnection implements Connection {
     const atomic = options?.atomic === true;
     if (!first || commands.length > 1 || atomic) {
       this.#pipeline?.flush();
-      const reads = this.#readsReplicas && !this.#reader && !atomic && commands.every(([name]) => READS.test(name));
+      const isRead = !atomic && commands.every(([name]) => READS.test(name));
+      if (options?.primary && this.#readsReplicas && !this.#reader && isRead)
+        return this.#readAllAtPrimary(commands, text);
+      const reads = this.#readsReplicas && !this.#reader && isRead;
       return reads ? this.#readMany(commands, text) : this.#roundTrip(commands, text, atomic);
     }
     // A lone caller gains nothing from waiting for others.
@@ -89,6 +92,7 @@ export class GlideConnection implements Connection {
     this.#pipeline?.flush();
     const decoder = text ? this.#text : this.#bytes;
     const reads = this.#readsReplicas && READS.test(first[0]);
+    if (reads && options?.primary) return this.#readPrimary(first, decoder);
     return reads ? this.#read(first, decoder) : this.#single(first, decoder, this.#client);
   }
 
@@ -98,6 +102,12 @@ export class GlideConnection implements Connection {
     const reading = this.#single(command, decoder, this.#reader ?? this.#client);
     const [reply] = await this.#replicas.replies(reading, () => this.#isClosed);
     return reply === undefined || isUnable(reply) ? this.#readPrimary(command, decoder) : [reply];
+  }
+
+  /** In a cluster that reads at replicas, where only single commands can be sent to a primary. */
+  async #readAllAtPrimary(commands: readonly Command[], text: boolean): Promise<Reply[]> {
+    const decoder = text ? this.#text : this.#bytes;
+    return (await Promise.all(commands.map((command) => this.#readPrimary(command, decoder)))).flat();
   }
 
   /** As `#read`, for a batch in a cluster. */

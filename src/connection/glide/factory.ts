@@ -5,6 +5,7 @@ import { checkOptions, isOneOf } from "../../core/options.js";
 import { toText } from "../../core/text.js";
 import { systemClock } from "../../core/time.js";
 import { iamOf } from "../elasticache-iam.js";
+import { listenerAccess, NO_TOKEN, toTlsSettings } from "../listener.js";
 import { accessOf, type ConnectionOptions, connectionChecks, refuseReplicas, toTiming } from "../options.js";
 import { sharedConnection } from "../registry.js";
 import type { DialConnection } from "../resilience/dialer.js";
@@ -69,6 +70,16 @@ function glideFactory(name: FactoryName, options: GlideOptions, make: MakeTransp
       const key = `${name} ${maxIdleMs} ${JSON.stringify(settings)}`;
       const open = () => connection(make(settings, location), settings, maxIdleMs);
       return sharedConnection(key, open, settings.credentials);
+    },
+    listener(location) {
+      const settings = toSettings(name, location, options);
+      if (settings.iam) return NO_TOKEN;
+      const key = settings.addresses.map(({ host, port }) => `${host}:${port}`).join();
+      return listenerAccess(
+        key,
+        { ...settings, tls: settings.tls && toTlsSettings(settings.tls) },
+        async () => settings.addresses,
+      );
     },
   };
 }

@@ -1,8 +1,9 @@
 import type { ConnectionFactory } from "../../core/connection.js";
+import { listenerAccess } from "../listener.js";
 import { withAuthorities } from "../node-socket.js";
 import { renewInTime } from "../renewal.js";
 import { nameFactory } from "../topology.js";
-import { type IovalkeyOptions, iovalkeyFactory, type OpenIovalkey } from "./factory.js";
+import { type IovalkeyOptions, iovalkeyFactory, type OpenIovalkey, toSettings } from "./factory.js";
 
 /**
  * Connections over iovalkey to one server: on platforms without GLIDE, over Unix sockets, and through a connector of your
@@ -13,7 +14,18 @@ import { type IovalkeyOptions, iovalkeyFactory, type OpenIovalkey } from "./fact
  * createCache({ location: "unix:///run/valkey.sock", connectionFactory: iovalkey() });
  */
 export function iovalkey(options: IovalkeyOptions = {}): ConnectionFactory {
-  return iovalkeyFactory(options, openOnNode, nameFactory);
+  const factory = iovalkeyFactory(options, openOnNode, nameFactory);
+  return {
+    ...factory,
+    listener(location) {
+      // The application's own way to connect has no place for a second kind of connection.
+      if (!factory.shares || options.connector) return undefined;
+      const settings = toSettings(location, options);
+      const { address } = settings;
+      const key = "path" in address ? address.path : `${address.host}:${address.port}`;
+      return listenerAccess(key, settings, async () => [address]);
+    },
+  };
 }
 
 /** Loads the client late, and keeps it logged in while it is open. */

@@ -106,7 +106,8 @@ export function sentinelFactory(options: SentinelOptions, make: MakeTransport): 
   };
 }
 
-function toSettings(
+/** @throws {ConfigurationError} */
+export function toSettings(
   location: Location,
   options: SentinelOptions,
   { connectTimeoutMs: sentinelTimeoutMs }: SentinelAccess,
@@ -130,7 +131,8 @@ function toSettings(
   };
 }
 
-function toAccess(options: SentinelOptions): SentinelAccess {
+/** @throws {ConfigurationError} */
+export function toAccess(options: SentinelOptions): SentinelAccess {
   const { sentinelUsername, sentinelPassword, sentinelTls } = options;
   const login = { username: sentinelUsername, password: sentinelPassword };
   const names = { username: "sentinelUsername", password: "sentinelPassword", place: 'option "sentinelUsername"' };

@@ -7,6 +7,7 @@ import { GlideMissingError } from "../glide/module.js";
 import { openOnNode } from "../iovalkey/node.js";
 import type { SentinelTransport } from "./connection.js";
 import { type MakeTransport, overIovalkey, type SentinelOptions, sentinelFactory } from "./factory.js";
+import { sentinelListener } from "./listener.js";
 import { WatchedSentinel } from "./watch.js";
 
 /**
@@ -20,7 +21,11 @@ import { WatchedSentinel } from "./watch.js";
  * });
  */
 export function sentinel(options: SentinelOptions): ConnectionFactory {
-  return sentinelFactory(options, overGlide);
+  const factory = sentinelFactory(options, overGlide);
+  return {
+    ...factory,
+    listener: (location) => (factory.shares ? sentinelListener(location, options, overGlide) : undefined),
+  };
 }
 
 const overGlide: MakeTransport = (place, options) => {

@@ -1,0 +1,58 @@
+import { BATCH_SIZE, inTurns, type MaybePromise, nextTurn } from "../core/async.js";
+import type { Reply, SendOptions } from "../core/connection.js";
+import { throwIfError } from "../core/errors.js";
+import type { CacheCall } from "../core/events.js";
+import type { ClientContext } from "./client.js";
+
+export interface ReadManyOptions {
+  readonly method: "getMany" | "mget";
+  readonly send: SendOptions;
+  /** What a reply to a read says. @throws {DecodeError} @throws {ReplyError} */
+  readonly decode: (reply: Reply, key: string, nowMs: number) => MaybePromise<unknown>;
+  readonly call: CacheCall | undefined;
+}
+
+/** The values of several keys, in their order, `undefined` where there is none: what the process doesn't know, in one MGET for each batch. */
+export async function readMany(
+  context: Pick<ClientContext, "connection" | "codec" | "clock" | "forgive">,
+  keys: readonly string[],
+  { method, send, decode, call }: ReadManyOptions,
+): Promise<unknown[]> {
+  // A read at one moment is one command, whatever its length.
+  const size = send.atomic ? Math.max(1, keys.length) : BATCH_SIZE;
+  const values: unknown[] = [];
+  for (let start = 0; start < keys.length; start += size) {
+    if (start > 0) await nextTurn();
+    const batch = size < keys.length ? keys.slice(start, start + size) : keys;
+    const near = send.atomic ? undefined : context.connection.near;
+    const known = near ? batch.map((key) => near.value(key, context.codec, undefined, call)) : [];
+    const missing = near ? batch.filter((_key, i) => known[i] === undefined) : batch;
+    const [reply = null] = missing.length > 0 ? await context.connection.send([["MGET", ...missing]], send) : [];
+    const replies = throwIfError(reply);
+    const nowMs = context.clock.now();
+    let next = 0;
+    for (const [i, key] of batch.entries()) {
+      if (i > 0 && i % BATCH_SIZE === 0) await nextTurn();
+      const found = known[i];
+      const asked = found === undefined && Array.isArray(replies) ? (replies[next++] ?? null) : null;
+      try {
+        const value = found === undefined ? decode(asked, key, nowMs) : found;
+        values.push(value instanceof Promise ? await value : value);
+      } catch (error) {
+        values.push(undefined);
+        context.forgive(error, method, key);
+      }
+    }
+  }
+  return values;
+}
+
+/** Values as callers get them, where they share them. */
+export async function settleAll(
+  { connection }: Pick<ClientContext, "connection">,
+  values: Map<string, unknown>,
+): Promise<Map<string, unknown>> {
+  const { near } = connection;
+  if (near) await inTurns([...values.values()], (value) => void near.settle(value));
+  return values;
+}

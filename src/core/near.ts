@@ -1,0 +1,74 @@
+import type { MaybePromise } from "./async.js";
+import type { CacheCall } from "./events.js";
+import type { Address } from "./location.js";
+
+/** An entry that this process knows as the server has it. What it holds is shared by all readers, and must not be changed. */
+export interface Known {
+  readonly stored: string | Uint8Array;
+  /** What a reader has made of it, kept for its next look. Readers that differ in how they read make their own. */
+  derived: unknown;
+  derivedBy: object | undefined;
+}
+
+/** How values are read from what is stored: a codec. */
+export interface ValueReader {
+  /** The mark of its serializer in envelopes. */
+  readonly mark: string;
+  decode(stored: string | Uint8Array, key: string): MaybePromise<unknown>;
+}
+
+/** What decides whether the server is asked for a value that is known, and still fresh. */
+export type Passes = (entry: { readonly freshUntilMs: number; readonly deltaMs: number }) => boolean;
+
+/** What a process knows of the entries behind a connection. */
+export interface NearReads {
+  /** The entry of a stored key, if it may be answered without asking the server. */
+  recall(key: string): Known | undefined;
+  /**
+   * The fresh value of an entry, if it may be answered without asking the server. What can't be decoded is not answered
+   * either, so that the usual way reports it.
+   * @param passes whether to ask for a value that is still fresh
+   * @param call is told of the size of what was found
+   */
+  value(key: string, reader: ValueReader, passes?: Passes, call?: CacheCall): MaybePromise<unknown> | undefined;
+  /** A value as callers get it: deeply frozen where they share values, and this one is JSON-shaped. */
+  settle<T>(value: MaybePromise<T>): MaybePromise<T>;
+  /**
+   * Calls `changed` once, when the server or this process tells of a change of the entry, or can't tell any more.
+   * @returns a function that ends this; `undefined` where nobody would tell, so that only polling helps
+   */
+  onChange(key: string, changed: () => void): (() => void) | undefined;
+  /** A mark on a key that stays valid until its entry changes; `undefined` where nobody would tell. */
+  mark(key: string): { readonly isValid: boolean } | undefined;
+}
+
+/** A server, or the path of its socket. */
+export type ListenerAddress = Address | { readonly path: string };
+
+/** How connections are opened beside a transport's own. */
+export interface ListenerAccess {
+  /** The servers: equal for all caches that use them. */
+  readonly key: string;
+  /** The server, for messages. */
+  readonly name: string;
+  readonly connectTimeoutMs: number;
+  /** Where the primary may be: all candidates, the likeliest first. @throws {ConnectionError} */
+  addresses(): Promise<readonly ListenerAddress[]>;
+  /** Connects, over TLS where the location says so. @throws {ConnectionError} */
+  open(address: ListenerAddress, handlers: ListenerHandlers): Promise<ListenerSocket>;
+  /** The credentials of now. @throws {ConnectionError} */
+  login(): Promise<{ readonly username: string | undefined; readonly password: string | undefined }>;
+}
+
+export interface ListenerHandlers {
+  readonly data: (bytes: Uint8Array) => void;
+  readonly closed: (error: Error | undefined) => void;
+}
+
+/** A connection that does not keep the process running. */
+export interface ListenerSocket {
+  write(text: string): void;
+  pause(): void;
+  resume(): void;
+  destroy(): void;
+}

@@ -1,0 +1,84 @@
+import type { Argument, Command } from "../core/connection.js";
+import { toText } from "../core/text.js";
+
+/** Commands that change no entry. What is not listed counts as a write, so that a new command is at worst a needless one. */
+const READS: ReadonlySet<string> = new Set(
+  `AUTH BITCOUNT BITPOS CLIENT CLUSTER COMMAND CONFIG DBSIZE DUMP ECHO EXISTS EXPIRETIME GET GETBIT GETRANGE HELLO HEXISTS
+  HEXPIRETIME HGET HGETALL HKEYS HLEN HMGET HPEXPIRETIME HPTTL HRANDFIELD HSCAN HSTRLEN HTTL HVALS INFO KEYS LASTSAVE LCS LINDEX
+  LLEN LPOS LRANGE MEMORY MGET OBJECT PEXPIRETIME PING PTTL PUBLISH RANDOMKEY ROLE SCAN SCARD SCRIPT SDIFF SINTER SINTERCARD
+  SISMEMBER SMEMBERS SMISMEMBER SPUBLISH SRANDMEMBER SSCAN STRLEN SUBSTR SUNION TIME TTL TYPE WAIT XLEN XRANGE XREAD ZCARD ZCOUNT
+  ZRANGE ZRANK ZSCAN ZSCORE`.split(/\s+/),
+);
+
+/** Commands that change entries which they don't name. */
+const OF_ALL: ReadonlySet<string> = new Set(["FLUSHALL", "FLUSHDB", "SWAPDB"]);
+
+/** Commands whose first argument is their only key, as far as a cache sends them. The others' arguments all count as keys. */
+const OF_FIRST: ReadonlySet<string> = new Set([
+  "APPEND",
+  "DECRBY",
+  "EXPIRE",
+  "GETDEL",
+  "GETEX",
+  "GETSET",
+  "HDEL",
+  "HINCRBY",
+  "HSET",
+  "INCR",
+  "INCRBY",
+  "PERSIST",
+  "PEXPIRE",
+  "PEXPIREAT",
+  "PSETEX",
+  "SADD",
+  "SET",
+  "SETEX",
+  "SETNX",
+  "SETRANGE",
+  "SREM",
+]);
+
+/** What commands write: some keys, any key, or nothing. */
+export interface Writes {
+  readonly keys: readonly string[];
+  readonly all: boolean;
+}
+
+const NOTHING: Writes = { keys: [], all: false };
+const ALL: Writes = { keys: [], all: true };
+
+/** The keys with a prefix that commands may change. */
+export function writesOf(commands: readonly Command[], prefix: string): Writes {
+  let keys: string[] | undefined;
+  for (const [given, ...args] of commands) {
+    const name = given.toUpperCase();
+    if (READS.has(name)) continue;
+    if (OF_ALL.has(name)) return ALL;
+    keys ??= [];
+    addKeys(keys, OF_FIRST.has(name) ? args.slice(0, 1) : args, prefix);
+  }
+  return keys ? { keys, all: false } : NOTHING;
+}
+
+/** The keys with a prefix among a script's keys. */
+export function keysOf(args: readonly Argument[], prefix: string): Writes {
+  const keys: string[] = [];
+  addKeys(keys, args, prefix);
+  return { keys, all: false };
+}
+
+function addKeys(keys: string[], args: readonly Argument[], prefix: string): void {
+  for (const arg of args) {
+    const key = typeof arg === "string" ? arg : arg.length <= LONGEST_KEY ? toText(arg) : "";
+    if (key.startsWith(prefix)) keys.push(key);
+  }
+}
+
+/** In bytes. Longer arguments are values. */
+const LONGEST_KEY = 65_536;
+
+/** The keys that a command reads whole, where that is all it does; `undefined` for other commands. */
+export function readKeys([name, ...args]: Command): readonly string[] | undefined {
+  if (name !== "GET" && name !== "MGET") return undefined;
+  return args.every((arg) => typeof arg === "string") ? (args as string[]) : undefined;
+}

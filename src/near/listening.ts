@@ -1,0 +1,269 @@
+import { hasSetImmediate } from "../core/async.js";
+import type { ListenerAccess, ListenerAddress } from "../core/near.js";
+import type { Elapsed } from "./elapsed.js";
+import { type Interests, Link, type LinkHandlers, RefusedError } from "./link.js";
+import { SLOTS, type SlotRange, slotOf, toRanges } from "./slots.js";
+import type { Source } from "./store.js";
+
+export interface ListeningHandlers extends Pick<LinkHandlers, "key" | "message" | "told"> {
+  /** Any key may have changed, or changes may have been missed. */
+  all(): void;
+  /** It hears of changes now, or not any more. */
+  changed(): void;
+  /** The server refuses tracking, or even channels: it then listens to what is left. */
+  refused(refusal: RefusedError): void;
+  /** It could not listen for a while. */
+  failed(error: Error): void;
+}
+
+/** Loads this file, where there are listeners. */
+export type LoadListening = () => Promise<{ readonly Listening: typeof Listening }>;
+
+/** Pauses between attempts to listen, in milliseconds: each is twice as long as the one before. */
+const FIRST_PAUSE_MS = 100;
+const LONGEST_PAUSE_MS = 5_000;
+/** After so many attempts in a row, which take about a second, a failure is reported. */
+const TOLD_AFTER = 4;
+
+/**
+ * Listens to a server, or to each primary of a cluster, and goes on listening: it follows failovers and moved slots, and
+ * connects again after a loss. It waits for nothing, and nothing waits for it.
+ */
+export class Listening {
+  lastError: Error | undefined;
+  readonly #access: ListenerAccess;
+  readonly #time: Elapsed;
+  readonly #handlers: ListeningHandlers;
+  #interests: Interests = { prefixes: [], channels: [] };
+  /** How often the interests have changed. */
+  generation = 0;
+  /** How often servers have told of a change in who serves which slot, and how often when the map in use was asked for. */
+  #changes = 0;
+  #changesInMap = 0;
+  #everyMs = 500;
+  #limitMs = 2_000;
+  /** Links that listen, by address. Outside of a cluster there is one. */
+  readonly #links = new Map<string, Link>();
+  /** The link of each slot; `undefined` outside of a cluster. */
+  #slots: (Link | undefined)[] | undefined;
+  #running: Promise<void> | undefined;
+  /** It was asked to look again while it was looking. */
+  #isOutdated = false;
+  #timer: ReturnType<typeof setTimeout> | undefined;
+  #pauseMs = FIRST_PAUSE_MS;
+  /** Attempts in a row that have failed. */
+  #failures = 0;
+  #isStopped = false;
+
+  constructor(access: ListenerAccess, time: Elapsed, handlers: ListeningHandlers) {
+    this.#access = access;
+    this.#time = time;
+    this.#handlers = handlers;
+  }
+
+  /** Whether it hears of changes, of all keys. */
+  get isLive(): boolean {
+    if (this.#slots) return this.#slots.every((link) => link && !link.source.isOver);
+    return this.#links.size > 0;
+  }
+
+  /** What hears of the changes of a key; `undefined` while nothing does. */
+  sourceOf(key: string): Source | undefined {
+    if (this.#changes !== this.#changesInMap) return undefined;
+    if (this.#slots) return this.#slots[slotOf(key)]?.source;
+    for (const { source } of this.#links.values()) return source;
+    return undefined;
+  }
+
+  /** Listens to these from now on. @param staleMs how old what it has heard may be before it is proved again */
+  listen(interests: Interests, staleMs: number): void {
+    this.#interests = interests;
+    this.generation++;
+    this.#everyMs = Math.min(500, staleMs / 4);
+    this.#limitMs = Math.max(2_000, staleMs);
+    this.#begin();
+  }
+
+  /** The server may be another one, as the connection that carries commands is new. */
+  verify(): void {
+    if (this.#links.size > 0 && !this.#slots) this.#begin();
+  }
+
+  /** The clock was set back: nothing is proved until the servers have answered again. */
+  doubt(): void {
+    for (const link of this.#links.values()) link.doubt();
+  }
+
+  stop(): void {
+    this.#isStopped = true;
+    clearTimeout(this.#timer);
+    for (const link of this.#links.values()) link.close();
+  }
+
+  #begin(): void {
+    clearTimeout(this.#timer);
+    if (this.#isStopped) return;
+    if (this.#running) {
+      this.#isOutdated = true;
+      return;
+    }
+    this.#running = this.#connect()
+      .then(
+        () => {
+          this.lastError = undefined;
+          this.#pauseMs = FIRST_PAUSE_MS;
+          this.#failures = 0;
+        },
+        (error: unknown) => this.#failed(error),
+      )
+      .finally(() => {
+        this.#running = undefined;
+        this.#handlers.changed();
+        if (!this.#isOutdated) return;
+        this.#isOutdated = false;
+        this.#begin();
+      });
+  }
+
+  #failed(error: unknown): void {
+    this.lastError = error instanceof Error ? error : new Error(String(error));
+    if (this.#isStopped) return;
+    // The server may be another one than the link's, which can't be found out.
+    if (!this.#slots) for (const link of this.#links.values()) link.close();
+    if (error instanceof RefusedError) {
+      this.#handlers.refused(error);
+      return;
+    }
+    if (++this.#failures === TOLD_AFTER) this.#handlers.failed(this.lastError);
+    this.#timer = setTimeout(() => this.#begin(), this.#pauseMs * (0.5 + Math.random() / 2));
+    this.#timer.unref?.();
+    this.#pauseMs = Math.min(LONGEST_PAUSE_MS, 2 * this.#pauseMs);
+  }
+
+  /** @throws {RefusedError} @throws {Error} */
+  async #connect(): Promise<void> {
+    const known = this.#slots && [...this.#links.values()].find((link) => !link.source.isOver);
+    const first = known ?? (await this.#openFirst());
+    try {
+      if (first.greeting.isCluster) await this.#connectCluster(first);
+      else {
+        await first.listen(this.#interests);
+        this.#adopt(new Map([[nameOf(first.address), first]]), undefined, this.#changes);
+      }
+    } catch (error) {
+      if (first !== known) first.close();
+      throw error;
+    }
+  }
+
+  /** Connects to a primary, or to a node of a cluster: the first of the candidates that is one. @throws {Error} */
+  async #openFirst(): Promise<Link> {
+    let failure: unknown;
+    for (const address of await this.#access.addresses()) {
+      const link = this.#link(address);
+      try {
+        await link.open();
+        if (link.greeting.isPrimary || link.greeting.isCluster) return link;
+        failure = new Error(`${nameOf(address)} is a replica`);
+        link.close();
+      } catch (error) {
+        failure = error;
+      }
+    }
+    throw failure ?? new Error("there is no server to listen to");
+  }
+
+  /** Listens to all primaries. Those that can't be reached are tried again later, and their keys are not kept meanwhile. */
+  async #connectCluster(first: Link): Promise<void> {
+    const asked = "path" in first.address ? { host: "", port: 0 } : first.address;
+    const changes = this.#changes;
+    const ranges = toRanges(await first.ask(["CLUSTER", "SLOTS"]), asked);
+    if (!ranges) throw new RefusedError("tracking", "its user may not send CLUSTER SLOTS");
+    const links = new Map<string, Link>();
+    const failures: unknown[] = [];
+    const opening = Array.from(primariesOf(ranges), async ([name, address]) => {
+      try {
+        links.set(name, await this.#primary(name, address, first));
+      } catch (error) {
+        failures.push(error);
+      }
+    });
+    await Promise.all(opening);
+    const slots = new Array<Link | undefined>(SLOTS).fill(undefined);
+    for (const { start, end, primary } of ranges) slots.fill(links.get(nameOf(primary)), start, end + 1);
+    this.#adopt(links, slots, changes);
+    if (![...links.values()].includes(first)) first.close();
+    const refusal = failures.find((error) => error instanceof RefusedError) ?? failures[0];
+    if (refusal !== undefined) throw refusal;
+  }
+
+  async #primary(name: string, address: ListenerAddress, first: Link): Promise<Link> {
+    const known = this.#links.get(name);
+    if (known && !known.source.isOver && known.source.generation === this.generation) return known;
+    const isFirst = name === nameOf(first.address) && first !== known;
+    const link = isFirst ? first : this.#link(address);
+    try {
+      if (!isFirst) await link.open();
+      await link.listen(this.#interests);
+      return link;
+    } catch (error) {
+      link.close();
+      throw error;
+    }
+  }
+
+  /** From here on these links vouch for what is kept. What another one vouched for is dropped. */
+  #adopt(links: ReadonlyMap<string, Link>, slots: (Link | undefined)[] | undefined, changes: number): void {
+    const old = [...this.#links.values()];
+    const isSame = this.#slots?.every((link, slot) => link === undefined || link === slots?.[slot]) ?? false;
+    this.#links.clear();
+    this.#slots = slots;
+    this.#changesInMap = changes;
+    for (const [name, link] of links) {
+      this.#links.set(name, link);
+      if (!old.includes(link)) link.keepAlive(this.#everyMs, this.#limitMs);
+      if (this.#isStopped) link.close();
+    }
+    const kept = new Set(links.values());
+    for (const link of old) if (!kept.has(link)) link.close();
+    if (!isSame) this.#handlers.all();
+    // Some may have been lost meanwhile.
+    if ([...kept].some(({ source }) => source.isOver)) this.#lost();
+  }
+
+  #link(address: ListenerAddress): Link {
+    return new Link(this.#access, address, this.#time, this.generation, {
+      key: this.#handlers.key,
+      message: this.#handlers.message,
+      told: this.#handlers.told,
+      all: this.#handlers.all,
+      isCurrent: () => this.#changes === this.#changesInMap,
+      changed: (link) => {
+        if (!this.#slots) return link.close();
+        this.#changes++;
+        this.doubt();
+        this.#lost();
+      },
+      closed: (link, error) => {
+        if (this.#links.get(nameOf(link.address)) !== link) return;
+        this.#links.delete(nameOf(link.address));
+        if (error) this.lastError = error;
+        this.#lost();
+      },
+    });
+  }
+
+  /** Looks anew. What is left goes on vouching for its own keys meanwhile. */
+  #lost(): void {
+    this.#handlers.changed();
+    if (hasSetImmediate()) setImmediate(() => this.#begin());
+  }
+}
+
+function primariesOf(ranges: readonly SlotRange[]): ReadonlyMap<string, ListenerAddress> {
+  return new Map(ranges.map(({ primary }) => [nameOf(primary), primary]));
+}
+
+function nameOf(address: ListenerAddress): string {
+  return "path" in address ? address.path : `${address.host}:${address.port}`;
+}

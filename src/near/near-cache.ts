@@ -1,0 +1,281 @@
+import { FOREVER } from "../codec/envelope.js";
+import { chain, type MaybePromise } from "../core/async.js";
+import { UnavailableError } from "../core/availability.js";
+import type { Command, Connection, ConnectionEvent, Reply } from "../core/connection.js";
+import { ConfigurationError, ConnectionError, ReplyError } from "../core/errors.js";
+import type { CacheCall } from "../core/events.js";
+import type { Known, Passes, ValueReader } from "../core/near.js";
+import type { Writes } from "./commands.js";
+import { type ConnectionNear, NearConnection } from "./connection.js";
+import { freezeDeeply } from "./freeze.js";
+import { Hub, type Member } from "./hub.js";
+import type { RefusedError } from "./link.js";
+import type { NearCache, NearContext, NearHealth, NearSettings } from "./port.js";
+import { type Mark, NearStore, type Source, unproved } from "./store.js";
+import { decodedValue, readEntry } from "./values.js";
+
+const METHOD = "nearCache";
+const CHANNEL = "valkey-edge-cache:near:";
+/** A decoded value takes more memory than its text. Measured on Node 24, for a JSON object of 1 KB. */
+const SHARED_WEIGHT = 4;
+
+/** The near cache of one cache, for all its connections. */
+export class Near implements NearCache, ConnectionNear, Member {
+  readonly prefix: string;
+  readonly channel: string;
+  readonly maxStalenessMs: number;
+  generation: number | undefined;
+  /** Whether it listens, or need not. */
+  hasStarted: boolean;
+  readonly #context: NearContext;
+  readonly #settings: NearSettings;
+  readonly #hub: Hub;
+  readonly #store: NearStore;
+  /** Under `"off"` it keeps nothing: tracking was demanded, and the server refuses it. */
+  #mode: NearHealth["invalidation"] | "off";
+  #refusal: Error | undefined;
+  readonly #unproved: Source = unproved();
+  /** Who waits for changes, by key. */
+  readonly #waiting = new Map<string, Set<() => void>>();
+  #dropped = 0;
+  #droppedKey = "";
+
+  constructor(context: NearContext, settings: NearSettings) {
+    this.#context = context;
+    this.#settings = settings;
+    // No key begins with half of a surrogate pair, so without a known prefix nothing is kept.
+    this.prefix = context.prefix ?? "\ud800";
+    this.channel = CHANNEL + this.prefix;
+    this.maxStalenessMs = settings.maxStalenessMs;
+    this.#mode = settings.invalidation ?? "tracking";
+    this.hasStarted = this.#mode === "ttl" || context.prefix === undefined;
+    const { listener } = context;
+    this.#hub = Hub.of(typeof listener === "object" ? listener.key : context.server);
+    const limits = { ...settings, weight: settings.shares ? SHARED_WEIGHT : 1 };
+    this.#store = new NearStore(limits, this.#hub.time, (key) =>
+      context.events.emit("evict", () => ({ method: METHOD, key, count: 1 })),
+    );
+    this.#hub.add(this);
+  }
+
+  wrap(connection: Connection): Connection {
+    return new NearConnection(this, connection);
+  }
+
+  health(): NearHealth {
+    const { lastError, isLive } = this.#hub;
+    const error = this.#refusal ?? (isLive ? undefined : lastError);
+    return {
+      invalidation: this.#mode === "off" ? "tracking" : this.#mode,
+      listening: this.wants !== "nothing" && isLive,
+      entries: this.#store.entries,
+      size: this.#store.size,
+      ...(error && this.#mode !== "ttl" ? { lastError: error } : this.#refusal ? { lastError: this.#refusal } : {}),
+    };
+  }
+
+  // What a connection asks.
+
+  join(connection: Connection): () => void {
+    const leave = this.#hub.join(this);
+    if (this.hasStarted) this.#listen();
+    // Held here, as connections hold it weakly.
+    const onEvent = (event: ConnectionEvent): void => {
+      if (event.kind === "connection" && event.state === "opened") this.#hub.verify();
+    };
+    const unwatch = connection.watch?.(onEvent);
+    this.#watchers.add(onEvent);
+    return () => {
+      unwatch?.();
+      this.#watchers.delete(onEvent);
+      leave();
+    };
+  }
+
+  readonly #watchers = new Set<(event: ConnectionEvent) => void>();
+
+  readonly start = (): void => {
+    const { listener } = this.#context;
+    if (this.hasStarted || typeof listener !== "object") return;
+    this.hasStarted = true;
+    this.#listen();
+  };
+
+  #listen(): void {
+    const { listener } = this.#context;
+    const { load } = this.#settings;
+    if (typeof listener === "object" && load) this.#hub.listen(listener, load);
+  }
+
+  holds(key: string): boolean {
+    return this.#mode !== "off" && key.startsWith(this.prefix);
+  }
+
+  recall(key: string): Known | undefined {
+    return this.#store.recall(key);
+  }
+
+  value(key: string, reader: ValueReader, passes?: Passes, call?: CacheCall): MaybePromise<unknown> | undefined {
+    const known = this.#store.recall(key);
+    if (known === undefined) return undefined;
+    const read = readEntry(known, reader, key);
+    const { payload, freshUntilMs } = read;
+    if (payload === undefined) return undefined;
+    if (freshUntilMs < FOREVER && (freshUntilMs <= Date.now() || passes?.(read))) return undefined;
+    const value = decodedValue(read, reader, key, this.#settings.shares);
+    if (value !== undefined) call?.found(payload.length, read.deltaMs);
+    return value;
+  }
+
+  settle<T>(value: MaybePromise<T>): MaybePromise<T> {
+    if (!this.#settings.shares) return value;
+    return chain(value, (one) => {
+      freezeDeeply(one);
+      return one;
+    });
+  }
+
+  nowMs(): number {
+    return this.#hub.time.now();
+  }
+
+  mark(key: string): Mark | undefined {
+    const source = this.#sourceOf(key);
+    return source && this.#store.mark(key, source);
+  }
+
+  release(mark: Mark): void {
+    this.#store.release(mark);
+  }
+
+  keep(mark: Mark, stored: Reply, left: Reply, sentMs: number): void {
+    if ((typeof stored !== "string" && !(stored instanceof Uint8Array)) || typeof left !== "number") return;
+    // -1: it never expires. -2: it is gone.
+    const leftMs = left === -1 ? Number.POSITIVE_INFINITY : left;
+    const own = typeof stored === "string" ? stored : stored.slice();
+    if (leftMs > 0) this.#store.keep(mark, own, leftMs, sentMs);
+  }
+
+  writes(writes: Writes): () => void {
+    return this.#hub.beginWrite(writes);
+  }
+
+  announced(commands: readonly Command[], writes: Writes): readonly Command[] {
+    return this.#mode === "channel" ? [...commands, this.#message(writes)] : commands;
+  }
+
+  announce(connection: Connection, writes: Writes): void {
+    if (this.#mode !== "channel" || (!writes.all && writes.keys.length === 0)) return;
+    connection.send([this.#message(writes)]).then(([reply = null]) => this.checkAnnounced(reply), this.#context.report);
+  }
+
+  checkAnnounced(reply: Reply): void {
+    if (reply instanceof ReplyError) this.#context.report(reply);
+  }
+
+  onChange(key: string, changed: () => void): (() => void) | undefined {
+    const source = this.#mode === "tracking" ? this.#sourceOf(key) : undefined;
+    if (!source || source.isOver || this.nowMs() - source.confirmedMs > this.maxStalenessMs) return undefined;
+    const waiting = this.#waiting.get(key) ?? new Set();
+    this.#waiting.set(key, waiting.add(changed));
+    return () => {
+      waiting.delete(changed);
+      if (waiting.size === 0 && this.#waiting.get(key) === waiting) this.#waiting.delete(key);
+    };
+  }
+
+  // What the hub tells.
+
+  beginWrite({ keys, all }: Writes): void {
+    if (all) this.#store.beginWriteOfAll();
+    else for (const key of keys) this.#store.beginWrite(key);
+  }
+
+  endWrite({ keys, all }: Writes): void {
+    if (all) this.#store.endWriteOfAll();
+    else for (const key of keys) this.#store.endWrite(key);
+    this.#wake(keys, all);
+  }
+
+  get wants(): Member["wants"] {
+    if (this.#mode === "off" || this.#mode === "ttl" || this.#context.prefix === undefined) return "nothing";
+    return this.#mode;
+  }
+
+  dropKey(key: string): void {
+    if (this.#store.drop(key)) {
+      this.#dropped++;
+      this.#droppedKey = key;
+    }
+    if (this.#waiting.size > 0) this.#wake([key], false);
+  }
+
+  dropAll(): void {
+    this.#dropped += this.#store.dropAll();
+    this.#wake([], true);
+    this.told();
+  }
+
+  told(): void {
+    const count = this.#dropped;
+    if (count === 0) return;
+    const key = count === 1 ? this.#droppedKey : "";
+    this.#dropped = 0;
+    this.#droppedKey = "";
+    this.#context.events.emit("invalidate", () => ({ method: METHOD, key, count }));
+  }
+
+  /** What is kept goes on being judged by its source. Those who wait look for themselves. */
+  listeningChanged(): void {
+    this.#wake([], true);
+  }
+
+  refused({ what, message }: RefusedError): void {
+    const isDemanded = this.#settings.invalidation !== undefined;
+    const command = what === "tracking" ? "CLIENT TRACKING" : "SUBSCRIBE";
+    const instead = isDemanded
+      ? `the near cache keeps nothing, as option "invalidation" demands "${this.#settings.invalidation}"; leave it out, or allow the command`
+      : what === "tracking"
+        ? "the near cache hears of no changes but those of other near caches meanwhile, and keeps entries for maxStaleness at most"
+        : "the near cache hears of no changes meanwhile, and keeps entries for maxStaleness at most";
+    const text = `near cache: ${message}; ${instead}`;
+    const error = isDemanded
+      ? new ConfigurationError(text)
+      : new UnavailableError(command, new ReplyError("ERR", message), instead);
+    this.#refusal = error;
+    this.#mode = isDemanded ? "off" : what === "tracking" ? "channel" : "ttl";
+    this.#store.dropAll();
+    this.#context.report(error);
+  }
+
+  failed(error: Error): void {
+    this.#context.report(
+      new ConnectionError(`near cache: it can't hear of changes, and keeps nothing meanwhile: ${error.message}`, {
+        cause: error,
+      }),
+    );
+  }
+
+  #sourceOf(key: string): Source | undefined {
+    if (this.#mode === "tracking") {
+      const source = this.generation === undefined ? undefined : this.#hub.sourceOf(key);
+      // An older link does not hear of this cache's keys.
+      return source && source.generation >= (this.generation ?? 0) ? source : undefined;
+    }
+    return this.#mode === "off" ? undefined : this.#unproved;
+  }
+
+  #message({ keys, all }: Writes): Command {
+    return ["PUBLISH", this.channel, JSON.stringify(all ? [] : keys)];
+  }
+
+  #wake(keys: readonly string[], all: boolean): void {
+    if (this.#waiting.size === 0) return;
+    for (const key of all ? [...this.#waiting.keys()] : keys) {
+      const waiting = this.#waiting.get(key);
+      if (!waiting) continue;
+      this.#waiting.delete(key);
+      for (const changed of waiting) changed();
+    }
+  }
+}

@@ -1,0 +1,56 @@
+import type { Connection } from "../core/connection.js";
+import type { Events } from "../core/events.js";
+import type { ListenerAccess } from "../core/near.js";
+import type { LoadListening } from "./listening.js";
+
+/** How a near cache hears of changes, and why not by a better way. */
+export interface NearHealth {
+  /**
+   * `"tracking"`: the server tells of each change. `"channel"`: other near caches tell of their own writes. `"ttl"`: nobody
+   * tells, and entries stay for `maxStaleness` at most.
+   */
+  readonly invalidation: "tracking" | "channel" | "ttl";
+  /** Whether it hears of changes now. Without it, reads go to the server under `"tracking"`. */
+  readonly listening: boolean;
+  /** The entries in the process, and their size in bytes. */
+  readonly entries: number;
+  readonly size: number;
+  /** Why it doesn't hear of changes, or not by the better way. Absent when nothing is wrong. */
+  readonly lastError?: Error;
+}
+
+/** What the near cache of one cache works with. */
+export interface NearContext {
+  /** The text that all keys of the cache begin with; `undefined` where it is not known, as with a key function of the user's own. */
+  readonly prefix: string | undefined;
+  /** The server, the same for all caches that use it. */
+  readonly server: string;
+  /** Opens connections that hear of changes; `undefined` where the transport has none, a text that says why where it could have. */
+  readonly listener: ListenerAccess | string | undefined;
+  readonly events: Events;
+  /** Reports an error that no caller gets. */
+  report(error: unknown): void;
+}
+
+/** A near cache in front of the connections of one cache. */
+export interface NearCache {
+  /** A connection that answers reads from the process where it can, and drops what is written over it. */
+  wrap(connection: Connection): Connection;
+  health(): NearHealth;
+}
+
+/** Makes the near cache of one cache: `nearCache()`. @throws {ConfigurationError} where the host or the transport can't do what was asked for */
+export type NearCacheFactory = (context: NearContext) => NearCache;
+
+/** Options with every default in place. */
+export interface NearSettings {
+  readonly maxSize: number;
+  /** 0 for no limit. */
+  readonly maxEntries: number;
+  readonly ttlMs: number;
+  readonly maxStalenessMs: number;
+  readonly shares: boolean;
+  /** Loads what listens; absent on hosts where nothing can. */
+  readonly load: LoadListening | undefined;
+  readonly invalidation: "tracking" | "channel" | "ttl" | undefined;
+}

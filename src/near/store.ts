@@ -1,0 +1,200 @@
+import { LRUCache } from "lru-cache";
+import type { Known } from "../core/near.js";
+import type { Elapsed } from "./elapsed.js";
+
+/** What vouches for entries: the connection that hears of their changes. */
+export interface Source {
+  /** The latest moment, by `Elapsed`, of which is known that it has heard of all changes before. `Infinity` where entries need no such proof. */
+  confirmedMs: number;
+  /** Which near caches it hears for: those that had asked for it by then. */
+  readonly generation: number;
+  /** It hears of nothing any more, and may have missed changes. Never undone: a new connection is a new source. */
+  isOver: boolean;
+}
+
+/** What vouches for entries that nobody tells of changes of: their own short lifetime. */
+export function unproved(): Source {
+  return { confirmedMs: Number.POSITIVE_INFINITY, generation: Number.POSITIVE_INFINITY, isOver: false };
+}
+
+/** A read on its way to the server. Its reply may be kept while the mark is valid. */
+export interface Mark {
+  readonly key: string;
+  readonly source: Source;
+  readonly sentMs: number;
+  /** No change of the entry was heard of since the mark was made. */
+  isValid: boolean;
+  /** How many reads share it. */
+  reads: number;
+}
+
+interface Entry extends Known {
+  readonly size: number;
+  /** When its lifetime ends, by `Elapsed`. */
+  readonly untilMs: number;
+  readonly source: Source;
+}
+
+export interface StoreLimits {
+  /** In bytes. */
+  readonly maxSize: number;
+  /** 0 for no limit. */
+  readonly maxEntries: number;
+  /** The longest lifetime of an entry here, in milliseconds. */
+  readonly ttlMs: number;
+  readonly maxStalenessMs: number;
+  /** How much memory a value takes that is decoded and shared, as a multiple of its encoded size. */
+  readonly weight: number;
+}
+
+/** The memory of an entry beside its key and what is stored, in bytes. Measured on Node 24. */
+const OVERHEAD = 320;
+
+/**
+ * What one cache knows of its entries, with the rules of when that may be answered.
+ *
+ * A read makes a mark before it is sent. Whoever hears of a change, or makes one, ends the mark and drops the entry. The
+ * reply is kept only while its mark is valid, so no value is kept that a change has overtaken.
+ */
+export class NearStore {
+  readonly limits: StoreLimits;
+  readonly #time: Elapsed;
+  readonly #entries: LRUCache<string, Entry>;
+  readonly #marks = new Map<string, Mark>();
+  /** Keys of this process's own writes in progress, with the number of these. */
+  readonly #writes = new Map<string, number>();
+  /** Writes in progress that may change any key. */
+  #writesOfAll = 0;
+  #isDropping = false;
+
+  /** @param onEvict called with the key of each entry that was dropped to make room */
+  constructor(limits: StoreLimits, time: Elapsed, onEvict: (key: string) => void = () => {}) {
+    this.limits = limits;
+    this.#time = time;
+    const { maxSize, maxEntries } = limits;
+    this.#entries = new LRUCache<string, Entry>({
+      maxSize,
+      max: maxEntries,
+      sizeCalculation: ({ size }) => size,
+      dispose: (_entry, key, reason) => {
+        if (reason === "evict" && !this.#isDropping) onEvict(key);
+      },
+    });
+  }
+
+  get entries(): number {
+    return this.#entries.size;
+  }
+
+  get size(): number {
+    return this.#entries.calculatedSize;
+  }
+
+  /** The entry of a key, while it may be answered. */
+  recall(key: string): Known | undefined {
+    const entry = this.#entries.get(key);
+    if (entry === undefined) return undefined;
+    // The clock comes first: where it was set back, it drops all entries.
+    const nowMs = this.#time.now();
+    const { source, untilMs } = entry;
+    if (nowMs < untilMs && nowMs - source.confirmedMs < this.limits.maxStalenessMs && !source.isOver) return entry;
+    // The listener may still confirm an entry that is not over.
+    if (nowMs >= untilMs || source.isOver) this.#entries.delete(key);
+    return undefined;
+  }
+
+  /** Before a read is sent. @returns `undefined` when its reply must not be kept */
+  mark(key: string, source: Source): Mark | undefined {
+    if (this.#writesOfAll > 0 || this.#writes.has(key) || source.isOver) return undefined;
+    const known = this.#marks.get(key);
+    if (known?.source === source) {
+      known.reads++;
+      return known;
+    }
+    // Of another source: its reads have their own mark, which nothing would end any more.
+    if (known) known.isValid = false;
+    const mark: Mark = { key, source, sentMs: this.#time.now(), isValid: true, reads: 1 };
+    this.#marks.set(key, mark);
+    return mark;
+  }
+
+  /** When a read has ended, in whatever way. */
+  release(mark: Mark): void {
+    mark.reads--;
+    if (mark.reads === 0 && this.#marks.get(mark.key) === mark) this.#marks.delete(mark.key);
+  }
+
+  /** Whether no change of the marked entry was heard of, and would have been heard of. */
+  isValid({ isValid, source }: Mark): boolean {
+    return isValid && !source.isOver && this.#time.now() - source.confirmedMs < this.limits.maxStalenessMs;
+  }
+
+  /**
+   * Keeps the reply to a marked read, if it may be kept.
+   * @param leftMs what was left of the entry's lifetime; `Infinity` when it never expires
+   * @param sentMs when this read was sent, by `Elapsed`
+   */
+  keep(mark: Mark, stored: string | Uint8Array, leftMs: number, sentMs: number): void {
+    const { key, source } = mark;
+    if (!this.isValid(mark)) return;
+    const { ttlMs, maxStalenessMs, weight } = this.limits;
+    // Entries that nobody vouches for stay no longer than they may be stale.
+    const mostMs = source.confirmedMs === Number.POSITIVE_INFINITY ? Math.min(ttlMs, maxStalenessMs) : ttlMs;
+    const untilMs = sentMs + Math.min(leftMs, mostMs);
+    if (this.#time.now() >= untilMs) return;
+    const size = OVERHEAD + sizeOf(key) + sizeOf(stored) * weight;
+    this.#entries.set(key, { stored, derived: undefined, derivedBy: undefined, size, untilMs, source });
+  }
+
+  /** The entry has changed, or may have. @returns whether there was one */
+  drop(key: string): boolean {
+    const mark = this.#marks.get(key);
+    if (mark) {
+      mark.isValid = false;
+      this.#marks.delete(key);
+    }
+    return this.#entries.delete(key);
+  }
+
+  /** Any entry may have changed. @returns how many there were */
+  dropAll(): number {
+    for (const mark of this.#marks.values()) mark.isValid = false;
+    this.#marks.clear();
+    const { size } = this.#entries;
+    this.#isDropping = true;
+    this.#entries.clear();
+    this.#isDropping = false;
+    return size;
+  }
+
+  /** A write of this process begins. Until it has ended, no read of its key is kept, as it may have come before it. */
+  beginWrite(key: string): void {
+    this.#writes.set(key, (this.#writes.get(key) ?? 0) + 1);
+    this.drop(key);
+  }
+
+  endWrite(key: string): void {
+    const left = (this.#writes.get(key) ?? 1) - 1;
+    if (left > 0) this.#writes.set(key, left);
+    else this.#writes.delete(key);
+    this.drop(key);
+  }
+
+  beginWriteOfAll(): void {
+    this.#writesOfAll++;
+    this.dropAll();
+  }
+
+  endWriteOfAll(): void {
+    this.#writesOfAll--;
+    this.dropAll();
+  }
+}
+
+const WIDE = /[^\0-\xff]/;
+
+/** In bytes of memory: V8 keeps text in one byte for each character, or in two if one of them needs it. */
+function sizeOf(stored: string | Uint8Array): number {
+  if (typeof stored !== "string") return stored.byteLength;
+  return WIDE.test(stored) ? 2 * stored.length : stored.length;
+}

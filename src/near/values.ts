@@ -1,0 +1,61 @@
+import { FOREVER, type Header, isEnvelope, readEnvelope } from "../codec/envelope.js";
+import { chain, type MaybePromise } from "../core/async.js";
+import type { Known, ValueReader } from "../core/near.js";
+import { freezeDeeply } from "./freeze.js";
+
+/** What a reader has made of an entry. */
+export interface ReadEntry extends Pick<Header, "freshUntilMs" | "deltaMs"> {
+  /** `undefined` where there is no value that this reader can decode. */
+  readonly payload: string | Uint8Array | undefined;
+  /** The value that all callers share. */
+  value: unknown;
+  isShared: boolean;
+}
+
+/** The entry as this reader reads it: made once, and kept with what is known. */
+export function readEntry(known: Known, reader: ValueReader, key: string): ReadEntry {
+  if (known.derivedBy === reader) return known.derived as ReadEntry;
+  const read = { value: undefined, isShared: false, ...headerOf(known.stored, reader, key) };
+  known.derived = read;
+  known.derivedBy = reader;
+  return read;
+}
+
+/** The value of an entry, for one caller or for all; `undefined` when it can't be decoded. */
+export function decodedValue(
+  read: ReadEntry,
+  reader: ValueReader,
+  key: string,
+  shares: boolean,
+): MaybePromise<unknown> {
+  const { payload } = read;
+  if (payload === undefined || read.isShared) return read.value;
+  try {
+    // A value may have parts of the bytes that it is decoded from, which its caller may change.
+    const value = reader.decode(typeof payload === "string" ? payload : payload.slice(), key);
+    return shares ? chain(value, (one) => share(read, one)) : value;
+  } catch {
+    return undefined;
+  }
+}
+
+function share(read: ReadEntry, value: unknown): unknown {
+  if (!freezeDeeply(value)) return value;
+  read.value = value;
+  read.isShared = true;
+  return value;
+}
+
+function headerOf(
+  stored: string | Uint8Array,
+  reader: ValueReader,
+  key: string,
+): Pick<ReadEntry, "payload" | "freshUntilMs" | "deltaMs"> {
+  if (!isEnvelope(stored)) return { payload: stored, freshUntilMs: FOREVER, deltaMs: 0 };
+  try {
+    const { payload, mark, freshUntilMs, deltaMs } = readEnvelope(stored, key);
+    return { payload: mark === reader.mark ? payload : undefined, freshUntilMs, deltaMs };
+  } catch {
+    return { payload: undefined, freshUntilMs: 0, deltaMs: 0 };
+  }
+}
