@@ -47,6 +47,10 @@ export class DeferredConnection implements Connection {
     return this.#watchers.add(listener);
   }
 
+  replace(): void {
+    this.#opened?.replace?.();
+  }
+
   status(): ConnectionStatus {
     if (this.#opened) return this.#opened.status();
     if (this.#isClosed) throw cacheClosedError();

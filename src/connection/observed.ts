@@ -63,6 +63,10 @@ export class ObservedConnection implements Connection {
     return this.#inner.status();
   }
 
+  replace(): void {
+    this.#inner.replace?.();
+  }
+
   watch(listener: (event: ConnectionEvent) => void): () => void {
     return this.#inner.watch?.(listener) ?? (() => {});
   }

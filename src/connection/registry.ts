@@ -148,6 +148,10 @@ class SharedHandle implements OrderedConnection {
     return this.#connection.watch?.(listener) ?? (() => {});
   }
 
+  replace(): void {
+    if (!this.#released) this.#connection.replace?.();
+  }
+
   get near(): NearReads | undefined {
     // What was called before may be a write.
     return this.#order || this.#released ? undefined : this.#connection.near;

@@ -123,6 +123,8 @@ export interface Connection extends AsyncDisposable {
   status(): ConnectionStatus;
   /** Calls `listener`, which is held weakly, on what happens to this connection and those that it shares. @returns a function that ends this */
   watch?(listener: (event: ConnectionEvent) => void): () => void;
+  /** The server may be another one by now: later commands go over a new connection, and those in progress end on the old one. */
+  replace?(): void;
   /** What this process knows of entries, where the connection has a near cache, and nothing before it is still to be sent. */
   readonly near?: NearReads | undefined;
   /** Closes what this connection does not share. Idempotent. Later commands reject with a `ConnectionError`. */

@@ -47,30 +47,33 @@ export interface Writes {
 const NOTHING: Writes = { keys: [], all: false };
 const ALL: Writes = { keys: [], all: true };
 
-/** The keys with a prefix that commands may change. */
-export function writesOf(commands: readonly Command[], prefix: string): Writes {
+/** Whether a near cache of this process keeps entries of a key. */
+type Keeps = (key: string) => boolean;
+
+/** The keys that commands may change, of those that near caches keep. */
+export function writesOf(commands: readonly Command[], keeps: Keeps): Writes {
   let keys: string[] | undefined;
   for (const [given, ...args] of commands) {
     const name = given.toUpperCase();
     if (READS.has(name)) continue;
     if (OF_ALL.has(name)) return ALL;
     keys ??= [];
-    addKeys(keys, OF_FIRST.has(name) ? args.slice(0, 1) : args, prefix);
+    addKeys(keys, OF_FIRST.has(name) ? args.slice(0, 1) : args, keeps);
   }
   return keys ? { keys, all: false } : NOTHING;
 }
 
-/** The keys with a prefix among a script's keys. */
-export function keysOf(args: readonly Argument[], prefix: string): Writes {
+/** Of a script's keys, those that near caches keep. */
+export function keysOf(args: readonly Argument[], keeps: Keeps): Writes {
   const keys: string[] = [];
-  addKeys(keys, args, prefix);
+  addKeys(keys, args, keeps);
   return { keys, all: false };
 }
 
-function addKeys(keys: string[], args: readonly Argument[], prefix: string): void {
+function addKeys(keys: string[], args: readonly Argument[], keeps: Keeps): void {
   for (const arg of args) {
     const key = typeof arg === "string" ? arg : arg.length <= LONGEST_KEY ? toText(arg) : "";
-    if (key.startsWith(prefix)) keys.push(key);
+    if (keeps(key)) keys.push(key);
   }
 }
 

@@ -16,7 +16,6 @@ import type { Mark } from "./store.js";
 
 /** The near cache behind a connection. */
 export interface ConnectionNear extends NearReads {
-  readonly prefix: string;
   readonly hasStarted: boolean;
   /** Begins to listen. */
   readonly start: () => void;
@@ -30,6 +29,8 @@ export interface ConnectionNear extends NearReads {
   release(mark: Mark): void;
   /** Keeps the reply to a marked read of a key, with what the server said of its lifetime. */
   keep(mark: Mark, stored: Reply, left: Reply, sentMs: number): void;
+  /** Whether a near cache of this process keeps entries of a key. */
+  keeps(key: string): boolean;
   /** Writes of this process begin. @returns what to call when they have ended */
   writes(writes: Writes): () => void;
   /** The commands, and a message about what they write for other near caches, where those hear of changes in no other way. */
@@ -50,6 +51,7 @@ export class NearConnection implements Connection {
   readonly #near: ConnectionNear;
   readonly #inner: Connection;
   readonly #leave: () => void;
+  readonly #keeps = (key: string): boolean => this.#near.keeps(key);
 
   constructor(near: ConnectionNear, inner: Connection) {
     this.#near = near;
@@ -65,7 +67,7 @@ export class NearConnection implements Connection {
       const keys = commands.map(readKeys);
       if (keys.some((one) => one?.some((key) => near.holds(key)))) return this.#read(commands, keys, options);
     }
-    const writes = writesOf(commands, near.prefix);
+    const writes = writesOf(commands, this.#keeps);
     if (!writes.all && writes.keys.length === 0) return this.#noted(this.#inner.send(commands, options));
     // In a transaction a message that is refused would undo the writes.
     const sent = options?.atomic ? commands : near.announced(commands, writes);
@@ -84,7 +86,7 @@ export class NearConnection implements Connection {
 
   script(script: Script, keys: readonly string[], args: readonly Argument[], options?: SendOptions): Promise<Reply> {
     if (options?.readOnly) return this.#noted(this.#inner.script(script, keys, args, options));
-    const writes = keysOf(keys, this.#near.prefix);
+    const writes = keysOf(keys, this.#keeps);
     const result = this.#write(writes, () => this.#inner.script(script, keys, args, options));
     return result.then((reply) => {
       this.#near.announce(this.#inner, writes);
@@ -98,6 +100,10 @@ export class NearConnection implements Connection {
 
   status(): ConnectionStatus {
     return this.#inner.status();
+  }
+
+  replace(): void {
+    this.#inner.replace?.();
   }
 
   watch(listener: (event: ConnectionEvent) => void): () => void {

@@ -13,6 +13,12 @@ export interface Member {
   readonly wants: "tracking" | "channel" | "nothing";
   readonly channel: string;
   readonly maxStalenessMs: number;
+  /** Whether it has an open connection. */
+  readonly isOpen: boolean;
+  /** Whether its commands go to a primary, as far as the server tells. @throws {ConnectionError} */
+  isPrimary(): Promise<boolean>;
+  /** Its commands may go to a server that was replaced. */
+  replaceConnections(): void;
   /** From which generation of links on what it wants is heard; `undefined` while nothing listens for it. */
   generation: number | undefined;
   /** Writes of this process begin, or have ended. */
@@ -36,42 +42,50 @@ export class Hub {
   readonly time = new Elapsed(() => this.#onStepBack());
   #listening: Listening | undefined;
   #loading: Promise<void> | undefined;
+  #isVerifying = false;
   /** What it listens to. */
   #wanted = "";
   /** All near caches, held weakly, as a cache that nobody has any more must not be kept. */
   readonly #members = new Set<WeakRef<Member>>();
-  /** Those with an open connection. */
-  readonly #users = new Map<Member, number>();
+  /** Called with what a near cache that nobody has any more has left. Workers' older runtimes lack it, and don't listen. */
+  readonly #forgotten =
+    typeof FinalizationRegistry === "function" ? new FinalizationRegistry<void>(() => this.#stopUnwanted()) : undefined;
 
-  /** The hub of a server, for all caches and all copies of this library in the process. @param key the server and its user */
+  /** The hub of a server, for all caches and all copies of this library in the process. @param key the server */
   static of(key: string): Hub {
     return registered(`near ${key}`, () => new Hub());
   }
 
   add(member: Member): void {
     this.#members.add(new WeakRef(member));
+    this.#forgotten?.register(member);
   }
 
-  /** A connection of this near cache is open. @returns a function that ends this */
-  join(member: Member): () => void {
-    this.#users.set(member, (this.#users.get(member) ?? 0) + 1);
-    let isOpen = true;
-    return () => {
-      if (!isOpen) return;
-      isOpen = false;
-      const left = (this.#users.get(member) ?? 1) - 1;
-      if (left > 0) this.#users.set(member, left);
-      else this.#users.delete(member);
-      const isWanted = [...this.#users.keys()].some(({ wants }) => wants !== "nothing");
-      if (isWanted || !this.#listening) return;
-      this.#listening.stop();
-      this.#listening = undefined;
-      this.#wanted = "";
-      for (const one of this.all()) {
-        one.generation = undefined;
-        one.dropAll();
-      }
-    };
+  /** A near cache has no open connection any more. */
+  left(): void {
+    this.#stopUnwanted();
+  }
+
+  #stopUnwanted(): void {
+    if (!this.#listening || this.#listeners().length > 0) return;
+    this.#listening.stop();
+    this.#listening = undefined;
+    this.#wanted = "";
+    for (const one of this.all()) {
+      one.generation = undefined;
+      one.dropAll();
+    }
+  }
+
+  /** The near caches that want to hear of changes. */
+  #listeners(): Member[] {
+    return [...this.all()].filter(({ wants, isOpen }) => isOpen && wants !== "nothing");
+  }
+
+  /** Whether a near cache keeps entries of this key. */
+  keeps(key: string): boolean {
+    for (const { prefix } of this.all()) if (key.startsWith(prefix)) return true;
+    return false;
   }
 
   /** Listens to what the open near caches want, if that is not what it does already. */
@@ -83,15 +97,14 @@ export class Hub {
     // The code of listeners is read when the first reply has come, so that a cold start need not wait for it.
     this.#loading ??= load().then(({ Listening }) => {
       this.#loading = undefined;
-      const isWanted = [...this.#users.keys()].some(({ wants }) => wants !== "nothing");
-      if (!isWanted) return;
+      if (this.#listeners().length === 0) return;
       this.#listening ??= new Listening(access, this.time, this.#handlers());
       this.#listenTo(this.#listening);
     });
   }
 
   #listenTo(listening: Listening): void {
-    const members = [...this.#users.keys()].filter(({ wants }) => wants !== "nothing");
+    const members = this.#listeners();
     if (members.length === 0) return;
     const prefixes = joined(members.filter(({ wants }) => wants === "tracking").map(({ prefix }) => prefix));
     const channels = [...new Set(members.filter(({ wants }) => wants === "channel").map(({ channel }) => channel))];
@@ -111,6 +124,13 @@ export class Hub {
         for (const member of this.all()) member.dropAll();
       },
       message: (channel, payload) => this.#onMessage(channel, payload),
+      isPrimary: async () => {
+        const [first] = this.#listeners();
+        return first?.isPrimary() ?? true;
+      },
+      moved: () => {
+        for (const member of this.#listeners()) member.replaceConnections();
+      },
       told: () => {
         for (const member of this.all()) member.told();
       },
@@ -122,7 +142,7 @@ export class Hub {
         if (this.#listening) this.#listenTo(this.#listening);
       },
       failed: (error) => {
-        for (const member of this.all()) if (member.wants !== "nothing") member.failed(error);
+        for (const member of this.#listeners()) member.failed(error);
       },
     };
   }
@@ -151,7 +171,13 @@ export class Hub {
 
   /** The connection that carries commands is new. */
   verify(): void {
-    this.#listening?.verify();
+    if (this.#isVerifying) return;
+    // All caches that share the connection tell of it.
+    this.#isVerifying = true;
+    queueMicrotask(() => {
+      this.#isVerifying = false;
+      this.#listening?.verify();
+    });
   }
 
   *all(): Iterable<Member> {

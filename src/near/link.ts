@@ -39,6 +39,8 @@ export class RefusedError extends Error {
 interface Greeting {
   readonly isPrimary: boolean;
   readonly isCluster: boolean;
+  /** Its cluster serves requests. */
+  readonly isWell: boolean;
 }
 
 /** The keys and values that are handed on before other work of the process runs: about a millisecond. */
@@ -53,7 +55,7 @@ const BOUNDED = "__redis__:invalidate";
 export class Link {
   readonly address: ListenerAddress;
   readonly source: Source;
-  greeting: Greeting = { isPrimary: true, isCluster: false };
+  greeting: Greeting = { isPrimary: true, isCluster: false, isWell: true };
   readonly #access: ListenerAccess;
   readonly #time: Elapsed;
   readonly #handlers: LinkHandlers;
@@ -177,10 +179,12 @@ export class Link {
     ]);
     this.#askedMs = undefined;
     if (this.source.isOver) return;
-    const isPrimary = !this.#isNew || toGreeting(hello).isPrimary;
-    const isSame = this.#clusterState === "" || clusterState(state) === this.#clusterState;
-    this.#clusterState = clusterState(state);
-    if (!isPrimary || !isSame) return this.#handlers.changed(this);
+    const before = this.#clusterState;
+    this.greeting = this.#isNew ? this.#toGreeting(hello, state) : this.greeting;
+    const isSame = this.#clusterState === before;
+    if (!this.greeting.isPrimary || !isSame) return this.#handlers.changed(this);
+    // A node that was cut off from its cluster serves nobody, and another one may have taken its place.
+    if (!this.greeting.isWell) return;
     if (doubts === this.#doubts && this.#handlers.isCurrent()) this.source.confirmedMs = askedMs;
   }
 
@@ -203,8 +207,15 @@ export class Link {
       }
       hello = [];
     }
-    this.greeting = toGreeting(hello);
-    if (this.greeting.isCluster) this.#clusterState = clusterState(await this.ask(["CLUSTER", "INFO"]));
+    this.greeting = this.#toGreeting(hello, "");
+    if (this.greeting.isCluster) this.greeting = this.#toGreeting(hello, await this.ask(["CLUSTER", "INFO"]));
+  }
+
+  #toGreeting(hello: Value, clusterInfo: Value): Greeting {
+    this.#clusterState = clusterState(clusterInfo);
+    // A user who may not ask is not told either.
+    const isWell = !this.#clusterState.includes("cluster_state:fail");
+    return { ...toGreeting(hello), isWell };
   }
 
   async #demand(what: RefusedError["what"], ...commands: readonly (readonly string[])[]): Promise<void> {
@@ -274,7 +285,7 @@ export class Link {
 }
 
 /** The reply to HELLO; a primary outside of a cluster where it says nothing. */
-function toGreeting(hello: Value): Greeting {
+function toGreeting(hello: Value): Omit<Greeting, "isWell"> {
   const fields = Array.isArray(hello) ? hello : [];
   const field = (name: string): Value => fields[fields.indexOf(name) + 1] ?? null;
   const role = fields.includes("role") ? field("role") : "master";

@@ -8,6 +8,10 @@ import type { Source } from "./store.js";
 export interface ListeningHandlers extends Pick<LinkHandlers, "key" | "message" | "told"> {
   /** Any key may have changed, or changes may have been missed. */
   all(): void;
+  /** Whether the connection that carries commands goes to a primary. @throws {ConnectionError} */
+  isPrimary(): Promise<boolean>;
+  /** The connection that carries commands may go to a server that was replaced. */
+  moved(): void;
   /** It hears of changes now, or not any more. */
   changed(): void;
   /** The server refuses tracking, or even channels: it then listens to what is left. */
@@ -37,6 +41,8 @@ export class Listening {
   #interests: Interests = { prefixes: [], channels: [] };
   /** How often the interests have changed. */
   generation = 0;
+  /** The server that it listened to last, outside of a cluster. */
+  #primary: string | undefined;
   /** How often servers have told of a change in who serves which slot, and how often when the map in use was asked for. */
   #changes = 0;
   #changesInMap = 0;
@@ -142,18 +148,31 @@ export class Listening {
 
   /** @throws {RefusedError} @throws {Error} */
   async #connect(): Promise<void> {
-    const known = this.#slots && [...this.#links.values()].find((link) => !link.source.isOver);
+    // A node that was cut off from the others may have an old map.
+    const known = this.#slots && [...this.#links.values()].find((link) => !link.source.isOver && link.greeting.isWell);
     const first = known ?? (await this.#openFirst());
     try {
       if (first.greeting.isCluster) await this.#connectCluster(first);
       else {
         await first.listen(this.#interests);
+        await this.#checkPrimary(first);
         this.#adopt(new Map([[nameOf(first.address), first]]), undefined, this.#changes);
       }
     } catch (error) {
       if (first !== known) first.close();
       throw error;
     }
+  }
+
+  /** What is read must come from the server that is listened to. @throws {Error} */
+  async #checkPrimary(link: Link): Promise<void> {
+    if (!(await this.#handlers.isPrimary())) {
+      this.#handlers.moved();
+      throw new Error("commands go to a replica");
+    }
+    const name = nameOf(link.address);
+    if (this.#primary !== undefined && this.#primary !== name) this.#handlers.moved();
+    this.#primary = name;
   }
 
   /** Connects to a primary, or to a node of a cluster: the first of the candidates that is one. @throws {Error} */
@@ -163,8 +182,9 @@ export class Listening {
       const link = this.#link(address);
       try {
         await link.open();
-        if (link.greeting.isPrimary || link.greeting.isCluster) return link;
-        failure = new Error(`${nameOf(address)} is a replica`);
+        const { isPrimary, isCluster, isWell } = link.greeting;
+        if (isCluster ? isWell : isPrimary) return link;
+        failure = new Error(`${nameOf(address)} ${isCluster ? "says that its cluster is down" : "is a replica"}`);
         link.close();
       } catch (error) {
         failure = error;
@@ -183,7 +203,7 @@ export class Listening {
     const failures: unknown[] = [];
     const opening = Array.from(primariesOf(ranges), async ([name, address]) => {
       try {
-        links.set(name, await this.#primary(name, address, first));
+        links.set(name, await this.#linkTo(name, address, first));
       } catch (error) {
         failures.push(error);
       }
@@ -197,7 +217,7 @@ export class Listening {
     if (refusal !== undefined) throw refusal;
   }
 
-  async #primary(name: string, address: ListenerAddress, first: Link): Promise<Link> {
+  async #linkTo(name: string, address: ListenerAddress, first: Link): Promise<Link> {
     const known = this.#links.get(name);
     if (known && !known.source.isOver && known.source.generation === this.generation) return known;
     const isFirst = name === nameOf(first.address) && first !== known;

@@ -5,6 +5,7 @@ import type { Command, Connection, ConnectionEvent, Reply } from "../core/connec
 import { ConfigurationError, ConnectionError, ReplyError } from "../core/errors.js";
 import type { CacheCall } from "../core/events.js";
 import type { Known, Passes, ValueReader } from "../core/near.js";
+import { toText } from "../core/text.js";
 import type { Writes } from "./commands.js";
 import { type ConnectionNear, NearConnection } from "./connection.js";
 import { freezeDeeply } from "./freeze.js";
@@ -35,6 +36,8 @@ export class Near implements NearCache, ConnectionNear, Member {
   #mode: NearHealth["invalidation"] | "off";
   #refusal: Error | undefined;
   readonly #unproved: Source = unproved();
+  readonly #connections = new Set<Connection>();
+  readonly #watchers = new Set<(event: ConnectionEvent) => void>();
   /** Who waits for changes, by key. */
   readonly #waiting = new Map<string, Set<() => void>>();
   #dropped = 0;
@@ -77,7 +80,7 @@ export class Near implements NearCache, ConnectionNear, Member {
   // What a connection asks.
 
   join(connection: Connection): () => void {
-    const leave = this.#hub.join(this);
+    this.#connections.add(connection);
     if (this.hasStarted) this.#listen();
     // Held here, as connections hold it weakly.
     const onEvent = (event: ConnectionEvent): void => {
@@ -88,11 +91,14 @@ export class Near implements NearCache, ConnectionNear, Member {
     return () => {
       unwatch?.();
       this.#watchers.delete(onEvent);
-      leave();
+      this.#connections.delete(connection);
+      if (!this.isOpen) this.#hub.left();
     };
   }
 
-  readonly #watchers = new Set<(event: ConnectionEvent) => void>();
+  get isOpen(): boolean {
+    return this.#connections.size > 0;
+  }
 
   readonly start = (): void => {
     const { listener } = this.#context;
@@ -156,6 +162,10 @@ export class Near implements NearCache, ConnectionNear, Member {
     if (leftMs > 0) this.#store.keep(mark, own, leftMs, sentMs);
   }
 
+  keeps(key: string): boolean {
+    return this.#hub.keeps(key);
+  }
+
   writes(writes: Writes): () => void {
     return this.#hub.beginWrite(writes);
   }
@@ -184,7 +194,20 @@ export class Near implements NearCache, ConnectionNear, Member {
     };
   }
 
-  // What the hub tells.
+  // What the hub tells, and asks.
+
+  async isPrimary(): Promise<boolean> {
+    const [connection] = this.#connections;
+    const [hello = null] = (await connection?.send([["HELLO"]], { readOnly: true, primary: true })) ?? [];
+    // Flat, or in pairs. Those that don't know the command, or whose proxy doesn't, tell nothing.
+    const fields = Array.isArray(hello) ? hello.flat(1).map(textOf) : [];
+    const role = fields[fields.indexOf("role") + 1];
+    return !fields.includes("role") || role === "master" || role === "primary";
+  }
+
+  replaceConnections(): void {
+    for (const connection of this.#connections) connection.replace?.();
+  }
 
   beginWrite({ keys, all }: Writes): void {
     if (all) this.#store.beginWriteOfAll();
@@ -278,4 +301,8 @@ export class Near implements NearCache, ConnectionNear, Member {
       for (const changed of waiting) changed();
     }
   }
+}
+
+function textOf(reply: Reply): string {
+  return reply instanceof Uint8Array ? toText(reply) : String(reply);
 }

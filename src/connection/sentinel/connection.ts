@@ -88,6 +88,10 @@ export class SentinelConnection implements Connection {
     return this.#lazy.watch(listener);
   }
 
+  replace(): void {
+    this.#lazy.replace();
+  }
+
   status(): ConnectionStatus {
     const status = { ...this.#lazy.status(), topology: "sentinel" as const };
     const { unavailable } = this.#sentinels;
