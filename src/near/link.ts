@@ -43,6 +43,8 @@ interface Greeting {
   readonly isWell: boolean;
 }
 
+/** Error replies that end by themselves. */
+const PASSING = /^(?:LOADING|BUSY|MASTERDOWN|CLUSTERDOWN|TRYAGAIN|NOAUTH|WRONGPASS|NOREPLICAS|MISCONF)/;
 /** The keys and values that are handed on before other work of the process runs: about a millisecond. */
 const SLICE = 1_000;
 /** This channel exists for clients without RESP3. A subscription of it bounds what the server keeps for a client that does not read. */
@@ -225,9 +227,11 @@ export class Link {
         name === "SUBSCRIBE" ? this.#subscribe(args) : this.ask([name, ...args]),
       ),
     );
-    const refusal = replies.find((reply) => reply instanceof ErrorReply);
-    if (refusal instanceof ErrorReply) throw new RefusedError(what, refusal.text);
     if (this.source.isOver) throw new Error("the connection was closed");
+    const refusal = replies.find((reply) => reply instanceof ErrorReply);
+    if (!(refusal instanceof ErrorReply)) return;
+    if (PASSING.test(refusal.text)) throw new Error(refusal.text);
+    throw new RefusedError(what, refusal.text);
   }
 
   async #subscribe(channels: readonly string[]): Promise<Value> {

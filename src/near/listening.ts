@@ -41,8 +41,8 @@ export class Listening {
   #interests: Interests = { prefixes: [], channels: [] };
   /** How often the interests have changed. */
   generation = 0;
-  /** The server that it listened to last, outside of a cluster. */
-  #primary: string | undefined;
+  /** A link was lost outside of a cluster, and commands go on over the connection that they had: another server may have taken over. */
+  #isMoved = false;
   /** How often servers have told of a change in who serves which slot, and how often when the map in use was asked for. */
   #changes = 0;
   #changesInMap = 0;
@@ -92,6 +92,7 @@ export class Listening {
 
   /** The server may be another one, as the connection that carries commands is new. */
   verify(): void {
+    this.#isMoved = false;
     if (this.#links.size > 0 && !this.#slots) this.#begin();
   }
 
@@ -155,7 +156,7 @@ export class Listening {
       if (first.greeting.isCluster) await this.#connectCluster(first);
       else {
         await first.listen(this.#interests);
-        await this.#checkPrimary(first);
+        await this.#checkPrimary();
         this.#adopt(new Map([[nameOf(first.address), first]]), undefined, this.#changes);
       }
     } catch (error) {
@@ -165,14 +166,13 @@ export class Listening {
   }
 
   /** What is read must come from the server that is listened to. @throws {Error} */
-  async #checkPrimary(link: Link): Promise<void> {
+  async #checkPrimary(): Promise<void> {
     if (!(await this.#handlers.isPrimary())) {
       this.#handlers.moved();
       throw new Error("commands go to a replica");
     }
-    const name = nameOf(link.address);
-    if (this.#primary !== undefined && this.#primary !== name) this.#handlers.moved();
-    this.#primary = name;
+    if (this.#isMoved) this.#handlers.moved();
+    this.#isMoved = false;
   }
 
   /** Connects to a primary, or to a node of a cluster: the first of the candidates that is one. @throws {Error} */
@@ -268,6 +268,7 @@ export class Listening {
         if (this.#links.get(nameOf(link.address)) !== link) return;
         this.#links.delete(nameOf(link.address));
         if (error) this.lastError = error;
+        this.#isMoved = this.#slots === undefined;
         this.#lost();
       },
     });
