@@ -5,7 +5,7 @@ import { metrics } from "@opentelemetry/api";
 import { PrometheusExporter } from "@opentelemetry/exporter-prometheus";
 import { MeterProvider } from "@opentelemetry/sdk-metrics";
 import { Hono } from "hono";
-import { createCache, herd } from "valkey-edge-cache";
+import { createCache, herd, nearCache } from "valkey-edge-cache";
 import { httpCache } from "valkey-edge-cache/hono";
 import { instrument } from "valkey-edge-cache/otel";
 
@@ -16,8 +16,13 @@ metrics.setGlobalMeterProvider(new MeterProvider({ readers: [exporter] }));
 const options = { location, logger: /** @type {const} */ (false), commandTimeout: 0.5 };
 const client = herd({ grace: "10s" });
 // Two, as two processes would be: they compete for the leases of products.
-const shops = [1, 2].map(() => createCache({ ...options, keyPrefix: "shop", client }));
-const sessions = createCache({ ...options, keyPrefix: "sessions", ignoreErrors: true });
+const shops = [1, 2].map(() => createCache({ ...options, keyPrefix: "shop", client, nearCache: nearCache() }));
+const sessions = createCache({
+  ...options,
+  keyPrefix: "sessions",
+  ignoreErrors: true,
+  nearCache: nearCache({ maxEntries: 200 }),
+});
 for (const cache of [...shops, sessions]) instrument(cache, { spans: "none" });
 
 const app = new Hono().use(httpCache({ cache: shops[0] })).get("/page/:id", async (c) => {

@@ -51,8 +51,10 @@ export class Events {
   readonly #onListenerError: (error: unknown) => void;
   readonly #channels: Channels | undefined;
   readonly #source: EventSource;
-  /** What the cache has sent, whether anybody listens or not. */
-  readonly sent = { roundTrips: 0, commands: 0 };
+  /** What the cache has sent, and what it has not, as the process knew the answer; whether anybody listens or not. */
+  readonly sent = { roundTrips: 0, commands: 0, nearHits: 0 };
+  /** What the near cache holds, where there is one. */
+  near: { readonly entries: number; readonly size: number } | undefined;
   #samplers = 0;
 
   /** @param onListenerError called with the errors of listeners and tracers, which the calls that caused the events don't see */

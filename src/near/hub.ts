@@ -147,8 +147,9 @@ export class Hub {
     };
   }
 
-  get isLive(): boolean {
-    return this.#listening?.isLive ?? false;
+  /** Whether changes of this near cache's entries are heard of. */
+  hears({ generation }: Member): boolean {
+    return generation !== undefined && this.#listening?.isLive(generation) === true;
   }
 
   get lastError(): Error | undefined {

@@ -67,10 +67,11 @@ export class Listening {
     this.#handlers = handlers;
   }
 
-  /** Whether it hears of changes, of all keys. */
-  get isLive(): boolean {
-    if (this.#slots) return this.#slots.every((link) => link && !link.source.isOver);
-    return this.#links.size > 0;
+  /** Whether it hears of changes of all keys that were asked for by then. */
+  isLive(generation: number): boolean {
+    const hears = (link: Link | undefined): boolean =>
+      link !== undefined && !link.source.isOver && link.source.generation >= generation;
+    return this.#slots ? this.#slots.every(hears) : [...this.#links.values()].some(hears);
   }
 
   /** What hears of the changes of a key; `undefined` while nothing does. */

@@ -59,6 +59,7 @@ export class Near implements NearCache, ConnectionNear, Member {
       context.events.emit("evict", () => ({ method: METHOD, key, count: 1 })),
     );
     this.#hub.add(this);
+    context.events.near = this.#store;
   }
 
   wrap(connection: Connection): Connection {
@@ -66,7 +67,8 @@ export class Near implements NearCache, ConnectionNear, Member {
   }
 
   health(): NearHealth {
-    const { lastError, isLive } = this.#hub;
+    const { lastError } = this.#hub;
+    const isLive = this.#hub.hears(this);
     const error = this.#refusal ?? (isLive ? undefined : lastError);
     return {
       invalidation: this.#mode === "off" ? "tracking" : this.#mode,
@@ -118,7 +120,9 @@ export class Near implements NearCache, ConnectionNear, Member {
   }
 
   recall(key: string): Known | undefined {
-    return this.#store.recall(key);
+    const known = this.#store.recall(key);
+    if (known) this.#context.events.sent.nearHits++;
+    return known;
   }
 
   value(key: string, reader: ValueReader, passes?: Passes, call?: CacheCall): MaybePromise<unknown> | undefined {
@@ -129,7 +133,9 @@ export class Near implements NearCache, ConnectionNear, Member {
     if (payload === undefined) return undefined;
     if (freshUntilMs < FOREVER && (freshUntilMs <= Date.now() || passes?.(read))) return undefined;
     const value = decodedValue(read, reader, key, this.#settings.shares);
-    if (value !== undefined) call?.found(payload.length, read.deltaMs);
+    if (value === undefined) return undefined;
+    this.#context.events.sent.nearHits++;
+    call?.found(payload.length, read.deltaMs);
     return value;
   }
 

@@ -48,6 +48,8 @@ export interface Counts extends CallCounts {
   readonly roundTrips: number;
   /** The commands and scripts of these round trips. */
   readonly commands: number;
+  /** Lookups that the near cache has answered without the server, those of the HTTP cache included. */
+  readonly nearHits: number;
   /** How often the circuit breaker has opened. */
   readonly breakerOpenings: number;
   readonly connectionsOpened: number;
@@ -115,6 +117,7 @@ export const nothing = (): Writable<Counts> => ({
   lostRenewals: 0,
   roundTrips: 0,
   commands: 0,
+  nearHits: 0,
   breakerOpenings: 0,
   connectionsOpened: 0,
   connectionsEnded: 0,

@@ -249,11 +249,10 @@ export class Statistics implements Disposable {
 
   /** Adds what was sent since the last time. */
   #countSent(): void {
-    const { roundTrips, commands } = this.#sent;
+    const sent = { ...this.#sent };
     const all = this.#all.total;
-    all.roundTrips += roundTrips - this.#counted.roundTrips;
-    all.commands += commands - this.#counted.commands;
-    this.#counted = { roundTrips, commands };
+    for (const name of ["roundTrips", "commands", "nearHits"] as const) all[name] += sent[name] - this.#counted[name];
+    this.#counted = sent;
   }
 }
 

@@ -97,6 +97,24 @@ export const INSTRUMENTS = {
     description: "Failed calls and errors that no caller got, by the kind of the event error.",
     attributes: ["cache.method", "error.type"],
   },
+  "cache.near.hits": {
+    kind: "counter",
+    unit: "{key}",
+    description: "Lookups that the near cache has answered without the server, those of the HTTP cache included.",
+    attributes: [],
+  },
+  "cache.near.entries": {
+    kind: "gauge",
+    unit: "{entry}",
+    description: "Entries that the near cache holds.",
+    attributes: [],
+  },
+  "cache.near.size": {
+    kind: "gauge",
+    unit: "By",
+    description: "Memory that these entries take, in bytes.",
+    attributes: [],
+  },
   "cache.breaker.open": {
     kind: "gauge",
     unit: "1",

@@ -101,7 +101,7 @@ class Recorder {
     const on = <E extends EventName>(event: E, listener: (event: CacheEvents[E]) => void): void =>
       void ends.push(events.on(event, listener));
     on("call", (event) => this.#call(event));
-    ends.push(this.#roundTrips(events));
+    ends.push(this.#roundTrips(events), this.#near(events));
     on("load", ({ method, durationMs, failed, background }) =>
       this.#record("cache.load.duration", durationMs, method, failed ? "error" : "ok", background),
     );
@@ -216,6 +216,23 @@ class Recorder {
     return () => {
       collect();
       stop();
+      this.#collects.delete(collect);
+    };
+  }
+
+  /** What the near cache has answered, and what it holds, read at each collection. @returns a function that ends it */
+  #near({ sent, near }: Events): () => void {
+    if (!near) return () => {};
+    const series = [this.#of("cache.near.hits"), this.#of("cache.near.entries"), this.#of("cache.near.size")];
+    let seen = [sent.nearHits, 0, 0];
+    const count = (...now: number[]): void => {
+      for (const [i, one] of series.entries()) one.value += (now[i] ?? 0) - (seen[i] ?? 0);
+      seen = now;
+    };
+    const collect = (): void => count(sent.nearHits, near.entries, near.size);
+    this.#collects.add(collect);
+    return () => {
+      count(sent.nearHits, 0, 0);
       this.#collects.delete(collect);
     };
   }

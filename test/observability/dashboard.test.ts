@@ -39,6 +39,8 @@ describe("the dashboard for Grafana", () => {
     await exporter.startServer();
     metrics.setGlobalMeterProvider(new MeterProvider({ readers: [exporter] }));
     const cache = createCache({ location: "memory:", keyPrefix: "pages" });
+    const { events } = cache;
+    events.near = { entries: 1, size: 1_000 };
     const end = instrument(cache, { spans: "none" });
     ends.push(
       end,
@@ -49,7 +51,6 @@ describe("the dashboard for Grafana", () => {
     await cache.set("a", 1);
     await cache.getMany(["a", "b"]);
     const [method, key] = ["getOrSet", "a"];
-    const { events } = cache;
     events.emit("call", () => ({
       ...{ method, key, count: 1, hits: 1, misses: 0, stale: 0, bytes: 1, bytesWritten: 0 },
       ...{ savedMs: 5, startedMs: 0, durationMs: 1, error: undefined },
@@ -60,6 +61,7 @@ describe("the dashboard for Grafana", () => {
     events.emit("fenced", () => ({ method, key }));
     events.emit("early", () => ({ method, key }));
     events.emit("error", () => ({ method, key, error: undefined, kind: "loader" }));
+    for (const change of ["evict", "invalidate"] as const) events.emit(change, () => ({ method, key, count: 1 }));
     events.emit("connection", () => ({ state: "opened", durationMs: 1, error: undefined }));
     events.emit("roundTrip", () => ({ commands: ["script claim"], durationMs: 1, error: undefined }));
     events.emit("http", () => ({
