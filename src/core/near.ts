@@ -34,12 +34,22 @@ export interface NearReads {
   /** A value as callers get it: deeply frozen where they share values, and this one is JSON-shaped. */
   settle<T>(value: MaybePromise<T>): MaybePromise<T>;
   /**
-   * Calls `changed` once, when the server or this process tells of a change of the entry, or can't tell any more.
+   * Calls `changed` once, when the server tells of a change of the entry, or can't tell any more.
    * @returns a function that ends this; `undefined` where nobody would tell, so that only polling helps
    */
   onChange(key: string, changed: () => void): (() => void) | undefined;
-  /** A mark on a key that stays valid until its entry changes; `undefined` where nobody would tell. */
-  mark(key: string): { readonly isValid: boolean } | undefined;
+  /**
+   * Watches an entry for a reader that keeps what it makes of it somewhere else. It begins before the entry is read.
+   * @returns `undefined` where what is read now can't be kept
+   */
+  watch(key: string): Watch | undefined;
+}
+
+/** A watch over one entry. */
+export interface Watch {
+  /** Whether the entry is known to be as it was when the watch began, as surely as an entry is that may be answered. */
+  isUnchanged(): boolean;
+  end(): void;
 }
 
 /** A server, or the path of its socket. */

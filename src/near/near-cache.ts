@@ -1,10 +1,10 @@
-import { FOREVER } from "../codec/envelope.js";
+import { FOREVER, HEADER_LENGTH, isEnvelope } from "../codec/envelope.js";
 import { chain, type MaybePromise } from "../core/async.js";
 import { UnavailableError } from "../core/availability.js";
 import type { Command, Connection, ConnectionEvent, Reply } from "../core/connection.js";
 import { ConfigurationError, ConnectionError, ReplyError } from "../core/errors.js";
 import type { CacheCall } from "../core/events.js";
-import type { Known, Passes, ValueReader } from "../core/near.js";
+import type { Known, Passes, ValueReader, Watch } from "../core/near.js";
 import { toText } from "../core/text.js";
 import type { Writes } from "./commands.js";
 import { type ConnectionNear, NearConnection } from "./connection.js";
@@ -14,6 +14,7 @@ import type { RefusedError } from "./link.js";
 import type { NearCache, NearContext, NearHealth, NearSettings } from "./port.js";
 import { type Mark, NearStore, type Source, unproved } from "./store.js";
 import { decodedValue, readEntry } from "./values.js";
+import { Waiters } from "./waiters.js";
 
 const METHOD = "nearCache";
 const CHANNEL = "valkey-edge-cache:near:";
@@ -38,8 +39,7 @@ export class Near implements NearCache, ConnectionNear, Member {
   readonly #unproved: Source = unproved();
   readonly #connections = new Set<Connection>();
   readonly #watchers = new Set<(event: ConnectionEvent) => void>();
-  /** Who waits for changes, by key. */
-  readonly #waiting = new Map<string, Set<() => void>>();
+  readonly #waiters = new Waiters();
   #dropped = 0;
   #droppedKey = "";
 
@@ -164,12 +164,25 @@ export class Near implements NearCache, ConnectionNear, Member {
     if ((typeof stored !== "string" && !(stored instanceof Uint8Array)) || typeof left !== "number") return;
     // -1: it never expires. -2: it is gone.
     const leftMs = left === -1 ? Number.POSITIVE_INFINITY : left;
+    // Callers wait for the end of a lease on a missing entry, so it is kept only where that is told of.
+    if (mark.source === this.#unproved && stored.length === HEADER_LENGTH && isEnvelope(stored)) return;
     const own = typeof stored === "string" ? stored : stored.slice();
     if (leftMs > 0) this.#store.keep(mark, own, leftMs, sentMs);
   }
 
   keeps(key: string): boolean {
     return this.#hub.keeps(key);
+  }
+
+  watch(key: string): Watch | undefined {
+    const mark = this.mark(key);
+    if (!mark) return undefined;
+    // Where nobody tells of changes, only time ends it.
+    const untilMs = mark.source === this.#unproved ? this.nowMs() + this.maxStalenessMs : Number.POSITIVE_INFINITY;
+    return {
+      isUnchanged: () => this.#store.isValid(mark) && this.nowMs() < untilMs,
+      end: () => this.#store.release(mark),
+    };
   }
 
   writes(writes: Writes): () => void {
@@ -192,12 +205,7 @@ export class Near implements NearCache, ConnectionNear, Member {
   onChange(key: string, changed: () => void): (() => void) | undefined {
     const source = this.#mode === "tracking" ? this.#sourceOf(key) : undefined;
     if (!source || source.isOver || this.nowMs() - source.confirmedMs > this.maxStalenessMs) return undefined;
-    const waiting = this.#waiting.get(key) ?? new Set();
-    this.#waiting.set(key, waiting.add(changed));
-    return () => {
-      waiting.delete(changed);
-      if (waiting.size === 0 && this.#waiting.get(key) === waiting) this.#waiting.delete(key);
-    };
+    return this.#waiters.add(key, changed);
   }
 
   // What the hub tells, and asks.
@@ -223,7 +231,7 @@ export class Near implements NearCache, ConnectionNear, Member {
   endWrite({ keys, all }: Writes): void {
     if (all) this.#store.endWriteOfAll();
     else for (const key of keys) this.#store.endWrite(key);
-    this.#wake(keys, all);
+    // Those who wait are woken by the server, as a claim that fails writes nothing.
   }
 
   get wants(): Member["wants"] {
@@ -236,12 +244,12 @@ export class Near implements NearCache, ConnectionNear, Member {
       this.#dropped++;
       this.#droppedKey = key;
     }
-    if (this.#waiting.size > 0) this.#wake([key], false);
+    this.#waiters.wake(key);
   }
 
   dropAll(): void {
     this.#dropped += this.#store.dropAll();
-    this.#wake([], true);
+    this.#waiters.wakeAll();
     this.told();
   }
 
@@ -256,7 +264,7 @@ export class Near implements NearCache, ConnectionNear, Member {
 
   /** What is kept goes on being judged by its source. Those who wait look for themselves. */
   listeningChanged(): void {
-    this.#wake([], true);
+    this.#waiters.wakeAll();
   }
 
   refused({ what, message }: RefusedError): void {
@@ -274,6 +282,7 @@ export class Near implements NearCache, ConnectionNear, Member {
     this.#refusal = error;
     this.#mode = isDemanded ? "off" : what === "tracking" ? "channel" : "ttl";
     this.#store.dropAll();
+    this.#waiters.wakeAll();
     this.#context.report(error);
   }
 
@@ -285,27 +294,19 @@ export class Near implements NearCache, ConnectionNear, Member {
     );
   }
 
+  /** What vouches for a key's entry; `undefined` where nothing does, and for keys whose changes nobody would tell of. */
   #sourceOf(key: string): Source | undefined {
+    if (!this.holds(key)) return undefined;
     if (this.#mode === "tracking") {
       const source = this.generation === undefined ? undefined : this.#hub.sourceOf(key);
       // An older link does not hear of this cache's keys.
       return source && source.generation >= (this.generation ?? 0) ? source : undefined;
     }
-    return this.#mode === "off" ? undefined : this.#unproved;
+    return this.#unproved;
   }
 
   #message({ keys, all }: Writes): Command {
     return ["PUBLISH", this.channel, JSON.stringify(all ? [] : keys)];
-  }
-
-  #wake(keys: readonly string[], all: boolean): void {
-    if (this.#waiting.size === 0) return;
-    for (const key of all ? [...this.#waiting.keys()] : keys) {
-      const waiting = this.#waiting.get(key);
-      if (!waiting) continue;
-      this.#waiting.delete(key);
-      for (const changed of waiting) changed();
-    }
   }
 }
 
