@@ -1,6 +1,7 @@
 import type { ListenerAccess, ListenerAddress, ListenerSocket } from "../core/near.js";
 import type { Elapsed } from "./elapsed.js";
 import { ErrorReply, encode, RespParser, type Value } from "./resp.js";
+import { type NodeView, toPrimaries, toView } from "./slots.js";
 import type { Source } from "./store.js";
 
 /** What a link is to hear of. */
@@ -17,9 +18,7 @@ export interface LinkHandlers {
   message(channel: string, payload: string): void;
   /** A piece of work is done. */
   told(): void;
-  /** Whether what is known of the cluster is what its nodes said last. */
-  isCurrent(): boolean;
-  /** The server is no primary any more, or its cluster has changed. */
+  /** The server is no primary any more, or it says something else of its cluster. */
   changed(link: Link): void;
   closed(link: Link, error: Error | undefined): void;
 }
@@ -39,12 +38,12 @@ export class RefusedError extends Error {
 interface Greeting {
   readonly isPrimary: boolean;
   readonly isCluster: boolean;
-  /** Its cluster serves requests. */
-  readonly isWell: boolean;
 }
 
 /** Error replies that end by themselves. */
-const PASSING = /^(?:LOADING|BUSY|MASTERDOWN|CLUSTERDOWN|TRYAGAIN|NOAUTH|WRONGPASS|NOREPLICAS|MISCONF)/;
+const PASSING =
+  /^(?:LOADING|BUSY|MASTERDOWN|CLUSTERDOWN|TRYAGAIN|NOAUTH|WRONGPASS|DENIED|NOREPLICAS|MISCONF|ERR max number)/;
+const CLOSED = "the connection was closed";
 /** The keys and values that are handed on before other work of the process runs: about a millisecond. */
 const SLICE = 1_000;
 /** This channel exists for clients without RESP3. A subscription of it bounds what the server keeps for a client that does not read. */
@@ -57,18 +56,22 @@ const BOUNDED = "__redis__:invalidate";
 export class Link {
   readonly address: ListenerAddress;
   readonly source: Source;
-  greeting: Greeting = { isPrimary: true, isCluster: false, isWell: true };
+  greeting: Greeting = { isPrimary: true, isCluster: false };
+  /** What the server says of its cluster. */
+  view: NodeView = toView(null, null);
   readonly #access: ListenerAccess;
   readonly #time: Elapsed;
   readonly #handlers: LinkHandlers;
   readonly #parser: RespParser;
   readonly #waiting: ((value: Value) => void)[] = [];
+  /** Rejects when the connection has ended. */
+  readonly #end: Promise<never>;
+  #ended: (error: Error) => void = () => {};
   #socket: ListenerSocket | undefined;
   #timer: ReturnType<typeof setTimeout> | undefined;
   #isPaused = false;
   /** RESP3; without it there is no tracking. */
   #isNew = true;
-  #clusterState = "";
   /** When the heartbeat without an answer was sent. */
   #askedMs: number | undefined;
 
@@ -85,6 +88,10 @@ export class Link {
     this.address = address;
     this.#time = time;
     this.#handlers = handlers;
+    this.#end = new Promise((_resolve, reject) => {
+      this.#ended = reject;
+    });
+    this.#end.catch(() => {});
     this.#parser = new RespParser({
       reply: (value) => this.#waiting.shift()?.(value),
       message: (parts) => this.#onMessage(parts),
@@ -94,29 +101,58 @@ export class Link {
   }
 
   /** Connects and logs in. @throws {Error} */
-  async open(): Promise<void> {
-    const login = await this.#access.login();
-    let failed: (error: Error) => void = () => {};
-    const failure = new Promise<never>((_resolve, reject) => {
-      failed = reject;
+  open(): Promise<void> {
+    return this.#inTime(async () => {
+      const login = await this.#access.login();
+      const socket = await this.#access.open(this.address, {
+        data: (bytes) => this.#onData(bytes),
+        closed: (error) => this.#close(error),
+      });
+      if (this.source.isOver) return socket.destroy();
+      this.#socket = socket;
+      await this.#greet(login);
     });
-    failure.catch(() => {});
-    const timer = setTimeout(() => {
-      failed(new Error(`no answer within ${this.#access.connectTimeoutMs} ms`));
-      this.close();
-    }, this.#access.connectTimeoutMs);
+  }
+
+  /** Begins to listen. @throws {RefusedError} @throws {Error} */
+  listen({ prefixes, channels }: Interests): Promise<void> {
+    return this.#inTime(async () => {
+      const startedMs = this.#time.now();
+      if (prefixes.length > 0) {
+        if (!this.#isNew) throw new RefusedError("tracking", "it does not speak RESP3 (HELLO 3)");
+        const names = prefixes.flatMap((prefix) => ["PREFIX", prefix]);
+        this.#check("tracking", await this.#ask(["CLIENT", "TRACKING", "ON", "BCAST", ...names]));
+      }
+      this.#parser.expectMessages();
+      const wanted = channels.length > 0 || prefixes.length === 0 ? channels : [BOUNDED];
+      const what = prefixes.length > 0 ? "tracking" : "channel";
+      if (wanted.length > 0) this.#check(what, await this.#subscribe(wanted));
+      if (this.greeting.isCluster && prefixes.length > 0) await this.#look();
+      this.source.confirmedMs = startedMs;
+    });
+  }
+
+  /** Asks what it says of its cluster, then and with each heartbeat. @throws {RefusedError} @throws {Error} */
+  look(): Promise<void> {
+    return this.#inTime(() => this.#look());
+  }
+
+  /** The primaries of its cluster, as far as it knows. @throws {RefusedError} @throws {Error} */
+  primaries(): Promise<readonly ListenerAddress[]> {
+    return this.#inTime(async () => {
+      const slots = this.#check("tracking", await this.#ask(["CLUSTER", "SLOTS"]));
+      return toPrimaries(slots, "path" in this.address ? "" : this.address.host);
+    });
+  }
+
+  /** The connection ends when this fails, or has no result in time. */
+  async #inTime<T>(work: () => Promise<T>): Promise<T> {
+    const { connectTimeoutMs } = this.#access;
+    const late = (): void => this.#close(new Error(`no answer within ${connectTimeoutMs} ms`));
+    const timer = setTimeout(late, connectTimeoutMs);
     timer.unref?.();
     try {
-      const opening = this.#access.open(this.address, {
-        data: (bytes) => this.#onData(bytes),
-        closed: (error) => {
-          failed(error ?? new Error("the connection was closed"));
-          this.#close(error);
-        },
-      });
-      opening.then((socket) => this.source.isOver && socket.destroy()).catch(() => {});
-      this.#socket = await Promise.race([opening, failure]);
-      await Promise.race([this.#greet(login), failure]);
+      return await Promise.race([this.#end, work()]);
     } catch (error) {
       this.close();
       throw error;
@@ -125,22 +161,8 @@ export class Link {
     }
   }
 
-  /** Begins to listen, or listens to something else; what came before is heard of no more. @throws {RefusedError} */
-  async listen({ prefixes, channels }: Interests): Promise<void> {
-    const startedMs = this.#time.now();
-    if (prefixes.length > 0) {
-      if (!this.#isNew) throw new RefusedError("tracking", "it does not speak RESP3 (HELLO 3)");
-      const names = prefixes.flatMap((prefix) => ["PREFIX", prefix]);
-      await this.#demand("tracking", ["CLIENT", "TRACKING", "OFF"], ["CLIENT", "TRACKING", "ON", "BCAST", ...names]);
-    }
-    this.#parser.expectMessages();
-    const wanted = channels.length > 0 || prefixes.length === 0 ? channels : [BOUNDED];
-    if (wanted.length > 0) await this.#demand(prefixes.length > 0 ? "tracking" : "channel", ["SUBSCRIBE", ...wanted]);
-    this.source.confirmedMs = startedMs;
-  }
-
-  /** Asks for something. The reply to what the server refuses is an `ErrorReply`. */
-  ask(command: readonly string[]): Promise<Value> {
+  /** The reply to what the server refuses is an `ErrorReply`. */
+  #ask(command: readonly string[]): Promise<Value> {
     return new Promise((resolve) => {
       this.#waiting.push(resolve);
       this.#socket?.write(encode(command));
@@ -175,19 +197,24 @@ export class Link {
     const askedMs = this.#time.now();
     const doubts = this.#doubts;
     this.#askedMs = askedMs;
-    const [hello, state] = await Promise.all([
-      this.ask(this.#isNew ? ["HELLO", "3"] : ["PING"]),
-      this.greeting.isCluster ? this.ask(["CLUSTER", "INFO"]) : "",
+    const { text } = this.view;
+    const [hello, info, nodes] = await Promise.all([
+      this.#ask(this.#isNew ? ["HELLO", "3"] : ["PING"]),
+      text === "" ? null : this.#ask(["CLUSTER", "INFO"]),
+      text === "" ? null : this.#ask(["CLUSTER", "NODES"]),
     ]);
     this.#askedMs = undefined;
     if (this.source.isOver) return;
-    const before = this.#clusterState;
-    this.greeting = this.#isNew ? this.#toGreeting(hello, state) : this.greeting;
-    const isSame = this.#clusterState === before;
-    if (!this.greeting.isPrimary || !isSame) return this.#handlers.changed(this);
-    // A node that was cut off from its cluster serves nobody, and another one may have taken its place.
-    if (!this.greeting.isWell) return;
-    if (doubts === this.#doubts && this.#handlers.isCurrent()) this.source.confirmedMs = askedMs;
+    if (this.#isNew) this.greeting = toGreeting(hello);
+    this.view = toView(info, nodes);
+    if (!this.greeting.isPrimary || this.view.text !== text) this.#handlers.changed(this);
+    if (doubts === this.#doubts) this.source.confirmedMs = askedMs;
+  }
+
+  async #look(): Promise<void> {
+    const replies = await Promise.all([this.#ask(["CLUSTER", "INFO"]), this.#ask(["CLUSTER", "NODES"])]);
+    const [info = null, nodes = null] = replies.map((reply) => this.#check("tracking", reply));
+    this.view = toView(info, nodes);
   }
 
   async #greet({
@@ -198,43 +225,29 @@ export class Link {
     readonly password: string | undefined;
   }): Promise<void> {
     const auth = password === undefined ? [] : ["AUTH", username, password];
-    let hello = await this.ask(["HELLO", "3", ...auth]);
+    let hello = await this.#ask(["HELLO", "3", ...auth]);
     if (hello instanceof ErrorReply) {
-      if (/^(?:WRONGPASS|NOAUTH|DENIED|ERR max number)/.test(hello.text)) throw new Error(hello.text);
+      if (PASSING.test(hello.text)) throw new Error(hello.text);
       // It is older than RESP3, or a proxy.
       this.#isNew = false;
       if (password !== undefined) {
-        const old = await this.ask(username === "default" ? ["AUTH", password] : ["AUTH", username, password]);
+        const old = await this.#ask(username === "default" ? ["AUTH", password] : ["AUTH", username, password]);
         if (old instanceof ErrorReply) throw new Error(old.text);
       }
       hello = [];
     }
-    this.greeting = this.#toGreeting(hello, "");
-    if (this.greeting.isCluster) this.greeting = this.#toGreeting(hello, await this.ask(["CLUSTER", "INFO"]));
+    this.greeting = toGreeting(hello);
   }
 
-  #toGreeting(hello: Value, clusterInfo: Value): Greeting {
-    this.#clusterState = clusterState(clusterInfo);
-    // A user who may not ask is not told either.
-    const isWell = !this.#clusterState.includes("cluster_state:fail");
-    return { ...toGreeting(hello), isWell };
+  /** @returns the reply @throws {RefusedError} @throws {Error} where the error passes by itself */
+  #check(what: RefusedError["what"], reply: Value): Value {
+    if (!(reply instanceof ErrorReply)) return reply;
+    if (this.source.isOver || PASSING.test(reply.text)) throw new Error(reply.text);
+    throw new RefusedError(what, reply.text);
   }
 
-  async #demand(what: RefusedError["what"], ...commands: readonly (readonly string[])[]): Promise<void> {
-    const replies = await Promise.all(
-      commands.map(([name = "", ...args]) =>
-        // Each subscription is told of by a message, and only a refusal is a reply.
-        name === "SUBSCRIBE" ? this.#subscribe(args) : this.ask([name, ...args]),
-      ),
-    );
-    if (this.source.isOver) throw new Error("the connection was closed");
-    const refusal = replies.find((reply) => reply instanceof ErrorReply);
-    if (!(refusal instanceof ErrorReply)) return;
-    if (PASSING.test(refusal.text)) throw new Error(refusal.text);
-    throw new RefusedError(what, refusal.text);
-  }
-
-  async #subscribe(channels: readonly string[]): Promise<Value> {
+  /** Each subscription is told of by a message, and only a refusal is a reply. */
+  #subscribe(channels: readonly string[]): Promise<Value> {
     return new Promise((resolve) => {
       this.#waiting.push(resolve);
       this.#subscribing = { left: channels.length, done: () => this.#waiting.shift()?.(null) };
@@ -281,26 +294,19 @@ export class Link {
   #close(error: Error | undefined): void {
     if (this.source.isOver) return;
     this.source.isOver = true;
+    this.#ended(error ?? new Error(CLOSED));
     clearTimeout(this.#timer);
     this.#socket?.destroy();
-    for (const waiting of this.#waiting.splice(0)) waiting(new ErrorReply("the connection was closed"));
+    for (const waiting of this.#waiting.splice(0)) waiting(new ErrorReply(CLOSED));
     this.#handlers.closed(this, error);
   }
 }
 
 /** The reply to HELLO; a primary outside of a cluster where it says nothing. */
-function toGreeting(hello: Value): Omit<Greeting, "isWell"> {
+function toGreeting(hello: Value): Greeting {
   const fields = Array.isArray(hello) ? hello : [];
   const field = (name: string): Value => fields[fields.indexOf(name) + 1] ?? null;
   const role = fields.includes("role") ? field("role") : "master";
   const mode = fields.includes("mode") ? field("mode") : "standalone";
   return { isPrimary: role === "master" || role === "primary", isCluster: mode === "cluster" };
-}
-
-/** What of CLUSTER INFO changes with who serves which slot. */
-function clusterState(info: Value): string {
-  const lines = typeof info === "string" ? info.split(/\r?\n/) : [];
-  return lines
-    .filter((line) => /^cluster_(?:state|slots_assigned|known_nodes|size|current_epoch|my_epoch):/.test(line))
-    .join(" ");
 }

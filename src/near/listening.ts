@@ -2,7 +2,7 @@ import { hasSetImmediate } from "../core/async.js";
 import type { ListenerAccess, ListenerAddress } from "../core/near.js";
 import type { Elapsed } from "./elapsed.js";
 import { type Interests, Link, type LinkHandlers, RefusedError } from "./link.js";
-import { SLOTS, type SlotRange, slotOf, toRanges } from "./slots.js";
+import { SLOTS, slotOf } from "./slots.js";
 import type { Source } from "./store.js";
 
 export interface ListeningHandlers extends Pick<LinkHandlers, "key" | "message" | "told"> {
@@ -43,15 +43,14 @@ export class Listening {
   generation = 0;
   /** A link was lost outside of a cluster, and commands go on over the connection that they had: another server may have taken over. */
   #isMoved = false;
-  /** How often servers have told of a change in who serves which slot, and how often when the map in use was asked for. */
-  #changes = 0;
-  #changesInMap = 0;
   #everyMs = 500;
   #limitMs = 2_000;
   /** Links that listen, by address. Outside of a cluster there is one. */
   readonly #links = new Map<string, Link>();
-  /** The link of each slot; `undefined` outside of a cluster. */
+  /** The link to the one primary that says it serves a slot, for each slot; `undefined` outside of a cluster. */
   #slots: (Link | undefined)[] | undefined;
+  /** Whether it listens to all primaries. */
+  #isWhole = false;
   #running: Promise<void> | undefined;
   /** It was asked to look again while it was looking. */
   #isOutdated = false;
@@ -69,14 +68,13 @@ export class Listening {
 
   /** Whether it hears of changes of all keys that were asked for by then. */
   isLive(generation: number): boolean {
-    const hears = (link: Link | undefined): boolean =>
-      link !== undefined && !link.source.isOver && link.source.generation >= generation;
-    return this.#slots ? this.#slots.every(hears) : [...this.#links.values()].some(hears);
+    const sources = Array.from(this.#links.values(), ({ source }) => source);
+    const hears = (source: Source): boolean => !source.isOver && source.generation >= generation;
+    return this.#isWhole && sources.length > 0 && sources.every(hears);
   }
 
   /** What hears of the changes of a key; `undefined` while nothing does. */
   sourceOf(key: string): Source | undefined {
-    if (this.#changes !== this.#changesInMap) return undefined;
     if (this.#slots) return this.#slots[slotOf(key)]?.source;
     for (const { source } of this.#links.values()) return source;
     return undefined;
@@ -93,8 +91,9 @@ export class Listening {
 
   /** The server may be another one, as the connection that carries commands is new. */
   verify(): void {
+    // What is read from now on may come from another server than the link's.
+    if (!this.#slots) for (const link of this.#links.values()) link.close();
     this.#isMoved = false;
-    if (this.#links.size > 0 && !this.#slots) this.#begin();
   }
 
   /** The clock was set back: nothing is proved until the servers have answered again. */
@@ -121,6 +120,8 @@ export class Listening {
           this.lastError = undefined;
           this.#pauseMs = FIRST_PAUSE_MS;
           this.#failures = 0;
+          // Until all nodes have learnt of a move.
+          if (this.#slots?.includes(undefined)) this.#beginAfter(LONGEST_PAUSE_MS);
         },
         (error: unknown) => this.#failed(error),
       )
@@ -143,22 +144,28 @@ export class Listening {
       return;
     }
     if (++this.#failures === TOLD_AFTER) this.#handlers.failed(this.lastError);
-    this.#timer = setTimeout(() => this.#begin(), this.#pauseMs * (0.5 + Math.random() / 2));
-    this.#timer.unref?.();
+    this.#beginAfter(this.#pauseMs * (0.5 + Math.random() / 2));
     this.#pauseMs = Math.min(LONGEST_PAUSE_MS, 2 * this.#pauseMs);
+  }
+
+  #beginAfter(ms: number): void {
+    this.#timer = setTimeout(() => this.#begin(), ms);
+    this.#timer.unref?.();
   }
 
   /** @throws {RefusedError} @throws {Error} */
   async #connect(): Promise<void> {
     // A node that was cut off from the others may have an old map.
-    const known = this.#slots && [...this.#links.values()].find((link) => !link.source.isOver && link.greeting.isWell);
+    const known = this.#slots && [...this.#links.values()].find((link) => !link.source.isOver && link.view.isWell);
     const first = known ?? (await this.#openFirst());
     try {
-      if (first.greeting.isCluster) await this.#connectCluster(first);
+      if (first.greeting.isCluster && this.#interests.prefixes.length > 0) await this.#connectCluster(first);
       else {
         await first.listen(this.#interests);
         await this.#checkPrimary();
-        this.#adopt(new Map([[nameOf(first.address), first]]), undefined, this.#changes);
+        this.#slots = undefined;
+        this.#adopt(new Map([[nameOf(first.address), first]]), true);
+        this.#handlers.all();
       }
     } catch (error) {
       if (first !== known) first.close();
@@ -183,8 +190,9 @@ export class Listening {
       const link = this.#link(address);
       try {
         await link.open();
-        const { isPrimary, isCluster, isWell } = link.greeting;
-        if (isCluster ? isWell : isPrimary) return link;
+        const { isPrimary, isCluster } = link.greeting;
+        if (isCluster && this.#interests.prefixes.length > 0) await link.look();
+        if (isCluster ? link.view.isWell || link.view.text === "" : isPrimary) return link;
         failure = new Error(`${nameOf(address)} ${isCluster ? "says that its cluster is down" : "is a replica"}`);
         link.close();
       } catch (error) {
@@ -196,13 +204,10 @@ export class Listening {
 
   /** Listens to all primaries. Those that can't be reached are tried again later, and their keys are not kept meanwhile. */
   async #connectCluster(first: Link): Promise<void> {
-    const asked = "path" in first.address ? { host: "", port: 0 } : first.address;
-    const changes = this.#changes;
-    const ranges = toRanges(await first.ask(["CLUSTER", "SLOTS"]), asked);
-    if (!ranges) throw new RefusedError("tracking", "its user may not send CLUSTER SLOTS");
+    const primaries = new Map((await first.primaries()).map((address) => [nameOf(address), address]));
     const links = new Map<string, Link>();
     const failures: unknown[] = [];
-    const opening = Array.from(primariesOf(ranges), async ([name, address]) => {
+    const opening = Array.from(primaries, async ([name, address]) => {
       try {
         links.set(name, await this.#linkTo(name, address, first));
       } catch (error) {
@@ -210,12 +215,31 @@ export class Listening {
       }
     });
     await Promise.all(opening);
-    const slots = new Array<Link | undefined>(SLOTS).fill(undefined);
-    for (const { start, end, primary } of ranges) slots.fill(links.get(nameOf(primary)), start, end + 1);
-    this.#adopt(links, slots, changes);
+    this.#adopt(links, failures.length === 0);
+    this.#mapSlots();
     if (![...links.values()].includes(first)) first.close();
     const refusal = failures.find((error) => error instanceof RefusedError) ?? failures[0];
     if (refusal !== undefined) throw refusal;
+  }
+
+  /** What the primaries say themselves decides who vouches for a slot: what others say of them may be old. */
+  #mapSlots(): void {
+    const before = this.#slots;
+    const slots = new Array<Link | undefined>(SLOTS).fill(undefined);
+    const contested = new Set<number>();
+    for (const link of this.#links.values()) {
+      for (const { start, end } of link.view.slots) {
+        for (let slot = start; slot <= end; slot++) {
+          if (slots[slot]) contested.add(slot);
+          slots[slot] = link;
+        }
+      }
+    }
+    for (const slot of contested) slots[slot] = undefined;
+    this.#slots = slots;
+    // Of what another primary serves now, its former one tells nothing.
+    if (!before || before.some((link, slot) => link && !link.source.isOver && link !== slots[slot]))
+      this.#handlers.all();
   }
 
   async #linkTo(name: string, address: ListenerAddress, first: Link): Promise<Link> {
@@ -233,13 +257,11 @@ export class Listening {
     }
   }
 
-  /** From here on these links vouch for what is kept. What another one vouched for is dropped. */
-  #adopt(links: ReadonlyMap<string, Link>, slots: (Link | undefined)[] | undefined, changes: number): void {
+  /** From here on these links vouch for what is kept. */
+  #adopt(links: ReadonlyMap<string, Link>, isWhole: boolean): void {
     const old = [...this.#links.values()];
-    const isSame = this.#slots?.every((link, slot) => link === undefined || link === slots?.[slot]) ?? false;
     this.#links.clear();
-    this.#slots = slots;
-    this.#changesInMap = changes;
+    this.#isWhole = isWhole;
     for (const [name, link] of links) {
       this.#links.set(name, link);
       if (!old.includes(link)) link.keepAlive(this.#everyMs, this.#limitMs);
@@ -247,7 +269,6 @@ export class Listening {
     }
     const kept = new Set(links.values());
     for (const link of old) if (!kept.has(link)) link.close();
-    if (!isSame) this.#handlers.all();
     // Some may have been lost meanwhile.
     if ([...kept].some(({ source }) => source.isOver)) this.#lost();
   }
@@ -258,16 +279,17 @@ export class Listening {
       message: this.#handlers.message,
       told: this.#handlers.told,
       all: this.#handlers.all,
-      isCurrent: () => this.#changes === this.#changesInMap,
       changed: (link) => {
-        if (!this.#slots) return link.close();
-        this.#changes++;
-        this.doubt();
-        this.#lost();
+        if (this.#links.get(nameOf(link.address)) !== link) return;
+        if (this.#slots) {
+          this.#mapSlots();
+          this.#lost();
+        } else if (!link.greeting.isCluster) link.close();
       },
       closed: (link, error) => {
         if (this.#links.get(nameOf(link.address)) !== link) return;
         this.#links.delete(nameOf(link.address));
+        this.#isWhole = false;
         if (error) this.lastError = error;
         this.#isMoved = this.#slots === undefined;
         this.#lost();
@@ -280,10 +302,6 @@ export class Listening {
     this.#handlers.changed();
     if (hasSetImmediate()) setImmediate(() => this.#begin());
   }
-}
-
-function primariesOf(ranges: readonly SlotRange[]): ReadonlyMap<string, ListenerAddress> {
-  return new Map(ranges.map(({ primary }) => [nameOf(primary), primary]));
 }
 
 function nameOf(address: ListenerAddress): string {

@@ -191,7 +191,8 @@ export class RespParser {
     if (this.#buffer.length < from + length + 2) return INCOMPLETE;
     this.#at = from + length + 2;
     const text = this.#buffer.toString("utf8", from, from + length);
-    return type === "!" ? new ErrorReply(text) : text;
+    // A verbatim string begins with its format and a colon.
+    return type === "!" ? new ErrorReply(text) : type === "=" ? text.slice(4) : text;
   }
 
   #list(count: number, depth: number): Value | typeof INCOMPLETE {

@@ -1,6 +1,6 @@
 import { setTimeout as pause } from "node:timers/promises";
 import { type CacheOptions, createCache, glideCluster, sentinel } from "../../src/index.js";
-import { startCluster, type ValkeyCluster } from "../support/cluster.js";
+import { moveSlot, startCluster, type ValkeyCluster } from "../support/cluster.js";
 import { command } from "../support/command.js";
 import { startProxy, type TcpProxy } from "../support/proxy.js";
 import { type Sentinels, startSentinels } from "../support/sentinels.js";
@@ -137,21 +137,6 @@ export const slotsMove: Fault = inCluster(
     healed();
   },
 );
-
-async function moveSlot(slot: number, from: ValkeyServer, to: ValkeyServer, other: ValkeyServer): Promise<void> {
-  const [source, target] = await Promise.all([from, to].map(({ port }) => command(port, ["CLUSTER", "MYID"])));
-  const set = ({ port }: ValkeyServer, ...args: string[]) =>
-    command(port, ["CLUSTER", "SETSLOT", String(slot), ...args]);
-  await set(to, "IMPORTING", String(source));
-  await set(from, "MIGRATING", String(target));
-  for (;;) {
-    const keys = (await command(from.port, ["CLUSTER", "GETKEYSINSLOT", String(slot), "100"])) as string[];
-    if (keys.length === 0) break;
-    const where = [to.host, String(to.port), "", "0", "1000", "REPLACE", "KEYS"];
-    await command(from.port, ["MIGRATE", ...where, ...keys]);
-  }
-  for (const node of [to, from, other]) await set(node, "NODE", String(target));
-}
 
 async function isPrimary(port: number): Promise<boolean> {
   const [role] = (await command(port, ["ROLE"])) as [string];

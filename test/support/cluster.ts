@@ -51,6 +51,54 @@ export async function startCluster(options: ClusterOptions = {}): Promise<Valkey
   return { url: servers.map(({ url }) => url).join(","), nodes: servers, stop, [Symbol.asyncDispose]: stop };
 }
 
+/** Moves a slot with its keys. Only then do these nodes say that it has another owner. */
+export async function moveSlot(
+  slot: number,
+  from: ValkeyServer,
+  to: ValkeyServer,
+  ...others: ValkeyServer[]
+): Promise<void> {
+  const finish = await beginMove(slot, from, to);
+  for (;;) {
+    const keys = (await command(from.port, ["CLUSTER", "GETKEYSINSLOT", String(slot), "100"])) as string[];
+    if (keys.length === 0) break;
+    const where = [to.host, String(to.port), "", "0", "1000", "REPLACE", "KEYS"];
+    await command(from.port, ["MIGRATE", ...where, ...keys]);
+  }
+  await finish(...others);
+}
+
+/** Begins to move a slot. @returns a function that makes it the other node's */
+export async function beginMove(
+  slot: number,
+  from: ValkeyServer,
+  to: ValkeyServer,
+): Promise<(...others: ValkeyServer[]) => Promise<void>> {
+  const [source, target] = await Promise.all([from, to].map(({ port }) => command(port, ["CLUSTER", "MYID"])));
+  const set = ({ port }: ValkeyServer, ...args: string[]) =>
+    command(port, ["CLUSTER", "SETSLOT", String(slot), ...args]);
+  await set(to, "IMPORTING", String(source));
+  await set(from, "MIGRATING", String(target));
+  return async (...others) => {
+    for (const node of [to, from, ...others]) await set(node, "NODE", String(target));
+  };
+}
+
+/** Starts a primary without slots that belongs to the cluster. When this resolves, all nodes know it. */
+export async function addNode({ nodes }: ValkeyCluster): Promise<ValkeyServer> {
+  const { server, busPort } = await startNode([]);
+  for (const { port } of nodes) {
+    await command(port, ["CLUSTER", "MEET", HOST, String(server.port), String(busPort)]);
+  }
+  const id = String(await command(server.port, ["CLUSTER", "MYID"]));
+  const known = async (port: number) => String(await command(port, ["CLUSTER", "NODES"])).includes(id);
+  const isReady = async () =>
+    (await Promise.all(nodes.map(({ port }) => known(port)))).every(Boolean) &&
+    String(await command(server.port, ["CLUSTER", "INFO"])).includes("cluster_state:ok");
+  await until(isReady, { what: "a node to join", timeoutMs: 20_000, everyMs: 20 });
+  return server;
+}
+
 async function startNode(args: readonly string[]): Promise<Node> {
   for (let tries = 1; ; tries += 1) {
     const busPort = await freePort();
