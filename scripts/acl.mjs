@@ -155,6 +155,22 @@ export const CONNECTIONS = {
     required: ["sentinel|replicas"],
     reach: "&+switch-master",
   },
+  near: {
+    title: "`nearCache()`",
+    required: ["client|tracking", "pttl", "subscribe"],
+    reach: "&__redis__:invalidate",
+  },
+  nearCluster: {
+    title: "`nearCache()` in a cluster",
+    required: ["cluster|slots"],
+    optional: ["cluster|info"],
+    reach: "&__redis__:invalidate",
+  },
+  nearChannel: {
+    title: '`nearCache({ invalidation: "channel" })`',
+    required: ["pttl", "publish", "subscribe"],
+    reach: "&valkey-edge-cache:near:app:1:",
+  },
 };
 
 /** Rules that allow commands. @param {readonly string[]} commands */

@@ -9,7 +9,7 @@ import { UnavailableError } from "../core/availability.js";
 import type { Connection, ConnectionFactory, Invocation } from "../core/connection.js";
 import { ConfigurationError, show } from "../core/errors.js";
 import type { Channels } from "../core/event-types.js";
-import { type EventSource, Events } from "../core/events.js";
+import { type EventSource, Events, emitError } from "../core/events.js";
 import {
   ambiguousPrefix,
   defaultKeyFunction,
@@ -94,7 +94,11 @@ export function toSettings(
           server: location.addresses.map(({ host, port }) => `${host}:${port}`).join() || location.path,
           listener: factory.listener?.(location),
           events,
-          report: (error) => onError(error, { method: "nearCache", key: "" }),
+          report(error) {
+            const place = { method: "nearCache", key: "" };
+            emitError(events, error, place);
+            onError(error, place);
+          },
         });
   return {
     connect: (invocation) => {

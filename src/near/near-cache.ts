@@ -1,8 +1,7 @@
 import { FOREVER, HEADER_LENGTH, isEnvelope } from "../codec/envelope.js";
 import { chain, type MaybePromise } from "../core/async.js";
-import { UnavailableError } from "../core/availability.js";
 import type { Command, Connection, ConnectionEvent, Reply } from "../core/connection.js";
-import { ConfigurationError, ConnectionError, ReplyError } from "../core/errors.js";
+import { ReplyError } from "../core/errors.js";
 import type { CacheCall } from "../core/events.js";
 import type { Known, Passes, ValueReader, Watch } from "../core/near.js";
 import { toText } from "../core/text.js";
@@ -12,6 +11,7 @@ import { freezeDeeply } from "./freeze.js";
 import { Hub, type Member } from "./hub.js";
 import type { RefusedError } from "./link.js";
 import type { NearCache, NearContext, NearHealth, NearSettings } from "./port.js";
+import { notListening, toRefusal, withoutLifetimes } from "./refusals.js";
 import { type Mark, NearStore, type Source, unproved } from "./store.js";
 import { decodedValue, readEntry } from "./values.js";
 import { Waiters } from "./waiters.js";
@@ -36,6 +36,8 @@ export class Near implements NearCache, ConnectionNear, Member {
   /** Under `"off"` it keeps nothing: tracking was demanded, and the server refuses it. */
   #mode: NearHealth["invalidation"] | "off";
   #refusal: Error | undefined;
+  /** The server tells no lifetimes, without which nothing is kept. */
+  #noLifetimes: Error | undefined;
   readonly #unproved: Source = unproved();
   readonly #connections = new Set<Connection>();
   readonly #watchers = new Set<(event: ConnectionEvent) => void>();
@@ -69,7 +71,7 @@ export class Near implements NearCache, ConnectionNear, Member {
   health(): NearHealth {
     const { lastError } = this.#hub;
     const isLive = this.#hub.hears(this);
-    const error = this.#refusal ?? (isLive ? undefined : lastError);
+    const error = this.#refusal ?? this.#noLifetimes ?? (isLive ? undefined : lastError);
     return {
       invalidation: this.#mode === "off" ? "tracking" : this.#mode,
       listening: this.wants !== "nothing" && isLive,
@@ -161,6 +163,11 @@ export class Near implements NearCache, ConnectionNear, Member {
   }
 
   keep(mark: Mark, stored: Reply, left: Reply, sentMs: number): void {
+    if (!(left instanceof ReplyError)) this.#noLifetimes = undefined;
+    else if (!this.#noLifetimes) {
+      this.#noLifetimes = withoutLifetimes(left);
+      this.#context.report(this.#noLifetimes);
+    }
     if ((typeof stored !== "string" && !(stored instanceof Uint8Array)) || typeof left !== "number") return;
     // -1: it never expires. -2: it is gone.
     const leftMs = left === -1 ? Number.POSITIVE_INFINITY : left;
@@ -267,34 +274,18 @@ export class Near implements NearCache, ConnectionNear, Member {
     this.#waiters.wakeAll();
   }
 
-  refused({ what, message }: RefusedError): void {
-    const isDemanded = this.#settings.invalidation !== undefined;
-    const command = what === "tracking" ? "CLIENT TRACKING" : "SUBSCRIBE";
-    const instead = isDemanded
-      ? `the near cache keeps nothing, as option "invalidation" demands "${this.#settings.invalidation}"; leave it out, or allow the command`
-      : what === "tracking"
-        ? "the near cache hears of no changes but those of other near caches meanwhile, and keeps entries for maxStaleness at most"
-        : "the near cache hears of no changes meanwhile, and keeps entries for maxStaleness at most";
-    const text = `near cache: ${message}; ${instead}`;
-    const error = isDemanded
-      ? new ConfigurationError(text)
-      : new UnavailableError(command, new ReplyError("ERR", message), instead);
+  refused(refused: RefusedError): void {
+    const { mode, error } = toRefusal(refused, this.#settings.invalidation);
     this.#refusal = error;
-    this.#mode = isDemanded ? "off" : what === "tracking" ? "channel" : "ttl";
+    this.#mode = mode;
     this.#store.dropAll();
-    this.#waiters.wakeAll();
     this.#context.report(error);
   }
 
   failed(error: Error): void {
-    this.#context.report(
-      new ConnectionError(`near cache: it can't hear of changes, and keeps nothing meanwhile: ${error.message}`, {
-        cause: error,
-      }),
-    );
+    this.#context.report(notListening(error));
   }
 
-  /** What vouches for a key's entry; `undefined` where nothing does, and for keys whose changes nobody would tell of. */
   #sourceOf(key: string): Source | undefined {
     if (!this.holds(key)) return undefined;
     if (this.#mode === "tracking") {

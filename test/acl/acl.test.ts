@@ -9,6 +9,8 @@ import {
   glideCluster,
   herd,
   iovalkey,
+  type NearCacheOptions,
+  nearCache,
   type ReadFrom,
   sentinel,
 } from "../../src/index.js";
@@ -22,7 +24,7 @@ import { startValkey, type ValkeyServer } from "../support/servers.js";
 import { until } from "../support/wait.js";
 import { type Use, uses } from "./uses.js";
 
-type Connected = Pick<CacheOptions, "location" | "connectionFactory">;
+type Connected = Pick<CacheOptions, "location" | "connectionFactory" | "nearCache">;
 
 /** Where a row is tried. */
 interface Place {
@@ -57,7 +59,8 @@ async function tried(place: Place, commands: readonly string[], reach = "~app:*"
   const [user, keyPrefix] = [`user-${id}`, `app-${id}`] as const;
   const allow = (granted: readonly string[]) => (port: number) =>
     command(port, ["ACL", "SETUSER", user, "on", `>${PASSWORD}`, "resetchannels", ...granted]);
-  await Promise.all(ports.map(allow([reach.replace("~app:", `~${keyPrefix}:`), ...rules(commands)])));
+  const reached = reach.split(" ").map((one) => one.replace(/([~:])app:/, `$1${keyPrefix}:`));
+  await Promise.all(ports.map(allow([...reached, ...rules(commands)])));
   await Promise.all(others.map(allow(["allkeys", "allchannels", "+@all"])));
   const common = { keyPrefix, client, logger: { warn() {} } };
   await using owned = createCache({ ...common, ...owner });
@@ -116,6 +119,28 @@ async function verify(place: Place, { required, optional = [], asked = [], reach
     expect.soft(refusedTo(explained[i] ?? whole), `${one} is not asked`).toContain(one);
 }
 
+/** @throws when the near cache doesn't hear of changes, or doesn't keep what is read */
+const heard: Use = async (cache, owner) => {
+  await cache.set("a", 1);
+  const ready = async () => {
+    expect(await cache.get("a")).toBe(1);
+    const { entries = 0, listening, lastError } = (await cache.health()).nearCache ?? {};
+    return lastError ?? (listening && entries > 0);
+  };
+  const is = await until(ready, { what: "the entry to be kept in the process" });
+  if (is instanceof Error) throw is;
+  await owner.set("a", 2);
+  await until(async () => (await cache.get("a")) === 2, { what: "the new value", timeoutMs: 1_000 });
+};
+
+/** What one process writes is announced to others. @throws when a message is refused */
+const announced: Use = async (cache, owner, user) => {
+  const errors: unknown[] = [];
+  cache.on("error", ({ error }) => errors.push(error));
+  await heard(cache, owner, user);
+  if (errors.length > 0) throw errors[0];
+};
+
 /** Replicas have what is set a moment later. */
 const replicated: Use = async (cache) => {
   await cache.set("a", 1);
@@ -137,7 +162,11 @@ describe.each<[string, typeof glide | typeof iovalkey]>([
   });
   afterAll(() => server?.stop());
 
-  const place = (use: Use, base: readonly string[], { client, clientName, database = 0 }: Differing = {}): Place => ({
+  const place = (
+    use: Use,
+    base: readonly string[],
+    { client, clientName, database = 0, near }: Differing = {},
+  ): Place => ({
     ports: [server.port],
     base,
     use,
@@ -146,6 +175,7 @@ describe.each<[string, typeof glide | typeof iovalkey]>([
     connect: (user, host) => ({
       location: `valkey://${user}:${PASSWORD}@${host}:${server.port}/${database}`,
       connectionFactory: factory({ addressMap: { [`${host}:${server.port}`]: `${HOST}:${server.port}` }, clientName }),
+      nearCache: near && nearCache(near),
     }),
   });
 
@@ -174,6 +204,14 @@ describe.each<[string, typeof glide | typeof iovalkey]>([
     await verify(place(uses.entries, [...base, ...any], { database: 3 }), CONNECTIONS.database);
   });
 
+  it("hears of changes, for a near cache", async () => {
+    const base = [...any, ...commandsOf(FEATURES.entries)];
+    const kept = (row: Row): Row => ({ ...row, reach: `~app:1:* ${row.reach}` });
+    await verify(place(heard, base, { near: { invalidation: "tracking" } }), kept(CONNECTIONS.near));
+    const near = { invalidation: "channel", maxStaleness: 0.2 } as const;
+    await verify(place(announced, base, { near }), kept(CONNECTIONS.nearChannel));
+  });
+
   it.each(Object.entries(USERS))("may use all of %s", async (who, text) => {
     const [reach, ...granted] = text.split(" ");
     const isHttp = who.includes("an HTTP");
@@ -192,6 +230,7 @@ interface Differing {
   readonly client?: CacheOptions["client"];
   readonly clientName?: string;
   readonly database?: number;
+  readonly near?: NearCacheOptions;
 }
 
 describe("a user with exactly the commands of the table", () => {
@@ -202,7 +241,7 @@ describe("a user with exactly the commands of the table", () => {
   });
   afterAll(() => Promise.all([cluster?.stop(), group?.stop()]));
 
-  it("uses a cluster, and reads from its replicas", async () => {
+  it("uses a cluster, reads from its replicas, and hears of changes there", async () => {
     const ports = cluster.nodes.map(({ port }) => port);
     const entries = [FEATURES.counters, FEATURES.entries, FEATURES.scans].flatMap(commandsOf);
     const inAllWays: Use = async (cache, owner, user) => {
@@ -219,11 +258,19 @@ describe("a user with exactly the commands of the table", () => {
         connectionFactory: glideCluster({ readFrom, addressMap: { [`${host}:${ports[0]}`]: `${HOST}:${ports[0]}` } }),
       }),
     });
+
     const { optional, ...row } = CONNECTIONS.cluster;
     await verify(inCluster("primary", inAllWays, []), { ...row, optional: [...optional, "client|setinfo"] });
     await verify(
       inCluster("preferReplica", replicated, [...any, ...commandsOf(CONNECTIONS.cluster)]),
       CONNECTIONS.clusterReplicas,
+    );
+    const others = [...any, ...CONNECTIONS.near.required, "client|setname", "cluster|keyslot", "script|load"];
+    const plain = inCluster("primary", heard, others);
+    const near = nearCache({ invalidation: "tracking" });
+    await verify(
+      { ...plain, connect: (user, host) => ({ ...plain.connect(user, host), nearCache: near }) },
+      { ...CONNECTIONS.nearCluster, reach: `~app:* ${CONNECTIONS.near.reach}` },
     );
   });
 
@@ -298,6 +345,7 @@ describe("the tables of docs/servers.md", () => {
       "hello",
       "px",
       "match",
+      "prefix",
       ...rows.flatMap(commandsOf).map((one) => one.split("|", 1)[0]),
     ]);
     const named = filesUnder("src", ".ts")
