@@ -162,8 +162,7 @@ export const CONNECTIONS = {
   },
   nearCluster: {
     title: "`nearCache()` in a cluster",
-    required: ["cluster|slots"],
-    optional: ["cluster|info"],
+    required: ["cluster|info", "cluster|nodes", "cluster|slots"],
     reach: "&__redis__:invalidate",
   },
   nearChannel: {

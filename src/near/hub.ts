@@ -2,8 +2,8 @@ import { registered } from "../connection/registry.js";
 import type { ListenerAccess } from "../core/near.js";
 import type { Writes } from "./commands.js";
 import { Elapsed } from "./elapsed.js";
-import type { RefusedError } from "./link.js";
 import type { Listening, ListeningHandlers, LoadListening } from "./listening.js";
+import type { RefusedError } from "./refusals.js";
 import type { Source } from "./store.js";
 
 /** The near cache of one cache, as its hub sees it. */
@@ -139,6 +139,8 @@ export class Hub {
       },
       refused: (refusal) => {
         for (const member of this.all()) if (member.wants === refusal.what) member.refused(refusal);
+        // It has stopped. Whoever joins later finds out for itself.
+        this.#wanted = "";
         if (this.#listening) this.#listenTo(this.#listening);
       },
       failed: (error) => {

@@ -1,5 +1,6 @@
 import type { ListenerAccess, ListenerAddress, ListenerSocket } from "../core/near.js";
 import type { Elapsed } from "./elapsed.js";
+import { passes, RefusedError } from "./refusals.js";
 import { ErrorReply, encode, RespParser, type Value } from "./resp.js";
 import { type NodeView, toPrimaries, toView } from "./slots.js";
 import type { Source } from "./store.js";
@@ -23,26 +24,12 @@ export interface LinkHandlers {
   closed(link: Link, error: Error | undefined): void;
 }
 
-/** The server refuses what a listener needs. */
-export class RefusedError extends Error {
-  constructor(
-    /** `"tracking"`: CLIENT TRACKING, or the protocol that it needs. `"channel"`: SUBSCRIBE. */
-    readonly what: "tracking" | "channel",
-    message: string,
-  ) {
-    super(message);
-  }
-}
-
 /** What the server says of itself. */
 interface Greeting {
   readonly isPrimary: boolean;
   readonly isCluster: boolean;
 }
 
-/** Error replies that end by themselves. */
-const PASSING =
-  /^(?:LOADING|BUSY|MASTERDOWN|CLUSTERDOWN|TRYAGAIN|NOAUTH|WRONGPASS|DENIED|NOREPLICAS|MISCONF|ERR max number)/;
 const CLOSED = "the connection was closed";
 /** The keys and values that are handed on before other work of the process runs: about a millisecond. */
 const SLICE = 1_000;
@@ -72,6 +59,8 @@ export class Link {
   #isPaused = false;
   /** RESP3; without it there is no tracking. */
   #isNew = true;
+  /** Why it is not. */
+  #greetingError = "";
   /** When the heartbeat without an answer was sent. */
   #askedMs: number | undefined;
 
@@ -119,14 +108,14 @@ export class Link {
     return this.#inTime(async () => {
       const startedMs = this.#time.now();
       if (prefixes.length > 0) {
-        if (!this.#isNew) throw new RefusedError("tracking", "it does not speak RESP3 (HELLO 3)");
+        if (!this.#isNew) throw new RefusedError("tracking", ["HELLO", "3"], this.#greetingError);
         const names = prefixes.flatMap((prefix) => ["PREFIX", prefix]);
-        this.#check("tracking", await this.#ask(["CLIENT", "TRACKING", "ON", "BCAST", ...names]));
+        await this.#demand("tracking", ["CLIENT", "TRACKING", "ON", "BCAST", ...names]);
       }
       this.#parser.expectMessages();
       const wanted = channels.length > 0 || prefixes.length === 0 ? channels : [BOUNDED];
       const what = prefixes.length > 0 ? "tracking" : "channel";
-      if (wanted.length > 0) this.#check(what, await this.#subscribe(wanted));
+      if (wanted.length > 0) await this.#demand(what, ["SUBSCRIBE", ...wanted]);
       if (this.greeting.isCluster && prefixes.length > 0) await this.#look();
       this.source.confirmedMs = startedMs;
     });
@@ -140,7 +129,7 @@ export class Link {
   /** The primaries of its cluster, as far as it knows. @throws {RefusedError} @throws {Error} */
   primaries(): Promise<readonly ListenerAddress[]> {
     return this.#inTime(async () => {
-      const slots = this.#check("tracking", await this.#ask(["CLUSTER", "SLOTS"]));
+      const slots = await this.#demand("tracking", ["CLUSTER", "SLOTS"]);
       return toPrimaries(slots, "path" in this.address ? "" : this.address.host);
     });
   }
@@ -212,8 +201,10 @@ export class Link {
   }
 
   async #look(): Promise<void> {
-    const replies = await Promise.all([this.#ask(["CLUSTER", "INFO"]), this.#ask(["CLUSTER", "NODES"])]);
-    const [info = null, nodes = null] = replies.map((reply) => this.#check("tracking", reply));
+    const names = ["INFO", "NODES"];
+    const [info = null, nodes = null] = await Promise.all(
+      names.map((name) => this.#demand("tracking", ["CLUSTER", name])),
+    );
     this.view = toView(info, nodes);
   }
 
@@ -227,9 +218,10 @@ export class Link {
     const auth = password === undefined ? [] : ["AUTH", username, password];
     let hello = await this.#ask(["HELLO", "3", ...auth]);
     if (hello instanceof ErrorReply) {
-      if (PASSING.test(hello.text)) throw new Error(hello.text);
+      if (passes(hello.text)) throw new Error(hello.text);
       // It is older than RESP3, or a proxy.
       this.#isNew = false;
+      this.#greetingError = hello.text;
       if (password !== undefined) {
         const old = await this.#ask(username === "default" ? ["AUTH", password] : ["AUTH", username, password]);
         if (old instanceof ErrorReply) throw new Error(old.text);
@@ -240,10 +232,12 @@ export class Link {
   }
 
   /** @returns the reply @throws {RefusedError} @throws {Error} where the error passes by itself */
-  #check(what: RefusedError["what"], reply: Value): Value {
+  async #demand(what: RefusedError["what"], command: readonly string[]): Promise<Value> {
+    const [name, ...args] = command;
+    const reply = await (name === "SUBSCRIBE" ? this.#subscribe(args) : this.#ask(command));
     if (!(reply instanceof ErrorReply)) return reply;
-    if (this.source.isOver || PASSING.test(reply.text)) throw new Error(reply.text);
-    throw new RefusedError(what, reply.text);
+    if (this.source.isOver || passes(reply.text)) throw new Error(reply.text);
+    throw new RefusedError(what, command, reply.text);
   }
 
   /** Each subscription is told of by a message, and only a refusal is a reply. */

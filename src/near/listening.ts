@@ -1,7 +1,8 @@
 import { hasSetImmediate } from "../core/async.js";
 import type { ListenerAccess, ListenerAddress } from "../core/near.js";
 import type { Elapsed } from "./elapsed.js";
-import { type Interests, Link, type LinkHandlers, RefusedError } from "./link.js";
+import { type Interests, Link, type LinkHandlers } from "./link.js";
+import { RefusedError } from "./refusals.js";
 import { SLOTS, slotOf } from "./slots.js";
 import type { Source } from "./store.js";
 

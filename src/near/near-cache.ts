@@ -9,9 +9,8 @@ import type { Writes } from "./commands.js";
 import { type ConnectionNear, NearConnection } from "./connection.js";
 import { freezeDeeply } from "./freeze.js";
 import { Hub, type Member } from "./hub.js";
-import type { RefusedError } from "./link.js";
 import type { NearCache, NearContext, NearHealth, NearSettings } from "./port.js";
-import { notListening, toRefusal, withoutLifetimes } from "./refusals.js";
+import { notListening, passes, RefusedError, toRefusal, withoutLifetimes } from "./refusals.js";
 import { type Mark, NearStore, type Source, unproved } from "./store.js";
 import { decodedValue, readEntry } from "./values.js";
 import { Waiters } from "./waiters.js";
@@ -73,7 +72,7 @@ export class Near implements NearCache, ConnectionNear, Member {
     const isLive = this.#hub.hears(this);
     const error = this.#refusal ?? this.#noLifetimes ?? (isLive ? undefined : lastError);
     return {
-      invalidation: this.#mode === "off" ? "tracking" : this.#mode,
+      invalidation: this.#mode === "off" ? (this.#settings.invalidation ?? "tracking") : this.#mode,
       listening: this.wants !== "nothing" && isLive,
       entries: this.#store.entries,
       size: this.#store.size,
@@ -206,7 +205,13 @@ export class Near implements NearCache, ConnectionNear, Member {
   }
 
   checkAnnounced(reply: Reply): void {
-    if (reply instanceof ReplyError) this.#context.report(reply);
+    if (!(reply instanceof ReplyError)) return;
+    const text = `${reply.code} ${reply.detail}`;
+    if (passes(text)) this.#context.report(reply);
+    else if (this.#mode === "channel") {
+      this.refused(new RefusedError("channel", ["PUBLISH", this.channel], text));
+      this.#hub.left();
+    }
   }
 
   onChange(key: string, changed: () => void): (() => void) | undefined {
@@ -275,10 +280,13 @@ export class Near implements NearCache, ConnectionNear, Member {
   }
 
   refused(refused: RefusedError): void {
-    const { mode, error } = toRefusal(refused, this.#settings.invalidation);
+    const { listener, server } = this.#context;
+    const name = typeof listener === "object" ? listener.name : server;
+    const { mode, error } = toRefusal(refused, this.#settings.invalidation, name);
     this.#refusal = error;
     this.#mode = mode;
     this.#store.dropAll();
+    this.#waiters.wakeAll();
     this.#context.report(error);
   }
 

@@ -1,7 +1,29 @@
 import { UnavailableError } from "../core/availability.js";
 import { ConfigurationError, ConnectionError, ReplyError } from "../core/errors.js";
-import type { RefusedError } from "./link.js";
 import type { NearSettings } from "./port.js";
+
+/** Error replies that end by themselves. */
+const PASSING =
+  /^(?:LOADING|BUSY|MASTERDOWN|CLUSTERDOWN|TRYAGAIN|NOAUTH|WRONGPASS|DENIED|NOREPLICAS|MISCONF|ERR max number)/;
+
+/** Whether an error reply refuses nothing for good. */
+export function passes(reply: string): boolean {
+  return PASSING.test(reply);
+}
+
+/** The server refuses what a near cache needs to hear of changes. */
+export class RefusedError extends Error {
+  constructor(
+    /** What it can't be used for: tracking, or even the channel of near caches. */
+    readonly what: "tracking" | "channel",
+    /** With its arguments. */
+    readonly command: readonly string[],
+    /** The text of the error reply. */
+    readonly reply: string,
+  ) {
+    super(reply);
+  }
+}
 
 /** What is left where a server refuses to tell of changes. Under `"off"` nothing is kept. */
 export interface Refusal {
@@ -9,20 +31,34 @@ export interface Refusal {
   readonly error: Error;
 }
 
-/** @param demanded the option `invalidation`: another kind does not do */
-export function toRefusal({ what, message }: RefusedError, demanded: NearSettings["invalidation"]): Refusal {
+/** @param demanded the option `invalidation`: another kind does not do @param server its name */
+export function toRefusal(
+  { what, command, reply }: RefusedError,
+  demanded: NearSettings["invalidation"],
+  server: string,
+): Refusal {
+  const [, code = "ERR", detail = reply] = /^([A-Z]+) (.*)$/s.exec(reply) ?? [];
+  const [first = "", second = ""] = command;
+  const name = first === "CLIENT" || first === "CLUSTER" ? `${first} ${second}` : first;
+  const remedy = `${server} refuses ${name} to the near cache: ${remedyOf(name, command, server, reply)}`;
   if (demanded !== undefined) {
-    const remedy = `the near cache keeps nothing, as option "invalidation" demands "${demanded}"; leave it out, or allow the command`;
-    return { mode: "off", error: new ConfigurationError(`near cache: ${message}; ${remedy}`) };
+    const instead = `or leave out option "invalidation", which is "${demanded}"; nothing is kept meanwhile`;
+    return { mode: "off", error: new ConfigurationError(`nearCache: ${reply}; ${remedy}, ${instead}`) };
   }
-  const isTracking = what === "tracking";
-  const but = isTracking ? " but those of other near caches" : "";
-  const instead = `the near cache hears of no changes${but} meanwhile, and keeps entries for maxStaleness at most`;
-  const command = isTracking ? "CLIENT TRACKING" : "SUBSCRIBE";
-  return {
-    mode: isTracking ? "channel" : "ttl",
-    error: new UnavailableError(command, new ReplyError("ERR", message), instead),
-  };
+  const mode = what === "tracking" ? "channel" : "ttl";
+  const told = mode === "channel" ? "only other near caches tell of changes" : "nobody tells of changes";
+  const more = `${remedy}. Meanwhile its invalidation is "${mode}", and ${told}: entries stay for maxStaleness at most`;
+  return { mode, error: new UnavailableError(name, new ReplyError(code, detail), more) };
+}
+
+function remedyOf(name: string, command: readonly string[], server: string, reply: string): string {
+  if (!reply.startsWith("NOPERM")) return "use a server or a proxy that has it";
+  const [, user = "<user>"] = /User (\S+) has no/.exec(reply) ?? [];
+  const channels = name === "PUBLISH" ? command.slice(1, 2) : command.slice(1);
+  const rules = / channel/.test(reply)
+    ? channels.map((channel) => `&${channel}`)
+    : [`+${name.toLowerCase().replace(" ", "|")}`];
+  return `to allow it, run "ACL SETUSER ${user} ${rules.join(" ")}" at ${server}`;
 }
 
 /** The server tells no lifetimes. */

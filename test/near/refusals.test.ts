@@ -1,0 +1,133 @@
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { type CacheOptions, ConfigurationError, iovalkey, type NearCacheOptions } from "../../src/index.js";
+import { command } from "../support/command.js";
+import { startRespProxy } from "../support/resp-proxy.js";
+import { startValkey, type ValkeyServer } from "../support/servers.js";
+import { until } from "../support/wait.js";
+import { Near } from "./near.js";
+
+const STALE = "1s";
+let server: ValkeyServer;
+let users = 0;
+beforeAll(async () => {
+  server = await startValkey();
+});
+afterAll(() => server.stop());
+
+/** A cache as a user with these rules. Each has its own name for the server, as a process listens once to each. */
+async function as(rules: string, near: NearCacheOptions = {}): Promise<Near & { readonly user: string }> {
+  const user = `user-${++users}`;
+  await command(server.port, ["ACL", "SETUSER", user, "on", ">secret", "~*", ...(rules.split(" ") as [string])]);
+  const location = `valkey://${user}:secret@${user}.test:${server.port}/0`;
+  const addressMap = { [`${user}.test:${server.port}`]: `${server.host}:${server.port}` };
+  const options = { location, addressMap, keyPrefix: "app" } as CacheOptions;
+  return Object.assign(new Near(options, { maxStaleness: STALE, ...near }), { user });
+}
+
+async function health(near: Near) {
+  return (await near.cache.health()).nearCache;
+}
+
+/** Writes and reads until the near cache hears of changes in this way. */
+async function settled(near: Near, invalidation: string): Promise<void> {
+  const isSettled = async () => {
+    await near.cache.set("key", 1);
+    return (await health(near))?.invalidation === invalidation;
+  };
+  await until(isSettled, { what: `invalidation ${invalidation}` });
+}
+
+describe("a near cache whose user may not send", () => {
+  it.each([
+    ["CLIENT TRACKING", "+@all -client|tracking allchannels", /CLIENT TRACKING.*SETUSER user-\d+ \+client\|tracking"/],
+    ["SUBSCRIBE of the server's channel", "+@all resetchannels &valkey-edge-cache:near:*", /&__redis__:invalidate"/],
+  ])("%s is told of changes by other near caches instead, and says so once", async (_what, rules, text) => {
+    await using near = await as(rules);
+    await settled(near, "channel");
+    await until(async () => (await health(near))?.listening, { what: "the near cache to listen" });
+    await until(() => near.knows("key"), { what: "an entry to be kept" });
+    expect(near.errors.map(({ message }) => message)).toEqual([expect.stringMatching(text)]);
+    expect(near.errors[0]?.message).toMatch(/invalidation is "channel".*maxStaleness/);
+    expect(await health(near)).toMatchObject({ invalidation: "channel", lastError: near.errors[0] });
+  });
+
+  it.each([
+    ["SUBSCRIBE", "+@all -client|tracking -subscribe allchannels", /SUBSCRIBE.*\+subscribe"/],
+    ["PUBLISH", "+@all -client|tracking -publish allchannels", /PUBLISH.*\+publish"/],
+    ["to a channel", "+@all -client|tracking resetchannels", /&valkey-edge-cache:near:app:1:"/],
+  ])("%s either keeps entries for maxStaleness, and says so once", async (_what, rules, text) => {
+    await using near = await as(rules);
+    await settled(near, "ttl");
+    await until(() => near.knows("key"), { what: "an entry to be kept" });
+    await command(server.port, ["SET", "app:1:key", "2"]);
+    await until(async () => (await near.cache.get("key")) === 2, { what: "the new value", timeoutMs: 1_500 });
+    const messages = near.errors.map(({ message }) => message);
+    expect(messages).toEqual([expect.stringMatching(/\+client\|tracking/), expect.stringMatching(text)]);
+    expect(messages[1]).toMatch(/invalidation is "ttl".*maxStaleness/);
+    expect(await health(near)).toMatchObject({ invalidation: "ttl", listening: false });
+  });
+
+  it.each([
+    ["tracking", "+@all -client|tracking allchannels", /SETUSER user-\d+ \+client\|tracking"/],
+    ["channel", "+@all -subscribe allchannels", /SETUSER user-\d+ \+subscribe"/],
+  ] as const)(
+    "what invalidation %s needs keeps nothing where that is demanded, for each cache that demands it",
+    async (...row) => {
+      const [invalidation, rules, text] = row;
+      await using near = await as(rules, { invalidation });
+      const options = { location: `valkey://${near.user}:secret@${near.user}.test:${server.port}/0` };
+      const addressMap = { [`${near.user}.test:${server.port}`]: `${server.host}:${server.port}` };
+      const check = async (one: Near) => {
+        await one.cache.set("key", 1);
+        await until(() => one.errors.length > 0, { what: "an error" });
+        for (let reads = 0; reads < 3; reads++) expect(await one.knows("key")).toBe(false);
+        expect(one.errors).toEqual([expect.any(ConfigurationError)]);
+        expect(one.errors[0]?.message).toMatch(text);
+        expect(await health(one)).toMatchObject({
+          invalidation,
+          listening: false,
+          entries: 0,
+          lastError: one.errors[0],
+        });
+      };
+      await check(near);
+      await using other = new Near({ ...options, addressMap, keyPrefix: "app" } as CacheOptions, {
+        maxStaleness: STALE,
+        invalidation,
+      });
+      await check(other);
+    },
+  );
+});
+
+describe("a near cache behind a proxy", () => {
+  it("that knows neither HELLO nor SUBSCRIBE keeps entries for maxStaleness", async () => {
+    await using proxy = await startRespProxy(server.port, { unknown: "error" });
+    await using near = new Near(
+      { location: proxy.url, connectionFactory: iovalkey(), keyPrefix: "proxied" } as CacheOptions,
+      { maxStaleness: STALE },
+    );
+    await settled(near, "ttl");
+    await until(() => near.knows("key"), { what: "an entry to be kept" });
+    await command(server.port, ["SET", "proxied:1:key", "2"]);
+    await until(async () => (await near.cache.get("key")) === 2, { what: "the new value", timeoutMs: 1_500 });
+    expect(near.errors.map(({ message }) => message)).toEqual([
+      expect.stringMatching(/refuses HELLO.*use a server or a proxy that has it/),
+      expect.stringMatching(/refuses SUBSCRIBE.*use a server or a proxy that has it/),
+    ]);
+  });
+
+  it("that closes the connection on what it doesn't know goes on reading from the server, and says why", async () => {
+    await using proxy = await startRespProxy(server.port, { unknown: "close" });
+    await using near = new Near({
+      location: proxy.url,
+      connectionFactory: iovalkey(),
+      keyPrefix: "closed",
+    } as CacheOptions);
+    await near.cache.set("key", 1);
+    await until(() => near.errors.length > 0, { what: "an error" });
+    expect(await near.read("key")).toEqual({ value: 1, isKnown: false });
+    expect(near.errors[0]?.message).toMatch(/can't hear of changes.*the connection was closed/);
+    expect(await health(near)).toMatchObject({ invalidation: "tracking", listening: false });
+  });
+});
