@@ -142,11 +142,17 @@ export class Hub {
         // It has stopped. Whoever joins later finds out for itself.
         this.#wanted = "";
         if (this.#listening) this.#listenTo(this.#listening);
+        this.#stopUnwanted();
       },
       failed: (error) => {
         for (const member of this.#listeners()) member.failed(error);
       },
     };
+  }
+
+  /** Writes can't be told of. @returns whether it took this for a refusal */
+  publishRefused(channel: string, reply: string): boolean {
+    return this.#listening?.refuse("channel", ["PUBLISH", channel], reply) ?? false;
   }
 
   /** Whether changes of this near cache's entries are heard of. */

@@ -2,7 +2,7 @@ import { hasSetImmediate } from "../core/async.js";
 import type { ListenerAccess, ListenerAddress } from "../core/near.js";
 import type { Elapsed } from "./elapsed.js";
 import { type Interests, Link, type LinkHandlers } from "./link.js";
-import { RefusedError } from "./refusals.js";
+import { passes, RefusedError } from "./refusals.js";
 import { SLOTS, slotOf } from "./slots.js";
 import type { Source } from "./store.js";
 
@@ -95,6 +95,13 @@ export class Listening {
     // What is read from now on may come from another server than the link's.
     if (!this.#slots) for (const link of this.#links.values()) link.close();
     this.#isMoved = false;
+  }
+
+  /** The server has refused a command over another connection. @returns whether this is a refusal for good */
+  refuse(...refusal: ConstructorParameters<typeof RefusedError>): boolean {
+    if (passes(refusal[2])) return false;
+    this.#handlers.refused(new RefusedError(...refusal));
+    return true;
   }
 
   /** The clock was set back: nothing is proved until the servers have answered again. */

@@ -10,7 +10,7 @@ import { type ConnectionNear, NearConnection } from "./connection.js";
 import { freezeDeeply } from "./freeze.js";
 import { Hub, type Member } from "./hub.js";
 import type { NearCache, NearContext, NearHealth, NearSettings } from "./port.js";
-import { notListening, passes, RefusedError, toRefusal, withoutLifetimes } from "./refusals.js";
+import { notListening, type RefusedError, withoutLifetimes } from "./refusals.js";
 import { type Mark, NearStore, type Source, unproved } from "./store.js";
 import { decodedValue, readEntry } from "./values.js";
 import { Waiters } from "./waiters.js";
@@ -205,13 +205,9 @@ export class Near implements NearCache, ConnectionNear, Member {
   }
 
   checkAnnounced(reply: Reply): void {
-    if (!(reply instanceof ReplyError)) return;
-    const text = `${reply.code} ${reply.detail}`;
-    if (passes(text)) this.#context.report(reply);
-    else if (this.#mode === "channel") {
-      this.refused(new RefusedError("channel", ["PUBLISH", this.channel], text));
-      this.#hub.left();
-    }
+    if (!(reply instanceof ReplyError) || this.#mode !== "channel") return;
+    const isKnown = this.#hub.publishRefused(this.channel, `${reply.code} ${reply.detail}`);
+    if (!isKnown) this.#context.report(reply);
   }
 
   onChange(key: string, changed: () => void): (() => void) | undefined {
@@ -282,7 +278,7 @@ export class Near implements NearCache, ConnectionNear, Member {
   refused(refused: RefusedError): void {
     const { listener, server } = this.#context;
     const name = typeof listener === "object" ? listener.name : server;
-    const { mode, error } = toRefusal(refused, this.#settings.invalidation, name);
+    const { mode, error } = refused.toRefusal(this.#settings.invalidation, name);
     this.#refusal = error;
     this.#mode = mode;
     this.#store.dropAll();

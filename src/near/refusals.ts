@@ -1,6 +1,5 @@
 import { UnavailableError } from "../core/availability.js";
 import { ConfigurationError, ConnectionError, ReplyError } from "../core/errors.js";
-import type { NearSettings } from "./port.js";
 
 /** Error replies that end by themselves. */
 const PASSING =
@@ -9,6 +8,12 @@ const PASSING =
 /** Whether an error reply refuses nothing for good. */
 export function passes(reply: string): boolean {
   return PASSING.test(reply);
+}
+
+/** What is left where a server refuses to tell of changes. Under `"off"` nothing is kept. */
+export interface Refusal {
+  readonly mode: "channel" | "ttl" | "off";
+  readonly error: Error;
 }
 
 /** The server refuses what a near cache needs to hear of changes. */
@@ -23,32 +28,23 @@ export class RefusedError extends Error {
   ) {
     super(reply);
   }
-}
 
-/** What is left where a server refuses to tell of changes. Under `"off"` nothing is kept. */
-export interface Refusal {
-  readonly mode: "channel" | "ttl" | "off";
-  readonly error: Error;
-}
-
-/** @param demanded the option `invalidation`: another kind does not do @param server its name */
-export function toRefusal(
-  { what, command, reply }: RefusedError,
-  demanded: NearSettings["invalidation"],
-  server: string,
-): Refusal {
-  const [, code = "ERR", detail = reply] = /^([A-Z]+) (.*)$/s.exec(reply) ?? [];
-  const [first = "", second = ""] = command;
-  const name = first === "CLIENT" || first === "CLUSTER" ? `${first} ${second}` : first;
-  const remedy = `${server} refuses ${name} to the near cache: ${remedyOf(name, command, server, reply)}`;
-  if (demanded !== undefined) {
-    const instead = `or leave out option "invalidation", which is "${demanded}"; nothing is kept meanwhile`;
-    return { mode: "off", error: new ConfigurationError(`nearCache: ${reply}; ${remedy}, ${instead}`) };
+  /** @param demanded the option `invalidation`: another kind does not do @param server its name */
+  toRefusal(demanded: string | undefined, server: string): Refusal {
+    const { what, command, reply } = this;
+    const [, code = "ERR", detail = reply] = /^([A-Z]+) (.*)$/s.exec(reply) ?? [];
+    const [first = "", second = ""] = command;
+    const name = first === "CLIENT" || first === "CLUSTER" ? `${first} ${second}` : first;
+    const remedy = `${server} refuses ${name} to the near cache: ${remedyOf(name, command, server, reply)}`;
+    if (demanded !== undefined) {
+      const instead = `or leave out option "invalidation", which is "${demanded}"; nothing is kept meanwhile`;
+      return { mode: "off", error: new ConfigurationError(`nearCache: ${reply}; ${remedy}, ${instead}`) };
+    }
+    const mode = what === "tracking" ? "channel" : "ttl";
+    const told = mode === "channel" ? "only other near caches tell of changes" : "nobody tells of changes";
+    const more = `${remedy}. Meanwhile its invalidation is "${mode}", and ${told}: entries stay for maxStaleness at most`;
+    return { mode, error: new UnavailableError(name, new ReplyError(code, detail), more) };
   }
-  const mode = what === "tracking" ? "channel" : "ttl";
-  const told = mode === "channel" ? "only other near caches tell of changes" : "nobody tells of changes";
-  const more = `${remedy}. Meanwhile its invalidation is "${mode}", and ${told}: entries stay for maxStaleness at most`;
-  return { mode, error: new UnavailableError(name, new ReplyError(code, detail), more) };
 }
 
 function remedyOf(name: string, command: readonly string[], server: string, reply: string): string {
