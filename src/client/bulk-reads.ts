@@ -2,6 +2,7 @@ import { BATCH_SIZE, inTurns, type MaybePromise, nextTurn } from "../core/async.
 import type { Reply, SendOptions } from "../core/connection.js";
 import { throwIfError } from "../core/errors.js";
 import type { CacheCall } from "../core/events.js";
+import type { NearReads } from "../core/near.js";
 import type { ClientContext } from "./client.js";
 
 export interface ReadManyOptions {
@@ -10,13 +11,15 @@ export interface ReadManyOptions {
   /** What a reply to a read says. @throws {DecodeError} @throws {ReplyError} */
   readonly decode: (reply: Reply, key: string, nowMs: number) => MaybePromise<unknown>;
   readonly call: CacheCall | undefined;
+  /** What the process knows of values. */
+  readonly near: NearReads | undefined;
 }
 
 /** The values of several keys, in their order, `undefined` where there is none: what the process doesn't know, in one MGET for each batch. */
 export async function readMany(
   context: Pick<ClientContext, "connection" | "codec" | "clock" | "forgive">,
   keys: readonly string[],
-  { method, send, decode, call }: ReadManyOptions,
+  { method, send, decode, call, near }: ReadManyOptions,
 ): Promise<unknown[]> {
   // A read at one moment is one command, whatever its length.
   const size = send.atomic ? Math.max(1, keys.length) : BATCH_SIZE;
@@ -24,7 +27,6 @@ export async function readMany(
   for (let start = 0; start < keys.length; start += size) {
     if (start > 0) await nextTurn();
     const batch = size < keys.length ? keys.slice(start, start + size) : keys;
-    const near = send.atomic ? undefined : context.connection.near;
     const known = near ? batch.map((key) => near.value(key, context.codec, undefined, call)) : [];
     const missing = near ? batch.filter((_key, i) => known[i] === undefined) : batch;
     const [reply = null] = missing.length > 0 ? await context.connection.send([["MGET", ...missing]], send) : [];

@@ -3,7 +3,7 @@ import { BATCH_SIZE, inTurns, type MaybePromise, nextTurn } from "../core/async.
 import type { Connection, Reply, SendOptions } from "../core/connection.js";
 import { DecodeError, throwIfError } from "../core/errors.js";
 import type { CacheCall } from "../core/events.js";
-import type { Passes } from "../core/near.js";
+import type { NearReads, Passes } from "../core/near.js";
 import { checkOptions, isWait, orNull } from "../core/options.js";
 import { type Duration, toMs } from "../core/time.js";
 import { type ReadManyOptions, readMany, settleAll } from "./bulk-reads.js";
@@ -45,6 +45,8 @@ export function defaultClient(options: DefaultClientOptions = {}): ClientFactory
 
 export class DefaultClient extends KeyCommands implements Client {
   protected readonly reads: SendOptions;
+  /** Has the usual ways of reading values. */
+  protected readonly usual: DefaultClient = DefaultClient.prototype;
   readonly #hardTimeoutMs: number;
 
   constructor(context: ClientContext, { hardTimeoutMs = 60_000 }: { readonly hardTimeoutMs?: number } = {}) {
@@ -55,7 +57,7 @@ export class DefaultClient extends KeyCommands implements Client {
 
   get(key: string, call?: CacheCall): Promise<unknown> {
     const { connection, codec } = this.context;
-    const known = connection.near?.value(key, codec, undefined, call);
+    const known = this.near?.value(key, codec, undefined, call);
     if (known !== undefined) return Promise.resolve(known);
     return connection
       .send([["GET", key]], this.reads)
@@ -107,8 +109,7 @@ export class DefaultClient extends KeyCommands implements Client {
 
   getOrSet(key: string, loader: Loader<unknown>, options: LoadOptions): Promise<unknown> {
     const { signal, call } = options;
-    const { near } = this.context.connection;
-    const known = near?.value(key, this.context.codec, this.passes, call);
+    const known = this.near?.value(key, this.context.codec, this.passes, call);
     if (known !== undefined) {
       call?.hit();
       return Promise.resolve(known);
@@ -124,7 +125,7 @@ export class DefaultClient extends KeyCommands implements Client {
       signal,
       signal && ((error) => this.context.report(error, "getOrSet", key)),
     );
-    return near ? Promise.resolve(near.settle(value)) : value;
+    return Promise.resolve(this.context.connection.near?.settle(value) ?? value);
   }
 
   async getOrSetMany(keys: readonly string[], loader: ManyLoader, options: LoadOptions): Promise<Map<string, unknown>> {
@@ -235,6 +236,12 @@ export class DefaultClient extends KeyCommands implements Client {
     return { value: await asHit(codec, { value, encoded }, key), encoded, found };
   }
 
+  /** What the process knows of values; `undefined` also where a subclass reads them in its own way, which must not be bypassed. */
+  protected get near(): NearReads | undefined {
+    const { decode, answer } = this.usual;
+    return this.decode === decode && this.answer === answer ? this.context.connection.near : undefined;
+  }
+
   /** Whether a fresh value is to be refreshed, and so to be looked up, although the process knows it. */
   protected readonly passes: Passes | undefined;
 
@@ -280,7 +287,7 @@ export class DefaultClient extends KeyCommands implements Client {
     call?: CacheCall,
   ): Promise<unknown[]> {
     const decode: ReadManyOptions["decode"] = (reply, key, nowMs) => this.decode(reply, key, nowMs, call);
-    return readMany(this.context, keys, { method, send, decode, call });
+    return readMany(this.context, keys, { method, send, decode, call, near: send.atomic ? undefined : this.near });
   }
 
   #write(

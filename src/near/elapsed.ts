@@ -6,9 +6,12 @@ export interface Clocks {
 
 const HOST: Clocks = { monotonic: () => performance.now(), wall: () => Date.now() };
 
+/** How far apart the clocks may drift, in milliseconds, before they are set to the same moment again. The wall clock tells whole ones. */
+const APART_MS = 2;
+
 /**
  * Time that has passed: the larger of what the two clocks say, so that neither a frozen process, nor a sleeping machine, nor a
- * clock that was set makes an entry look younger than it is.
+ * clock that was set makes an entry look younger than it is. Between any two moments it is at most `APART_MS` less than that.
  */
 export class Elapsed {
   readonly #clocks: Clocks;
@@ -29,19 +32,17 @@ export class Elapsed {
   now(): number {
     const wall = this.#clocks.wall();
     const byMonotonic = this.#clocks.monotonic() - this.#monotonic0;
-    if (wall < this.#lastWall) return this.#stepBack(wall, byMonotonic);
+    const isStepBack = wall < this.#lastWall;
+    const byWall = (isStepBack ? this.#lastWall : wall) - this.#wall0;
+    const now = byWall > byMonotonic ? byWall : byMonotonic;
+    const ahead = byWall - byMonotonic;
     this.#lastWall = wall;
-    const byWall = wall - this.#wall0;
-    return byWall > byMonotonic ? byWall : byMonotonic;
-  }
-
-  /** Goes on from the latest moment that was told. */
-  #stepBack(wall: number, byMonotonic: number): number {
-    const now = Math.max(byMonotonic, this.#lastWall - this.#wall0);
-    this.#monotonic0 += byMonotonic - now;
-    this.#wall0 = wall - now;
-    this.#lastWall = wall;
-    this.#onStepBack();
+    // A clock that has fallen behind would have to catch up before what it says counts.
+    if (isStepBack || ahead > APART_MS || ahead < -APART_MS) {
+      this.#monotonic0 += byMonotonic - now;
+      this.#wall0 = wall - now;
+    }
+    if (isStepBack) this.#onStepBack();
     return now;
   }
 }

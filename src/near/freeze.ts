@@ -1,24 +1,24 @@
-/** Deeper values are not frozen, and so not shared. */
-const DEEPEST = 200;
-
 /** Freezes a value with all that is in it, if it is made of plain objects, arrays and primitive values. @returns whether it is */
 export function freezeDeeply(value: unknown): boolean {
-  if (!isJsonShaped(value, 0)) return false;
-  freeze(value);
+  // A set, as an object may be in several places, and within itself. What is added while it is gone through is gone through, too.
+  const objects = new Set<object>();
+  if (!add(objects, value)) return false;
+  for (const one of objects) {
+    if (!isPlain(one)) return false;
+    for (const item of Object.values(one)) if (!add(objects, item)) return false;
+  }
+  for (const one of objects) Object.freeze(one);
   return true;
 }
 
-function isJsonShaped(value: unknown, depth: number): boolean {
-  if (typeof value !== "object" || value === null) return typeof value !== "function" && typeof value !== "symbol";
-  if (depth > DEEPEST) return false;
-  if (Array.isArray(value)) return value.every((item) => isJsonShaped(item, depth + 1));
-  const prototype: unknown = Object.getPrototypeOf(value);
-  if (prototype !== Object.prototype && prototype !== null) return false;
-  return Object.values(value).every((item) => isJsonShaped(item, depth + 1));
+/** @returns whether the value may be part of JSON */
+function add(objects: Set<object>, value: unknown): boolean {
+  if (typeof value === "object" && value !== null) objects.add(value);
+  return typeof value !== "function" && typeof value !== "symbol";
 }
 
-function freeze(value: unknown): void {
-  if (typeof value !== "object" || value === null || Object.isFrozen(value)) return;
-  for (const item of Object.values(value)) freeze(item);
-  Object.freeze(value);
+function isPlain(one: object): boolean {
+  if (Array.isArray(one)) return true;
+  const prototype: unknown = Object.getPrototypeOf(one);
+  return prototype === Object.prototype || prototype === null;
 }

@@ -171,10 +171,14 @@ export class Hub {
 
   /** Writes of this process concern all its near caches. @returns what to call when they have ended */
   beginWrite(writes: Writes): () => void {
-    const members = [...this.all()];
+    const members = new Set(this.all());
     for (const member of members) member.beginWrite(writes);
     return () => {
-      for (const member of members) member.endWrite(writes);
+      for (const member of this.all()) {
+        if (members.has(member)) member.endWrite(writes);
+        // It was made meanwhile, and may have read what was there before.
+        else member.dropAll();
+      }
     };
   }
 

@@ -33,6 +33,7 @@ const LONGEST_KEY = 65_536;
 const LONGEST_VALUE = 4_194_304;
 const DEEPEST = 8;
 const CR = 0x0d;
+const LF = 0x0a;
 
 /** What is buffered ends within a value. */
 const INCOMPLETE = Symbol("incomplete");
@@ -96,7 +97,10 @@ export class RespParser {
       if (this.#buffer.length - start > LONGEST_VALUE) throw new Error("a reply is too long");
       return false;
     }
-    if (Array.isArray(value) && (isPush || (this.#hasSubscribed && isMessage(value)))) this.#handlers.message(value);
+    // Of another form than servers give it.
+    if (isPush && Array.isArray(value) && value[0] === "invalidate") this.#handlers.all();
+    else if (Array.isArray(value) && (isPush || (this.#hasSubscribed && isMessage(value))))
+      this.#handlers.message(value);
     else this.#handlers.reply(value);
     return true;
   }
@@ -105,17 +109,19 @@ export class RespParser {
     const line = this.#line(at);
     if (line === undefined) return false;
     this.#at = at + line.length + 2;
-    const count = line.startsWith("*") ? Number(line.slice(1)) : -1;
+    const isList = line.startsWith("*");
+    if (!isList && line !== "_" && line !== "$-1") throw new Error("the changed keys are not a list");
+    const count = isList ? toLength(line.slice(1)) : -1;
     if (count >= 0) this.#keysLeft = count;
-    else if (line === "_" || count === -1) this.#handlers.all();
+    else this.#handlers.all();
     return true;
   }
 
   #nextKey(): boolean {
     const line = this.#line(this.#at);
     if (line === undefined) return false;
-    const length = line.startsWith("$") ? Number(line.slice(1)) : Number.NaN;
-    if (!(length >= 0)) throw new Error("a changed key is not a string");
+    const length = line.startsWith("$") ? toLength(line.slice(1)) : -1;
+    if (length < 0) throw new Error("a changed key is not a string");
     const from = this.#at + line.length + 2;
     if (length > LONGEST_KEY) {
       this.#at = from;
@@ -141,7 +147,10 @@ export class RespParser {
   /** The characters up to the end of the line; `undefined` when that has not come. */
   #line(at: number): string | undefined {
     const end = this.#buffer.indexOf(CR, at);
-    if (end >= 0 && end + 1 < this.#buffer.length) return this.#buffer.toString("latin1", at, end);
+    if (end >= 0 && end + 1 < this.#buffer.length) {
+      if (this.#buffer[end + 1] !== LF) throw new Error("a line has no end");
+      return this.#buffer.toString("latin1", at, end);
+    }
     if (this.#buffer.length - at > LONGEST_KEY) throw new Error("a line is too long");
     return undefined;
   }
@@ -158,7 +167,7 @@ export class RespParser {
       case "-":
         return new ErrorReply(rest);
       case ":":
-        return Number(rest);
+        return toInteger(rest);
       case ",":
       case "(":
         return rest;
@@ -169,24 +178,25 @@ export class RespParser {
       case "$":
       case "=":
       case "!":
-        return this.#bulk(line[0], Number(rest));
+        return this.#bulk(line[0], rest);
       case "*":
       case "~":
       case ">":
-        return this.#list(Number(rest), depth);
+        return this.#list(toLength(rest), depth);
       case "%":
-        return this.#list(2 * Number(rest), depth);
+        return this.#list(2 * toLength(rest), depth);
       case "|":
         // Attributes come before the value that they describe.
-        return this.#list(2 * Number(rest), depth) === INCOMPLETE ? INCOMPLETE : this.#value(depth);
+        return this.#list(2 * toLength(rest), depth) === INCOMPLETE ? INCOMPLETE : this.#value(depth);
       default:
         throw new Error("a reply is not in the protocol of Valkey");
     }
   }
 
-  #bulk(type: string, length: number): Value | typeof INCOMPLETE {
-    if (length === -1) return null;
-    if (!(length >= 0) || length > LONGEST_VALUE) throw new Error("a string has no valid length");
+  #bulk(type: string, digits: string): Value | typeof INCOMPLETE {
+    const length = toLength(digits);
+    if (length < 0) return null;
+    if (length > LONGEST_VALUE) throw new Error("a string is too long");
     const from = this.#at;
     if (this.#buffer.length < from + length + 2) return INCOMPLETE;
     this.#at = from + length + 2;
@@ -196,8 +206,8 @@ export class RespParser {
   }
 
   #list(count: number, depth: number): Value | typeof INCOMPLETE {
-    if (count === -1) return null;
-    if (!(count >= 0) || count > LONGEST_VALUE) throw new Error("a list has no valid length");
+    if (count < 0) return null;
+    if (count > LONGEST_VALUE) throw new Error("a list is too long");
     const values: Value[] = [];
     for (let i = 0; i < count; i++) {
       const value = this.#value(depth + 1);
@@ -210,4 +220,16 @@ export class RespParser {
 
 function isMessage([kind]: Value[]): boolean {
   return kind === "message" || kind === "subscribe" || kind === "unsubscribe" || kind === "pong";
+}
+
+/** -1 for what is missing. @throws {Error} on anything else than a length */
+function toLength(digits: string): number {
+  if (!/^(?:-1|\d{1,15})$/.test(digits)) throw new Error("a length is not a number");
+  return Number(digits);
+}
+
+/** @throws {Error} */
+function toInteger(digits: string): number {
+  if (!/^[+-]?\d+$/.test(digits)) throw new Error("an integer is not a number");
+  return Number(digits);
 }

@@ -92,10 +92,10 @@ export class NearStore {
 
   /** The entry of a key, while it may be answered. */
   recall(key: string): Known | undefined {
-    const entry = this.#entries.get(key);
-    if (entry === undefined) return undefined;
     // The clock comes first: where it was set back, it drops all entries.
     const nowMs = this.#time.now();
+    const entry = this.#entries.get(key);
+    if (entry === undefined) return undefined;
     const { source, untilMs } = entry;
     if (nowMs < untilMs && nowMs - source.confirmedMs < this.limits.maxStalenessMs && !source.isOver) return entry;
     // The listener may still confirm an entry that is not over.

@@ -6,7 +6,9 @@ import { freezeDeeply } from "./freeze.js";
 /** What a reader has made of an entry. */
 export interface ReadEntry extends Pick<Header, "freshUntilMs" | "deltaMs"> {
   /** `undefined` where there is no value that this reader can decode. */
-  readonly payload: string | Uint8Array | undefined;
+  payload: string | Uint8Array | undefined;
+  /** A decoder that takes time has succeeded. */
+  isProved: boolean;
   /** The value that all callers share. */
   value: unknown;
   isShared: boolean;
@@ -15,13 +17,13 @@ export interface ReadEntry extends Pick<Header, "freshUntilMs" | "deltaMs"> {
 /** The entry as this reader reads it: made once, and kept with what is known. */
 export function readEntry(known: Known, reader: ValueReader, key: string): ReadEntry {
   if (known.derivedBy === reader) return known.derived as ReadEntry;
-  const read = { value: undefined, isShared: false, ...headerOf(known.stored, reader, key) };
+  const read = { value: undefined, isShared: false, isProved: false, ...headerOf(known.stored, reader, key) };
   known.derived = read;
   known.derivedBy = reader;
   return read;
 }
 
-/** The value of an entry, for one caller or for all; `undefined` when it can't be decoded. */
+/** The value of an entry, for one caller or for all; `undefined` when it can't be decoded, or that is not known yet. */
 export function decodedValue(
   read: ReadEntry,
   reader: ValueReader,
@@ -33,10 +35,24 @@ export function decodedValue(
   try {
     // A value may have parts of the bytes that it is decoded from, which its caller may change.
     const value = reader.decode(typeof payload === "string" ? payload : payload.slice(), key);
+    if (value instanceof Promise && !read.isProved) return prove(read, value, shares);
     return shares ? chain(value, (one) => share(read, one)) : value;
   } catch {
     return undefined;
   }
+}
+
+/** The first time the caller decodes for itself, as only its own way can report that it fails, or load the value again. */
+function prove(read: ReadEntry, value: Promise<unknown>, shares: boolean): undefined {
+  value.then(
+    (one) => {
+      read.isProved = true;
+      if (shares) share(read, one);
+    },
+    () => {
+      read.payload = undefined;
+    },
+  );
 }
 
 function share(read: ReadEntry, value: unknown): unknown {

@@ -50,6 +50,8 @@ export class HerdClient extends DefaultClient {
     await this.#protocol?.ended();
   }
 
+  protected override readonly usual: DefaultClient = HerdClient.prototype;
+
   protected override get graceMs(): number {
     return this.settings.graceMs;
   }

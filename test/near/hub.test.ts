@@ -1,0 +1,62 @@
+import { describe, expect, it } from "vitest";
+import { Hub, joined, type Member } from "../../src/near/hub.js";
+
+/** A near cache that records what its hub tells it. */
+function member(prefix: string): Member & { readonly heard: string[] } {
+  const heard: string[] = [];
+  return {
+    heard,
+    prefix,
+    wants: "nothing",
+    channel: prefix,
+    maxStalenessMs: 2_000,
+    isOpen: true,
+    generation: undefined,
+    isPrimary: async () => true,
+    replaceConnections: () => {},
+    beginWrite: ({ keys }) => void heard.push(`begin ${keys.join()}`),
+    endWrite: ({ keys }) => void heard.push(`end ${keys.join()}`),
+    dropKey: (key) => void heard.push(`drop ${key}`),
+    dropAll: () => void heard.push("drop all"),
+    told: () => {},
+    listeningChanged: () => {},
+    refused: () => {},
+    failed: () => {},
+  };
+}
+
+describe("what near caches of one server share", () => {
+  it("is each write of the process, from its beginning to its end", () => {
+    const hub = new Hub();
+    const members = [member("a:"), member("b:")];
+    for (const one of members) hub.add(one);
+    const end = hub.beginWrite({ keys: ["a:1"], all: false });
+    end();
+    for (const { heard } of members) expect(heard).toEqual(["begin a:1", "end a:1"]);
+  });
+
+  it("has one that was made while a write was on its way drop what it may have read before it", () => {
+    const hub = new Hub();
+    const end = hub.beginWrite({ keys: ["a:1"], all: false });
+    const late = member("a:");
+    hub.add(late);
+    const endOther = hub.beginWrite({ keys: ["a:2"], all: false });
+    end();
+    endOther();
+    expect(late.heard).toEqual(["begin a:2", "drop all", "end a:2"]);
+  });
+
+  it("is which keys they keep", () => {
+    const hub = new Hub();
+    const one = member("a:");
+    hub.add(one);
+    expect([hub.keeps("a:1"), hub.keeps("b:1")]).toEqual([true, false]);
+    expect(one.heard).toEqual([]);
+  });
+});
+
+it("prefixes that begin with another are left out, as servers refuse both", () => {
+  expect(joined(["b:", "a:1:", "a:", "a:", "ab:"])).toEqual(["a:", "ab:", "b:"]);
+  expect(joined(["a:", ""])).toEqual([""]);
+  expect(joined([])).toEqual([]);
+});
