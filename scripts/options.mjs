@@ -1,7 +1,7 @@
 // @ts-check
 
 /**
- * Writes docs/options.md from the doc comments of the options in `src/`.
+ * Writes docs/options.md, and the tables of options in other pages, from the doc comments of the options in `src/`.
  *
  *     npm run options
  */
@@ -20,6 +20,7 @@ const SECTIONS = [
     ],
   },
   { title: "`elasticacheIam(options)`", parts: [["connection/elasticache-iam.ts", "ElastiCacheIamOptions"]] },
+  { title: "`nearCache(options)`", parts: [["near/options.ts", "NearCacheOptions"]] },
   { title: "`herd(options)`", parts: [["client/herd/options.ts", "HerdOptions"]] },
   { title: "Every method with a key", parts: [["cache/method-options.ts", "KeyOptions"]] },
   { title: "`get`", parts: [["cache/method-options.ts", "GetOptions"]] },
@@ -71,6 +72,9 @@ const SECTIONS = [
   { title: "`valkeyCache(source, options)`", parts: [["hono/valkey-cache.ts", "ValkeyCacheOptions"]] },
 ];
 
+/** Other pages with a table. */
+export const PAGES = ["near-cache.md"];
+
 const INTRODUCTION = `# Options
 
 **Every number that is a duration is in seconds.** Fractions count to the millisecond: \`ttl: 0.25\` is 250 ms. Strings say
@@ -83,14 +87,24 @@ This page is made from the doc comments in \`src/\` by \`npm run options\`.
 
 /** The page. @param {(file: string) => string} readSource reads a file of `src/` @returns {string} */
 export function optionsPage(readSource) {
-  const sections = SECTIONS.map(({ title, parts }) => {
-    const options = parts.flatMap(([file, name]) => optionsIn(readSource(file), name));
-    const rows = options.map(
-      (option) => `| \`${option.name}\` | ${option.type} | ${option.default} | ${option.text} |`,
-    );
-    return `\n## ${title}\n\n| option | type | default | |\n|---|---|---|---|\n${rows.join("\n")}\n`;
-  });
+  const sections = SECTIONS.map(({ title, parts }) => `\n## ${title}\n\n${table(parts, readSource)}`);
   return INTRODUCTION + sections.join("");
+}
+
+/** A page with its tables of options as they are now. @param {string} page @param {(file: string) => string} readSource @returns {string} */
+export function withOptions(page, readSource) {
+  return page.replaceAll(/(<!-- options:(\w+) -->\n)[\s\S]*?(<!-- \/options -->)/g, (_all, begin, name, end) => {
+    const section = SECTIONS.find(({ title }) => title === `\`${name}(options)\``);
+    if (!section) throw new Error(`options: there is no section of ${name}; correct the comment in the page`);
+    return `${begin}${table(section.parts, readSource)}${end}`;
+  });
+}
+
+/** @param {readonly [file: string, name: string][]} parts @param {(file: string) => string} readSource */
+function table(parts, readSource) {
+  const options = parts.flatMap(([file, name]) => optionsIn(readSource(file), name));
+  const rows = options.map((option) => `| \`${option.name}\` | ${option.type} | ${option.default} | ${option.text} |`);
+  return `| option | type | default | |\n|---|---|---|---|\n${rows.join("\n")}\n`;
 }
 
 /**
@@ -105,7 +119,7 @@ export function optionsIn(source, name) {
     throw new Error(`options: there is no interface ${name}; correct SECTIONS in scripts/options.mjs`);
   const options = [...body.matchAll(/ {2}\/\*\*([\s\S]*?)\*\/\n {2}(\w+)(\??): (.*);$/gm)].map(
     ([, comment = "", option = "", optional, type = ""]) => {
-      const text = comment.replaceAll(/\s*\n\s*\* ?/g, " ").trim();
+      const text = comment.replaceAll(/(?:\s*\n\s*\*)+ ?/g, " ").trim();
       const [sentence = "", standard] = text.split(/\s*@default\s+/);
       return {
         name: option,
@@ -143,6 +157,12 @@ function cell(text) {
 const self = fileURLToPath(import.meta.url);
 if (process.argv[1] === self) {
   const src = new URL("../src/", import.meta.url);
-  const page = optionsPage((file) => readFileSync(new URL(file, src), "utf8"));
-  writeFileSync(new URL("../docs/options.md", import.meta.url), page);
+  /** @param {string} file */
+  const readSource = (file) => readFileSync(new URL(file, src), "utf8");
+  const docs = new URL("../docs/", import.meta.url);
+  writeFileSync(new URL("options.md", docs), optionsPage(readSource));
+  for (const name of PAGES) {
+    const page = new URL(name, docs);
+    writeFileSync(page, withOptions(readFileSync(page, "utf8"), readSource));
+  }
 }

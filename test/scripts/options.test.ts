@@ -1,12 +1,13 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { optionsIn, optionsPage } from "../../scripts/options.mjs";
+import { optionsIn, optionsPage, PAGES, withOptions } from "../../scripts/options.mjs";
 import { lockDefaults } from "../../src/cache/method-options.js";
 import { cacheChecks, cacheDefaults } from "../../src/cache/options.js";
 import { herdDefaults } from "../../src/client/herd/options.js";
 import { httpCacheChecks, httpCacheDefaults } from "../../src/http/options.js";
 import { policyDefaults } from "../../src/http/rfc/policy.js";
+import { nearCacheDefaults } from "../../src/near/options.js";
 import { root } from "../support/project.js";
 
 const readSource = (file: string) => readFileSync(join(root, "src", file), "utf8");
@@ -26,11 +27,18 @@ describe("docs/options.md", () => {
   );
 });
 
+it.each(PAGES)("the tables of options in docs/%s are what npm run options writes", (name) => {
+  const page = readFileSync(join(root, "docs", name), "utf8");
+  expect(page).toContain("<!-- options:");
+  expect(page, "run: npm run options").toBe(withOptions(page, readSource));
+});
+
 describe("the default in an option's doc comment is the one in the code", () => {
   it.each<[string, string, Readonly<Record<string, unknown>>]>([
     ["cache/options.ts", "CacheOptions", cacheDefaults],
     ["cache/method-options.ts", "LockOptions", lockDefaults],
     ["client/herd/options.ts", "HerdOptions", herdDefaults],
+    ["near/options.ts", "NearCacheOptions", nearCacheDefaults],
     ["http/options.ts", "HttpCacheOptions", httpCacheDefaults],
     ["http/rfc/policy.ts", "PolicyOptions", policyDefaults],
   ])("in %s: %s", (file, name, defaults) => {
