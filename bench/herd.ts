@@ -10,6 +10,7 @@ import { herdTable } from "./tables.ts";
 /** Each is a file in herd/subjects/. */
 const subjects = [
   { name: "valkey-edge-cache, herd()", file: "herd" },
+  { name: "valkey-edge-cache, herd() and nearCache()", file: "herd-near" },
   { name: "valkey-edge-cache, defaultClient()", file: "default-client" },
   { name: "bentocache, grace", file: "bentocache" },
   { name: "bentocache, grace, two levels", file: "bentocache-two-levels" },

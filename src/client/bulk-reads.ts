@@ -27,13 +27,14 @@ export async function readMany(
   for (let start = 0; start < keys.length; start += size) {
     if (start > 0) await nextTurn();
     const batch = size < keys.length ? keys.slice(start, start + size) : keys;
-    const known = near ? batch.map((key) => near.value(key, context.codec, undefined, call)) : [];
-    const missing = near ? batch.filter((_key, i) => known[i] === undefined) : batch;
+    const known = near?.values(batch, context.codec, call) ?? [];
+    const missing = batch.filter((_key, i) => known[i] === undefined);
     const [reply = null] = missing.length > 0 ? await context.connection.send([["MGET", ...missing]], send) : [];
     const replies = throwIfError(reply);
     const nowMs = context.clock.now();
     let next = 0;
-    for (const [i, key] of batch.entries()) {
+    for (let i = 0; i < batch.length; i++) {
+      const key = batch[i] ?? "";
       if (i > 0 && i % BATCH_SIZE === 0) await nextTurn();
       const found = known[i];
       const asked = found === undefined && Array.isArray(replies) ? (replies[next++] ?? null) : null;

@@ -31,6 +31,12 @@ export interface NearReads {
    * @param call is told of the size of what was found
    */
   value(key: string, reader: ValueReader, passes?: Passes, call?: CacheCall): MaybePromise<unknown> | undefined;
+  /** As `value`, for several keys in their order. */
+  values(
+    keys: readonly string[],
+    reader: ValueReader,
+    call?: CacheCall,
+  ): readonly (MaybePromise<unknown> | undefined)[];
   /** A value as callers get it: deeply frozen where they share values, and this one is JSON-shaped. */
   settle<T>(value: MaybePromise<T>): MaybePromise<T>;
   /**
@@ -38,6 +44,8 @@ export interface NearReads {
    * @returns a function that ends this; `undefined` where nobody would tell, so that only polling helps
    */
   onChange(key: string, changed: () => void): (() => void) | undefined;
+  /** The next change of any of these entries; `undefined` where nobody would tell of all of them. */
+  changes(keys: readonly string[]): Changes | undefined;
   /**
    * Watches an entry for a reader that keeps what it makes of it somewhere else. It begins before the entry is read.
    * @returns `undefined` where what is read now can't be kept
@@ -49,6 +57,13 @@ export interface NearReads {
 export interface Watch {
   /** Whether the entry is known to be as it was when the watch began, as surely as an entry is that may be answered. */
   isUnchanged(): boolean;
+  end(): void;
+}
+
+/** A change that is waited for. */
+export interface Changes {
+  /** Fires with the change, or when nobody can tell of it any more. */
+  readonly signal: AbortSignal;
   end(): void;
 }
 

@@ -1,3 +1,4 @@
+import type { Changes } from "../core/near.js";
 import type { Clock } from "../core/time.js";
 
 const FIRST_INTERVAL_MS = 5;
@@ -5,7 +6,10 @@ const LONGEST_INTERVAL_MS = 250;
 /** Each interval is at most this part of the time waited so far, so polling adds at most that to the wait. */
 const GROWTH = 0.1;
 
-/** Waits for the lease holder's value: polls at growing, randomised intervals, up to a limit. */
+/**
+ * Waits for the lease holder's value: polls at growing, randomised intervals, up to a limit. Where a change of the entry is
+ * told of, it polls with that, and rarely otherwise.
+ */
 export class Wait {
   readonly #clock: Clock;
   readonly #limitMs: number;
@@ -26,17 +30,23 @@ export class Wait {
   /**
    * Sleeps until the next poll. @returns `false` when the limit is reached @throws the signal's reason
    * @param wakeUp ends the sleep early
+   * @param changes of the entry end it, too
    */
-  async next(signal: AbortSignal, wakeUp?: AbortSignal): Promise<boolean> {
+  async next(signal: AbortSignal, wakeUp?: AbortSignal, changes?: Changes): Promise<boolean> {
     const elapsedMs = Math.max(this.#sleptMs, this.durationMs);
     const leftMs = this.#limitMs - elapsedMs;
     if (leftMs <= 0) return false;
-    const intervalMs = Math.min(LONGEST_INTERVAL_MS, Math.max(FIRST_INTERVAL_MS, elapsedMs * GROWTH));
+    // A change may have come before it was listened for: the first poll is as soon as ever.
+    const growth = changes && this.#sleptMs > 0 ? Infinity : GROWTH;
+    const intervalMs = Math.min(LONGEST_INTERVAL_MS, Math.max(FIRST_INTERVAL_MS, elapsedMs * growth));
     // Timers take whole milliseconds.
     const ms = Math.ceil(Math.min(leftMs, intervalMs * (0.5 + this.#clock.random() / 2)));
-    await this.#clock.sleep(ms, wakeUp ? AbortSignal.any([signal, wakeUp]) : signal);
+    const wakeUps = [wakeUp, changes?.signal].filter((one) => one !== undefined);
+    const ended = wakeUps.length > 0 ? AbortSignal.any([signal, ...wakeUps]) : signal;
+    await this.#clock.sleep(ms, ended);
+    changes?.end();
     signal.throwIfAborted();
-    this.#sleptMs += ms;
+    if (!ended.aborted) this.#sleptMs += ms;
     return true;
   }
 }

@@ -1,18 +1,17 @@
-import { FOREVER, HEADER_LENGTH, isEnvelope } from "../codec/envelope.js";
-import { chain, type MaybePromise } from "../core/async.js";
+import { HEADER_LENGTH, isEnvelope } from "../codec/envelope.js";
+import type { MaybePromise } from "../core/async.js";
 import type { Command, Connection, ConnectionEvent, Reply } from "../core/connection.js";
 import { ReplyError } from "../core/errors.js";
 import type { CacheCall } from "../core/events.js";
-import type { Known, Passes, ValueReader, Watch } from "../core/near.js";
+import type { Changes, Known, Passes, ValueReader, Watch } from "../core/near.js";
 import { toText } from "../core/text.js";
 import type { Writes } from "./commands.js";
 import { type ConnectionNear, NearConnection } from "./connection.js";
-import { freezeDeeply } from "./freeze.js";
 import { Hub, type Member } from "./hub.js";
 import type { NearCache, NearContext, NearHealth, NearSettings } from "./port.js";
 import { notListening, type RefusedError, withoutLifetimes } from "./refusals.js";
 import { type Mark, NearStore, type Source, unproved } from "./store.js";
-import { decodedValue, readEntry } from "./values.js";
+import { Values } from "./values.js";
 import { Waiters } from "./waiters.js";
 
 const METHOD = "nearCache";
@@ -32,6 +31,7 @@ export class Near implements NearCache, ConnectionNear, Member {
   readonly #settings: NearSettings;
   readonly #hub: Hub;
   readonly #store: NearStore;
+  readonly #values: Values;
   /** Under `"off"` it keeps nothing: tracking was demanded, and the server refuses it. */
   #mode: NearHealth["invalidation"] | "off";
   #refusal: Error | undefined;
@@ -59,6 +59,7 @@ export class Near implements NearCache, ConnectionNear, Member {
     this.#store = new NearStore(limits, this.#hub.time, (key) =>
       context.events.emit("evict", () => ({ method: METHOD, key, count: 1 })),
     );
+    this.#values = new Values(settings.shares, () => context.events.sent.nearHits++);
     this.#hub.add(this);
     context.events.near = this.#store;
   }
@@ -127,25 +128,16 @@ export class Near implements NearCache, ConnectionNear, Member {
   }
 
   value(key: string, reader: ValueReader, passes?: Passes, call?: CacheCall): MaybePromise<unknown> | undefined {
-    const known = this.#store.recall(key);
-    if (known === undefined) return undefined;
-    const read = readEntry(known, reader, key);
-    const { payload, freshUntilMs } = read;
-    if (payload === undefined) return undefined;
-    if (freshUntilMs < FOREVER && (freshUntilMs <= Date.now() || passes?.(read))) return undefined;
-    const value = decodedValue(read, reader, key, this.#settings.shares);
-    if (value === undefined) return undefined;
-    this.#context.events.sent.nearHits++;
-    call?.found(payload.length, read.deltaMs);
-    return value;
+    return this.#values.fresh(this.#store.recall(key), key, reader, passes, call);
+  }
+
+  values(keys: readonly string[], reader: ValueReader, call?: CacheCall): (MaybePromise<unknown> | undefined)[] {
+    const nowMs = this.nowMs();
+    return keys.map((key) => this.#values.fresh(this.#store.recall(key, nowMs), key, reader, undefined, call));
   }
 
   settle<T>(value: MaybePromise<T>): MaybePromise<T> {
-    if (!this.#settings.shares) return value;
-    return chain(value, (one) => {
-      freezeDeeply(one);
-      return one;
-    });
+    return this.#values.settle(value);
   }
 
   nowMs(): number {
@@ -182,13 +174,7 @@ export class Near implements NearCache, ConnectionNear, Member {
 
   watch(key: string): Watch | undefined {
     const mark = this.mark(key);
-    if (!mark) return undefined;
-    // Where nobody tells of changes, only time ends it.
-    const untilMs = mark.source === this.#unproved ? this.nowMs() + this.maxStalenessMs : Number.POSITIVE_INFINITY;
-    return {
-      isUnchanged: () => this.#store.isValid(mark) && this.nowMs() < untilMs,
-      end: () => this.#store.release(mark),
-    };
+    return mark && this.#store.watch(mark);
   }
 
   writes(writes: Writes): () => void {
@@ -211,9 +197,17 @@ export class Near implements NearCache, ConnectionNear, Member {
   }
 
   onChange(key: string, changed: () => void): (() => void) | undefined {
+    return this.#isHeard(key) ? this.#waiters.add(key, changed) : undefined;
+  }
+
+  changes(keys: readonly string[]): Changes | undefined {
+    return keys.every((key) => this.#isHeard(key)) ? this.#waiters.changes(keys) : undefined;
+  }
+
+  /** Whether the server tells of changes of a key. */
+  #isHeard(key: string): boolean {
     const source = this.#mode === "tracking" ? this.#sourceOf(key) : undefined;
-    if (!source || source.isOver || this.nowMs() - source.confirmedMs > this.maxStalenessMs) return undefined;
-    return this.#waiters.add(key, changed);
+    return source !== undefined && !source.isOver && this.nowMs() - source.confirmedMs < this.maxStalenessMs;
   }
 
   // What the hub tells, and asks.

@@ -1,5 +1,5 @@
 import { LRUCache } from "lru-cache";
-import type { Known } from "../core/near.js";
+import type { Known, Watch } from "../core/near.js";
 import type { Elapsed } from "./elapsed.js";
 
 /** What vouches for entries: the connection that hears of their changes. */
@@ -90,10 +90,11 @@ export class NearStore {
     return this.#entries.calculatedSize;
   }
 
-  /** The entry of a key, while it may be answered. */
-  recall(key: string): Known | undefined {
-    // The clock comes first: where it was set back, it drops all entries.
-    const nowMs = this.#time.now();
+  /**
+   * The entry of a key, while it may be answered.
+   * @param nowMs the clock is read before the entry, as it drops all entries where it was set back
+   */
+  recall(key: string, nowMs = this.#time.now()): Known | undefined {
     const entry = this.#entries.get(key);
     if (entry === undefined) return undefined;
     const { source, untilMs } = entry;
@@ -122,6 +123,17 @@ export class NearStore {
   release(mark: Mark): void {
     mark.reads--;
     if (mark.reads === 0 && this.#marks.get(mark.key) === mark) this.#marks.delete(mark.key);
+  }
+
+  /** The watch that a mark is. */
+  watch(mark: Mark): Watch {
+    // Where nobody tells of changes, only time ends it.
+    const isProved = mark.source.confirmedMs !== Number.POSITIVE_INFINITY;
+    const untilMs = isProved ? Number.POSITIVE_INFINITY : this.#time.now() + this.limits.maxStalenessMs;
+    return {
+      isUnchanged: () => this.isValid(mark) && this.#time.now() < untilMs,
+      end: () => this.release(mark),
+    };
   }
 
   /** Whether no change of the marked entry was heard of, and would have been heard of. */

@@ -1,10 +1,51 @@
 import { FOREVER, type Header, isEnvelope, readEnvelope } from "../codec/envelope.js";
 import { chain, type MaybePromise } from "../core/async.js";
-import type { Known, ValueReader } from "../core/near.js";
+import type { CacheCall } from "../core/events.js";
+import type { Known, Passes, ValueReader } from "../core/near.js";
 import { freezeDeeply } from "./freeze.js";
 
+/** Values of entries: decoded for each caller, or shared and frozen. */
+export class Values {
+  readonly #shares: boolean;
+  readonly #onHit: () => void;
+
+  constructor(shares: boolean, onHit: () => void) {
+    this.#shares = shares;
+    this.#onHit = onHit;
+  }
+
+  /** The fresh value of an entry; `undefined` where it is stale, passed over, or can't be decoded. */
+  fresh(
+    known: Known | undefined,
+    key: string,
+    reader: ValueReader,
+    passes?: Passes,
+    call?: CacheCall,
+  ): MaybePromise<unknown> | undefined {
+    if (known === undefined) return undefined;
+    const read = readEntry(known, reader, key);
+    const { payload, freshUntilMs } = read;
+    if (payload === undefined) return undefined;
+    if (freshUntilMs < FOREVER && (freshUntilMs <= Date.now() || passes?.(read))) return undefined;
+    const value = decodedValue(read, reader, key, this.#shares);
+    if (value === undefined) return undefined;
+    this.#onHit();
+    call?.found(payload.length, read.deltaMs);
+    return value;
+  }
+
+  /** A value that was not kept, as callers get it. */
+  settle<T>(value: MaybePromise<T>): MaybePromise<T> {
+    if (!this.#shares) return value;
+    return chain(value, (one) => {
+      freezeDeeply(one);
+      return one;
+    });
+  }
+}
+
 /** What a reader has made of an entry. */
-export interface ReadEntry extends Pick<Header, "freshUntilMs" | "deltaMs"> {
+interface ReadEntry extends Pick<Header, "freshUntilMs" | "deltaMs"> {
   /** `undefined` where there is no value that this reader can decode. */
   payload: string | Uint8Array | undefined;
   /** A decoder that takes time has succeeded. */
@@ -15,7 +56,7 @@ export interface ReadEntry extends Pick<Header, "freshUntilMs" | "deltaMs"> {
 }
 
 /** The entry as this reader reads it: made once, and kept with what is known. */
-export function readEntry(known: Known, reader: ValueReader, key: string): ReadEntry {
+function readEntry(known: Known, reader: ValueReader, key: string): ReadEntry {
   if (known.derivedBy === reader) return known.derived as ReadEntry;
   const read = { value: undefined, isShared: false, isProved: false, ...headerOf(known.stored, reader, key) };
   known.derived = read;
@@ -24,12 +65,7 @@ export function readEntry(known: Known, reader: ValueReader, key: string): ReadE
 }
 
 /** The value of an entry, for one caller or for all; `undefined` when it can't be decoded, or that is not known yet. */
-export function decodedValue(
-  read: ReadEntry,
-  reader: ValueReader,
-  key: string,
-  shares: boolean,
-): MaybePromise<unknown> {
+function decodedValue(read: ReadEntry, reader: ValueReader, key: string, shares: boolean): MaybePromise<unknown> {
   const { payload } = read;
   if (payload === undefined || read.isShared) return read.value;
   try {

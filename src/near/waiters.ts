@@ -1,3 +1,8 @@
+import type { Changes } from "../core/near.js";
+
+/** Who waits for many keys is woken so long after the first change, in milliseconds: what is loaded at once changes at once. */
+const TOGETHER_MS = 5;
+
 /** Who waits for changes of entries, by key. */
 export class Waiters {
   readonly #waiting = new Map<string, Set<() => void>>();
@@ -9,6 +14,19 @@ export class Waiters {
     return () => {
       waiting.delete(changed);
       if (waiting.size === 0 && this.#waiting.get(key) === waiting) this.#waiting.delete(key);
+    };
+  }
+
+  changes(keys: readonly string[]): Changes {
+    const controller = new AbortController();
+    const wake = (): void => controller.abort();
+    const changed = keys.length > 1 ? () => void setTimeout(wake, TOGETHER_MS) : wake;
+    const ends = keys.map((key) => this.add(key, changed));
+    return {
+      signal: controller.signal,
+      end: () => {
+        for (const end of ends) end();
+      },
     };
   }
 

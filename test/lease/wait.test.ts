@@ -44,6 +44,36 @@ describe("waiting for the lease holder", () => {
     expect(wait.durationMs).toBe(0);
   });
 
+  it("polls soon and then rarely where changes are told of", async () => {
+    let nowMs = 1_000;
+    const slept: number[] = [];
+    const sleep = async (ms: number) => {
+      slept.push(ms);
+      nowMs += ms;
+    };
+    const wait = new Wait({ now: () => nowMs, random: () => 1, sleep }, 1_000);
+    const changes = { signal: new AbortController().signal, end: () => {} };
+    while (await wait.next(new AbortController().signal, undefined, changes));
+    expect(slept).toEqual([5, 250, 250, 250, 245]);
+  });
+
+  it("sleeps until a change, ends the watch for it, and counts only the time that it slept", async () => {
+    let ended = 0;
+    const sleeps: (AbortSignal | undefined)[] = [];
+    const sleep = async (_ms: number, signal?: AbortSignal) => void sleeps.push(signal);
+    const wait = new Wait({ now: () => 0, random: () => 1, sleep }, 6);
+    for (let i = 0; i < 10; i++) {
+      const change = AbortSignal.abort();
+      const isTimeLeft = await wait.next(new AbortController().signal, undefined, {
+        signal: change,
+        end: () => ended++,
+      });
+      expect(isTimeLeft).toBe(true);
+    }
+    expect(sleeps.every((signal) => signal?.aborted)).toBe(true);
+    expect(ended).toBe(10);
+  });
+
   it("rejects with the reason of its signal", async () => {
     const leaving = new AbortController();
     const sleep = async () => leaving.abort(new Error("left"));

@@ -64,8 +64,9 @@ export class ManyLoad {
       await Promise.all([this.#fill(batch), this.#refresh(batch.refreshing, isFirst)]);
       if (batch.waiting.length === 0) break;
       wait ??= new Wait(context.clock, settings.waitMs);
-      const event = (await wait.next(shared.signal())) ? "poll" : "timeout";
       left = batch.waiting;
+      const changes = context.connection.near?.changes(left);
+      const event = (await wait.next(shared.signal(), undefined, changes)) ? "poll" : "timeout";
       if (next("Waiting", event) === "Lookup") continue;
       this.#emitWaits(wait, left, { waiting: [], alone: left });
       await this.#keep(await this.#load(left, []));

@@ -94,12 +94,12 @@ export class HerdProtocol {
 
   /** Polls while another caller loads. @throws the reason of the callers' signal */
   async #wait(key: string, shared: Shared): Promise<Exclude<Outcome, { state: "Waiting" }>> {
-    const { clock, events } = this.#context;
+    const { clock, connection, events } = this.#context;
     const { method } = this.#parts;
     events.emit("claim", () => ({ method, key, won: false }));
     const wait = new Wait(clock, this.#settings.waitMs);
     for (;;) {
-      const event = (await wait.next(shared.signal())) ? "poll" : "timeout";
+      const event = (await wait.next(shared.signal(), undefined, connection.near?.changes([key]))) ? "poll" : "timeout";
       const state = next("Waiting", event);
       const outcome = state === "Lookup" ? await this.#find(key) : { state };
       if (outcome.state === "Waiting") continue;

@@ -13,6 +13,8 @@ export interface ProcessOptions {
   readonly connections?: number;
   /** In seconds. @default 5 */
   readonly lease?: number;
+  /** Whether its caches have a near cache, which listens before the process is told anything. @default false */
+  readonly near?: boolean;
 }
 
 /** A process with a herd client. */
@@ -23,8 +25,8 @@ export class HerdProcess implements AsyncDisposable {
     this.#child = child;
   }
 
-  static async start({ url, connections = 1, lease = 5 }: ProcessOptions): Promise<HerdProcess> {
-    const one = new HerdProcess(fork(worker, [url, String(connections), String(lease)]));
+  static async start({ url, connections = 1, lease = 5, near = false }: ProcessOptions): Promise<HerdProcess> {
+    const one = new HerdProcess(fork(worker, [url, String(connections), String(lease), near ? "near" : ""]));
     await one.#next((said) => said === "ready");
     return one;
   }

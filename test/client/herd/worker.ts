@@ -1,12 +1,18 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { type Cache, createCache, herd } from "valkey-edge-cache";
+import { type Cache, createCache, herd, nearCache } from "valkey-edge-cache";
 import type { Begun, Orders, Sightings } from "./orders.ts";
 
 /** One process of many: opens connections, and follows orders until it is told to end. */
-const [location = "", connections = "1", lease = "5"] = process.argv.slice(2);
+const [location = "", connections = "1", lease = "5", near = ""] = process.argv.slice(2);
 const caches = Array.from({ length: Number(connections) }, (_cache, i) =>
   // Configurations that differ share no connection.
-  createCache({ location, client: herd({ lease: Number(lease) }), commandTimeout: 5 + i / 1_000, connectTimeout: 5 }),
+  createCache({
+    location,
+    client: herd({ lease: Number(lease) }),
+    commandTimeout: 5 + i / 1_000,
+    connectTimeout: 5,
+    ...(near ? { nearCache: nearCache() } : {}),
+  }),
 );
 let waits = 0;
 let fenced = 0;
@@ -54,4 +60,7 @@ process.on("message", (orders: Orders) => {
 process.once("disconnect", () => process.exit());
 // All is loaded and connected before the first order.
 await Promise.all(caches.map((cache) => cache.has("anything")));
+for (const cache of near ? caches : []) {
+  while (!(await cache.health()).nearCache?.listening) await sleep(5);
+}
 process.send?.("ready");
