@@ -101,6 +101,7 @@ export { escapeGlob as escapePattern } from "../core/glob.js";
 export { defaultKeyFunction, type Key, type KeyFunction, type ReverseKeyFunction, StoredKey } from "../core/key.js";
 export type { Address, Location, Scheme } from "../core/location.js";
 export type {
+  Changes,
   Known,
   ListenerAccess,
   ListenerAddress,
