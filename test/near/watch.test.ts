@@ -80,7 +80,10 @@ it("keeps a lease on a missing entry only where its end is told of", async () =>
 it("wakes who waits for a key when it changes, and not when a claim on it fails", async () => {
   await using both = await caches();
   const { cache, other, near, key } = both;
+  let isStored = false;
+  near.onChange(key, () => (isStored = true));
   await other.set("a", 1);
+  await until(() => isStored, { what: "the first write to be told of" });
   let woken = 0;
   near.onChange(key, () => woken++);
   await cache.connection.send([claimCommand(key, newToken(), 1_000, Date.now())]);
