@@ -1,12 +1,16 @@
 import { readFileSync } from "node:fs";
 import { handle } from "hono/aws-lambda";
-import { createCache } from "valkey-edge-cache";
+import { createCache, nearCache } from "valkey-edge-cache";
 import { createApp } from "./app.ts";
 import { CITIES_FILE } from "./build-cities.ts";
 import { createCities } from "./cities/cities.ts";
 
 /** Outside the handler: later invocations of the process find its connection. */
-const cache = createCache({ location: process.env.VALKEY_URL || "memory:", keyPrefix: "cities" });
+const cache = createCache({
+  location: process.env.VALKEY_URL || "memory:",
+  keyPrefix: "cities",
+  nearCache: nearCache(),
+});
 
 export const handler = handle(
   createApp({

@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import type { AddressInfo } from "node:net";
 import { type ServerType, serve } from "@hono/node-server";
-import { type Cache, createCache } from "valkey-edge-cache";
+import { type Cache, createCache, nearCache } from "valkey-edge-cache";
 import { createApp } from "./app.ts";
 import { buildCities, CITIES_FILE } from "./build-cities.ts";
 import { createCities } from "./cities/cities.ts";
@@ -22,7 +22,7 @@ try {
 
 function start(): void {
   buildCities();
-  const cache = createCache({ location, keyPrefix: "cities" });
+  const cache = createCache({ location, keyPrefix: "cities", nearCache: nearCache() });
   const app = createApp({
     cache,
     cities: createCities(() => readFileSync(CITIES_FILE)),

@@ -2,6 +2,7 @@ import { once } from "node:events";
 import { createServer } from "node:http";
 import { connect } from "node:net";
 import { describe, expect, inject, it } from "vitest";
+import type { StatisticsSnapshot } from "../../src/index.js";
 import { HOST, listenAnywhere } from "../support/ports.js";
 import { startValkey } from "../support/servers.js";
 import { until } from "../support/wait.js";
@@ -44,6 +45,22 @@ it("keeps answers in Valkey, for the next process too", async () => {
   expect(await service.ended).toBe(0);
   await using next = await startService(env);
   expect((await ask(next.url)).from).toBe("hit");
+});
+
+it("answers from the process what it has read, until another process changes it", async () => {
+  await using valkey = await startValkey();
+  const env = { VALKEY_URL: valkey.url, PURGE_TOKEN: "secret" };
+  await using service = await startService(env);
+  await using other = await startService(env);
+  const nearHits = async () => {
+    expect((await ask(service.url)).from).toMatch(/hit|miss/);
+    const { total } = (await (await fetch(`${service.url}/statistics`)).json()) as StatisticsSnapshot;
+    return total.nearHits;
+  };
+  await until(nearHits, { what: "an answer of the near cache" });
+  const purged = await fetch(`${other.url}/purge`, { method: "POST", headers: { authorization: "Bearer secret" } });
+  expect(purged.status).toBe(204);
+  await until(async () => (await ask(service.url)).from === "miss", { what: "the purge", timeoutMs: 1_500 });
 });
 
 it("says whether the store answers", async () => {
