@@ -154,7 +154,7 @@ export abstract class KeyCommands {
     // Before the scan: a load under way must not store its value behind it.
     this.context.sharing.forgetAll();
     let deleted = 0;
-    for await (const batch of this.context.connection.scan({ match: pattern, count })) {
+    for await (const batch of this.context.connection.scan({ match: pattern, count, removes: true })) {
       signal?.throwIfAborted();
       const keys = batch.filter(owns);
       if (keys.length === 0) continue;

@@ -74,6 +74,8 @@ export interface ScanOptions {
   match: string;
   /** How many keys the server examines for each batch. */
   count: number;
+  /** The caller removes what is found. @default false */
+  removes?: boolean;
 }
 
 export interface ConnectionStatus {

@@ -45,7 +45,8 @@ export interface Writes {
 }
 
 const NOTHING: Writes = { keys: [], all: false };
-const ALL: Writes = { keys: [], all: true };
+/** Any key. */
+export const ALL: Writes = { keys: [], all: true };
 
 /** Whether a near cache of this process keeps entries of a key. */
 type Keeps = (key: string) => boolean;

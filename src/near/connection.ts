@@ -11,7 +11,7 @@ import type {
 } from "../core/connection.js";
 import type { NearReads } from "../core/near.js";
 import { toBytes } from "../core/text.js";
-import { keysOf, readKeys, type Writes, writesOf } from "./commands.js";
+import { ALL, keysOf, readKeys, type Writes, writesOf } from "./commands.js";
 import type { Mark } from "./store.js";
 
 /** The near cache behind a connection. */
@@ -95,7 +95,7 @@ export class NearConnection implements Connection {
   }
 
   scan(options: ScanOptions): AsyncIterable<string[]> {
-    return this.#inner.scan(options);
+    return options.removes ? this.#scanToRemove(options) : this.#inner.scan(options);
   }
 
   status(): ConnectionStatus {
@@ -117,6 +117,15 @@ export class NearConnection implements Connection {
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
+  }
+
+  /** What somebody else has removed is not found, and its removal may not have been heard of yet: so all is dropped in the end. */
+  async *#scanToRemove(options: ScanOptions): AsyncIterable<string[]> {
+    try {
+      yield* this.#inner.scan(options);
+    } finally {
+      this.#near.writes(ALL)();
+    }
   }
 
   /** Starts to listen when the server has answered, so that a cold start waits for nothing. */
