@@ -127,7 +127,7 @@ export class Stage implements AsyncDisposable {
 }
 
 /** Stops a process for a while. Another process wakes it up, so that it doesn't stay asleep when this one is ended meanwhile. */
-async function freeze({ pid }: ChildProcess, ms: number): Promise<void> {
+export async function freeze({ pid }: ChildProcess, ms: number): Promise<void> {
   const steps = `kill -STOP ${pid}; sleep ${(ms / 1_000).toFixed(3)}; kill -CONT ${pid}`;
   await once(spawn("sh", ["-c", steps], { stdio: "ignore" }), "exit");
 }

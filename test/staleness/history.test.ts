@@ -1,0 +1,78 @@
+import { expect, it } from "vitest";
+import { type Birth, type End, History, LOOK, type Log, OUTSIDE, type Promised, type Sighting } from "./history.ts";
+
+const PLACE = "p:1:a";
+const PROMISED: Promised = { maxStalenessMs: 100, ownMs: 0, lost: [] };
+
+const born = (id: number, startMs: number, endMs = startMs + 1): Birth => ({
+  ...{ place: PLACE, id, startMs, endMs, untilMs: Number.POSITIVE_INFINITY },
+});
+const ended = (startMs: number, more: Partial<End> = {}): End => ({
+  ...{ place: PLACE, startMs, endMs: startMs + 1, process: OUTSIDE, what: "delete" },
+  ...more,
+});
+const seen = (id: number, startMs: number, more: Partial<Sighting> = {}): Sighting => ({
+  ...{ place: PLACE, id, startMs, process: 0, method: "get", mayBeExpired: false },
+  ...more,
+});
+const history = (log: Partial<Log>, promised: Partial<Promised> = {}) =>
+  new History([{ births: [], ends: [], extensions: [], sightings: [], strange: [], operations: 0, ...log }], {
+    ...PROMISED,
+    ...promised,
+  });
+const promisesBroken = (log: Partial<Log>, promised: Partial<Promised> = {}) =>
+  history(log, promised)
+    .violations()
+    .map(({ promise }) => promise);
+
+it.each([
+  ["before the bound", 110, []],
+  ["after the bound", 112, ["bounded staleness"]],
+])("a value that was deleted may be returned %s", (_when, atMs, broken) => {
+  expect(promisesBroken({ births: [born(1, 0)], ends: [ended(10)], sightings: [seen(1, atMs)] })).toEqual(broken);
+});
+
+it("an own write counts from its reply on, and another process's write only after the bound", () => {
+  const log = { births: [born(1, 0), born(2, 10)], sightings: [seen(1, 12)] };
+  expect(promisesBroken({ ...log, ends: [ended(10, { process: 0, keeps: 2 })] })).toEqual(["own writes"]);
+  expect(promisesBroken({ ...log, ends: [ended(10, { process: 1, keeps: 2 })] })).toEqual([]);
+});
+
+it.each([
+  ["a write that overlaps with the value's own, as it may have come before", born(1, 9, 11), ended(10)],
+  ["a write whose value it is", born(1, 0), ended(10, { keeps: 1 })],
+  ["a write before a value that may still be stored, as its own write has failed", born(1, 0, Infinity), ended(10)],
+])("%s ends no value", (_what, birth, end) => {
+  expect(promisesBroken({ births: [birth], ends: [end], sightings: [seen(1, 1_000)] })).toEqual([]);
+});
+
+it("a look at the server that finds another value ends a value, but not for methods that may return expired ones", () => {
+  const log = { births: [born(1, 0)], ends: [ended(10, { what: LOOK })] };
+  expect(promisesBroken({ ...log, sightings: [seen(1, 200)] })).toEqual(["bounded staleness"]);
+  expect(promisesBroken({ ...log, sightings: [seen(1, 200, { mayBeExpired: true })] })).toEqual([]);
+});
+
+it("writes that a failover may have lost end nothing, those before it do", () => {
+  const log = { births: [born(1, 0)], sightings: [seen(1, 500)] };
+  expect(promisesBroken({ ...log, ends: [ended(10)] }, { lost: [[5, 50]] })).toEqual([]);
+  expect(promisesBroken({ ...log, ends: [ended(10)] }, { lost: [[20, 50]] })).toEqual(["bounded staleness"]);
+});
+
+it("a value ends with its lifetime, unless that was changed", () => {
+  const log = { births: [{ ...born(1, 0), untilMs: 30 }], sightings: [seen(1, 50)] };
+  expect(promisesBroken(log)).toEqual(["own lifetime"]);
+  expect(promisesBroken({ ...log, extensions: [{ place: PLACE, endMs: 10, untilMs: 60 }] })).toEqual([]);
+});
+
+it("a value that nobody has stored is found, also one of another entry", () => {
+  expect(promisesBroken({ sightings: [seen(1, 50)] })).toEqual(["nothing that never was"]);
+  const elsewhere = { ...born(1, 0), place: "p:1:b" };
+  expect(promisesBroken({ births: [elsewhere], sightings: [seen(1, 50)] })).toEqual(["nothing that never was"]);
+});
+
+it("lags are counted from the reply to an outside write, for values that were read shortly before", () => {
+  const log = { births: [born(1, 0)], ends: [ended(100)] };
+  expect(history({ ...log, sightings: [seen(1, 104)] }).lags()).toEqual([3]);
+  expect(history({ ...log, sightings: [seen(1, 99)] }).lags()).toEqual([0]);
+  expect(history({ ...log, sightings: [seen(1, 50)] }).lags()).toEqual([]);
+});
