@@ -1,7 +1,7 @@
 import type { Argument, Command, Reply } from "../../core/connection.js";
 
 interface Queued {
-  readonly command: Command;
+  readonly commands: readonly Command[];
   readonly text: boolean;
   readonly resolve: (replies: Reply[]) => void;
   readonly reject: (error: unknown) => void;
@@ -13,6 +13,8 @@ type Send = (commands: readonly Command[], text: boolean) => Promise<Reply[]>;
 const MIN_BATCH = 4;
 /** In a longer batch the first reply would wait for the last. */
 const MAX_BATCH = 128;
+/** More commands of one call are a batch of their own. Two are a read of a near cache: the value and its lifetime. */
+const MAX_COMMANDS = 2;
 /** Commands with more parts, such as MGET, have long replies. */
 const MAX_PARTS = 8;
 /** In bytes or characters. Longer parts cost more in a batch, which holds all of them in memory at once. */
@@ -32,9 +34,10 @@ export class AutoPipeline {
     this.#send = send;
   }
 
-  /** Whether a command gains from a batch. Send other commands directly, after `flush()`. */
-  accepts(command: Command): boolean {
-    return !this.#repliesAreLong && command.length <= MAX_PARTS && !command.some(isLong);
+  /** Whether the commands of a call gain from a batch. Send others directly, after `flush()`. */
+  accepts(commands: readonly Command[]): boolean {
+    if (this.#repliesAreLong || commands.length > MAX_COMMANDS) return false;
+    return commands.every((command) => command.length <= MAX_PARTS && !command.some(isLong));
   }
 
   /** Records the reply to a single command, or the first reply of a batch. */
@@ -42,10 +45,10 @@ export class AutoPipeline {
     this.#repliesAreLong = isLong(reply);
   }
 
-  /** Queues one command until the end of this turn. @returns its reply as the only item */
-  send(command: Command, text: boolean): Promise<Reply[]> {
+  /** Queues the commands of a call until the end of this turn. @returns their replies */
+  send(commands: readonly Command[], text: boolean): Promise<Reply[]> {
     return new Promise((resolve, reject) => {
-      if (this.#queue.push({ command, text, resolve, reject }) === 1) queueMicrotask(() => this.flush());
+      if (this.#queue.push({ commands, text, resolve, reject }) === 1) queueMicrotask(() => this.flush());
     });
   }
 
@@ -56,7 +59,10 @@ export class AutoPipeline {
     this.#queue = [];
     for (let start = 0, end = 0; start < queue.length; start = end) {
       const text = queue[start]?.text === true;
-      while (end < queue.length && end - start < MAX_BATCH && queue[end]?.text === text) end++;
+      let count = 0;
+      for (; end < queue.length && count < MAX_BATCH && queue[end]?.text === text; end++) {
+        count += queue[end]?.commands.length ?? 0;
+      }
       this.#sendRun(queue.slice(start, end), text);
     }
   }
@@ -64,14 +70,15 @@ export class AutoPipeline {
   /** Sends consecutive commands with the same decoder, so that all commands keep their order. */
   #sendRun(run: readonly Queued[], text: boolean): void {
     if (run.length >= MIN_BATCH) this.#sendBatch(run, text);
-    else for (const { command, resolve, reject } of run) this.#send([command], text).then(resolve, reject);
+    else for (const { commands, resolve, reject } of run) this.#send(commands, text).then(resolve, reject);
   }
 
   #sendBatch(batch: readonly Queued[], text: boolean): void {
-    const commands = batch.map(({ command }) => command);
-    this.#send(commands, text).then(
+    const all = batch.flatMap(({ commands }) => commands);
+    this.#send(all, text).then(
       (replies) => {
-        for (const [i, { resolve }] of batch.entries()) resolve([replies[i] ?? null]);
+        let next = 0;
+        for (const { commands, resolve } of batch) resolve(commands.map(() => replies[next++] ?? null));
       },
       (error) => {
         for (const { reject } of batch) reject(error);

@@ -79,6 +79,10 @@ export class GlideConnection implements Connection {
     const [first] = commands;
     const text = options?.text === true;
     const atomic = options?.atomic === true;
+    // A lone caller gains nothing from waiting for others.
+    if (this.#pending > 0 && first && !atomic && this.#pipeline?.accepts(commands)) {
+      return this.#pipeline.send(commands, text);
+    }
     if (!first || commands.length > 1 || atomic) {
       this.#pipeline?.flush();
       const isRead = !atomic && commands.every(([name]) => READS.test(name));
@@ -87,8 +91,6 @@ export class GlideConnection implements Connection {
       const reads = this.#readsReplicas && !this.#reader && isRead;
       return reads ? this.#readMany(commands, text) : this.#roundTrip(commands, text, atomic);
     }
-    // A lone caller gains nothing from waiting for others.
-    if (this.#pending > 0 && this.#pipeline?.accepts(first)) return this.#pipeline.send(first, text);
     this.#pipeline?.flush();
     const decoder = text ? this.#text : this.#bytes;
     const reads = this.#readsReplicas && READS.test(first[0]);
