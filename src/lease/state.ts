@@ -12,9 +12,10 @@ const MAGIC = "\x11V1";
 
 /** Begins every script: the time, the state of an entry, the proof of a lease, and its extension. */
 const PRELUDE = `local NO_TOKEN = string.rep(' ', 12)
+local time
 local function now()
-  local t = redis.call('TIME')
-  return t[1] * 1000 + math.floor(t[2] / 1000)
+  time = time or redis.call('TIME')
+  return time[1] * 1000 + math.floor(time[2] / 1000)
 end
 local function number(digits)
   return string.match(digits, '^%d+$') and tonumber(digits) or 0

@@ -1,7 +1,7 @@
 import { hasSetImmediate } from "../core/async.js";
 import type { ListenerAccess, ListenerAddress } from "../core/near.js";
 import type { Elapsed } from "./elapsed.js";
-import { type Interests, Link, type LinkHandlers, nameOf } from "./link.js";
+import { type Interests, Link, type LinkHandlers } from "./link.js";
 import { passes, RefusedError } from "./refusals.js";
 import { SLOTS, slotOf } from "./slots.js";
 import type { Source } from "./store.js";
@@ -44,7 +44,7 @@ export class Listening {
   generation = 0;
   /** A link was lost outside of a cluster, and commands go on over the connection that they had: another server may have taken over. */
   #isMoved = false;
-  #everyMs = 500;
+  #everyMs = 800;
   #limitMs = 2_000;
   /** Links that listen, by address. Outside of a cluster there is one. */
   readonly #links = new Map<string, Link>();
@@ -85,17 +85,17 @@ export class Listening {
   listen(interests: Interests, staleMs: number): void {
     this.#interests = interests;
     this.generation++;
-    this.#everyMs = Math.min(500, staleMs / 4);
+    // Twice in that time, with a fifth of it to spare for the answers.
+    this.#everyMs = Math.min(1_000, staleMs * 0.4);
     this.#limitMs = Math.max(2_000, staleMs);
     this.#begin();
   }
 
-  /** The connection that carries commands is new, or has ended: what is read may come from another server than the link's. */
+  /** The server may be another one, as the connection that carries commands is new. */
   verify(): void {
-    if (this.#slots) return;
-    for (const link of this.#links.values()) link.close();
+    // What is read from now on may come from another server than the link's.
+    if (!this.#slots) for (const link of this.#links.values()) link.close();
     this.#isMoved = false;
-    this.#isOutdated = this.#running !== undefined;
   }
 
   /** The server has refused a command over another connection. @returns whether this is a refusal for good */
@@ -139,18 +139,16 @@ export class Listening {
         this.#handlers.changed();
         if (!this.#isOutdated) return;
         this.#isOutdated = false;
-        // After a failure the next attempt is due already.
-        if (this.#failures === 0) this.#begin();
+        this.#begin();
       });
   }
 
   #failed(error: unknown): void {
     this.lastError = error instanceof Error ? error : new Error(String(error));
     if (this.#isStopped) return;
-    // The server may be another one than the link's.
+    // The server may be another one than the link's, which can't be found out.
     if (!this.#slots) for (const link of this.#links.values()) link.close();
     if (error instanceof RefusedError) {
-      this.#failures = 0;
       this.#handlers.refused(error);
       return;
     }
@@ -174,7 +172,6 @@ export class Listening {
       else {
         await first.listen(this.#interests);
         await this.#checkPrimary();
-        if (this.#isOutdated) return first.close();
         this.#slots = undefined;
         this.#adopt(new Map([[nameOf(first.address), first]]), true);
         this.#handlers.all();
@@ -314,4 +311,8 @@ export class Listening {
     this.#handlers.changed();
     if (hasSetImmediate()) setImmediate(() => this.#begin());
   }
+}
+
+function nameOf(address: ListenerAddress): string {
+  return "path" in address ? address.path : `${address.host}:${address.port}`;
 }

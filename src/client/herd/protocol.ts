@@ -118,14 +118,16 @@ export class HerdProtocol {
       if (recentlyFresh.has(key, clock.now())) {
         const reply = await this.#lookup.read(key);
         const outcome = reply === null ? undefined : await this.#lookup.judge(key, reply, "");
-        if (outcome?.state === "Answered") return outcome;
-        if (!isEarly(outcome)) recentlyFresh.delete(key);
+        if (outcome?.state !== "Answered" && outcome?.state !== "Refreshing") recentlyFresh.delete(key);
         if (outcome) return outcome;
       }
       const [read] = await this.#lookup.readOrClaim([key]);
       const outcome = await this.#lookup.judge(key, read?.reply ?? null, read?.token ?? "");
       if (outcome.state === "Answered") recentlyFresh.add(key, outcome.freshUntilMs ?? clock.now() + PLAIN_FRESH_MS);
-      else if (isEarly(outcome)) recentlyFresh.add(key, outcome.old.envelope.freshUntilMs);
+      // Its entry is there as long as it may be answered, and is replaced where it is refreshed.
+      else if (outcome.state === "Refreshing") {
+        recentlyFresh.add(key, outcome.old.envelope.freshUntilMs + this.#settings.graceMs);
+      }
       return outcome;
     } catch (error) {
       this.#lookup.tolerate(error, key);
@@ -215,9 +217,4 @@ export class HerdProtocol {
     const encoded = undefined;
     return { value: await asHit(this.#context.codec, { value, encoded }, key), encoded, found: "miss" };
   }
-}
-
-/** A fresh value that is refreshed before it expires. */
-function isEarly(outcome: Outcome | undefined): outcome is Extract<Outcome, { state: "Refreshing" }> {
-  return outcome?.state === "Refreshing" && outcome.old.kind === "fresh";
 }
