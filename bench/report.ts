@@ -9,19 +9,25 @@ import type { MemoryCase } from "./http/memory.ts";
 import type { WaitingCase } from "./http/waiting.ts";
 import type { HttpCase } from "./http.ts";
 import type { LoadCase } from "./load.ts";
+import type { ChangeCase } from "./near/changes.ts";
+import type { HitCase } from "./near/hits.ts";
+import type { ListenerCase } from "./near/listeners.ts";
 import type { StallCase } from "./stalls.ts";
 import type { GridCase } from "./stores/grid.ts";
 import {
   attemptTable,
+  changeTable,
   coldStartTable,
   durableObjectTable,
   faultTable,
   gridTable,
   herdTable,
+  hitTable,
   hostileTable,
   httpMemoryTable,
   httpTable,
   httpWaitingTable,
+  listenerTable,
   loadTable,
   observabilityTable,
   type Result,
@@ -45,6 +51,9 @@ const tables: Readonly<Record<string, () => Promise<string | undefined>>> = {
   http: () => written<HttpCase>("http", httpTable),
   "http-waiting": () => written<WaitingCase>("http", httpWaitingTable, "waiting"),
   "http-memory": () => written<MemoryCase>("http", httpMemoryTable, "memory"),
+  near: () => written<HitCase>("near", hitTable),
+  "near-changes": () => written<ChangeCase>("near", changeTable, "changes"),
+  "near-listeners": () => written<ListenerCase>("near", listenerTable, "listeners"),
   observability: () => written<GridCase>("observability", observabilityTable),
   stalls: () => written<StallCase>("stalls", stallTable),
   load: () => written<LoadCase>("load", loadTable),

@@ -15,6 +15,7 @@ const questions = [
   "cold-start",
   "herd-hit",
   "herd",
+  "near",
   "stalls",
   "http",
   "observability",

@@ -8,6 +8,9 @@ import type { MemoryCase } from "./http/memory.ts";
 import type { WaitingCase } from "./http/waiting.ts";
 import type { HttpCase } from "./http.ts";
 import type { LoadCase } from "./load.ts";
+import type { ChangeCase } from "./near/changes.ts";
+import type { HitCase } from "./near/hits.ts";
+import type { ListenerCase } from "./near/listeners.ts";
 import type { StallCase } from "./stalls.ts";
 import type { GridCase } from "./stores/grid.ts";
 
@@ -294,5 +297,46 @@ export function httpMemoryTable({ cases }: Result<MemoryCase>): Table {
     rows: cases.flatMap(({ body, contenders }) =>
       contenders.map(({ name, peakMiB, ratio }) => [body, name, count(peakMiB), ratio.toFixed(2)]),
     ),
+  };
+}
+
+/** Calls per second of each contender, and their ratio to those of the first, with the middle half of the rounds. */
+export function hitTable({ cases }: Result<HitCase>): Table {
+  return {
+    columns: ["operation", "callers", "answered by", "calls/s", "ratio", "middle half"],
+    rows: cases.flatMap(({ operation, callers, contenders }) =>
+      contenders.map(({ name, perSecond, ratio, low, high }) => [
+        operation,
+        String(callers),
+        name,
+        count(perSecond),
+        ratio.toFixed(2),
+        `${low.toFixed(2)}–${high.toFixed(2)}`,
+      ]),
+    ),
+  };
+}
+
+export function changeTable({ cases }: Result<ChangeCase>): Table {
+  return {
+    columns: ["writes/s", "writes", "a round trip, ms", "p50, ms", "p99, ms"],
+    rows: cases.map(({ writesPerSecond, writes, roundTripMs, p50Ms, p99Ms }) => [
+      count(writesPerSecond),
+      count(writes),
+      roundTripMs.toFixed(2),
+      p50Ms.toFixed(2),
+      p99Ms.toFixed(2),
+    ]),
+  };
+}
+
+/** CPU time of the server for 1,000 writes, for each number of listeners. */
+export function listenerTable({ cases }: Result<ListenerCase>): Table {
+  const counts = [...new Set(cases.map(({ listeners }) => listeners))];
+  const cpu = (listeners: number, matches: boolean): string =>
+    cases.find((one) => one.listeners === listeners && one.matches === matches)?.cpuMs.toFixed(1) ?? "–";
+  return {
+    columns: ["listeners", "keys with their prefix, ms", "other keys, ms"],
+    rows: counts.map((listeners) => [count(listeners), cpu(listeners, true), cpu(listeners, false)]),
   };
 }

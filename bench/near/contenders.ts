@@ -72,15 +72,16 @@ export interface Opened {
   readonly near?: "copy" | "shared";
   readonly isHerd?: boolean;
   readonly keyPrefix?: string;
+  readonly maxEntries?: number;
 }
 
 /** This library: without a near cache, every read goes to the server. */
-export function open(url: string, { near, isHerd = false, keyPrefix = "" }: Opened): Cache {
+export function open(url: string, { near, isHerd = false, keyPrefix = "", maxEntries }: Opened): Cache {
   return createCache({
     location: url,
     ttl: TTL,
     keyPrefix,
-    ...(near ? { nearCache: nearCache({ values: near, maxSize: MAX_SIZE }) } : {}),
+    ...(near ? { nearCache: nearCache({ values: near, maxSize: MAX_SIZE, maxEntries }) } : {}),
     ...(isHerd ? { client: herd() } : {}),
   });
 }
