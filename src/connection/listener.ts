@@ -29,26 +29,29 @@ export function toTlsSettings({ insecure = false, ca }: TlsOptions): TlsSettings
  * Connections over `node:net` and `node:tls` that hear of changes.
  * @param key the servers, for all caches of the process
  * @param addresses where the primary may be
+ * @param follows whether commands have their connection ask others where the primary is
  */
 export function listenerAccess(
   key: string,
   settings: ListenerSettings,
   addresses: ListenerAccess["addresses"],
+  follows = false,
 ): ListenerAccess {
   const { name, connectTimeoutMs, tls, addressMap } = settings;
   return {
     key,
     name,
     connectTimeoutMs,
+    follows,
     addresses,
     login: () => currentLogin(settings),
-    open: (address, handlers) => open(address, { tls, addressMap }, handlers),
+    open: (address, handlers) => open(address, { tls, addressMap, connectTimeoutMs }, handlers),
   };
 }
 
 async function open(
   address: ListenerAddress,
-  settings: Pick<ListenerSettings, "tls" | "addressMap">,
+  settings: Pick<ListenerSettings, "tls" | "addressMap" | "connectTimeoutMs">,
   { data, closed }: ListenerHandlers,
 ): Promise<ListenerSocket> {
   const socket: Socket =
@@ -58,20 +61,24 @@ async function open(
   socket.setNoDelay(true).setKeepAlive(true).unref();
   return new Promise((resolve, reject) => {
     let failure: Error | undefined;
+    const timer = setTimeout(() => socket.destroy(), settings.connectTimeoutMs);
+    timer.unref();
     socket
-      .once(settings.tls ? "secureConnect" : "connect", () =>
+      .once(settings.tls ? "secureConnect" : "connect", () => {
+        clearTimeout(timer);
         resolve({
           write: (text) => void socket.write(text),
           pause: () => void socket.pause(),
           resume: () => void socket.resume(),
           destroy: () => void socket.destroy(),
-        }),
-      )
+        });
+      })
       .on("data", data)
       .on("error", (error) => {
         failure = error;
       })
       .once("close", () => {
+        clearTimeout(timer);
         reject(failure ?? new Error("the connection was closed"));
         closed(failure);
       });

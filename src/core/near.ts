@@ -77,6 +77,8 @@ export interface ListenerAccess {
   /** The server, for messages. */
   readonly name: string;
   readonly connectTimeoutMs: number;
+  /** Whether commands have their connection ask others where the primary is. */
+  readonly follows: boolean;
   /** Where the primary may be: all candidates, the likeliest first. @throws {ConnectionError} */
   addresses(): Promise<readonly ListenerAddress[]>;
   /** Connects, over TLS where the location says so. @throws {ConnectionError} */

@@ -37,12 +37,15 @@ export interface Member {
   failed(error: Error): void;
 }
 
+const FOLLOW_MS = 1_000;
+
 /** What the near caches of a process share that use one server: who listens, and whom of them a write concerns. */
 export class Hub {
   readonly time = new Elapsed(() => this.#onStepBack());
   #listening: Listening | undefined;
   #loading: Promise<void> | undefined;
   #isVerifying = false;
+  #followedMs = 0;
   /** What it listens to. */
   #wanted = "";
   /** All near caches, held weakly, as a cache that nobody has any more must not be kept. */
@@ -98,7 +101,7 @@ export class Hub {
     this.#loading ??= load().then(({ Listening }) => {
       this.#loading = undefined;
       if (this.#listeners().length === 0) return;
-      this.#listening ??= new Listening(access, this.time, this.#handlers());
+      this.#listening ??= new Listening(access, this.time, this.#handlers(access));
       this.#listenTo(this.#listening);
     });
   }
@@ -115,7 +118,16 @@ export class Hub {
     for (const member of members) member.generation ??= listening.generation;
   }
 
-  #handlers(): ListeningHandlers {
+  /** Commands have their connection look for its primary, and there are none where all reads are answered here. */
+  #follow(): void {
+    const nowMs = this.time.now();
+    if (nowMs - this.#followedMs < FOLLOW_MS) return;
+    this.#followedMs = nowMs;
+    const [first] = this.#listeners();
+    first?.isPrimary().catch(() => {});
+  }
+
+  #handlers(access: ListenerAccess): ListeningHandlers {
     return {
       key: (key) => {
         for (const member of this.all()) member.dropKey(key);
@@ -133,6 +145,7 @@ export class Hub {
       },
       told: () => {
         for (const member of this.all()) member.told();
+        if (access.follows) this.#follow();
       },
       changed: () => {
         for (const member of this.all()) member.listeningChanged();
@@ -182,7 +195,7 @@ export class Hub {
     };
   }
 
-  /** The connection that carries commands is new. */
+  /** The connection that carries commands is new, or has ended. */
   verify(): void {
     if (this.#isVerifying) return;
     // All caches that share the connection tell of it.

@@ -304,3 +304,8 @@ function toGreeting(hello: Value): Greeting {
   const mode = fields.includes("mode") ? field("mode") : "standalone";
   return { isPrimary: role === "master" || role === "primary", isCluster: mode === "cluster" };
 }
+
+/** Equal for equal addresses. */
+export function nameOf(address: ListenerAddress): string {
+  return "path" in address ? address.path : `${address.host}:${address.port}`;
+}

@@ -1,7 +1,7 @@
 import { hasSetImmediate } from "../core/async.js";
 import type { ListenerAccess, ListenerAddress } from "../core/near.js";
 import type { Elapsed } from "./elapsed.js";
-import { type Interests, Link, type LinkHandlers } from "./link.js";
+import { type Interests, Link, type LinkHandlers, nameOf } from "./link.js";
 import { passes, RefusedError } from "./refusals.js";
 import { SLOTS, slotOf } from "./slots.js";
 import type { Source } from "./store.js";
@@ -91,11 +91,12 @@ export class Listening {
     this.#begin();
   }
 
-  /** The server may be another one, as the connection that carries commands is new. */
+  /** The connection that carries commands is new, or has ended: what is read may come from another server than the link's. */
   verify(): void {
-    // What is read from now on may come from another server than the link's.
-    if (!this.#slots) for (const link of this.#links.values()) link.close();
+    if (this.#slots) return;
+    for (const link of this.#links.values()) link.close();
     this.#isMoved = false;
+    this.#isOutdated = this.#running !== undefined;
   }
 
   /** The server has refused a command over another connection. @returns whether this is a refusal for good */
@@ -139,16 +140,18 @@ export class Listening {
         this.#handlers.changed();
         if (!this.#isOutdated) return;
         this.#isOutdated = false;
-        this.#begin();
+        // After a failure the next attempt is due already.
+        if (this.#failures === 0) this.#begin();
       });
   }
 
   #failed(error: unknown): void {
     this.lastError = error instanceof Error ? error : new Error(String(error));
     if (this.#isStopped) return;
-    // The server may be another one than the link's, which can't be found out.
+    // The server may be another one than the link's.
     if (!this.#slots) for (const link of this.#links.values()) link.close();
     if (error instanceof RefusedError) {
+      this.#failures = 0;
       this.#handlers.refused(error);
       return;
     }
@@ -172,6 +175,7 @@ export class Listening {
       else {
         await first.listen(this.#interests);
         await this.#checkPrimary();
+        if (this.#isOutdated) return first.close();
         this.#slots = undefined;
         this.#adopt(new Map([[nameOf(first.address), first]]), true);
         this.#handlers.all();
@@ -311,8 +315,4 @@ export class Listening {
     this.#handlers.changed();
     if (hasSetImmediate()) setImmediate(() => this.#begin());
   }
-}
-
-function nameOf(address: ListenerAddress): string {
-  return "path" in address ? address.path : `${address.host}:${address.port}`;
 }

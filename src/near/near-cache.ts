@@ -88,7 +88,7 @@ export class Near implements NearCache, ConnectionNear, Member {
     if (this.hasStarted) this.#listen();
     // Held here, as connections hold it weakly.
     const onEvent = (event: ConnectionEvent): void => {
-      if (event.kind === "connection" && event.state === "opened") this.#hub.verify();
+      if (event.kind === "connection" && event.state !== "failed") this.#hub.verify();
     };
     const unwatch = connection.watch?.(onEvent);
     this.#watchers.add(onEvent);

@@ -20,7 +20,7 @@ export function sentinelListener(
   const { service, sentinels, sentinelTimeoutMs, ...settings } = toSettings(location, options, access, true);
   const { openSentinel } = make({ location, access, credentials: login.credentials }, options);
   const key = `sentinel ${service} ${sentinels.map(({ host, port }) => `${host}:${port}`).join()}`;
-  return listenerAccess(key, { ...settings, ...login, tls: tls && toTlsSettings(tls) }, async () => {
+  const locate = async () => {
     const { Sentinels } = await import("./discovery.js");
     const all = new Sentinels({
       service,
@@ -35,5 +35,6 @@ export function sentinelListener(
     } finally {
       await all.close();
     }
-  });
+  };
+  return listenerAccess(key, { ...settings, ...login, tls: tls && toTlsSettings(tls) }, locate, true);
 }
