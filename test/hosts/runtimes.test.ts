@@ -6,7 +6,7 @@ import { output, runtime } from "../support/project.js";
 const APPLICATION = `
   import { AsyncLocalStorage } from "node:async_hooks";
   import { subscribe, tracingChannel } from "node:diagnostics_channel";
-  import { createCache, herd, memory } from "valkey-edge-cache";
+  import { createCache, herd, memory, nearCache } from "valkey-edge-cache";
   import { structuredClone } from "valkey-edge-cache/structured-clone";
 
   const misses = [];
@@ -27,6 +27,20 @@ const APPLICATION = `
     return ++loads;
   };
   const loaded = await Promise.all([herded.getOrSet("n", load), herded.getOrSet("n", load), herded.getOrSet("n", load)]);
+  const near = createCache({ location, ...options, nearCache: nearCache({ maxStaleness: "1h" }) });
+  let sent = 0;
+  near.on("roundTrip", () => sent++);
+  await near.set("near", 1);
+  for (let before = -1; before !== sent; await new Promise((resolve) => setTimeout(resolve, 5))) {
+    before = sent;
+    await near.get("near");
+  }
+  const ended = new Promise((resolve) => near.on("invalidate", resolve));
+  await herded.connection.send([["SET", "runtime-" + runtime + ":1:near", "2"]]);
+  await ended;
+  const heard = await near.get("near");
+  const { nearCache: listener } = await near.health();
+  await near.close();
   const again = await herded.getOrSet("n", load);
   const [info] = await cache.connection.send([["CLIENT", "INFO"]]);
   await herded.close();
@@ -38,7 +52,7 @@ const APPLICATION = `
   try { structuredClone().serialize(secret); } catch (error) { refusal = error.message; }
   const client = /lib-name=Glide/.test(new TextDecoder().decode(info)) ? "GLIDE" : "iovalkey";
   const remembered = await inMemory.get("city");
-  console.log(JSON.stringify({ city, loaded, again, remembered, refusal, client, misses, traced }));
+  console.log(JSON.stringify({ city, loaded, again, remembered, refusal, client, misses, traced, heard, listener }));
 `;
 
 /** What an application does that may not do much. */
@@ -95,6 +109,8 @@ describe("the packed package", () => {
       client: expect.stringMatching(/^(GLIDE|iovalkey)$/),
       misses: [false, true, true].map((shared) => [`runtime-${name}`, "getOrSet", shared]),
       traced: "load",
+      heard: 2,
+      listener: expect.objectContaining({ invalidation: "tracking", listening: true }),
     });
   });
 });

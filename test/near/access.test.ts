@@ -1,8 +1,10 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { rest } from "../../src/connection/rest/factory.js";
 import { type CacheOptions, elasticacheIam, glide, iovalkey } from "../../src/index.js";
 import { certificate, tlsArguments } from "../support/certificates.js";
 import { command } from "../support/command.js";
 import { freePort } from "../support/ports.js";
+import { startRestServer } from "../support/rest-server.js";
 import { startValkey, type ValkeyServer } from "../support/servers.js";
 import { Near } from "./near.js";
 
@@ -93,6 +95,22 @@ describe("a near cache keeps nothing", () => {
     expect(near.errors[0]?.message).toMatch(/can't hear of changes.*WRONGPASS/);
     expect(await near.read("key")).toEqual({ value: 1, isKnown: false });
     expect((await near.health()).lastError?.message).toMatch(/WRONGPASS/);
+  });
+});
+
+describe("a near cache over rest()", () => {
+  it("keeps entries for maxStaleness, as HTTP has no connection that listens", async () => {
+    await using endpoint = await startRestServer(server);
+    const connectionFactory = rest({ token: endpoint.token });
+    const options = { location: endpoint.url, connectionFactory, keyPrefix: "rest" };
+    await using near = new Near(options as CacheOptions, { maxStaleness: "300ms" });
+    await near.keep("key", 1);
+    expect(await near.health()).toMatchObject({ invalidation: "ttl", listening: false });
+    await command(server.port, ["SET", "rest:1:key", "2"]);
+    await near.sees("key", 2, 1_000);
+    expect(near.errors).toEqual([]);
+    const demand = () => new Near(options as CacheOptions, { invalidation: "tracking" });
+    expect(demand).toThrow(/this connection factory opens no connections that listen.*"ttl"/);
   });
 });
 
