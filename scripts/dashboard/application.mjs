@@ -21,7 +21,7 @@ const sessions = createCache({
   ...options,
   keyPrefix: "sessions",
   ignoreErrors: true,
-  nearCache: nearCache({ maxEntries: 200 }),
+  nearCache: nearCache({ maxEntries: 40 }),
 });
 for (const cache of [...shops, sessions]) instrument(cache, { spans: "none" });
 
