@@ -52,6 +52,7 @@ const tables: Readonly<Record<string, () => Promise<string | undefined>>> = {
   "http-waiting": () => written<WaitingCase>("http", httpWaitingTable, "waiting"),
   "http-memory": () => written<MemoryCase>("http", httpMemoryTable, "memory"),
   near: () => written<HitCase>("near", hitTable),
+  "near-get": () => written<HitCase>("near", (result) => hitTable(ofGet(result))),
   "near-changes": () => written<ChangeCase>("near", changeTable, "changes"),
   "near-listeners": () => written<ListenerCase>("near", listenerTable, "listeners"),
   observability: () => written<GridCase>("observability", observabilityTable),
@@ -128,6 +129,11 @@ function conditions({ node, valkey, system, cores, packages }: Environment): str
   const versions = Object.entries(packages).map(([name, version]) => `${name} ${version}`);
   const server = valkey === undefined ? [] : [`valkey-server ${valkey}`];
   return `Node ${node}, ${[...server, ...versions].join(", ")}; ${system}, ${cores} cores.`;
+}
+
+/** Single reads that hit, for the first page. */
+function ofGet(result: Result<HitCase>): Result<HitCase> {
+  return { ...result, cases: result.cases.filter(({ operation }) => operation.startsWith("get, ")) };
 }
 
 function atOneKilobyte(result: Result<GridCase>): Result<GridCase> {
