@@ -8,15 +8,24 @@ import { ENTRIES, HOME, pick, placeOf, type Random } from "../promises/operation
 import { HOST } from "../support/ports.js";
 import { Notes } from "./calls.ts";
 import { LOOK } from "./history.ts";
-import { clientOf, factoryOf, HOT_KEYS, type Round, WIDE } from "./round.ts";
+import { COLD_KEYS, clientOf, factoryOf, HOT_KEYS, type Round, WIDE } from "./round.ts";
 import { anyOf, LAG_MS, type Servers } from "./topologies.ts";
 
-const HOME_KEYS = [...ENTRIES, ...HOT_KEYS] as const;
-/** All entries that are written to without the library. */
-export const PLACES: readonly string[] = [
-  ...HOME_KEYS.map((key) => placeOf(HOME, key)),
-  ...HOT_KEYS.map((key) => placeOf(WIDE, key)),
+interface Entries {
+  readonly of: typeof HOME | typeof WIDE;
+  readonly keys: readonly [string, ...string[]];
+}
+
+/** Entries that are written to without the library: those that change often. */
+const BUSY: readonly [Entries, Entries] = [
+  { of: HOME, keys: [...ENTRIES, ...HOT_KEYS] },
+  { of: WIDE, keys: HOT_KEYS },
 ];
+/** All that are. */
+export const PLACES: readonly string[] = BUSY.flatMap(({ of, keys }) =>
+  [...keys, ...COLD_KEYS].map((key) => placeOf(of, key)),
+);
+const COLD_SHARE = 0.06;
 const TIMEOUT_MS = 1_000;
 const SET = "return redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])";
 
@@ -24,10 +33,8 @@ type Words = readonly [string, ...string[]];
 /** Sends a command. @throws when it was refused, or has no answer */
 type Send = (command: Words, place: string) => Promise<unknown>;
 
-interface Kept {
+interface Kept extends Entries {
   readonly cache: Cache;
-  readonly keys: readonly [string, ...string[]];
-  readonly of: typeof HOME | typeof WIDE;
 }
 
 let lastNumber = 1_000_000;
@@ -52,8 +59,8 @@ export class Foreign implements AsyncDisposable {
       });
     const other = round.client === "herd" ? "default" : "herd";
     this.#caches = [
-      { cache: open(round.client, HOME), keys: HOME_KEYS, of: HOME },
-      { cache: open(other, WIDE), keys: HOT_KEYS, of: WIDE },
+      { cache: open(round.client, HOME), keys: [...BUSY[0].keys, ...COLD_KEYS], of: HOME },
+      { cache: open(other, WIDE), keys: [...BUSY[1].keys, ...COLD_KEYS], of: WIDE },
     ];
   }
 
@@ -143,8 +150,8 @@ export class Foreign implements AsyncDisposable {
   }
 
   #place(): string {
-    const { keys, of } = pick(this.#random, this.#caches);
-    return placeOf(of, pick(this.#random, keys));
+    const { keys, of } = pick(this.#random, BUSY);
+    return placeOf(of, this.#random() < COLD_SHARE ? pick(this.#random, COLD_KEYS) : pick(this.#random, keys));
   }
 }
 

@@ -15,6 +15,8 @@ export interface HotParts extends Circumstances {
   readonly isOneSlot: boolean;
   readonly random: Random;
   newId(): number;
+  /** Whether a value could not be stored since then, for all that is known: the server may still do so. */
+  hasFailed(sinceMs: number): boolean;
 }
 
 const READERS = 2;
@@ -87,7 +89,7 @@ export class Hot {
           new Map(await Promise.all(missing.map(async (key) => [key, await load(key)] as const)));
         this.#sawAll("getOrSetMany", await cache.getOrSetMany(keys, loadAll), fromMs);
       }
-      for (const stored of loaded) stored();
+      if (!this.#it.hasFailed(startMs)) for (const stored of loaded) stored();
     } finally {
       this.#loading--;
     }

@@ -196,6 +196,18 @@ class Disturbance {
       };
     return [
       ["listener frozen", frozen("listeners")],
+      [
+        "commands held up",
+        async (random) => {
+          // Shorter than their timeout, so that replies come after what has overtaken them.
+          for (let i = 0; i < 8; i++) {
+            const thaw = anyOf(random, gates).map((gate) => gate.freeze("commands"));
+            await pause(20 + 100 * random());
+            for (const one of thaw) one();
+            await pause(10);
+          }
+        },
+      ],
       ["listener and commands frozen", frozen("all")],
       ["commands frozen", frozen("commands")],
       ["listener cut", cut("listeners")],
