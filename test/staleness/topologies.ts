@@ -25,7 +25,9 @@ export interface Servers extends AsyncDisposable {
 export type ServerFault = (random: Random, lost: (fromMs: number) => () => void) => Promise<void>;
 
 const ADMIN_MS = 10_000;
-const HEAL_MS = 30_000;
+const HEAL_MS = 60_000;
+/** Servers give a failover up that they were asked for after 5 s. */
+const ATTEMPT_MS = 7_000;
 /** By how much a replica may lag behind, in milliseconds. */
 export const LAG_MS = 500;
 
@@ -105,7 +107,7 @@ async function startUnderSentinels(): Promise<Servers> {
     faults: {
       "failover by sentinels": async (_random, lost) => {
         const end = lost(nowMs() - LAG_MS);
-        await group.failover();
+        await persistently(() => group.failover());
         await until(isHealed, { what: "the old primary to follow", timeoutMs: HEAL_MS });
         end();
       },
@@ -159,8 +161,10 @@ async function startAsCluster(): Promise<Servers> {
       "planned failover in the cluster": async (random) => {
         const replica = await replicaOf((await victim(random)).port);
         if (!replica) return;
-        await admin(replica.port, "CLUSTER", "FAILOVER");
-        await until(() => isPrimary(replica), { what: "a replica to take over", timeoutMs: HEAL_MS });
+        await persistently(async () => {
+          await admin(replica.port, "CLUSTER", "FAILOVER");
+          await until(() => isPrimary(replica), { what: "a replica to take over", timeoutMs: ATTEMPT_MS });
+        });
         await heal();
       },
       "takeover in the cluster": async (random, lost) => {
@@ -185,6 +189,18 @@ async function startAsCluster(): Promise<Servers> {
     },
     [Symbol.asyncDispose]: () => cluster.stop(),
   };
+}
+
+/** Tries what servers give up when they are busy. */
+async function persistently(attempt: () => Promise<unknown>): Promise<void> {
+  for (let tries = 1; ; tries++) {
+    try {
+      await attempt();
+      return;
+    } catch (error) {
+      if (tries === 5) throw error;
+    }
+  }
 }
 
 /** Moves a slot with keys to another primary, slowly: some keys are at one node and some at the other meanwhile. */
