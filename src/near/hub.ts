@@ -98,12 +98,18 @@ export class Hub {
       return;
     }
     // The code of listeners is read when the first reply has come, so that a cold start need not wait for it.
-    this.#loading ??= load().then(({ Listening }) => {
-      this.#loading = undefined;
-      if (this.#listeners().length === 0) return;
-      this.#listening ??= new Listening(access, this.time, this.#handlers(access));
-      this.#listenTo(this.#listening);
-    });
+    this.#loading ??= load()
+      .then(({ Listening }) => {
+        if (this.#listeners().length === 0) return;
+        this.#listening ??= new Listening(access, this.time, this.#handlers(access));
+        this.#listenTo(this.#listening);
+      })
+      .catch((error: Error) => {
+        for (const member of this.#listeners()) member.failed(error);
+      })
+      .finally(() => {
+        this.#loading = undefined;
+      });
   }
 
   #listenTo(listening: Listening): void {

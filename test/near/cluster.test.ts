@@ -7,7 +7,7 @@ import { command } from "../support/command.js";
 import { HOST } from "../support/ports.js";
 import type { ValkeyServer } from "../support/servers.js";
 import { until } from "../support/wait.js";
-import { Near } from "./near.js";
+import { listenersAt, Near } from "./near.js";
 
 const STALE = "1s";
 type Nodes = [ValkeyServer, ValkeyServer, ValkeyServer];
@@ -62,6 +62,26 @@ async function asking(port: number, command: readonly [string, ...string[]]): Pr
 }
 
 describe("a near cache in a cluster", () => {
+  it.each([
+    ["glideCluster()", {}],
+    ["the default transport, which finds the cluster", { connectionFactory: undefined }],
+  ])(
+    "hears of changes at each primary: %s",
+    async (_name, options: Partial<CacheOptions>) => {
+      await using cluster = await startCluster();
+      await using near = await open(cluster, options);
+      for (const [place, { port }] of cluster.nodes.entries()) {
+        const [key = ""] = keysAt(place, 1);
+        await keep(near, key, 1);
+        await command(port, ["SET", stored(key), "2"]);
+        await until(async () => (await near.cache.get(key)) === 2, { what: "the new value" });
+      }
+      const counts = await Promise.all(cluster.nodes.map(({ port }) => listenersAt(port)));
+      expect(counts.map(({ length }) => length)).toEqual([1, 1, 1]);
+    },
+    30_000,
+  );
+
   it("ends entries of slots that move one after another, although only the first move changes the cluster's epoch", async () => {
     await using cluster = await startCluster();
     const [from, to, other] = cluster.nodes as Nodes;

@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest";
+import type { ListenerAccess } from "../../src/core/near.js";
 import { Hub, joined, type Member } from "../../src/near/hub.js";
 
 /** A near cache that records what its hub tells it. */
@@ -53,6 +54,25 @@ describe("what near caches of one server share", () => {
     expect([hub.keeps("a:1"), hub.keeps("b:1")]).toEqual([true, false]);
     expect(one.heard).toEqual([]);
   });
+});
+
+it("near caches are told when the code that listens can't be loaded", async () => {
+  const hub = new Hub();
+  const told: Error[] = [];
+  const one: Member = { ...member("a:"), wants: "tracking", failed: (error) => void told.push(error) };
+  hub.add(one);
+  const access: ListenerAccess = {
+    key: "server",
+    name: "server",
+    connectTimeoutMs: 1_000,
+    follows: false,
+    addresses: async () => [],
+    open: () => Promise.reject(new Error("not reached")),
+    login: async () => ({ username: undefined, password: undefined }),
+  };
+  hub.listen(access, () => Promise.reject(new Error("a file is missing")));
+  await expect.poll(() => told.map(({ message }) => message)).toEqual(["a file is missing"]);
+  expect(one.generation).toBeUndefined();
 });
 
 it("prefixes that begin with another are left out, as servers refuse both", () => {
