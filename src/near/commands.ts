@@ -86,3 +86,9 @@ export function readKeys([name, ...args]: Command): readonly string[] | undefine
   if (name !== "GET" && name !== "MGET") return undefined;
   return args.every((arg) => typeof arg === "string") ? (args as string[]) : undefined;
 }
+
+/** The key of a command that reads an entry, or creates it where there is none; `undefined` for other commands. */
+export function claimedKey([name, key, , ...options]: Command): string | undefined {
+  const isClaim = name === "SET" && options.includes("NX") && options.includes("GET");
+  return isClaim && typeof key === "string" ? key : undefined;
+}

@@ -11,7 +11,7 @@ import type {
 } from "../core/connection.js";
 import type { NearReads } from "../core/near.js";
 import { toBytes } from "../core/text.js";
-import { ALL, keysOf, readKeys, type Writes, writesOf } from "./commands.js";
+import { ALL, claimedKey, keysOf, readKeys, type Writes, writesOf } from "./commands.js";
 import type { Mark } from "./store.js";
 
 /** The near cache behind a connection. */
@@ -72,6 +72,8 @@ export class NearConnection implements Connection {
       const keys = commands.map(readKeys);
       if (keys.some((one) => one?.some((key) => near.holds(key)))) return this.#read(commands, keys, options);
     }
+    const claimed = options?.atomic ? [] : commands.map(claimedKey).filter((key) => key !== undefined);
+    if (claimed.length > 0 && claimed.length === commands.length) return this.#claim(commands, claimed, options);
     const writes = writesOf(commands, this.#keeps);
     if (!writes.all && writes.keys.length === 0) return this.#noted(this.#inner.send(commands, options));
     // In a transaction a message that is refused would undo the writes.
@@ -162,6 +164,32 @@ export class NearConnection implements Connection {
       return [stored];
     } finally {
       near.release(mark);
+    }
+  }
+
+  /** What a claim finds was read, as by GET. What it creates was written, and nothing was there before that could be old. */
+  async #claim(
+    commands: readonly Command[],
+    keys: readonly string[],
+    options: SendOptions | undefined,
+  ): Promise<Reply[]> {
+    const near = this.#near;
+    const marked = keys.flatMap((key, at) => {
+      const mark = near.mark(key);
+      return mark ? [{ key, at, mark }] : [];
+    });
+    const sentMs = near.nowMs();
+    let taken = keys;
+    try {
+      const lifetimes = marked.map(({ key }): Command => ["PTTL", key]);
+      const replies = await this.#noted(this.#inner.send([...commands, ...lifetimes], options));
+      taken = keys.filter((_key, at) => replies[at] === null);
+      const left = replies.splice(commands.length);
+      for (const [i, { at, mark }] of marked.entries()) near.keep(mark, replies[at] ?? null, left[i] ?? null, sentMs);
+      return replies;
+    } finally {
+      if (taken.length > 0) near.writes({ keys: taken, all: false })();
+      for (const { mark } of marked) near.release(mark);
     }
   }
 

@@ -48,7 +48,7 @@ export class Hub {
   #followedMs = 0;
   /** What it listens to. */
   #wanted = "";
-  /** All near caches, held weakly, as a cache that nobody has any more must not be kept. */
+  /** The near caches that may hold entries, held weakly, as a cache that nobody has any more must not be kept. */
   readonly #members = new Set<WeakRef<Member>>();
   /** Called with what a near cache that nobody has any more has left. Workers' older runtimes lack it, and don't listen. */
   readonly #forgotten =
@@ -59,13 +59,20 @@ export class Hub {
     return registered(`near ${key}`, () => new Hub());
   }
 
-  add(member: Member): void {
+  /** A near cache has an open connection. */
+  join(member: Member): void {
+    for (const known of this.all()) if (known === member) return;
     this.#members.add(new WeakRef(member));
     this.#forgotten?.register(member);
   }
 
-  /** A near cache has no open connection any more. */
-  left(): void {
+  /** A near cache has no open connection any more. Where nobody tells it of changes, it keeps its entries for the next one. */
+  left(member: Member): void {
+    if (member.wants !== "nothing") {
+      member.generation = undefined;
+      member.dropAll();
+      for (const ref of this.#members) if (ref.deref() === member) this.#members.delete(ref);
+    }
     this.#stopUnwanted();
   }
 
@@ -193,11 +200,9 @@ export class Hub {
     const members = new Set(this.all());
     for (const member of members) member.beginWrite(writes);
     return () => {
-      for (const member of this.all()) {
-        if (members.has(member)) member.endWrite(writes);
-        // It was made meanwhile, and may have read what was there before.
-        else member.dropAll();
-      }
+      for (const member of members) member.endWrite(writes);
+      // Those that have joined meanwhile may have read what was there before.
+      for (const member of this.all()) if (!members.has(member)) member.dropAll();
     };
   }
 

@@ -60,7 +60,6 @@ export class Near implements NearCache, ConnectionNear, Member {
       context.events.emit("evict", () => ({ method: METHOD, key, count: 1 })),
     );
     this.#values = new Values(settings.shares, () => context.events.sent.nearHits++);
-    this.#hub.add(this);
     context.events.near = this.#store;
   }
 
@@ -85,6 +84,7 @@ export class Near implements NearCache, ConnectionNear, Member {
 
   join(connection: Connection): () => void {
     this.#connections.add(connection);
+    this.#hub.join(this);
     if (this.hasStarted) this.#listen();
     // Held here, as connections hold it weakly.
     const onEvent = (event: ConnectionEvent): void => {
@@ -96,7 +96,7 @@ export class Near implements NearCache, ConnectionNear, Member {
       unwatch?.();
       this.#watchers.delete(onEvent);
       this.#connections.delete(connection);
-      if (!this.isOpen) this.#hub.left();
+      if (!this.isOpen) this.#hub.left(this);
     };
   }
 
@@ -114,7 +114,7 @@ export class Near implements NearCache, ConnectionNear, Member {
   #listen(): void {
     const { listener } = this.#context;
     const { load } = this.#settings;
-    if (typeof listener === "object" && load) this.#hub.listen(listener, load);
+    if (typeof listener === "object" && load && this.wants !== "nothing") this.#hub.listen(listener, load);
   }
 
   holds(key: string): boolean {

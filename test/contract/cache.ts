@@ -23,6 +23,8 @@ import { versions } from "./cache/versions.js";
 export interface CacheTraits {
   /** Keys live in several slots on several nodes. */
   readonly cluster: boolean;
+  /** Callers share values, which nobody can change. @default false */
+  readonly sharesValues?: boolean;
 }
 
 /** A cache that ends with the test; unless told otherwise, under a prefix that nobody else has. */

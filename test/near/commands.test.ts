@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { Redis } from "iovalkey";
 import { afterAll, beforeAll, describe, expect, inject, it } from "vitest";
 import type { Command } from "../../src/core/connection.js";
-import { keysOf, readKeys, writesOf } from "../../src/near/commands.js";
+import { claimedKey, keysOf, readKeys, writesOf } from "../../src/near/commands.js";
 import { root } from "../support/project.js";
 
 const any = (): boolean => true;
@@ -136,4 +136,12 @@ describe("what a command reads whole", () => {
     expect(readKeys(["HGET", "a", "b"])).toBeUndefined();
     expect(readKeys(["GET", new Uint8Array(1)])).toBeUndefined();
   });
+});
+
+it("a claim reads an entry, or creates it; other forms of SET write whatever is there", () => {
+  expect(claimedKey(["SET", "a", "token", "NX", "GET", "PX", "5"])).toBe("a");
+  expect(claimedKey(["SET", "a", "token", "GET"])).toBeUndefined();
+  expect(claimedKey(["SET", "a", "token", "NX"])).toBeUndefined();
+  expect(claimedKey(["SET", "a", "NX"])).toBeUndefined();
+  expect(claimedKey(["GETSET", "a", "NX", "GET"])).toBeUndefined();
 });

@@ -30,7 +30,7 @@ describe("what near caches of one server share", () => {
   it("is each write of the process, from its beginning to its end", () => {
     const hub = new Hub();
     const members = [member("a:"), member("b:")];
-    for (const one of members) hub.add(one);
+    for (const one of members) hub.join(one);
     const end = hub.beginWrite({ keys: ["a:1"], all: false });
     end();
     for (const { heard } of members) expect(heard).toEqual(["begin a:1", "end a:1"]);
@@ -40,17 +40,31 @@ describe("what near caches of one server share", () => {
     const hub = new Hub();
     const end = hub.beginWrite({ keys: ["a:1"], all: false });
     const late = member("a:");
-    hub.add(late);
+    hub.join(late);
     const endOther = hub.beginWrite({ keys: ["a:2"], all: false });
     end();
     endOther();
     expect(late.heard).toEqual(["begin a:2", "drop all", "end a:2"]);
   });
 
+  it("is nothing of one that has no connection any more, unless it keeps its entries for a short time anyway", () => {
+    const hub = new Hub();
+    const [listens, waits] = [{ ...member("a:"), wants: "tracking" as const }, member("b:")];
+    for (const one of [listens, waits, listens]) hub.join(one);
+    const end = hub.beginWrite({ keys: ["a:1"], all: false });
+    hub.left(listens);
+    hub.left(waits);
+    end();
+    expect([hub.keeps("a:1"), hub.keeps("b:1")]).toEqual([false, true]);
+    // The write's end, too, as it may be there again.
+    expect(listens.heard).toEqual(["begin a:1", "drop all", "end a:1"]);
+    expect(waits.heard).toEqual(["begin a:1", "end a:1"]);
+  });
+
   it("is which keys they keep", () => {
     const hub = new Hub();
     const one = member("a:");
-    hub.add(one);
+    hub.join(one);
     expect([hub.keeps("a:1"), hub.keeps("b:1")]).toEqual([true, false]);
     expect(one.heard).toEqual([]);
   });

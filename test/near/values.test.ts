@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto";
-import { describe, expect, inject, it } from "vitest";
-import { type CacheOptions, DecodeError, herd, json, type NearCacheOptions } from "../../src/index.js";
+import { describe, expect, inject, it, vi } from "vitest";
+import { type CacheOptions, createCache, DecodeError, herd, json, type NearCacheOptions } from "../../src/index.js";
 import { until } from "../support/wait.js";
 import { Near } from "./near.js";
 
@@ -96,4 +96,43 @@ it("own writes are seen at once also under a prefix of a call's own, by the cach
   await put(near, "a", 1);
   await writer.cache.set("a", 2, { prefix: keyPrefix });
   expect(await near.cache.get("a")).toBe(2);
+});
+
+describe("what a lookup of herd() finds", () => {
+  it("is known from then on, and read no more", async () => {
+    const keyPrefix = randomUUID();
+    await using other = createCache({ location: inject("valkeyUrl"), keyPrefix, client: herd() });
+    await other.setMany({ a: 1, b: 2, c: 3 });
+    await using near = await open({ keyPrefix, client: herd() });
+    const loader = vi.fn(() => 0);
+    const loaderOfMany = vi.fn(() => new Map());
+    const sent: string[][] = [];
+    near.cache.on("roundTrip", ({ commands }) => void sent.push([...commands]));
+    for (let i = 0; i < 3; i++) {
+      expect(await near.cache.getOrSet("a", loader)).toBe(1);
+      expect(await near.cache.getOrSetMany(["b", "c"], loaderOfMany)).toEqual(
+        new Map([
+          ["b", 2],
+          ["c", 3],
+        ]),
+      );
+    }
+    expect(loader).not.toHaveBeenCalled();
+    expect(loaderOfMany).not.toHaveBeenCalled();
+    expect(sent).toEqual([
+      ["SET", "PTTL"],
+      ["SET", "SET", "PTTL", "PTTL"],
+    ]);
+  });
+
+  it("is seen at once where it was created, by every near cache of the process", async () => {
+    const keyPrefix = randomUUID();
+    await using one = await open({ keyPrefix, client: herd() });
+    await using other = await open({ keyPrefix, client: herd() });
+    await put(one, "a", 1);
+    await put(other, "a", 1);
+    await one.cache.delete("a");
+    expect(await other.cache.getOrSet("a", () => 2)).toBe(2);
+    expect(await one.cache.get("a")).toBe(2);
+  });
 });
