@@ -1,5 +1,6 @@
 import { registered } from "../connection/registry.js";
 import type { ListenerAccess } from "../core/near.js";
+import { keepsRequestsApart } from "../core/runtime.js";
 import type { Writes } from "./commands.js";
 import { Elapsed } from "./elapsed.js";
 import type { Listening, ListeningHandlers, LoadListening } from "./listening.js";
@@ -66,9 +67,9 @@ export class Hub {
     this.#forgotten?.register(member);
   }
 
-  /** A near cache has no open connection any more. Where nobody tells it of changes, it keeps its entries for the next one. */
+  /** A near cache has no open connection any more. Where each request has one, it keeps its entries for the next. */
   left(member: Member): void {
-    if (member.wants !== "nothing") {
+    if (!keepsRequestsApart()) {
       member.generation = undefined;
       member.dropAll();
       for (const ref of this.#members) if (ref.deref() === member) this.#members.delete(ref);
