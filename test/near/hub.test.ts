@@ -72,7 +72,7 @@ it("near caches are told when the code that listens can't be loaded", async () =
   const hub = new Hub();
   const told: Error[] = [];
   const one: Member = { ...member("a:"), wants: "tracking", failed: (error) => void told.push(error) };
-  hub.add(one);
+  hub.join(one);
   const access: ListenerAccess = {
     key: "server",
     name: "server",
