@@ -65,7 +65,7 @@ export const COLD_KEYS = ["cold:1", "cold:2", "cold:3", "cold:4", "cold:5"] as c
 const READ_KEYS = [...HOT_KEYS, ...COLD_KEYS] as const;
 
 const TIMEOUT = 0.2;
-const CALLERS = 2;
+const CALLERS = 1;
 
 export async function playPart({ round, process: number, where, addressMap }: Part): Promise<Played> {
   const random = randomFrom(round.seed * 31 + number);

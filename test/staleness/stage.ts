@@ -186,7 +186,7 @@ class Disturbance {
       (traffic: Traffic): ServerFault =>
       async (random) => {
         const thaw = anyOf(random, gates).map((gate) => gate.freeze(traffic));
-        await pause(maxStalenessMs * (0.5 + 1.5 * random()));
+        await pause(maxStalenessMs * (0.8 + 1.5 * random()));
         for (const one of thaw) one();
       };
     const cut =
