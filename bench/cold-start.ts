@@ -38,6 +38,14 @@ const programs = [
       const close = () => cache.close();`,
   },
   {
+    name: "valkey-edge-cache, nearCache()",
+    program: `
+      import { createCache, nearCache } from "valkey-edge-cache";
+      const cache = createCache({ location: url, keyPrefix: "", nearCache: nearCache() });
+      const read = () => cache.get("key");
+      const close = () => cache.close();`,
+  },
+  {
     name: "valkey-edge-cache, iovalkey()",
     program: `
       import { createCache, iovalkey } from "valkey-edge-cache";
@@ -79,6 +87,8 @@ const options = benchOptions();
 const rounds = options.quick ? 5 : 61;
 await using server = await startServer();
 await server.command("SET", "key", JSON.stringify({ name: "value" }));
+// Where a near cache listens, keys have a prefix.
+await server.command("SET", ":1:key", JSON.stringify({ name: "value" }));
 const result = {
   environment: await environment(server.version, ["@valkey/valkey-glide", "iovalkey"]),
   cases: await measureAll(),

@@ -48,7 +48,9 @@ export interface StoreLimits {
 }
 
 /** The memory of an entry beside its key and what is stored, in bytes. Measured on Node 24. */
-const OVERHEAD = 320;
+const OVERHEAD = 430;
+/** What bytes take beside themselves: an array, and the buffer behind it. */
+const OVERHEAD_OF_BYTES = 200;
 
 /**
  * What one cache knows of its entries, with the rules of when that may be answered.
@@ -59,25 +61,30 @@ const OVERHEAD = 320;
 export class NearStore {
   readonly limits: StoreLimits;
   readonly #time: Elapsed;
-  readonly #entries: LRUCache<string, Entry>;
+  #entries: LRUCache<string, Entry>;
+  readonly #onEvict: (key: string) => void;
   readonly #marks = new Map<string, Mark>();
   /** Keys of this process's own writes in progress, with the number of these. */
   readonly #writes = new Map<string, number>();
   /** Writes in progress that may change any key. */
   #writesOfAll = 0;
-  #isDropping = false;
 
   /** @param onEvict called with the key of each entry that was dropped to make room */
   constructor(limits: StoreLimits, time: Elapsed, onEvict: (key: string) => void = () => {}) {
     this.limits = limits;
     this.#time = time;
-    const { maxSize, maxEntries } = limits;
-    this.#entries = new LRUCache<string, Entry>({
+    this.#onEvict = onEvict;
+    this.#entries = this.#newEntries();
+  }
+
+  #newEntries(): LRUCache<string, Entry> {
+    const { maxSize, maxEntries } = this.limits;
+    return new LRUCache<string, Entry>({
       maxSize,
       max: maxEntries,
       sizeCalculation: ({ size }) => size,
       dispose: (_entry, key, reason) => {
-        if (reason === "evict" && !this.#isDropping) onEvict(key);
+        if (reason === "evict") this.#onEvict(key);
       },
     });
   }
@@ -173,9 +180,8 @@ export class NearStore {
     for (const mark of this.#marks.values()) mark.isValid = false;
     this.#marks.clear();
     const { size } = this.#entries;
-    this.#isDropping = true;
-    this.#entries.clear();
-    this.#isDropping = false;
+    // Clearing very many one by one would hold the event loop.
+    if (size > 0) this.#entries = this.#newEntries();
     return size;
   }
 
@@ -207,6 +213,6 @@ const WIDE = /[^\0-\xff]/;
 
 /** In bytes of memory: V8 keeps text in one byte for each character, or in two if one of them needs it. */
 function sizeOf(stored: string | Uint8Array): number {
-  if (typeof stored !== "string") return stored.byteLength;
+  if (typeof stored !== "string") return OVERHEAD_OF_BYTES + stored.byteLength;
   return WIDE.test(stored) ? 2 * stored.length : stored.length;
 }
