@@ -164,7 +164,8 @@ export class Near implements NearCache, ConnectionNear, Member {
     const leftMs = left === -1 ? Number.POSITIVE_INFINITY : left;
     // Callers wait for the end of a lease on a missing entry, so it is kept only where that is told of.
     if (mark.source === this.#unproved && stored.length === HEADER_LENGTH && isEnvelope(stored)) return;
-    const own = typeof stored === "string" ? stored : stored.slice();
+    // A copy of their own, which `slice()` of a Buffer is not.
+    const own = typeof stored === "string" ? stored : new Uint8Array(stored);
     if (leftMs > 0) this.#store.keep(mark, own, leftMs, sentMs);
   }
 
