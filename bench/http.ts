@@ -72,6 +72,7 @@ async function measureHits(): Promise<HttpCase[]> {
     handler,
     await startHono("handler with a plain GET", { by: "get", url }),
     await startHono("httpCache", { by: "httpCache", url }),
+    await startHono("httpCache with a near cache", { by: "nearCache", url }),
     checkout === undefined ? undefined : await startHono("httpCache, before", { by: "httpCache", url, checkout }),
     await startNginx(handler.port),
     await startVarnish(handler.port),

@@ -19,7 +19,7 @@ const HOST = "127.0.0.1";
 /** The handler by itself; with a store, behind `httpCache` or behind a plain GET. */
 export async function startHono(
   name: string,
-  store?: { by: "httpCache" | "get"; url: string; checkout?: string | undefined },
+  store?: { by: "httpCache" | "nearCache" | "get"; url: string; checkout?: string | undefined },
 ): Promise<HttpContender> {
   const server = fileURLToPath(new URL("server.ts", import.meta.url));
   const { by, url, checkout } = store ?? {};

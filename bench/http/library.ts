@@ -4,7 +4,7 @@ import { join, resolve } from "node:path";
 import { pathToFileURL } from "node:url";
 
 /** What a server process uses of the library. */
-export type Library = Pick<typeof import("valkey-edge-cache"), "createCache"> &
+export type Library = Pick<typeof import("valkey-edge-cache"), "createCache" | "nearCache"> &
   Pick<typeof import("valkey-edge-cache/hono"), "httpCache">;
 
 /**
@@ -13,9 +13,9 @@ export type Library = Pick<typeof import("valkey-edge-cache"), "createCache"> &
  */
 export async function importLibrary(checkout?: string): Promise<Library> {
   const find = checkout === undefined ? (name: string) => name : inCheckout(checkout);
-  const { createCache } = (await import(find("valkey-edge-cache"))) as Library;
+  const { createCache, nearCache } = (await import(find("valkey-edge-cache"))) as Library;
   const { httpCache } = (await import(find("valkey-edge-cache/hono"))) as Library;
-  return { createCache, httpCache };
+  return { createCache, nearCache, httpCache };
 }
 
 /** The absolute path of a checkout. @throws Error where it is not built */

@@ -3,13 +3,14 @@ import { Decoder, GlideClient } from "@valkey/valkey-glide";
 import { Hono } from "hono";
 import { importLibrary } from "./library.ts";
 
-/** A process that answers with constants: by itself, through `httpCache`, or with what it reads by a plain GET. */
+/** A process that answers with constants: by itself, through `httpCache`, also with a near cache, or with what it reads by a plain GET. */
 const [, , by, location = "", checkout] = process.argv;
-const { createCache, httpCache } = await importLibrary(checkout);
+const { createCache, nearCache, httpCache } = await importLibrary(checkout);
 const app = new Hono();
 const headers = { "Content-Type": "text/plain; charset=UTF-8", "Cache-Control": "public, max-age=3600" };
 const client = by === "get" ? await connect() : undefined;
 if (by === "httpCache") app.use(httpCache({ cache: createCache({ location }), app }));
+if (by === "nearCache") app.use(httpCache({ cache: createCache({ location, nearCache: nearCache() }), app }));
 for (const kilobytes of [1, 100]) {
   const body = "x".repeat(kilobytes * 1_024);
   const path = `/${kilobytes}`;

@@ -123,7 +123,7 @@ export function httpCache(options: HonoHttpCacheOptions = {}): HttpCacheMiddlewa
       const host = new HonoHost(c, next, internalRequests, { waitUntil, key, cacheId: () => http.idOf(view) });
       let isUnderway = false;
       try {
-        const outcome = await http.handle({ request, ...mountedUrl, hasBody: false, key, host }, view);
+        const outcome = await http.answer({ request, ...mountedUrl, hasBody: false, key, host }, view);
         isUnderway = "answer" in outcome && outcome.answer.isUnderway === true;
         finish(c, outcome, host.preset(), http.hiddenTagFields);
       } finally {

@@ -68,8 +68,21 @@ export function gatewayTimeout(member: string): Answer {
 
 /** Makes a web response. Lines of one field are joined, except Set-Cookie. */
 export function toResponse({ status, fields, body }: Answer, isHead: boolean): Response {
-  const content = isHead || WITHOUT_BODY.has(status) ? null : body;
+  const whole = isHead || WITHOUT_BODY.has(status) ? null : body;
+  const content = whole instanceof Uint8Array && whole.length <= LONGEST_TEXT ? asText(fields, whole) : whole;
   return new Response(content as ConstructorParameters<typeof Response>[0], { status, headers: toHeaders(fields) });
+}
+
+/** In bytes. Node's HTTP server sends a short text together with the head, in one write, and bytes in a second one. */
+const LONGEST_TEXT = 16_384;
+const TEXT = /^(?:text\/|application\/(?:[\w.+-]*\+)?(?:json|javascript|xml))/i;
+const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
+
+/** Bytes as text, where they are the UTF-8 of a text. A response with text and without Content-Type would be given one. */
+function asText(fields: Fields, bytes: Uint8Array): string | Uint8Array {
+  if (!TEXT.test(fieldValue(fields, "content-type") ?? "")) return bytes;
+  const text = decoder.decode(bytes);
+  return text.includes("\ufffd") ? bytes : text;
 }
 
 function toHeaders(fields: Fields): Headers | Record<string, string> {

@@ -1,3 +1,4 @@
+import type { NearReads } from "../core/near.js";
 import { Wait } from "../lease/wait.js";
 import type { Settings } from "./options.js";
 
@@ -52,7 +53,7 @@ export class Collapsing {
 
   /**
    * Sleeps until the next look. @returns `false` when the time to wait is over @throws the signal's reason
-   * @param wakeUp fires when a lease holder of this process has ended
+   * @param wakeUp ends the sleep early
    */
   next(signal: AbortSignal, wakeUp: AbortSignal): Promise<boolean> {
     this.#wait ??= new Wait(this.#settings.clock, this.#settings.collapseMs);
@@ -70,20 +71,40 @@ export class Collapsing {
 /** The most URLs with waiting requests; beyond it all of them are woken, which costs each one read. */
 const MAX_URLS = 1_000;
 
-/** Wakes requests that wait for a lease holder of the same process, before their next poll. */
-export class WakeUps {
-  readonly #controllers = new Map<string, AbortController>();
+interface Waiting {
+  readonly controller: AbortController;
+  /** By stored key: what ends the wait for its change. */
+  readonly heard: Map<string, () => void>;
+}
 
-  /** Fires when work for this URL has ended. @param base the URL's stored key */
-  signal(base: string): AbortSignal {
-    const controller = this.#controllers.get(base) ?? new AbortController();
-    if (this.#controllers.size >= MAX_URLS) for (const other of this.#controllers.keys()) this.wake(other);
-    this.#controllers.set(base, controller);
+/** Wakes requests that wait, before their next poll: when a lease holder of this process has ended, and where a near cache hears of changes. */
+export class WakeUps {
+  readonly #waiting = new Map<string, Waiting>();
+
+  /**
+   * Fires when work of this process for a URL has ended, or a change of the key is heard of.
+   * @param base the URL's stored key @param key what is waited for: that, or the key of a variant
+   */
+  signal(base: string, key: string, near: NearReads | undefined): AbortSignal {
+    const waiting = this.#waiting.get(base) ?? { controller: new AbortController(), heard: new Map() };
+    if (this.#waiting.size >= MAX_URLS) for (const other of this.#waiting.keys()) this.wake(other);
+    this.#waiting.set(base, waiting);
+    const { controller, heard } = waiting;
+    const stop = heard.has(key) ? undefined : near?.onChange(key, () => this.wake(base));
+    if (stop) heard.set(key, stop);
     return controller.signal;
   }
 
+  /** Whether requests wait for this URL. */
+  has(base: string): boolean {
+    return this.#waiting.has(base);
+  }
+
   wake(base: string): void {
-    this.#controllers.get(base)?.abort();
-    this.#controllers.delete(base);
+    const waiting = this.#waiting.get(base);
+    if (!waiting) return;
+    this.#waiting.delete(base);
+    for (const stop of waiting.heard.values()) stop();
+    waiting.controller.abort();
   }
 }

@@ -30,7 +30,8 @@ export async function handle(context: RequestContext, pendingRead?: PendingRead)
       return answer;
     }
     const signal = host.signal() ?? new AbortController().signal;
-    const isTimeLeft = await collapsing.next(signal, context.state.wakeUps.signal(base)).catch(() => undefined);
+    const wakeUp = context.store.wakeUp(base, awaitedKey(lookup) ?? base);
+    const isTimeLeft = await collapsing.next(signal, wakeUp).catch(() => undefined);
     if (isTimeLeft === undefined) {
       collapsing.end(false);
       context.status({ how: "miss", collapsed: false, detail: "client-gone" });
@@ -38,6 +39,12 @@ export async function handle(context: RequestContext, pendingRead?: PendingRead)
     }
     if (!isTimeLeft) return miss(context, undefined, undefined, { how: "miss" });
   }
+}
+
+/** The key with the lease, or with the response that is being replaced. */
+function awaitedKey(lookup: LookupResult): string | undefined {
+  if (lookup.kind === "busy") return lookup.key;
+  return lookup.kind === "response" || lookup.kind === "purged" ? lookup.entry.key : undefined;
 }
 
 async function answerLookup(context: RequestContext, lookup: LookupResult): Promise<Answer | PassedOn | "wait"> {

@@ -11,6 +11,7 @@ import { answerFromOrigin } from "./origin-response.js";
 import { ClientRequest, freshHit } from "./plain-request.js";
 import { Publisher } from "./publish.js";
 import { Purges } from "./purges.js";
+import type { Entry } from "./record.js";
 import { beginClientFetch, type Parts, RequestContext } from "./request-context.js";
 import { bypassReason } from "./rfc/admission.js";
 import { requestDirectives } from "./rfc/cache-control.js";
@@ -22,7 +23,8 @@ import { hasPreset, isForOneClient } from "./rfc/preset.js";
 import { evaluateStorage } from "./rfc/storable.js";
 import { saysTarget } from "./rfc/target.js";
 import { narrow, varyNames } from "./rfc/vary.js";
-import { type PendingRead, rememberKey, States, Store } from "./store.js";
+import { rememberKey, States } from "./state.js";
+import { type PendingRead, Store } from "./store.js";
 
 /** The cache's answer, or the host's own response. */
 export type Outcome = { readonly answer: Answer } | PassedOn;
@@ -77,6 +79,13 @@ export class HttpCache {
    * errors go to `onError`. @throws the host's error
    */
   async handle(exchange: Exchange, cache: Cache): Promise<Outcome> {
+    const outcome = await this.answer(exchange, cache);
+    if (!("answer" in outcome) || !(outcome.answer.body instanceof Uint8Array)) return outcome;
+    return { answer: { ...outcome.answer, body: new Uint8Array(outcome.answer.body) } };
+  }
+
+  /** @internal As `handle`, for hosts that change no bytes of the body: other answers may share them. */
+  async answer(exchange: Exchange, cache: Cache): Promise<Outcome> {
     const { request, hasBody } = exchange;
     const { events } = cache;
     const observed = events.isHeard("http") ? new ObservedRequest(events) : undefined;
@@ -92,7 +101,7 @@ export class HttpCache {
   }
 
   /** The fast path to a hit, with as few promises and objects as possible. */
-  #fastHit(call: Call): Promise<Outcome> | undefined {
+  #fastHit(call: Call): MaybePromise<Outcome> | undefined {
     const { exchange, cache, observed } = call;
     const prefix = this.#hitPrefix;
     const preset = exchange.host.preset();
@@ -104,15 +113,17 @@ export class HttpCache {
     const url = isUrlAlone ? this.#locator.askedUrl(exchange) : undefined;
     const known = url === undefined ? undefined : state.keysOfUrls.get(url);
     const base = known ?? this.#readyKey(exchange, cache);
-    const pendingRead = base === undefined ? undefined : store.beginRead(base);
-    if (pendingRead && base !== undefined && known === undefined && url !== undefined) rememberKey(state, url, base);
+    if (base === undefined) return undefined;
+    const hit = (entry: Entry | undefined): MaybePromise<Outcome> | undefined => {
+      const answer = entry && freshHit(entry, this.#settings, { cache, prefix, observed });
+      if (answer && known === undefined && url !== undefined) rememberKey(state, url, base);
+      return answer && chain(answer, (whole) => ({ answer: whole }));
+    };
+    const near = hit(store.recall(base));
+    if (near) return near;
+    const pendingRead = store.beginRead(base);
     return pendingRead?.stored.then(
-      (stored) => {
-        const entry = store.usableEntry(stored, pendingRead);
-        const answer = entry && freshHit(entry, this.#settings, { cache, prefix, observed });
-        if (!answer) return this.#handle(call, pendingRead);
-        return answer instanceof Promise ? answer.then((unpacked) => ({ answer: unpacked })) : { answer };
-      },
+      (stored) => hit(store.usableEntry(stored, pendingRead)) ?? this.#handle(call, pendingRead),
       () => this.#handle(call, pendingRead),
     );
   }

@@ -1,3 +1,4 @@
+import type { MaybePromise } from "../core/async.js";
 import type { CacheEvents } from "../core/event-types.js";
 import { type Events, emitError } from "../core/events.js";
 import type { Settings } from "./options.js";
@@ -24,7 +25,7 @@ export class ObservedRequest {
 
   /** Tells of the request when its outcome is there. @throws what the host throws */
   async tell<T>(
-    outcome: Promise<T>,
+    outcome: MaybePromise<T>,
     describe: (result: T | undefined) => Pick<CacheEvents["http"], "method" | "url" | "status">,
   ): Promise<T> {
     let result: T | undefined;

@@ -22,7 +22,8 @@ import type { StoredResponse } from "./rfc/stored-response.js";
 import { prefixesOf, toTarget } from "./rfc/target.js";
 import { selector } from "./rfc/vary.js";
 import { PUBLISH_RESPONSE } from "./scripts.js";
-import type { State, StoreLocation } from "./store.js";
+import type { State } from "./state.js";
+import type { StoreLocation } from "./store.js";
 
 type IndexRead = Extract<Stored, { kind: "index" }>;
 

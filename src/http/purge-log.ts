@@ -1,5 +1,6 @@
 import type { Command, Connection, Reply, Script } from "../core/connection.js";
 import { throwIfError } from "../core/errors.js";
+import type { NearReads, Watch } from "../core/near.js";
 import { randomText } from "../core/text.js";
 import { script, text } from "../lease/state.js";
 
@@ -29,6 +30,10 @@ export interface LogRead {
   readonly command: Command;
   /** The number of the record that the reply begins with; `undefined` when all of the log was asked for. */
   readonly expected: number | undefined;
+  /** How many reads there were before. */
+  readonly before: number;
+  /** Over the log, since before the command was sent. */
+  readonly watch: Watch | undefined;
 }
 
 interface Known {
@@ -51,6 +56,11 @@ export class PurgeLog {
   reads = 0;
   readonly #maxRecords: number;
   #known: Known | "none" | undefined;
+  #begun = 0;
+  /** The read that was sent last, of those whose reply is known. */
+  #newest = -1;
+  /** Over the log since before its last read, where there is a near cache. */
+  #watch: Watch | undefined;
 
   constructor(key: string, maxRecords: number) {
     this.key = key;
@@ -59,7 +69,12 @@ export class PurgeLog {
 
   /** Whether the next round trip should read the log. */
   get isWanted(): boolean {
-    return this.inUse || this.#known === undefined;
+    return this.#known === undefined || (this.inUse && !this.isCurrent);
+  }
+
+  /** Whether the log is known to be as it was last read, so that it need not be read again. */
+  get isCurrent(): boolean {
+    return this.#known !== undefined && this.#watch?.isUnchanged() === true;
   }
 
   /** The position after the last read; `undefined` when the log was empty or never read. */
@@ -67,18 +82,41 @@ export class PurgeLog {
     return typeof this.#known === "object" ? [this.#known.epoch, this.#known.next] : undefined;
   }
 
-  /** Reads from the last known record on. That record tells whether the log is still the same. */
-  read(): LogRead {
+  /**
+   * Reads from the last known record on. That record tells whether the log is still the same. To be ended with `end`.
+   * @param near where reads are answered from the process
+   */
+  read(near: NearReads | undefined): LogRead {
     const known = typeof this.#known === "object" ? this.#known : undefined;
     const expected = known && known.next > known.floor ? known.next - 1 : undefined;
     const start = known && expected !== undefined ? (expected - known.floor) * RECORD : 0;
-    return { command: ["GETRANGE", this.key, String(start), "-1"], expected };
+    return this.#begin(start, expected, near);
+  }
+
+  #begin(start: number, expected: number | undefined, near?: NearReads): LogRead {
+    const command = ["GETRANGE", this.key, String(start), "-1"] as const;
+    return { command, expected, before: this.#begun++, watch: near?.watch(this.key) };
+  }
+
+  /** When a read has ended, in whatever way. */
+  end({ watch }: LogRead): void {
+    if (watch !== this.#watch) watch?.end();
   }
 
   /** Adds what was read. @returns `false` when the whole log must be read again @throws {ReplyError} */
-  apply({ expected }: LogRead, reply: Reply): boolean {
+  apply(read: LogRead, reply: Reply): boolean {
     const records = parse(text(throwIfError(reply)));
     this.reads++;
+    // A read that was sent later has seen all that this one has.
+    if (read.before < this.#newest && this.#known !== undefined) return true;
+    this.#newest = read.before;
+    if (!this.#add(read.expected, records)) return false;
+    this.#watch?.end();
+    this.#watch = read.watch;
+    return true;
+  }
+
+  #add(expected: number | undefined, records: readonly Record[]): boolean {
     const [first] = records;
     if (expected === undefined) {
       this.#known = first ? begin(first) : "none";
@@ -109,7 +147,7 @@ export class PurgeLog {
   async begin(connection: Connection): Promise<Stamp | undefined> {
     const epoch = randomText(8);
     const first = `${"-".repeat(13)}${epoch}${"0".repeat(11)}`;
-    const read = { command: ["GETRANGE", this.key, "0", "-1"], expected: undefined } satisfies LogRead;
+    const read = this.#begin(0, undefined);
     const [set = null, reply = null] = await connection.send([["SET", this.key, first, "NX"], read.command]);
     throwIfError(set);
     this.apply(read, reply);

@@ -1,6 +1,8 @@
 import { hasSetImmediate } from "../core/async.js";
 import type { Command, Connection, Reply, SendOptions } from "../core/connection.js";
 import { throwIfError } from "../core/errors.js";
+import type { Known } from "../core/near.js";
+import { freezeDeeply } from "../near/freeze.js";
 import type { LogRead, PurgeLog } from "./purge-log.js";
 import { readRecord, type Stored } from "./record.js";
 
@@ -27,6 +29,15 @@ export class Reads {
   constructor(connection: Connection, log: PurgeLog) {
     this.#connection = connection;
     this.#log = log;
+  }
+
+  /**
+   * What this process knows to be stored under a key, and whose purges it knows, so that the server need not be asked. It is
+   * shared, and must not be changed. What can't be read counts as unknown, so that `get` reports it.
+   */
+  recall(key: string): Stored | undefined {
+    const known = this.#log.isWanted ? undefined : this.#connection.near?.recall(key);
+    return known && sharedRecord(known, key);
   }
 
   /** What is stored under a key; `undefined` when there is nothing. @throws {DecodeError} @throws {ReplyError} @throws {ConnectionError} */
@@ -79,6 +90,25 @@ function answer({ key, resolve, reject }: Waiter, reply: Reply): void {
   }
 }
 
+/** The record that is kept with what the process knows: parsed once, for all requests. */
+function sharedRecord(known: Known, key: string): Stored | undefined {
+  if (known.derivedBy === readRecord) return known.derived as Stored | undefined;
+  known.derived = typeof known.stored === "string" ? undefined : recordOf(known.stored, key);
+  known.derivedBy = readRecord;
+  return known.derived as Stored | undefined;
+}
+
+function recordOf(stored: Uint8Array, key: string): Stored | undefined {
+  try {
+    const record = readRecord(stored, key);
+    // Hosts are given its fields.
+    if (record.kind === "response") freezeDeeply(record.entry.head);
+    return record;
+  } catch {
+    return undefined;
+  }
+}
+
 function toStored(reply: Reply, key: string): Stored | undefined {
   if (reply instanceof Uint8Array) return readRecord(reply, key);
   throwIfError(reply);
@@ -92,17 +122,26 @@ export async function sendWithLog(
   commands: readonly Command[],
   options: SendOptions,
 ): Promise<Reply[]> {
-  const read: LogRead | undefined = log.isWanted ? log.read() : undefined;
-  const replies = await connection.send(read ? [...commands, read.command] : commands, options);
-  if (read && !log.apply(read, replies[commands.length] ?? null)) await readLog(connection, log);
-  return replies;
+  const read: LogRead | undefined = log.isWanted ? log.read(connection.near) : undefined;
+  if (!read) return connection.send(commands, options);
+  try {
+    const replies = await connection.send([...commands, read.command], options);
+    if (!log.apply(read, replies[commands.length] ?? null)) await readLog(connection, log);
+    return replies;
+  } finally {
+    log.end(read);
+  }
 }
 
 /** Reads the purge log: the new records, or all of it where it is another log than before. */
 export async function readLog(connection: Connection, log: PurgeLog): Promise<void> {
   for (let tries = 0; tries < 2; tries++) {
-    const read = log.read();
-    const [reply = null] = await connection.send([read.command], READ);
-    if (log.apply(read, reply)) return;
+    const read = log.read(connection.near);
+    try {
+      const [reply = null] = await connection.send([read.command], READ);
+      if (log.apply(read, reply)) return;
+    } finally {
+      log.end(read);
+    }
   }
 }

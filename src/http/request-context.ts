@@ -15,7 +15,8 @@ import type { ForwardReason, Handling } from "./rfc/cache-status.js";
 import { type Fields, type RequestHead, type Timing, withField, withoutFields } from "./rfc/message.js";
 import { saysTarget, type Target } from "./rfc/target.js";
 import { narrow } from "./rfc/vary.js";
-import type { LookupResult, PendingRead, State, Store, StoreLocation } from "./store.js";
+import type { State } from "./state.js";
+import type { LookupResult, PendingRead, Store, StoreLocation } from "./store.js";
 
 /** The parts that work with one cache. */
 export interface Parts {
@@ -91,7 +92,11 @@ export class RequestContext {
 
   /** Looks the response up. Never rejects. @param claims whether to take the lease when there is none */
   async find(claims: boolean, pendingRead?: PendingRead): Promise<LookupResult> {
-    const lookup = await this.store.find(this.base, this.request, claims, pendingRead);
+    const { base, request, store } = this;
+    // Requests that wait ask together, which costs one read, or none.
+    const isJoining = store.isNear && (this.collapsing.hasWaited || this.state.wakeUps.has(base));
+    const when = claims ? (isJoining ? "later" : "now") : "no";
+    const lookup = await store.find(base, request, when, pendingRead);
     if (lookup.kind === "none" && lookup.lease) this.claimed(lookup.lease.key, true);
     if (lookup.kind === "busy" && claims) this.claimed(lookup.key, false);
     return lookup;

@@ -1,84 +1,19 @@
 import type { Cache } from "../cache/cache.js";
-import { RecentlyFresh } from "../client/single-flight.js";
 import { SET_NX_GET, UnavailableError } from "../core/availability.js";
-import type { Command, Connection } from "../core/connection.js";
+import type { Command } from "../core/connection.js";
 import { refusesWrites, throwIfError } from "../core/errors.js";
 import { isReplaceable, Lease, type LeaseContext } from "../lease/lease.js";
 import { readOrClaim } from "../lease/read-or-claim.js";
-import { WakeUps } from "./collapsing.js";
-import { logKey, newGeneration, selectorHash, variantKey, variantStem } from "./keys.js";
+import { newGeneration, selectorHash, variantKey, variantStem } from "./keys.js";
 import { METHOD, report } from "./observed.js";
 import type { Settings } from "./options.js";
-import { PurgeLog, type Verdict } from "./purge-log.js";
-import { Reads, readLog, sendWithLog } from "./reads.js";
+import type { Verdict } from "./purge-log.js";
+import { type Reads, readLog, sendWithLog } from "./reads.js";
 import { type Entry, type Index, readRecord, type Stored } from "./record.js";
 import type { Fields, RequestHead } from "./rfc/message.js";
 import { mostRecent, selector } from "./rfc/vary.js";
 import { PURGE, SOFTEN } from "./scripts.js";
-
-/** What this process knows of one store: recently read keys, and the purge log. Plain data that invocations may share. */
-export interface State {
-  readonly recentlyFresh: RecentlyFresh;
-  /** The stored keys of URLs that were read as fresh, so that a hit does not make its key again. */
-  readonly keysOfUrls: Map<string, string>;
-  /** Stored keys of URLs whose background refresh did not reach the origin, so they are validated in the foreground. */
-  readonly unreached: Set<string>;
-  readonly wakeUps: WakeUps;
-  readonly log: PurgeLog;
-  readonly reads: (connection: Connection) => Reads;
-}
-
-/** The most URLs whose stored keys are remembered. Each URL and each key has at most about 200 characters. */
-const MAX_URLS = 1_000;
-
-/** Remembers the stored key of a URL. When there are too many, the URL that was added longest ago is evicted. */
-export function rememberKey({ keysOfUrls }: State, url: string, base: string): void {
-  if (keysOfUrls.size >= MAX_URLS) for (const oldest of keysOfUrls.keys()) if (keysOfUrls.delete(oldest)) break;
-  keysOfUrls.set(url, base);
-}
-
-/** Remembers that a background refresh did not reach the origin. */
-export function rememberUnreached({ unreached }: State, base: string): void {
-  if (unreached.size >= MAX_URLS) for (const oldest of unreached) if (unreached.delete(oldest)) break;
-  unreached.add(base);
-}
-
-/** States by the key of the purge log, which differs between any two caches that one `httpCache` is used with. */
-export class States {
-  readonly #settings: Settings;
-  readonly #states = new Map<string, State>();
-
-  constructor(settings: Settings) {
-    this.#settings = settings;
-  }
-
-  of(cache: Cache): State {
-    const key = logKey(cache, this.#settings.name);
-    const known = this.#states.get(key);
-    if (known) return known;
-    const log = new PurgeLog(key, this.#settings.maxPurges);
-    const recentlyFresh = new RecentlyFresh();
-    const state: State = {
-      recentlyFresh,
-      keysOfUrls: new Map(),
-      unreached: new Set(),
-      wakeUps: new WakeUps(),
-      log,
-      reads: readsOf(log),
-    };
-    this.#states.set(key, state);
-    return state;
-  }
-}
-
-function readsOf(log: PurgeLog): State["reads"] {
-  const all = new WeakMap<Connection, Reads>();
-  return (connection) => {
-    const known = all.get(connection) ?? new Reads(connection, log);
-    all.set(connection, known);
-    return known;
-  };
-}
+import type { State } from "./state.js";
 
 /** Where the response to a request is stored: under the URL's key, or as a variant of the URL. */
 export interface StoreLocation {
@@ -107,6 +42,9 @@ export type LookupResult =
   | { readonly kind: "failed" };
 
 type Read = { readonly kind: "absent" } | { readonly kind: "claimed"; readonly lease: Lease } | Stored;
+
+/** When the lease is taken where there is no response: in the same round trip, after a plain read has found nothing, or not. */
+export type Claims = "now" | "later" | "no";
 
 /** A read of a URL's own key that has begun, and how often the purge log was read before it. */
 export interface PendingRead {
@@ -147,6 +85,21 @@ export class Store {
     };
   }
 
+  /** The response under a URL's own key that this process knows, if it has no Vary, and is known not to be purged. */
+  recall(base: string): Entry | undefined {
+    return this.#usable(this.#reads.recall(base), this.#state.log.isCurrent);
+  }
+
+  /** Whether reads may be answered from the process. */
+  get isNear(): boolean {
+    return this.#cache.shared.near !== undefined;
+  }
+
+  /** Fires before the next poll is due, when a key that a request waits for has changed. @param base the URL's key */
+  wakeUp(base: string, key: string): AbortSignal {
+    return this.#state.wakeUps.signal(base, key, this.#cache.shared.near);
+  }
+
   /** Begins to read a URL's own key, if it was read a moment ago. `find` continues from it. */
   beginRead(base: string): PendingRead | undefined {
     if (!this.#state.recentlyFresh.has(base, this.#settings.clock.now())) return undefined;
@@ -155,18 +108,26 @@ export class Store {
 
   /** The response that a pending read has found, if it has no Vary, and if it is known without another round trip that it is not purged. */
   usableEntry(stored: Stored | undefined, { logReads }: PendingRead): Entry | undefined {
+    return this.#usable(stored, this.#knowsLog(logReads));
+  }
+
+  #usable(stored: Stored | undefined, knowsLog: boolean): Entry | undefined {
     if (stored?.kind !== "response") return undefined;
     const { labels, stamp } = stored.entry.head;
-    const { log } = this.#state;
-    if (labels.length > 0 && (log.reads === logReads || log.verdict(labels, stamp) !== "good")) return undefined;
+    if (labels.length > 0 && !(knowsLog && this.#state.log.verdict(labels, stamp) === "good")) return undefined;
     return stored.entry;
+  }
+
+  /** Whether what is known of the purge log is newer than a request. @param logReads how often it had been read before */
+  #knowsLog(logReads: number): boolean {
+    return this.#state.log.reads > logReads || this.#state.log.isCurrent;
   }
 
   /**
    * Looks up the response to a request: one round trip without Vary, two with. Never rejects.
-   * @param claims whether to take the lease in the same round trip when there is no response
+   * @param pendingRead of the URL's own key
    */
-  async find(base: string, request: RequestHead, claims: boolean, pendingRead?: PendingRead): Promise<LookupResult> {
+  async find(base: string, request: RequestHead, claims: Claims, pendingRead?: PendingRead): Promise<LookupResult> {
     let key = base;
     const reads = pendingRead?.logReads ?? this.#state.log.reads;
     try {
@@ -240,18 +201,21 @@ export class Store {
     const { log } = this.#state;
     log.inUse = true;
     // The round trip that read the entry may not have read the log, as labels were not in use. From now on all of them do.
-    if (log.reads === logReads) await readLog(this.#cache.connection, log);
+    if (!this.#knowsLog(logReads)) await readLog(this.#cache.connection, log);
     return log.verdict(head.labels, head.stamp);
   }
 
-  /** Reads one key, and the new records of the purge log in the same round trip. */
-  async #read(key: string, claims: boolean, pendingRead?: PendingRead): Promise<Read> {
+  /** Reads one key, and the new records of the purge log in the same round trip; or neither, where the process knows both. */
+  async #read(key: string, claims: Claims, pendingRead?: PendingRead): Promise<Read> {
     const { recentlyFresh } = this.#state;
     // A key that was there a moment ago is read with a plain GET, which is shared and cheaper than a claim that fails.
-    if (pendingRead || !claims || recentlyFresh.has(key, this.#settings.clock.now())) {
-      const stored = await (pendingRead?.stored ?? this.#reads.get(key));
-      if (stored) return this.#note(stored, key);
-      if (!claims) return { kind: "absent" };
+    const isRead = claims !== "now" || recentlyFresh.has(key, this.#settings.clock.now());
+    const stored = await (pendingRead?.stored ??
+      this.#reads.recall(key) ??
+      (isRead ? this.#reads.get(key) : undefined));
+    if (stored) return this.#note(stored, key);
+    if (pendingRead || isRead) {
+      if (claims === "no") return { kind: "absent" };
       recentlyFresh.delete(key);
     }
     return this.#readOrClaim(key);
@@ -261,7 +225,7 @@ export class Store {
     const send = (commands: readonly Command[]) =>
       sendWithLog(this.#cache.connection, this.#state.log, commands, REPEATABLE);
     const [{ reply, token } = NOTHING] = await readOrClaim(this.leases, [key], send);
-    if (refusesWrites(reply)) return this.#read(key, false);
+    if (refusesWrites(reply)) return this.#read(key, "no");
     const bytes = throwIfError(reply);
     // A response may be stored under a lease alone, as a purge ends those.
     if (bytes === null && token === "") return { kind: "absent" };
@@ -279,10 +243,10 @@ export class Store {
     return stored;
   }
 
-  async #readVariant(keys: readonly string[], claims: boolean): Promise<Read> {
+  async #readVariant(keys: readonly string[], claims: Claims): Promise<Read> {
     const [newest = ""] = keys;
     if (keys.length === 1) return this.#read(newest, claims);
-    const reads = await Promise.all(keys.map((key) => this.#reads.get(key)));
+    const reads = await Promise.all(keys.map((key) => this.#reads.recall(key) ?? this.#reads.get(key)));
     const entries = reads.flatMap((read) => (read?.kind === "response" ? [{ stored: read.entry.head, read }] : []));
     const best = mostRecent(entries);
     return best ? best.read : this.#read(newest, claims);

@@ -23,7 +23,8 @@ import { isError, isGone } from "./rfc/statuses.js";
 import { evaluateStorage } from "./rfc/storable.js";
 import { fieldsFromOrigin } from "./rfc/stored-response.js";
 import { freshen, freshenFromHead, validationRequest } from "./rfc/validation.js";
-import { rememberUnreached, type StoreLocation } from "./store.js";
+import { rememberUnreached } from "./state.js";
+import type { StoreLocation } from "./store.js";
 
 /** Whether the server would refuse a claim: there is a lease on the response, or a pause after a failure. */
 export function isTaken({ settings }: RequestContext, { leaseUntilMs }: Entry): boolean {
