@@ -110,7 +110,6 @@ export type {
   NearReads,
   Passes,
   ValueReader,
-  Watch,
 } from "../core/near.js";
 export type { Clock, Duration } from "../core/time.js";
 export type { Compressor, Serializer } from "../core/value-format.js";

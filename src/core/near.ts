@@ -48,16 +48,10 @@ export interface NearReads {
   changes(keys: readonly string[]): Changes | undefined;
   /**
    * Watches an entry for a reader that keeps what it makes of it somewhere else. It begins before the entry is read.
-   * @returns `undefined` where what is read now can't be kept
+   * @returns whether the entry is known to be as it was then, as surely as an entry is that may be answered; `undefined`
+   * where what is read now can't be kept
    */
-  watch(key: string): Watch | undefined;
-}
-
-/** A watch over one entry. */
-export interface Watch {
-  /** Whether the entry is known to be as it was when the watch began, as surely as an entry is that may be answered. */
-  isUnchanged(): boolean;
-  end(): void;
+  watch(key: string): (() => boolean) | undefined;
 }
 
 /** A change that is waited for. */

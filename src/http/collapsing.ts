@@ -1,4 +1,4 @@
-import type { NearReads } from "../core/near.js";
+import type { Changes } from "../core/near.js";
 import { Wait } from "../lease/wait.js";
 import type { Settings } from "./options.js";
 
@@ -54,10 +54,11 @@ export class Collapsing {
   /**
    * Sleeps until the next look. @returns `false` when the time to wait is over @throws the signal's reason
    * @param wakeUp ends the sleep early
+   * @param changes of what is waited for end it, too
    */
-  next(signal: AbortSignal, wakeUp: AbortSignal): Promise<boolean> {
+  next(signal: AbortSignal, wakeUp: AbortSignal, changes: Changes | undefined): Promise<boolean> {
     this.#wait ??= new Wait(this.#settings.clock, this.#settings.collapseMs);
-    return this.#wait.next(signal, wakeUp);
+    return this.#wait.next(signal, wakeUp, changes);
   }
 
   /** Ends the wait, if there was one and it is not over. */
@@ -68,43 +69,36 @@ export class Collapsing {
   }
 }
 
-/** The most URLs with waiting requests; beyond it all of them are woken, which costs each one read. */
-const MAX_URLS = 1_000;
-
 interface Waiting {
   readonly controller: AbortController;
-  /** By stored key: what ends the wait for its change. */
-  readonly heard: Map<string, () => void>;
+  requests: number;
 }
 
-/** Wakes requests that wait, before their next poll: when a lease holder of this process has ended, and where a near cache hears of changes. */
+/** Wakes requests that wait for a lease holder of the same process, before their next poll. */
 export class WakeUps {
+  /** By the URL's stored key. */
   readonly #waiting = new Map<string, Waiting>();
-
-  /**
-   * Fires when work of this process for a URL has ended, or a change of the key is heard of.
-   * @param base the URL's stored key @param key what is waited for: that, or the key of a variant
-   */
-  signal(base: string, key: string, near: NearReads | undefined): AbortSignal {
-    const waiting = this.#waiting.get(base) ?? { controller: new AbortController(), heard: new Map() };
-    if (this.#waiting.size >= MAX_URLS) for (const other of this.#waiting.keys()) this.wake(other);
-    this.#waiting.set(base, waiting);
-    const { controller, heard } = waiting;
-    const stop = heard.has(key) ? undefined : near?.onChange(key, () => this.wake(base));
-    if (stop) heard.set(key, stop);
-    return controller.signal;
-  }
 
   /** Whether requests wait for this URL. */
   has(base: string): boolean {
     return this.#waiting.has(base);
   }
 
+  /** One request's wait. @param wait is given a signal that fires when work for this URL has ended */
+  async during<T>(base: string, wait: (wakeUp: AbortSignal) => Promise<T>): Promise<T> {
+    const waiting = this.#waiting.get(base) ?? { controller: new AbortController(), requests: 0 };
+    this.#waiting.set(base, waiting);
+    waiting.requests++;
+    try {
+      return await wait(waiting.controller.signal);
+    } finally {
+      waiting.requests--;
+      if (waiting.requests === 0 && this.#waiting.get(base) === waiting) this.#waiting.delete(base);
+    }
+  }
+
   wake(base: string): void {
-    const waiting = this.#waiting.get(base);
-    if (!waiting) return;
+    this.#waiting.get(base)?.controller.abort();
     this.#waiting.delete(base);
-    for (const stop of waiting.heard.values()) stop();
-    waiting.controller.abort();
   }
 }

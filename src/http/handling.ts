@@ -30,8 +30,9 @@ export async function handle(context: RequestContext, pendingRead?: PendingRead)
       return answer;
     }
     const signal = host.signal() ?? new AbortController().signal;
-    const wakeUp = context.store.wakeUp(base, awaitedKey(lookup) ?? base);
-    const isTimeLeft = await collapsing.next(signal, wakeUp).catch(() => undefined);
+    const changes = context.store.changes(awaitedKey(lookup) ?? base);
+    const wait = (wakeUp: AbortSignal) => collapsing.next(signal, wakeUp, changes);
+    const isTimeLeft = await context.state.wakeUps.during(base, wait).catch(() => undefined);
     if (isTimeLeft === undefined) {
       collapsing.end(false);
       context.status({ how: "miss", collapsed: false, detail: "client-gone" });

@@ -1,6 +1,6 @@
 import type { Command, Connection, Reply, Script } from "../core/connection.js";
 import { throwIfError } from "../core/errors.js";
-import type { NearReads, Watch } from "../core/near.js";
+import type { NearReads } from "../core/near.js";
 import { randomText } from "../core/text.js";
 import { script, text } from "../lease/state.js";
 
@@ -32,8 +32,8 @@ export interface LogRead {
   readonly expected: number | undefined;
   /** How many reads there were before. */
   readonly before: number;
-  /** Over the log, since before the command was sent. */
-  readonly watch: Watch | undefined;
+  /** Whether the log is known to be as it was before the command was sent; absent without a near cache. */
+  readonly isUnchanged: (() => boolean) | undefined;
 }
 
 interface Known {
@@ -59,8 +59,8 @@ export class PurgeLog {
   #begun = 0;
   /** The read that was sent last, of those whose reply is known. */
   #newest = -1;
-  /** Over the log since before its last read, where there is a near cache. */
-  #watch: Watch | undefined;
+  /** As the last read has it. */
+  #isUnchanged: (() => boolean) | undefined;
 
   constructor(key: string, maxRecords: number) {
     this.key = key;
@@ -74,7 +74,7 @@ export class PurgeLog {
 
   /** Whether the log is known to be as it was last read, so that it need not be read again. */
   get isCurrent(): boolean {
-    return this.#known !== undefined && this.#watch?.isUnchanged() === true;
+    return this.#known !== undefined && this.#isUnchanged?.() === true;
   }
 
   /** The position after the last read; `undefined` when the log was empty or never read. */
@@ -83,7 +83,7 @@ export class PurgeLog {
   }
 
   /**
-   * Reads from the last known record on. That record tells whether the log is still the same. To be ended with `end`.
+   * Reads from the last known record on. That record tells whether the log is still the same.
    * @param near where reads are answered from the process
    */
   read(near: NearReads | undefined): LogRead {
@@ -95,12 +95,7 @@ export class PurgeLog {
 
   #begin(start: number, expected: number | undefined, near?: NearReads): LogRead {
     const command = ["GETRANGE", this.key, String(start), "-1"] as const;
-    return { command, expected, before: this.#begun++, watch: near?.watch(this.key) };
-  }
-
-  /** When a read has ended, in whatever way. */
-  end({ watch }: LogRead): void {
-    if (watch !== this.#watch) watch?.end();
+    return { command, expected, before: this.#begun++, isUnchanged: near?.watch(this.key) };
   }
 
   /** Adds what was read. @returns `false` when the whole log must be read again @throws {ReplyError} */
@@ -111,8 +106,7 @@ export class PurgeLog {
     if (read.before < this.#newest && this.#known !== undefined) return true;
     this.#newest = read.before;
     if (!this.#add(read.expected, records)) return false;
-    this.#watch?.end();
-    this.#watch = read.watch;
+    this.#isUnchanged = read.isUnchanged;
     return true;
   }
 

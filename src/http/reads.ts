@@ -2,7 +2,6 @@ import { hasSetImmediate } from "../core/async.js";
 import type { Command, Connection, Reply, SendOptions } from "../core/connection.js";
 import { throwIfError } from "../core/errors.js";
 import type { Known } from "../core/near.js";
-import { freezeDeeply } from "../near/freeze.js";
 import type { LogRead, PurgeLog } from "./purge-log.js";
 import { readRecord, type Stored } from "./record.js";
 
@@ -92,21 +91,18 @@ function answer({ key, resolve, reject }: Waiter, reply: Reply): void {
 
 /** The record that is kept with what the process knows: parsed once, for all requests. */
 function sharedRecord(known: Known, key: string): Stored | undefined {
-  if (known.derivedBy === readRecord) return known.derived as Stored | undefined;
-  known.derived = typeof known.stored === "string" ? undefined : recordOf(known.stored, key);
-  known.derivedBy = readRecord;
-  return known.derived as Stored | undefined;
-}
-
-function recordOf(stored: Uint8Array, key: string): Stored | undefined {
-  try {
-    const record = readRecord(stored, key);
-    // Hosts are given its fields.
-    if (record.kind === "response") freezeDeeply(record.entry.head);
-    return record;
-  } catch {
-    return undefined;
+  if (known.derivedBy !== readRecord) {
+    known.derivedBy = readRecord;
+    try {
+      const record = toStored(known.stored, key);
+      // Hosts are given its fields.
+      if (record?.kind === "response") for (const field of record.entry.head.fields) Object.freeze(field);
+      known.derived = record;
+    } catch {
+      known.derived = undefined;
+    }
   }
+  return known.derived as Stored | undefined;
 }
 
 function toStored(reply: Reply, key: string): Stored | undefined {
@@ -124,24 +120,16 @@ export async function sendWithLog(
 ): Promise<Reply[]> {
   const read: LogRead | undefined = log.isWanted ? log.read(connection.near) : undefined;
   if (!read) return connection.send(commands, options);
-  try {
-    const replies = await connection.send([...commands, read.command], options);
-    if (!log.apply(read, replies[commands.length] ?? null)) await readLog(connection, log);
-    return replies;
-  } finally {
-    log.end(read);
-  }
+  const replies = await connection.send([...commands, read.command], options);
+  if (!log.apply(read, replies[commands.length] ?? null)) await readLog(connection, log);
+  return replies;
 }
 
 /** Reads the purge log: the new records, or all of it where it is another log than before. */
 export async function readLog(connection: Connection, log: PurgeLog): Promise<void> {
   for (let tries = 0; tries < 2; tries++) {
     const read = log.read(connection.near);
-    try {
-      const [reply = null] = await connection.send([read.command], READ);
-      if (log.apply(read, reply)) return;
-    } finally {
-      log.end(read);
-    }
+    const [reply = null] = await connection.send([read.command], READ);
+    if (log.apply(read, reply)) return;
   }
 }

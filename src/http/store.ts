@@ -2,6 +2,7 @@ import type { Cache } from "../cache/cache.js";
 import { SET_NX_GET, UnavailableError } from "../core/availability.js";
 import type { Command } from "../core/connection.js";
 import { refusesWrites, throwIfError } from "../core/errors.js";
+import type { Changes } from "../core/near.js";
 import { isReplaceable, Lease, type LeaseContext } from "../lease/lease.js";
 import { readOrClaim } from "../lease/read-or-claim.js";
 import { newGeneration, selectorHash, variantKey, variantStem } from "./keys.js";
@@ -95,9 +96,9 @@ export class Store {
     return this.#cache.shared.near !== undefined;
   }
 
-  /** Fires before the next poll is due, when a key that a request waits for has changed. @param base the URL's key */
-  wakeUp(base: string, key: string): AbortSignal {
-    return this.#state.wakeUps.signal(base, key, this.#cache.shared.near);
+  /** The next change of a stored key; `undefined` where nobody would tell of it. */
+  changes(key: string): Changes | undefined {
+    return this.#cache.shared.near?.changes([key]);
   }
 
   /** Begins to read a URL's own key, if it was read a moment ago. `find` continues from it. */

@@ -3,7 +3,7 @@ import type { MaybePromise } from "../core/async.js";
 import type { Command, Connection, ConnectionEvent, Reply } from "../core/connection.js";
 import { ReplyError } from "../core/errors.js";
 import type { CacheCall } from "../core/events.js";
-import type { Changes, Known, Passes, ValueReader, Watch } from "../core/near.js";
+import type { Changes, Known, Passes, ValueReader } from "../core/near.js";
 import { toText } from "../core/text.js";
 import type { Writes } from "./commands.js";
 import { type ConnectionNear, NearConnection } from "./connection.js";
@@ -173,7 +173,7 @@ export class Near implements NearCache, ConnectionNear, Member {
     return this.#hub.keeps(key);
   }
 
-  watch(key: string): Watch | undefined {
+  watch(key: string): (() => boolean) | undefined {
     const mark = this.mark(key);
     return mark && this.#store.watch(mark);
   }

@@ -1,5 +1,5 @@
 import { LRUCache } from "lru-cache";
-import type { Known, Watch } from "../core/near.js";
+import type { Known } from "../core/near.js";
 import type { Elapsed } from "./elapsed.js";
 
 /** What vouches for entries: the connection that hears of their changes. */
@@ -132,15 +132,12 @@ export class NearStore {
     if (mark.reads === 0 && this.#marks.get(mark.key) === mark) this.#marks.delete(mark.key);
   }
 
-  /** The watch that a mark is. */
-  watch(mark: Mark): Watch {
+  /** Whether a marked entry is as it was, from now on: see `NearReads.watch`. A mark that is watched is not released. */
+  watch(mark: Mark): () => boolean {
     // Where nobody tells of changes, only time ends it.
     const isProved = mark.source.confirmedMs !== Number.POSITIVE_INFINITY;
     const untilMs = isProved ? Number.POSITIVE_INFINITY : this.#time.now() + this.limits.maxStalenessMs;
-    return {
-      isUnchanged: () => this.isValid(mark) && this.#time.now() < untilMs,
-      end: () => this.release(mark),
-    };
+    return () => this.isValid(mark) && this.#time.now() < untilMs;
   }
 
   /** Whether no change of the marked entry was heard of, and would have been heard of. */
