@@ -6,7 +6,7 @@ import { open, untilNear } from "./contenders.ts";
 import type { HitCase } from "./hits.ts";
 
 const KEYS = 5_000;
-const FULL: Sampling = { rounds: 15, sliceMs: 200 };
+const FULL: Sampling = { rounds: 9, sliceMs: 100 };
 const QUICK: Sampling = { rounds: 3, sliceMs: 50 };
 
 /** Reads that a near cache can't answer, so that it keeps their replies, beside the same reads without one. */

@@ -14,7 +14,7 @@ export interface HitCase {
 
 const KEYS = 100;
 const callerCounts = [1, 50];
-const FULL: Sampling = { rounds: 15, sliceMs: 200 };
+const FULL: Sampling = { rounds: 9, sliceMs: 100 };
 const QUICK: Sampling = { rounds: 3, sliceMs: 50 };
 /** Calls of all callers together between two turns of the event loop: about a millisecond. */
 const BURST = 2_000;
