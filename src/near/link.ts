@@ -1,6 +1,6 @@
 import type { ListenerAccess, ListenerAddress, ListenerSocket } from "../core/near.js";
 import type { Elapsed } from "./elapsed.js";
-import { passes, RefusedError } from "./refusals.js";
+import { HungUpError, passes, RefusedError } from "./refusals.js";
 import { ErrorReply, encode, RespParser, type Value } from "./resp.js";
 import { type NodeView, toPrimaries, toView } from "./slots.js";
 import type { Source } from "./store.js";
@@ -59,6 +59,7 @@ export class Link {
   #isPaused = false;
   /** RESP3; without it there is no tracking. */
   #isNew = true;
+  #isGreeting = false;
   /** Why it is not. */
   #greetingError = "";
   /** When the heartbeat without an answer was sent. */
@@ -137,7 +138,10 @@ export class Link {
   /** The connection ends when this fails, or has no result in time. */
   async #inTime<T>(work: () => Promise<T>): Promise<T> {
     const { connectTimeoutMs } = this.#access;
-    const late = (): void => this.#close(new Error(`no answer within ${connectTimeoutMs} ms`));
+    const late = (): void => {
+      this.#isGreeting = false;
+      this.#close(new Error(`no answer within ${connectTimeoutMs} ms`));
+    };
     const timer = setTimeout(late, connectTimeoutMs);
     timer.unref?.();
     try {
@@ -216,7 +220,9 @@ export class Link {
     readonly password: string | undefined;
   }): Promise<void> {
     const auth = password === undefined ? [] : ["AUTH", username, password];
+    this.#isGreeting = true;
     let hello = await this.#ask(["HELLO", "3", ...auth]);
+    this.#isGreeting = false;
     if (hello instanceof ErrorReply) {
       if (passes(hello.text)) throw new Error(hello.text);
       // It is older than RESP3, or a proxy.
@@ -288,7 +294,7 @@ export class Link {
   #close(error: Error | undefined): void {
     if (this.source.isOver) return;
     this.source.isOver = true;
-    this.#ended(error ?? new Error(CLOSED));
+    this.#ended(this.#isGreeting ? new HungUpError(CLOSED) : (error ?? new Error(CLOSED)));
     clearTimeout(this.#timer);
     this.#socket?.destroy();
     for (const waiting of this.#waiting.splice(0)) waiting(new ErrorReply(CLOSED));

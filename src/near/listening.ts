@@ -2,7 +2,7 @@ import { hasSetImmediate } from "../core/async.js";
 import type { ListenerAccess, ListenerAddress } from "../core/near.js";
 import type { Elapsed } from "./elapsed.js";
 import { type Interests, Link, type LinkHandlers, nameOf } from "./link.js";
-import { passes, RefusedError } from "./refusals.js";
+import { passes, RefusedError, refusalIn } from "./refusals.js";
 import { SLOTS, slotOf } from "./slots.js";
 import type { Source } from "./store.js";
 
@@ -150,12 +150,14 @@ export class Listening {
     if (this.#isStopped) return;
     // The server may be another one than the link's.
     if (!this.#slots) for (const link of this.#links.values()) link.close();
-    if (error instanceof RefusedError) {
+    const what = this.#interests.prefixes.length > 0 ? "tracking" : "channel";
+    const refusal = refusalIn(this.lastError, ++this.#failures >= TOLD_AFTER, what);
+    if (refusal) {
       this.#failures = 0;
-      this.#handlers.refused(error);
+      this.#handlers.refused(refusal);
       return;
     }
-    if (++this.#failures === TOLD_AFTER) this.#handlers.failed(this.lastError);
+    if (this.#failures === TOLD_AFTER) this.#handlers.failed(this.lastError);
     this.#beginAfter(this.#pauseMs * (0.5 + Math.random() / 2));
     this.#pauseMs = Math.min(LONGEST_PAUSE_MS, 2 * this.#pauseMs);
   }

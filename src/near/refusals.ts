@@ -47,6 +47,16 @@ export class RefusedError extends Error {
   }
 }
 
+/** The connection was closed in the place of an answer to HELLO, as proxies do with what they don't know. */
+export class HungUpError extends Error {}
+
+/** The refusal in an error; `undefined` where it may pass. @param isOften it was so several times in a row */
+export function refusalIn(error: Error, isOften: boolean, what: RefusedError["what"]): RefusedError | undefined {
+  if (error instanceof RefusedError) return error;
+  const isHangUp = isOften && error instanceof HungUpError;
+  return isHangUp ? new RefusedError(what, ["HELLO"], "ERR the connection was closed on HELLO") : undefined;
+}
+
 function remedyOf(name: string, command: readonly string[], server: string, reply: string): string {
   if (!reply.startsWith("NOPERM")) return "use a server or a proxy that has it";
   const [, user = "<user>"] = /User (\S+) has no/.exec(reply) ?? [];
