@@ -144,7 +144,14 @@ export class NearConnection implements Connection {
   /** Drops what is written, before and after. It ends before the caller learns of the reply. */
   #write<T>(writes: Writes, send: () => Promise<T>): Promise<T> {
     const end = this.#near.writes(writes);
-    const result = send();
+    let result: Promise<T>;
+    try {
+      result = send();
+    } catch (error) {
+      // As a connection of the user's own may.
+      end();
+      throw error;
+    }
     result.then(end, end);
     return this.#noted(result);
   }
