@@ -58,6 +58,13 @@ it("writes that a failover may have lost end nothing, those before it do", () =>
   expect(promisesBroken({ ...log, ends: [ended(10)] }, { lost: [[20, 50]] })).toEqual(["bounded staleness"]);
 });
 
+it("a value that a later look finds at the server has come back", () => {
+  const look = ended(200, { what: LOOK, keeps: 1 });
+  const log = { births: [born(1, 0)], sightings: [seen(1, 500)] };
+  expect(promisesBroken({ ...log, ends: [ended(10), look] })).toEqual([]);
+  expect(promisesBroken({ ...log, ends: [look, ended(300)] })).toEqual(["bounded staleness"]);
+});
+
 it("a value ends with its lifetime, unless that was changed", () => {
   const log = { births: [{ ...born(1, 0), untilMs: 30 }], sightings: [seen(1, 50)] };
   expect(promisesBroken(log)).toEqual(["own lifetime"]);

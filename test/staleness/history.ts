@@ -85,6 +85,8 @@ export class History {
   readonly #extensions = new Map<Place, Extension[]>();
   /** With those that a failover may have lost. */
   readonly #allEnds = new Map<Place, End[]>();
+  /** When a look last found a value at the server. */
+  readonly #looks = new Map<Place, Map<number, number>>();
   readonly #sightings: readonly Sighting[];
   readonly #strange: readonly string[];
   readonly #promised: Promised;
@@ -100,6 +102,7 @@ export class History {
     }
     for (const end of logs.flatMap(({ ends }) => ends)) {
       push(this.#allEnds, end);
+      this.#recordLook(end);
       if (!promised.lost.some(([fromMs, toMs]) => end.endMs >= fromMs && end.startMs <= toMs)) push(this.#ends, end);
     }
     for (const ends of this.#ends.values()) ends.sort((a, b) => a.startMs - b.startMs);
@@ -137,10 +140,11 @@ export class History {
     if (!birth) return found("nothing that never was", "was never stored");
     if (MOVED.test(place)) return [];
     const { maxStalenessMs, ownMs } = this.#promised;
-    const own = this.#endOf(birth, (end) => end.process === process && end.what !== LOOK);
+    const counts = (end: End): boolean => !this.#cameBack(birth, end);
+    const own = this.#endOf(birth, (end) => end.process === process && end.what !== LOOK && counts(end));
     const lateMs = own ? startMs - own.endMs : 0;
     if (own && lateMs > ownMs) return found("own writes", `was returned ${late(lateMs)} its own ${told(own, birth)}`);
-    const end = this.#endOf(birth, ({ what }) => !mayBeExpired || what !== LOOK);
+    const end = this.#endOf(birth, (one) => (!mayBeExpired || one.what !== LOOK) && counts(one));
     const staleMs = end ? startMs - end.endMs : 0;
     if (end && staleMs > maxStalenessMs)
       return found("bounded staleness", `was returned ${late(staleMs)} ${told(end, birth)}`);
@@ -153,6 +157,17 @@ export class History {
   #eventsOf(place: Place, atMs: number): Violation["events"] {
     const near = (this.#allEnds.get(place) ?? []).filter(({ startMs }) => Math.abs(startMs - atMs) < EVENTS_MS);
     return near.map((end) => [end.startMs, `${end.what} of process ${end.process}: ${end.keeps ?? "nothing"}`]);
+  }
+
+  #recordLook({ what, place, keeps, startMs }: End): void {
+    if (what !== LOOK || keeps === undefined) return;
+    const looks = this.#looks.get(place) ?? new Map<number, number>();
+    this.#looks.set(place, looks.set(keeps, Math.max(startMs, looks.get(keeps) ?? startMs)));
+  }
+
+  /** Whether the server itself had a value again after its end, as after a failover to a replica that had not heard of it. */
+  #cameBack({ place, id }: Birth, { endMs }: End): boolean {
+    return (this.#looks.get(place)?.get(id) ?? Number.NEGATIVE_INFINITY) > endMs;
   }
 
   /** The first of some ends of a value. */
