@@ -16,6 +16,8 @@ export class Wait {
   readonly #startedMs: number;
   /** Time slept. A clock that is set back must not prolong the wait. */
   #sleptMs = 0;
+  /** Nothing changed during the last sleep. */
+  #isQuiet = false;
 
   constructor(clock: Clock, limitMs: number) {
     this.#clock = clock;
@@ -36,8 +38,8 @@ export class Wait {
     const elapsedMs = Math.max(this.#sleptMs, this.durationMs);
     const leftMs = this.#limitMs - elapsedMs;
     if (leftMs <= 0) return false;
-    // A change may have come before it was listened for: the first poll is as soon as ever.
-    const growth = changes && this.#sleptMs > 0 ? Infinity : GROWTH;
+    // The next change may have come before it was listened for: the first poll, and one after a change, are as soon as ever.
+    const growth = changes && this.#isQuiet ? Infinity : GROWTH;
     const intervalMs = Math.min(LONGEST_INTERVAL_MS, Math.max(FIRST_INTERVAL_MS, elapsedMs * growth));
     // Timers take whole milliseconds.
     const ms = Math.ceil(Math.min(leftMs, intervalMs * (0.5 + this.#clock.random() / 2)));
@@ -46,7 +48,8 @@ export class Wait {
     await this.#clock.sleep(ms, ended);
     changes?.end();
     signal.throwIfAborted();
-    if (!ended.aborted) this.#sleptMs += ms;
+    this.#isQuiet = !ended.aborted;
+    if (this.#isQuiet) this.#sleptMs += ms;
     return true;
   }
 }

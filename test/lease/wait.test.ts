@@ -57,6 +57,23 @@ describe("waiting for the lease holder", () => {
     expect(slept).toEqual([5, 250, 250, 250, 245]);
   });
 
+  it("polls soon again after a change, as the next one may come before it is listened for", async () => {
+    let nowMs = 1_000;
+    const slept: number[] = [];
+    const sleep = async (ms: number, signal?: AbortSignal) => {
+      if (signal?.aborted) return;
+      slept.push(ms);
+      nowMs += ms;
+    };
+    const wait = new Wait({ now: () => nowMs, random: () => 1, sleep }, 1_000);
+    const changes = (signal: AbortSignal) => ({ signal, end: () => {} });
+    const never = new AbortController().signal;
+    for (const change of [never, never, AbortSignal.abort(), never, never]) {
+      await wait.next(new AbortController().signal, undefined, changes(change));
+    }
+    expect(slept).toEqual([5, 250, 26, 250]);
+  });
+
   it("sleeps until a change, ends the watch for it, and counts only the time that it slept", async () => {
     let ended = 0;
     const sleeps: (AbortSignal | undefined)[] = [];
