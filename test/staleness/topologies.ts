@@ -102,10 +102,21 @@ async function startUnderSentinels(): Promise<Servers> {
     const others = all.filter((server) => server !== first);
     return first !== undefined && (await isPrimary(first)) && (await allOf(others, isSynced));
   };
+  const areCaughtUp = async () => {
+    const [first] = await primary();
+    return (
+      first !== undefined &&
+      allOf(
+        all.filter((server) => server !== first),
+        (one) => isCaughtUp(first, one),
+      )
+    );
+  };
   return {
     ...{ where, primaries: where, all, primary },
     faults: {
       "failover by sentinels": async (_random, lost) => {
+        if (!(await areCaughtUp())) return;
         const end = lost(nowMs() - LAG_MS);
         await persistently(() => group.failover());
         await until(isHealed, { what: "the old primary to follow", timeoutMs: HEAL_MS });
@@ -113,6 +124,7 @@ async function startUnderSentinels(): Promise<Servers> {
       },
       "primary killed under sentinels": async (_random, lost) => {
         const [first] = await primary();
+        if (!(await areCaughtUp())) return;
         const end = lost(nowMs() - LAG_MS);
         await first?.kill("SIGKILL");
         const isReplaced = async () => {
@@ -168,8 +180,9 @@ async function startAsCluster(): Promise<Servers> {
         await heal();
       },
       "takeover in the cluster": async (random, lost) => {
-        const replica = await replicaOf((await victim(random)).port);
-        if (!replica) return;
+        const first = await victim(random);
+        const replica = await replicaOf(first.port);
+        if (!replica || !(await isCaughtUp(first, replica))) return;
         const end = lost(nowMs() - LAG_MS);
         await admin(replica.port, "CLUSTER", "FAILOVER", "TAKEOVER");
         await heal();
@@ -178,7 +191,7 @@ async function startAsCluster(): Promise<Servers> {
       "primary killed in the cluster": async (random, lost) => {
         const first = await victim(random);
         const replica = await replicaOf(first.port);
-        if (!replica) return;
+        if (!replica || !(await isCaughtUp(first, replica))) return;
         const end = lost(nowMs() - LAG_MS);
         await first.kill("SIGKILL");
         await until(() => isPrimary(replica), { what: "the replica to be elected", timeoutMs: HEAL_MS });
@@ -189,6 +202,21 @@ async function startAsCluster(): Promise<Servers> {
     },
     [Symbol.asyncDispose]: () => cluster.stop(),
   };
+}
+
+/**
+ * Whether a replica has all that its primary had a moment ago. One that lags would bring back what was current long before,
+ * and for how long it lags is not known.
+ */
+async function isCaughtUp(primary: ValkeyServer, replica: ValkeyServer): Promise<boolean> {
+  const [role, offset] = (await admin(primary.port, "ROLE")) as unknown[];
+  const hasAll = async () => {
+    const [own, , port, state, reached] = (await admin(replica.port, "ROLE")) as unknown[];
+    return own === "slave" && port === primary.port && state === "connected" && Number(reached) >= Number(offset);
+  };
+  if (role !== "master") return false;
+  for (const untilMs = nowMs() + LAG_MS / 5; nowMs() < untilMs; await pause(5)) if (await hasAll()) return true;
+  return false;
 }
 
 /** Tries what servers give up when they are busy. */
