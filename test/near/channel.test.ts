@@ -15,18 +15,22 @@ afterAll(() => server.stop());
 
 /** A process listens once to each name of a server, so two names stand for two processes. */
 function open(host: string, options: Partial<CacheOptions> = {}, prefix = "app"): Near {
-  const given = { location: `valkey://${host}:${server.port}`, keyPrefix: prefix, ...options };
+  const given = { location: `valkey://${host}:${server.port}`, keyPrefix: prefix, commandTimeout: 5, ...options };
   // Entries stay for a minute unless they are told of.
   return new Near(given as CacheOptions, { invalidation: "channel", maxStaleness: "1m" });
 }
 
 async function pair(options: Partial<CacheOptions> = {}): Promise<[Near, Near]> {
   const nears = [open("127.0.0.1", options), open("localhost", options)] as [Near, Near];
+  await listen(nears);
+  return nears;
+}
+
+async function listen(nears: readonly Near[]): Promise<void> {
+  for (const near of nears) await near.cache.set("first", 1);
   for (const near of nears) {
-    await near.cache.set("first", 1);
     await until(async () => (await near.health()).listening, { what: "the near cache to listen" });
   }
-  return nears;
 }
 
 describe("near caches that tell each other of their writes", () => {
@@ -70,10 +74,7 @@ describe("near caches that tell each other of their writes", () => {
       });
     await using one = near(nodes);
     await using other = near(nodes.toReversed());
-    for (const each of [one, other]) {
-      await each.cache.set("first", 1);
-      await until(async () => (await each.health()).listening, { what: "the near cache to listen" });
-    }
+    await listen([one, other]);
     for (const key of ["a", "b", "c", "d", "e", "f"]) {
       await one.cache.set(key, 1);
       await until(() => other.knows(key), { what: "an entry to be kept" });
@@ -88,9 +89,10 @@ describe("near caches that tell each other of their writes", () => {
     async (message) => {
       await using near = open("127.0.0.1");
       await using other = open("127.0.0.1", {}, "other");
+      // All is dropped when they begin to listen.
+      await listen([near, other]);
       await near.keep("key", 1);
       await other.keep("key", 1);
-      await until(async () => (await near.health()).listening, { what: "the near cache to listen" });
       // Told to the server alone.
       await command(server.port, ["SET", "app:1:key", "2"]);
       expect(await near.read("key")).toEqual({ value: 1, isKnown: true });

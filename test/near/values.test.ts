@@ -11,7 +11,8 @@ const slowJson = () => {
 };
 
 async function open(options: Partial<CacheOptions> = {}, near: NearCacheOptions = {}): Promise<Near> {
-  const one = new Near({ location: inject("valkeyUrl"), keyPrefix: randomUUID(), ...options } as CacheOptions, near);
+  const common = { location: inject("valkeyUrl"), keyPrefix: randomUUID(), commandTimeout: 5 };
+  const one = new Near({ ...common, ...options } as CacheOptions, near);
   await one.cache.get("connect");
   await until(async () => (await one.cache.health()).nearCache?.listening, { what: "the near cache to listen" });
   return one;

@@ -127,7 +127,7 @@ export function events(open: () => Cache): void {
 
   it("tell of renewals, and of a response that lost its lease to a purge", async () => {
     const [renewals, fenced, sets] = [heard("renew"), heard("fenced"), heard("set")];
-    site = newSite({ lease: "300ms" });
+    site = newSite({ lease: "1s" });
     const gate = deferred();
     site.origin = async () => {
       await gate.promise;
