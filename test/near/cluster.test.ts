@@ -145,4 +145,27 @@ describe("a near cache in a cluster", () => {
     await command(replica.port, ["SET", stored(key), "2"]);
     await until(async () => (await near.cache.get(key)) === 2, { what: "the new value" });
   }, 40_000);
+
+  it("keeps nothing that a replica is late with, where reads go to replicas", async () => {
+    await using cluster = await startCluster({ replicas: 1 });
+    const [primary, , , replica] = cluster.nodes as [...Nodes, ValkeyServer];
+    await using near = await open(cluster, { connectionFactory: glideCluster({ readFrom: "preferReplica" }) });
+    const [key] = keysAt(0, 1) as [string];
+    await keep(near, key, 1);
+    const copies = ["CLUSTER", "COUNTKEYSINSLOT", String(slotOf(stored(key)))] as const;
+    await until(async () => (await command(replica.port, copies)) === 1, { what: "the replica to have the value" });
+    // The replica can't follow any more, and goes on answering with what it has.
+    await command(primary.port, ["ACL", "SETUSER", "default", "-psync", "-sync"]);
+    await command(primary.port, ["CLIENT", "KILL", "TYPE", "replica"]);
+    const late = ["GETRANGE", stored(key), "0", "-1"] as const;
+    for (const value of [2, 3]) {
+      await command(primary.port, ["SET", stored(key), String(value)]);
+      if (value === 2) await near.sees(key, value);
+      else await until(async () => (await near.cache.getMany([key])).get(key) === value, { what: "the new value" });
+      await until(() => near.knows(key), { what: "the new value to be kept" });
+      expect(await near.cache.get(key)).toBe(value);
+      const [reply] = await near.cache.connection.send([late], { readOnly: true, text: true });
+      expect(String(reply)).toBe("1");
+    }
+  }, 30_000);
 });
