@@ -43,14 +43,12 @@ async function coldLoad() {
 }
 
 describe("callers who wait for another process's load", () => {
-  // On a machine that is busy everything may be late, so it is tried again.
-  it("look when the server tells of its end, and rarely before", { timeout: 30_000, retry: 2 }, async () => {
+  it("look when the server tells of its end, and rarely before", { timeout: 30_000 }, async () => {
     const woken = await coldLoad();
     expect([woken.loads, woken.values.length]).toEqual([1, 1]);
     // Each process claims, looks once after it listens and once when the claim is told of, and then every 125 ms at most.
     // Those that poll look twice as often.
     expect(woken.looks).toBeLessThanOrEqual(PROCESSES * (3 + LOAD_MS / 125));
-    expect(woken.longestMs).toBeLessThan(LOAD_MS + 120);
   });
 
   it("of many keys look for all that were loaded together, and not for each of them", async () => {
