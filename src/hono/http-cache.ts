@@ -108,7 +108,7 @@ export function httpCache(options: HonoHttpCacheOptions = {}): HttpCacheMiddlewa
   const internalRequests = new InternalRequests(own, policies);
   const views = new Views(own.waitUntil);
 
-  const middleware = createMiddleware<HttpCacheEnv>((c, next) => {
+  const middleware = createMiddleware<HttpCacheEnv>(async (c, next) => {
     const internal = own.app && internalRequests.find(c);
     if (internal) return internalRequests.answer(c, next, internal);
     const cache = own.cache ?? c.get("cache");
@@ -116,19 +116,21 @@ export function httpCache(options: HonoHttpCacheOptions = {}): HttpCacheMiddlewa
     // Outer middleware has set a response, which Hono keeps where no handler makes another.
     if (c.finalized) return next();
     const { raw } = c.req;
-    const request = new ClientRequest(raw);
-    return views.use(c, cache, async (view, waitUntil) => {
-      const mountedUrl = mountedUrlOf(c, own.mountPath);
-      const key = keyGenerator ? await keyGenerator(c) : undefined;
+    const key = keyGenerator ? await keyGenerator(c) : undefined;
+    return views.use(c, cache, (view, waitUntil) => {
       const host = new HonoHost(c, next, internalRequests, { waitUntil, key, cacheId: () => http.idOf(view) });
+      const request = new ClientRequest(raw);
+      const outcome = http.answer({ request, ...mountedUrlOf(c, own.mountPath), hasBody: false, key, host }, view);
       let isUnderway = false;
-      try {
-        const outcome = await http.answer({ request, ...mountedUrl, hasBody: false, key, host }, view);
-        isUnderway = "answer" in outcome && outcome.answer.isUnderway === true;
-        finish(c, outcome, host.preset(), http.hiddenTagFields);
-      } finally {
+      const end = (known: Outcome): void => {
+        isUnderway = "answer" in known && known.answer.isUnderway === true;
+        finish(c, known, host.preset(), http.hiddenTagFields);
+      };
+      // Known at once, so the handler has got no request of its own.
+      if (!(outcome instanceof Promise)) return end(outcome);
+      return outcome.then(end).finally(() => {
         if (!isUnderway && c.req.raw !== raw) host.restore();
-      }
+      });
     });
   });
 

@@ -93,7 +93,11 @@ function withPath({ scheme, host }: Target, line: string): Target | undefined {
 }
 
 function property(value: unknown, name: string): unknown {
-  return typeof value === "object" && value !== null ? Reflect.get(value, name) : undefined;
+  return isRecord(value) ? value[name] : undefined;
+}
+
+function isRecord(value: unknown): value is Record<PropertyKey, unknown> {
+  return typeof value === "object" && value !== null;
 }
 
 rememberMounts();

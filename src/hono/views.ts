@@ -1,11 +1,12 @@
 import type { Context } from "hono";
 import type { Cache } from "../cache/cache.js";
+import type { MaybePromise } from "../core/async.js";
 import { ConfigurationError } from "../core/errors.js";
 import { keepsRequestsApart } from "../core/runtime.js";
 import type { HonoOptions } from "./options.js";
 
 type WaitUntil = (work: Promise<void>) => void;
-type Work = (cache: Cache, waitUntil: WaitUntil) => Promise<void>;
+type Work = (cache: Cache, waitUntil: WaitUntil) => MaybePromise<void>;
 
 /** Gives each request a cache that it may use: a view of its own where the host keeps requests apart. */
 export class Views {
@@ -17,7 +18,7 @@ export class Views {
   }
 
   /** @throws {ConfigurationError} when there is no cache */
-  use(c: Context, cache: Cache | undefined, work: Work): Promise<void> {
+  use(c: Context, cache: Cache | undefined, work: Work): MaybePromise<void> {
     if (!cache) {
       throw new ConfigurationError(
         "httpCache: there is no cache; give the option cache, or use valkeyCache() before httpCache()",

@@ -84,8 +84,8 @@ export class HttpCache {
     return { answer: { ...outcome.answer, body: new Uint8Array(outcome.answer.body) } };
   }
 
-  /** @internal As `handle`, for hosts that change no bytes of the body: other answers may share them. */
-  async answer(exchange: Exchange, cache: Cache): Promise<Outcome> {
+  /** @internal As `handle`, for hosts that change no bytes of the body: other answers may share them. At once where it can. */
+  answer(exchange: Exchange, cache: Cache): MaybePromise<Outcome> {
     const { request, hasBody } = exchange;
     const { events } = cache;
     const observed = events.isHeard("http") ? new ObservedRequest(events) : undefined;
