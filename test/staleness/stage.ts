@@ -10,7 +10,7 @@ import { Foreign, PLACES } from "./foreign.ts";
 import { Gate, type Traffic } from "./gate.ts";
 import { History, type Log, OUTSIDE, type Violation } from "./history.ts";
 import type { Played, Round, Topology } from "./round.ts";
-import { anyOf, LAG_MS, type ServerFault, type Servers, START } from "./topologies.ts";
+import { anyOf, LAG_MS, primariesOf, type ServerFault, type Servers, START } from "./topologies.ts";
 import type { Order } from "./worker.ts";
 
 /** What a round showed. */
@@ -78,6 +78,7 @@ export class Stage implements AsyncDisposable {
       Promise.all(this.#workers.map((worker, process) => this.#playIn(worker, process, round, { servers, gates }))),
       foreign.play(round.forMs),
       round.weather === "faults" ? disturbance.go() : undefined,
+      disturbance.watch(),
     ]);
     const logs: Log[] = [...played.map(({ log }) => log), foreign.notes.toLog(), disturbance.log];
     const history = new History(logs, {
@@ -168,6 +169,30 @@ class Disturbance {
     // One thing at a time goes wrong between processes and servers, and one at the servers.
     await Promise.all([loop(this.#near(), 300), loop([...own, ...own, ...this.#general()], 700)]);
     if (this.#it.round.setsClocks) for (const worker of this.#it.workers) order(worker, { clockMs: 0 });
+  }
+
+  /** Servers may also take over by themselves, when this machine is so busy that others take them for dead. */
+  async watch(): Promise<void> {
+    const { round, servers } = this.#it;
+    if (round.topology !== "sentinel" && round.topology !== "cluster") return;
+    const untilMs = nowMs() + round.forMs;
+    let usual = await primariesOf(servers.all);
+    let seenMs = nowMs();
+    let end: (() => void) | undefined;
+    for (let last = usual; nowMs() < untilMs; await pause(50)) {
+      const startMs = nowMs();
+      const primaries = await primariesOf(servers.all);
+      if (primaries !== usual) end ??= this.#lose(seenMs - LAG_MS);
+      // As many as before, and the same as a moment ago.
+      if (end && primaries === last && primaries.length === usual.length) {
+        end();
+        end = undefined;
+        usual = primaries;
+      }
+      if (!end) seenMs = startMs;
+      last = primaries;
+    }
+    end?.();
   }
 
   #lose(fromMs: number): () => void {

@@ -219,6 +219,12 @@ async function isCaughtUp(primary: ValkeyServer, replica: ValkeyServer): Promise
   return false;
 }
 
+/** Which of some servers are primaries, as text: one character for each. A server that does not answer counts as one that is none. */
+export async function primariesOf(servers: readonly ValkeyServer[]): Promise<string> {
+  const roles = await Promise.all(servers.map((server) => isPrimary(server).catch(() => false)));
+  return roles.flatMap((is, i) => (is ? [i.toString(36)] : [])).join("");
+}
+
 /** Tries what servers give up when they are busy. */
 async function persistently(attempt: () => Promise<unknown>): Promise<void> {
   for (let tries = 1; ; tries++) {
