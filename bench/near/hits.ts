@@ -3,7 +3,7 @@ import type { Cache } from "valkey-edge-cache";
 import { type Comparison, type Contender, compare, type Sampling } from "../harness/measure.ts";
 import { type BenchOptions, isWanted } from "../harness/options.ts";
 import { sizes } from "../stores/values.ts";
-import { bentocache, lru, nodeRedis, open, type Reader, untilNear } from "./contenders.ts";
+import { loadPeers, lru, open, type Reader, untilNear } from "./contenders.ts";
 
 export interface HitCase {
   readonly operation: string;
@@ -26,6 +26,7 @@ export async function measureHits(url: string, options: BenchOptions): Promise<H
   const texts = values.map((value) => JSON.stringify(value));
   const keys = values.map((_value, id) => `place:${id}`);
 
+  const { bentocache, nodeRedis } = await loadPeers();
   const readers = {
     lru: lru(),
     serialized: bentocache(url, true),
