@@ -75,8 +75,20 @@ const BUNDLERS: readonly Bundler[] = [
   {
     name: "webpack, for development",
     files: SCRIPT,
-    build: ["webpack", "--entry", "./app.js", "--target", "node", "--mode", "development", "-o", "out"],
-    program: ["node", "out/main.js"],
+    build: [
+      "webpack",
+      "--entry",
+      "./app.js",
+      "--target",
+      "node",
+      "--mode",
+      "development",
+      "-o",
+      "out",
+      "--output-filename",
+      "main.cjs",
+    ],
+    program: ["node", "out/main.cjs"],
     alone: "iovalkey",
   },
   {
