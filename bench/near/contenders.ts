@@ -14,7 +14,7 @@ export const TTL = 3_600;
 /** More than all entries of the bench take. */
 export const MAX_SIZE = 268_435_456;
 
-/** What people write themselves, in an async function: an LRU of JSON text, which nobody ends. */
+/** What people write themselves, in an async function: an LRU of JSON text, without invalidation. */
 export function lru(): Reader {
   const texts = new LRUCache<string, string>({ max: 10_000 });
   return {

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { freezeDeeply } from "../../src/near/freeze.js";
+import { freezeDeeply } from "../../src/near/values.js";
 
 function everyObjectIn(value: unknown, found = new Set<object>()): ReadonlySet<object> {
   if (typeof value !== "object" || value === null || found.has(value)) return found;
