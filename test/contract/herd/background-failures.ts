@@ -4,7 +4,7 @@ import type { LoaderContext } from "../../../src/client/client.js";
 import { ConfigurationError, EncodeError, LoaderTimeoutError } from "../../../src/core/errors.js";
 import { json } from "../../../src/serializers/json.js";
 import { until } from "../../support/wait.js";
-import { THROWN } from "../thrown.js";
+import type { Thrown } from "../thrown.js";
 import { failingScripts } from "./failing-scripts.js";
 import { type Fleets, type OpenProcess, slowLoader } from "./fleet.js";
 
@@ -45,11 +45,9 @@ const raise = (thrown: unknown): (() => never) => {
 const thenable = (then: PropertyDescriptor): object => Object.defineProperty({}, "then", then);
 
 /** Loads that fail without the store, and what `onError` gets. */
-const FAILING: readonly (readonly [name: string, load: Load, isReported: (error: unknown) => boolean])[] = [
-  ...THROWN.map(([name, thrown]) => [`throws ${name}`, raise(thrown), (error: unknown) => error === thrown] as const),
-  ...THROWN.map(
-    ([name, thrown]) => [`rejects with ${name}`, reject(thrown), (error: unknown) => error === thrown] as const,
-  ),
+const failing = (thrown: Thrown): (readonly [name: string, load: Load, isReported: (error: unknown) => boolean])[] => [
+  ...thrown.map(([name, one]) => [`throws ${name}`, raise(one), (error: unknown) => error === one] as const),
+  ...thrown.map(([name, one]) => [`rejects with ${name}`, reject(one), (error: unknown) => error === one] as const),
   ["gives a thenable that throws", () => thenable({ value: raise("thrown") }), (error) => error === "thrown"],
   ["gives a thenable that can't be read", () => thenable({ get: raise("read") }), (error) => error === "read"],
   [
@@ -65,11 +63,9 @@ const FAILING: readonly (readonly [name: string, load: Load, isReported: (error:
 ];
 
 /** Loads whose value can't be stored. */
-const UNSTORABLE: readonly (readonly [name: string, load: Load])[] = [
+const unstorable = (thrown: Thrown): (readonly [name: string, load: Load])[] => [
   ["is a function", () => () => 1],
-  ...THROWN.map(
-    ([name, thrown]) => [`throws ${name} when it is serialized`, () => ({ toJSON: raise(thrown) })] as const,
-  ),
+  ...thrown.map(([name, one]) => [`throws ${name} when it is serialized`, () => ({ toJSON: raise(one) })] as const),
 ];
 
 /** Steps of a refresh that the store carries out, and the load during which they come. */
@@ -79,7 +75,7 @@ const STEPS: readonly (readonly [script: string, load: Load])[] = [
   ["drop", () => undefined],
 ];
 
-export function backgroundFailures({ fakeTime, fleet }: Fleets): void {
+export function backgroundFailures({ fakeTime, fleet, throwable }: Fleets): void {
   describe.each(METHODS)("a refresh in the background by $method", ({ method, ask, loadKey }) => {
     const unhandled = vi.fn();
     beforeEach(() => {
@@ -113,7 +109,7 @@ export function backgroundFailures({ fakeTime, fleet }: Fleets): void {
       await here.close();
     }
 
-    it.each(FAILING)("whose loader %s is reported, and frees the key", async (_, load, isReported) => {
+    it.each(failing(throwable))("whose loader %s is reported, and frees the key", async (_, load, isReported) => {
       const onError = vi.fn();
       const open = fleet({ retryAfter: 0 });
       const cache = open({ onError });
@@ -127,7 +123,7 @@ export function backgroundFailures({ fakeTime, fleet }: Fleets): void {
       await expectFree(cache, open);
     });
 
-    it.each(THROWN)(
+    it.each(throwable)(
       "that its caller waits for answers with the old value when its loader throws %s",
       async (_, thrown) => {
         const onError = vi.fn();
@@ -143,7 +139,7 @@ export function backgroundFailures({ fakeTime, fleet }: Fleets): void {
       },
     );
 
-    it.each(UNSTORABLE)("whose value %s is reported, and frees the key", async (_, load) => {
+    it.each(unstorable(throwable))("whose value %s is reported, and frees the key", async (_, load) => {
       const onError = vi.fn();
       const open = fleet({ retryAfter: 0 });
       const cache = open({ onError });
@@ -157,7 +153,7 @@ export function backgroundFailures({ fakeTime, fleet }: Fleets): void {
       await expectFree(cache, open);
     });
 
-    it.each(THROWN)("whose serializer throws %s is reported, and frees the key", async (_, thrown) => {
+    it.each(throwable)("whose serializer throws %s is reported, and frees the key", async (_, thrown) => {
       const onError = vi.fn();
       const open = fleet({ retryAfter: 0 });
       const serialize = vi.fn(json().serialize);
@@ -175,7 +171,7 @@ export function backgroundFailures({ fakeTime, fleet }: Fleets): void {
       await expectFree(cache, open);
     });
 
-    it.each(THROWN)(
+    it.each(throwable)(
       "whose serializer throws %s for the loader's copy is reported, and frees the key",
       async (_, thrown) => {
         const onError = vi.fn();
@@ -235,26 +231,29 @@ export function backgroundFailures({ fakeTime, fleet }: Fleets): void {
       await cache.close();
     });
 
-    it.each(THROWN)("before the expiry, whose loader throws %s, is reported, and frees the key", async (_, thrown) => {
-      const onError = vi.fn();
-      const open = fleet({ retryAfter: 0 });
-      const cache = open({ onError });
-      const slow = slowLoader<string>();
-      const given = cache.getOrSet("a", slow, { ttl: 10 });
-      await pass(1_000);
-      slow.resolve("old");
-      await given;
-      await pass(9_000);
-      vi.spyOn(Math, "random").mockReturnValue(0);
-      expect(await ask(cache, raise(thrown))).toBe("old");
-      await pass(0);
-      expect(onError).toHaveBeenCalledTimes(1);
-      expect(onError.mock.calls[0]?.[0]).toBe(thrown);
-      await expectFree(cache, open);
-    });
+    it.each(throwable)(
+      "before the expiry, whose loader throws %s, is reported, and frees the key",
+      async (_, thrown) => {
+        const onError = vi.fn();
+        const open = fleet({ retryAfter: 0 });
+        const cache = open({ onError });
+        const slow = slowLoader<string>();
+        const given = cache.getOrSet("a", slow, { ttl: 10 });
+        await pass(1_000);
+        slow.resolve("old");
+        await given;
+        await pass(9_000);
+        vi.spyOn(Math, "random").mockReturnValue(0);
+        expect(await ask(cache, raise(thrown))).toBe("old");
+        await pass(0);
+        expect(onError).toHaveBeenCalledTimes(1);
+        expect(onError.mock.calls[0]?.[0]).toBe(thrown);
+        await expectFree(cache, open);
+      },
+    );
 
     describe.each(STEPS)("that asks the store to %s", (script, load) => {
-      const rows = THROWN.map(([name, thrown]) => [name, thrown, false] as const);
+      const rows = throwable.map(([name, thrown]) => [name, thrown, false] as const);
       it.each([...rows, ["an error that is thrown at once", new TypeError("at once"), true] as const])(
         "and gets %s is reported, and frees the key",
         async (_, thrown, atOnce) => {
@@ -276,25 +275,28 @@ export function backgroundFailures({ fakeTime, fleet }: Fleets): void {
       );
     });
 
-    it.each(THROWN)("that can't give up its lease because of %s is reported, and the lease ends", async (_, thrown) => {
-      const onError = vi.fn();
-      const { watch, fail, heal } = failingScripts();
-      const open = fleet({ retryAfter: 0, lease: 3 }, watch);
-      const cache = open({ onError });
-      await stale(cache);
-      fail("yield", thrown, true);
-      expect(await ask(cache, raise("broken"))).toBe("old");
-      await pass(0);
-      heal();
-      expect(onError).toHaveBeenCalledTimes(2);
-      expect(onError.mock.calls[0]?.[0] === thrown).toBe(true);
-      expect(onError.mock.calls[0]?.[1]).toEqual({ method, key: key(cache) });
-      expect(onError.mock.calls[1]).toEqual(["broken", { method, key: loadKey(cache) }]);
-      await pass(3_000);
-      await expectFree(cache, open);
-    });
+    it.each(throwable)(
+      "that can't give up its lease because of %s is reported, and the lease ends",
+      async (_, thrown) => {
+        const onError = vi.fn();
+        const { watch, fail, heal } = failingScripts();
+        const open = fleet({ retryAfter: 0, lease: 3 }, watch);
+        const cache = open({ onError });
+        await stale(cache);
+        fail("yield", thrown, true);
+        expect(await ask(cache, raise("broken"))).toBe("old");
+        await pass(0);
+        heal();
+        expect(onError).toHaveBeenCalledTimes(2);
+        expect(onError.mock.calls[0]?.[0] === thrown).toBe(true);
+        expect(onError.mock.calls[0]?.[1]).toEqual({ method, key: key(cache) });
+        expect(onError.mock.calls[1]).toEqual(["broken", { method, key: loadKey(cache) }]);
+        await pass(3_000);
+        await expectFree(cache, open);
+      },
+    );
 
-    it.each(THROWN)("that can't renew its lease because of %s is reported, and goes on", async (_, thrown) => {
+    it.each(throwable)("that can't renew its lease because of %s is reported, and goes on", async (_, thrown) => {
       const onError = vi.fn();
       const { watch, fail } = failingScripts();
       const cache = fleet({ lease: 3 }, watch)({ onError });
@@ -314,7 +316,7 @@ export function backgroundFailures({ fakeTime, fleet }: Fleets): void {
       await cache.close();
     });
 
-    it.each(THROWN)(
+    it.each(throwable)(
       "that ends with %s after close() was called is reported, and close() resolves",
       async (_, thrown) => {
         const onError = vi.fn();
@@ -332,7 +334,7 @@ export function backgroundFailures({ fakeTime, fleet }: Fleets): void {
       },
     );
 
-    it.each(THROWN)("goes on when onError, listeners and waitUntil all fail with %s", async (_, thrown) => {
+    it.each(throwable)("goes on when onError, listeners and waitUntil all fail with %s", async (_, thrown) => {
       for (const hook of [raise(thrown), reject(thrown)]) {
         const onError = vi.fn<(error: unknown, context: { method: string }) => void>(hook);
         const cache = fleet({ retryAfter: 0 })({ onError }).for({ waitUntil: hook });

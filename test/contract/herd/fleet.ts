@@ -5,6 +5,7 @@ import { type Envelope, readEnvelope } from "../../../src/codec/envelope.js";
 import type { ConnectionFactory } from "../../../src/core/connection.js";
 import { deferred } from "../../support/deferred.js";
 import { raw } from "../cache/stored.js";
+import type { Thrown } from "../thrown.js";
 
 /** A cache of a process of its own. */
 export type OpenProcess = (options?: Partial<CacheOptions>) => Cache;
@@ -19,6 +20,8 @@ export interface Fleets {
   fleet(options?: HerdOptions, watch?: (factory: ConnectionFactory) => ConnectionFactory): OpenProcess;
   /** Time that passes only when told to, the store's too, in all tests of a `describe`. */
   fakeTime(): (ms: number) => Promise<void>;
+  /** What failing code throws. How the client handles that does not depend on the store, so a server has only a few. */
+  readonly throwable: Thrown;
 }
 
 /** A loader that the test ends, and which tells how often it was called. */

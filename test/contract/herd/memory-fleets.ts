@@ -6,11 +6,13 @@ import { herd, loadProtocol } from "../../../src/client/herd/client.js";
 import { PROCESS } from "../../../src/core/connection.js";
 import { parseLocation } from "../../../src/core/location.js";
 import { ownPrefix } from "../cache/stored.js";
+import { THROWN } from "../thrown.js";
 import type { Fleets } from "./fleet.js";
 
 /** Fleets over a store in memory each. */
 export function memoryFleets(createCache: (options: CacheOptions) => Cache): Fleets {
   return {
+    throwable: THROWN,
     fleet(options = {}, watch = (factory) => factory) {
       const [keyPrefix, connectionFactory] = [ownPrefix(), watch(memory())];
       return (more) =>

@@ -5,6 +5,7 @@ import { herd, loadProtocol } from "../../../src/client/herd/client.js";
 import type { ConnectionOptions } from "../../../src/connection/options.js";
 import type { ConnectionFactory } from "../../../src/core/connection.js";
 import { ownPrefix } from "../cache/stored.js";
+import { FEW_THROWN } from "../thrown.js";
 import { underFakeTime } from "./fake-server-time.js";
 import type { Fleets } from "./fleet.js";
 
@@ -31,6 +32,7 @@ export function serverFleets({ createCache, location, transport }: ServerFleetsO
   }
 
   return {
+    throwable: FEW_THROWN,
     fleet(options = {}, watch = (factory) => factory) {
       const keyPrefix = ownPrefix();
       return (more) => {
