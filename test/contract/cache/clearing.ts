@@ -65,7 +65,7 @@ export function clearing(open: Open): void {
         { prefix },
       );
       const onProgress = vi.fn();
-      expect(await cache.clear({ prefix, scanCount: 20, onProgress })).toBe(300);
+      expect(await cache.clear({ prefix, scanCount: 100, onProgress })).toBe(300);
       expect(onProgress).toHaveBeenLastCalledWith(300);
       expect(await cache.has("a")).toBe(true);
     });

@@ -294,12 +294,15 @@ export function events(open: Open): void {
     });
 
     it.each([
-      ["iterKeys", (cache: Cache) => cache.iterKeys("*", { scanCount: 1 })],
-      ["sets.iterate", (cache: Cache) => cache.sets.iterate("s", { scanCount: 1 })],
+      ["iterKeys", (cache: Cache) => cache.iterKeys("*", { scanCount: 10 })],
+      ["sets.iterate", (cache: Cache) => cache.sets.iterate("s", { scanCount: 10 })],
     ])("a loop over %s is one call, also when it is left early", async (name, loop) => {
       const cache = open();
-      await cache.setMany({ a: 1, b: 2 });
-      await cache.sets.add("s", [1, 2]);
+      await cache.setMany(Array.from({ length: 50 }, (_, i) => [`key ${i}`, i] as const));
+      await cache.sets.add(
+        "s",
+        Array.from({ length: 50 }, (_, i) => `member ${i}`),
+      );
       const { calls } = record(cache);
       for await (const _ of loop(cache)) break;
       expect(calls).toEqual([expect.objectContaining({ method: name, error: undefined })]);

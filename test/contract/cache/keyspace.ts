@@ -9,8 +9,8 @@ export function keyspace(open: Open): void {
       const cache = open();
       const names = Array.from({ length: 500 }, (_, i) => `key ${i}`);
       await cache.setMany(names.map((name) => [name, 1] as const));
-      expect((await cache.keys("*", { scanCount: 10 })).sort()).toEqual([...names].sort());
-      expect(new Set(await all(cache.iterKeys("*", { scanCount: 10 })))).toEqual(new Set(names));
+      expect((await cache.keys("*", { scanCount: 100 })).sort()).toEqual([...names].sort());
+      expect(new Set(await all(cache.iterKeys("*", { scanCount: 100 })))).toEqual(new Set(names));
     });
 
     it("give those that match a glob, all without one", async () => {
@@ -52,7 +52,7 @@ export function keyspace(open: Open): void {
       const cache = open();
       await cache.setMany(Array.from({ length: 300 }, (_, i) => [`key ${i}`, i] as const));
       const seen: string[] = [];
-      for await (const key of cache.iterKeys("*", { scanCount: 10 })) {
+      for await (const key of cache.iterKeys("*", { scanCount: 100 })) {
         seen.push(key);
         if (seen.length === 3) break;
       }
@@ -63,7 +63,7 @@ export function keyspace(open: Open): void {
     it("let entries be deleted on the way", async () => {
       const cache = open();
       await cache.setMany(Array.from({ length: 200 }, (_, i) => [`key ${i}`, i] as const));
-      for await (const key of cache.iterKeys("*", { scanCount: 20 })) await cache.delete(key);
+      for await (const key of cache.iterKeys("*", { scanCount: 100 })) await cache.delete(key);
       expect(await cache.keys()).toEqual([]);
     });
 
@@ -103,7 +103,7 @@ export function keyspace(open: Open): void {
       const cache = open();
       await cache.setMany(Array.from({ length: 700 }, (_, i) => [`user:${i}`, i] as const));
       await cache.setMany({ "post:1": 1, user: 1 });
-      expect(await cache.deletePattern("user:*", { scanCount: 50 })).toBe(700);
+      expect(await cache.deletePattern("user:*", { scanCount: 100 })).toBe(700);
       expect((await cache.keys()).sort()).toEqual(["post:1", "user"]);
       expect(await cache.deletePattern("user:*")).toBe(0);
     });
@@ -112,7 +112,7 @@ export function keyspace(open: Open): void {
       const cache = open();
       await cache.setMany(Array.from({ length: 700 }, (_, i) => [`user:${i}`, i] as const));
       const onProgress = vi.fn();
-      await cache.deletePattern("user:*", { scanCount: 20, onProgress });
+      await cache.deletePattern("user:*", { scanCount: 100, onProgress });
       const told = onProgress.mock.calls.map(([deleted]) => Number(deleted));
       expect(told.length).toBeGreaterThan(1);
       expect(told).toEqual([...told].sort((one, other) => one - other));
