@@ -119,7 +119,9 @@ it("a connection over iovalkey() goes on without where a proxy closes it for tha
 });
 
 it("connections to a cluster have the name, or go on without", async () => {
-  await using cluster = await startCluster();
+  const [one, other] = await Promise.all([startCluster(), startCluster()]);
+  await using cluster = one;
+  await using cluster2 = other;
   const { nodes, url: location } = cluster;
   await Promise.all(nodes.map(({ port }) => command(port, WITHOUT_CLIENT)));
   const keys = Array.from({ length: 30 }, (_, i) => `key:${i}`);
@@ -129,7 +131,6 @@ it("connections to a cluster have the name, or go on without", async () => {
   });
   expect((await refused.getMany(keys)).size).toBe(0);
   expect(await refused.health()).toMatchObject({ unavailable: ["CLIENT SETNAME"] });
-  await using cluster2 = await startCluster();
   await using named = createCache({
     location: cluster2.url,
     connectionFactory: glideCluster({ clientName: "worker" }),

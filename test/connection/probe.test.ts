@@ -107,9 +107,9 @@ it("a server that accepts connections and never answers gets few connections, ho
   await until(
     async () => {
       await end(cache.get("a"));
-      return proxy.accepted >= 10;
+      return proxy.accepted >= 7;
     },
-    { what: "ten connections", timeoutMs: 12_000 },
+    { what: "seven connections", timeoutMs: 12_000 },
   );
   // The first connection, GLIDE's attempts to reconnect, and the probe.
   expect(proxy.connections).toBeLessThanOrEqual(4);

@@ -25,7 +25,7 @@ beforeAll(async () => {
 });
 afterAll(() => server?.stop());
 
-describe.each(Object.entries(PROXIES))("a proxy that %s", (_, options) => {
+describe.concurrent.each(Object.entries(PROXIES))("a proxy that %s", (_, options) => {
   it.each(Object.entries(TRANSPORTS))("carries both clients over %s", async (_, make) => {
     await using proxy = await startRespProxy(server.port, options);
     for (const [keyPrefix, client] of [
@@ -46,7 +46,7 @@ describe.each(Object.entries(PROXIES))("a proxy that %s", (_, options) => {
   });
 });
 
-describe("a proxy that GLIDE can't connect through", () => {
+describe.concurrent("a proxy that GLIDE can't connect through", () => {
   it("is named by glide(), with iovalkey() as the remedy", async () => {
     await using proxy = await startRespProxy(server.port, { unknown: "close" });
     await using cache = createCache({ location: proxy.url, connectionFactory: glide() });

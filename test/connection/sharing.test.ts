@@ -12,7 +12,7 @@ async function connections(port: number): Promise<number> {
   return list.trim().split("\n").length - 1;
 }
 
-describe("caches of one process", () => {
+describe.concurrent("caches of one process", () => {
   it("share one connection when their settings are equal", async () => {
     await using server = await startValkey();
     const settings: Partial<CacheOptions>[] = [
@@ -70,7 +70,7 @@ describe("caches of one process", () => {
   });
 });
 
-describe("a process", () => {
+describe.concurrent("a process", () => {
   it("ends by itself once it has closed its cache", async () => {
     await using server = await startValkey();
     const { code, stdout, stderr } = await runScript(`

@@ -98,11 +98,11 @@ const MEANWHILE: Record<string, (place: Place) => Promise<unknown>> = {
   "the network forgot the connection": async ({ proxy }) => proxy.strand(),
 };
 
-describe.each(["glide", "iovalkey"])("a process that was frozen, over %s", (transport) => {
+describe.concurrent.each(["glide", "iovalkey"])("a process that was frozen, over %s", (transport) => {
   beforeAll(() => build(), 120_000);
 
   describe.each(Object.keys(MEANWHILE))("while %s", (what) => {
-    it.concurrent.each(["get", "getOrSet"] as const)("answers %s within two seconds", async (task) => {
+    it.each(["get", "getOrSet"] as const)("answers %s within two seconds", async (task) => {
       await using server = await startValkey();
       await using proxy = await startProxy(server);
       using frozen = new Frozen(proxy.url, transport);

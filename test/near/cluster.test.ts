@@ -61,7 +61,7 @@ async function asking(port: number, command: readonly [string, ...string[]]): Pr
   }
 }
 
-describe("a near cache in a cluster", () => {
+describe.concurrent("a near cache in a cluster", () => {
   it.each([
     ["glideCluster()", {}],
     ["the default transport, which finds the cluster", { connectionFactory: undefined }],

@@ -5,12 +5,14 @@ import { cacheContract } from "../contract/cache.js";
 
 const connectionFactory = iovalkey();
 
+const TOLD_AND_SHARED: NearCacheOptions = { invalidation: "channel", values: "shared" };
+const HERDED = { connectionFactory, client: herd() };
+
+/** Each kind of invalidation, of values and of client. */
 const SETUPS: readonly (readonly [name: string, near: NearCacheOptions, options: object])[] = [
   ["GLIDE with a near cache", {}, {}],
-  ["iovalkey with a near cache, by the herd client", {}, { connectionFactory, client: herd() }],
-  ["iovalkey with a near cache of shared values", { values: "shared" }, { connectionFactory }],
-  ["iovalkey with a near cache that is told by others", { invalidation: "channel" }, { connectionFactory }],
-  ["iovalkey with a near cache that nobody tells", { invalidation: "ttl" }, { connectionFactory, client: herd() }],
+  ["iovalkey with a near cache of shared values, told by others", TOLD_AND_SHARED, { connectionFactory }],
+  ["iovalkey with a near cache that nobody tells, by the herd client", { invalidation: "ttl" }, HERDED],
 ];
 
 for (const [name, near, more] of SETUPS) {

@@ -24,7 +24,7 @@ async function startPair(): Promise<AsyncDisposable & { primary: ValkeyServer; r
   };
 }
 
-describe("a near cache with a primary and its replica", () => {
+describe.concurrent("a near cache with a primary and its replica", () => {
   it.each([
     ["the default transport", undefined],
     ["glide()", glide({ readFrom: "preferReplica" })],
@@ -72,7 +72,7 @@ function through({ sentinels, service }: Sentinels): Near {
   return new Near({ location: `valkey://${service}/0`, connectionFactory, keyPrefix: "app" } as CacheOptions, STALE);
 }
 
-describe("a near cache through sentinels", () => {
+describe.concurrent("a near cache through sentinels", () => {
   it("follows a failover: another client's writes at the new primary are heard", async () => {
     await using group = await startSentinels();
     await using near = through(group);

@@ -97,7 +97,7 @@ describe("a listener", () => {
     await until(() => near.knows("key"), { what: "the near cache to listen again", timeoutMs: 10_000 });
   }, 20_000);
 
-  it("that hangs from the start slows no call, and is had later", async () => {
+  it.concurrent("that hangs from the start slows no call, and is had later", async () => {
     await using proxy = await startListenerProxy(server.port);
     proxy.hang();
     await using hung = open(proxy.port, BOUND, { connectionFactory: iovalkey({ connectTimeout: "500ms" }) });
@@ -111,7 +111,7 @@ describe("a listener", () => {
     await until(() => hung.knows("key"), { what: "the near cache to listen", timeoutMs: 10_000 });
   }, 25_000);
 
-  it("whose messages the server can't send any more ends, and vouches for nothing", async () => {
+  it.concurrent("whose messages the server can't send any more ends, and vouches for nothing", async () => {
     const limit = ["--client-output-buffer-limit", "pubsub 1mb 1mb 0"];
     await using own = await startValkey({ args: limit });
     await using proxy = await startListenerProxy(own.port);
@@ -130,7 +130,7 @@ describe("a listener", () => {
     await near.keep("key", 3);
   }, 20_000);
 
-  it("that the server has no place for is had later", async () => {
+  it.concurrent("that the server has no place for is had later", async () => {
     await using own = await startValkey();
     await using near = open(own.port, TOLD);
     const admin = new Redis(own.port, own.host);
@@ -146,7 +146,7 @@ describe("a listener", () => {
     expect((await near.health()).invalidation).toBe("tracking");
   }, 20_000);
 
-  it("tries a server that is gone a few times in seconds, and not any more once the cache is closed", async () => {
+  it.concurrent("tries a server that is gone a few times in seconds, and not any more once the cache is closed", async () => {
     await using own = await startValkey();
     await using proxy = await startProxy({ port: own.port });
     const near = open(proxy.port, TOLD);

@@ -34,18 +34,15 @@ async function flood(given: Omit<Flood, "keyPrefix" | "maxSize">): Promise<Taken
 describe("a flood of distinct keys", () => {
   it.each([
     { values: "copy", isBinary: false, valueSize: 100, keySize: 30 },
-    { values: "copy", isBinary: false, valueSize: 1_000, keySize: 30 },
     { values: "copy", isBinary: false, valueSize: 20_000, keySize: 400 },
     { values: "copy", isBinary: true, valueSize: 100, keySize: 30 },
-    { values: "copy", isBinary: true, valueSize: 2_000, keySize: 30 },
     { values: "shared", isBinary: false, valueSize: 100, keySize: 30 },
-    { values: "shared", isBinary: false, valueSize: 1_000, keySize: 30 },
     { values: "shared", isBinary: false, valueSize: 20_000, keySize: 30 },
     { values: "shared", isBinary: true, valueSize: 1_000, keySize: 30 },
   ] as const)(
     "takes no more memory than maxSize: $values, binary $isBinary, values of $valueSize B",
     async (one) => {
-      const count = Math.ceil((2 * MAX_SIZE) / (one.valueSize + one.keySize + 200));
+      const count = Math.ceil((1.5 * MAX_SIZE) / (one.valueSize + one.keySize + 200));
       const taken = await flood({ ...one, count });
       expect(taken.size).toBeGreaterThan(0.8 * MAX_SIZE);
       expect(taken.size).toBeLessThanOrEqual(MAX_SIZE);

@@ -37,7 +37,7 @@ async function settled(near: Near, invalidation: string): Promise<void> {
   await until(isSettled, { what: `invalidation ${invalidation}` });
 }
 
-describe("a near cache whose user may not send", () => {
+describe.concurrent("a near cache whose user may not send", () => {
   it.each([
     ["CLIENT TRACKING", "+@all -client|tracking allchannels", /CLIENT TRACKING.*SETUSER user-\d+ \+client\|tracking"/],
     ["SUBSCRIBE of the server's channel", "+@all resetchannels &valkey-edge-cache:near:*", /&__redis__:invalidate"/],
@@ -100,7 +100,7 @@ describe("a near cache whose user may not send", () => {
   );
 });
 
-describe("a near cache behind a proxy", () => {
+describe.concurrent("a near cache behind a proxy", () => {
   it("that knows neither HELLO nor SUBSCRIBE keeps entries for maxStaleness", async () => {
     await using proxy = await startRespProxy(server.port, { unknown: "error" });
     await using near = new Near(

@@ -7,8 +7,8 @@ import { until } from "../support/wait.js";
 
 const COUNT = 100_000;
 const LONGEST_MS = 20;
-/** The best of some tries counts: on a busy machine other processes cause stalls, too. */
-const TRIES = 4;
+/** One good try is enough: on a busy machine other processes cause stalls, too. */
+const TRIES = 6;
 
 let server: ValkeyServer;
 
@@ -57,13 +57,14 @@ it(`is told of ${COUNT} changes, and of a flush of as many entries, without a st
   const empty = () => until(async () => (await entries()) === 0, { what: "all entries to be dropped" });
   await writeAll(prefix);
   const [changes, flushes]: [number[], number[]] = [[], []];
-  for (let i = 0; i < TRIES; i++) {
+  const isQuick = (stalls: readonly number[]) => Math.min(...stalls) < LONGEST_MS;
+  for (let i = 0; i < TRIES && !(isQuick(changes) && isQuick(flushes)); i++) {
     await fill();
     changes.push(await stall(async () => void (await Promise.all([writeAll(prefix), empty()]))));
     await fill();
     flushes.push(await stall(async () => void (await Promise.all([command(server.port, ["FLUSHALL"]), empty()]))));
     await writeAll(prefix);
   }
-  expect(Math.min(...changes), `changes: ${changes.join(", ")}`).toBeLessThan(LONGEST_MS);
-  expect(Math.min(...flushes), `flushes: ${flushes.join(", ")}`).toBeLessThan(LONGEST_MS);
+  expect(isQuick(changes), `changes: ${changes.join(", ")} ms`).toBe(true);
+  expect(isQuick(flushes), `flushes: ${flushes.join(", ")} ms`).toBe(true);
 }, 120_000);

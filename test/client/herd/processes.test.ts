@@ -26,7 +26,7 @@ afterAll(async () => {
 
 describe(`${PROCESSES} processes`, () => {
   it("of 50 callers each run a cold loader once, time and again", async () => {
-    for (let i = 0; i < 20; i++) {
+    for (let i = 0; i < 10; i++) {
       const seen = await followAll(processes, { key: `cold ${i}`, callers: 50 });
       expect({ i, loads: seen.loads, values: seen.values.length }).toEqual({ i, loads: 1, values: 1 });
     }

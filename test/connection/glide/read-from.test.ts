@@ -191,7 +191,7 @@ describe("a replica that can't answer", () => {
     expect(await runs(servers.replica.port, "get")).toBe(20);
   });
 
-  describe("in a cluster", () => {
+  describe.concurrent("in a cluster", () => {
     const keys = Array.from({ length: 20 }, (_, i) => `key ${i}`);
 
     /** A cluster whose replicas have all that the cache reads, and a cache that reads from them. */
