@@ -1,3 +1,4 @@
+import { availableParallelism } from "node:os";
 import { fileURLToPath } from "node:url";
 import { cloudflareTest } from "@cloudflare/vitest-plugin";
 import { defineConfig } from "vitest/config";
@@ -23,7 +24,8 @@ const common = {
   restoreMocks: true,
   unstubEnvs: true,
   unstubGlobals: true,
-  maxWorkers: "100%",
+  // Most test files wait for servers and timers half of the time.
+  maxWorkers: availableParallelism() + 1,
 };
 
 // biome-ignore lint/style/noDefaultExport: vitest asks for it
