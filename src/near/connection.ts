@@ -17,7 +17,7 @@ import type { Mark } from "./store.js";
 /** The near cache behind a connection. */
 export interface ConnectionNear extends NearReads {
   readonly hasStarted: boolean;
-  /** Begins to listen. */
+  /** Makes ready to keep entries, and to listen. */
   readonly start: () => void;
   /** A connection is open. @returns what to call when it closes */
   join(connection: Connection): () => void;

@@ -1,5 +1,5 @@
 import { HEADER_LENGTH, isEnvelope } from "../codec/envelope.js";
-import type { MaybePromise } from "../core/async.js";
+import { chain, type MaybePromise } from "../core/async.js";
 import type { Command, Connection, ConnectionEvent, Reply } from "../core/connection.js";
 import { ReplyError } from "../core/errors.js";
 import type { CacheCall } from "../core/events.js";
@@ -27,7 +27,7 @@ export class Near implements NearCache, ConnectionNear, Member {
   readonly channel: string;
   readonly maxStalenessMs: number;
   generation: number | undefined;
-  /** Whether it listens, or need not. */
+  /** Whether it has what it works with, or never needs it. */
   hasStarted: boolean;
   readonly #context: NearContext;
   readonly #settings: NearSettings;
@@ -54,7 +54,7 @@ export class Near implements NearCache, ConnectionNear, Member {
     this.channel = CHANNEL + this.prefix;
     this.maxStalenessMs = settings.maxStalenessMs;
     this.#mode = settings.invalidation ?? "tracking";
-    this.hasStarted = this.#mode === "ttl" || context.prefix === undefined;
+    this.hasStarted = context.prefix === undefined;
     const { listener } = context;
     this.#hub = Hub.of(typeof listener === "object" ? listener.key : context.server);
     const limits = { ...settings, weight: settings.shares ? SHARED_WEIGHT : 1 };
@@ -107,12 +107,23 @@ export class Near implements NearCache, ConnectionNear, Member {
   }
 
   readonly start = (): void => {
-    const { listener } = this.#context;
-    if (this.hasStarted || typeof listener !== "object") return;
+    if (this.hasStarted) return;
     this.hasStarted = true;
-    const timer: { unref?(): void } = setTimeout(() => this.#listen(), LISTEN_AFTER_MS);
+    if (this.wants === "nothing") {
+      this.#open();
+      return;
+    }
+    const timer: { unref?(): void } = setTimeout(() => {
+      this.#open();
+      this.#listen();
+    }, LISTEN_AFTER_MS);
     timer.unref?.();
   };
+
+  #open(): void {
+    const opened = chain(this.#settings.loadList(), (List) => this.#store.open(List));
+    if (opened instanceof Promise) opened.catch(this.#context.report);
+  }
 
   #listen(): void {
     const { listener } = this.#context;

@@ -9,5 +9,6 @@ import type { NearCacheFactory } from "./port.js";
  * const cache = createCache({ location: "valkey://localhost:6379/0", nearCache: nearCache({ maxSize: 64_000_000 }) });
  */
 export function nearCache(options: NearCacheOptions = {}): NearCacheFactory {
-  return nearCacheFactory(options, () => import("./listening.js"));
+  const loadList = () => import("lru-cache").then(({ LRUCache }) => LRUCache);
+  return nearCacheFactory(options, loadList, () => import("./listening.js"));
 }

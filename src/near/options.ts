@@ -41,8 +41,16 @@ export const nearCacheDefaults = {
   values: "copy",
 } as const satisfies Omit<Required<NearCacheOptions>, "invalidation">;
 
-/** @param load what listens, on hosts where something can @throws {ConfigurationError} on wrong options */
-export function nearCacheFactory(options: NearCacheOptions, load?: LoadListening): NearCacheFactory {
+/**
+ * @param loadList the class of lists of entries
+ * @param load what listens, on hosts where something can
+ * @throws {ConfigurationError} on wrong options
+ */
+export function nearCacheFactory(
+  options: NearCacheOptions,
+  loadList: NearSettings["loadList"],
+  load?: LoadListening,
+): NearCacheFactory {
   checkOptions<NearCacheOptions>("nearCache", options, {
     maxSize: isPositiveInteger,
     maxEntries: orNull(isPositiveInteger),
@@ -58,6 +66,7 @@ export function nearCacheFactory(options: NearCacheOptions, load?: LoadListening
     ttlMs: ttl === null ? Number.POSITIVE_INFINITY : toMs(ttl, "ttl"),
     maxStalenessMs: toMs(maxStaleness, "maxStaleness"),
     shares: options.values === "shared",
+    loadList,
     load,
     invalidation,
   };

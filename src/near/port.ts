@@ -1,3 +1,5 @@
+import type { LRUCache } from "lru-cache";
+import type { MaybePromise } from "../core/async.js";
 import type { Connection } from "../core/connection.js";
 import type { Events } from "../core/events.js";
 import type { ListenerAccess } from "../core/near.js";
@@ -50,6 +52,8 @@ export interface NearSettings {
   readonly ttlMs: number;
   readonly maxStalenessMs: number;
   readonly shares: boolean;
+  /** The class of lists of entries, which a cold start need not read. */
+  readonly loadList: () => MaybePromise<typeof LRUCache>;
   /** Loads what listens; absent on hosts where nothing can. */
   readonly load: LoadListening | undefined;
   readonly invalidation: "tracking" | "channel" | "ttl" | undefined;

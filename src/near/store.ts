@@ -1,4 +1,4 @@
-import { LRUCache } from "lru-cache";
+import type { LRUCache } from "lru-cache";
 import type { Known } from "../core/near.js";
 import type { Elapsed } from "./elapsed.js";
 
@@ -61,7 +61,9 @@ const OVERHEAD_OF_BYTES = 200;
 export class NearStore {
   readonly limits: StoreLimits;
   readonly #time: Elapsed;
-  #entries: LRUCache<string, Entry>;
+  #List: typeof LRUCache | undefined;
+  /** Absent until `open`. */
+  #entries: LRUCache<string, Entry> | undefined;
   readonly #onEvict: (key: string) => void;
   readonly #marks = new Map<string, Mark>();
   /** Keys of this process's own writes in progress, with the number of these. */
@@ -74,12 +76,13 @@ export class NearStore {
     this.limits = limits;
     this.#time = time;
     this.#onEvict = onEvict;
-    this.#entries = this.#newEntries();
   }
 
-  #newEntries(): LRUCache<string, Entry> {
+  /** Entries are kept from now on, in a list of this class, which is loaded late. */
+  open(List: typeof LRUCache): void {
     const { maxSize, maxEntries } = this.limits;
-    return new LRUCache<string, Entry>({
+    this.#List = List;
+    this.#entries = new List<string, Entry>({
       maxSize,
       max: maxEntries,
       sizeCalculation: ({ size }) => size,
@@ -90,11 +93,11 @@ export class NearStore {
   }
 
   get entries(): number {
-    return this.#entries.size;
+    return this.#entries?.size ?? 0;
   }
 
   get size(): number {
-    return this.#entries.calculatedSize;
+    return this.#entries?.calculatedSize ?? 0;
   }
 
   /**
@@ -102,12 +105,12 @@ export class NearStore {
    * @param nowMs the clock is read before the entry, as it drops all entries where it was set back
    */
   recall(key: string, nowMs = this.#time.now()): Known | undefined {
-    const entry = this.#entries.get(key);
+    const entry = this.#entries?.get(key);
     if (entry === undefined) return undefined;
     const { source, untilMs } = entry;
     if (nowMs < untilMs && nowMs - source.confirmedMs < this.limits.maxStalenessMs && !source.isOver) return entry;
     // The listener may still confirm an entry that is not over.
-    if (nowMs >= untilMs || source.isOver) this.#entries.delete(key);
+    if (nowMs >= untilMs || source.isOver) this.#entries?.delete(key);
     return undefined;
   }
 
@@ -159,7 +162,7 @@ export class NearStore {
     const untilMs = sentMs + Math.min(leftMs, mostMs);
     if (this.#time.now() >= untilMs) return;
     const size = OVERHEAD + sizeOf(key) + sizeOf(stored) * weight;
-    this.#entries.set(key, { stored, derived: undefined, derivedBy: undefined, size, untilMs, source });
+    this.#entries?.set(key, { stored, derived: undefined, derivedBy: undefined, size, untilMs, source });
   }
 
   /** The entry has changed, or may have. @returns whether there was one */
@@ -169,16 +172,16 @@ export class NearStore {
       mark.isValid = false;
       this.#marks.delete(key);
     }
-    return this.#entries.delete(key);
+    return this.#entries?.delete(key) ?? false;
   }
 
   /** Any entry may have changed. @returns how many there were */
   dropAll(): number {
     for (const mark of this.#marks.values()) mark.isValid = false;
     this.#marks.clear();
-    const { size } = this.#entries;
+    const size = this.entries;
     // Clearing very many one by one would hold the event loop.
-    if (size > 0) this.#entries = this.#newEntries();
+    if (size > 0 && this.#List) this.open(this.#List);
     return size;
   }
 

@@ -2,9 +2,10 @@ import { Redis } from "iovalkey";
 import { describe, expect, it } from "vitest";
 import { type CacheOptions, glideCluster } from "../../src/index.js";
 import { slotOf } from "../../src/near/slots.js";
+import { certificate, tlsArguments } from "../support/certificates.js";
 import { addNode, beginMove, moveSlot, startCluster, type ValkeyCluster } from "../support/cluster.js";
 import { command } from "../support/command.js";
-import { HOST } from "../support/ports.js";
+import { freePort, HOST } from "../support/ports.js";
 import type { ValkeyServer } from "../support/servers.js";
 import { until } from "../support/wait.js";
 import { listenersAt, Near } from "./near.js";
@@ -81,6 +82,22 @@ describe.concurrent("a near cache in a cluster", () => {
     },
     30_000,
   );
+
+  it("hears of changes at each primary over TLS", async () => {
+    await using cluster = await startCluster({ args: async () => tlsArguments(await freePort()) });
+    const tlsPort = async ({ port }: ValkeyServer) =>
+      ((await command(port, ["CONFIG", "GET", "tls-port"])) as string[])[1];
+    const location = (await Promise.all(cluster.nodes.map(tlsPort))).map((port) => `valkeys://${HOST}:${port}`);
+    const connectionFactory = glideCluster({ tls: { ca: certificate("ca.pem") } });
+    await using near = await open(cluster, { location, connectionFactory });
+    for (const [place, { port }] of cluster.nodes.entries()) {
+      const [key = ""] = keysAt(place, 1);
+      await keep(near, key, 1);
+      await command(port, ["SET", stored(key), "2"]);
+      await near.sees(key, 2);
+    }
+    expect(await near.health()).toMatchObject({ invalidation: "tracking", listening: true });
+  }, 30_000);
 
   it("ends entries of slots that move one after another, although only the first move changes the cluster's epoch", async () => {
     await using cluster = await startCluster();

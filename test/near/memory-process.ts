@@ -12,19 +12,23 @@ export interface Flood {
   /** In bytes, about. */
   readonly valueSize: number;
   readonly keySize: number;
+  /** How many other keys somebody writes at once in the end. */
+  readonly changes?: number;
 }
 
 /** What its near cache takes. */
 export interface Taken {
   /** Memory, as measured. */
   readonly bytes: number;
+  /** The most memory that was in use while the process was told of changes. */
+  readonly most: number;
   readonly size: number;
   readonly entries: number;
 }
 
 /** Reads more entries than a near cache has room for, and measures what memory it takes. Run with --expose-gc. */
 const [location = "", given = "{}"] = process.argv.slice(2);
-const { keyPrefix, maxSize, values, isBinary, count, valueSize, keySize } = JSON.parse(given) as Flood;
+const { keyPrefix, maxSize, values, isBinary, count, valueSize, keySize, changes = 0 } = JSON.parse(given) as Flood;
 const common = { location, keyPrefix, commandTimeout: 30, ...(isBinary ? { serializer: msgpack() } : {}) };
 const writer = createCache(common);
 const cache = createCache({ ...common, nearCache: nearCache({ maxSize, values }) });
@@ -58,6 +62,24 @@ async function read(from: number, to: number): Promise<void> {
   }
 }
 
+/** Writes inside the server, and waits until the process was told of all. @returns the most memory in use meanwhile */
+async function flood(): Promise<number> {
+  const entries = async () => (await cache.health()).nearCache?.entries ?? 0;
+  const known = await entries();
+  let most = 0;
+  const timer = setInterval(() => {
+    globalThis.gc?.();
+    const { heapUsed, external } = process.memoryUsage();
+    most = Math.max(most, heapUsed + external);
+  }, 5);
+  const script = `for i = 1, ARGV[2] do redis.call('SET', ARGV[1] .. i, '') end redis.call('DEL', ARGV[1])`;
+  const last = String(cache.makeKey(keyOf(count - 1)));
+  await writer.connection.send([["EVAL", script, "0", last, String(changes)]]);
+  while ((await entries()) >= known) await sleep(5);
+  clearInterval(timer);
+  return most;
+}
+
 await cache.get("connect");
 while (!(await cache.health()).nearCache?.listening) await sleep(5);
 // Code is compiled, and buffers have their size.
@@ -66,8 +88,9 @@ await cache.flush();
 const before = await used();
 await read(0, count);
 const after = await used();
+const most = changes > 0 ? await flood() : after;
 const near = (await cache.health()).nearCache;
-const taken: Taken = { bytes: after - before, size: near?.size ?? 0, entries: near?.entries ?? 0 };
+const taken: Taken = { bytes: after - before, most: most - before, size: near?.size ?? 0, entries: near?.entries ?? 0 };
 process.send?.(taken);
 await cache.close();
 await writer.close();

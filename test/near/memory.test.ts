@@ -10,6 +10,8 @@ import type { Flood, Taken } from "./memory-process.js";
 const MAX_SIZE = 8_388_608;
 /** What else grows in a process meanwhile. */
 const OTHER = 1_048_576;
+/** About 15 MB of messages. */
+const CHANGES = 300_000;
 const program = fileURLToPath(new URL("memory-process.ts", import.meta.url));
 
 let server: ValkeyServer;
@@ -51,3 +53,10 @@ describe("a flood of distinct keys", () => {
     60_000,
   );
 });
+
+it("a flood of changes takes no more memory than is read at a time", async () => {
+  const one = { values: "copy", isBinary: false, valueSize: 1_000, keySize: 30, count: 5_000 } as const;
+  const taken = await flood({ ...one, changes: CHANGES });
+  expect(taken.size).toBeGreaterThan(0);
+  expect(taken.most).toBeLessThanOrEqual(taken.bytes + OTHER);
+}, 60_000);

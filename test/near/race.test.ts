@@ -1,4 +1,5 @@
 import fc from "fast-check";
+import { LRUCache } from "lru-cache";
 import { describe, expect, it } from "vitest";
 import { Elapsed } from "../../src/near/elapsed.js";
 import { type Mark, NearStore, type Source, type StoreLimits } from "../../src/near/store.js";
@@ -69,6 +70,7 @@ function run(steps: Steps, variant: Variant = {}): string | undefined {
   let nowMs = 0;
   const time = new Elapsed(() => {}, { monotonic: () => nowMs, wall: () => nowMs });
   const store = new (variant.store ?? NearStore)(LIMITS, time);
+  store.open(LRUCache);
 
   // The server.
   const history: Written[] = [{ version: 0, replacedMs: Number.POSITIVE_INFINITY, isHeard: false }];

@@ -1,4 +1,5 @@
 import fc from "fast-check";
+import { LRUCache } from "lru-cache";
 import { vi } from "vitest";
 import type { Argument, Command, Connection, Reply, Script, SendOptions } from "../../src/core/connection.js";
 import { Events } from "../../src/core/events.js";
@@ -324,7 +325,11 @@ export async function run({ scheduler, areOrdered, callers, others }: Run): Prom
   const turn = (what: string): Promise<void> => scheduler.schedule(Promise.resolve(), what);
   const server = new Server(later);
 
-  const make = nearCacheFactory({ maxStaleness: "1h" }, async () => ({ Listening: HeldListening }));
+  const make = nearCacheFactory(
+    { maxStaleness: "1h" },
+    () => LRUCache,
+    async () => ({ Listening: HeldListening }),
+  );
   const caches = [0, 1].map(() => {
     const report = (error: unknown): void => judge(String(error));
     const near = make({ prefix: "a:", server: "scheduled", listener: ACCESS, events: new Events(), report });

@@ -1,4 +1,5 @@
 import fc from "fast-check";
+import { LRUCache } from "lru-cache";
 import { describe, expect, it, vi } from "vitest";
 import { Elapsed } from "../../src/near/elapsed.js";
 import { NearStore, type Source, type StoreLimits, unproved } from "../../src/near/store.js";
@@ -10,6 +11,7 @@ function setUp(limits: Partial<StoreLimits> = {}) {
   const evicted = vi.fn<(key: string) => void>();
   const time: Elapsed = new Elapsed(() => store.dropAll(), { monotonic: () => at.monotonic, wall: () => at.wall });
   const store: NearStore = new NearStore({ ...LIMITS, ...limits }, time, evicted);
+  store.open(LRUCache);
   const source: Source = { confirmedMs: 0, generation: 1, isOver: false };
   const pass = (ms: number): void => {
     at.monotonic += ms;

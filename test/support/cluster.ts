@@ -16,8 +16,8 @@ export interface ClusterOptions {
   primaries?: number;
   /** Replicas of each primary. @default 0 */
   replicas?: number;
-  /** More arguments of valkey-server. */
-  args?: readonly string[];
+  /** More arguments of valkey-server, for each node its own where this is a function. */
+  args?: readonly string[] | (() => Promise<readonly string[]>);
 }
 
 interface Node {
@@ -99,10 +99,11 @@ export async function addNode({ nodes }: ValkeyCluster): Promise<ValkeyServer> {
   return server;
 }
 
-async function startNode(args: readonly string[]): Promise<Node> {
+async function startNode(args: NonNullable<ClusterOptions["args"]>): Promise<Node> {
   for (let tries = 1; ; tries += 1) {
     const busPort = await freePort();
-    const common = ["--cluster-enabled", "yes", "--cluster-node-timeout", "2000", ...SOON, ...args];
+    const own = typeof args === "function" ? await args() : args;
+    const common = ["--cluster-enabled", "yes", "--cluster-node-timeout", "2000", ...SOON, ...own];
     try {
       return { server: await startValkey({ args: [...common, "--cluster-port", String(busPort)] }), busPort };
     } catch (error) {

@@ -3,7 +3,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, it } from "vitest";
 import { type CacheOptions, createCache, sentinel } from "../../../src/index.js";
+import { Near } from "../../near/near.js";
 import { certificate, certificateFile, tlsArguments } from "../../support/certificates.js";
+import { command } from "../../support/command.js";
 import { launch } from "../../support/launch.js";
 import { freePort } from "../../support/ports.js";
 import { startValkey } from "../../support/servers.js";
@@ -30,6 +32,20 @@ it("TLS to sentinels and TLS to servers are configured separately", async () => 
     await using wrong = open(options);
     await expect(wrong.get("a")).rejects.toThrow(/primary/);
   }
+});
+
+it("a near cache listens over TLS to the server that a sentinel names", async () => {
+  await using stack = new AsyncDisposableStack();
+  const [tlsPort, port] = [await freePort(), await freePort()];
+  const server = stack.use(await startValkey({ args: tlsArguments(tlsPort) }));
+  await startTlsSentinel(stack, port, tlsPort);
+  const tls = { ca: certificate("ca.pem") };
+  const connectionFactory = sentinel({ sentinels: [{ host: "localhost", port }], tls, sentinelTls: tls });
+  await using near = new Near({ location: "valkeys://primary/0", keyPrefix: "app", connectionFactory } as CacheOptions);
+  await near.keep("key", 1);
+  await command(server.port, ["SET", "app:1:key", "2"]);
+  await near.sees("key", 2);
+  expect(await near.health()).toMatchObject({ invalidation: "tracking", listening: true });
 });
 
 async function startTlsSentinel(stack: AsyncDisposableStack, port: number, primaryPort: number): Promise<void> {
