@@ -7,7 +7,7 @@ import { HttpCache, type Outcome } from "../http/http-cache.js";
 import { ClientRequest } from "../http/plain-request.js";
 import type { PurgeOptions } from "../http/purges.js";
 import type { Fields } from "../http/rfc/message.js";
-import { isInsideCache, mountedUrlOf } from "./mount.js";
+import { isInsideCache, mountedUrlOf, untouchedFields } from "./mount.js";
 import { checkHonoOptions, type HonoHttpCacheOptions } from "./options.js";
 import { changeHeaders, HonoHost, InternalRequests, restorePreset } from "./origin.js";
 import { type PurgeRouteOptions, purgeRoute, RoutePolicies, type RoutePolicyOptions } from "./routes.js";
@@ -119,7 +119,7 @@ export function httpCache(options: HonoHttpCacheOptions = {}): HttpCacheMiddlewa
     const key = keyGenerator ? await keyGenerator(c) : undefined;
     return views.use(c, cache, (view, waitUntil) => {
       const host = new HonoHost(c, next, internalRequests, { waitUntil, key, cacheId: () => http.idOf(view) });
-      const request = new ClientRequest(raw);
+      const request = new ClientRequest(raw, untouchedFields(c.env, raw));
       const outcome = http.answer({ request, ...mountedUrlOf(c, own.mountPath), hasBody: false, key, host }, view);
       let isUnderway = false;
       const end = (known: Outcome): void => {

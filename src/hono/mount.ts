@@ -81,6 +81,43 @@ function mountedUrlInNode(env: unknown, raw: Request): MountedUrl {
   return isFresh ? UNMOUNTED : { within: full.url };
 }
 
+/** Where node-server's request keeps Node's own, and the web headers that it makes of it when they are first read. */
+interface Layout {
+  readonly incoming: symbol;
+  readonly headers: symbol;
+}
+
+let layout: Layout | undefined;
+let types: { isProxy(value: unknown): boolean } | undefined;
+
+/**
+ * The header fields of a request as Node has parsed them, by name in lower case, where these are all there is: node-server
+ * has made the request, and nobody has read its headers yet. Once they are read they may be changed, and a stand-in for the
+ * request may have others.
+ */
+export function untouchedFields(env: unknown, raw: Request): Readonly<Record<string, unknown>> | undefined {
+  const incoming = property(env, "incoming");
+  if (property(incoming, "httpVersionMajor") !== 1 || !isRecord(raw)) return undefined;
+  if (!layout || !Object.hasOwn(raw, layout.incoming)) {
+    layout = layoutOf(raw, incoming) ?? layout;
+    return undefined;
+  }
+  if (raw[layout.incoming] !== incoming || raw[layout.headers] !== undefined) return undefined;
+  types ??= globalThis.process?.getBuiltinModule?.("node:util").types;
+  if (Object.hasOwn(raw, "headers") || types?.isProxy(raw) !== false) return undefined;
+  const fields = property(incoming, "headers");
+  return isRecord(fields) ? fields : undefined;
+}
+
+/** Reads the headers, and looks where they are kept. */
+function layoutOf(raw: Readonly<Record<PropertyKey, unknown>>, incoming: unknown): Layout | undefined {
+  const { headers } = raw;
+  const symbolOf = (part: unknown): symbol | undefined =>
+    Object.getOwnPropertySymbols(raw).find((symbol) => raw[symbol] === part);
+  const found = { incoming: symbolOf(incoming), headers: symbolOf(headers) };
+  return found.incoming && found.headers ? { incoming: found.incoming, headers: found.headers } : undefined;
+}
+
 /** Whether `whole` is `path` behind the path of a mount. The root of a mount may lack its "/". */
 function isUnder(whole: string, path: string): boolean {
   const tail = whole.endsWith(path) ? path : path.replace(/^\/(?=\?|$)/, "");

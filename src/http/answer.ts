@@ -3,11 +3,12 @@ import type { Body } from "./body.js";
 import type { Forwarded } from "./host.js";
 import type { Entry } from "./record.js";
 import type { RequestContext } from "./request-context.js";
+import { ageSeconds } from "./rfc/age.js";
 import type { Handling } from "./rfc/cache-status.js";
 import { isNotModified, notModifiedFields } from "./rfc/conditional.js";
 import { type Fields, fieldValue, hasField, type RequestHead } from "./rfc/message.js";
 import { answerRange, partialFields, unsatisfiableFields } from "./rfc/range.js";
-import { fieldsFromOrigin, fieldsFromStore } from "./rfc/stored-response.js";
+import { fieldsFromOrigin, fieldsFromStore, servedFields, type Template, withAge } from "./rfc/stored-response.js";
 
 /** A response to a client, before the host turns it into a response of its own. */
 export interface Answer {
@@ -67,10 +68,12 @@ export function gatewayTimeout(member: string): Answer {
 }
 
 /** Makes a web response. Lines of one field are joined, except Set-Cookie. */
-export function toResponse({ status, fields, body }: Answer, isHead: boolean): Response {
+export function toResponse(answer: Answer, isHead: boolean): Response {
+  const { status, body } = answer;
   const whole = isHead || WITHOUT_BODY.has(status) ? null : body;
-  const content = whole instanceof Uint8Array && whole.length <= LONGEST_TEXT ? asText(fields, whole) : whole;
-  return new Response(content as ConstructorParameters<typeof Response>[0], { status, headers: toHeaders(fields) });
+  const content = whole instanceof Uint8Array && whole.length <= LONGEST_TEXT ? asText(answer, whole) : whole;
+  const headers = answer instanceof PlainHit ? answer.headers : toHeaders(answer.fields);
+  return new Response(content as ConstructorParameters<typeof Response>[0], { status, headers });
 }
 
 /** In bytes. Node's HTTP server sends a short text together with the head, in one write, and bytes in a second one. */
@@ -79,17 +82,27 @@ const TEXT = /^(?:text\/|application\/(?:[\w.+-]*\+)?(?:json|javascript|xml))/i;
 const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
 
 /** Bytes as text, where they are the UTF-8 of a text. A response with text and without Content-Type would be given one. */
-function asText(fields: Fields, bytes: Uint8Array): string | Uint8Array {
-  if (!TEXT.test(fieldValue(fields, "content-type") ?? "")) return bytes;
+function asText(answer: Answer, bytes: Uint8Array): string | Uint8Array {
+  const isText = answer instanceof PlainHit ? answer.isText : isOfText(answer.fields);
+  if (!isText) return bytes;
   const text = decoder.decode(bytes);
   return text.includes("\ufffd") ? bytes : text;
 }
 
+function isOfText(fields: Fields): boolean {
+  return TEXT.test(fieldValue(fields, "content-type") ?? "");
+}
+
 function toHeaders(fields: Fields): Headers | Record<string, string> {
+  return toObject(fields) ?? joined(fields);
+}
+
+/** `undefined` where a name comes twice. */
+function toObject(fields: Fields): Record<string, string> | undefined {
   const plain: Record<string, string> = {};
   for (const [name, value] of fields) {
     // Also true for a name that every object has, such as `constructor`.
-    if (plain[name] !== undefined) return joined(fields);
+    if (plain[name] !== undefined) return undefined;
     plain[name] = value;
   }
   return plain;
@@ -99,6 +112,49 @@ function joined(fields: Fields): Headers {
   const headers = new Headers();
   for (const [name, value] of fields) headers.append(name, value);
   return headers;
+}
+
+/** The template of a stored response: made once for an entry that requests share. */
+export function templateOf(entry: Entry, hidden: readonly string[]): Template {
+  const { template } = entry;
+  const stored = entry.head.fields;
+  if (template?.stored === stored && template.hidden === hidden) return template;
+  const served = servedFields(stored, hidden);
+  const made = { ...served, stored, hidden, headers: toObject(served.fields), isText: isOfText(stored) };
+  entry.template = made;
+  return made;
+}
+
+/** A stored response as it is. Its fields are listed when they are asked for, as a web response is made without the list. */
+export class PlainHit implements Answer {
+  readonly status: number;
+  readonly body: Uint8Array;
+  readonly #template: Template;
+  readonly #ageMs: number;
+  readonly #member: string;
+
+  /** @param member of Cache-Status */
+  constructor(status: number, body: Uint8Array, template: Template, ageMs: number, member: string) {
+    this.status = status;
+    this.body = body;
+    this.#template = template;
+    this.#ageMs = ageMs;
+    this.#member = member;
+  }
+
+  get fields(): Fields {
+    return withAge(this.#template, this.#ageMs, this.#member);
+  }
+
+  get isText(): boolean {
+    return this.#template.isText;
+  }
+
+  get headers(): Headers | Record<string, string> {
+    const { headers, members } = this.#template;
+    if (!headers) return joined(this.fields);
+    return { ...headers, age: String(ageSeconds(this.#ageMs)), "cache-status": members + this.#member };
+  }
 }
 
 /** What a stored response is served with, where it is not a plain hit. */

@@ -81,7 +81,8 @@ export class HttpCache {
   async handle(exchange: Exchange, cache: Cache): Promise<Outcome> {
     const outcome = await this.answer(exchange, cache);
     if (!("answer" in outcome) || !(outcome.answer.body instanceof Uint8Array)) return outcome;
-    return { answer: { ...outcome.answer, body: new Uint8Array(outcome.answer.body) } };
+    const { answer } = outcome;
+    return { answer: { ...answer, fields: answer.fields, body: new Uint8Array(outcome.answer.body) } };
   }
 
   /** @internal As `handle`, for hosts that change no bytes of the body: other answers may share them. At once where it can. */

@@ -1,6 +1,6 @@
 import type { Cache } from "../cache/cache.js";
 import type { MaybePromise } from "../core/async.js";
-import type { Answer } from "./answer.js";
+import { type Answer, PlainHit, templateOf } from "./answer.js";
 import type { ObservedRequest } from "./observed.js";
 import type { Settings } from "./options.js";
 import type { Entry } from "./record.js";
@@ -8,10 +8,9 @@ import { ageSeconds } from "./rfc/age.js";
 import { NO_DIRECTIVES } from "./rfc/cache-control.js";
 import { type Fields, type RequestHead, toFields } from "./rfc/message.js";
 import { decide } from "./rfc/select.js";
-import { fieldsFromStore } from "./rfc/stored-response.js";
 
 /** Request fields, besides Connection, that affect whether and how a stored response without Vary answers a GET. */
-const SLOW_PATH_FIELDS = [
+const SLOW_PATH_FIELDS: ReadonlySet<string> = new Set([
   "cache-control",
   "content-length",
   "cookie",
@@ -26,7 +25,7 @@ const SLOW_PATH_FIELDS = [
   "x-http-method",
   "x-http-method-override",
   "x-method-override",
-];
+]);
 const PLAIN_CONNECTION = /^(?:close|keep-alive)$/i;
 
 /**
@@ -37,12 +36,15 @@ export class ClientRequest implements RequestHead {
   readonly method: string;
   readonly url: string;
   readonly #raw: Pick<Request, "headers">;
+  readonly #parsed: Readonly<Record<string, unknown>> | undefined;
   #fields: Fields | undefined;
 
-  constructor(raw: Pick<Request, "method" | "url" | "headers">) {
+  /** @param parsed the same header fields, by name in lower case, where the host has them at less cost */
+  constructor(raw: Pick<Request, "method" | "url" | "headers">, parsed?: Readonly<Record<string, unknown>>) {
     this.method = raw.method;
     this.url = raw.url;
     this.#raw = raw;
+    this.#parsed = parsed;
   }
 
   get fields(): Fields {
@@ -58,11 +60,19 @@ export class ClientRequest implements RequestHead {
   /** Whether a fresh stored response without Vary answers this request unchanged. */
   get isPlain(): boolean {
     if (this.method !== "GET") return false;
+    const parsed = this.#parsed;
+    if (parsed) {
+      for (const name in parsed) if (SLOW_PATH_FIELDS.has(name)) return false;
+      return isPlainConnection(parsed["connection"]);
+    }
     const { headers } = this.#raw;
     for (const name of SLOW_PATH_FIELDS) if (headers.has(name)) return false;
-    const connection = headers.get("connection");
-    return connection === null || PLAIN_CONNECTION.test(connection);
+    return isPlainConnection(headers.get("connection"));
   }
+}
+
+function isPlainConnection(value: unknown): boolean {
+  return value === null || value === undefined || (typeof value === "string" && PLAIN_CONNECTION.test(value));
 }
 
 /** What a fast hit needs besides the stored response. */
@@ -79,16 +89,17 @@ export interface FastPath {
  * @throws {DecodeError}
  */
 export function freshHit(
-  { head, body, invalid }: Entry,
+  entry: Entry,
   { policy, clock, hiddenTagFields }: Settings,
   { cache, prefix, observed }: FastPath,
 ): MaybePromise<Answer> | undefined {
+  const { head, body, invalid } = entry;
   const decision = decide({ stored: head, invalid }, NO_DIRECTIVES, policy, clock.now());
   if (decision.action !== "serve" || decision.why !== "fresh") return undefined;
   observed?.note({ how: "hit", ttlMs: decision.ttlMs });
   const { status } = head;
   const member = prefix + ageSeconds(decision.ttlMs);
-  const fields = fieldsFromStore(head.fields, decision.ageMs, member, hiddenTagFields);
-  if (!head.packed) return { status, fields, body };
-  return cache.codec.decompressBytes(body).then((bytes) => ({ status, fields, body: bytes }));
+  const template = templateOf(entry, hiddenTagFields);
+  const hit = (bytes: Uint8Array): Answer => new PlainHit(status, bytes, template, decision.ageMs, member);
+  return head.packed ? cache.codec.decompressBytes(body).then(hit) : hit(body);
 }

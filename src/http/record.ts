@@ -2,7 +2,7 @@ import { type Envelope, HEADER_LENGTH, isEnvelope, markOf, NO_TOKEN, readEnvelop
 import { DecodeError, show } from "../core/errors.js";
 import { toBytes } from "../core/text.js";
 import type { Stamp } from "./purge-log.js";
-import type { StoredResponse } from "./rfc/stored-response.js";
+import type { StoredResponse, Template } from "./rfc/stored-response.js";
 
 /*
  * The value under a key of the HTTP cache is an envelope (codec/envelope.ts; its "fresh until" is when the key expires).
@@ -44,6 +44,8 @@ export interface Entry {
   readonly leaseUntilMs: number;
   /** The token of the lease on it; `NO_TOKEN` without a lease, and in the pause after a failed refresh. */
   readonly holder: string;
+  /** What plain hits have made of it, for the next one. */
+  template?: Template | undefined;
 }
 
 /** The variants of one URL. */

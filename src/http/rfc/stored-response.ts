@@ -1,6 +1,6 @@
 import { ageSeconds } from "./age.js";
 import { appendCacheStatus } from "./cache-status.js";
-import { type Field, type Fields, fieldValue, listMembers } from "./message.js";
+import { type Fields, fieldValue, listMembers } from "./message.js";
 import type { ResponseDirectives } from "./response-policy.js";
 
 /**
@@ -88,21 +88,44 @@ function limited({ noCache, private: isPrivate }: ResponseDirectives): string[] 
   return [noCache, isPrivate].flatMap((names) => (typeof names === "boolean" ? [] : names));
 }
 
+/** What all answers from one stored response have in common. */
+export interface ServedFields {
+  /** Without Age and Cache-Status. */
+  readonly fields: Fields;
+  /** The members that caches before this one have added to Cache-Status, with a comma behind each. */
+  readonly members: string;
+}
+
+/** What is made once for all answers from one stored response that are that response as it is. */
+export interface Template extends ServedFields {
+  /** The fields that it was made of, and those that were left out. */
+  readonly stored: Fields;
+  readonly hidden: readonly string[];
+  /** Its fields by name; `undefined` where a name comes twice. */
+  readonly headers: Readonly<Record<string, string>> | undefined;
+  readonly isText: boolean;
+}
+
+/** @param hidden not for clients */
+export function servedFields(stored: Fields, hidden: readonly string[] = []): ServedFields {
+  const fields = stored.filter(([name]) => name !== "cache-status" && name !== "age" && !hidden.includes(name));
+  const members = stored.map(([name, value]) => (name === "cache-status" ? `${value}, ` : "")).join("");
+  return { fields, members };
+}
+
+/** The fields of one answer, with its age now. */
+export function withAge({ fields, members }: ServedFields, ageMs: number, cacheStatusMember: string): Fields {
+  return [...fields, ["age", String(ageSeconds(ageMs))], ["cache-status", members + cacheStatusMember]];
+}
+
 /** The fields of an answer from the store: its own, Date among them, with its age now. RFC 9111 §4. @param hidden not for clients */
 export function fieldsFromStore(
   stored: Fields,
   ageMs: number,
   cacheStatusMember: string,
-  hidden: readonly string[] = [],
+  hidden?: readonly string[],
 ): Fields {
-  const fields: Field[] = [];
-  let others = "";
-  for (const field of stored) {
-    if (field[0] === "cache-status") others += `${field[1]}, `;
-    else if (field[0] !== "age" && !hidden.includes(field[0])) fields.push(field);
-  }
-  fields.push(["age", String(ageSeconds(ageMs))], ["cache-status", others + cacheStatusMember]);
-  return fields;
+  return withAge(servedFields(stored, hidden), ageMs, cacheStatusMember);
 }
 
 /** The fields of an answer from the origin, as they are passed on. */
