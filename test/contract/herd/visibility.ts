@@ -112,7 +112,7 @@ export function visibility({ fleet }: Fleets): void {
 
     it("a fresh value in an envelope is one for every command", async () => {
       const cache = fleet()({ client });
-      await plant(cache, "a", sealed(nowMs + 100_000, NO_TOKEN, 0));
+      await plant(cache, "a", sealed(Date.now() + 100_000, NO_TOKEN, 0));
       expect(await cache.get("a")).toBe(7);
       expect(await cache.has("a")).toBe(true);
       expect(await cache.add("a", 1)).toBe(false);
