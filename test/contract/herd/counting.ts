@@ -1,11 +1,15 @@
 import type { Command, Connection, ConnectionFactory } from "../../../src/core/connection.js";
 
+/** Commands of near caches: lifetimes in the same round trip, and once the role of the server. */
+const OF_NEAR_CACHES = ["PTTL", "HELLO"];
+
 /** Comes between, and tells the flights that connections were asked for: the names of the commands in each. */
 export function counting(): { watch: (factory: ConnectionFactory) => ConnectionFactory; flights: string[][] } {
   const flights: string[][] = [];
   const note = (connection: Connection): Connection => ({
     send: (commands, options) => {
-      flights.push(commands.map(([name]: Command) => name));
+      const names = commands.map(([name]: Command) => name).filter((name) => !OF_NEAR_CACHES.includes(name));
+      if (names.length > 0) flights.push(names);
       return connection.send(commands, options);
     },
     script: (script, keys, args, options) => {

@@ -8,6 +8,7 @@ import { ownPrefix } from "../cache/stored.js";
 import { FEW_THROWN } from "../thrown.js";
 import { underFakeTime } from "./fake-server-time.js";
 import type { Fleets } from "./fleet.js";
+import { Listeners } from "./listeners.js";
 
 /** Not `setImmediate`, by which transports go on, and which tells when they are done. */
 const FAKED = ["setTimeout", "clearTimeout", "setInterval", "clearInterval", "Date", "performance"] as const;
@@ -35,10 +36,13 @@ export function serverFleets({ createCache, location, transport }: ServerFleetsO
     throwable: FEW_THROWN,
     fleet(options = {}, watch = (factory) => factory) {
       const keyPrefix = ownPrefix();
+      const listeners = new Listeners(keyPrefix, underway);
       return (more) => {
         // What differs in its configuration shares no connection.
         const own = transport({ commandTimeout: 5 + ++opened / 1_000 });
-        const connectionFactory = watch(vi.isFakeTimers() ? underFakeTime(own, keyPrefix, underway) : own);
+        const heard = listeners.heard(own);
+        const watched = watch(vi.isFakeTimers() ? underFakeTime(heard, keyPrefix, underway) : heard);
+        const connectionFactory = listeners.listening(watched, own);
         const cache = createCache({ location, keyPrefix, client: herd(options), connectionFactory, ...more });
         // Not the cache, which would wait for loaders that never end.
         onTestFinished(() => cache.connection.close());
@@ -47,7 +51,7 @@ export function serverFleets({ createCache, location, transport }: ServerFleetsO
     },
     fakeTime() {
       // What is loaded when it is first needed takes time that isn't faked.
-      beforeAll(async () => void (await loadProtocol()));
+      beforeAll(async () => void (await Promise.all([loadProtocol(), import("../../../src/near/listening.js")])));
       beforeEach(() => {
         vi.useFakeTimers({ toFake: [...FAKED] });
       });
