@@ -128,7 +128,7 @@ describe.each([
   });
 });
 
-describe("the address map of glideCluster()", () => {
+describe.concurrent("the address map of glideCluster()", () => {
   it("gives the addresses to dial in place of those that the nodes announce", async () => {
     await using cluster = await startCluster();
     const announced = await Promise.all(cluster.nodes.map(() => freePort()));
@@ -162,7 +162,7 @@ describe("the address map of glideCluster()", () => {
   }, 60_000);
 });
 
-it("the address map of sentinel() gives the addresses of sentinels and of the servers that they name, also after a failover", async () => {
+it.concurrent("the address map of sentinel() gives the addresses of sentinels and of the servers that they name, also after a failover", async () => {
   await using servers = await startSentinels({ replicas: 1 });
   const [first] = servers.sentinels;
   const ports = [servers.primary.port, ...servers.replicas.map(({ port }) => port)];

@@ -1,6 +1,6 @@
 import { connect } from "node:net";
 import { createServer, type TLSSocket } from "node:tls";
-import { beforeEach, describe, expect, it, onTestFinished } from "vitest";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type CacheOptions, createCache, glide, iovalkey, sentinel } from "../../src/index.js";
 import { certificate } from "../support/certificates.js";
 import { HOST, listenAnywhere } from "../support/ports.js";
@@ -25,7 +25,6 @@ async function startRouter(name: string, server: { readonly port: number }) {
   });
   router.on("tlsClientError", () => {});
   const port = await listenAnywhere(router);
-  onTestFinished(() => void router.close());
   return {
     port,
     names,
@@ -36,22 +35,23 @@ async function startRouter(name: string, server: { readonly port: number }) {
     accept() {
       isOpen = true;
     },
+    [Symbol.dispose]: () => void router.close(),
   };
 }
 
-describe("a server that is selected by its TLS server name", () => {
+describe.concurrent("a server that is selected by its TLS server name", () => {
   let server: ValkeyServer;
-  beforeEach(async () => {
+  beforeAll(async () => {
     server = await startValkey();
-    onTestFinished(() => server.stop());
   });
+  afterAll(() => server.stop());
 
   it.each<[string, (location: string) => CacheOptions]>([
     ["valkey-glide", (location) => ({ location, tls })],
     ["several addresses", (location) => ({ location: [location, location.replace(/:\d+/, ":1")], tls })],
     ["iovalkey", (location) => ({ location, connectionFactory: iovalkey({ tls }) })],
   ])("is found over %s, also after it was out of reach, and by several caches at once", async (_, options) => {
-    const router = await startRouter("localhost", server);
+    using router = await startRouter("localhost", server);
     const location = `valkeys://localhost:${router.port}`;
     await using first = createCache(options(location));
     await using second = createCache({ ...options(location), keyPrefix: "second" });
@@ -67,14 +67,14 @@ describe("a server that is selected by its TLS server name", () => {
   });
 
   it("is found over iovalkey by the servername option", async () => {
-    const router = await startRouter("localhost", server);
+    using router = await startRouter("localhost", server);
     const connectionFactory = iovalkey({ tls: { ...tls, servername: "localhost" } });
     await using cache = createCache({ location: `valkeys://${HOST}:${router.port}`, connectionFactory });
     expect(await cache.set("a", 1)).toBe(true);
   });
 
   it("gets no server name if the location has an IP address", async () => {
-    const router = await startRouter("localhost", server);
+    using router = await startRouter("localhost", server);
     for (const connectionFactory of [
       glide({ tls }),
       iovalkey({ tls }),
