@@ -8,6 +8,7 @@ import type { Channels, EventName, Listener } from "../core/event-types.js";
 import type { CacheCall, Events } from "../core/events.js";
 import { type Key, StoredKey } from "../core/key.js";
 import { type Duration, systemClock, toMs } from "../core/time.js";
+import type { LogPlace } from "../tags/purge-log.js";
 import {
   checked,
   checkNoOptions,
@@ -63,6 +64,8 @@ export class Cache implements AsyncDisposable {
   readonly invocation: Invocation;
   /** @internal One hub for a cache and all its views. */
   readonly events: Events;
+  /** @internal One for a cache and all its views: where tags/ finds its purge log. */
+  readonly purges: LogPlace;
   /** @internal Calls `onError`, or warns. Never throws. */
   readonly report: StoreCalls["report"];
   readonly #ordered: OrderedConnection;
@@ -82,6 +85,7 @@ export class Cache implements AsyncDisposable {
     this.invocation = invocation;
     this.#settings = settings;
     this.events = settings.events;
+    this.purges = settings.purges;
     this.#keys = new KeyBuilder(settings);
     this.#calls = new StoreCalls(settings, this.#keys, invocation);
     this.shared = whole?.shared ?? settings.connect(invocation);
@@ -96,6 +100,7 @@ export class Cache implements AsyncDisposable {
       invocation,
       events: this.events,
       sharing: this.#sharing,
+      purges: settings.purges,
       report: this.report,
       forgive: (error, method, key) => this.#calls.forgive(error, method, key),
     });

@@ -22,6 +22,7 @@ import { checkOptions } from "../core/options.js";
 import { type Clock, systemClock, toMs } from "../core/time.js";
 import type { NearCache } from "../near/port.js";
 import { json } from "../serializers/json.js";
+import type { LogPlace } from "../tags/purge-log.js";
 import {
   type CacheOptions,
   cacheChecks,
@@ -51,6 +52,8 @@ export interface Settings {
   readonly ignoreErrors: boolean;
   readonly events: Events;
   readonly near: NearCache | undefined;
+  /** The purge log, which the HTTP cache shares. */
+  readonly purges: LogPlace;
   /** Never throws. */
   readonly onError: ReportError;
 }
@@ -74,6 +77,7 @@ export function toSettings(
   const forFactory = connectionOptions(options);
   const factory = options.connectionFactory ?? choose(location, forFactory);
   const { ttl = cacheDefaults.ttl, keyPrefix = cacheDefaults.keyPrefix, version = cacheDefaults.version } = options;
+  const { keyFunction = defaultKeyFunction } = options;
   const allowed = options.keyFunction ? undefined : ambiguousPrefix(keyPrefix);
   if (allowed !== undefined) {
     throw new ConfigurationError(`createCache: option "keyPrefix" is ${show(keyPrefix)}; give ${allowed}`);
@@ -112,10 +116,11 @@ export function toSettings(
       compressor: options.compressor ?? identity(),
       maxDecompressedSize: options.maxDecompressedSize ?? cacheDefaults.maxDecompressedSize,
     }),
+    purges: { key: () => keyFunction("purge-log", keyPrefix, version), log: undefined },
     ttlMs: ttl === null ? null : toMs(ttl, "ttl"),
     prefix: keyPrefix,
     version,
-    keyFunction: options.keyFunction ?? defaultKeyFunction,
+    keyFunction,
     reverseKeyFunction: options.reverseKeyFunction ?? reverseOf(options),
     scanCount: options.scanCount ?? cacheDefaults.scanCount,
     ignoreErrors: options.ignoreErrors ?? cacheDefaults.ignoreErrors,

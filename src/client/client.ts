@@ -2,6 +2,7 @@ import type { Codec } from "../codec/codec.js";
 import type { Invocation, OrderedConnection } from "../core/connection.js";
 import type { CacheCall, Events } from "../core/events.js";
 import type { Clock, Duration } from "../core/time.js";
+import type { LogPlace } from "../tags/purge-log.js";
 import type { Sharing } from "./single-flight.js";
 
 /** The argument of a loader of values of type `T`. */
@@ -34,6 +35,8 @@ export interface ClientContext {
   readonly events: Events;
   /** What concurrent callers of one key share. */
   readonly sharing: Sharing;
+  /** The purge log; `purgeLogOf` of tags/purge-log.ts makes it, in code that is loaded with the first tag. */
+  readonly purges: LogPlace;
   /** Calls the cache's `onError` with an error that no caller gets. Never throws. */
   report(error: unknown, method: string, key: string): void;
   /** Throws `error`, unless it is a store error and the cache ignores those. Then `onError` is called with it. */

@@ -16,3 +16,8 @@ export function randomText(length: number): string {
   const bytes = crypto.getRandomValues(new Uint8Array(Math.ceil((length * 3) / 4)));
   return btoa(String.fromCharCode(...bytes)).slice(0, length);
 }
+
+/** Parts as one text, which no other parts have: each behind its length. */
+export function joinParts(parts: readonly string[]): string {
+  return parts.map((part) => `${part.length}:${part}`).join("");
+}

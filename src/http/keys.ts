@@ -1,24 +1,13 @@
 import type { Cache } from "../cache/cache.js";
 import { chain, type MaybePromise } from "../core/async.js";
-import { randomText, toBytes } from "../core/text.js";
+import { joinParts, randomText } from "../core/text.js";
+import { digest, labelsOf } from "../tags/labels.js";
 import type { Labels } from "./rfc/invalidation.js";
-import { joinParts } from "./rfc/target.js";
-
-/** The first characters of a SHA-256 in base64url; each stands for six bits. */
-export async function digest(text: string, length: number): Promise<string> {
-  const bytes = await crypto.subtle.digest("SHA-256", toBytes(text));
-  return btoa(String.fromCharCode(...new Uint8Array(bytes)))
-    .replaceAll("+", "-")
-    .replaceAll("/", "_")
-    .slice(0, length);
-}
 
 /** Longer keys are hashed, so that keys are readable and bounded. */
 const LONGEST = 200;
 /** 192 bits, so that collisions can't be found. */
 const HASH = 32;
-/** 72 bits: labels that collide by accident are purged together. */
-const LABEL_HASH = 12;
 
 /** The stored key of a URL. Its hash tag keeps all keys of the URL in one slot of a cluster. */
 export function baseKey(cache: Cache, name: string, cacheKey: string): MaybePromise<string> {
@@ -50,12 +39,12 @@ export function selectorHash(selector: string): Promise<string> {
 }
 
 /** Tags and prefixes hold in all of the cache, groups within the origin of `url`. RFC 9875 §2. */
-export function labelHashes({ tags, groups, prefixes }: Labels, url: string): Promise<string[]> {
+export function labelHashes({ tags, groups, prefixes }: Labels, url: string): MaybePromise<string[]> {
   const origin = groups.length > 0 && URL.canParse(url) ? new URL(url).origin : "";
   const texts = [
     ...tags.map((tag) => joinParts(["tag", tag])),
     ...groups.map((group) => joinParts(["group", origin, group])),
     ...prefixes.map((prefix) => joinParts(["prefix", prefix])),
   ];
-  return Promise.all(texts.map((text) => digest(text, LABEL_HASH)));
+  return labelsOf(texts);
 }

@@ -1,9 +1,10 @@
+import { joinParts } from "../core/text.js";
 import { forwardedUrl } from "./forwarded.js";
 import type { Host } from "./host.js";
 import type { Settings } from "./options.js";
 import { ClientRequest } from "./plain-request.js";
 import { fieldValue, type RequestHead } from "./rfc/message.js";
-import { cacheKey, isRoutedAs, joinParts, type Target, toTarget, withQuery } from "./rfc/target.js";
+import { cacheKey, isRoutedAs, type Target, toTarget, withQuery } from "./rfc/target.js";
 
 /** A request, and the host that it came from. */
 export interface Exchange {

@@ -1,10 +1,10 @@
 import type { Cache } from "../cache/cache.js";
 import { throwIfError } from "../core/errors.js";
 import { type Lease, newToken } from "../lease/lease.js";
+import type { Stamp } from "../tags/purge-log.js";
 import { labelHashes, newGeneration, selectorHash, variantKey } from "./keys.js";
 import { METHOD } from "./observed.js";
 import type { Settings } from "./options.js";
-import type { Stamp } from "./purge-log.js";
 import {
   type Entry,
   type Head,

@@ -1,8 +1,8 @@
 import { hasSetImmediate } from "../core/async.js";
-import type { Command, Connection, Reply, SendOptions } from "../core/connection.js";
+import type { Connection, Reply } from "../core/connection.js";
 import { throwIfError } from "../core/errors.js";
 import type { Known } from "../core/near.js";
-import type { LogRead, PurgeLog } from "./purge-log.js";
+import { type PurgeLog, sendWithLog } from "../tags/purge-log.js";
 import { readRecord, type Stored } from "./record.js";
 
 interface Waiter {
@@ -109,27 +109,4 @@ function toStored(reply: Reply, key: string): Stored | undefined {
   if (reply instanceof Uint8Array) return readRecord(reply, key);
   throwIfError(reply);
   return undefined;
-}
-
-/** Sends commands and, in the same round trip, reads the new records of the purge log. */
-export async function sendWithLog(
-  connection: Connection,
-  log: PurgeLog,
-  commands: readonly Command[],
-  options: SendOptions,
-): Promise<Reply[]> {
-  const read: LogRead | undefined = log.isWanted ? log.read(connection.near) : undefined;
-  if (!read) return connection.send(commands, options);
-  const replies = await connection.send([...commands, read.command], options);
-  if (!log.apply(read, replies[commands.length] ?? null)) await readLog(connection, log);
-  return replies;
-}
-
-/** Reads the purge log: the new records, or all of it where it is another log than before. */
-export async function readLog(connection: Connection, log: PurgeLog): Promise<void> {
-  for (let tries = 0; tries < 2; tries++) {
-    const read = log.read(connection.near);
-    const [reply = null] = await connection.send([read.command], READ);
-    if (log.apply(read, reply)) return;
-  }
 }

@@ -1,7 +1,7 @@
 import { type Envelope, HEADER_LENGTH, isEnvelope, markOf, NO_TOKEN, readEnvelope, seal } from "../codec/envelope.js";
 import { DecodeError, show } from "../core/errors.js";
 import { toBytes } from "../core/text.js";
-import type { Stamp } from "./purge-log.js";
+import type { Stamp } from "../tags/purge-log.js";
 import type { StoredResponse, Template } from "./rfc/stored-response.js";
 
 /*

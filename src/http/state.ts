@@ -1,10 +1,10 @@
 import type { Cache } from "../cache/cache.js";
 import { RecentlyFresh } from "../client/single-flight.js";
 import type { Connection } from "../core/connection.js";
+import { PurgeLog } from "../tags/purge-log.js";
 import { WakeUps } from "./collapsing.js";
 import { logKey } from "./keys.js";
 import type { Settings } from "./options.js";
-import { PurgeLog } from "./purge-log.js";
 import { Reads } from "./reads.js";
 
 /** What this process knows of one store: recently read keys, and the purge log. Plain data that invocations may share. */

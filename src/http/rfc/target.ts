@@ -1,3 +1,4 @@
+import { joinParts } from "../../core/text.js";
 import { type Fields, fieldValue, hasControlCharacter, isListed } from "./message.js";
 
 /**
@@ -114,11 +115,6 @@ export function prefixesOf({ scheme, host, path }: Target): string[] {
     origin,
     ...segments.slice(0, MAX_SEGMENTS).map((_none, i) => `${origin}/${segments.slice(0, i + 1).join("/")}`),
   ];
-}
-
-/** Parts as one text, which no other parts have: each behind its length. */
-export function joinParts(parts: readonly string[]): string {
-  return parts.map((part) => `${part.length}:${part}`).join("");
 }
 
 /** How queries are normalised before they are part of the key. */

@@ -131,6 +131,7 @@ export class SimProcess implements Connection {
         invocation: PROCESS,
         events: this.events,
         sharing: new Sharing(),
+        purges: { key: () => "purge-log", log: undefined },
         report: (error) => this.errors.push(error),
         forgive: (error) => {
           throw error;

@@ -10,6 +10,7 @@ export type CommandName =
       | "shared"
       | "events"
       | "track"
+      | "purges"
       | "report"
       | "codec"
       | "sets"

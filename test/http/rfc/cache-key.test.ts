@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { type CacheKey, cacheKey, joinParts } from "../../../src/http/rfc/target.js";
+import { joinParts } from "../../../src/core/text.js";
+import { type CacheKey, cacheKey } from "../../../src/http/rfc/target.js";
 
 const key = (url: string, hosts?: string[]): CacheKey =>
   cacheKey(url, { hosts: hosts && new Set(hosts), maxUrlLength: 8_192, query: undefined });

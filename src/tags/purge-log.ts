@@ -1,4 +1,4 @@
-import type { Command, Connection, Reply, Script } from "../core/connection.js";
+import type { Command, Connection, Reply, Script, SendOptions } from "../core/connection.js";
 import { throwIfError } from "../core/errors.js";
 import type { NearReads } from "../core/near.js";
 import { randomText } from "../core/text.js";
@@ -18,6 +18,8 @@ import { script, text } from "../lease/state.js";
  * log was evicted, counts as softly purged.
  */
 const RECORD = 32;
+/** How many records a log has at most. */
+const MAX_RECORDS = 1_024;
 
 /** A position of the log: its epoch, and the number of the next record. */
 export type Stamp = readonly [epoch: string, position: number];
@@ -45,6 +47,21 @@ interface Known {
   /** By label: the numbers of its last records. */
   readonly hard: Map<string, number>;
   readonly soft: Map<string, number>;
+}
+
+/**
+ * Where the log of a cache is found: with its settings, so that all views of the cache and the HTTP cache in front of it share
+ * one. It has no log until tags are used first: code that every program carries imports only this type.
+ */
+export interface LogPlace {
+  readonly key: () => string;
+  log: PurgeLog | undefined;
+}
+
+/** The log of a cache, made when it is first asked for. */
+export function purgeLogOf(place: LogPlace): PurgeLog {
+  place.log ??= new PurgeLog(place.key(), MAX_RECORDS);
+  return place.log;
 }
 
 /** The part of the log that this process has read. Plain data, so that invocations may share it. */
@@ -153,6 +170,31 @@ export class PurgeLog {
   async append(connection: Connection, hashes: readonly string[], soft: boolean): Promise<void> {
     const records = hashes.map((hash) => `${hash}${soft ? "s" : "h"}`);
     await connection.script(APPEND, [this.key], [randomText(8), String(this.#maxRecords), ...records]);
+  }
+}
+
+const READ = { readOnly: true };
+
+/** Sends commands and, in the same round trip, reads the new records of the purge log. */
+export async function sendWithLog(
+  connection: Connection,
+  log: PurgeLog,
+  commands: readonly Command[],
+  options: SendOptions,
+): Promise<Reply[]> {
+  const read: LogRead | undefined = log.isWanted ? log.read(connection.near) : undefined;
+  if (!read) return connection.send(commands, options);
+  const replies = await connection.send([...commands, read.command], options);
+  if (!log.apply(read, replies[commands.length] ?? null)) await readLog(connection, log);
+  return replies;
+}
+
+/** Reads the purge log: the new records, or all of it where it is another log than before. */
+export async function readLog(connection: Connection, log: PurgeLog): Promise<void> {
+  for (let tries = 0; tries < 2; tries++) {
+    const read = log.read(connection.near);
+    const [reply = null] = await connection.send([read.command], READ);
+    if (log.apply(read, reply)) return;
   }
 }
 

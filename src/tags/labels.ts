@@ -1,0 +1,39 @@
+import { chain, type MaybePromise } from "../core/async.js";
+import { joinParts, toBytes } from "../core/text.js";
+
+/** 72 bits: labels that collide by accident are purged together. */
+const LENGTH = 12;
+/** How many hashes are remembered, so that writing an entry does not make them again. */
+const MAX_REMEMBERED = 1_000;
+
+const remembered = new Map<string, string>();
+
+/** The first characters of a SHA-256 in base64url; each stands for six bits. */
+export async function digest(text: string, length: number): Promise<string> {
+  const bytes = await crypto.subtle.digest("SHA-256", toBytes(text));
+  return btoa(String.fromCharCode(...new Uint8Array(bytes)))
+    .replaceAll("+", "-")
+    .replaceAll("/", "_")
+    .slice(0, length);
+}
+
+/** The labels of tags: the same for entries of the data API and for responses of the HTTP cache. */
+export function tagLabels(tags: readonly string[]): MaybePromise<string[]> {
+  return labelsOf(tags.map((tag) => joinParts(["tag", tag])));
+}
+
+/**
+ * Labels: what an entry carries, and a purge names.
+ * @param texts made by `joinParts`, the first part being the kind: such as `["tag", "news"]`
+ */
+export function labelsOf(texts: readonly string[]): MaybePromise<string[]> {
+  const known = texts.map((text) => remembered.get(text));
+  if (known.every((label) => label !== undefined)) return known;
+  return Promise.all(texts.map((text, i) => known[i] ?? chain(digest(text, LENGTH), (label) => remember(text, label))));
+}
+
+function remember(text: string, label: string): string {
+  if (remembered.size >= MAX_REMEMBERED) for (const oldest of remembered.keys()) if (remembered.delete(oldest)) break;
+  remembered.set(text, label);
+  return label;
+}
