@@ -35,7 +35,7 @@ export interface ClientContext {
   readonly events: Events;
   /** What concurrent callers of one key share. */
   readonly sharing: Sharing;
-  /** The purge log; `purgeLogOf` of tags/purge-log.ts makes it, in code that is loaded with the first tag. */
+  /** @internal The purge log; `purgeLogOf` of tags/purge-log.ts makes it, in code that is loaded with the first tag. */
   readonly purges: LogPlace;
   /** Calls the cache's `onError` with an error that no caller gets. Never throws. */
   report(error: unknown, method: string, key: string): void;
