@@ -28,6 +28,10 @@ export async function readMany(
     if (start > 0) await nextTurn();
     const batch = size < keys.length ? keys.slice(start, start + size) : keys;
     const known = near?.values(batch, context.codec, call) ?? [];
+    if (known.length > 0 && known.every(isReady)) {
+      values.push(...known);
+      continue;
+    }
     const missing = batch.filter((_key, i) => known[i] === undefined);
     const [reply = null] = missing.length > 0 ? await context.connection.send([["MGET", ...missing]], send) : [];
     const replies = throwIfError(reply);
@@ -48,6 +52,10 @@ export async function readMany(
     }
   }
   return values;
+}
+
+function isReady(value: unknown): boolean {
+  return value !== undefined && !(value instanceof Promise);
 }
 
 /** Values as callers get them, where they share them. */

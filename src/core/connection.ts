@@ -36,6 +36,8 @@ export interface Script {
   /** The name in error messages. */
   readonly name: string;
   readonly lua: string;
+  /** The reply when it has written nothing. Absent where it always writes, or where that does not matter. */
+  readonly unchanged?: number;
   /**
    * The same steps in JavaScript, for the memory transport. That one has those of the scripts of leases, entries and locks,
    * so that programs without it don't carry them.

@@ -11,9 +11,10 @@ import { digits, extend, inspect, leased, now, number, same, script, text } from
  * Takes the lease on an entry that has a value. ARGV: the fresh-until that the caller read; the token; the lease in ms;
  * `1` to take it also in the pause after a failed load. Reply: 1; 0 when another caller holds it or has refreshed the entry.
  */
-export const CLAIM: Script = script(
-  "claim",
-  `local what, head = inspect(KEYS[1])
+export const CLAIM: Script = {
+  ...script(
+    "claim",
+    `local what, head = inspect(KEYS[1])
 if what ~= 'fresh' and what ~= 'stale' then return 0 end
 if string.sub(head, 5, 19) ~= ARGV[1] then return 0 end
 local ignored = ARGV[4] == '1' and string.sub(head, 30, 41) == NO_TOKEN
@@ -21,7 +22,10 @@ if number(string.sub(head, 42, 56)) > now() and not ignored then return 0 end
 redis.call('SETRANGE', KEYS[1], 29, ARGV[2])
 extend(tonumber(ARGV[3]))
 return 1`,
-);
+  ),
+  // Of many callers one takes it. What the others know of the entry is right until they hear of that.
+  unchanged: 0,
+};
 
 const claimTwin: Twin = (call, [key = ""], [freshUntil = "", token = "", leaseMs = "0", inPause = ""]) => {
   const { kind, head } = inspect(call, key);

@@ -94,9 +94,10 @@ export class NearConnection implements Connection {
   script(script: Script, keys: readonly string[], args: readonly Argument[], options?: SendOptions): Promise<Reply> {
     if (options?.readOnly) return this.#noted(this.#inner.script(script, keys, args, options));
     const writes = keysOf(keys, this.#keeps);
-    const result = this.#write(writes, () => this.#inner.script(script, keys, args, options));
+    const send = () => this.#inner.script(script, keys, args, options);
+    const result = script.unchanged === undefined ? this.#write(writes, send) : this.#attempt(script, writes, send);
     return result.then((reply) => {
-      this.#near.announce(this.#inner, writes);
+      if (reply !== script.unchanged) this.#near.announce(this.#inner, writes);
       return reply;
     });
   }
@@ -154,6 +155,17 @@ export class NearConnection implements Connection {
     }
     result.then(end, end);
     return this.#noted(result);
+  }
+
+  /** A script that may write nothing: then what is known goes on being known. */
+  async #attempt(script: Script, writes: Writes, send: () => Promise<Reply>): Promise<Reply> {
+    let reply: Reply | undefined;
+    try {
+      reply = await this.#noted(send());
+      return reply;
+    } finally {
+      if (reply === undefined || reply !== script.unchanged) this.#near.writes(writes)();
+    }
   }
 
   /** As `#read`, for one GET, as nearly every read is. */

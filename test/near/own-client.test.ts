@@ -7,12 +7,14 @@ import {
   type ClientFactory,
   DefaultClient,
   HerdClient,
+  herd,
   type Loader,
   type LoadOptions,
   type NearCacheOptions,
   type Reply,
   type Shared,
 } from "../../src/index.js";
+import { CLAIM } from "../../src/lease/scripts.js";
 import { until } from "../support/wait.js";
 import { Near } from "./near.js";
 
@@ -98,5 +100,21 @@ describe("a client of the user's own over a near cache", () => {
     expect(await near.cache.getOrSet("a", loader)).toEqual({ text: "stored" });
     expect(await near.cache.getOrSet("a", loader)).toEqual({ text: "stored" });
     expect(clients.flatMap(({ answers }) => answers)).toEqual(["STORED", "STORED"]);
+  });
+});
+
+describe("a near cache whose process tries to take a lease", () => {
+  const ATTEMPT = ["0".repeat(15), "token-123456", "1000", ""];
+
+  it("goes on answering an entry where it fails, and not where it may have succeeded", async () => {
+    await using near = await open(herd());
+    const key = String(near.cache.makeKey("a"));
+    expect(await near.cache.connection.script(CLAIM, [key], ATTEMPT)).toBe(0);
+    expect(await near.read("a")).toEqual({ value: { text: "stored" }, isKnown: true });
+    const [stored = null] = await near.cache.connection.send([["GETRANGE", key, "4", "18"]], { readOnly: true });
+    const freshUntil = stored instanceof Uint8Array ? toText(stored) : String(stored);
+    const taken = near.cache.connection.script(CLAIM, [key], [freshUntil, ...ATTEMPT.slice(1)]);
+    expect(await taken).toBe(1);
+    expect(await near.knows("a")).toBe(false);
   });
 });
