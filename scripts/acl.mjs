@@ -52,6 +52,13 @@ export const FEATURES = {
     optional: ["evalsha"],
     reach: ENTRIES,
   },
+  softExpiry: {
+    title: "`expireSoft`",
+    required: [...SCRIPTS, "get", "getrange", "set", "time", "unlink"],
+    herd: ["pexpire", "pttl", "setrange"],
+    optional: ["evalsha"],
+    reach: ENTRIES,
+  },
   versions: {
     title: "`incrVersion`, `decrVersion`",
     required: [...SCRIPTS, "getrange", "rename"],

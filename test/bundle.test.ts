@@ -4,7 +4,7 @@ import { build, manifest } from "./support/project.js";
 
 const CORE = ["createCache", "herd"];
 
-const MAX_CORE_BYTES = 49_600;
+const MAX_CORE_BYTES = 51_200;
 
 /** What each optional part may add to a Worker that has `createCache` and `herd()`, in bytes. */
 const PARTS: readonly { path: string; name: string; maxBytes: number }[] = [
@@ -12,9 +12,9 @@ const PARTS: readonly { path: string; name: string; maxBytes: number }[] = [
   { path: ".", name: "sentinel", maxBytes: 3_000 },
   { path: ".", name: "statistics", maxBytes: 3_000 },
   { path: ".", name: "nearCache", maxBytes: 11_600 },
-  { path: "./hono", name: "httpCache", maxBytes: 33_500 },
+  { path: "./hono", name: "httpCache", maxBytes: 33_650 },
   { path: "./hono", name: "valkeyCache", maxBytes: 5_700 },
-  { path: "./http", name: "HttpCache", maxBytes: 29_400 },
+  { path: "./http", name: "HttpCache", maxBytes: 29_500 },
   { path: "./hosts", name: "workerHandler", maxBytes: 500 },
   { path: "./otel", name: "instrument", maxBytes: 5_000 },
   { path: "./rest", name: "rest", maxBytes: 2_950 },

@@ -29,7 +29,13 @@ import {
 export const keyChecks: Checks<KeyOptions> = { version: null, prefix: null };
 const ttl: Checks<TtlOptions> = { ...keyChecks, ttl: null };
 const incr: Checks<IncrOptions> = { ...ttl, create: isBoolean };
-const load: Checks<GetOrSetOptions> = { ...ttl, signal: null, softTimeout: null, hardTimeout: null };
+const load: Checks<GetOrSetOptions> = {
+  ...ttl,
+  forceRefresh: isBoolean,
+  signal: null,
+  softTimeout: null,
+  hardTimeout: null,
+};
 const scan: Checks<ScanOptions> = { ...keyChecks, scanCount: isPositiveInteger };
 const scanSet: Checks<ScanSetOptions> = { ...scan, match: isString };
 const store: Checks<StoreOptions> = { ...keyChecks, versionDestination: null, versionKeys: null };
@@ -116,12 +122,13 @@ export function toTtlMs(ttl: Duration | null | undefined, defaultMs: number | nu
 
 /** What `getOrSet` passes to the client. @throws TypeError */
 export function toLoadOptions(
-  { ttl, signal, softTimeout, hardTimeout }: GetOrSetOptions,
+  { ttl, forceRefresh, signal, softTimeout, hardTimeout }: GetOrSetOptions,
   defaultTtlMs: number | null,
   invocationSignal: AbortSignal | undefined,
 ): LoadOptions {
   return {
     ttlMs: toTtlMs(ttl, defaultTtlMs),
+    forceRefresh,
     signal: signal === undefined ? invocationSignal : toSignal(signal, invocationSignal),
     softTimeoutMs: softTimeout === undefined ? undefined : toWindowMs(softTimeout, "softTimeout"),
     hardTimeoutMs:

@@ -337,6 +337,24 @@ export class Cache implements AsyncDisposable {
     });
   }
 
+  /**
+   * Makes an entry stale for every process, as a soft purge does: `get` finds it no more, while `getOrSet` answers it until a
+   * new value is loaded, by one caller. It stays for the grace of `herd()`; under the default client for what is left of its
+   * lifetime. The result of a load that is under way is not stored.
+   * @returns whether there was an entry
+   * @example
+   * await cache.expireSoft("user:1"); // the next getOrSet("user:1", …) answers the old value and loads a new one
+   */
+  expireSoft(key: Key, options: KeyOptions = NO_OPTIONS): Promise<boolean> {
+    return this.#calls.onKey(
+      "expireSoft",
+      key,
+      options,
+      false,
+      async (stored) => (await this.#client.expireSoft([stored])) > 0,
+    );
+  }
+
   /** Makes an entry never expire (`PERSIST`). @returns whether it had a lifetime */
   persist(key: Key, options: KeyOptions = NO_OPTIONS): Promise<boolean> {
     return this.#calls.onKey("persist", key, options, false, (stored) => this.#client.persist(stored));

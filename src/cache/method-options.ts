@@ -31,6 +31,12 @@ export interface SetOptions extends TtlOptions {
 
 /** Options of `getOrSet` and `getOrSetMany`. */
 export interface GetOrSetOptions extends TtlOptions {
+  /**
+   * Calls the loader although a value is stored, and stores its result. Concurrent calls with this option share one load;
+   * calls without it get the value that is there meanwhile. When the loader fails, the call rejects, and what is stored stays.
+   * @default false
+   */
+  forceRefresh?: boolean | undefined;
   /** Ends this caller's wait, with the signal's reason; one that has fired starts nothing. The loader's signal fires when its last caller has left. @default none */
   signal?: AbortSignal | undefined;
   /** When the loader takes longer, a stale value is returned where there is one, and the load goes on. @default none */
@@ -137,6 +143,7 @@ export interface MethodOptions {
   touch: KeyOptions;
   expire: KeyOptions;
   expireAt: KeyOptions;
+  expireSoft: KeyOptions;
   persist: KeyOptions;
   keys: ScanOptions;
   iterKeys: ScanOptions;

@@ -53,6 +53,7 @@ const TELLS: Readonly<Record<Method, Tell>> = {
   touch: expire,
   expire,
   expireAt: expire,
+  expireSoft: expire,
   persist: expire,
   keys: nothing,
   iterKeys: nothing,

@@ -60,6 +60,8 @@ export interface LoadOptions {
   readonly ttlMs: number | null;
   /** Ends this caller's wait, with the signal's reason. */
   readonly signal?: AbortSignal | undefined;
+  /** Loads although a value is stored, and takes the result of no load but other forced ones. @default false */
+  readonly forceRefresh?: boolean | undefined;
   /** In milliseconds: when the loader takes longer, a stale value is returned where there is one. */
   readonly softTimeoutMs?: number | undefined;
   /** In milliseconds: when the loader takes longer, the call rejects with `LoaderTimeoutError`; `Infinity` for no limit. */
@@ -116,6 +118,8 @@ export interface Client {
   pttl(key: string): Promise<number | null | undefined>;
   /** Sets a lifetime: 0 or less deletes the entry, `null` never expires. Whether there was an entry. */
   touch(key: string, ttlMs: number | null): Promise<boolean>;
+  /** Makes entries stale, whatever clocks their readers have, and ends loads under way. How many there were that were fresh. */
+  expireSoft(keys: readonly string[]): Promise<number>;
   /** Makes an entry expire at a moment. Whether there was an entry. @param atMs milliseconds since the epoch */
   expireAt(key: string, atMs: number): Promise<boolean>;
   /** Makes an entry never expire. Whether it had a lifetime. */

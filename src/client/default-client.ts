@@ -1,5 +1,5 @@
 import type { Encoded } from "../codec/envelope.js";
-import { BATCH_SIZE, inTurns, type MaybePromise, nextTurn } from "../core/async.js";
+import { type MaybePromise, refuseCycle } from "../core/async.js";
 import type { Connection, Reply, SendOptions } from "../core/connection.js";
 import { DecodeError, throwIfError } from "../core/errors.js";
 import type { CacheCall } from "../core/events.js";
@@ -11,6 +11,7 @@ import { type Pair, setCommand, type WriteManyOptions, writeMany } from "./bulk-
 import type { Client, ClientContext, ClientFactory, Loader, LoadOptions, ManyLoader, WriteOptions } from "./client.js";
 import { SET_IF } from "./entry-scripts.js";
 import {
+  foundIn,
   freshPayload,
   KeyCommands,
   loadedIn,
@@ -21,6 +22,7 @@ import {
   toStored,
 } from "./key-commands.js";
 import { asHit, type Loaded, load } from "./loading.js";
+import { Loads, type RunOptions } from "./loads.js";
 import { sameSlot, tolerate } from "./refusals.js";
 import { type Answer, forOneCaller, recordShared, type Shared, valueForLeader } from "./single-flight.js";
 
@@ -48,6 +50,7 @@ export class DefaultClient extends KeyCommands implements Client {
   /** Has the usual ways of reading values. */
   protected readonly usual: DefaultClient = DefaultClient.prototype;
   readonly #hardTimeoutMs: number;
+  #loads: Loads | undefined;
 
   constructor(context: ClientContext, { hardTimeoutMs = 60_000 }: { readonly hardTimeoutMs?: number } = {}) {
     super(context);
@@ -108,19 +111,21 @@ export class DefaultClient extends KeyCommands implements Client {
   }
 
   getOrSet(key: string, loader: Loader<unknown>, options: LoadOptions): Promise<unknown> {
-    const { signal, call } = options;
-    const known = this.near?.value(key, this.context.codec, this.passes, call);
+    const { signal, call, forceRefresh } = options;
+    const { codec, sharing } = this.context;
+    if (forceRefresh) refuseCycle(sharing, key);
+    const known = forceRefresh ? undefined : this.near?.value(key, codec, this.passes, call);
     if (known !== undefined) {
       call?.hit();
       return Promise.resolve(known);
     }
-    const value = this.flights.run(
+    const value = (forceRefresh ? sharing.forced : this.flights).run(
       key,
       (shared) => this.answer(key, loader, options, shared),
       signal ? (answer) => valueForLeader(answer, signal) : valueForLeader,
       (answer) => {
         if (call) recordShared(call, answer);
-        return asHit(this.context.codec, answer, key);
+        return asHit(codec, answer, key);
       },
       signal,
       signal && ((error) => this.context.report(error, "getOrSet", key)),
@@ -131,109 +136,78 @@ export class DefaultClient extends KeyCommands implements Client {
   async getOrSetMany(keys: readonly string[], loader: ManyLoader, options: LoadOptions): Promise<Map<string, unknown>> {
     const report = (error: unknown): void => this.context.report(error, "getOrSetMany", "");
     const values = await forOneCaller(
-      (shared) => this.#answerMany(keys, loader, options, shared),
+      (shared) => this.loads.answer(keys, loader, options, shared),
       options.signal,
       report,
     );
     return settleAll(this.context, values);
   }
 
-  async #answerMany(
-    keys: readonly string[],
-    loader: ManyLoader,
-    options: LoadOptions,
-    shared: Shared,
-  ): Promise<Map<string, unknown>> {
-    const { context } = this;
-    const values = new Map<string, unknown>();
-    let missing: string[] = [];
-    let storable = true;
-    try {
-      const read = await this.getMany(keys, options.call);
-      await inTurns(keys, (key, i) => void (read[i] === undefined ? missing.push(key) : values.set(key, read[i])));
-      options.call?.hit(values.size);
-      options.call?.miss(missing.length);
-    } catch (error) {
-      tolerate(context, error, "getOrSetMany", "");
-      storable = error instanceof DecodeError;
-      missing = [...keys];
-      options.call?.miss(keys.length);
-    }
-    if (missing.length === 0) return values;
-    const watch = context.sharing.watch(missing);
-    try {
-      const many: Loader<unknown> = (loaderContext) => loader(missing, loaderContext);
-      const { value, ttlMs } = await this.load("getOrSetMany", "", many, options, () => shared.signal(), missing);
-      const loaded = [...(value as ReadonlyMap<string, unknown>)].filter(([, one]) => one !== undefined);
-      const isStored = storable && ttlMs !== undefined;
-      const encoded = isStored ? await context.codec.encodeAll(loaded) : [];
-      if (isStored) await this.#storeLoaded(loaded, encoded, ttlMs, watch.current, options.call);
-      for (const [i, [key, one]] of loaded.entries()) {
-        if (i > 0 && i % BATCH_SIZE === 0) await nextTurn();
-        values.set(key, await asHit(context.codec, { value: one, encoded: encoded[i] }, key));
-      }
-      return values;
-    } finally {
-      watch.end();
-    }
-  }
-
   /**
-   * Writes loaded values, but none whose key was written or deleted in this process meanwhile, as it may be older than that.
-   * A store error neither fails the caller nor is lost.
+   * Reads, or loads and writes. A stale value is answered, and loaded again in the background. Only a failing loader rejects,
+   * or a value that can't be stored.
    */
-  async #storeLoaded(
-    loaded: readonly Pair[],
-    encoded: readonly Encoded[],
-    ttlMs: number | null,
-    only: ReadonlySet<string>,
-    call: CacheCall | undefined,
-  ): Promise<void> {
-    try {
-      const options = { ttlMs, method: "getOrSetMany", only, call };
-      await this.#write(this.context.connection, loaded, encoded, options);
-    } catch (error) {
-      tolerate(this.context, error, "getOrSetMany", "");
-    }
-  }
-
-  /** Reads, or loads and writes. Only a failing loader rejects, or a value that can't be stored. */
   protected async answer(key: string, loader: Loader<unknown>, options: LoadOptions, shared: Shared): Promise<Answer> {
-    let storable = true;
+    let isStorable = true;
+    const { connection, codec, clock } = this.context;
+    const { call, forceRefresh } = options;
     try {
-      const replies = await this.context.connection.send([["GET", key]], this.reads);
-      const stored = toStored(replies[0] ?? null, key);
-      const encoded = stored && freshPayload(this.context.codec, stored, key, this.context.clock.now());
-      if (encoded !== undefined) {
-        const decoded = this.context.codec.decode(encoded, key);
+      const [reply = null] = forceRefresh ? [] : await connection.send([["GET", key]], this.reads);
+      const found = foundIn(codec, reply, key, clock.now());
+      if (found) {
+        const { payload: encoded, isStale, deltaMs } = found;
+        const decoded = codec.decode(encoded, key);
         const value = decoded instanceof Promise ? await decoded : decoded;
-        options.call?.found(encoded.length, stored === undefined ? 0 : loadedIn(stored, key));
-        options.call?.hit();
-        return { value, encoded, found: "hit" };
+        call?.found(encoded.length, isStale ? 0 : deltaMs);
+        if (!isStale) {
+          call?.hit();
+          return { value, encoded, found: "hit" };
+        }
+        call?.foundStale();
+        const one: ManyLoader = async (_keys, context) => new Map([[key, await loader(context)]]);
+        this.loads.refresh(new Map([[key, encoded]]), { method: "getOrSet", loader: one, options });
+        return { value, encoded, found: "stale" };
       }
     } catch (error) {
       tolerate(this.context, error, "getOrSet", key);
       // A store that did not answer must not hold this caller up twice; one that holds rubbish is written over.
-      storable = error instanceof DecodeError;
+      isStorable = error instanceof DecodeError;
     }
-    options.call?.miss();
+    call?.miss();
+    return this.#load(key, loader, options, shared, isStorable);
+  }
+
+  async #load(
+    key: string,
+    loader: Loader<unknown>,
+    options: LoadOptions,
+    shared: Shared,
+    isStorable: boolean,
+  ): Promise<Answer> {
+    const { codec, sharing } = this.context;
+    const { call, forceRefresh } = options;
+    if (!forceRefresh) {
+      // The loader is called now, for a caller who does not take what is stored.
+      const forced = await sharing.forced.join(key, () => shared.signal());
+      if (forced) return { ...forced, value: await asHit(codec, forced, key) };
+    }
     const { value, ttlMs } = await this.load("getOrSet", key, loader, options, () => shared.signal());
-    const { codec } = this.context;
-    const found = "miss";
-    if (!storable || ttlMs === undefined)
-      return { value: await asHit(codec, { value, encoded: undefined }, key), encoded: undefined, found };
-    const encoded = await codec.encode(value, key);
+    const encoded = isStorable && ttlMs !== undefined ? await codec.encode(value, key) : undefined;
     // Written or deleted in this process meanwhile: this value may be older than that.
-    if (shared.isCurrent()) {
-      options.call?.carries([encoded]);
+    if (isStorable && shared.isCurrent()) {
+      call?.carries(encoded === undefined ? [] : [encoded]);
       try {
-        await this.put(key, this.wrap(encoded, ttlMs));
-        options.call?.stored(1);
+        // What others began to load before is older.
+        if (forceRefresh) sharing.forget(key);
+        if (encoded !== undefined && ttlMs !== undefined) {
+          await this.put(key, this.wrap(encoded, ttlMs));
+          call?.stored(1);
+        } else if (forceRefresh && value === undefined) await this.delete([key]);
       } catch (error) {
         tolerate(this.context, error, "getOrSet", key);
       }
     }
-    return { value: await asHit(codec, { value, encoded }, key), encoded, found };
+    return { value: await asHit(codec, { value, encoded }, key), encoded, found: "miss" };
   }
 
   /** What the process knows of values; `undefined` also where a subclass reads them in its own way, which must not be bypassed. */
@@ -245,6 +219,23 @@ export class DefaultClient extends KeyCommands implements Client {
   /** Whether a fresh value is to be refreshed, and so to be looked up, although the process knows it. */
   protected readonly passes: Passes | undefined;
 
+  /** Loads of several keys, and in the background. */
+  protected get loads(): Loads {
+    this.#loads ??= new Loads({
+      context: this.context,
+      read: (keys, stale, call) => this.#readMany("getMany", keys, this.reads, call, stale),
+      load: (method, loader, options, { signal, ...run }) =>
+        this.load(method, method === "getOrSet" ? (run.keys?.[0] ?? "") : "", loader, options, signal, run),
+      write: (pairs, encoded, options) => this.#write(this.context.connection, pairs, encoded, options),
+      delete: (keys) => this.delete(keys),
+    });
+    return this.#loads;
+  }
+
+  override close(): Promise<void> {
+    return this.#loads?.ended() ?? super.close();
+  }
+
   /** Runs a loader. @throws what it throws */
   protected load(
     method: string,
@@ -252,12 +243,12 @@ export class DefaultClient extends KeyCommands implements Client {
     loader: Loader<unknown>,
     options: LoadOptions,
     signal: () => AbortSignal | undefined,
-    keys: readonly string[] = [key],
+    run: Omit<RunOptions, "signal"> = { stale: undefined },
   ): Promise<Loaded> {
     const never = () => new AbortController().signal;
     return load(
       this.context,
-      { method, key, keys, loader, stale: undefined, options, signal: () => signal() ?? never() },
+      { ...run, method, key, loader, options, signal: () => signal() ?? never() },
       this.#hardTimeoutMs,
     );
   }
@@ -284,9 +275,14 @@ export class DefaultClient extends KeyCommands implements Client {
     method: ReadManyOptions["method"],
     keys: readonly string[],
     send: SendOptions,
-    call?: CacheCall,
+    call: CacheCall | undefined,
+    stale?: Map<string, Encoded>,
   ): Promise<unknown[]> {
-    const decode: ReadManyOptions["decode"] = (reply, key, nowMs) => this.decode(reply, key, nowMs, call);
+    const decode: ReadManyOptions["decode"] = (reply, key, nowMs) => {
+      const found = stale && foundIn(this.context.codec, reply, key, nowMs);
+      if (found?.isStale) stale?.set(key, found.payload);
+      return this.decode(reply, key, nowMs, call);
+    };
     return readMany(this.context, keys, { method, send, decode, call, near: send.atomic ? undefined : this.near });
   }
 

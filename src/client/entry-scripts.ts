@@ -1,6 +1,6 @@
-import { FOREVER, NO_TOKEN } from "../codec/envelope.js";
+import { FOREVER, NO_TOKEN, SOFT_BELOW, seal } from "../codec/envelope.js";
 import type { Script, Twin, Twins } from "../core/connection.js";
-import { digits, exists, inspect, now, script, text } from "../lease/state.js";
+import { digits, exists, inspect, now, number, script, text } from "../lease/state.js";
 
 /** ARGV: the value, its lifetime in ms (empty never expires), `nx` or `xx`. Reply: 1 when it was written, else 0. */
 export const SET_IF: Script = script(
@@ -58,6 +58,59 @@ const expireTwin: Twin = (call, [key = ""], [mode, ms, graceMs]) => {
   call("SETRANGE", key, "4", digits(Math.min(atMs, FOREVER)));
   call("PEXPIREAT", key, String(Math.round(atMs + grace)));
   return 1;
+};
+
+/**
+ * Makes an entry stale, whatever clocks its readers have, and ends the lease of a load under way, as its value may be older.
+ * A plain value gets an envelope. A placeholder is deleted, and so is an envelope of another format version, whose fields
+ * may be elsewhere.
+ * ARGV: the mark of the serializer; how long the entry stays, in ms, or empty for what is left of its lifetime.
+ * Reply: 1 when there was an entry, else 0.
+ */
+export const EXPIRE_SOFTLY: Script = script(
+  "expire softly",
+  `local what, head = inspect(KEYS[1])
+local plain = what == 'plain'
+if what == 'none' or what == 'placeholder' or plain and string.sub(head, 1, 2) == '\\17V' then
+  redis.call('UNLINK', KEYS[1])
+  return plain and 1 or 0
+end
+local at = plain and now() or math.min(now(), number(string.sub(head, 5, 19)))
+if at >= ${SOFT_BELOW} then at = math.ceil(at / 1000) end
+at = string.format('%015.0f', at)
+local lease = NO_TOKEN .. string.rep('0', 15)
+if plain then
+  local stored = redis.call('GET', KEYS[1])
+  redis.call('SET', KEYS[1], '\\17V1' .. ARGV[1] .. at .. string.rep('0', 10) .. lease .. stored, 'KEEPTTL')
+else
+  redis.call('SETRANGE', KEYS[1], 4, at .. string.sub(head, 20, 29) .. lease)
+end
+if ARGV[2] ~= '' then
+  local left = redis.call('PTTL', KEYS[1])
+  if left < 0 or left > tonumber(ARGV[2]) then redis.call('PEXPIRE', KEYS[1], ARGV[2]) end
+end
+return what == 'stale' and 0 or 1`,
+);
+
+const expireSoftlyTwin: Twin = (call, [key = ""], [mark = "", stayMs = ""]) => {
+  const { kind, head } = inspect(call, key);
+  const isPlain = kind === "plain";
+  if (kind === "none" || kind === "placeholder" || (isPlain && head.startsWith("\x11V"))) {
+    call("UNLINK", key);
+    return isPlain ? 1 : 0;
+  }
+  const atMs = isPlain ? now(call) : Math.min(now(call), number(head.slice(4, 19)));
+  const freshUntilMs = atMs >= SOFT_BELOW ? Math.ceil(atMs / 1_000) : atMs;
+  if (isPlain) {
+    const stored = call("GET", key);
+    const header = { freshUntilMs, deltaMs: 0, token: NO_TOKEN, leaseUntilMs: 0 };
+    call("SET", key, seal(header, text(mark), stored instanceof Uint8Array ? stored : text(stored)), "KEEPTTL");
+  } else {
+    call("SETRANGE", key, "4", digits(freshUntilMs) + head.slice(19, 29) + NO_TOKEN + digits(0));
+  }
+  const leftMs = stayMs === "" ? 0 : Number(call("PTTL", key));
+  if (leftMs < 0 || leftMs > Number(text(stayMs))) call("PEXPIRE", key, stayMs);
+  return kind === "stale" ? 0 : 1;
 };
 
 /** Removes the expiry. Reply: 1 when there was one, 2 when the entry had none, 0 when there is no entry. */
@@ -172,6 +225,7 @@ const moveTwin: Twin = (call, [from = "", to = ""]) => {
 export const entryTwins: Twins = new Map([
   [SET_IF, setIfTwin],
   [EXPIRE, expireTwin],
+  [EXPIRE_SOFTLY, expireSoftlyTwin],
   [PERSIST, persistTwin],
   [INCREMENT, incrementTwin],
   [CLEAR_ABSENT, clearAbsentTwin],

@@ -1,11 +1,19 @@
 import { type Codec, decodeNumber } from "../codec/codec.js";
-import { type Encoded, type Envelope, FOREVER, isEnvelope, PEEK_END, readEnvelope } from "../codec/envelope.js";
+import {
+  type Encoded,
+  type Envelope,
+  FOREVER,
+  isEnvelope,
+  isSoftlyExpired,
+  PEEK_END,
+  readEnvelope,
+} from "../codec/envelope.js";
 import { inBatches, nextTurn } from "../core/async.js";
 import { UnavailableError } from "../core/availability.js";
 import type { Argument, Command, Reply, Script, SendOptions } from "../core/connection.js";
 import { DecodeError, ReplyError, show, throwIfError } from "../core/errors.js";
 import type { ClientContext, DeleteOptions } from "./client.js";
-import { EXPIRE, INCREMENT, MOVE, PERSIST } from "./entry-scripts.js";
+import { EXPIRE, EXPIRE_SOFTLY, INCREMENT, MOVE, PERSIST } from "./entry-scripts.js";
 import { notAnInteger, sameSlot } from "./refusals.js";
 import type { Answer, Coalesced } from "./single-flight.js";
 
@@ -24,6 +32,27 @@ export function freshPayload(codec: Codec, stored: Encoded, key: string, nowMs: 
   if (!isEnvelope(stored)) return stored;
   const envelope = readEnvelope(stored, key);
   return envelope.freshUntilMs > nowMs ? payloadOf(codec, envelope, key) : undefined;
+}
+
+/** An entry whose value may be answered. */
+export interface Found {
+  readonly payload: Encoded;
+  /** It was expired softly: it is answered while it is loaded again. */
+  readonly isStale: boolean;
+  /** How long its load took, in milliseconds, as far as its envelope says so. */
+  readonly deltaMs: number;
+}
+
+/** The entry in a reply to a read, if it is fresh, or was expired softly. @throws {DecodeError} @throws {ReplyError} */
+export function foundIn(codec: Codec, reply: Reply, key: string, nowMs: number): Found | undefined {
+  const stored = toStored(reply, key);
+  if (stored === undefined) return undefined;
+  if (!isEnvelope(stored)) return { payload: stored, isStale: false, deltaMs: 0 };
+  const envelope = readEnvelope(stored, key);
+  const isStale = isSoftlyExpired(envelope);
+  if (!isStale && envelope.freshUntilMs <= nowMs) return undefined;
+  const payload = payloadOf(codec, envelope, key);
+  return payload === undefined ? undefined : { payload, isStale, deltaMs: envelope.deltaMs };
 }
 
 /** How long the load of an entry took, in milliseconds, as far as its envelope says so. */
@@ -129,12 +158,23 @@ export abstract class KeyCommands {
   async touch(key: string, ttlMs: number | null): Promise<boolean> {
     if (ttlMs !== null && ttlMs <= 0) this.context.sharing.forget(key);
     if (ttlMs === null) return Number(await this.script(PERSIST, [key], [])) > 0;
-    return (await this.script(EXPIRE, [key], ["in", String(ttlMs), String(this.graceMs)], REPEATABLE)) === 1;
+    return (await this.script(EXPIRE, [key], ["in", String(ttlMs), String(this.graceMs ?? 0)], REPEATABLE)) === 1;
+  }
+
+  async expireSoft(keys: readonly string[]): Promise<number> {
+    let expired = 0;
+    await inBatches(keys, async (batch) => {
+      const args = [this.context.codec.mark, String(this.graceMs ?? "")];
+      for (const key of batch) this.context.sharing.forget(key);
+      const replies = await Promise.all(batch.map((key) => this.script(EXPIRE_SOFTLY, [key], args, REPEATABLE)));
+      expired += replies.filter((reply) => reply === 1).length;
+    });
+    return expired;
   }
 
   async expireAt(key: string, atMs: number): Promise<boolean> {
     if (atMs <= this.context.clock.now()) this.context.sharing.forget(key);
-    return (await this.script(EXPIRE, [key], ["at", String(atMs), String(this.graceMs)], REPEATABLE)) === 1;
+    return (await this.script(EXPIRE, [key], ["at", String(atMs), String(this.graceMs ?? 0)], REPEATABLE)) === 1;
   }
 
   async persist(key: string): Promise<boolean> {
@@ -173,9 +213,9 @@ export abstract class KeyCommands {
 
   async close(): Promise<void> {}
 
-  /** How long an entry stays after its expiry, in milliseconds. */
-  protected get graceMs(): number {
-    return 0;
+  /** How long an entry stays after its expiry, in milliseconds; `undefined` where entries have no grace. */
+  protected get graceMs(): number | undefined {
+    return undefined;
   }
 
   /** The form in which a value is stored. */

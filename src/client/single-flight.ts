@@ -46,6 +46,14 @@ export class Coalesced<T> {
     return flight.lead(work, leads, signal, unheard);
   }
 
+  /** The result of work that runs for `key`; `undefined` if none does. @param signal ends this caller's wait @throws as `run` */
+  join(key: string, signal: () => AbortSignal): Promise<T> | undefined {
+    const running = this.#running.get(key);
+    if (!running || running.isGivenUp) return undefined;
+    this.#onJoin(key);
+    return running.join(signal());
+  }
+
   /** Later callers start new work: the entry was written, and running work may be older. */
   forget(key: string): void {
     this.#running.delete(key);
@@ -212,6 +220,8 @@ export function valueForLeader({ value, refreshed }: Answer, signal?: AbortSigna
 /** What callers of one key share: in the whole process, or in one invocation if the host keeps invocations apart. */
 export class Sharing {
   readonly flights = new Coalesced<Answer>((key) => refuseCycle(this, key));
+  /** Loads for callers that do not take what is stored. */
+  readonly forced = new Coalesced<Answer>((key) => refuseCycle(this, key));
   readonly recentlyFresh = new RecentlyFresh();
   /** Keys that are refreshed in the background, each with its refresh. */
   readonly #refreshing = new Map<string, object>();
@@ -243,6 +253,7 @@ export class Sharing {
   /** Call when an entry was written or deleted, because running work and hints may be older. */
   forget(key: string): void {
     this.flights.forget(key);
+    this.forced.forget(key);
     this.recentlyFresh.delete(key);
     this.#refreshing.delete(key);
     for (const keys of this.#watched) keys.delete(key);
@@ -251,6 +262,7 @@ export class Sharing {
   /** As `forget`, for every entry. */
   forgetAll(): void {
     this.flights.forgetAll();
+    this.forced.forgetAll();
     this.recentlyFresh.clear();
     this.#refreshing.clear();
     for (const keys of this.#watched) keys.clear();

@@ -13,7 +13,9 @@ export type Encoded = string | Uint8Array;
  *                 a raw deflate stream that begins with a stored block has zeros where 0x11 has ones)
  *   2      format version, "1"
  *   3      which serializer wrote the payload: one printable character derived from its name
- *   4–18   fresh until, milliseconds since the epoch; 999999999999999 means never expires
+ *   4–18   fresh until, milliseconds since the epoch; 999999999999999 means never expires. Below 100000000000 the entry was
+ *          expired softly, and this is the second since the epoch when its freshness ended: the moment is in the past for
+ *          every clock, so the entry is stale for readers whose clocks are behind, too
  *   19–28  delta: how long the loader took, milliseconds; at most a tenth of the entry's lifetime, as it determines how early to refresh
  *   29–40  token of the lease, or spaces
  *   41–55  lease until, milliseconds since the epoch by the server's clock; without a token, no caller may claim the
@@ -25,6 +27,8 @@ export const HEADER_LENGTH = 56;
 export const PEEK_END = String(HEADER_LENGTH);
 export const FOREVER = 999_999_999_999_999;
 export const NO_TOKEN = " ".repeat(12);
+/** Milliseconds below this, which is in 1973, are seconds of a soft expiry. */
+export const SOFT_BELOW = 100_000_000_000;
 
 const MAGIC = "\x11V";
 const VERSION = "1";
@@ -57,6 +61,16 @@ export function seal(header: Header, mark: string, payload: Encoded): Encoded {
   bytes.set(toBytes(text));
   bytes.set(payload, HEADER_LENGTH);
   return bytes;
+}
+
+/** Whether an entry was expired softly. */
+export function isSoftlyExpired({ freshUntilMs }: Pick<Header, "freshUntilMs">): boolean {
+  return freshUntilMs < SOFT_BELOW;
+}
+
+/** When an entry's freshness ends or has ended, in milliseconds since the epoch: by its expiry, or by a soft one. */
+export function staleFromMs({ freshUntilMs }: Pick<Header, "freshUntilMs">): number {
+  return freshUntilMs < SOFT_BELOW ? freshUntilMs * 1_000 : freshUntilMs;
 }
 
 /** A lease on an entry that does not exist yet. */

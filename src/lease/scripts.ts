@@ -1,4 +1,4 @@
-import { FOREVER, NO_TOKEN } from "../codec/envelope.js";
+import { FOREVER, NO_TOKEN, SOFT_BELOW, staleFromMs } from "../codec/envelope.js";
 import type { Script, Twin, Twins } from "../core/connection.js";
 import { digits, extend, inspect, leased, now, number, same, script, text } from "./state.js";
 
@@ -121,8 +121,9 @@ export const YIELD: Script = script(
 if not head then return 0 end
 if #head < 57 then redis.call('UNLINK', KEYS[1]) return 1 end
 redis.call('SETRANGE', KEYS[1], 29, NO_TOKEN .. string.format('%015.0f', now() + ARGV[2]))
-local fresh = string.sub(head, 5, 19)
-if fresh ~= '${FOREVER}' then redis.call('PEXPIREAT', KEYS[1], string.format('%.0f', number(fresh) + ARGV[3])) end
+local fresh = number(string.sub(head, 5, 19))
+if fresh < ${SOFT_BELOW} then fresh = fresh * 1000 end
+if fresh ~= ${FOREVER} then redis.call('PEXPIREAT', KEYS[1], string.format('%.0f', fresh + ARGV[3])) end
 return 1`,
 );
 
@@ -134,8 +135,8 @@ const yieldTwin: Twin = (call, [key = ""], [token = "", pauseMs = "0", graceMs =
     return 1;
   }
   call("SETRANGE", key, "29", NO_TOKEN + digits(now(call) + Number(text(pauseMs))));
-  const fresh = head.slice(4, 19);
-  if (fresh !== String(FOREVER)) call("PEXPIREAT", key, String(number(fresh) + Number(text(graceMs))));
+  const staleMs = staleFromMs({ freshUntilMs: number(head.slice(4, 19)) });
+  if (staleMs !== FOREVER) call("PEXPIREAT", key, String(staleMs + Number(text(graceMs))));
   return 1;
 };
 

@@ -103,6 +103,7 @@ const OPERATIONS: Readonly<Record<Method, "cache.get" | "cache.put" | "cache.rem
   touch: "cache.put",
   expire: "cache.put",
   expireAt: "cache.put",
+  expireSoft: "cache.put",
   persist: "cache.put",
   "sets.add": "cache.put",
   "sets.move": "cache.put",

@@ -51,6 +51,13 @@ export const uses: Readonly<Record<keyof typeof FEATURES, Use>> = {
     expect(await cache.ttl("a")).toBeNull();
   },
 
+  async softExpiry(cache, owner) {
+    await owner.set("a", 1);
+    expect(await cache.expireSoft("a")).toBe(true);
+    expect(await cache.expireSoft("b")).toBe(false);
+    expect(await owner.has("a")).toBe(false);
+  },
+
   async delete(cache, owner) {
     await owner.setMany({ a: 1, b: 1 });
     expect(await cache.delete("a")).toBe(true);

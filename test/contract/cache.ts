@@ -17,6 +17,7 @@ import { locks } from "./cache/locks.js";
 import { refusals } from "./cache/refusals.js";
 import { setAlgebra } from "./cache/set-algebra.js";
 import { sets } from "./cache/sets.js";
+import { softExpiry } from "./cache/soft-expiry.js";
 import { values } from "./cache/values.js";
 import { versions } from "./cache/versions.js";
 
@@ -46,7 +47,8 @@ export function cacheContract(name: string, make: Open, traits: CacheTraits): vo
       onTestFinished(() => cache.close());
       return cache;
     };
-    for (const part of [keys, values, conditions, loads, bulkMethods, counters, expiry, versions]) part(open, traits);
+    for (const part of [keys, values, conditions, loads, bulkMethods, counters, expiry, softExpiry, versions])
+      part(open, traits);
     for (const part of [sets, setAlgebra, hashes, locks, keyspace, clearing, refusals, closing, calls, events])
       part(open, traits);
   });

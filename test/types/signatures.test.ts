@@ -192,6 +192,7 @@ const ofCache: Methods<Cache, "shared" | "invocation" | "track" | "report" | "ev
     // @ts-expect-error -- no text is a moment
     () => cache.expireAt("k", "2030-01-01");
   },
+  expireSoft: () => expectTypeOf<Cache["expireSoft"]>().toEqualTypeOf<OfKey<boolean>>(),
   persist: () => expectTypeOf<Cache["persist"]>().toEqualTypeOf<OfKey<boolean>>(),
   keys: () => call(() => cache.keys("*", { scanCount: number })).toEqualTypeOf<string[]>(),
   iterKeys: () => expectTypeOf(() => cache.iterKeys()).returns.toEqualTypeOf<AsyncIterable<string>>(),

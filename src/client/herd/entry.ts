@@ -8,6 +8,7 @@ import {
   NO_TOKEN,
   readEnvelope,
   seal,
+  staleFromMs,
 } from "../../codec/envelope.js";
 import type { Reply } from "../../core/connection.js";
 import type { Clock } from "../../core/time.js";
@@ -86,6 +87,6 @@ export function readEntry(
   // This caller's own placeholder: the command was retried after its first reply was lost.
   if (payload === undefined) return { kind: envelope.token === token ? "claimed" : "leased" };
   if (envelope.freshUntilMs > nowMs) return { kind: "fresh", payload, envelope };
-  if (nowMs - envelope.freshUntilMs <= graceMs) return { kind: "stale", payload, envelope };
+  if (nowMs - staleFromMs(envelope) <= graceMs) return { kind: "stale", payload, envelope };
   return envelope.leaseUntilMs > nowMs ? { kind: "leased" } : { kind: "expired", envelope };
 }

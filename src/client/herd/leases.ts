@@ -3,11 +3,11 @@ import { notify } from "../../core/async.js";
 import { SET_NX_GET, UnavailableError } from "../../core/availability.js";
 import { isReplaceable, Lease, type LeaseContext } from "../../lease/lease.js";
 import { hasLeases } from "../../lease/read-or-claim.js";
+import type { Background } from "../background.js";
 import type { ClientContext } from "../client.js";
 import { type Stored, toStored } from "../key-commands.js";
 import type { Loaded } from "../loading.js";
 import type { Sharing } from "../single-flight.js";
-import type { Background } from "./background.js";
 import { readEntry, sealed } from "./entry.js";
 import type { HerdSettings } from "./options.js";
 

@@ -1,11 +1,11 @@
-import type { Encoded } from "../../codec/envelope.js";
+import { type Encoded, staleFromMs } from "../../codec/envelope.js";
 import type { SendOptions } from "../../core/connection.js";
 import type { Lease } from "../../lease/lease.js";
 import { Wait } from "../../lease/wait.js";
+import { Background, within } from "../background.js";
 import type { ClientContext, Loader, LoadOptions, ManyLoader } from "../client.js";
 import { asHit, type Loaded, load } from "../loading.js";
 import { type Answer, forOneCaller, type Shared } from "../single-flight.js";
-import { Background, within } from "./background.js";
 import { type LeaseParts, Leases } from "./leases.js";
 import { Lookup, type Outcome, type Refreshable } from "./lookup.js";
 import { ManyLoad } from "./many.js";
@@ -126,7 +126,7 @@ export class HerdProtocol {
       if (outcome.state === "Answered") recentlyFresh.add(key, outcome.freshUntilMs ?? clock.now() + PLAIN_FRESH_MS);
       // Its entry is there as long as it may be answered, and is replaced where it is refreshed.
       else if (outcome.state === "Refreshing") {
-        recentlyFresh.add(key, outcome.old.envelope.freshUntilMs + this.#settings.graceMs);
+        recentlyFresh.add(key, staleFromMs(outcome.old.envelope) + this.#settings.graceMs);
       }
       return outcome;
     } catch (error) {

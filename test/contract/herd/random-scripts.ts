@@ -16,7 +16,7 @@ export type Step =
 const TOKENS = ["AAAAAAAAAAAA", "BBBBBBBBBBBB"] as const;
 /** One moment for all, so that what is claimed is what was seen. Lifetimes are far enough from it and from each other. */
 const NOW_MS = Date.now();
-const FRESH = [NOW_MS - 500_000, NOW_MS + 100_000, NOW_MS + 3_000_000, FOREVER];
+const FRESH = [Math.ceil(NOW_MS / 1_000), NOW_MS - 500_000, NOW_MS + 100_000, NOW_MS + 3_000_000, FOREVER];
 
 const key = fc.constantFrom<string>(...KEYS);
 const token = fc.constantFrom(...TOKENS, NO_TOKEN);
@@ -74,6 +74,7 @@ const ARGUMENTS: readonly (readonly [Script, ...fc.Arbitrary<Argument>[]])[] = [
   [writes.SET_IF, value, lifetime, ms("nx", "xx")],
   [writes.EXPIRE, ms("in"), ms("300000", "0", "-5"), ms("0", "60000")],
   [writes.EXPIRE, ms("at"), ms(String(NOW_MS + 700_000), "1", "8640000000000000"), ms("0", "60000")],
+  [writes.EXPIRE_SOFTLY, ms("W"), ms("", "60000", "800000")],
   [writes.PERSIST],
   [writes.INCREMENT, delta, ms(""), ms(""), ms("")],
   [writes.INCREMENT, delta, ms("create"), lifetime, fc.oneof(head, ms(""))],

@@ -1,6 +1,6 @@
-import { runOutside } from "../../core/async.js";
-import type { Clock } from "../../core/time.js";
-import type { ClientContext } from "../client.js";
+import { runOutside } from "../core/async.js";
+import type { Clock } from "../core/time.js";
+import type { ClientContext } from "./client.js";
 
 /** The call that work belongs to, for `onError`. */
 export interface Origin {
