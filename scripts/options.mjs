@@ -57,6 +57,24 @@ const SECTIONS = [
     title: "`sets.differenceStore`, `sets.intersectionStore`, `sets.unionStore`",
     parts: [["cache/method-options.ts", "StoreOptions"]],
   },
+  {
+    title: "`define(cache, options)`",
+    parts: [
+      ["definitions/options.ts", "DefinitionOptions"],
+      ["definitions/options.ts", "DefinitionSettings"],
+    ],
+  },
+  {
+    title: "`get`, `getMany` and `refresh` of a definition",
+    parts: [["definitions/options.ts", "DefinitionCallOptions"]],
+  },
+  {
+    title: "`wrap(cache, fn, options)`",
+    parts: [
+      ["definitions/wrap.ts", "WrapOptions"],
+      ["definitions/options.ts", "DefinitionSettings"],
+    ],
+  },
   { title: "`lock`", parts: [["cache/method-options.ts", "LockOptions"]] },
   { title: "`for`", parts: [["cache/method-options.ts", "InvocationOptions"]] },
   {

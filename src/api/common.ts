@@ -79,6 +79,8 @@ export {
   LoaderTimeoutError,
   NotAnIntegerError,
   ReplyError,
+  SchemaError,
+  type SchemaIssue,
   TimeoutError,
 } from "../core/errors.js";
 export type {
@@ -113,6 +115,16 @@ export type {
 } from "../core/near.js";
 export type { Clock, Duration } from "../core/time.js";
 export type { Compressor, Serializer } from "../core/value-format.js";
+export { type Definition, define } from "../definitions/define.js";
+export type {
+  DefinitionCallOptions,
+  DefinitionOptions,
+  DefinitionSettings,
+  LoadManyById,
+  ValuesById,
+} from "../definitions/options.js";
+export type { SchemaInput, SchemaOutput, SchemaResult, StandardSchema } from "../definitions/schema.js";
+export { type WrapOptions, type Wrapped, wrap } from "../definitions/wrap.js";
 export type { NearCacheOptions } from "../near/options.js";
 export type { NearCache, NearCacheFactory, NearContext, NearHealth } from "../near/port.js";
 export type { CallCounts, Counts, Period, Periods } from "../observability/counts.js";

@@ -1,5 +1,6 @@
 import { FOREVER, NO_TOKEN, SOFT_BELOW, seal } from "../codec/envelope.js";
-import type { Script, Twin, Twins } from "../core/connection.js";
+import type { Argument, Reply, Script, Twin, Twins } from "../core/connection.js";
+import { toBytes } from "../core/text.js";
 import { digits, exists, inspect, now, number, script, text } from "../lease/state.js";
 
 /** ARGV: the value, its lifetime in ms (empty never expires), `nx` or `xx`. Reply: 1 when it was written, else 0. */
@@ -221,6 +222,22 @@ const moveTwin: Twin = (call, [from = "", to = ""]) => {
   return 1;
 };
 
+/** Deletes KEYS[1] while it is the stored bytes ARGV[1]. Reply: 1 if it was deleted, else 0. */
+export const DELETE_IF: Script = {
+  name: "delete if",
+  lua: `if redis.pcall('GET', KEYS[1]) == ARGV[1] then return redis.call('UNLINK', KEYS[1]) end
+return 0`,
+};
+
+const deleteIfTwin: Twin = (call, [key = ""], [stored = ""]) =>
+  sameBytes(call("GET", key), stored) ? call("UNLINK", key) : 0;
+
+function sameBytes(reply: Reply, stored: Argument): boolean {
+  if (typeof reply !== "string" && !(reply instanceof Uint8Array)) return false;
+  const [one, other] = [toBytes(reply), toBytes(stored)];
+  return one.length === other.length && one.every((byte, i) => byte === other[i]);
+}
+
 /** The twins of these scripts. */
 export const entryTwins: Twins = new Map([
   [SET_IF, setIfTwin],
@@ -230,4 +247,5 @@ export const entryTwins: Twins = new Map([
   [INCREMENT, incrementTwin],
   [CLEAR_ABSENT, clearAbsentTwin],
   [MOVE, moveTwin],
+  [DELETE_IF, deleteIfTwin],
 ]);

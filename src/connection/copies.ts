@@ -10,6 +10,7 @@ import {
   LoaderTimeoutError,
   NotAnIntegerError,
   ReplyError,
+  SchemaError,
   TimeoutError,
 } from "../core/errors.js";
 import { LIBRARY } from "./client-info.js";
@@ -39,6 +40,7 @@ const ERRORS = {
   LoaderTimeoutError,
   NotAnIntegerError,
   ReplyError,
+  SchemaError,
   TimeoutError,
   UnavailableError,
 };

@@ -62,6 +62,26 @@ export class LoaderTimeoutError extends CacheError {
   override readonly name = "LoaderTimeoutError";
 }
 
+/** Why a schema refuses a value, and where in it. */
+export interface SchemaIssue {
+  readonly message: string;
+  /** The keys that lead to the place, plain or as objects that have them. */
+  readonly path?: readonly (PropertyKey | { readonly key: PropertyKey })[] | undefined;
+}
+
+/** The schema of a definition refuses a value: a loader's, one to store, or one that other writers keep storing. */
+export class SchemaError extends CacheError {
+  override readonly name = "SchemaError";
+
+  constructor(
+    message: string,
+    readonly issues: readonly SchemaIssue[],
+    options?: ErrorOptions,
+  ) {
+    super(message, options);
+  }
+}
+
 /** `incr` or `decr` found a value that is not a 64-bit integer. The value is unchanged. */
 export class NotAnIntegerError extends CacheError {
   override readonly name = "NotAnIntegerError";

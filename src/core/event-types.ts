@@ -1,3 +1,5 @@
+import type { SchemaIssue } from "./errors.js";
+
 /** A method, and the key that it is called for. */
 export interface MethodEvent {
   /** The cache's method, such as `"getMany"` or `"sets.add"`; `"http"` for the HTTP cache. */
@@ -88,6 +90,8 @@ export interface CacheEvents {
   fenced: MethodEvent;
   /** A fresh value is refreshed before it expires. */
   early: MethodEvent;
+  /** The schema of a definition has refused a stored value, which is loaded again. Its lookup has counted it as a hit. */
+  refused: MethodEvent & { readonly issues: readonly SchemaIssue[] };
   /** A call has failed, or work that no caller waits for. */
   error: MethodEvent & {
     readonly error: unknown;
@@ -179,6 +183,7 @@ export const EVENT_NAMES = [
   "renew",
   "fenced",
   "early",
+  "refused",
   "error",
   "roundTrip",
   "breaker",

@@ -42,6 +42,8 @@ export interface Counts extends CallCounts {
   readonly fenced: number;
   /** Fresh values that were refreshed before they expired. */
   readonly early: number;
+  /** Stored values that the schema of a definition has refused. */
+  readonly refused: number;
   readonly renewals: number;
   /** Renewals that found the lease lost. */
   readonly lostRenewals: number;
@@ -113,6 +115,7 @@ export const nothing = (): Writable<Counts> => ({
   claimsLost: 0,
   fenced: 0,
   early: 0,
+  refused: 0,
   renewals: 0,
   lostRenewals: 0,
   roundTrips: 0,

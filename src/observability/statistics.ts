@@ -102,6 +102,7 @@ export class Statistics implements Disposable {
       events.on("renew", ({ held }) => void this.#now()[held ? "renewals" : "lostRenewals"]++),
       events.on("fenced", () => void this.#now().fenced++),
       events.on("early", () => void this.#now().early++),
+      events.on("refused", () => void this.#now().refused++),
       events.on("error", ({ kind }) => {
         this.#now().errors++;
         count(this.#errors, kind);

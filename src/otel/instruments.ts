@@ -85,6 +85,12 @@ export const INSTRUMENTS = {
     description: "Refreshes of values before they expire.",
     attributes: ["cache.method"],
   },
+  "cache.refused": {
+    kind: "counter",
+    unit: "{value}",
+    description: "Stored values that the schema of a definition has refused.",
+    attributes: ["cache.method"],
+  },
   "cache.changes": {
     kind: "counter",
     unit: "{key}",

@@ -112,6 +112,7 @@ class Recorder {
     on("renew", ({ held }) => this.#count("cache.renewals", 1, held ? "held" : "lost"));
     on("fenced", ({ method }) => this.#count("cache.fenced", 1, method));
     on("early", ({ method }) => this.#count("cache.early_refreshes", 1, method));
+    on("refused", ({ method }) => this.#count("cache.refused", 1, method));
     // Also of loads in the background, which no call counts.
     on("set", ({ method, bytes }) => this.#count("cache.value.size", bytes, method, "write"));
     for (const change of ["set", "delete", "expire", "purge", "evict", "invalidate"] as const)

@@ -7,6 +7,7 @@ import { clearing } from "./cache/clearing.js";
 import { closing } from "./cache/closing.js";
 import { conditions } from "./cache/conditions.js";
 import { counters } from "./cache/counters.js";
+import { definitions } from "./cache/definitions.js";
 import { events } from "./cache/events.js";
 import { expiry } from "./cache/expiry.js";
 import { hashes } from "./cache/hashes.js";
@@ -47,7 +48,18 @@ export function cacheContract(name: string, make: Open, traits: CacheTraits): vo
       onTestFinished(() => cache.close());
       return cache;
     };
-    for (const part of [keys, values, conditions, loads, bulkMethods, counters, expiry, softExpiry, versions])
+    for (const part of [
+      keys,
+      values,
+      conditions,
+      loads,
+      bulkMethods,
+      definitions,
+      counters,
+      expiry,
+      softExpiry,
+      versions,
+    ])
       part(open, traits);
     for (const part of [sets, setAlgebra, hashes, locks, keyspace, clearing, refusals, closing, calls, events])
       part(open, traits);

@@ -8,7 +8,7 @@ export const LAYERS: readonly (readonly string[])[] = [
   ["near", "tags"],
   ["client"],
   ["cache"],
-  ["http", "observability"],
+  ["http", "observability", "definitions"],
   ["hosts", "otel"],
   ["hono"],
   ["api"],

@@ -325,6 +325,40 @@ const ofMain: { readonly [E in Exclude<keyof Main, ErrorName>]: () => void } = {
   glide: () => expectTypeOf<Main["glide"]>().toEqualTypeOf<Factory<main.GlideOptions>>(),
   glideCluster: () => expectTypeOf<Main["glideCluster"]>().toEqualTypeOf<Factory<main.GlideOptions>>(),
   iovalkey: () => expectTypeOf<Main["iovalkey"]>().toEqualTypeOf<Factory<main.IovalkeyOptions>>(),
+  define: () => {
+    const users = (cache: Cache) =>
+      main.define(cache, {
+        key: (id: string) => `user:${id}`,
+        load: async (id, { signal }) => ({ id, isEnded: signal.aborted }),
+        loadMany: (ids) => new Map(ids.map((id) => [id, { id, isEnded: false }])),
+        ttl: "5m",
+      });
+    type User = { id: string; isEnded: boolean };
+    expectTypeOf(users).returns.toEqualTypeOf<main.Definition<string, User>>();
+    const found = (cache: Cache) => users(cache).getMany(["7"]);
+    expectTypeOf(found).returns.resolves.toEqualTypeOf<Map<string, User>>();
+    const stale = (cache: Cache) =>
+      main.define(cache, {
+        key: (id: number) => String(id),
+        load: async (_, { stale: old }: LoaderContext<User>) => old,
+      });
+    expectTypeOf(stale).returns.toEqualTypeOf<main.Definition<number, User | undefined>>();
+    // @ts-expect-error -- an id of another type
+    (cache: Cache) => users(cache).get(7);
+    // @ts-expect-error -- a value of another type
+    (cache: Cache) => users(cache).set("7", { name: "Ann" });
+    // @ts-expect-error -- without a loader
+    (cache: Cache) => main.define(cache, { key: (id: string) => id });
+  },
+  wrap: () => {
+    const wrapped = (cache: Cache) =>
+      main.wrap(cache, async (id: string, deep?: boolean) => ({ id, deep }), { key: "one" });
+    expectTypeOf(wrapped).returns.toEqualTypeOf<
+      main.Wrapped<[id: string, deep?: boolean], { id: string; deep: boolean | undefined }>
+    >();
+    // @ts-expect-error -- an argument of another type
+    (cache: Cache) => wrapped(cache)(7);
+  },
   statistics: () => {
     expectTypeOf<Main["statistics"]>().toEqualTypeOf<(cache: Cache, options?: StatisticsOptions) => Statistics>();
     // @ts-expect-error -- a name is a string

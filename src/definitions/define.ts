@@ -1,0 +1,222 @@
+import { toLoaded } from "../cache/arguments.js";
+import type { Cache } from "../cache/cache.js";
+import type { GetOrSetOptions } from "../cache/method-options.js";
+import type { LoaderContext } from "../client/client.js";
+import { inTurns } from "../core/async.js";
+import { SchemaError, show } from "../core/errors.js";
+import { checkCall, checkDefinition, type DefinitionCallOptions, type DefinitionOptions } from "./options.js";
+import { emitRefused, type Load, lookUp, type Source } from "./replace.js";
+import { listed, type SchemaInput, type SchemaOutput, type StandardSchema, Validator } from "./schema.js";
+
+/**
+ * Says once how one kind of values is cached: key, loader, lifetime, schema.
+ *
+ * With a schema its output is answered, and the loader's value is stored. The schema sees a value when it is loaded and each
+ * time it is read, except for a frozen value of a near cache that it has left as it is. What the schema throws, the call
+ * rejects with.
+ * @throws {ConfigurationError} when an option is wrong, unknown or missing
+ * @example
+ * const users = define(cache, {
+ *   key: (id: string) => `user:${id}`,
+ *   load: (id, { signal }) => db.user(id, { signal }),
+ *   loadMany: (ids) => db.users(ids),
+ *   ttl: "5m",
+ * });
+ * const user = await users.get("7");
+ */
+export function define<Id, S extends StandardSchema>(
+  cache: Cache,
+  options: DefinitionOptions<Id, unknown> & { readonly schema: S },
+): Definition<Id, SchemaOutput<S>, SchemaInput<S>>;
+/** As above, without a schema: the loader's type is that of the values. */
+export function define<Id, T, Stale = T>(
+  cache: Cache,
+  options: DefinitionOptions<Id, T, Stale> & { readonly schema?: undefined },
+): Definition<Id, T>;
+export function define<Id>(cache: Cache, options: DefinitionOptions<Id, unknown, never>): Definition<Id, unknown> {
+  checkDefinition(options);
+  return new Definition(cache, options);
+}
+
+/** The values of a definition, by id. Made by `define`. */
+export class Definition<Id, Value, Input = Value> {
+  readonly #cache: Cache;
+  readonly #options: DefinitionOptions<Id, unknown, never>;
+  /** Its `stale` is a value of the type that it returns. */
+  readonly #load: (id: Id, context: LoaderContext) => unknown;
+  readonly #defaults: GetOrSetOptions;
+  readonly #validator: Validator | undefined;
+  readonly #suffix: string;
+
+  /** @internal Use `define`. */
+  constructor(cache: Cache, options: DefinitionOptions<Id, unknown, never>, validator?: Validator) {
+    const { ttl, softTimeout, hardTimeout, version, schema } = options;
+    this.#cache = cache;
+    this.#options = options;
+    this.#load = options.load as (id: Id, context: LoaderContext) => unknown;
+    this.#defaults = { ttl, softTimeout, hardTimeout };
+    this.#validator = validator ?? (schema && new Validator(schema));
+    this.#suffix = version === undefined ? "" : `@${version}`;
+  }
+
+  /** The same definition over another cache: a view for one invocation, for example. */
+  with(cache: Cache): Definition<Id, Value, Input> {
+    return new Definition<Id, Value, Input>(cache, this.#options, this.#validator);
+  }
+
+  /** The key of an id, for methods of the cache. @throws TypeError when the definition's `key` gives none */
+  key(id: Id): string {
+    const key: unknown = this.#options.key(id);
+    if (typeof key === "string" && key !== "") return key + this.#suffix;
+    throw new TypeError(`key: the definition's function returned ${show(key)}; return a string that is not empty`);
+  }
+
+  /**
+   * The value of an id: what is stored, or else what `load` returns, which is stored. As `cache.getOrSet`.
+   * @throws what `load` or the schema throws, but no store error
+   * @throws {SchemaError} when the schema refuses what `load` returns, which is not stored then
+   */
+  get(id: Id, options?: DefinitionCallOptions): Promise<Value> {
+    try {
+      return this.#get(id, this.#given("get", options));
+    } catch (error) {
+      return Promise.reject(error);
+    }
+  }
+
+  /**
+   * The values of several ids, by id, in one round trip where all are stored. What is missing is loaded by one call of
+   * `loadMany`, as by `cache.getOrSetMany`; without it, by a call of `load` for each id, as by `get`.
+   * @throws as `get`; one value that the schema refuses ends the whole load
+   * @example
+   * const users = await definition.getMany(["7", "8"]); // Map
+   */
+  async getMany(ids: Iterable<Id>, options?: DefinitionCallOptions): Promise<Map<Id, Value>> {
+    const list = [...new Set(ids)];
+    const given = this.#given("getMany", options);
+    const { loadMany } = this.#options;
+    const values = new Map<Id, Value>();
+    if (!loadMany) {
+      const got = await Promise.all(list.map((id) => this.get(id, options)));
+      await inTurns(list, (id, i) => void (got[i] !== undefined && values.set(id, got[i] as Value)));
+      return values;
+    }
+    const keys: string[] = [];
+    const idOf = new Map<string, Id>();
+    await inTurns(list, (id) => {
+      const key = this.key(id);
+      keys.push(key);
+      idOf.set(key, id);
+    });
+    const load = async (missing: readonly string[], context: LoaderContext): Promise<Map<string, unknown>> => {
+      const asked = missing.map((key) => idOf.get(key) as Id);
+      const loaded = await loadMany(asked, context);
+      const byId = toLoaded(loaded);
+      // An object has text for names.
+      const isById = loaded instanceof Map;
+      const values = new Map<string, unknown>();
+      await inTurns(missing, (key, i) => {
+        const value = byId.get(isById ? asked[i] : String(asked[i]));
+        if (value !== undefined) values.set(key, value);
+      });
+      return values;
+    };
+    const look: Source["look"] = (some, loadSome, more) =>
+      this.#cache.getOrSetMany(some, loadSome as typeof load, { ...given, ...more });
+    const distinct = [...idOf.keys()];
+    const found = this.#validator
+      ? await lookUp(this.#cache, this.#validator, distinct, {
+          method: "getOrSetMany",
+          look,
+          load: validating(this.#validator, load),
+        })
+      : await look(distinct, load);
+    await inTurns(list, (id, i) => {
+      const key = keys[i] as string;
+      if (found.has(key)) values.set(id, found.get(key) as Value);
+    });
+    return values;
+  }
+
+  /** Stores the value of an id. @throws {SchemaError} when the schema refuses it @throws {EncodeError} before any I/O */
+  async set(id: Id, value: Input): Promise<void> {
+    const key = this.key(id);
+    if (this.#validator) await accept(this.#validator, key, value);
+    await this.#cache.set(key, value, { ttl: this.#options.ttl });
+  }
+
+  /** Loads the value of an id although one is stored, and stores it. Others get the old one meanwhile. @throws as `get` */
+  async refresh(id: Id, options?: DefinitionCallOptions): Promise<Value> {
+    return this.#get(id, { ...this.#given("refresh", options), forceRefresh: true });
+  }
+
+  /** Deletes the value of an id. @returns whether there was one */
+  async delete(id: Id): Promise<boolean> {
+    return this.#cache.delete(this.key(id));
+  }
+
+  /** The stored value of an id, without loading. @returns `undefined` when there is none that the schema accepts */
+  async peek(id: Id): Promise<Value | undefined> {
+    const key = this.key(id);
+    const value = await this.#cache.get(key);
+    if (value === undefined || !this.#validator) return value as Value | undefined;
+    const result = await this.#validator.check(value);
+    if (!result.issues) return result.value as Value;
+    emitRefused(this.#cache, "get", new Map([[key, result.issues]]));
+    return undefined;
+  }
+
+  #get(id: Id, given: GetOrSetOptions): Promise<Value> {
+    const key = this.key(id);
+    const loading = this.#validator
+      ? this.#validated(this.#validator, id, key, given)
+      : this.#cache.getOrSet(key, (context) => this.#load(id, context), given);
+    return loading as Promise<Value>;
+  }
+
+  #given(method: string, options: DefinitionCallOptions | undefined): GetOrSetOptions {
+    if (options === undefined) return this.#defaults;
+    checkCall(method, options);
+    return { ...this.#defaults, ...options };
+  }
+
+  async #validated(validator: Validator, id: Id, key: string, given: GetOrSetOptions): Promise<unknown> {
+    const cache = this.#cache;
+    const loadOne = async (context: LoaderContext): Promise<unknown> => {
+      const value = await this.#load(id, context);
+      await accept(validator, key, value);
+      return value;
+    };
+    const checked = validator.check(await cache.getOrSet(key, loadOne, given));
+    const result = checked instanceof Promise ? await checked : checked;
+    if (!result.issues) return result.value;
+    const outputs = await lookUp(cache, validator, [key], {
+      method: "getOrSet",
+      look: async (keys, load, options) => {
+        const one = async (context: LoaderContext): Promise<unknown> => (await load(keys, context)).get(key);
+        return new Map([[key, await cache.getOrSet(key, one, { ...given, ...options })]]);
+      },
+      load: async (_, context) => new Map([[key, await loadOne(context)]]),
+    });
+    return outputs.get(key);
+  }
+}
+
+/** The same load, of values that the schema accepts. */
+function validating(validator: Validator, load: Load): Load {
+  return async (keys, context) => {
+    const values = await load(keys, context);
+    for (const [key, value] of values) await accept(validator, key, value);
+    return values;
+  };
+}
+
+/** @throws {SchemaError} */
+async function accept(validator: Validator, key: string, value: unknown): Promise<void> {
+  const { issues } = await validator.check(value);
+  if (!issues) return;
+  throw new SchemaError(
+    `key ${show(key)}: the schema refuses the value, which is not stored: ${listed(issues)}; mend what returns it, or the schema`,
+    issues,
+  );
+}
