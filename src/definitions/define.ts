@@ -1,4 +1,4 @@
-import { toLoaded } from "../cache/arguments.js";
+import { several, toLoaded } from "../cache/arguments.js";
 import type { Cache } from "../cache/cache.js";
 import type { GetOrSetOptions } from "../cache/method-options.js";
 import type { LoaderContext } from "../client/client.js";
@@ -92,7 +92,7 @@ export class Definition<Id, Value, Input = Value> {
    * const users = await definition.getMany(["7", "8"]); // Map
    */
   async getMany(ids: Iterable<Id>, options?: DefinitionCallOptions): Promise<Map<Id, Value>> {
-    const list = [...new Set(ids)];
+    const list = [...new Set(several(ids, "ids") as Id[])];
     const given = this.#given("getMany", options);
     const { loadMany } = this.#options;
     const values = new Map<Id, Value>();
@@ -145,9 +145,11 @@ export class Definition<Id, Value, Input = Value> {
     await this.#cache.set(key, value, { ttl: this.#options.ttl });
   }
 
-  /** Loads the value of an id although one is stored, and stores it. Others get the old one meanwhile. @throws as `get` */
+  /** Deletes the value of an id, loads it, and stores it. @throws as `get` */
   async refresh(id: Id, options?: DefinitionCallOptions): Promise<Value> {
-    return this.#get(id, { ...this.#given("refresh", options), forceRefresh: true });
+    const given = this.#given("refresh", options);
+    await this.#cache.delete(this.key(id));
+    return this.#get(id, given);
   }
 
   /** Deletes the value of an id. @returns whether there was one */

@@ -132,6 +132,11 @@ describe("define", () => {
     await expect(users.getMany(["a"])).rejects.toThrow(/loader: it returned an array; return a Map or an object/);
   });
 
+  it("takes no text for a list of ids", async () => {
+    const users = define(open(), { key, load });
+    await expect(users.getMany("ab")).rejects.toThrow(/^ids: "ab" is not a list; give an array/);
+  });
+
   it("answers ids that have one key alike", async () => {
     const users = define(open(), {
       key: (id: string | number) => `user:${id}`,
