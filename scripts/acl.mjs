@@ -72,7 +72,7 @@ export const FEATURES = {
   flush: { title: "`flush`", required: ["flushdb"] },
   locks: {
     title: "`lock`",
-    required: [...SCRIPTS, "del", "get", "pexpire", "set"],
+    required: [...SCRIPTS, "get", "pexpire", "pttl", "set", "time"],
     optional: ["evalsha"],
     reach: "~app:lock:*",
   },

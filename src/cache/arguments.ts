@@ -65,7 +65,7 @@ export const ownChecks: { readonly [M in WithOwnOptions]: Checks<MethodOptions[M
   iterKeys: scan,
   deletePattern: { ...scan, onProgress: isFunction },
   clear: { prefix: null, scanCount: isPositiveInteger, onProgress: isFunction },
-  lock: { prefix: null, ttl: null, waitTimeout: null, retryEvery: null, signal: null },
+  lock: { prefix: null, ttl: null, waitTimeout: null, retryEvery: null, signal: null, renew: isBoolean },
   for: { waitUntil: isFunction, signal: null },
   "sets.differenceStore": store,
   "sets.intersectionStore": store,
@@ -136,18 +136,26 @@ export function toLoadOptions(
   };
 }
 
+/** A renewal takes a round trip, and timers are late by some milliseconds. */
+const SHORTEST_RENEWED_MS = 100;
+
 /** How `lock` takes a lock. @throws TypeError */
 export function toAcquireOptions(options: LockOptions, invocationSignal: AbortSignal | undefined): AcquireOptions {
   const { ttl = lockDefaults.ttl, waitTimeout = lockDefaults.waitTimeout } = options;
-  const { retryEvery = lockDefaults.retryEvery } = options;
+  const { retryEvery = lockDefaults.retryEvery, renew = lockDefaults.renew } = options;
   const ttlMs = toWindowMs(ttl, "ttl");
   if (ttlMs === 0) throw new TypeError("ttl: a lock needs a lifetime; give a duration above 0");
+  if (renew && ttlMs < SHORTEST_RENEWED_MS)
+    throw new TypeError(
+      `ttl: ${show(ttl)} is too short to renew a lock in time; give "100ms" or more, or leave renew out`,
+    );
   return {
     ttlMs,
     waitMs: toWindowMs(waitTimeout, "waitTimeout"),
     // At least one turn of a timer, so that waiting never keeps a processor busy.
     retryEveryMs: Math.max(1, toWindowMs(retryEvery, "retryEvery")),
     signal: toSignal(options.signal, invocationSignal),
+    renew,
   };
 }
 

@@ -405,8 +405,8 @@ export class Cache implements AsyncDisposable {
    * Takes a lock that holds for the whole fleet. Its name doesn't collide with the key of an entry.
    * @returns the lock; `undefined` when it is not free within `waitTimeout`
    * @example
-   * await using lock = await cache.lock("nightly", { ttl: "1m", waitTimeout: "2s" });
-   * if (lock) await runNightlyJob();
+   * await using lock = await cache.lock("nightly", { ttl: "1m", waitTimeout: "2s", renew: true });
+   * if (lock) await runNightlyJob(lock.signal);
    */
   async lock(name: string, options: LockOptions = NO_OPTIONS): Promise<Lock | undefined> {
     const key = this.#keys.lock(name, checked("lock", options));
@@ -416,6 +416,7 @@ export class Cache implements AsyncDisposable {
       connection: this.#ordered,
       clock: systemClock,
       forgive: (error: unknown, method: string, lockKey: string) => this.#calls.forgive(error, method, lockKey),
+      report: this.report,
     };
     return this.#calls.guard("lock", key, undefined, () => acquire(context, key, acquireOptions));
   }

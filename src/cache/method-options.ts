@@ -101,7 +101,7 @@ export interface StoreOptions extends KeyOptions {
 
 /** Options of `lock`. */
 export interface LockOptions extends Pick<KeyOptions, "prefix"> {
-  /** How long the lock is held unless it is released or extended. @default "30s" */
+  /** How long the lock is held unless it is released, extended or renewed. @default "30s" */
   ttl?: Duration | undefined;
   /** How long to wait until the lock is free; 0 tries once. @default 0 */
   waitTimeout?: Duration | undefined;
@@ -109,9 +109,16 @@ export interface LockOptions extends Pick<KeyOptions, "prefix"> {
   retryEvery?: Duration | undefined;
   /** Ends the wait, with the signal's reason. @default none */
   signal?: AbortSignal | undefined;
+  /** Renew the lock three times in each `ttl` for as long as it is held; `ttl` is then `"100ms"` or more. @default false */
+  renew?: boolean | undefined;
 }
 
-export const lockDefaults = { ttl: "30s", waitTimeout: 0, retryEvery: "100ms" } as const satisfies LockOptions;
+export const lockDefaults = {
+  ttl: "30s",
+  waitTimeout: 0,
+  retryEvery: "100ms",
+  renew: false,
+} as const satisfies LockOptions;
 
 /** Options of `for`: what a host knows of one invocation. */
 export interface InvocationOptions {

@@ -1,42 +1,77 @@
-import type { Script, Twin, Twins } from "../core/connection.js";
-import { type Duration, toMs } from "../core/time.js";
+import { isClosed, type Script, type SendOptions, type Twin, type Twins } from "../core/connection.js";
+import { show } from "../core/errors.js";
+import { randomText } from "../core/text.js";
+import { type Clock, type Duration, LONGEST_TIMER_MS, toMs } from "../core/time.js";
 import { text } from "../lease/state.js";
 import type { ClientContext } from "./client.js";
 
+/*
+ * The key of a lock has its fencing number, a space and its holder's token. It outlives the lock by `KEPT_MS`, so that a
+ * later number is larger even where the server's clock was set back: the lock is held while more than that is left of the
+ * key's lifetime. A value of another form is another program's lock.
+ */
+const KEPT_MS = 600_000;
+
+/** 96 random bits. */
+const TOKEN_LENGTH = 16;
+
 /**
- * Takes KEYS[1] for the token ARGV[1] and ARGV[2] milliseconds. A script, as a user who may run none could not release the
- * lock. Reply: 1, or 0 when it is held.
+ * Takes KEYS[1] for the token ARGV[1]; ARGV[2] is the key's lifetime in milliseconds. A script, as a user who may run none
+ * could not release the lock. A second run for the same token has the reply of the first. Reply: the fencing number, or 0
+ * when it is held.
  */
 export const ACQUIRE: Script = {
   name: "acquire",
-  lua: `return redis.call('SET', KEYS[1], ARGV[1], 'NX', 'PX', ARGV[2]) and 1 or 0`,
+  lua: `local stored = redis.call('GET', KEYS[1])
+local last, token
+if stored then
+  last, token = string.match(stored, '^(%d+) (.*)$')
+  if not last or redis.call('PTTL', KEYS[1]) > ${KEPT_MS} then return token == ARGV[1] and tonumber(last) or 0 end
+end
+local time = redis.call('TIME')
+local fencing = math.max((last or 0) + 1, time[1] * 1000000 + time[2])
+redis.call('SET', KEYS[1], string.format('%.0f ', fencing) .. ARGV[1], 'PX', ARGV[2])
+return fencing`,
 };
 
-const acquireTwin: Twin = (call, [key = ""], [token = "", ttlMs = "0"]) =>
-  call("SET", key, token, "NX", "PX", ttlMs) === null ? 0 : 1;
-
-/** Deletes KEYS[1] while it is the token ARGV[1]. Reply: 1 or 0. */
-export const RELEASE: Script = {
-  name: "release",
-  lua: `if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end
-return 0`,
+const acquireTwin: Twin = (call, [key = ""], [token = "", keyMs = "0"]) => {
+  const stored = call("GET", key);
+  const [, last, holder] = /^(\d+) (.*)$/s.exec(text(stored)) ?? [];
+  if (stored !== null && (last === undefined || Number(call("PTTL", key)) > KEPT_MS))
+    return holder === text(token) ? Number(last) : 0;
+  const time = call("TIME");
+  const [seconds, micros] = Array.isArray(time) ? time.map((part) => Number(text(part))) : [];
+  const fencing = Math.max(Number(last ?? 0) + 1, Number(seconds) * 1_000_000 + Number(micros));
+  call("SET", key, `${fencing} ${text(token)}`, "PX", keyMs);
+  return fencing;
 };
 
-const releaseTwin: Twin = (call, [key = ""], [token = ""]) =>
-  text(call("GET", key)) === text(token) ? call("DEL", key) : 0;
-
-/** Gives KEYS[1] ARGV[2] milliseconds from now while it is the token ARGV[1]. Reply: 1 or 0. */
+/** Gives KEYS[1] a lifetime of ARGV[2] milliseconds while the token ARGV[1] holds it: `KEPT_MS` releases it. Reply: 1 or 0. */
 export const EXTEND: Script = {
   name: "extend",
-  lua: `if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('PEXPIRE', KEYS[1], ARGV[2]) end
-return 0`,
+  lua: `local stored = redis.call('GET', KEYS[1])
+if not stored or string.match(stored, '^%d+ (.*)$') ~= ARGV[1] then return 0 end
+if redis.call('PTTL', KEYS[1]) <= ${KEPT_MS} then return 0 end
+return redis.call('PEXPIRE', KEYS[1], ARGV[2])`,
 };
 
-const extendTwin: Twin = (call, [key = ""], [token = "", ttlMs = "0"]) =>
-  text(call("GET", key)) === text(token) ? call("PEXPIRE", key, ttlMs) : 0;
+const extendTwin: Twin = (call, [key = ""], [token = "", keyMs = "0"]) => {
+  const [, holder] = /^\d+ (.*)$/s.exec(text(call("GET", key))) ?? [];
+  const isHeld = holder === text(token) && Number(call("PTTL", key)) > KEPT_MS;
+  return isHeld ? call("PEXPIRE", key, keyMs) : 0;
+};
+
+/** The twins of these scripts. */
+export const lockTwins: Twins = new Map([
+  [ACQUIRE, acquireTwin],
+  [EXTEND, extendTwin],
+]);
+
+/** Both scripts compare the token: a second run does nothing, or the same again. */
+const IDEMPOTENT: SendOptions = { idempotent: true };
 
 /** What a lock needs of its cache. */
-export type LockContext = Pick<ClientContext, "connection" | "clock" | "forgive">;
+type LockContext = Pick<ClientContext, "connection" | "clock" | "forgive" | "report">;
 
 export interface AcquireOptions {
   readonly ttlMs: number;
@@ -44,28 +79,82 @@ export interface AcquireOptions {
   readonly retryEveryMs: number;
   /** Ends the wait, with the signal's reason. */
   readonly signal: AbortSignal | undefined;
+  readonly renew: boolean;
 }
+
+/** By two clocks, in milliseconds: the monotonic one may stand still while the machine sleeps, the other may be set. */
+interface Moment {
+  readonly monotonic: number;
+  readonly wall: number;
+}
+
+/** What the server has given to a holder. */
+interface Taken {
+  readonly key: string;
+  readonly token: string;
+  readonly fencing: number;
+  readonly ttlMs: number;
+  readonly ends: Moment;
+  readonly renew: boolean;
+}
+
+/** How many renewals there are in a lifetime. After one that failed, the next is tried sooner. */
+const RENEWALS = 3;
+const RENEWALS_AFTER_FAILURE = 10;
 
 /**
  * A lock that is held until it is released or its lifetime ends. `await using` releases it.
  * @example
- * await using lock = await cache.lock("nightly", { ttl: "1m" });
- * if (lock) await lock.extend("5m");
+ * await using lock = await cache.lock("nightly", { ttl: "1m", renew: true });
+ * if (lock) await runNightlyJob({ signal: lock.signal, fencing: lock.fencing });
  */
 export class Lock implements AsyncDisposable {
+  /**
+   * A safe integer that is larger than the number of each earlier holder: the server's time in microseconds, or the last
+   * number + 1. Send it along with every write: a resource that refuses numbers below the largest it has seen is safe from
+   * a holder that has lost the lock and doesn't know it yet.
+   */
+  readonly fencing: number;
   readonly #context: LockContext;
-  readonly #key: string;
-  readonly #token: string;
+  readonly #taken: Taken;
+  readonly #lost = new AbortController();
+  /** When its lifetime is over, by whichever clock says so first. */
+  #ends: Moment;
+  #isRenewed: boolean;
+  #isReleased = false;
+  /** Extensions are sent one after another, so that the reply to the last one is about what the server did last. */
+  #extending: Promise<unknown> = Promise.resolve();
+  #cancelExpiry = (): void => {};
+  #cancelRenewal = (): void => {};
 
-  constructor(context: LockContext, key: string, token: string) {
+  /** @internal Use `cache.lock`. */
+  constructor(context: LockContext, taken: Taken) {
     this.#context = context;
-    this.#key = key;
-    this.#token = token;
+    this.#taken = taken;
+    this.#ends = taken.ends;
+    this.#isRenewed = taken.renew;
+    this.fencing = taken.fencing;
+    this.#awaitEnd();
+    if (taken.renew) this.#renewIn(taken.ttlMs / RENEWALS);
   }
 
-  /** Releases the lock. @returns whether it was still held */
-  release(): Promise<boolean> {
-    return this.#whileHeld(RELEASE);
+  /**
+   * Fires when the lock is lost: when its lifetime ends before it is released or extended, or when a renewal or `extend`
+   * finds that the server has it no more for this holder. The reason is an `AbortError`. Reading this property compares
+   * the clocks, so `lock.signal` has fired even where a process was frozen and its timers are still to run.
+   */
+  get signal(): AbortSignal {
+    if (!this.#isReleased && this.#leftMs() <= 0) this.#lose("its lifetime is over");
+    return this.#lost.signal;
+  }
+
+  /** Releases the lock, and ends its renewal. @returns whether it was still held */
+  async release(): Promise<boolean> {
+    try {
+      return await this.#release();
+    } catch (error) {
+      return this.#forgive(error);
+    }
   }
 
   /**
@@ -77,34 +166,151 @@ export class Lock implements AsyncDisposable {
     const ttlMs = toMs(ttl, "ttl");
     if (ttlMs <= 0)
       throw new TypeError("ttl: a lock can't be extended by nothing; give a duration above 0, or release it");
-    return this.#whileHeld(EXTEND, String(ttlMs));
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    await this.release();
-  }
-
-  async #whileHeld(script: Script, ...args: readonly string[]): Promise<boolean> {
     try {
-      return (await this.#context.connection.script(script, [this.#key], [this.#token, ...args])) === 1;
+      return await this.#extend(() => ttlMs);
     } catch (error) {
-      this.#context.forgive(error, "lock", this.#key);
-      return false;
+      return this.#forgive(error);
     }
   }
+
+  /** Releases the lock. Never rejects, as its error would hide the one of the block; store errors go to `onError`. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    try {
+      await this.#release();
+    } catch (error) {
+      this.#context.report(error, "lock", this.#taken.key);
+    }
+  }
+
+  async #release(): Promise<boolean> {
+    this.#isRenewed = false;
+    this.#isReleased = true;
+    this.#cancelTimers();
+    try {
+      return await this.#endKeyIn(KEPT_MS);
+    } catch (error) {
+      this.#isReleased = false;
+      this.#awaitEnd();
+      throw error;
+    }
+  }
+
+  /** @param ttlMs is asked when the extensions before it have ended */
+  #extend(ttlMs: () => number): Promise<boolean> {
+    const extending = this.#extending.then(async () => {
+      if (this.#isReleased || this.signal.aborted) return false;
+      const ms = Math.ceil(ttlMs());
+      const ends = endOf(this.#context.clock, ms);
+      // The server may end it sooner though its reply is lost.
+      this.#endAt(earlier(this.#ends, ends));
+      const held = await this.#endKeyIn(ms + KEPT_MS);
+      if (held) this.#endAt(ends);
+      else this.#lose("the server has it no more for this holder");
+      return held;
+    });
+    this.#extending = extending.catch(() => {});
+    return extending;
+  }
+
+  #renewIn(ms: number): void {
+    this.#cancelRenewal = later(ms, () => void this.#renew());
+  }
+
+  /** Never rejects. */
+  async #renew(): Promise<void> {
+    const { key, ttlMs } = this.#taken;
+    // The lifetime of a cache, or of its view for an invocation, is that of its locks' renewals.
+    if (isClosed(this.#context.connection)) return;
+    let renewals = RENEWALS;
+    try {
+      // What `extend` has added stays.
+      await this.#extend(() => Math.max(ttlMs, this.#leftMs()));
+    } catch (error) {
+      this.#context.report(error, "lock", key);
+      renewals = RENEWALS_AFTER_FAILURE;
+    }
+    if (this.#isRenewed && !this.signal.aborted) this.#renewIn(ttlMs / renewals);
+  }
+
+  #endAt(ends: Moment): void {
+    if (this.#lost.signal.aborted || this.#isReleased) return;
+    this.#ends = ends;
+    this.#cancelExpiry();
+    this.#awaitEnd();
+  }
+
+  /** Has the signal fire at the end of the lifetime. */
+  #awaitEnd(): void {
+    if (!this.signal.aborted) this.#cancelExpiry = later(this.#leftMs(), () => this.#awaitEnd());
+  }
+
+  #leftMs(): number {
+    const now = momentOf(this.#context.clock);
+    return Math.min(this.#ends.monotonic - now.monotonic, this.#ends.wall - now.wall);
+  }
+
+  #lose(why: string): void {
+    if (this.#isReleased) return;
+    this.#cancelTimers();
+    const message = `lock ${show(this.#taken.key)} was lost: ${why}; stop what it protects`;
+    this.#lost.abort(new DOMException(message, "AbortError"));
+  }
+
+  #cancelTimers(): void {
+    this.#cancelExpiry();
+    this.#cancelRenewal();
+  }
+
+  async #endKeyIn(ms: number): Promise<boolean> {
+    const { key, token } = this.#taken;
+    return (await this.#context.connection.script(EXTEND, [key], [token, String(ms)], IDEMPOTENT)) === 1;
+  }
+
+  #forgive(error: unknown): false {
+    this.#context.forgive(error, "lock", this.#taken.key);
+    return false;
+  }
+}
+
+function momentOf(clock: Pick<Clock, "now">): Moment {
+  return { monotonic: performance.now(), wall: clock.now() };
+}
+
+/**
+ * When a holder takes a lifetime for ended that the server is asked for now. That is sooner than the server does, as clocks
+ * run at different speeds and the server's counts whole milliseconds. The margin is Redlock's:
+ * https://redis.io/docs/latest/develop/clients/patterns/distributed-locks/
+ */
+function endOf(clock: Pick<Clock, "now">, ttlMs: number): Moment {
+  const { monotonic, wall } = momentOf(clock);
+  const ms = ttlMs - ttlMs / 100 - 2;
+  return { monotonic: monotonic + ms, wall: wall + ms };
+}
+
+function earlier(one: Moment, other: Moment): Moment {
+  return { monotonic: Math.min(one.monotonic, other.monotonic), wall: Math.min(one.wall, other.wall) };
+}
+
+/** Runs `work` after `ms`, or after the longest time that a timer has. No process is kept running for it. @returns cancels it */
+function later(ms: number, work: () => void): () => void {
+  const timer: ReturnType<typeof setTimeout> & { unref?(): void } = setTimeout(work, Math.min(ms, LONGEST_TIMER_MS));
+  timer.unref?.();
+  return () => clearTimeout(timer);
 }
 
 /** Takes the lock as soon as it is free; `undefined` when it is not free within `waitMs`. */
 export async function acquire(
   context: LockContext,
   key: string,
-  { ttlMs, waitMs, retryEveryMs, signal }: AcquireOptions,
+  { ttlMs, waitMs, retryEveryMs, signal, renew }: AcquireOptions,
 ): Promise<Lock | undefined> {
   const { connection, clock } = context;
-  const token = crypto.randomUUID();
+  const token = randomText(TOKEN_LENGTH);
   const untilMs = clock.now() + waitMs;
   for (;;) {
-    if ((await connection.script(ACQUIRE, [key], [token, String(ttlMs)])) === 1) return new Lock(context, key, token);
+    const ends = endOf(clock, ttlMs);
+    const fencing = Number(await connection.script(ACQUIRE, [key], [token, String(ttlMs + KEPT_MS)], IDEMPOTENT));
+    if (fencing > 0) return new Lock(context, { key, token, fencing, ttlMs, ends, renew });
     const leftMs = untilMs - clock.now();
     if (leftMs <= 0) return undefined;
     // Half of the pause is random, so that waiting callers don't try in step.
@@ -112,10 +318,3 @@ export async function acquire(
     signal?.throwIfAborted();
   }
 }
-
-/** The twins of these scripts. */
-export const lockTwins: Twins = new Map([
-  [ACQUIRE, acquireTwin],
-  [RELEASE, releaseTwin],
-  [EXTEND, extendTwin],
-]);

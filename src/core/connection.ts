@@ -161,3 +161,13 @@ export interface ConnectionFactory {
   /** How a near cache hears of changes at this location. @returns `undefined` where it can't, or a text that says why @default it can't */
   listener?(location: Location): ListenerAccess | string | undefined;
 }
+
+/** Whether this connection, or this handle to a shared one, was closed. */
+export function isClosed(connection: Connection): boolean {
+  try {
+    connection.status();
+    return false;
+  } catch {
+    return true;
+  }
+}

@@ -11,7 +11,7 @@ export interface Clock {
 }
 
 /** Timers fire at once when they are given more, which is about 25 days. */
-const LONGEST_MS = 2 ** 31 - 1;
+export const LONGEST_TIMER_MS = 2 ** 31 - 1;
 
 /** The host's own time. Looked up on each call, so that fake timers reach it. */
 export const systemClock: Clock = {
@@ -20,7 +20,7 @@ export const systemClock: Clock = {
   sleep: (ms, signal) =>
     new Promise((resolve) => {
       if (signal?.aborted) return resolve();
-      const timer = setTimeout(done, Math.min(ms, LONGEST_MS));
+      const timer = setTimeout(done, Math.min(ms, LONGEST_TIMER_MS));
       signal?.addEventListener("abort", done, { once: true });
       function done(): void {
         clearTimeout(timer);

@@ -1,5 +1,5 @@
 import { UnavailableError } from "../core/availability.js";
-import type { Connection } from "../core/connection.js";
+import { type Connection, isClosed } from "../core/connection.js";
 import { ConnectionError, refusesWrites } from "../core/errors.js";
 import type { Clock } from "../core/time.js";
 import { YIELD } from "./scripts.js";
@@ -85,13 +85,4 @@ async function withdrawAll({ connection, clock, graceMs }: WithdrawalContext, lo
 /** Whether the same command may succeed later. */
 function mayPass(error: unknown): boolean {
   return error instanceof ConnectionError || (refusesWrites(error) && !(error instanceof UnavailableError));
-}
-
-function isClosed(connection: Connection): boolean {
-  try {
-    connection.status();
-    return false;
-  } catch {
-    return true;
-  }
 }

@@ -208,10 +208,12 @@ const ofCache: Methods<Cache, "shared" | "invocation" | "track" | "report" | "ev
   },
   flush: () => expectTypeOf<Cache["flush"]>().toEqualTypeOf<() => Promise<void>>(),
   lock: () => {
-    call(() => cache.lock("k", { ttl: "1m", waitTimeout: 2 })).toEqualTypeOf<Lock | undefined>();
+    call(() => cache.lock("k", { ttl: "1m", waitTimeout: 2, renew: true })).toEqualTypeOf<Lock | undefined>();
     // @ts-expect-error -- every lock has a lifetime
     () => cache.lock("k", { ttl: null });
     expectTypeOf<Lock>().toExtend<AsyncDisposable>();
+    expectTypeOf<Lock["signal"]>().toEqualTypeOf<AbortSignal>();
+    expectTypeOf<Lock["fencing"]>().toEqualTypeOf<number>();
     expectTypeOf<Lock["release"]>().toEqualTypeOf<() => Promise<boolean>>();
     expectTypeOf<Lock["extend"]>().toEqualTypeOf<(ttl: Duration) => Promise<boolean>>();
   },

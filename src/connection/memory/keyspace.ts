@@ -140,8 +140,10 @@ function ping(_store: Store, args: Args): Answer {
   return args.length === 1 ? "PONG" : args.bulk(1);
 }
 
-/** Seconds, and the remaining microseconds. */
+/** Seconds, and the remaining microseconds. No two calls in a millisecond have the same, as on a server. */
 function time(store: Store): Answer {
   const ms = Math.floor(store.nowMs);
-  return [Math.floor(ms / 1_000), (ms % 1_000) * 1_000].map((part) => Bulk.from(String(part)));
+  return [Math.floor(ms / 1_000), (ms % 1_000) * 1_000 + store.nextMicrosecond()].map((part) =>
+    Bulk.from(String(part)),
+  );
 }

@@ -31,6 +31,7 @@ export class Store {
   readonly #maxSize: number;
   readonly #maxEntries: number;
   #nowMs = 0;
+  #microseconds = 0;
 
   constructor(clock: Clock, { maxSize, maxEntries }: Limits) {
     this.clock = clock;
@@ -44,7 +45,14 @@ export class Store {
 
   /** Reads the clock. The time then stays fixed until the next call, so that all commands of one batch agree. */
   tick(): void {
-    this.#nowMs = this.clock.now();
+    const nowMs = this.clock.now();
+    if (nowMs !== this.#nowMs) this.#microseconds = 0;
+    this.#nowMs = nowMs;
+  }
+
+  /** Counts the calls in this millisecond, up to its last microsecond. */
+  nextMicrosecond(): number {
+    return Math.min(this.#microseconds++, 999);
   }
 
   get nowMs(): number {

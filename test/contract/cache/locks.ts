@@ -1,8 +1,16 @@
 import { describe, expect, it } from "vitest";
+import type { Cache } from "../../../src/cache/cache.js";
+import type { LockOptions } from "../../../src/cache/method-options.js";
 import type { Lock } from "../../../src/client/lock.js";
 import { until } from "../../support/wait.js";
 import type { Open } from "../cache.js";
 import { ownPrefix, raw } from "./stored.js";
+
+async function taken(cache: Cache, options: LockOptions = {}, name = "job"): Promise<Lock> {
+  const lock = await cache.lock(name, options);
+  if (!lock) throw new Error(`the lock ${name} is held`);
+  return lock;
+}
 
 export function locks(open: Open): void {
   describe("a lock", () => {
@@ -71,18 +79,135 @@ export function locks(open: Open): void {
       const cache = open({ keyPrefix: ownPrefix(), ttl: "1h" });
       await cache.lock("job");
       await cache.lock("other", { ttl: "90s" });
-      const left = async (name: string) => Number(await raw(cache, "PTTL", lockKey(cache, name)));
-      expect(await left("job")).toBeGreaterThan(29_000);
-      expect(await left("job")).toBeLessThanOrEqual(30_000);
-      expect(await left("other")).toBeGreaterThan(89_000);
+      expect(await leftMs(cache, "job")).toBeGreaterThan(29_000);
+      expect(await leftMs(cache, "job")).toBeLessThanOrEqual(30_000);
+      expect(await leftMs(cache, "other")).toBeGreaterThan(89_000);
     });
 
     it("can be held longer than it was taken for", async () => {
       const cache = open();
       const lock = await cache.lock("job", { ttl: "100ms" });
       expect(await lock?.extend("1m")).toBe(true);
-      expect(Number(await raw(cache, "PTTL", lockKey(cache, "job")))).toBeGreaterThan(50_000);
+      expect(await leftMs(cache, "job")).toBeGreaterThan(50_000);
       expect(await lock?.release()).toBe(true);
+    });
+
+    it("is renewed for as long as it is held, if that is asked for", async () => {
+      const cache = open();
+      const lock = await taken(cache, { ttl: "150ms", renew: true });
+      const startMs = performance.now();
+      await until(() => performance.now() - startMs > 500, { what: "more than three lifetimes" });
+      expect(lock.signal.aborted).toBe(false);
+      expect(await cache.lock("job")).toBeUndefined();
+      expect(await lock.release()).toBe(true);
+      expect(lock.signal.aborted).toBe(false);
+      expect(await cache.lock("job")).toBeDefined();
+    });
+
+    it("keeps what extend() has added when it is renewed", async () => {
+      const cache = open();
+      const lock = await taken(cache, { ttl: "100ms", renew: true });
+      expect(await lock.extend("1m")).toBe(true);
+      const startMs = performance.now();
+      await until(() => performance.now() - startMs > 200, { what: "some renewals" });
+      expect(await leftMs(cache, "job")).toBeGreaterThan(50_000);
+      expect(await lock.release()).toBe(true);
+    });
+
+    it("tells its holder by a signal when its lifetime is over, before another holder can take it", async () => {
+      const cache = open();
+      const lock = await taken(cache, { ttl: "100ms" });
+      const { signal } = lock;
+      expect(signal.aborted).toBe(false);
+      await until(() => cache.lock("job"), { what: "the next holder", everyMs: 1 });
+      expect(signal.aborted).toBe(true);
+      expect(signal.reason).toMatchObject({ name: "AbortError", message: expect.stringContaining(":lock:job") });
+      expect(await lock.extend("1m")).toBe(false);
+    });
+
+    it("tells its holder by a signal when it was taken away by force", async () => {
+      const cache = open();
+      const [renewed, extended] = [await taken(cache, { ttl: "1s", renew: true }), await taken(cache, {}, "other")];
+      await raw(cache, "DEL", lockKey(cache, "job"));
+      await raw(cache, "DEL", lockKey(cache, "other"));
+      expect(await cache.lock("job")).toBeDefined();
+      await until(() => renewed.signal.aborted, { what: "a renewal" });
+      expect(await extended.extend("1m")).toBe(false);
+      expect(extended.signal.aborted).toBe(true);
+      expect(await cache.lock("job")).toBeUndefined();
+    });
+
+    it("has a number that grows from holder to holder, and is near the server's microseconds", async () => {
+      const cache = open();
+      let last = (Date.now() - 3_600_000) * 1_000;
+      for (let i = 0; i < 20; i++) {
+        await using lock = await taken(cache);
+        expect(lock.fencing).toBeGreaterThan(last);
+        last = lock.fencing;
+      }
+      expect(last).toBeLessThan((Date.now() + 3_600_000) * 1_000);
+      expect(Number.isSafeInteger(last)).toBe(true);
+    });
+
+    it("has a larger number than a holder that has died had", async () => {
+      const cache = open();
+      const dead = await taken(cache, { ttl: "20ms" });
+      const next = await taken(cache, { waitTimeout: "5s", retryEvery: "5ms" });
+      expect(next.fencing).toBeGreaterThan(dead.fencing);
+    });
+
+    it.each(["released", "expired"])(
+      "that was %s has the last number + 1 while the server's clock is behind it",
+      async (how) => {
+        const cache = open();
+        const lock = await taken(cache, { ttl: "50ms" });
+        if (how === "released") await lock.release();
+        const ahead = lock.fencing + 3_600_000_000;
+        await raw(cache, "SET", lockKey(cache, "job"), `${ahead} token`, "KEEPTTL");
+        for (const more of [1, 2]) {
+          await using next = await taken(cache, { waitTimeout: "5s", retryEvery: "5ms" });
+          expect(next.fencing).toBe(ahead + more);
+        }
+      },
+    );
+
+    it("has a larger number after its key was lost", async () => {
+      const cache = open();
+      const numbers: number[] = [];
+      for (let i = 0; i < 3; i++) {
+        numbers.push((await taken(cache)).fencing);
+        await raw(cache, "DEL", lockKey(cache, "job"));
+      }
+      expect(numbers).toEqual([...new Set(numbers)].sort((a, b) => a - b));
+    });
+
+    it("leaves a key for ten minutes at the most", async () => {
+      const cache = open();
+      await (await taken(cache, { ttl: "1h" })).release();
+      expect(await leftMs(cache, "job")).toBeLessThanOrEqual(0);
+      expect(Number(await raw(cache, "PTTL", lockKey(cache, "job")))).toBeGreaterThan(500_000);
+    });
+
+    it("of another program under the same key is respected", async () => {
+      const cache = open();
+      await raw(cache, "SET", lockKey(cache, "job"), "token", "PX", "60000");
+      expect(await cache.lock("job")).toBeUndefined();
+    });
+
+    it("is renewed for as long as the view of the cache that took it is open", async () => {
+      const cache = open();
+      const view = cache.for();
+      const lock = await taken(view, { ttl: "100ms", renew: true });
+      const startMs = performance.now();
+      await until(() => performance.now() - startMs > 200, { what: "two lifetimes" });
+      expect(lock.signal.aborted).toBe(false);
+      await view.close();
+      await until(() => lock.signal.aborted, { what: "the end of the lifetime" });
+      await taken(cache, { waitTimeout: "5s", retryEvery: "5ms" });
+    });
+
+    it.each(["99ms", 0.099, "1ms"] as const)("can't be renewed with a ttl of %j", async (ttl) => {
+      await expect(open().lock("job", { ttl, renew: true })).rejects.toThrow(/^ttl: .*"100ms"/);
     });
 
     it.each([0, -1, Number.NaN, "soon", null])("can't be taken or extended for %j", async (ttl) => {
@@ -119,7 +244,7 @@ export function locks(open: Open): void {
     it("and an entry of one name leave each other alone", async () => {
       const cache = open();
       await cache.set("job", "entry");
-      const lock = (await cache.lock("job")) as Lock;
+      const lock = await taken(cache);
       expect(await cache.get("job")).toBe("entry");
       expect(await cache.delete("job")).toBe(true);
       expect(await cache.lock("job")).toBeUndefined();
@@ -174,6 +299,11 @@ export function locks(open: Open): void {
   });
 }
 
-function lockKey(cache: ReturnType<Open>, name: string): string {
+/** How long the lock is held; its key outlives it by ten minutes. */
+async function leftMs(cache: Cache, name: string): Promise<number> {
+  return Number(await raw(cache, "PTTL", lockKey(cache, name))) - 600_000;
+}
+
+function lockKey(cache: Cache, name: string): string {
   return String(cache.makeKey(name)).replace(/:1:([^:]*)$/, ":lock:$1");
 }

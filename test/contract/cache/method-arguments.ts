@@ -294,6 +294,7 @@ export const WRONG_OPTIONS: Readonly<Record<OptionName, readonly unknown[]>> = {
   forceRefresh: flags,
   xx: flags,
   create: flags,
+  renew: flags,
   signal: [null, 5, none, new AbortController(), () => 1],
   softTimeout: [...windows, null],
   hardTimeout: windows,

@@ -40,17 +40,23 @@ const broken = fc.oneof(
   fc.tuple(envelope, fc.nat(60)).map(([whole, length]) => Buffer.from(whole).subarray(0, length)),
   fc.uint8Array({ maxLength: 80 }).map((bytes) => Uint8Array.of(0x11, 0x56, 0x31, ...bytes)),
 );
+/** A lock, which is held while more than 600,000 ms are left of its key. */
+const locked = fc
+  .tuple(fc.constantFrom(1, NOW_MS * 1_000, NOW_MS * 1_000 + 600_000_000), fc.constantFrom(...TOKENS))
+  .map(([fencing, holder]) => `${fencing} ${holder}`);
 const stored = fc.oneof(
   { weight: 4, arbitrary: envelope },
   { weight: 2, arbitrary: token.map((one) => placeholder(one, NOW_MS + 200_000)) },
   { weight: 2, arbitrary: payload },
   { weight: 1, arbitrary: fc.constantFrom(...TOKENS) },
+  { weight: 2, arbitrary: locked },
   { weight: 1, arbitrary: broken },
 );
 
 const plants: fc.Arbitrary<Command> = fc.oneof(
   { weight: 4, arbitrary: fc.tuple(key, stored).map(([name, value]): Command => ["SET", name, value, "PX", "900000"]) },
   { weight: 4, arbitrary: fc.tuple(key, stored).map(([name, value]): Command => ["SET", name, value]) },
+  { weight: 1, arbitrary: fc.tuple(key, locked).map(([name, value]): Command => ["SET", name, value, "PX", "500000"]) },
   { weight: 1, arbitrary: key.map((name): Command => ["DEL", name]) },
   { weight: 1, arbitrary: key.map((name): Command => ["SADD", name, "member"]) },
 );
@@ -80,8 +86,8 @@ const ARGUMENTS: readonly (readonly [Script, ...fc.Arbitrary<Argument>[]])[] = [
   [writes.INCREMENT, delta, ms("create"), lifetime, fc.oneof(head, ms(""))],
   [writes.MOVE],
   [writes.CLEAR_ABSENT],
-  [locks.RELEASE, claimer],
-  [locks.EXTEND, claimer, ms("400000")],
+  [locks.ACQUIRE, claimer, ms("700000", "900000")],
+  [locks.EXTEND, claimer, ms("600000", "800000")],
 ];
 
 const runs = ARGUMENTS.map(([script, ...args]) =>
