@@ -18,6 +18,8 @@ export interface Watched {
   readonly flights: Flight[];
   /** The error of every round trip from now on. */
   fail(error: unknown): void;
+  /** Round trips succeed from now on. */
+  recover(): void;
   /** Each round trip waits for this before it is sent. */
   delay(until: Promise<void>): void;
 }
@@ -36,6 +38,9 @@ export function watched(inner: ConnectionFactory): Watched {
     flights,
     fail(error) {
       failure = { error };
+    },
+    recover() {
+      failure = undefined;
     },
     delay(until) {
       way = until;

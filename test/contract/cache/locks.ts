@@ -117,11 +117,10 @@ export function locks(open: Open): void {
     it("tells its holder by a signal when its lifetime is over, before another holder can take it", async () => {
       const cache = open();
       const lock = await taken(cache, { ttl: "100ms" });
-      const { signal } = lock;
-      expect(signal.aborted).toBe(false);
+      expect(lock.signal.aborted).toBe(false);
       await until(() => cache.lock("job"), { what: "the next holder", everyMs: 1 });
-      expect(signal.aborted).toBe(true);
-      expect(signal.reason).toMatchObject({ name: "AbortError", message: expect.stringContaining(":lock:job") });
+      expect(lock.signal.aborted).toBe(true);
+      expect(lock.signal.reason).toMatchObject({ name: "AbortError", message: expect.stringContaining(":lock:job") });
       expect(await lock.extend("1m")).toBe(false);
     });
 
