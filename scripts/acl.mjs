@@ -22,6 +22,8 @@ import { fileURLToPath } from "node:url";
 
 const ENTRIES = "~app:1:*";
 const SCRIPTS = ["eval"];
+const RESPONSES = "~app:1:http:*";
+const PURGE_LOG = "~app:1:purge-log";
 
 /** By what is used. @satisfies {Readonly<Record<string, Row>>} */
 export const FEATURES = {
@@ -113,21 +115,33 @@ export const FEATURES = {
   },
   http: {
     title: "HTTP cache",
-    required: [...SCRIPTS, "get", "getrange", "pexpire", "pexpireat", "pttl", "set", "setrange", "time", "unlink"],
+    required: [
+      ...SCRIPTS,
+      "get",
+      "getrange",
+      "pexpire",
+      "pexpireat",
+      "pttl",
+      "set",
+      "setrange",
+      "time",
+      "unlink",
+      "zrevrangebyscore",
+    ],
     optional: ["evalsha"],
-    reach: "~app:1:http:*",
+    reach: `${RESPONSES} ${PURGE_LOG}`,
   },
   purges: {
     title: "its purges by URL, and after unsafe requests",
     required: [...SCRIPTS, "exists", "getrange", "rename", "setrange", "time", "unlink"],
     optional: ["evalsha"],
-    reach: "~app:1:http:*",
+    reach: RESPONSES,
   },
   tags: {
-    title: "its purges by tag, group and prefix",
-    required: [...SCRIPTS, "append", "getrange", "set"],
+    title: "its tags, groups and prefixes: responses that have them, and purges by them",
+    required: [...SCRIPTS, "time", "zadd", "zcard", "zrangebyscore", "zremrangebyscore", "zrevrangebyscore", "zscore"],
     optional: ["evalsha"],
-    reach: "~app:1:http:*",
+    reach: PURGE_LOG,
   },
   health: { title: "`health`", required: ["ping"] },
 };
@@ -194,7 +208,7 @@ export const USERS = {
   "a cache with `herd()`, without the HTTP cache": user(["http", "purges", "tags", "flush"], "~app:*"),
   "an HTTP cache": user(
     Object.keys(FEATURES).filter((name) => !["http", "purges", "tags", "health"].includes(name)),
-    "~app:1:http:*",
+    `${RESPONSES} ${PURGE_LOG}`,
   ),
 };
 

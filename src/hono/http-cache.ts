@@ -5,7 +5,7 @@ import { ConfigurationError } from "../core/errors.js";
 import { toResponse } from "../http/answer.js";
 import { HttpCache, type Outcome } from "../http/http-cache.js";
 import { ClientRequest } from "../http/plain-request.js";
-import type { PurgeOptions } from "../http/purges.js";
+import type { PurgeOptions, PurgeTagsOptions } from "../http/purges.js";
 import type { Fields } from "../http/rfc/message.js";
 import { isInsideCache, mountedUrlOf, untouchedFields } from "./mount.js";
 import { checkHonoOptions, type HonoHttpCacheOptions } from "./options.js";
@@ -65,7 +65,7 @@ export interface HttpCacheMiddleware extends MiddlewareHandler {
    */
   purge(url: string, options?: PurgeOptions & { cache?: Cache | undefined }): Promise<number>;
   /** Purges all responses with one of these tags, from Cache-Tag or Surrogate-Key. @throws TypeError */
-  purgeTags(tags: readonly string[], options?: PurgeOptions & { cache?: Cache | undefined }): Promise<void>;
+  purgeTags(tags: readonly string[], options?: PurgeTagsOptions & { cache?: Cache | undefined }): Promise<void>;
   /** Purges all responses of an origin, such as `"https://example.com"`, with one of these Cache-Groups. RFC 9875. */
   purgeGroups(
     origin: string,

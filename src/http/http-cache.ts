@@ -3,7 +3,7 @@ import { chain, type MaybePromise } from "../core/async.js";
 import { type Clock, systemClock } from "../core/time.js";
 import { type Answer, gatewayTimeout, NOT_STORED, type PassedOn } from "./answer.js";
 import { handle } from "./handling.js";
-import { baseKey, logKey } from "./keys.js";
+import { baseKey, keysStem } from "./keys.js";
 import { type Asked, type Exchange, type Located, Locator } from "./locate.js";
 import { ObservedRequest } from "./observed.js";
 import { type HttpCacheOptions, type Settings, toSettings } from "./options.js";
@@ -66,7 +66,7 @@ export class HttpCache {
 
   /** Identifies the keys that this cache uses in a store. */
   idOf(cache: Cache): string {
-    return logKey(cache, this.#settings.name);
+    return keysStem(cache, this.#settings.name);
   }
 
   /** The URL that the client asked for; `undefined` where a trusted proxy says something invalid. */

@@ -1,7 +1,7 @@
 import type { Cache } from "../cache/cache.js";
 import { chain, type MaybePromise } from "../core/async.js";
 import { joinParts, randomText } from "../core/text.js";
-import { digest, labelsOf } from "../tags/labels.js";
+import { digest, labelsOf, tagText } from "../tags/labels.js";
 import type { Labels } from "./rfc/invalidation.js";
 
 /** Longer keys are hashed, so that keys are readable and bounded. */
@@ -15,9 +15,9 @@ export function baseKey(cache: Cache, name: string, cacheKey: string): MaybeProm
   return chain(short, (text) => String(cache.makeKey(`http:${name}:{${text}}`)));
 }
 
-/** The stored key of the purge log. */
-export function logKey(cache: Cache, name: string): string {
-  return String(cache.makeKey(`http:${name}:purged`));
+/** What all keys of an HTTP cache begin with, in one cache. */
+export function keysStem(cache: Cache, name: string): string {
+  return String(cache.makeKey(`http:${name}:`));
 }
 
 /** A random identifier for the variants of a URL; each purge ends one generation. */
@@ -38,13 +38,15 @@ export function selectorHash(selector: string): Promise<string> {
   return digest(selector, HASH);
 }
 
-/** Tags and prefixes hold in all of the cache, groups within the origin of `url`. RFC 9875 §2. */
-export function labelHashes({ tags, groups, prefixes }: Labels, url: string): MaybePromise<string[]> {
+/**
+ * Tags hold in all of the cache, for its other entries too. Groups hold within the origin of `url` (RFC 9875 §2), and like
+ * prefixes only in the HTTP cache of this name.
+ */
+export function labelHashes({ tags, groups, prefixes }: Labels, name: string, url: string): MaybePromise<string[]> {
   const origin = groups.length > 0 && URL.canParse(url) ? new URL(url).origin : "";
-  const texts = [
-    ...tags.map((tag) => joinParts(["tag", tag])),
-    ...groups.map((group) => joinParts(["group", origin, group])),
-    ...prefixes.map((prefix) => joinParts(["prefix", prefix])),
-  ];
-  return labelsOf(texts);
+  return labelsOf([
+    ...tags.map(tagText),
+    ...groups.map((group) => joinParts(["group", name, origin, group])),
+    ...prefixes.map((prefix) => joinParts(["prefix", name, prefix])),
+  ]);
 }

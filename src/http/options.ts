@@ -6,7 +6,6 @@ import {
   checkOptions,
   isBoolean,
   isFunction,
-  isInteger,
   isPositiveInteger,
   isWait,
   isWindow,
@@ -61,8 +60,6 @@ export interface HttpCacheOptions extends PolicyOptions {
   lease?: Duration | undefined;
   /** Pause after a failed background refresh, in which the stale response is served. @default "5s" */
   retryAfter?: Duration | undefined;
-  /** Number of purges by tag that are kept; responses that are older than all of them count as softly purged. @default 1024 */
-  maxPurges?: number | undefined;
   /** Respond only when the response is stored and background work has ended, for hosts that stop once they have responded. @default false */
   awaitBackground?: boolean | undefined;
   /**
@@ -89,7 +86,6 @@ export const httpCacheDefaults = {
   uncacheableTtl: "1m",
   lease: "5s",
   retryAfter: "5s",
-  maxPurges: 1_024,
   awaitBackground: false,
   debug: false,
 } as const satisfies HttpCacheOptions;
@@ -118,7 +114,6 @@ export interface Settings {
   readonly uncacheableMs: number;
   readonly leaseMs: number;
   readonly retryAfterMs: number;
-  readonly maxPurges: number;
   readonly awaitBackground: boolean;
   readonly debug: boolean;
   /** Never throws. */
@@ -155,8 +150,6 @@ const isTagFields: Check = (value) => {
   return isRight ? undefined : 'a list of "Cache-Tag", "Surrogate-Key" and "Cache-Groups"';
 };
 const isSize: Check = (value, name) => (value === 0 ? undefined : isPositiveInteger(value, name));
-const isMaxPurges: Check = (value) =>
-  isInteger(value, "") === undefined && Number(value) >= 2 ? undefined : "a whole number from 2";
 
 export const httpCacheChecks: Checks<HttpCacheOptions> = {
   ...policyChecks,
@@ -178,7 +171,6 @@ export const httpCacheChecks: Checks<HttpCacheOptions> = {
   uncacheableTtl: isWait,
   lease: isWait,
   retryAfter: isWindow,
-  maxPurges: isMaxPurges,
   awaitBackground: isBoolean,
   debug: isBoolean,
   onError: isFunction,
@@ -211,7 +203,6 @@ export function toSettings(options: HttpCacheOptions, clock: Clock = systemClock
     uncacheableMs: toMs(options.uncacheableTtl ?? httpCacheDefaults.uncacheableTtl, "uncacheableTtl"),
     leaseMs,
     retryAfterMs: toWindowMs(options.retryAfter ?? httpCacheDefaults.retryAfter, "retryAfter"),
-    maxPurges: options.maxPurges ?? httpCacheDefaults.maxPurges,
     awaitBackground: options.awaitBackground ?? httpCacheDefaults.awaitBackground,
     debug: options.debug ?? httpCacheDefaults.debug,
     onError: quiet(options.onError ?? (() => {})),

@@ -86,7 +86,7 @@ export class Publisher {
     const { stored, labels, request } = storing;
     const target = this.#settings.prefixPurges ? toTarget(request.url) : undefined;
     const prefixes = target ? prefixesOf(target) : [];
-    const hashes = await labelHashes({ ...labels, prefixes }, request.url);
+    const hashes = await labelHashes({ ...labels, prefixes }, this.#settings.name, request.url);
     // The first stamp of a process takes a round trip of its own.
     const stamp = hashes.length > 0 ? await this.#stamp(storing.stamp) : undefined;
     const isEncoded = isPacked !== undefined || hasField(stored.fields, "content-encoding");

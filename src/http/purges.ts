@@ -1,6 +1,7 @@
 import type { Cache } from "../cache/cache.js";
 import { ConfigurationError, show } from "../core/errors.js";
 import type { CacheEvents } from "../core/event-types.js";
+import { isReader, type Reader } from "../tags/records.js";
 import { baseKey, labelHashes } from "./keys.js";
 import { type Locator, ownKey } from "./locate.js";
 import { METHOD, report } from "./observed.js";
@@ -13,6 +14,11 @@ import { cacheKey, prefixesOf } from "./rfc/target.js";
 export interface PurgeOptions {
   /** Keep the responses, and validate them before they are used again, instead of deleting them. @default false */
   soft?: boolean | undefined;
+}
+
+export interface PurgeTagsOptions extends PurgeOptions {
+  /** End only responses, or only entries of the data API. @default both */
+  only?: Reader | undefined;
 }
 
 /** Ends stored responses: by URL, by label, and after unsafe requests. */
@@ -53,14 +59,22 @@ export class Purges {
     return ended;
   }
 
-  /** Purges all responses with one of these tags, from Cache-Tag or Surrogate-Key. @throws {ConnectionError} @throws {ReplyError} @throws TypeError */
-  async tags(cache: Cache, tags: readonly string[], { soft = false }: PurgeOptions = {}): Promise<void> {
+  /**
+   * Purges all responses with one of these tags, from Cache-Tag or Surrogate-Key, and all entries of the cache with one of them.
+   * @throws {ConnectionError} @throws {ReplyError} @throws TypeError
+   */
+  async tags(cache: Cache, tags: readonly string[], { soft = false, only }: PurgeTagsOptions = {}): Promise<void> {
     if (!Array.isArray(tags) || !tags.every(isTag)) {
       throw new TypeError(
         `purgeTags: ${show(tags)} is no list of tags; give texts without commas such as ["product-1"]`,
       );
     }
-    await this.#purgeLabels(cache, { ...NO_LABELS, tags: tags.map((tag) => tag.trim()) }, "", soft);
+    if (only !== undefined && !isReader(only)) {
+      throw new TypeError(
+        `purgeTags: only: ${show(only)} is nothing that tags end; give "http" or "data", or leave it out`,
+      );
+    }
+    await this.#purgeLabels(cache, { ...NO_LABELS, tags: tags.map((tag) => tag.trim()) }, "", soft, only);
   }
 
   /** Purges all responses of an origin with one of these groups (RFC 9875). @param origin such as `"https://example.com"` */
@@ -70,7 +84,7 @@ export class Purges {
     groups: readonly string[],
     { soft = false }: PurgeOptions = {},
   ): Promise<void> {
-    await this.#purgeLabels(cache, { ...NO_LABELS, groups }, origin, soft);
+    await this.#purgeLabels(cache, { ...NO_LABELS, groups }, origin, soft, "http");
   }
 
   /**
@@ -93,13 +107,13 @@ export class Purges {
       );
     }
     const [longest = ""] = prefixesOf(keyed.target).reverse();
-    await this.#purgeLabels(cache, { ...NO_LABELS, prefixes: [longest] }, "", soft);
+    await this.#purgeLabels(cache, { ...NO_LABELS, prefixes: [longest] }, "", soft, "http");
   }
 
-  async #purgeLabels(cache: Cache, labels: Labels, url: string, soft: boolean): Promise<void> {
-    const hashes = [...new Set(await labelHashes(labels, url))];
+  async #purgeLabels(cache: Cache, labels: Labels, url: string, soft: boolean, only?: Reader): Promise<void> {
+    const hashes = [...new Set(await labelHashes(labels, this.#settings.name, url))];
     if (hashes.length === 0) return;
-    await this.#partsOf(cache).state.log.append(cache.connection, hashes, soft);
+    await this.#partsOf(cache).state.log.append(cache.connection, hashes, soft, only);
     const { tags, groups, prefixes } = labels;
     for (const [by, what] of [
       ["tag", tags],
@@ -123,7 +137,7 @@ export class Purges {
       const keys = urls.map((url) => (url === own ? first : this.#locator.keyOf(url)));
       const bases = keys.filter((one) => one !== undefined).map((one) => baseKey(cache, this.#settings.name, one));
       const { store } = this.#partsOf(cache);
-      const labels = this.#purgeLabels(cache, { ...NO_LABELS, groups }, request.url, false);
+      const labels = this.#purgeLabels(cache, { ...NO_LABELS, groups }, request.url, false, "http");
       const [ended] = await Promise.all([store.purge(await Promise.all(bases)), labels]);
       const what = urls.filter((_url, i) => keys[i] !== undefined);
       tell(cache, { by: "url", what, soft: false, ended });

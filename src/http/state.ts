@@ -1,9 +1,9 @@
 import type { Cache } from "../cache/cache.js";
 import { RecentlyFresh } from "../client/single-flight.js";
 import type { Connection } from "../core/connection.js";
-import { PurgeLog } from "../tags/purge-log.js";
+import { type PurgeLog, purgeLogOf } from "../tags/purge-log.js";
 import { WakeUps } from "./collapsing.js";
-import { logKey } from "./keys.js";
+import { keysStem } from "./keys.js";
 import type { Settings } from "./options.js";
 import { Reads } from "./reads.js";
 
@@ -34,7 +34,7 @@ export function rememberUnreached({ unreached }: State, base: string): void {
   unreached.add(base);
 }
 
-/** States by the key of the purge log, which differs between any two caches that one `httpCache` is used with. */
+/** States by what stored keys begin with, which differs between any two caches that one `httpCache` is used with. */
 export class States {
   readonly #settings: Settings;
   readonly #states = new Map<string, State>();
@@ -44,10 +44,10 @@ export class States {
   }
 
   of(cache: Cache): State {
-    const key = logKey(cache, this.#settings.name);
+    const key = keysStem(cache, this.#settings.name);
     const known = this.#states.get(key);
     if (known) return known;
-    const log = new PurgeLog(key, this.#settings.maxPurges);
+    const log = purgeLogOf(cache.purges);
     const recentlyFresh = new RecentlyFresh();
     const state: State = {
       recentlyFresh,

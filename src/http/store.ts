@@ -5,7 +5,7 @@ import { refusesWrites, throwIfError } from "../core/errors.js";
 import type { Changes } from "../core/near.js";
 import { isReplaceable, Lease, type LeaseContext } from "../lease/lease.js";
 import { readOrClaim } from "../lease/read-or-claim.js";
-import { readLog, sendWithLog, type Verdict } from "../tags/purge-log.js";
+import { judge, readLog, sendWithLog, type Verdict } from "../tags/purge-log.js";
 import { newGeneration, selectorHash, variantKey, variantStem } from "./keys.js";
 import { METHOD, report } from "./observed.js";
 import type { Settings } from "./options.js";
@@ -115,7 +115,7 @@ export class Store {
   #usable(stored: Stored | undefined, knowsLog: boolean): Entry | undefined {
     if (stored?.kind !== "response") return undefined;
     const { labels, stamp } = stored.entry.head;
-    if (labels.length > 0 && !(knowsLog && this.#state.log.verdict(labels, stamp) === "good")) return undefined;
+    if (labels.length > 0 && !(knowsLog && this.#state.log.verdict(labels, stamp, "http") === "good")) return undefined;
     return stored.entry;
   }
 
@@ -203,7 +203,7 @@ export class Store {
     log.inUse = true;
     // The round trip that read the entry may not have read the log, as labels were not in use. From now on all of them do.
     if (!this.#knowsLog(logReads)) await readLog(this.#cache.connection, log);
-    return log.verdict(head.labels, head.stamp);
+    return judge(this.#cache.connection, log, head, "http");
   }
 
   /** Reads one key, and the new records of the purge log in the same round trip; or neither, where the process knows both. */

@@ -17,9 +17,14 @@ export async function digest(text: string, length: number): Promise<string> {
     .slice(0, length);
 }
 
-/** The labels of tags: the same for entries of the data API and for responses of the HTTP cache. */
+/** What the label of a tag is made of: the same for entries of the data API and for responses of the HTTP cache. */
+export function tagText(tag: string): string {
+  return joinParts(["tag", tag]);
+}
+
+/** The labels of tags. */
 export function tagLabels(tags: readonly string[]): MaybePromise<string[]> {
-  return labelsOf(tags.map((tag) => joinParts(["tag", tag])));
+  return labelsOf(tags.map(tagText));
 }
 
 /**

@@ -1,37 +1,38 @@
-import type { Command, Connection, Reply, Script, SendOptions } from "../core/connection.js";
+import type { Command, Connection, Reply, SendOptions } from "../core/connection.js";
 import { throwIfError } from "../core/errors.js";
 import type { NearReads } from "../core/near.js";
 import { randomText } from "../core/text.js";
-import { script, text } from "../lease/state.js";
+import { text } from "../lease/state.js";
+import { ALL_KINDS, APPEND, KINDS_FOR, LABEL_LENGTH, type Reader, readTail, recordOf, type Tail } from "./records.js";
 
 /*
- * Each cache has one log of purges by label, the oldest first. A stored response with labels carries a stamp: the position
- * of the log before its request went to the origin. Only later purges apply to it. No clocks are compared, and there is no
- * index of the responses of a label. A record is text of fixed length:
+ * Each cache has one log of purges by label; records.ts has its form. What is stored with labels carries a stamp: the epoch of
+ * the log, and its last number before the load began. Only later purges apply to it. No clocks are compared, and there is no
+ * index of the entries of a label. What was stamped before the floor, or with another epoch because the log was lost, counts as
+ * softly purged.
  *
- *   0–11   hash of the label
- *   12     "h" hard, "s" soft, "-" for the record that a log begins with
- *   13–20  the log's epoch: random, drawn when the log is begun
- *   21–31  the record's number, from 0 on
- *
- * A full log drops its older half. A response whose stamp is older than the rest of the log, or of another epoch because the
- * log was evicted, counts as softly purged.
+ * A process reads the newest records at first, and then those since, in the round trips of its other reads. For an entry whose
+ * stamp is older than what it has read, it asks for the last purges of the entry's labels once.
  */
-const RECORD = 32;
-/** How many records a log has at most. */
-const MAX_RECORDS = 1_024;
 
-/** A position of the log: its epoch, and the number of the next record. */
-export type Stamp = readonly [epoch: string, position: number];
+/** How many members a log has at most. */
+const MAX_MEMBERS = 500_000;
+/** How many records are read at once: 64 KiB at most. */
+const MAX_READ = 1_000;
+/** How many records, and how many labels that were asked for, a process remembers. */
+const MAX_REMEMBERED = 20_000;
 
-/** Whether a purge applies to a response: not at all, softly, or hard. */
+/** A position of the log: its epoch, and the number of its last purge. */
+export type Stamp = readonly [epoch: string, number: number];
+
+/** Whether a purge applies to an entry: not at all, softly, or hard. */
 export type Verdict = "good" | "soft" | "hard";
 
 /** A command that reads the log. */
 export interface LogRead {
   readonly command: Command;
-  /** The number of the record that the reply begins with; `undefined` when all of the log was asked for. */
-  readonly expected: number | undefined;
+  /** The number after which the reply begins; `undefined` when the newest records were asked for. */
+  readonly after: number | undefined;
   /** How many reads there were before. */
   readonly before: number;
   /** Whether the log is known to be as it was before the command was sent; absent without a near cache. */
@@ -40,13 +41,21 @@ export interface LogRead {
 
 interface Known {
   readonly epoch: string;
-  /** The number of the oldest record that is left. */
-  readonly floor: number;
-  /** The number of the next record. */
-  next: number;
-  /** By label: the numbers of its last records. */
-  readonly hard: Map<string, number>;
-  readonly soft: Map<string, number>;
+  /** The last number. */
+  number: number;
+  /** All purges after this number are in `recent`. */
+  since: number;
+  /** Up to this number purges were dropped. */
+  floor: number;
+  /** Numbers by record, the oldest first. */
+  readonly recent: Map<string, number>;
+  /** Labels that were asked for. Their later purges are noted here too. */
+  readonly asked: Map<string, Asked>;
+}
+
+interface Asked {
+  readonly byKind: Map<string, number>;
+  isAnswered: boolean;
 }
 
 /**
@@ -60,7 +69,7 @@ export interface LogPlace {
 
 /** The log of a cache, made when it is first asked for. */
 export function purgeLogOf(place: LogPlace): PurgeLog {
-  place.log ??= new PurgeLog(place.key(), MAX_RECORDS);
+  place.log ??= new PurgeLog(place.key());
   return place.log;
 }
 
@@ -71,7 +80,7 @@ export class PurgeLog {
   inUse = false;
   /** How often it was read. */
   reads = 0;
-  readonly #maxRecords: number;
+  readonly #maxMembers: number;
   #known: Known | "none" | undefined;
   #begun = 0;
   /** The read that was sent last, of those whose reply is known. */
@@ -79,9 +88,9 @@ export class PurgeLog {
   /** As the last read has it. */
   #isUnchanged: (() => boolean) | undefined;
 
-  constructor(key: string, maxRecords: number) {
+  constructor(key: string, maxMembers: number = MAX_MEMBERS) {
     this.key = key;
-    this.#maxRecords = maxRecords;
+    this.#maxMembers = maxMembers;
   }
 
   /** Whether the next round trip should read the log. */
@@ -94,83 +103,149 @@ export class PurgeLog {
     return this.#known !== undefined && this.#isUnchanged?.() === true;
   }
 
-  /** The position after the last read; `undefined` when the log was empty or never read. */
+  /** The position after the last read; `undefined` when there was no log, or it was never read. */
   get stamp(): Stamp | undefined {
-    return typeof this.#known === "object" ? [this.#known.epoch, this.#known.next] : undefined;
+    return typeof this.#known === "object" ? [this.#known.epoch, this.#known.number] : undefined;
   }
 
-  /**
-   * Reads from the last known record on. That record tells whether the log is still the same.
-   * @param near where reads are answered from the process
-   */
+  /** Reads the records since the last read. @param near where reads are answered from the process */
   read(near: NearReads | undefined): LogRead {
-    const known = typeof this.#known === "object" ? this.#known : undefined;
-    const expected = known && known.next > known.floor ? known.next - 1 : undefined;
-    const start = known && expected !== undefined ? (expected - known.floor) * RECORD : 0;
-    return this.#begin(start, expected, near);
+    const after = typeof this.#known === "object" ? this.#known.number : undefined;
+    const least = after === undefined ? "-inf" : `(${after}`;
+    // The epoch is one member more.
+    const limit = String(MAX_READ + 1);
+    const command = ["ZREVRANGEBYSCORE", this.key, "+inf", least, "WITHSCORES", "LIMIT", "0", limit] as const;
+    return { command, after, before: this.#begun++, isUnchanged: near?.watch(this.key) };
   }
 
-  #begin(start: number, expected: number | undefined, near?: NearReads): LogRead {
-    const command = ["GETRANGE", this.key, String(start), "-1"] as const;
-    return { command, expected, before: this.#begun++, isUnchanged: near?.watch(this.key) };
-  }
-
-  /** Adds what was read. @returns `false` when the whole log must be read again @throws {ReplyError} */
+  /** Adds what was read. @returns `false` when the log must be read again, as it is another one @throws {ReplyError} */
   apply(read: LogRead, reply: Reply): boolean {
-    const records = parse(text(throwIfError(reply)));
+    const tail = readTail(throwIfError(reply));
     this.reads++;
     // A read that was sent later has seen all that this one has.
     if (read.before < this.#newest && this.#known !== undefined) return true;
     this.#newest = read.before;
-    if (!this.#add(read.expected, records)) return false;
+    if (!this.#add(read.after, tail)) return false;
     this.#isUnchanged = read.isUnchanged;
     return true;
   }
 
-  #add(expected: number | undefined, records: readonly Record[]): boolean {
-    const [first] = records;
-    if (expected === undefined) {
-      this.#known = first ? begin(first) : "none";
-    } else if (!first || typeof this.#known !== "object") return this.#forget();
-    else if (first.epoch !== this.#known.epoch || first.number !== expected) return this.#forget();
-    if (typeof this.#known === "object") add(this.#known, records);
-    if (typeof this.#known === "object" && this.#known.next - this.#known.floor > 2 * this.#maxRecords) this.#forget();
-    return true;
+  #add(after: number | undefined, tail: Tail): boolean {
+    if (tail.epoch === undefined) {
+      this.#known = "none";
+      return true;
+    }
+    if (typeof this.#known !== "object" || this.#known.epoch !== tail.epoch) {
+      this.#known = after === undefined ? begun(tail.epoch) : undefined;
+    }
+    if (this.#known) add(this.#known, tail);
+    return this.#known !== undefined;
   }
 
-  #forget(): false {
-    this.#known = undefined;
-    return false;
-  }
-
-  verdict(labels: readonly string[], stamp: Stamp | undefined): Verdict {
+  /**
+   * What later purges mean for an entry. What was asked for counts as well.
+   * @returns `"unknown"` when the entry is older than what was read, and its labels were not asked for: see `judge`
+   */
+  verdict(labels: readonly string[], stamp: Stamp | undefined, reader: Reader): Verdict | "unknown" {
     const known = this.#known;
-    if (typeof known !== "object" || !stamp) return "soft";
-    const [epoch, position] = stamp;
-    if (epoch !== known.epoch) return "soft";
-    const since = (last: ReadonlyMap<string, number>): boolean =>
-      labels.some((label) => (last.get(label) ?? -1) >= position);
-    if (since(known.hard)) return "hard";
-    return position < known.floor || since(known.soft) ? "soft" : "good";
+    if (typeof known !== "object" || stamp?.[0] !== known.epoch) return "soft";
+    const [, number] = stamp;
+    const kinds = KINDS_FOR[reader];
+    const isPurged = (by: readonly string[]): boolean =>
+      labels.some((label) => by.some((kind) => lastPurge(known, label, kind) > number));
+    if (isPurged(kinds.hard)) return "hard";
+    if (number < known.since && !labels.every((label) => known.asked.get(label)?.isAnswered)) return "unknown";
+    return number < known.floor || isPurged(kinds.soft) ? "soft" : "good";
   }
 
-  /** A stamp for what is stored now, where there was no log before its request went to the origin. @throws {ConnectionError} @throws {ReplyError} */
-  async begin(connection: Connection): Promise<Stamp | undefined> {
-    const epoch = randomText(8);
-    const first = `${"-".repeat(13)}${epoch}${"0".repeat(11)}`;
-    const read = this.#begin(0, undefined);
-    const [set = null, reply = null] = await connection.send([["SET", this.key, first, "NX"], read.command]);
-    throwIfError(set);
-    this.apply(read, reply);
-    // Another process has begun the log meanwhile: all its records apply to the response.
-    return this.stamp && [this.stamp[0], this.stamp[0] === epoch ? 1 : 0];
+  /** Asks for the last purges of labels. @throws {ConnectionError} @throws {ReplyError} */
+  async ask(connection: Connection, labels: readonly string[]): Promise<void> {
+    const known = this.#known;
+    if (typeof known !== "object") return;
+    const asked = labels
+      .filter((label) => !known.asked.get(label)?.isAnswered)
+      .map((label) => ({ label, last: askedOf(known, label) }));
+    const records = asked.flatMap(({ label, last }) => ALL_KINDS.map((kind) => ({ label, last, kind })));
+    // The epoch comes last: while it is there, so was all of the log.
+    const members = [...records.map(({ label, kind }) => label + kind), "-", `=${known.epoch}`];
+    const commands = members.map((member) => ["ZSCORE", this.key, member] as const);
+    const replies = await connection.send(commands, { readOnly: true });
+    const scores = replies.map((reply) => text(throwIfError(reply)));
+    if (scores.at(-1) === "") {
+      if (this.#known === known) this.#known = undefined;
+      return;
+    }
+    known.floor = Math.max(known.floor, Number(scores.at(-2)));
+    for (const [i, { last, kind }] of records.entries()) note(last.byKind, kind, Number(scores[i]));
+    for (const { last } of asked) last.isAnswered = true;
   }
 
-  /** Appends a purge of labels. @param hashes of the labels @throws {ConnectionError} @throws {ReplyError} */
-  async append(connection: Connection, hashes: readonly string[], soft: boolean): Promise<void> {
-    const records = hashes.map((hash) => `${hash}${soft ? "s" : "h"}`);
-    await connection.script(APPEND, [this.key], [randomText(8), String(this.#maxRecords), ...records]);
+  /** A stamp for what is stored now, where there was no log before its load began. @throws {ConnectionError} @throws {ReplyError} */
+  async begin(connection: Connection): Promise<Stamp> {
+    const epoch = text(await this.#append(connection, []));
+    if (typeof this.#known !== "object") this.#known = begun(epoch);
+    // All purges of a log that was begun meanwhile apply.
+    return [epoch, 0];
   }
+
+  /** Appends a purge of labels. @param only whose entries it ends; all, if absent @throws {ConnectionError} @throws {ReplyError} */
+  async append(connection: Connection, labels: readonly string[], soft: boolean, only?: Reader): Promise<void> {
+    await this.#append(
+      connection,
+      labels.map((label) => recordOf(label, soft, only)),
+    );
+  }
+
+  #append(connection: Connection, records: readonly string[]): Promise<Reply> {
+    return connection.script(APPEND, [this.key], [randomText(8), String(this.#maxMembers), ...records]);
+  }
+}
+
+/** What is known of a log of which nothing was read. */
+function begun(epoch: string): Known {
+  return { epoch, number: 0, since: 0, floor: 0, recent: new Map(), asked: new Map() };
+}
+
+/** Replies may arrive out of order, so records that are already known are skipped. */
+function add(known: Known, { floor, purges }: Tail): void {
+  const [, lowest = 0] = purges.at(-1) ?? [];
+  // Purges between what was known and what was read are unknown, or were dropped.
+  const unread = Math.max(purges.length >= MAX_READ ? lowest : 0, floor);
+  if (unread > known.number) {
+    known.since = unread;
+    known.asked.clear();
+  }
+  known.floor = Math.max(known.floor, floor);
+  for (const [record, number] of purges.toReversed()) {
+    if (number <= known.number) continue;
+    known.recent.delete(record);
+    known.recent.set(record, number);
+    const asked = known.asked.get(record.slice(0, LABEL_LENGTH));
+    if (asked) note(asked.byKind, record.slice(LABEL_LENGTH), number);
+  }
+  known.number = Math.max(known.number, floor, purges[0]?.[1] ?? 0);
+  for (const [record, number] of known.recent) {
+    if (known.recent.size <= MAX_REMEMBERED) break;
+    known.recent.delete(record);
+    known.since = Math.max(known.since, number);
+  }
+}
+
+/** The number of the last purge of a label and kind that is known; 0 without one. */
+function lastPurge(known: Known, label: string, kind: string): number {
+  return Math.max(known.recent.get(label + kind) ?? 0, known.asked.get(label)?.byKind.get(kind) ?? 0);
+}
+
+function askedOf(known: Known, label: string): Asked {
+  const asked = known.asked.get(label) ?? { byKind: new Map(), isAnswered: false };
+  known.asked.delete(label);
+  known.asked.set(label, asked);
+  if (known.asked.size > MAX_REMEMBERED) for (const oldest of known.asked.keys()) if (known.asked.delete(oldest)) break;
+  return asked;
+}
+
+function note(numbers: Map<string, number>, kind: string, number: number): void {
+  if (number > (numbers.get(kind) ?? 0)) numbers.set(kind, number);
 }
 
 const READ = { readOnly: true };
@@ -189,7 +264,7 @@ export async function sendWithLog(
   return replies;
 }
 
-/** Reads the purge log: the new records, or all of it where it is another log than before. */
+/** Reads the purge log: the new records, or the newest ones where it is another log than before. */
 export async function readLog(connection: Connection, log: PurgeLog): Promise<void> {
   for (let tries = 0; tries < 2; tries++) {
     const read = log.read(connection.near);
@@ -198,66 +273,21 @@ export async function readLog(connection: Connection, log: PurgeLog): Promise<vo
   }
 }
 
-interface Record {
-  readonly label: string;
-  readonly kind: string;
-  readonly epoch: string;
-  readonly number: number;
-}
-
-function parse(log: string): Record[] {
-  return Array.from({ length: Math.floor(log.length / RECORD) }, (_none, i) => {
-    const at = i * RECORD;
-    return {
-      label: log.slice(at, at + 12),
-      kind: log.slice(at + 12, at + 13),
-      epoch: log.slice(at + 13, at + 21),
-      number: Number(log.slice(at + 21, at + RECORD)),
-    };
-  });
-}
-
-function begin({ epoch, number }: Record): Known {
-  return { epoch, floor: number, next: number, hard: new Map(), soft: new Map() };
-}
-
-/** Replies may arrive out of order, so records that are already known are skipped. */
-function add(known: Known, records: readonly Record[]): void {
-  for (const { label, kind, number } of records) {
-    if (number < known.next) continue;
-    known.next = number + 1;
-    if (kind === "h") known.hard.set(label, number);
-    if (kind === "s") known.soft.set(label, number);
+/**
+ * What later purges mean for an entry. The log was read since the caller asked for the entry.
+ * @throws {ConnectionError} @throws {ReplyError}
+ */
+export async function judge(
+  connection: Connection,
+  log: PurgeLog,
+  { labels, stamp }: { readonly labels: readonly string[]; readonly stamp: Stamp | undefined },
+  reader: Reader,
+): Promise<Verdict> {
+  for (let tries = 0; tries < 3; tries++) {
+    const verdict = log.verdict(labels, stamp, reader);
+    if (verdict !== "unknown") return verdict;
+    await log.ask(connection, labels);
   }
+  // More was purged between two replies than is read at once.
+  return "hard";
 }
-
-/** ARGV: an epoch, where the log is to be begun; how many records it may have; hashes, each with its kind. Reply: the next number. */
-const APPEND: Script = script(
-  "http purge",
-  `local last = redis.call('GETRANGE', KEYS[1], -32, -1)
-local epoch, number = ARGV[1], -1
-if #last == 32 then epoch, number = string.sub(last, 14, 21), tonumber(string.sub(last, 22, 32)) end
-local added = {}
-for i = 3, #ARGV do
-  number = number + 1
-  added[#added + 1] = ARGV[i] .. epoch .. string.format('%011.0f', number)
-end
-local length = redis.call('APPEND', KEYS[1], table.concat(added))
-if length > ARGV[2] * 32 then
-  redis.call('SET', KEYS[1], redis.call('GETRANGE', KEYS[1], -32 * math.floor(ARGV[2] / 2), -1))
-end
-return number + 1`,
-  (call, [key = ""], [newEpoch = "", max = "0", ...records]) => {
-    const last = text(call("GETRANGE", key, "-32", "-1"));
-    const epoch = last.length === RECORD ? last.slice(13, 21) : text(newEpoch);
-    let number = last.length === RECORD ? Number(last.slice(21)) : -1;
-    const added = records.map((record) => `${text(record)}${epoch}${String(++number).padStart(11, "0")}`);
-    const length = Number(call("APPEND", key, added.join("")));
-    const most = Number(text(max));
-    if (length > most * RECORD) {
-      const kept = call("GETRANGE", key, String(-RECORD * Math.floor(most / 2)), "-1");
-      call("SET", key, text(kept));
-    }
-    return number + 1;
-  },
-);

@@ -1,6 +1,7 @@
 import { expect } from "vitest";
 import type { FEATURES } from "../../scripts/acl.mjs";
 import type { Cache } from "../../src/index.js";
+import { PurgeLog, readLog } from "../../src/tags/purge-log.js";
 import { testApp } from "../hono/app.js";
 import { until } from "../support/wait.js";
 
@@ -199,11 +200,16 @@ export const uses: Readonly<Record<keyof typeof FEATURES, Use>> = {
 
   async tags(cache, owner) {
     const { app, get, errors } = testApp(owner, { awaitBackground: true });
-    const { http } = testApp(cache, { maxPurges: 2 });
+    const log = new PurgeLog(cache.purges.key(), 2);
+    cache.purges.log = log;
+    const { http } = testApp(cache);
     app.get("/", (c) => c.text("full", 200, { ...FRESH, "cache-tag": "a" }));
     await get("/");
     // The last one finds the log full.
-    for (let i = 0; i < 3; i++) await http.purgeTags(["a"], { cache });
+    for (const tag of ["b", "c", "a"]) await http.purgeTags([tag], { cache });
+    // As for a response that is older than what was read.
+    await readLog(cache.connection, log);
+    await log.ask(cache.connection, ["label"]);
     expect((await get("/")).how).toMatch(/^fwd=/);
     expect(errors).toEqual([]);
   },

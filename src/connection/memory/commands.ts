@@ -4,11 +4,22 @@ import { Bulk, toName } from "./bulk.js";
 import { hashes } from "./hashes.js";
 import { expiry, keyspace, server } from "./keyspace.js";
 import { setAlgebra, sets } from "./sets.js";
+import { sortedSets } from "./sorted-sets.js";
 import type { Answer, CommandTable, Store } from "./store.js";
 import { counters, strings } from "./strings.js";
 
 /** The cache sends some of these commands, the others serve users of `cache.connection`. docs/design.md has both lists. */
-const TABLES: readonly CommandTable[] = [strings, counters, expiry, keyspace, sets, setAlgebra, hashes, server];
+const TABLES: readonly CommandTable[] = [
+  strings,
+  counters,
+  expiry,
+  keyspace,
+  sets,
+  setAlgebra,
+  hashes,
+  sortedSets,
+  server,
+];
 const COMMANDS = new Map(TABLES.flatMap((table) => Object.entries(table)));
 
 /** @throws {ReplyError} when the command is unknown, or has a wrong number of arguments */

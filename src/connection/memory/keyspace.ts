@@ -1,7 +1,7 @@
 import { type Args, deadline, err, refusals, type Unit } from "./arguments.js";
 import { Bulk } from "./bulk.js";
 import type { Answer, CommandTable, Entry, Run, Store, Value } from "./store.js";
-import { Members } from "./values.js";
+import { Members, Scores } from "./values.js";
 
 /** Commands on keys of any type. */
 export const keyspace: CommandTable = {
@@ -25,6 +25,7 @@ function remove(store: Store, args: Args): Answer {
 function typeName(value: Value | undefined): string {
   if (value === undefined) return "none";
   if (value instanceof Bulk) return "string";
+  if (value instanceof Scores) return "zset";
   return value instanceof Members ? "set" : "hash";
 }
 

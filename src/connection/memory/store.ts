@@ -4,10 +4,10 @@ import { ReplyError } from "../../core/errors.js";
 import type { Clock } from "../../core/time.js";
 import { type Args, refusals } from "./arguments.js";
 import { type Bulk, nameLength } from "./bulk.js";
-import type { Fields, Members } from "./values.js";
+import type { Fields, Members, Scores } from "./values.js";
 
 /** The value of a key. Each type knows its size in bytes. */
-export type Value = Bulk | Members | Fields;
+export type Value = Bulk | Members | Fields | Scores;
 
 export interface Entry<V extends Value = Value> {
   readonly value: V;

@@ -1,0 +1,122 @@
+import type { Reply, Script } from "../core/connection.js";
+import { script, text } from "../lease/state.js";
+
+/*
+ * The purge log of a cache is one sorted set. A member stands for the last purge of one label, and its score is the number of
+ * that purge, so purges of one label leave no more than one record of each kind:
+ *
+ *   0–11  the label
+ *   12    what the purge ends, and how; see KINDS
+ *
+ * Numbers only grow: the last one + 1, or the server's time in microseconds if that is more. So a log that has lost its end in
+ * a failover does not give the lost numbers to other purges. Two further members:
+ *
+ *   =…    the log's epoch, which is random and drawn when the log is begun; its score is +inf, so every read of the end has it
+ *   -     its score is the floor: the number up to which purges were dropped
+ */
+
+/** What reads the log: the data API or the HTTP cache. */
+export type Reader = "data" | "http";
+
+export function isReader(value: unknown): value is Reader {
+  return value === "data" || value === "http";
+}
+
+/** The last character of a record, by who it is for. */
+const KINDS = {
+  all: { hard: "h", soft: "s" },
+  data: { hard: "d", soft: "e" },
+  http: { hard: "w", soft: "x" },
+} as const;
+
+/** The kinds that a reader looks for. */
+export const KINDS_FOR: Readonly<Record<Reader, Readonly<Record<"hard" | "soft", readonly string[]>>>> = {
+  data: { hard: [KINDS.all.hard, KINDS.data.hard], soft: [KINDS.all.soft, KINDS.data.soft] },
+  http: { hard: [KINDS.all.hard, KINDS.http.hard], soft: [KINDS.all.soft, KINDS.http.soft] },
+};
+
+export const ALL_KINDS: readonly string[] = Object.values(KINDS).flatMap(({ hard, soft }) => [hard, soft]);
+
+export const LABEL_LENGTH = 12;
+
+/** The record of a purge. @param only whose entries it ends; all, if absent */
+export function recordOf(label: string, soft: boolean, only: Reader | undefined): string {
+  return label + KINDS[only ?? "all"][soft ? "soft" : "hard"];
+}
+
+/** The end of a log, as it was read. */
+export interface Tail {
+  /** Absent when there is no log. */
+  readonly epoch: string | undefined;
+  /** 0 when nothing was dropped, or the read has not come so far. */
+  readonly floor: number;
+  /** The newest first. */
+  readonly purges: readonly (readonly [record: string, number: number])[];
+}
+
+/** @param reply members and scores, in turn or in pairs: numbers or texts, as the transport has them */
+export function readTail(reply: Reply): Tail {
+  const parts: Reply[] = Array.isArray(reply) ? reply.flat() : [];
+  let epoch: string | undefined;
+  let floor = 0;
+  const purges: [string, number][] = [];
+  for (let i = 0; i < parts.length; i += 2) {
+    const member = text(parts[i] ?? null);
+    const score = Number(text(parts[i + 1] ?? null));
+    if (member.startsWith("=")) epoch = member.slice(1);
+    else if (member === "-") floor = score;
+    else purges.push([member, score]);
+  }
+  return { epoch, floor, purges };
+}
+
+/**
+ * Appends a purge of some labels, and begins the log where there is none. A log that is too long drops its oldest records.
+ * ARGV: an epoch for a new log; how many members it may have; records, or none to only begin the log. Reply: the log's epoch.
+ */
+export const APPEND: Script = script(
+  "purge",
+  `local log = KEYS[1]
+local last = redis.call('ZREVRANGEBYSCORE', log, '+inf', '-inf', 'WITHSCORES', 'LIMIT', 0, 2)
+local epoch = last[1] and string.sub(last[1], 2) or ARGV[1]
+if not last[1] then redis.call('ZADD', log, '+inf', '=' .. epoch) end
+if #ARGV == 2 then return epoch end
+local micros = redis.call('TIME')
+local number = math.max(tonumber(last[4] or 0) + 1, micros[1] * 1000000 + micros[2])
+number = string.format('%.0f', number)
+for i = 3, #ARGV do redis.call('ZADD', log, number, ARGV[i]) end
+local surplus = redis.call('ZCARD', log) - ARGV[2]
+if surplus > 0 then
+  local index = surplus + math.floor(ARGV[2] / 1024) - 1
+  local cut = redis.call('ZRANGEBYSCORE', log, '-inf', '(' .. number, 'WITHSCORES', 'LIMIT', index, 1)
+  if cut[2] then
+    redis.call('ZREMRANGEBYSCORE', log, '-inf', cut[2])
+    redis.call('ZADD', log, cut[2], '-')
+  end
+end
+return epoch`,
+  (call, [log = ""], [newEpoch = "", most = "0", ...records]) => {
+    const list = (reply: Reply): string[] => (Array.isArray(reply) ? reply.flat().map(text) : []);
+    const [epochMember, , , last = "0"] = list(
+      call("ZREVRANGEBYSCORE", log, "+inf", "-inf", "WITHSCORES", "LIMIT", "0", "2"),
+    );
+    const epoch = epochMember?.slice(1) ?? text(newEpoch);
+    if (epochMember === undefined) call("ZADD", log, "+inf", `=${epoch}`);
+    if (records.length === 0) return epoch;
+    const [seconds = "0", micros = "0"] = list(call("TIME"));
+    const number = String(Math.max(Number(last) + 1, Number(seconds) * 1_000_000 + Number(micros)));
+    for (const record of records) call("ZADD", log, number, record);
+    const surplus = Number(call("ZCARD", log)) - Number(text(most));
+    if (surplus > 0) {
+      const index = surplus + Math.floor(Number(text(most)) / 1_024) - 1;
+      const [, floor] = list(
+        call("ZRANGEBYSCORE", log, "-inf", `(${number}`, "WITHSCORES", "LIMIT", String(index), "1"),
+      );
+      if (floor !== undefined) {
+        call("ZREMRANGEBYSCORE", log, "-inf", floor);
+        call("ZADD", log, floor, "-");
+      }
+    }
+    return epoch;
+  },
+);
