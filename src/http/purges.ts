@@ -18,7 +18,7 @@ export interface PurgeOptions {
 
 export interface PurgeTagsOptions extends PurgeOptions {
   /** End only responses, or only entries of the data API. @default both */
-  only?: Reader | undefined;
+  only?: "http" | "data" | undefined;
 }
 
 /** Ends stored responses: by URL, by label, and after unsafe requests. */

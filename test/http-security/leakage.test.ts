@@ -239,7 +239,7 @@ describe("CWE-639, tenants that share a store", () => {
     await using other = createCache({ location: inject("valkeyUrl"), keyPrefix: randomUUID() });
     const site = (name: string, one: Cache, options: HttpCacheOptions = {}) => {
       const test = testApp(one, { awaitBackground: true, ...options });
-      test.app.get("*", (c) => c.text(name, 200, { ...FRESH, "cache-tag": "all" }));
+      test.app.get("*", (c) => c.text(name, 200, { ...FRESH, "cache-tag": "all", "cache-groups": '"all"' }));
       return test;
     };
     const sites = [
@@ -257,7 +257,8 @@ describe("CWE-639, tenants that share a store", () => {
       expect(bodies).toEqual(["prefix", "name", "host", "scheme", "port", "subdomain", "own"]);
     }
     const [[prefixed], [named]] = sites;
-    await named.http.purgeTags(["all"]);
+    // Tags are those of all the cache, also under other names; groups are those of one.
+    await named.http.purgeGroups(`http://${SHOP}`, ["all"]);
     await prefixed.http.purgeTags(["all"]);
     await named.http.purge(`http://${SHOP}/`);
     for (const [{ get }, url] of sites.slice(2)) expect((await get(url)).how).toMatch(/^hit/);

@@ -34,7 +34,6 @@ function zadd(store: Store, args: Args): Answer {
 }
 
 function range(store: Store, args: Args, isReverse: boolean): Answer {
-  const [low, high] = isReverse ? [bound(args, 3), bound(args, 2)] : [bound(args, 2), bound(args, 3)];
   let [withScores, offset, count] = [false, 0, -1];
   for (let index = 4; index < args.length; index++) {
     const word = args.word(index);
@@ -44,6 +43,7 @@ function range(store: Store, args: Args, isReverse: boolean): Answer {
       count = args.integer(++index);
     } else throw refusals.syntax();
   }
+  const [low, high] = isReverse ? [bound(args, 3), bound(args, 2)] : [bound(args, 2), bound(args, 3)];
   const scores = scoresAt(store, args);
   const found = offset < 0 ? [] : scores.between(low, high, { isReverse, offset, count });
   return found.flatMap((member) => {

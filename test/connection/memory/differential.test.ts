@@ -62,6 +62,7 @@ const LOOK = KEYS.flatMap((key): Command[] => [
   ["GET", key],
   ["SMEMBERS", key],
   ["HGETALL", key],
+  ["ZRANGEBYSCORE", key, "-inf", "+inf", "WITHSCORES"],
   ["PEXPIRETIME", key],
 ]);
 

@@ -96,6 +96,33 @@ const hashes = [
   command(["HGETALL", "HLEN", "HKEYS", "HVALS"], key),
   command(["HINCRBY"], key, member, integer),
 ];
+const score = fc.constantFrom<Argument>("0", "1", "-1", "2", "30", "+inf", "-inf", "x", "1764380000000000");
+const bound = fc.constantFrom<Argument>(
+  "-inf",
+  "+inf",
+  "(1",
+  "1",
+  "(-1",
+  "2",
+  "30",
+  "(inf",
+  "x",
+  "(x",
+  "1764380000000000",
+);
+const rangeOption = fc.oneof(
+  fc.tuple(words("WITHSCORES")),
+  fc.tuple(words("LIMIT"), position, position),
+  fc.tuple(words("LIMIT", "WHAT")),
+);
+const sortedSets = [
+  command(["ZADD", "ZADD", "ZADD"], key, some(fc.tuple(score, member), 1, 3)),
+  command(["ZADD"], key, score, member, score),
+  command(["ZCARD"], key),
+  command(["ZSCORE"], key, member),
+  command(["ZRANGEBYSCORE", "ZREVRANGEBYSCORE"], key, bound, bound, some(rangeOption, 0, 2)),
+  command(["ZREMRANGEBYSCORE"], key, bound, bound),
+];
 const wrong = [
   command(
     ["SET", "SETNX", "GET", "GETDEL", "MSET", "INCR", "INCRBY", "SADD", "SMOVE", "HSET", "HGET"],
@@ -108,4 +135,11 @@ const wrong = [
 ];
 
 /** Commands of all kinds, most of them right. */
-export const commands: fc.Arbitrary<Command> = fc.oneof(...writing, ...keyspace, ...sets, ...hashes, ...wrong);
+export const commands: fc.Arbitrary<Command> = fc.oneof(
+  ...writing,
+  ...keyspace,
+  ...sets,
+  ...hashes,
+  ...sortedSets,
+  ...wrong,
+);
