@@ -24,6 +24,7 @@ const ENTRIES = "~app:1:*";
 const SCRIPTS = ["eval"];
 const RESPONSES = "~app:1:http:*";
 const PURGE_LOG = "~app:1:purge-log";
+const PURGE = ["time", "zadd", "zcard", "zrangebyscore", "zremrangebyscore", "zrevrangebyscore"];
 
 /** By what is used. @satisfies {Readonly<Record<string, Row>>} */
 export const FEATURES = {
@@ -71,6 +72,12 @@ export const FEATURES = {
   scans: { title: "`keys`, `iterKeys`", required: ["getrange", "scan"], reach: ENTRIES },
   patterns: { title: "`deletePattern`", required: ["getrange", "scan", "unlink"], reach: ENTRIES },
   clear: { title: "`clear`", required: ["getrange", "scan", "unlink"], reach: "~app:*" },
+  purgeTags: {
+    title: "`purgeTags`",
+    required: [...SCRIPTS, ...PURGE],
+    optional: ["evalsha"],
+    reach: PURGE_LOG,
+  },
   flush: { title: "`flush`", required: ["flushdb"] },
   locks: {
     title: "`lock`",
@@ -139,7 +146,7 @@ export const FEATURES = {
   },
   tags: {
     title: "its tags, groups and prefixes: responses that have them, and purges by them",
-    required: [...SCRIPTS, "time", "zadd", "zcard", "zrangebyscore", "zremrangebyscore", "zrevrangebyscore", "zscore"],
+    required: [...SCRIPTS, ...PURGE, "zscore"],
     optional: ["evalsha"],
     reach: PURGE_LOG,
   },

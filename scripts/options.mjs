@@ -52,6 +52,7 @@ const SECTIONS = [
       ["cache/method-options.ts", "DeletePatternOptions"],
     ],
   },
+  { title: "`purgeTags`", parts: [["cache/method-options.ts", "PurgeTagsOptions"]] },
   { title: "`sets.scan`, `sets.iterate`", parts: [["cache/method-options.ts", "ScanSetOptions"]] },
   {
     title: "`sets.differenceStore`, `sets.intersectionStore`, `sets.unionStore`",

@@ -4,21 +4,21 @@ import { build, manifest } from "./support/project.js";
 
 const CORE = ["createCache", "herd"];
 
-const MAX_CORE_BYTES = 52_300;
+const MAX_CORE_BYTES = 54_500;
 
 /** What each optional part may add to a Worker that has `createCache` and `herd()`, in bytes. */
 const PARTS: readonly { path: string; name: string; maxBytes: number }[] = [
-  { path: ".", name: "memory", maxBytes: 15_050 },
+  { path: ".", name: "memory", maxBytes: 15_450 },
   { path: ".", name: "sentinel", maxBytes: 3_000 },
   { path: ".", name: "statistics", maxBytes: 3_000 },
   { path: ".", name: "define", maxBytes: 2_500 },
   { path: ".", name: "wrap", maxBytes: 3_200 },
-  { path: ".", name: "nearCache", maxBytes: 11_600 },
+  { path: ".", name: "nearCache", maxBytes: 11_700 },
   { path: "./hono", name: "httpCache", maxBytes: 34_450 },
   { path: "./hono", name: "valkeyCache", maxBytes: 5_700 },
   { path: "./http", name: "HttpCache", maxBytes: 30_400 },
   { path: "./hosts", name: "workerHandler", maxBytes: 500 },
-  { path: "./otel", name: "instrument", maxBytes: 5_050 },
+  { path: "./otel", name: "instrument", maxBytes: 5_100 },
   { path: "./rest", name: "rest", maxBytes: 2_950 },
   // fflate, for runtimes without node:zlib, is most of these three.
   { path: "./zlib", name: "zlib", maxBytes: 16_000 },

@@ -14,6 +14,7 @@ export type {
   KeyOptions,
   LockOptions,
   Many,
+  PurgeTagsOptions,
   RecordInput,
   ScanOptions,
   ScanSetOptions,

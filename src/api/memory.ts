@@ -4,6 +4,7 @@ import { type MemoryOptions, memoryFactory } from "../connection/memory/factory.
 import type { ConnectionFactory } from "../core/connection.js";
 import type { Location } from "../core/location.js";
 import { leaseTwins } from "../lease/scripts.js";
+import { purgeTwins } from "../tags/records.js";
 
 /**
  * Keeps entries in this process, for `memory:` locations. All connections of a factory share its store; each name in
@@ -16,7 +17,7 @@ import { leaseTwins } from "../lease/scripts.js";
  * const cache = createCache({ location: "memory:", connectionFactory: memory({ maxSize: 16 * 2 ** 20 }) });
  */
 export function memory(options: MemoryOptions = {}): ConnectionFactory {
-  return memoryFactory(options, new Map([...leaseTwins, ...entryTwins, ...lockTwins]));
+  return memoryFactory(options, new Map([...leaseTwins, ...entryTwins, ...lockTwins, ...purgeTwins]));
 }
 
 let named: ConnectionFactory | undefined;

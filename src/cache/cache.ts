@@ -36,6 +36,7 @@ import type {
   InvocationOptions,
   KeyOptions,
   LockOptions,
+  PurgeTagsOptions,
   RecordInput,
   ScanOptions,
   SetOptions,
@@ -392,6 +393,22 @@ export class Cache implements AsyncDisposable {
   async clear(options: Omit<DeletePatternOptions, "version"> = NO_OPTIONS): Promise<number> {
     const { pattern, isEntry } = this.#keys.all(checked("clear", options));
     return this.#deleteMatching("clear", pattern, isEntry, options);
+  }
+
+  /**
+   * Ends everything that has one of these tags: entries, and responses of the HTTP cache under this cache's prefix and version.
+   * It costs one write, however many there are. What is being loaded for such a key is stored, and counts as ended.
+   * @throws TypeError when a tag is not a text of 1 to 1,024 characters
+   * @example
+   * await cache.purgeTags(["user:7"]);
+   */
+  purgeTags(tags: readonly string[], options: PurgeTagsOptions = NO_OPTIONS): Promise<void> {
+    return this.#calls.guard("purgeTags", "", undefined, async () => {
+      const prepared = import("../tags/purge-tags.js").then(({ preparePurge }) =>
+        preparePurge(tags, checked("purgeTags", options)),
+      );
+      return this.#ordered.inOrder(prepared, (connection, purge) => purge(connection, this));
+    });
   }
 
   /** Deletes everything in the database, also what other programs stored (`FLUSHDB`). */

@@ -99,6 +99,14 @@ export interface StoreOptions extends KeyOptions {
   versionKeys?: number | undefined;
 }
 
+/** Options of `purgeTags`. */
+export interface PurgeTagsOptions {
+  /** Make what has a tag stale instead of ending it: it is answered while one caller replaces it. @default false */
+  soft?: boolean | undefined;
+  /** End only what the HTTP cache has stored, or only what this cache has. @default both */
+  only?: "http" | "data" | undefined;
+}
+
 /** Options of `lock`. */
 export interface LockOptions extends Pick<KeyOptions, "prefix"> {
   /** How long the lock is held unless it is released, extended or renewed. @default "30s" */
@@ -156,6 +164,7 @@ export interface MethodOptions {
   iterKeys: ScanOptions;
   deletePattern: DeletePatternOptions;
   clear: Omit<DeletePatternOptions, "version">;
+  purgeTags: PurgeTagsOptions;
   lock: LockOptions;
   for: InvocationOptions;
   makeKey: KeyOptions;

@@ -60,6 +60,7 @@ const TELLS: Readonly<Record<Method, Tell>> = {
   deletePattern: removed,
   clear: removed,
   flush: nothing,
+  purgeTags: nothing,
   lock: nothing,
   "sets.add": set,
   "sets.delete": removed,

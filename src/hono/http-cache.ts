@@ -1,11 +1,12 @@
 import type { Context, Handler, MiddlewareHandler } from "hono";
 import { createMiddleware } from "hono/factory";
 import type { Cache } from "../cache/cache.js";
+import type { PurgeTagsOptions } from "../cache/method-options.js";
 import { ConfigurationError } from "../core/errors.js";
 import { toResponse } from "../http/answer.js";
 import { HttpCache, type Outcome } from "../http/http-cache.js";
 import { ClientRequest } from "../http/plain-request.js";
-import type { PurgeOptions, PurgeTagsOptions } from "../http/purges.js";
+import type { PurgeOptions } from "../http/purges.js";
 import type { Fields } from "../http/rfc/message.js";
 import { isInsideCache, mountedUrlOf, untouchedFields } from "./mount.js";
 import { checkHonoOptions, type HonoHttpCacheOptions } from "./options.js";

@@ -1,7 +1,7 @@
 export type { CacheSource } from "../hosts/with-cache.js";
 export type { ForwardedPart, TrustForwarded } from "../http/forwarded.js";
 export type { HttpCacheOptions as EngineOptions } from "../http/options.js";
-export type { PurgeOptions, PurgeTagsOptions } from "../http/purges.js";
+export type { PurgeOptions } from "../http/purges.js";
 export type { PolicyOptions } from "../http/rfc/policy.js";
 export type { QueryRules } from "../http/rfc/target.js";
 export { type HttpCacheEnv, type HttpCacheMiddleware, httpCache } from "./http-cache.js";

@@ -6,7 +6,7 @@ export { HttpCache, type Outcome } from "./http-cache.js";
 export type { Asked, Exchange } from "./locate.js";
 export type { HttpCacheOptions } from "./options.js";
 export { ClientRequest } from "./plain-request.js";
-export type { PurgeOptions, Purges, PurgeTagsOptions } from "./purges.js";
+export type { PurgeOptions, Purges } from "./purges.js";
 export { type AdmissionOptions, type Bypass, bypassReason, UNKEYED_FIELDS } from "./rfc/admission.js";
 export { type RequestDirectives, requestDirectives } from "./rfc/cache-control.js";
 export { cacheStatus, type ForwardReason, type Handling } from "./rfc/cache-status.js";

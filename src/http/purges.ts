@@ -1,4 +1,5 @@
 import type { Cache } from "../cache/cache.js";
+import type { PurgeTagsOptions } from "../cache/method-options.js";
 import { ConfigurationError, show } from "../core/errors.js";
 import type { CacheEvents } from "../core/event-types.js";
 import { isReader, type Reader } from "../tags/records.js";
@@ -14,11 +15,6 @@ import { cacheKey, prefixesOf } from "./rfc/target.js";
 export interface PurgeOptions {
   /** Keep the responses, and validate them before they are used again, instead of deleting them. @default false */
   soft?: boolean | undefined;
-}
-
-export interface PurgeTagsOptions extends PurgeOptions {
-  /** End only responses, or only entries of the data API. @default both */
-  only?: "http" | "data" | undefined;
 }
 
 /** Ends stored responses: by URL, by label, and after unsafe requests. */

@@ -117,6 +117,7 @@ const OPERATIONS: Readonly<Record<Method, "cache.get" | "cache.put" | "cache.rem
   "sets.delete": "cache.remove",
   "sets.pop": "cache.remove",
   "hashes.delete": "cache.remove",
+  purgeTags: "cache.remove",
   clear: "cache.flush",
   flush: "cache.flush",
   ttl: undefined,

@@ -9,31 +9,32 @@ import type { Reader } from "./records.js";
 /** In characters. */
 const LONGEST_TAG = 1_024;
 
-/** What is purged by tag, and how. */
-export interface TagPurge {
+/** How a purge by tag ends entries: as `PurgeTagsOptions` of the cache has it. */
+interface Purging {
   readonly soft?: boolean | undefined;
   readonly only?: Reader | undefined;
 }
 
-/** A list of tags. @param method for messages @throws TypeError */
-function checkedTags(method: string, tags: readonly string[]): string[] {
-  if (!Array.isArray(tags))
-    throw new TypeError(`${method}: ${show(tags)} is no list of tags; give one such as ["news"]`);
-  for (const tag of tags as unknown[]) {
+/** A list of tags, each once. @throws TypeError */
+function checkedTags(given: readonly string[]): string[] {
+  if (!Array.isArray(given))
+    throw new TypeError(`tags: ${show(given)} is not a list of tags; give an array such as ["news"]`);
+  const tags: string[] = given;
+  for (const tag of tags) {
     if (typeof tag !== "string" || tag === "" || tag.length > LONGEST_TAG) {
-      throw new TypeError(`${method}: ${show(tag)} is no tag; give a text of 1 to ${LONGEST_TAG} characters`);
+      throw new TypeError(`tags: ${show(tag)} is not a tag; give text of 1 to ${LONGEST_TAG} characters`);
     }
     checkWellFormed(tag, "tags");
   }
-  return [...new Set<string>(tags)];
+  return [...new Set(tags)];
 }
 
 /** Checks tags, and begins to hash them. @returns what sends the purge @throws TypeError */
 export async function preparePurge(
   tags: readonly string[],
-  { soft = false, only }: TagPurge,
+  { soft = false, only }: Purging,
 ): Promise<(connection: Connection, cache: { readonly purges: LogPlace; readonly events: Events }) => Promise<void>> {
-  const what = checkedTags("purgeTags", tags);
+  const what = checkedTags(tags);
   const labels = await tagLabels(what);
   return async (connection, { purges, events }) => {
     if (labels.length === 0) return;

@@ -1,4 +1,4 @@
-import type { Reply, Script } from "../core/connection.js";
+import type { Reply, Script, Twin, Twins } from "../core/connection.js";
 import { script, text } from "../lease/state.js";
 
 /*
@@ -95,28 +95,31 @@ if surplus > 0 then
   end
 end
 return epoch`,
-  (call, [log = ""], [newEpoch = "", most = "0", ...records]) => {
-    const list = (reply: Reply): string[] => (Array.isArray(reply) ? reply.flat().map(text) : []);
-    const [epochMember, , , last = "0"] = list(
-      call("ZREVRANGEBYSCORE", log, "+inf", "-inf", "WITHSCORES", "LIMIT", "0", "2"),
-    );
-    const epoch = epochMember?.slice(1) ?? text(newEpoch);
-    if (epochMember === undefined) call("ZADD", log, "+inf", `=${epoch}`);
-    if (records.length === 0) return epoch;
-    const [seconds = "0", micros = "0"] = list(call("TIME"));
-    const number = String(Math.max(Number(last) + 1, Number(seconds) * 1_000_000 + Number(micros)));
-    for (const record of records) call("ZADD", log, number, record);
-    const surplus = Number(call("ZCARD", log)) - Number(text(most));
-    if (surplus > 0) {
-      const index = surplus + Math.floor(Number(text(most)) / 1_024) - 1;
-      const [, floor] = list(
-        call("ZRANGEBYSCORE", log, "-inf", `(${number}`, "WITHSCORES", "LIMIT", String(index), "1"),
-      );
-      if (floor !== undefined) {
-        call("ZREMRANGEBYSCORE", log, "-inf", floor);
-        call("ZADD", log, floor, "-");
-      }
-    }
-    return epoch;
-  },
 );
+
+/** The steps of `APPEND` in JavaScript. */
+const append: Twin = (call, [log = ""], [newEpoch = "", most = "0", ...records]) => {
+  const list = (reply: Reply): string[] => (Array.isArray(reply) ? reply.flat().map(text) : []);
+  const [epochMember, , , last = "0"] = list(
+    call("ZREVRANGEBYSCORE", log, "+inf", "-inf", "WITHSCORES", "LIMIT", "0", "2"),
+  );
+  const epoch = epochMember?.slice(1) ?? text(newEpoch);
+  if (epochMember === undefined) call("ZADD", log, "+inf", `=${epoch}`);
+  if (records.length === 0) return epoch;
+  const [seconds = "0", micros = "0"] = list(call("TIME"));
+  const number = String(Math.max(Number(last) + 1, Number(seconds) * 1_000_000 + Number(micros)));
+  for (const record of records) call("ZADD", log, number, record);
+  const surplus = Number(call("ZCARD", log)) - Number(text(most));
+  if (surplus > 0) {
+    const index = surplus + Math.floor(Number(text(most)) / 1_024) - 1;
+    const [, floor] = list(call("ZRANGEBYSCORE", log, "-inf", `(${number}`, "WITHSCORES", "LIMIT", String(index), "1"));
+    if (floor !== undefined) {
+      call("ZREMRANGEBYSCORE", log, "-inf", floor);
+      call("ZADD", log, floor, "-");
+    }
+  }
+  return epoch;
+};
+
+/** The twins of the scripts of this file. */
+export const purgeTwins: Twins = new Map([[APPEND, append]]);

@@ -107,6 +107,12 @@ export const uses: Readonly<Record<keyof typeof FEATURES, Use>> = {
     expect(await cache.clear()).toBe(2);
   },
 
+  async purgeTags(cache) {
+    cache.purges.log = new PurgeLog(cache.purges.key(), 2);
+    // The last one finds the log full.
+    for (const tag of ["a", "b", "c"]) await cache.purgeTags([tag]);
+  },
+
   async flush(cache) {
     await cache.flush();
   },

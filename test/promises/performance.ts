@@ -202,6 +202,7 @@ const PERFORM: Readonly<Record<CommandName, (it: Performance) => Promise<void>>>
     await it.cache.clear(it.at.prefix === undefined ? {} : { prefix: it.at.prefix });
     it.swept();
   },
+  purgeTags: (it) => it.cache.purgeTags([it.key]),
   async flush(it) {
     await it.cache.flush();
     it.swept();

@@ -206,6 +206,10 @@ const ofCache: Methods<Cache, "shared" | "invocation" | "track" | "report" | "ev
     // @ts-expect-error -- it deletes every version
     () => cache.clear({ version: 1 });
   },
+  purgeTags: () =>
+    expectTypeOf<Cache["purgeTags"]>().toEqualTypeOf<
+      (tags: readonly string[], options?: main.PurgeTagsOptions) => Promise<void>
+    >(),
   flush: () => expectTypeOf<Cache["flush"]>().toEqualTypeOf<() => Promise<void>>(),
   lock: () => {
     call(() => cache.lock("k", { ttl: "1m", waitTimeout: 2, renew: true })).toEqualTypeOf<Lock | undefined>();

@@ -88,6 +88,7 @@ export const COMMANDS: Readonly<Record<CommandName, CommandCase>> = {
   iterKeys: { run: (cache) => all(cache.iterKeys()), otherwise: [] },
   deletePattern: { run: (cache) => cache.deletePattern("a*"), otherwise: 0 },
   clear: { run: (cache) => cache.clear(), otherwise: 0 },
+  purgeTags: { run: (cache) => cache.purgeTags(["a"]), otherwise: undefined },
   flush: { run: (cache) => cache.flush(), otherwise: undefined },
   lock: { run: (cache) => cache.lock("job"), otherwise: undefined },
 };

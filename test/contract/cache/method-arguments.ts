@@ -102,6 +102,22 @@ const event: Kind = {
 };
 const listener: Kind = { wrong: [undefined, null, 5, text, none], says: /^on: the listener of "hit" / };
 const member: Kind = { wrong: [undefined, () => 1, symbol], says: /can't be stored/ };
+const tags: Kind = {
+  wrong: [
+    undefined,
+    null,
+    5,
+    text,
+    none,
+    [""],
+    [5],
+    ["a".repeat(1_025)],
+    ["\ud800"],
+    new Uint8Array(1),
+    Promise.resolve([]),
+  ],
+  says: /^tags: /,
+};
 const members: Kind = { wrong: [undefined, null, 5, text, none, new Uint8Array(1)], says: /^members: / };
 const size: Kind = { wrong: ["1", null, 0.5, Number.NaN, none, [], true, symbol], says: /^count: / };
 const atLeastNone: Kind = { ...size, wrong: [...size.wrong, -1] };
@@ -178,6 +194,7 @@ export const METHODS: Readonly<Record<MethodName, readonly (readonly [valid: unk
   iterKeys: [["*", glob]],
   deletePattern: [["a*", pattern]],
   clear: [],
+  purgeTags: [[["a"], tags]],
   flush: [],
   lock: [["a", key]],
   for: [],
@@ -293,6 +310,8 @@ export const WRONG_OPTIONS: Readonly<Record<OptionName, readonly unknown[]>> = {
   nx: flags,
   forceRefresh: flags,
   xx: flags,
+  soft: flags,
+  only: [null, 5, "all", "", none],
   create: flags,
   renew: flags,
   signal: [null, 5, none, new AbortController(), () => 1],
