@@ -10,6 +10,7 @@ import { counters } from "./cache/counters.js";
 import { definitions } from "./cache/definitions.js";
 import { events } from "./cache/events.js";
 import { expiry } from "./cache/expiry.js";
+import { forcedRefreshes } from "./cache/forced-refreshes.js";
 import { hashes } from "./cache/hashes.js";
 import { keys } from "./cache/keys.js";
 import { keyspace } from "./cache/keyspace.js";
@@ -58,6 +59,7 @@ export function cacheContract(name: string, make: Open, traits: CacheTraits): vo
       counters,
       expiry,
       softExpiry,
+      forcedRefreshes,
       versions,
     ])
       part(open, traits);

@@ -4,6 +4,7 @@ import { backgroundFailures } from "./herd/background-failures.js";
 import { events } from "./herd/events.js";
 import { failingLoads } from "./herd/failing-loads.js";
 import type { Fleets } from "./herd/fleet.js";
+import { forcedAndSoft } from "./herd/forced-and-soft.js";
 import { invalidation } from "./herd/invalidation.js";
 import { leases } from "./herd/leases.js";
 import { many } from "./herd/many.js";
@@ -15,6 +16,6 @@ import { visibility } from "./herd/visibility.js";
 export function herdContract(name: string, fleets: Fleets): void {
   describe(`the herd client over ${name}`, () => {
     for (const part of [leases, failingLoads, staleValues, many, events, background, backgroundFailures]) part(fleets);
-    for (const part of [invalidation, visibility, reading]) part(fleets);
+    for (const part of [invalidation, visibility, reading, forcedAndSoft]) part(fleets);
   });
 }

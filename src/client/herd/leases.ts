@@ -5,6 +5,7 @@ import { isReplaceable, Lease, type LeaseContext } from "../../lease/lease.js";
 import { hasLeases } from "../../lease/read-or-claim.js";
 import type { Background } from "../background.js";
 import type { ClientContext } from "../client.js";
+import { EXPIRE_SOFTLY } from "../entry-scripts.js";
 import { type Stored, toStored } from "../key-commands.js";
 import type { Loaded } from "../loading.js";
 import type { Sharing } from "../single-flight.js";
@@ -57,9 +58,16 @@ export class Leases {
     return lease;
   }
 
-  /** Tries to take the lease on an entry that has a value. */
-  claim(key: string, { freshUntilMs }: Envelope): Promise<Lease | undefined> {
-    return this.#take(key, () => Lease.claim(this.context, key, freshUntilMs));
+  /** Tries to take the lease on an entry that has a value. @param inPause also in the pause after a failed load */
+  claim(key: string, { freshUntilMs }: Envelope, inPause = false): Promise<Lease | undefined> {
+    return this.#take(key, () => Lease.claim(this.context, key, freshUntilMs, inPause));
+  }
+
+  /** Puts an envelope around a value that has none. It is stale then. */
+  async enclose(key: string): Promise<void> {
+    const { context, settings } = this.#parts;
+    const args = [context.codec.mark, String(settings.graceMs)];
+    await context.connection.script(EXPIRE_SOFTLY, [key], args, { idempotent: true });
   }
 
   /** Tries to replace an unreadable entry by a placeholder. @returns `undefined` when the entry is readable or has changed */

@@ -1,11 +1,11 @@
-import type { Encoded, Envelope } from "../../codec/envelope.js";
+import { type Encoded, type Envelope, NO_TOKEN } from "../../codec/envelope.js";
 import type { Command, Reply, SendOptions } from "../../core/connection.js";
 import { refusesWrites } from "../../core/errors.js";
 import type { NearReads } from "../../core/near.js";
 import { isReplaceable, type Lease } from "../../lease/lease.js";
 import { type Read, readOrClaim } from "../../lease/read-or-claim.js";
 import { tolerate } from "../refusals.js";
-import { readEntry, refreshesEarly } from "./entry.js";
+import { type EntryRead, readEntry, refreshesEarly } from "./entry.js";
 import type { LeaseParts, Leases } from "./leases.js";
 import { next } from "./state.js";
 
@@ -15,6 +15,8 @@ export interface Refreshable {
   readonly payload: Encoded;
   readonly envelope: Envelope;
 }
+
+type Valued = Extract<EntryRead, { kind: "fresh" | "stale" }>;
 
 /** The state of a key after its lookup. */
 export type Outcome =
@@ -27,9 +29,13 @@ export type Outcome =
       readonly savedMs: number;
     }
   | { readonly state: "Refreshing"; readonly value: unknown; readonly encoded: Encoded; readonly old: Refreshable }
-  | { readonly state: "Loading"; readonly lease: Lease }
+  /** `old` is absent where there was no value, or it may not be answered. */
+  | { readonly state: "Loading"; readonly lease: Lease; readonly old?: Refreshable | undefined }
   | { readonly state: "Waiting" }
   | { readonly state: "LoadingAlone" };
+
+/** The keys of a call that loads in any case for whose load by another caller it waits. What that one stores is answered. */
+export type Forced = Set<string>;
 
 /** Looks keys up: reads or claims entries, and judges each reply. */
 export class Lookup {
@@ -90,9 +96,10 @@ export class Lookup {
   /**
    * The outcome for one key. A store error or an unreadable entry is reported and is an outcome.
    * @param token of the claim; empty after a plain GET
+   * @param forced of a call that loads in any case
    * @throws {ConfigurationError}
    */
-  async judge(key: string, reply: Reply, token: string): Promise<Outcome> {
+  async judge(key: string, reply: Reply, token: string, forced?: Forced): Promise<Outcome> {
     const { context, settings } = this.#parts;
     const { codec, clock } = context;
     try {
@@ -103,11 +110,15 @@ export class Lookup {
           return lease ? { state: next("Lookup", read.kind), lease } : { state: next("Lookup", "leased") };
         }
         case "leased":
+          forced?.add(key);
           return { state: next("Lookup", read.kind) };
         case "expired":
           return toOutcome(next("Lookup", read.kind), await this.#leases.claim(key, read.envelope));
       }
       const { kind, payload, envelope } = read;
+      // No lease, and no pause after a failed load: what is there was stored since the wait began.
+      const isAwaited = forced?.has(key) && envelope?.leaseUntilMs === 0;
+      if (forced && !isAwaited) return await this.#force(read, key, forced);
       const decoded = codec.decode(payload, key);
       const value = decoded instanceof Promise ? await decoded : decoded;
       const isEarly = kind === "fresh" && envelope && refreshesEarly(envelope, settings.beta, clock);
@@ -122,6 +133,19 @@ export class Lookup {
       if (!isReplaceable(error)) return { state: next("Lookup", "unavailable") };
       return this.#seize(next("Lookup", "unreadable"), key);
     }
+  }
+
+  /** Takes the lease on an entry that has a value, or has the call wait for who holds it. */
+  async #force({ kind, payload, envelope }: Valued, key: string, forced: Forced): Promise<Outcome> {
+    if (!envelope) {
+      // Only an envelope can hold a lease.
+      await this.#leases.enclose(key);
+      return this.judge(key, await this.read(key), "", forced);
+    }
+    const lease = await this.#leases.claim(key, envelope, true);
+    if (!lease && envelope.token !== NO_TOKEN) forced.add(key);
+    const outcome = toOutcome(next("Lookup", "forced"), lease);
+    return outcome.state === "Loading" ? { ...outcome, old: { kind, payload, envelope } } : outcome;
   }
 
   /** Reports a store error that the caller is answered in spite of. @throws {ConfigurationError} */

@@ -7,7 +7,7 @@ import type { LoadOptions, ManyLoader } from "../client.js";
 import { asHit, type Loaded, load } from "../loading.js";
 import type { Shared } from "../single-flight.js";
 import { type LeaseParts, Leases } from "./leases.js";
-import { Lookup, type Outcome, type Refreshable } from "./lookup.js";
+import { type Forced, Lookup, type Outcome, type Refreshable } from "./lookup.js";
 import { failedLoad, next } from "./state.js";
 
 export interface ManyParts extends LeaseParts {
@@ -37,12 +37,14 @@ export class ManyLoad {
   readonly #parts: ManyParts;
   readonly #leases: Leases;
   readonly #lookup: Lookup;
+  readonly #forced: Forced | undefined;
   readonly #values = new Map<string, unknown>();
   #restarts = 0;
   #hits = 0;
 
   constructor(parts: ManyParts) {
     this.#parts = parts;
+    this.#forced = parts.options.forceRefresh ? new Set() : undefined;
     this.#leases = new Leases(parts);
     this.#lookup = new Lookup(parts, this.#leases, parts.reads);
   }
@@ -95,7 +97,7 @@ export class ManyLoad {
     }
     const judging = keys.map(async (key, i) => {
       const read = reads[i];
-      this.#sort(key, await this.#lookup.judge(key, read?.reply ?? null, read?.token ?? ""), batch);
+      this.#sort(key, await this.#lookup.judge(key, read?.reply ?? null, read?.token ?? "", this.#forced), batch);
     });
     const failed = (await Promise.allSettled(judging)).find(({ status }) => status === "rejected");
     if (failed?.status !== "rejected") return;

@@ -7,7 +7,7 @@ import type { ClientContext, Loader, LoadOptions, ManyLoader } from "../client.j
 import { asHit, type Loaded, load } from "../loading.js";
 import { type Answer, forOneCaller, type Shared } from "../single-flight.js";
 import { type LeaseParts, Leases } from "./leases.js";
-import { Lookup, type Outcome, type Refreshable } from "./lookup.js";
+import { type Forced, Lookup, type Outcome, type Refreshable } from "./lookup.js";
 import { ManyLoad } from "./many.js";
 import type { HerdSettings } from "./options.js";
 import { failedLoad, next } from "./state.js";
@@ -46,14 +46,15 @@ export class HerdProtocol {
   async answer(key: string, loader: Loader<unknown>, options: LoadOptions, shared: Shared): Promise<Answer> {
     const request: LoadRequest = { key, loader, options, shared };
     const { call } = options;
+    const forced: Forced | undefined = options.forceRefresh ? new Set() : undefined;
     let found: Answer["found"] = "hit";
     for (let restarts = 0; ; restarts++) {
-      let outcome = await this.#find(key);
+      let outcome = await this.#find(key, forced);
       if (outcome.state !== "Answered" && outcome.state !== "Refreshing") {
         if (found === "hit") call?.miss();
         found = "miss";
       }
-      if (outcome.state === "Waiting") outcome = await this.#wait(key, shared);
+      if (outcome.state === "Waiting") outcome = await this.#wait(key, shared, forced);
       if (outcome.state === "Answered") {
         const { value, encoded, savedMs } = outcome;
         if (found === "hit") {
@@ -64,9 +65,9 @@ export class HerdProtocol {
       }
       if (outcome.state === "Refreshing") return this.#refresh(outcome.old, request, { ...outcome, found });
       if (outcome.state === "LoadingAlone") return this.#loadAlone(request);
-      const { lease } = outcome;
+      const { lease, old } = outcome;
       try {
-        return await this.#load(lease, request);
+        return await this.#load(lease, request, old);
       } catch (error) {
         const event = failedLoad({ isLost: lease.isLost, isAborted: shared.signal().aborted, restarts });
         if (next("Loading", event) === "Failed") throw error;
@@ -93,7 +94,7 @@ export class HerdProtocol {
   }
 
   /** Polls while another caller loads. @throws the reason of the callers' signal */
-  async #wait(key: string, shared: Shared): Promise<Exclude<Outcome, { state: "Waiting" }>> {
+  async #wait(key: string, shared: Shared, forced?: Forced): Promise<Exclude<Outcome, { state: "Waiting" }>> {
     const { clock, connection, events } = this.#context;
     const { method } = this.#parts;
     events.emit("claim", () => ({ method, key, won: false }));
@@ -101,7 +102,7 @@ export class HerdProtocol {
     for (;;) {
       const event = (await wait.next(shared.signal(), undefined, connection.near?.changes([key]))) ? "poll" : "timeout";
       const state = next("Waiting", event);
-      const outcome = state === "Lookup" ? await this.#find(key) : { state };
+      const outcome = state === "Lookup" ? await this.#find(key, forced) : { state };
       if (outcome.state === "Waiting") continue;
       // A store error while waiting ends the wait as a timeout does: without a value.
       const answered = outcome.state !== "LoadingAlone";
@@ -111,18 +112,18 @@ export class HerdProtocol {
   }
 
   /** Looks the key up; a recently fresh one with a plain GET first. */
-  async #find(key: string): Promise<Outcome> {
+  async #find(key: string, forced?: Forced): Promise<Outcome> {
     const { clock, sharing } = this.#context;
     const { recentlyFresh } = sharing;
     try {
       if (recentlyFresh.has(key, clock.now())) {
         const reply = await this.#lookup.read(key);
-        const outcome = reply === null ? undefined : await this.#lookup.judge(key, reply, "");
+        const outcome = reply === null ? undefined : await this.#lookup.judge(key, reply, "", forced);
         if (outcome?.state !== "Answered" && outcome?.state !== "Refreshing") recentlyFresh.delete(key);
         if (outcome) return outcome;
       }
       const [read] = await this.#lookup.readOrClaim([key]);
-      const outcome = await this.#lookup.judge(key, read?.reply ?? null, read?.token ?? "");
+      const outcome = await this.#lookup.judge(key, read?.reply ?? null, read?.token ?? "", forced);
       if (outcome.state === "Answered") recentlyFresh.add(key, outcome.freshUntilMs ?? clock.now() + PLAIN_FRESH_MS);
       // Its entry is there as long as it may be answered, and is replaced where it is refreshed.
       else if (outcome.state === "Refreshing") {

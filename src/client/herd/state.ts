@@ -15,6 +15,8 @@ export const TRANSITIONS = {
     expired: "Claiming",
     /** Another caller holds the lease, and there is no value to answer. */
     leased: "Waiting",
+    /** The call loads although there is a value. */
+    forced: "Claiming",
     unreadable: "Seizing",
     /** The store fails, or the entry was written in a newer format. */
     unavailable: "LoadingAlone",
