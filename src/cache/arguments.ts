@@ -66,7 +66,7 @@ export const ownChecks: { readonly [M in WithOwnOptions]: Checks<MethodOptions[M
   iterKeys: scan,
   deletePattern: { ...scan, onProgress: isFunction },
   clear: { prefix: null, scanCount: isPositiveInteger, onProgress: isFunction },
-  purgeTags: { soft: isBoolean, only: isOneOf("http", "data") },
+  purgeTags: { soft: isBoolean, match: isOneOf("any", "all"), only: isOneOf("http", "data") },
   lock: { prefix: null, ttl: null, waitTimeout: null, retryEvery: null, signal: null, renew: isBoolean },
   for: { waitUntil: isFunction, signal: null },
   "sets.differenceStore": store,

@@ -396,7 +396,7 @@ export class Cache implements AsyncDisposable {
   }
 
   /**
-   * Ends everything that has one of these tags: entries, and responses of the HTTP cache under this cache's prefix and version.
+   * Ends everything that has one of these tags, or all of them with `match: "all"`: entries, and responses of the HTTP cache under this cache's prefix and version.
    * It costs one write, however many there are. What is being loaded for such a key is stored, and counts as ended.
    * @throws TypeError when a tag is not a text of 1 to 1,024 characters
    * @example

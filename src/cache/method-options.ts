@@ -103,6 +103,8 @@ export interface StoreOptions extends KeyOptions {
 export interface PurgeTagsOptions {
   /** Make what has a tag stale instead of ending it: it is answered while one caller replaces it. @default false */
   soft?: boolean | undefined;
+  /** End what has any of the tags, or only what has all of them: at most 16 then. @default "any" */
+  match?: "any" | "all" | undefined;
   /** End only what the HTTP cache has stored, or only what this cache has. @default both */
   only?: "http" | "data" | undefined;
 }

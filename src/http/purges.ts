@@ -2,6 +2,8 @@ import type { Cache } from "../cache/cache.js";
 import type { PurgeTagsOptions } from "../cache/method-options.js";
 import { ConfigurationError, show } from "../core/errors.js";
 import type { CacheEvents } from "../core/event-types.js";
+import { tagLabels } from "../tags/labels.js";
+import { checkTogether } from "../tags/purge-tags.js";
 import { isReader, type Reader } from "../tags/records.js";
 import { baseKey, labelHashes } from "./keys.js";
 import { type Locator, ownKey } from "./locate.js";
@@ -56,10 +58,15 @@ export class Purges {
   }
 
   /**
-   * Purges all responses with one of these tags, from Cache-Tag or Surrogate-Key, and all entries of the cache with one of them.
+   * Purges all responses with one of these tags, from Cache-Tag or Surrogate-Key, or with all of them (`match`), and all entries
+   * of the cache with them.
    * @throws {ConnectionError} @throws {ReplyError} @throws TypeError
    */
-  async tags(cache: Cache, tags: readonly string[], { soft = false, only }: PurgeTagsOptions = {}): Promise<void> {
+  async tags(
+    cache: Cache,
+    tags: readonly string[],
+    { soft = false, match = "any", only }: PurgeTagsOptions = {},
+  ): Promise<void> {
     if (!Array.isArray(tags) || !tags.every(isTag)) {
       throw new TypeError(
         `purgeTags: ${show(tags)} is no list of tags; give texts without commas such as ["product-1"]`,
@@ -70,7 +77,17 @@ export class Purges {
         `purgeTags: only: ${show(only)} is nothing that tags end; give "http" or "data", or leave it out`,
       );
     }
-    await this.#purgeLabels(cache, { ...NO_LABELS, tags: tags.map((tag) => tag.trim()) }, "", soft, only);
+    if (match !== "any" && match !== "all") {
+      throw new TypeError(`purgeTags: match: ${show(match)} is no way to match tags; give "any" or "all"`);
+    }
+    const what = [...new Set(tags.map((tag) => tag.trim()))];
+    if (match === "any" || what.length < 2) {
+      return this.#purgeLabels(cache, { ...NO_LABELS, tags: what }, "", soft, only);
+    }
+    checkTogether(what);
+    const { log } = this.#partsOf(cache).state;
+    await log.appendTogether(cache.connection, await tagLabels(what), soft, only);
+    tell(cache, { by: "tag", what, soft, ended: undefined });
   }
 
   /** Purges all responses of an origin with one of these groups (RFC 9875). @param origin such as `"https://example.com"` */

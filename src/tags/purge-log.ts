@@ -3,7 +3,18 @@ import { throwIfError } from "../core/errors.js";
 import type { NearReads } from "../core/near.js";
 import { randomText } from "../core/text.js";
 import { text } from "../lease/state.js";
-import { ALL_KINDS, APPEND, KINDS_FOR, LABEL_LENGTH, type Reader, readTail, recordOf, type Tail } from "./records.js";
+import { add, addTogether, askedOf, begun, judged, type Known, MAX_READ, note, type Verdict } from "./known.js";
+import {
+  ALL_KINDS,
+  APPEND,
+  MAX_TOGETHER,
+  type Reader,
+  readTail,
+  readTogether,
+  recordOf,
+  recordOfAll,
+  type Tail,
+} from "./records.js";
 
 /*
  * Each cache has one log of purges by label; records.ts has its form. What is stored with labels carries a stamp: the epoch of
@@ -17,16 +28,12 @@ import { ALL_KINDS, APPEND, KINDS_FOR, LABEL_LENGTH, type Reader, readTail, reco
 
 /** How many members a log has at most. */
 const MAX_MEMBERS = 500_000;
-/** How many records are read at once: 64 KiB at most. */
-const MAX_READ = 1_000;
-/** How many records, and how many labels that were asked for, a process remembers. */
-const MAX_REMEMBERED = 20_000;
+const READ = { readOnly: true };
 
 /** A position of the log: its epoch, and the number of its last purge. */
 export type Stamp = readonly [epoch: string, number: number];
 
-/** Whether a purge applies to an entry: not at all, softly, or hard. */
-export type Verdict = "good" | "soft" | "hard";
+export type { Verdict } from "./known.js";
 
 /** A command that reads the log. */
 export interface LogRead {
@@ -37,25 +44,6 @@ export interface LogRead {
   readonly before: number;
   /** Whether the log is known to be as it was before the command was sent; absent without a near cache. */
   readonly isUnchanged: (() => boolean) | undefined;
-}
-
-interface Known {
-  readonly epoch: string;
-  /** The last number. */
-  number: number;
-  /** All purges after this number are in `recent`. */
-  since: number;
-  /** Up to this number purges were dropped. */
-  floor: number;
-  /** Numbers by record, the oldest first. */
-  readonly recent: Map<string, number>;
-  /** Labels that were asked for. Their later purges are noted here too. */
-  readonly asked: Map<string, Asked>;
-}
-
-interface Asked {
-  readonly byKind: Map<string, number>;
-  isAnswered: boolean;
 }
 
 /**
@@ -111,7 +99,7 @@ export class PurgeLog {
   /** Reads the records since the last read. @param near where reads are answered from the process */
   read(near: NearReads | undefined): LogRead {
     const after = typeof this.#known === "object" ? this.#known.number : undefined;
-    const least = after === undefined ? "-inf" : `(${after}`;
+    const least = `(${after ?? 0}`;
     // The epoch is one member more.
     const limit = String(MAX_READ + 1);
     const command = ["ZREVRANGEBYSCORE", this.key, "+inf", least, "WITHSCORES", "LIMIT", "0", limit] as const;
@@ -149,35 +137,36 @@ export class PurgeLog {
   verdict(labels: readonly string[], stamp: Stamp | undefined, reader: Reader): Verdict | "unknown" {
     const known = this.#known;
     if (typeof known !== "object" || stamp?.[0] !== known.epoch) return "soft";
-    const [, number] = stamp;
-    const kinds = KINDS_FOR[reader];
-    const isPurged = (by: readonly string[]): boolean =>
-      labels.some((label) => by.some((kind) => lastPurge(known, label, kind) > number));
-    if (isPurged(kinds.hard)) return "hard";
-    if (number < known.since && !labels.every((label) => known.asked.get(label)?.isAnswered)) return "unknown";
-    return number < known.floor || isPurged(kinds.soft) ? "soft" : "good";
+    return judged(known, labels, stamp[1], reader);
   }
 
-  /** Asks for the last purges of labels. @throws {ConnectionError} @throws {ReplyError} */
+  /** Asks for the last purges of labels, and for those of several labels together. @throws {ConnectionError} @throws {ReplyError} */
   async ask(connection: Connection, labels: readonly string[]): Promise<void> {
     const known = this.#known;
     if (typeof known !== "object") return;
-    const asked = labels
-      .filter((label) => !known.asked.get(label)?.isAnswered)
-      .map((label) => ({ label, last: askedOf(known, label) }));
-    const records = asked.flatMap(({ label, last }) => ALL_KINDS.map((kind) => ({ label, last, kind })));
-    // The epoch comes last: while it is there, so was all of the log.
-    const members = [...records.map(({ label, kind }) => label + kind), "-", `=${known.epoch}`];
-    const commands = members.map((member) => ["ZSCORE", this.key, member] as const);
-    const replies = await connection.send(commands, { readOnly: true });
-    const scores = replies.map((reply) => text(throwIfError(reply)));
-    if (scores.at(-1) === "") {
+    const unasked = labels.filter((label) => !known.asked.get(label)?.isAnswered);
+    const asked = unasked.map((label) => askedOf(known, label));
+    const records = unasked.flatMap((label, i) =>
+      ALL_KINDS.map((kind) => ({ record: label + kind, kind, of: asked[i] })),
+    );
+    const scoreOf = (member: string) => ["ZSCORE", this.key, member] as const;
+    const commands = [
+      ...["&", ...records.map(({ record }) => record)].map(scoreOf),
+      // Floors come after what they are the floors of, and the epoch last: while it is there, so was all of the log.
+      ["ZRANGEBYSCORE", this.key, "-inf", "(0", "WITHSCORES", "LIMIT", "0", String(MAX_TOGETHER)] as const,
+      ...["-", "~", `=${known.epoch}`].map(scoreOf),
+    ];
+    const replies = (await connection.send(commands, READ)).map(throwIfError);
+    const [last = 0, ...numbers] = replies.map((reply) => (Array.isArray(reply) ? 0 : Number(text(reply))));
+    const [together = null, floor = null, togetherFloor = null, epoch = null] = replies.slice(-4);
+    if (epoch === null) {
       if (this.#known === known) this.#known = undefined;
       return;
     }
-    known.floor = Math.max(known.floor, Number(scores.at(-2)));
-    for (const [i, { last, kind }] of records.entries()) note(last.byKind, kind, Number(scores[i]));
-    for (const { last } of asked) last.isAnswered = true;
+    known.floor = Math.max(known.floor, Number(text(floor)));
+    addTogether(known, readTogether(together), last, Number(text(togetherFloor)));
+    for (const [i, { kind, of }] of records.entries()) if (of) note(of.byKind, kind, numbers[i] ?? 0);
+    for (const one of asked) one.isAnswered = true;
   }
 
   /** A stamp for what is stored now, where there was no log before its load began. @throws {ConnectionError} @throws {ReplyError} */
@@ -196,59 +185,15 @@ export class PurgeLog {
     );
   }
 
+  /** As `append`, for entries that have all of these labels. */
+  async appendTogether(connection: Connection, labels: readonly string[], soft: boolean, only?: Reader): Promise<void> {
+    await this.#append(connection, [recordOfAll(labels, soft, only)]);
+  }
+
   #append(connection: Connection, records: readonly string[]): Promise<Reply> {
     return connection.script(APPEND, [this.key], [randomText(8), String(this.#maxMembers), ...records]);
   }
 }
-
-/** What is known of a log of which nothing was read. */
-function begun(epoch: string): Known {
-  return { epoch, number: 0, since: 0, floor: 0, recent: new Map(), asked: new Map() };
-}
-
-/** Replies may arrive out of order, so records that are already known are skipped. */
-function add(known: Known, { floor, purges }: Tail): void {
-  const [, lowest = 0] = purges.at(-1) ?? [];
-  // Purges between what was known and what was read are unknown, or were dropped.
-  const unread = Math.max(purges.length >= MAX_READ ? lowest : 0, floor);
-  if (unread > known.number) {
-    known.since = unread;
-    known.asked.clear();
-  }
-  known.floor = Math.max(known.floor, floor);
-  for (const [record, number] of purges.toReversed()) {
-    if (number <= known.number) continue;
-    known.recent.delete(record);
-    known.recent.set(record, number);
-    const asked = known.asked.get(record.slice(0, LABEL_LENGTH));
-    if (asked) note(asked.byKind, record.slice(LABEL_LENGTH), number);
-  }
-  known.number = Math.max(known.number, floor, purges[0]?.[1] ?? 0);
-  for (const [record, number] of known.recent) {
-    if (known.recent.size <= MAX_REMEMBERED) break;
-    known.recent.delete(record);
-    known.since = Math.max(known.since, number);
-  }
-}
-
-/** The number of the last purge of a label and kind that is known; 0 without one. */
-function lastPurge(known: Known, label: string, kind: string): number {
-  return Math.max(known.recent.get(label + kind) ?? 0, known.asked.get(label)?.byKind.get(kind) ?? 0);
-}
-
-function askedOf(known: Known, label: string): Asked {
-  const asked = known.asked.get(label) ?? { byKind: new Map(), isAnswered: false };
-  known.asked.delete(label);
-  known.asked.set(label, asked);
-  if (known.asked.size > MAX_REMEMBERED) for (const oldest of known.asked.keys()) if (known.asked.delete(oldest)) break;
-  return asked;
-}
-
-function note(numbers: Map<string, number>, kind: string, number: number): void {
-  if (number > (numbers.get(kind) ?? 0)) numbers.set(kind, number);
-}
-
-const READ = { readOnly: true };
 
 /** Sends commands and, in the same round trip, reads the new records of the purge log. */
 export async function sendWithLog(

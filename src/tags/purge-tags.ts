@@ -9,9 +9,13 @@ import type { Reader } from "./records.js";
 /** In characters. */
 const LONGEST_TAG = 1_024;
 
+/** How many tags one purge may ask for together: all such purges are read as a whole. */
+const MOST_TOGETHER = 16;
+
 /** How a purge by tag ends entries: as `PurgeTagsOptions` of the cache has it. */
 interface Purging {
   readonly soft?: boolean | undefined;
+  readonly match?: "any" | "all" | undefined;
   readonly only?: Reader | undefined;
 }
 
@@ -32,14 +36,23 @@ function checkedTags(given: readonly string[]): string[] {
 /** Checks tags, and begins to hash them. @returns what sends the purge @throws TypeError */
 export async function preparePurge(
   tags: readonly string[],
-  { soft = false, only }: Purging,
+  { soft = false, match = "any", only }: Purging,
 ): Promise<(connection: Connection, cache: { readonly purges: LogPlace; readonly events: Events }) => Promise<void>> {
   const what = checkedTags(tags);
+  if (match === "all") checkTogether(what);
   const labels = await tagLabels(what);
   return async (connection, { purges, events }) => {
     if (labels.length === 0) return;
-    await purgeLogOf(purges).append(connection, labels, soft, only);
+    const log = purgeLogOf(purges);
+    if (match === "all" && labels.length > 1) await log.appendTogether(connection, labels, soft, only);
+    else await log.append(connection, labels, soft, only);
     const count = what.length;
     events.emit("purge", () => ({ method: "purgeTags", key: "", count, by: "tag", what, soft, ended: undefined }));
   };
+}
+
+/** @throws TypeError when there are too many tags for entries that have all of them */
+export function checkTogether({ length }: readonly string[]): void {
+  if (length <= MOST_TOGETHER) return;
+  throw new TypeError(`tags: ${length} tags are too many to match all; give at most ${MOST_TOGETHER}`);
 }

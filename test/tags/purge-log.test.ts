@@ -46,6 +46,11 @@ class Process {
     return judge(this.#cache.connection, this.log, { labels: names, stamp }, reader);
   }
 
+  /** Purges what has all of these labels. */
+  purgeTogether(names: readonly string[], soft = false, only?: Reader): Promise<void> {
+    return this.log.appendTogether(this.#cache.connection, names, soft, only);
+  }
+
   purge(names: readonly string[], soft = false, only?: Reader): Promise<void> {
     return this.log.append(this.#cache.connection, names, soft, only);
   }
@@ -62,6 +67,7 @@ type Step =
       readonly at: number;
       readonly labels: readonly string[];
       readonly soft: boolean;
+      readonly all: boolean;
       readonly only?: Reader;
     }
   | { readonly kind: "others"; readonly at: number; readonly count: number }
@@ -74,9 +80,10 @@ const purge = fc.record(
     at: place,
     labels: some,
     soft: fc.boolean(),
+    all: fc.boolean(),
     only: fc.constantFrom(...READERS),
   },
-  { requiredKeys: ["kind", "at", "labels", "soft"] },
+  { requiredKeys: ["kind", "at", "labels", "soft", "all"] },
 );
 const step: fc.Arbitrary<Step> = fc.oneof(
   { weight: 4, arbitrary: fc.record({ kind: fc.constant("store" as const), at: place, labels: some }) },
@@ -130,11 +137,17 @@ async function play(of: Cache, steps: readonly Step[], maxMembers: number, isWho
       others += 10_000;
       await process?.purge(labels(one.count, others));
     } else if (one.kind === "purge") {
-      await process?.purge(one.labels, one.soft, one.only);
+      const isTogether = one.all && one.labels.length > 1;
+      if (isTogether) await process?.purgeTogether(one.labels, one.soft, one.only);
+      else await process?.purge(one.labels, one.soft, one.only);
       const verdict = one.soft ? "soft" : "hard";
       for (const { labels: own, purged } of entries) {
         for (const reader of READERS) {
-          const applies = (one.only ?? reader) === reader && own.some((label) => one.labels.includes(label));
+          const applies =
+            (one.only ?? reader) === reader &&
+            (isTogether
+              ? one.labels.every((label) => own.includes(label))
+              : own.some((label) => one.labels.includes(label)));
           if (applies && RANK[verdict] > RANK[purged[reader]]) purged[reader] = verdict;
         }
       }
@@ -241,6 +254,23 @@ describe("a purge log", () => {
     expect(await new Process(key).verdict([labelOf("own")], first)).toBe("soft");
     expect(await new Process(key).verdict([last], first)).toBe("hard");
   }, 60_000);
+
+  it("keeps the last 1,000 purges of several labels together, and counts what is older as softly purged", async () => {
+    const key = newKey();
+    const process = new Process(key);
+    const early = await process.stamp();
+    for (let i = 0; i < 10; i++) await process.purgeTogether(labels(2, 10 * i));
+    const stamp = await process.stamp();
+    for (let i = 0; i < 1_000; i++) await process.purgeTogether(labels(2, 1_000 + 10 * i));
+    for (const one of [process, new Process(key)]) {
+      expect(await one.verdict(labels(2), early)).not.toBe("good");
+      expect(await one.verdict([labelOf(0), labelOf(10)], stamp)).toBe("good");
+      expect(await one.verdict([labelOf(0)], early)).toBe("good");
+      expect(await one.verdict(labels(3, 10_990), stamp)).toBe("hard");
+      expect(await one.verdict([labelOf(10_990), labelOf(0)], stamp)).toBe("good");
+    }
+    expect(await cache.connection.send([["ZRANGEBYSCORE", key, "-inf", "(0"]])).toMatchObject([{ length: 1_000 }]);
+  });
 
   it("does not use a number twice when the server has lost the end of the log", async () => {
     const key = newKey();

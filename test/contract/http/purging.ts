@@ -184,6 +184,20 @@ export function purging(open: () => Cache): void {
     }
   });
 
+  it("by tags that a response has all of spares those that have one of them", async () => {
+    const purges = [
+      (tags: string[]) => cache.purgeTags(tags, { match: "all" }),
+      (tags: string[]) => site.http.purges.tags(cache, tags, { match: "all" }),
+    ];
+    for (const purge of purges) {
+      await site.answers({ ...FRESH, "cache-tag": "a,b" }).get();
+      await purge(["a", "other"]);
+      expect((await site.get()).how).toMatch(/^hit/);
+      await purge(["b", "a"]);
+      expect((await site.get()).how).toMatch(/^fwd=uri-miss/);
+    }
+  });
+
   it("by tag refuses what is no list of tags", async () => {
     await expect(site.http.purges.tags(cache, [""])).rejects.toThrow(TypeError);
   });

@@ -1,0 +1,123 @@
+import { KINDS_FOR, LABEL_LENGTH, type Reader, type Tail, type Together } from "./records.js";
+
+/** How many records are read at once: 64 KiB at most. */
+export const MAX_READ = 1_000;
+/** How many records, and how many labels that were asked for, a process remembers. */
+const MAX_REMEMBERED = 20_000;
+
+/** Whether a purge applies to an entry: not at all, softly, or hard. */
+export type Verdict = "good" | "soft" | "hard";
+
+/** What a process knows of one log. */
+export interface Known {
+  readonly epoch: string;
+  /** The last number. */
+  number: number;
+  /** All purges after this number are in `recent`. */
+  since: number;
+  /** Up to this number purges were dropped. */
+  floor: number;
+  /** Numbers by record, the oldest first. */
+  readonly recent: Map<string, number>;
+  /** Labels that were asked for. Their later purges are noted here too. */
+  readonly asked: Map<string, Asked>;
+  /** Purges of several labels together, by their first label. */
+  together: ReadonlyMap<string, readonly Together[]>;
+  /** Up to this number all of them were read, those beyond the floor of their own. */
+  togetherRead: number;
+  togetherFloor: number;
+  /** The number of the last one that the process has heard of. */
+  togetherLast: number;
+}
+
+export interface Asked {
+  readonly byKind: Map<string, number>;
+  isAnswered: boolean;
+}
+
+/** What is known of a log of which nothing was read. */
+export function begun(epoch: string): Known {
+  const together = { together: new Map(), togetherRead: 0, togetherFloor: 0, togetherLast: 0 };
+  return { epoch, number: 0, since: 0, floor: 0, recent: new Map(), asked: new Map(), ...together };
+}
+
+/** Adds what was read. Replies may arrive out of order, so records that are already known are skipped. */
+export function add(known: Known, { floor, together, purges, length, lowest }: Tail): void {
+  // Purges between what was known and what was read are unknown, or were dropped. The epoch is one member more.
+  const unread = Math.max(length > MAX_READ ? lowest : 0, floor);
+  if (unread > known.number) {
+    known.since = unread;
+    known.asked.clear();
+  }
+  known.floor = Math.max(known.floor, floor);
+  known.togetherLast = Math.max(known.togetherLast, together);
+  for (const [record, number] of purges.toReversed()) {
+    if (number <= known.number) continue;
+    known.recent.delete(record);
+    known.recent.set(record, number);
+    const asked = known.asked.get(record.slice(0, LABEL_LENGTH));
+    if (asked) note(asked.byKind, record.slice(LABEL_LENGTH), number);
+  }
+  known.number = Math.max(known.number, floor, together, purges[0]?.[1] ?? 0);
+  for (const [record, number] of known.recent) {
+    if (known.recent.size <= MAX_REMEMBERED) break;
+    known.recent.delete(record);
+    known.since = Math.max(known.since, number);
+  }
+}
+
+/** Adds all purges of several labels together. @param last the number of the last one, as it was before they were read */
+export function addTogether(known: Known, all: readonly Together[], last: number, floor: number): void {
+  if (last < known.togetherRead) return;
+  const byLabel = new Map<string, Together[]>();
+  for (const one of all) {
+    const [first = ""] = one.labels;
+    byLabel.set(first, [...(byLabel.get(first) ?? []), one]);
+  }
+  known.together = byLabel;
+  known.togetherRead = last;
+  known.togetherLast = Math.max(known.togetherLast, last);
+  known.togetherFloor = Math.max(known.togetherFloor, floor);
+}
+
+/** What is known of an entry that was stamped with a number; `"unknown"` where more has to be asked for. */
+export function judged(known: Known, labels: readonly string[], number: number, reader: Reader): Verdict | "unknown" {
+  const kinds = KINDS_FOR[reader];
+  if (isPurged(known, labels, number, kinds.hard)) return "hard";
+  if (number < known.since && !labels.every((label) => known.asked.get(label)?.isAnswered)) return "unknown";
+  const isOfSeveral = labels.length > 1;
+  if (isOfSeveral && known.togetherLast > Math.max(known.togetherRead, number)) return "unknown";
+  const floor = isOfSeveral ? Math.max(known.floor, known.togetherFloor) : known.floor;
+  return number < floor || isPurged(known, labels, number, kinds.soft) ? "soft" : "good";
+}
+
+function isPurged(known: Known, labels: readonly string[], number: number, kinds: readonly string[]): boolean {
+  return labels.some(
+    (label) =>
+      kinds.some((kind) => lastPurge(known, label, kind) > number) ||
+      known.together
+        .get(label)
+        ?.some(
+          (one) =>
+            one.number > number && kinds.includes(one.kind) && one.labels.every((other) => labels.includes(other)),
+        ) === true,
+  );
+}
+
+/** The number of the last purge of a label and kind that is known; 0 without one. */
+function lastPurge(known: Known, label: string, kind: string): number {
+  return Math.max(known.recent.get(label + kind) ?? 0, known.asked.get(label)?.byKind.get(kind) ?? 0);
+}
+
+/** What was asked for of a label, as the most recent one. */
+export function askedOf(known: Known, label: string): Asked {
+  const asked = known.asked.get(label) ?? { byKind: new Map(), isAnswered: false };
+  known.asked.delete(label);
+  known.asked.set(label, asked);
+  if (known.asked.size > MAX_REMEMBERED) for (const oldest of known.asked.keys()) if (known.asked.delete(oldest)) break;
+  return asked;
+}
+
+export function note(numbers: Map<string, number>, kind: string, number: number): void {
+  if (number > (numbers.get(kind) ?? 0)) numbers.set(kind, number);
+}
