@@ -14,6 +14,7 @@ const questions = [
   "load",
   "cold-start",
   "herd-hit",
+  "definitions",
   "herd",
   "near",
   "stalls",

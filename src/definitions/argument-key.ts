@@ -14,25 +14,16 @@ const MAX_DEPTH = 100;
 export function argumentKey(name: string, args: readonly unknown[]): string {
   let text = "(";
   for (let i = 0; i < args.length; i++) {
-    text += (i === 0 ? "" : ",") + textOf(args[i], { name, argument: i + 1, path: undefined, depth: 0 });
+    try {
+      text += (i === 0 ? "" : ",") + textOf(args[i], 0);
+    } catch (error) {
+      throw error instanceof Refusal ? error.of(name, i + 1) : error;
+    }
   }
   return `${text})`;
 }
 
-/** Where a value stands. */
-interface Place {
-  readonly name: string;
-  readonly argument: number;
-  readonly path: Path | undefined;
-  readonly depth: number;
-}
-
-interface Path {
-  readonly key: string | number;
-  readonly parent: Path | undefined;
-}
-
-function textOf(value: unknown, place: Place): string {
+function textOf(value: unknown, depth: number): string {
   switch (typeof value) {
     case "string":
       return JSON.stringify(value);
@@ -44,47 +35,52 @@ function textOf(value: unknown, place: Place): string {
     case "undefined":
       return String(value);
     case "object":
-      return value === null ? "null" : textOfObject(value, place);
+      return value === null ? "null" : textOfObject(value, depth);
     default:
-      throw refused(place, `is ${show(value)}`);
+      throw new Refusal(`is ${show(value)}`);
   }
 }
 
-function textOfObject(value: object, place: Place): string {
-  if (place.depth === MAX_DEPTH) throw refused(place, `is nested deeper than ${MAX_DEPTH} levels, or in itself`);
-  if (Object.getOwnPropertySymbols(value).length > 0) throw refused(place, "has a property that is a symbol");
+function textOfObject(value: object, depth: number): string {
+  if (depth === MAX_DEPTH) throw new Refusal(`is nested deeper than ${MAX_DEPTH} levels, or in itself`);
+  if (Object.getOwnPropertySymbols(value).length > 0) throw new Refusal("has a property that is a symbol");
   const prototype: unknown = Object.getPrototypeOf(value);
   const keys = Object.keys(value);
   if (Array.isArray(value) && prototype === Array.prototype) {
     // As many names as items: neither a hole nor a property beside the items.
-    if (keys.length !== value.length) throw refused(place, "is an array with holes, or with properties of its own");
-    return `[${value.map((item: unknown, i) => textOf(item, inside(place, i))).join(",")}]`;
+    if (keys.length !== value.length) throw new Refusal("is an array with holes, or with properties of its own");
+    return `[${value.map((item: unknown, i) => textOfPart(item, `[${i}]`, depth)).join(",")}]`;
   }
   if (prototype === Date.prototype && value instanceof Date && keys.length === 0) {
     const ms = value.getTime();
-    if (Number.isNaN(ms)) throw refused(place, "is an invalid Date");
+    if (Number.isNaN(ms)) throw new Refusal("is an invalid Date");
     return `Date(${ms})`;
   }
-  if (prototype !== Object.prototype && prototype !== null) throw refused(place, `is ${show(value)}`);
-  const properties = keys.sort().map((key) => {
-    const text = textOf(Reflect.get(value, key), inside(place, key));
-    return `${JSON.stringify(key)}:${text}`;
-  });
-  return `{${properties.join(",")}}`;
+  if (prototype !== Object.prototype && prototype !== null) throw new Refusal(`is ${show(value)}`);
+  const texts = keys
+    .sort()
+    .map((key) => `${JSON.stringify(key)}:${textOfPart(Reflect.get(value, key), `.${key}`, depth)}`);
+  return `{${texts.join(",")}}`;
 }
 
-function inside(place: Place, key: string | number): Place {
-  return { ...place, path: { key, parent: place.path }, depth: place.depth + 1 };
-}
-
-function refused({ name, argument, path }: Place, what: string): TypeError {
-  let at = "";
-  for (let part = path; part !== undefined; part = part.parent) {
-    at = (typeof part.key === "number" ? `[${part.key}]` : `.${part.key}`) + at;
+function textOfPart(part: unknown, place: string, depth: number): string {
+  try {
+    return textOf(part, depth + 1);
+  } catch (error) {
+    if (error instanceof Refusal) error.place = place + error.place;
+    throw error;
   }
-  // The outer keys of an argument that is nested in itself say nothing.
-  const where = at === "" || at.length > 200 ? "" : ` at ${at}`;
-  return new TypeError(
-    `${name}: argument ${argument}${where} ${what}, so that another one could have the same key; give wrap() the option "key", a function of the arguments`,
-  );
+}
+
+/** Why a value has no key, and the way to it from the argument. */
+class Refusal extends Error {
+  place = "";
+
+  of(name: string, argument: number): TypeError {
+    // The way into an argument that is nested in itself says nothing.
+    const where = this.place === "" || this.place.length > 200 ? "" : ` at ${this.place}`;
+    return new TypeError(
+      `${name}: argument ${argument}${where} ${this.message}, so that another one could have the same key; give wrap() the option "key", a function of the arguments`,
+    );
+  }
 }

@@ -92,23 +92,21 @@ export class Definition<Id, Value, Input = Value> {
    * const users = await definition.getMany(["7", "8"]); // Map
    */
   async getMany(ids: Iterable<Id>, options?: DefinitionCallOptions): Promise<Map<Id, Value>> {
-    const list = [...new Set(several(ids, "ids") as Id[])];
+    const list = several(ids, "ids") as Id[];
     const given = this.#given("getMany", options);
     const { loadMany } = this.#options;
     const values = new Map<Id, Value>();
     if (!loadMany) {
-      const got = await Promise.all(list.map((id) => this.get(id, options)));
-      await inTurns(list, (id, i) => void (got[i] !== undefined && values.set(id, got[i] as Value)));
+      const distinct = [...new Set(list)];
+      const got = await Promise.all(distinct.map((id) => this.get(id, options)));
+      await inTurns(distinct, (id, i) => void (got[i] !== undefined && values.set(id, got[i] as Value)));
       return values;
     }
     const keys: string[] = [];
-    const idOf = new Map<string, Id>();
-    await inTurns(list, (id) => {
-      const key = this.key(id);
-      keys.push(key);
-      idOf.set(key, id);
-    });
+    await inTurns(list, (id) => void keys.push(this.key(id)));
     const load = async (missing: readonly string[], context: LoaderContext): Promise<Map<string, unknown>> => {
+      const idOf = new Map<string, Id>();
+      await inTurns(keys, (key, i) => void idOf.set(key, list[i] as Id));
       const asked = missing.map((key) => idOf.get(key) as Id);
       const loaded = await loadMany(asked, context);
       const byId = toLoaded(loaded);
@@ -123,17 +121,16 @@ export class Definition<Id, Value, Input = Value> {
     };
     const look: Source["look"] = (some, loadSome, more) =>
       this.#cache.getOrSetMany(some, loadSome as typeof load, { ...given, ...more });
-    const distinct = [...idOf.keys()];
     const found = this.#validator
-      ? await lookUp(this.#cache, this.#validator, distinct, {
+      ? await lookUp(this.#cache, this.#validator, [...new Set(keys)], {
           method: "getOrSetMany",
           look,
           load: validating(this.#validator, load),
         })
-      : await look(distinct, load);
+      : await look(keys, load);
     await inTurns(list, (id, i) => {
-      const key = keys[i] as string;
-      if (found.has(key)) values.set(id, found.get(key) as Value);
+      const value = found.get(keys[i] as string);
+      if (value !== undefined) values.set(id, value as Value);
     });
     return values;
   }
