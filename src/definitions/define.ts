@@ -26,12 +26,12 @@ import { listed, type SchemaInput, type SchemaOutput, type StandardSchema, Valid
  */
 export function define<Id, S extends StandardSchema>(
   cache: Cache,
-  options: DefinitionOptions<Id, unknown> & { readonly schema: S },
+  options: DefinitionOptions<Id, unknown, unknown, S> & { readonly schema: S },
 ): Definition<Id, SchemaOutput<S>, SchemaInput<S>>;
 /** As above, without a schema: the loader's type is that of the values. */
 export function define<Id, T, Stale = T>(
   cache: Cache,
-  options: DefinitionOptions<Id, T, Stale> & { readonly schema?: undefined },
+  options: DefinitionOptions<Id, T, Stale, undefined>,
 ): Definition<Id, T>;
 export function define<Id>(cache: Cache, options: DefinitionOptions<Id, unknown, never>): Definition<Id, unknown> {
   checkDefinition(options);

@@ -33,7 +33,7 @@ export interface DefinitionSettings {
 }
 
 /** Options of `define`. */
-export interface DefinitionOptions<Id, T, Stale = T> extends DefinitionSettings {
+export interface DefinitionOptions<Id, T, Stale = T, S = StandardSchema> extends DefinitionSettings {
   /** The key of an id. Different ids need different keys. */
   key: (id: Id) => string;
   /** Loads the value of an id. `undefined` is answered and never stored. */
@@ -41,7 +41,7 @@ export interface DefinitionOptions<Id, T, Stale = T> extends DefinitionSettings 
   /** Loads the values of several ids for `getMany`: once, for all that are missing. @default `load` for each of them, at the same time */
   loadMany?: LoadManyById<Id, T> | undefined;
   /** A schema of zod, valibot, arktype or another library with Standard Schema. What it refuses is not stored; a stored value that it refuses is loaded again. @default none */
-  schema?: StandardSchema | undefined;
+  schema?: S | undefined;
 }
 
 /** Options of `get`, `getMany` and `refresh` of a definition, in place of its own. */
