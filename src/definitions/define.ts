@@ -142,11 +142,9 @@ export class Definition<Id, Value, Input = Value> {
     await this.#cache.set(key, value, { ttl: this.#options.ttl });
   }
 
-  /** Deletes the value of an id, loads it, and stores it. @throws as `get` */
+  /** Loads the value of an id although one is stored, and stores it. `get` answers the old one meanwhile. @throws as `get` */
   async refresh(id: Id, options?: DefinitionCallOptions): Promise<Value> {
-    const given = this.#given("refresh", options);
-    await this.#cache.delete(this.key(id));
-    return this.#get(id, given);
+    return this.#get(id, { ...this.#given("refresh", options), forceRefresh: true });
   }
 
   /** Deletes the value of an id. @returns whether there was one */

@@ -23,7 +23,7 @@ export type Load = (keys: readonly string[], context: LoaderContext) => Promise<
 export type Refused = ReadonlyMap<string, readonly SchemaIssue[]>;
 
 /** How often a stored value is looked up again that the schema refuses, before one is loaded whatever is stored. */
-const MAX_TRIES = 4;
+const MAX_TRIES = 3;
 
 /**
  * Looks values up, and replaces stored ones that the schema refuses: they are deleted, and count as missing then, so that one
@@ -38,10 +38,8 @@ export async function lookUp(
   source: Source,
 ): Promise<Map<string, unknown>> {
   const outputs = new Map<string, unknown>();
-  let loads = 0;
   let loading: Promise<unknown> | undefined;
   const load: Load = (missing, context) => {
-    loads++;
     const values = source.load(missing, context);
     loading = values;
     return values;
@@ -54,8 +52,6 @@ export async function lookUp(
     const refused = await sort(validator, found, outputs);
     if (refused.size === 0) return outputs;
     if (tries === 0) emitRefused(cache, source.method, refused);
-    // Twice, as one of them may have been in the background, while an old value was answered.
-    if (loads > 1) throw changedByStoring(refused);
     left = [...refused.keys()];
     if (tries === MAX_TRIES) break;
     // The refresh of an old value, by this caller.

@@ -18,7 +18,7 @@ export interface WrapOptions<A extends readonly unknown[], T> extends Definition
 export interface Wrapped<A extends readonly unknown[], T> {
   /** What is stored for these arguments, or else what the function returns, which is stored unless it is `undefined`. */
   (...args: A): Promise<T>;
-  /** Calls the function now, and stores what it returns. */
+  /** Calls the function although something is stored, and stores what it returns. */
   refresh(...args: A): Promise<T>;
   /** Deletes what is stored for these arguments. @returns whether there was anything */
   delete(...args: A): Promise<boolean>;

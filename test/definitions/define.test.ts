@@ -184,4 +184,21 @@ describe.each([
     );
     expect(loads).toBe(1);
   });
+
+  it("is not deleted any more when another process has replaced it", async () => {
+    const keyPrefix = ownPrefix();
+    const [cache, other] = [open({ location: location(), keyPrefix }), open({ location: location(), keyPrefix })];
+    let loads = 0;
+    const users = define(cache, { key, load: (id) => ({ name: id, loads: ++loads }), schema: NAMED });
+    await cache.set("user:7", { title: "old" });
+    const { connection } = cache;
+    const script = connection.script.bind(connection);
+    const replacing: typeof script = async (...call) => {
+      if (call[0].name === "delete if") await other.set("user:7", { name: "newer" });
+      return script(...call);
+    };
+    Object.assign(connection, { script: replacing });
+    expect(await users.get("7")).toEqual({ name: "newer", greeting: "Hello newer" });
+    expect(loads).toBe(0);
+  });
 });

@@ -1,5 +1,6 @@
 import { describe, expect, expectTypeOf, inject, it, onTestFinished } from "vitest";
 import * as z from "zod";
+import { nextTurn } from "../../src/core/async.js";
 import {
   type Cache,
   type CacheEvents,
@@ -15,6 +16,8 @@ import {
 import { structuredClone } from "../../src/serializers/structured-clone.js";
 import { NAMED } from "../contract/cache/definitions.js";
 import { ownPrefix } from "../contract/cache/stored.js";
+import { deferred } from "../support/deferred.js";
+import { until } from "../support/wait.js";
 
 function open(options: Partial<CacheOptions> = {}): Cache {
   const cache = createCache({ location: "memory:", ...options });
@@ -93,10 +96,12 @@ describe("a schema", () => {
   it("that refuses a stale value has its caller wait for the refresh", async () => {
     const cache = open({ client: herd({ grace: "5m" }) });
     let loads = 0;
+    const mayEnd = deferred<void>();
     const users = define(cache, {
       key,
       load: async (id) => {
         loads++;
+        await mayEnd.promise;
         return { name: id };
       },
       schema: NAMED,
@@ -104,7 +109,11 @@ describe("a schema", () => {
     });
     await cache.set("a", { title: 1 }, { ttl: 0.001 });
     await expect.poll(() => cache.get("a")).toBeUndefined();
-    expect(await users.get("a")).toEqual({ name: "a", greeting: "Hello a" });
+    const got = users.get("a");
+    await until(() => loads > 0, { what: "a load" });
+    for (let turn = 0; turn < 20; turn++) await nextTurn();
+    mayEnd.resolve();
+    expect(await got).toEqual({ name: "a", greeting: "Hello a" });
     expect(await cache.get("a")).toEqual({ name: "a" });
     expect(loads).toBe(1);
   });
