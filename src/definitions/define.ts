@@ -5,7 +5,7 @@ import type { LoaderContext } from "../client/client.js";
 import { inTurns } from "../core/async.js";
 import { SchemaError, show } from "../core/errors.js";
 import { checkCall, checkDefinition, type DefinitionCallOptions, type DefinitionOptions } from "./options.js";
-import { emitRefused, type Load, lookUp, type Source } from "./replace.js";
+import { emitRefused, lookUp, type Source } from "./replace.js";
 import { listed, type SchemaInput, type SchemaOutput, type StandardSchema, Validator } from "./schema.js";
 
 /**
@@ -113,21 +113,27 @@ export class Definition<Id, Value, Input = Value> {
       // An object has text for names.
       const isById = loaded instanceof Map;
       const values = new Map<string, unknown>();
-      await inTurns(missing, (key, i) => {
+      for (const [i, key] of missing.entries()) {
         const value = byId.get(isById ? asked[i] : String(asked[i]));
-        if (value !== undefined) values.set(key, value);
-      });
+        if (value === undefined) continue;
+        if (this.#validator) await accept(this.#validator, key, value);
+        values.set(key, value);
+      }
       return values;
     };
-    const look: Source["look"] = (some, loadSome, more) =>
-      this.#cache.getOrSetMany(some, loadSome as typeof load, { ...given, ...more });
+    let loading: Promise<Map<string, unknown>> | undefined;
+    const begin = (missing: readonly string[], context: LoaderContext): Promise<Map<string, unknown>> => {
+      loading = load(missing, context);
+      return loading;
+    };
+    const look: Source["look"] = (some, more) => this.#cache.getOrSetMany(some, begin, { ...given, ...more });
     const found = this.#validator
       ? await lookUp(this.#cache, this.#validator, [...new Set(keys)], {
           method: "getOrSetMany",
           look,
-          load: validating(this.#validator, load),
+          loading: () => loading,
         })
-      : await look(keys, load);
+      : await look(keys);
     await inTurns(list, (id, i) => {
       const value = found.get(keys[i] as string);
       if (value !== undefined) values.set(id, value as Value);
@@ -179,33 +185,26 @@ export class Definition<Id, Value, Input = Value> {
 
   async #validated(validator: Validator, id: Id, key: string, given: GetOrSetOptions): Promise<unknown> {
     const cache = this.#cache;
-    const loadOne = async (context: LoaderContext): Promise<unknown> => {
+    let loading: Promise<unknown> | undefined;
+    const load = async (context: LoaderContext): Promise<unknown> => {
       const value = await this.#load(id, context);
       await accept(validator, key, value);
       return value;
     };
-    const checked = validator.check(await cache.getOrSet(key, loadOne, given));
+    const begin = (context: LoaderContext): Promise<unknown> => {
+      loading = load(context);
+      return loading;
+    };
+    const checked = validator.check(await cache.getOrSet(key, begin, given));
     const result = checked instanceof Promise ? await checked : checked;
     if (!result.issues) return result.value;
     const outputs = await lookUp(cache, validator, [key], {
       method: "getOrSet",
-      look: async (keys, load, options) => {
-        const one = async (context: LoaderContext): Promise<unknown> => (await load(keys, context)).get(key);
-        return new Map([[key, await cache.getOrSet(key, one, { ...given, ...options })]]);
-      },
-      load: async (_, context) => new Map([[key, await loadOne(context)]]),
+      look: async (_, options) => new Map([[key, await cache.getOrSet(key, begin, { ...given, ...options })]]),
+      loading: () => loading,
     });
     return outputs.get(key);
   }
-}
-
-/** The same load, of values that the schema accepts. */
-function validating(validator: Validator, load: Load): Load {
-  return async (keys, context) => {
-    const values = await load(keys, context);
-    for (const [key, value] of values) await accept(validator, key, value);
-    return values;
-  };
 }
 
 /** @throws {SchemaError} */

@@ -1,6 +1,5 @@
 import type { Cache } from "../cache/cache.js";
 import type { GetOrSetOptions } from "../cache/method-options.js";
-import type { LoaderContext } from "../client/client.js";
 import { DELETE_IF } from "../client/entry-scripts.js";
 import type { Reply } from "../core/connection.js";
 import { SchemaError, type SchemaIssue, show, throwIfError } from "../core/errors.js";
@@ -9,16 +8,14 @@ import { listed, type Validator } from "./schema.js";
 /** Values by key. */
 export type Values = ReadonlyMap<string, unknown>;
 
-/** A lookup in the cache, and what it loads with. */
+/** Lookups in the cache, which load and validate what is missing. */
 export interface Source {
   readonly method: "getOrSet" | "getOrSetMany";
   /** Answers what is stored, or else loads. @param options those of the lookup */
-  look(keys: readonly string[], load: Load, options?: Pick<GetOrSetOptions, "forceRefresh">): Promise<Values>;
-  readonly load: Load;
+  look(keys: readonly string[], options?: Pick<GetOrSetOptions, "forceRefresh">): Promise<Values>;
+  /** The last load that the lookups have begun, also one in the background. */
+  loading(): Promise<unknown> | undefined;
 }
-
-/** Loads and validates values. @throws {SchemaError} */
-export type Load = (keys: readonly string[], context: LoaderContext) => Promise<Values>;
 
 export type Refused = ReadonlyMap<string, readonly SchemaIssue[]>;
 
@@ -38,30 +35,26 @@ export async function lookUp(
   source: Source,
 ): Promise<Map<string, unknown>> {
   const outputs = new Map<string, unknown>();
-  let loading: Promise<unknown> | undefined;
-  const load: Load = (missing, context) => {
-    const values = source.load(missing, context);
-    loading = values;
-    return values;
-  };
+  let awaited: Promise<unknown> | undefined;
   let left = keys;
   for (let tries = 0; ; tries++) {
     // Read before the lookup: if it is still there after that, it is what the lookup has answered.
     const before = tries === 0 ? undefined : readStored(cache, left);
-    const found = await source.look(left, load);
+    const found = await source.look(left);
     const refused = await sort(validator, found, outputs);
     if (refused.size === 0) return outputs;
     if (tries === 0) emitRefused(cache, source.method, refused);
     left = [...refused.keys()];
     if (tries === MAX_TRIES) break;
     // The refresh of an old value, by this caller.
-    if (loading) {
+    const loading = source.loading();
+    if (loading !== awaited) {
       await loading;
-      loading = undefined;
+      awaited = loading;
     } else if (before) await remove(cache, source.method, await before);
   }
   // The store refuses writes, or another release of the application writes the key as often.
-  const refused = await sort(validator, await source.look(left, load, { forceRefresh: true }), outputs);
+  const refused = await sort(validator, await source.look(left, { forceRefresh: true }), outputs);
   if (refused.size > 0) throw changedByStoring(refused);
   return outputs;
 }
