@@ -25,7 +25,7 @@ import {
 } from "./arguments.js";
 import { CacheHashes } from "./hashes.js";
 import { type Health, health } from "./health.js";
-import { KeyBuilder } from "./key-builder.js";
+import { KeyBuilder, toNamespace } from "./key-builder.js";
 import { type LoadMany, type LoadRecord, ManyEntries } from "./many-entries.js";
 import type {
   DeletePatternOptions,
@@ -81,30 +81,42 @@ export class Cache implements AsyncDisposable {
   #codec: ValueCodec | undefined;
   #closing: Promise<void> | undefined;
 
-  /** @internal Use `createCache`. @param whole the cache of the process, for a view of it that shares its connection */
-  constructor(settings: Settings, invocation: Invocation, whole?: Cache) {
+  /** The cache that this one is a namespace of. It has the connection and the client, and is what can be closed. */
+  readonly #parent: Cache | undefined;
+
+  /**
+   * @internal Use `createCache`.
+   * @param whole the cache of the process, for a view of it that shares its connection
+   * @param parent the cache that this one is a namespace of
+   */
+  constructor(settings: Settings, invocation: Invocation, whole?: Cache, parent?: Cache) {
+    this.#parent = parent;
     this.invocation = invocation;
     this.#settings = settings;
     this.events = settings.events;
     this.purges = settings.purges;
     this.#keys = new KeyBuilder(settings);
-    this.#calls = new StoreCalls(settings, this.#keys, invocation);
+    this.#calls = new StoreCalls(settings, this.#keys, invocation, parent ? parent.#calls : undefined);
     this.shared = whole?.shared ?? settings.connect(invocation);
-    this.#ordered = handleOf(this.shared, async () => (whole ? undefined : this.shared.close()));
+    this.#ordered = parent
+      ? parent.#ordered
+      : handleOf(this.shared, async () => (whole ? undefined : this.shared.close()));
     this.connection = this.#ordered;
     this.#sharing = whole === undefined ? new Sharing() : whole.#sharing;
     this.report = (error, method, key) => this.#calls.report(error, method, key);
-    this.#client = settings.client({
-      connection: this.#ordered,
-      codec: settings.codec,
-      clock: systemClock,
-      invocation,
-      events: this.events,
-      sharing: this.#sharing,
-      purges: settings.purges,
-      report: this.report,
-      forgive: (error, method, key) => this.#calls.forgive(error, method, key),
-    });
+    this.#client = parent
+      ? parent.#client
+      : settings.client({
+          connection: this.#ordered,
+          codec: settings.codec,
+          clock: systemClock,
+          invocation,
+          events: this.events,
+          sharing: this.#sharing,
+          purges: settings.purges,
+          report: this.report,
+          forgive: (error, method, key) => this.#calls.forgive(error, method, key),
+        });
   }
 
   /** Sets of values, such as `cache.sets.add("online", ["ann"])`. */
@@ -181,7 +193,7 @@ export class Cache implements AsyncDisposable {
       const stored = this.#keys.stored(key, checked("getOrSet", options));
       if (typeof loader !== "function") throw notALoader(loader, "a value");
       const loadOptions = toLoadOptions(options, this.#settings.ttlMs, this.invocation.signal);
-      if (this.#closing) throw closed();
+      if (this.#isClosing) throw closed();
       loadOptions.signal?.throwIfAborted();
       return this.#calls.observe("getOrSet", stored, (call) =>
         this.#client.getOrSet(stored, loader, call ? { ...loadOptions, call } : loadOptions),
@@ -214,7 +226,7 @@ export class Cache implements AsyncDisposable {
     loader: LoadMany<unknown>,
     options: GetOrSetOptions = NO_OPTIONS,
   ): Promise<Map<string, unknown>> {
-    if (this.#closing) throw closed();
+    if (this.#isClosing) throw closed();
     return this.#manyEntries().getOrSet(keys, loader, options);
   }
 
@@ -389,7 +401,7 @@ export class Cache implements AsyncDisposable {
     return this.#deleteMatching("deletePattern", glob, () => true, options);
   }
 
-  /** Deletes every entry with this cache's prefix, in every version, but no locks. @returns how many */
+  /** Deletes every entry with this cache's prefix, or of this namespace, in every version, but no locks. @returns how many */
   async clear(options: Omit<DeletePatternOptions, "version"> = NO_OPTIONS): Promise<number> {
     const { pattern, isEntry } = this.#keys.all(checked("clear", options));
     return this.#deleteMatching("clear", pattern, isEntry, options);
@@ -451,6 +463,24 @@ export class Cache implements AsyncDisposable {
     return new Cache(this.#settings, work, this.#settings.sharesConnection ? this : undefined);
   }
 
+  /**
+   * A view of this cache whose keys are in a namespace: all methods work as they do here, on entries that nothing outside of it
+   * has. It shares connection, near cache and loads with this cache, takes microseconds to make, and need not be closed. This
+   * cache has its entries, too: `user:1` in the namespace `tenant-42` has the key `ns(tenant-42):user:1` here.
+   * @param name any text; namespaces within namespaces have up to 1,024 characters together
+   * @throws TypeError on a wrong name
+   * @example
+   * const tenant = cache.namespace("tenant-42");
+   * await tenant.set("user:1", { name: "Ann" });
+   * await tenant.clear(); // deletes the entries of this namespace, and of those within it
+   */
+  namespace(name: string): Cache;
+  namespace(name: string, surplus?: unknown): Cache {
+    checkNoOptions("namespace", surplus);
+    const namespace = toNamespace(name, this.#settings.namespace);
+    return new Cache({ ...this.#settings, namespace }, this.invocation, this, this);
+  }
+
   /** Calls `listener` on every event of that name. @returns a function that ends this @throws TypeError on an unknown event */
   on<E extends EventName>(name: E, listener: Listener<E>): () => void;
   on<E extends EventName>(name: E, listener: Listener<E>, surplus?: unknown): () => void {
@@ -482,9 +512,12 @@ export class Cache implements AsyncDisposable {
     return this.#keys.pattern(pattern, checked("makePattern", options));
   }
 
-  /** Waits for work in the background, then closes the connection. Idempotent. Later calls reject with `ConnectionError`. */
+  /**
+   * Waits for work in the background, then closes the connection. Idempotent. Later calls reject with `ConnectionError`.
+   * A namespace has no connection of its own: it ends with its cache, and need not be closed.
+   */
   close(): Promise<void> {
-    this.#closing ??= this.#settle().finally(() => this.connection.close());
+    this.#closing ??= this.#parent ? this.#calls.settled() : this.#settle().finally(() => this.connection.close());
     return this.#closing;
   }
 
@@ -495,6 +528,10 @@ export class Cache implements AsyncDisposable {
   /** @internal Has `close` of a view wait for work that uses its connection. */
   track(work: Promise<unknown>): void {
     this.#calls.track(work);
+  }
+
+  get #isClosing(): boolean {
+    return this.#closing !== undefined || (this.#parent ? this.#parent.#isClosing : false);
   }
 
   async #settle(): Promise<void> {

@@ -1,10 +1,31 @@
 import { ConfigurationError, show } from "../core/errors.js";
-import { compileGlob } from "../core/glob.js";
+import { compileGlob, escapeGlob } from "../core/glob.js";
 import { ambiguousPrefix, checkKey, checkWellFormed, defaultKeyFunction, type Key, makePattern } from "../core/key.js";
 import type { KeyOptions } from "./method-options.js";
 import type { Settings } from "./settings.js";
 
-type KeySettings = Pick<Settings, "prefix" | "version" | "keyFunction" | "reverseKeyFunction">;
+type KeySettings = Pick<Settings, "prefix" | "namespace" | "version" | "keyFunction" | "reverseKeyFunction">;
+
+/** The most characters of names of namespaces, with all above them. */
+const MAX_NAMESPACE = 1_024;
+
+/**
+ * What the keys of a namespace begin with, after those of the namespace that it is in. Parentheses in a name are escaped, so no
+ * namespace's keys begin with those of another one that it is not in.
+ * @throws TypeError
+ */
+export function toNamespace(name: unknown, parent: string): string {
+  if (typeof name !== "string" || name === "") {
+    throw new TypeError(`namespace: ${show(name)} is not a name; give text such as "tenant-42"`);
+  }
+  checkWellFormed(name, "namespace");
+  const escaped = name.replace(/[%()]/g, (char) => `%${char.charCodeAt(0).toString(16)}`);
+  const namespace = `${parent}ns(${escaped}):`;
+  if (namespace.length <= MAX_NAMESPACE) return namespace;
+  throw new TypeError(
+    `namespace: ${show(name)} is too long; give at most ${MAX_NAMESPACE} characters with all above it`,
+  );
+}
 
 /** Turns users' keys into stored keys and back, with the prefix and version of the call or of the cache. */
 export class KeyBuilder {
@@ -14,8 +35,8 @@ export class KeyBuilder {
 
   constructor(settings: KeySettings) {
     this.#settings = settings;
-    const { keyFunction, prefix, version } = settings;
-    this.#head = keyFunction === defaultKeyFunction ? keyFunction("", prefix, version) : undefined;
+    const { keyFunction, prefix, namespace, version } = settings;
+    this.#head = keyFunction === defaultKeyFunction ? keyFunction(namespace, prefix, version) : undefined;
   }
 
   /** The stored key. @throws TypeError when `key` is not a key */
@@ -48,17 +69,21 @@ export class KeyBuilder {
       throw new TypeError(`pattern: ${show(pattern)} is not a pattern; give a glob such as "user:*"`);
     }
     checkWellFormed(pattern, "pattern");
-    return makePattern(this.#settings.keyFunction, pattern, this.prefix(options), this.version(options));
+    const within = escapeGlob(this.#settings.namespace) + pattern;
+    return makePattern(this.#settings.keyFunction, within, this.prefix(options), this.version(options));
   }
 
   /**
-   * A glob of every stored key with this prefix, whatever its version, and a check of which matches are entries.
-   * @throws {ConfigurationError} when the glob would match every key of the database
+   * A glob of every stored key with this prefix and in this namespace, whatever its version, and a check of which matches are
+   * entries.
+   * @throws {ConfigurationError} when the glob would match every key of the database, or nothing says what a key's namespace is
    */
   all(options: Pick<KeyOptions, "prefix">): { pattern: string; isEntry: (storedKey: string) => boolean } {
     const { keyFunction } = this.#settings;
     const prefix = this.prefix(options);
-    const pattern = makePattern(keyFunction, "*", prefix, "*");
+    const pattern = makePattern(keyFunction, `${escapeGlob(this.#settings.namespace)}*`, prefix, "*");
+    // Throws before any I/O where keys can't be reversed.
+    if (this.#settings.namespace !== "") this.#isWithin(this.#join("a", prefix, this.#settings.version), prefix);
     if (/^\**$/.test(pattern)) {
       throw new ConfigurationError(
         "clear: with this keyFunction every key of the database matches; put the prefix into keys, or use flush()",
@@ -84,7 +109,12 @@ export class KeyBuilder {
 
   /** The user's key in a stored key. */
   reverse(storedKey: string, options: KeyOptions): string {
-    return this.#settings.reverseKeyFunction(storedKey, this.prefix(options));
+    const { reverseKeyFunction, namespace } = this.#settings;
+    return reverseKeyFunction(storedKey, this.prefix(options)).slice(namespace.length);
+  }
+
+  #isWithin(storedKey: string, prefix: string): boolean {
+    return this.#settings.reverseKeyFunction(storedKey, prefix).startsWith(this.#settings.namespace);
   }
 
   /** @throws TypeError when the option is not a whole number */
@@ -106,7 +136,7 @@ export class KeyBuilder {
 
   /** @throws TypeError when the key function returns no key, or one that UTF-8 can't hold */
   #join(key: string, prefix: string, version: number | "lock"): string {
-    const stored: unknown = this.#settings.keyFunction(key, prefix, version);
+    const stored: unknown = this.#settings.keyFunction(this.#settings.namespace + key, prefix, version);
     if (typeof stored !== "string" || stored === "") {
       throw new TypeError(`keyFunction: it returned ${show(stored)} for ${show(key)}; let it return the text of a key`);
     }
@@ -116,14 +146,15 @@ export class KeyBuilder {
 
   /** A glob can't say "a number", so `a:*:*` also matches keys of the prefix `a:b`, and locks. */
   #isEntry(prefix: string, pattern: string): (storedKey: string) => boolean {
-    const { keyFunction } = this.#settings;
+    const { keyFunction, namespace } = this.#settings;
+    const isWithin = (storedKey: string): boolean => namespace === "" || this.#isWithin(storedKey, prefix);
     if (keyFunction === defaultKeyFunction) {
-      return (storedKey) => /^-?\d+:/.test(storedKey.slice(prefix.length + 1));
+      return (storedKey) => /^-?\d+:/.test(storedKey.slice(prefix.length + 1)) && isWithin(storedKey);
     }
-    const locks = makePattern(keyFunction, "*", prefix, "lock");
+    const locks = makePattern(keyFunction, `${escapeGlob(namespace)}*`, prefix, "lock");
     // A function that leaves the version out has no locks.
-    if (locks === pattern) return () => true;
+    if (locks === pattern) return isWithin;
     const isLock = compileGlob(locks);
-    return (storedKey) => !isLock(storedKey);
+    return (storedKey) => !isLock(storedKey) && isWithin(storedKey);
   }
 }

@@ -45,6 +45,8 @@ export interface Settings {
   readonly codec: Codec;
   readonly ttlMs: number | null;
   readonly prefix: string;
+  /** What keys begin with, after prefix and version; empty outside of namespaces. */
+  readonly namespace: string;
   readonly version: number;
   readonly keyFunction: KeyFunction;
   readonly reverseKeyFunction: ReverseKeyFunction;
@@ -119,6 +121,7 @@ export function toSettings(
     purges: { key: () => keyFunction("purge-log", keyPrefix, version), log: undefined },
     ttlMs: ttl === null ? null : toMs(ttl, "ttl"),
     prefix: keyPrefix,
+    namespace: "",
     version,
     keyFunction,
     reverseKeyFunction: options.reverseKeyFunction ?? reverseOf(options),
@@ -178,7 +181,7 @@ function reverseOf({ keyFunction }: Pick<CacheOptions, "keyFunction">): ReverseK
   if (!keyFunction) return defaultReverseKeyFunction;
   return () => {
     throw new ConfigurationError(
-      "keys and iterKeys need a reverseKeyFunction beside the keyFunction; give createCache one",
+      "keys, iterKeys, and clear() of a namespace, need a reverseKeyFunction beside the keyFunction; give createCache one",
     );
   };
 }

@@ -36,10 +36,11 @@ export class StoreCalls {
     settings: Pick<Settings, "ignoreErrors" | "onError" | "events">,
     keys: KeyBuilder,
     invocation: Invocation,
+    parent?: StoreCalls,
   ) {
     this.#settings = settings;
     this.#keys = keys;
-    this.#underWay = invocation.scope === "request" ? new Set() : undefined;
+    this.#underWay = parent ? parent.#underWay : invocation.scope === "request" ? new Set() : undefined;
   }
 
   /** A call of a method with one key, after its options and its key have been checked. @throws TypeError */

@@ -16,7 +16,7 @@ import { watched } from "../support/watched.js";
 
 const NAMES = Object.keys(METHODS) as MethodName[];
 /** These return no promise, so they throw. */
-const THROWING: ReadonlySet<MethodName> = new Set(["for", "on", "makeKey", "makePattern"]);
+const THROWING: ReadonlySet<MethodName> = new Set(["for", "namespace", "on", "makeKey", "makePattern"]);
 
 const isTypeError = (error: unknown): boolean => error instanceof TypeError;
 /** Values that can't be stored have an error of their own. */
@@ -25,7 +25,7 @@ const isRefusal = (error: unknown): boolean => isTypeError(error) || error insta
 /** What a loader returns is known only when it has run. */
 const isOfLoader = (error: unknown): boolean => /^TypeError: loader: it returned .*; return a Map/.test(String(error));
 
-const WITHOUT_OPTIONS: ReadonlySet<MethodName> = new Set<WithoutOptions>(["flush", "health", "on"]);
+const WITHOUT_OPTIONS: ReadonlySet<MethodName> = new Set<WithoutOptions>(["flush", "health", "namespace", "on"]);
 const checksOf = (name: MethodName): Readonly<Record<string, unknown>> | undefined =>
   hasOptions(name) ? (ownChecks[name as WithOwnOptions] ?? keyChecks) : undefined;
 const hasOptions = (name: MethodName): name is Exclude<MethodName, WithoutOptions> => !WITHOUT_OPTIONS.has(name);

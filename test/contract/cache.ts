@@ -16,6 +16,7 @@ import { keys } from "./cache/keys.js";
 import { keyspace } from "./cache/keyspace.js";
 import { loads } from "./cache/loads.js";
 import { locks } from "./cache/locks.js";
+import { namespaces } from "./cache/namespaces.js";
 import { refusals } from "./cache/refusals.js";
 import { setAlgebra } from "./cache/set-algebra.js";
 import { sets } from "./cache/sets.js";
@@ -63,7 +64,19 @@ export function cacheContract(name: string, make: Open, traits: CacheTraits): vo
       versions,
     ])
       part(open, traits);
-    for (const part of [sets, setAlgebra, hashes, locks, keyspace, clearing, refusals, closing, calls, events])
+    for (const part of [
+      sets,
+      setAlgebra,
+      hashes,
+      locks,
+      keyspace,
+      clearing,
+      namespaces,
+      refusals,
+      closing,
+      calls,
+      events,
+    ])
       part(open, traits);
   });
 }

@@ -221,6 +221,7 @@ const ofCache: Methods<Cache, "shared" | "invocation" | "track" | "report" | "ev
     expectTypeOf<Lock["release"]>().toEqualTypeOf<() => Promise<boolean>>();
     expectTypeOf<Lock["extend"]>().toEqualTypeOf<(ttl: Duration) => Promise<boolean>>();
   },
+  namespace: () => expectTypeOf<Cache["namespace"]>().toEqualTypeOf<(name: string) => Cache>(),
   for: () => expectTypeOf<ReturnType<Cache["for"]>>().toEqualTypeOf<Cache>(),
   on: () => {
     expectTypeOf<EventName>().toEqualTypeOf<keyof CacheEvents>();

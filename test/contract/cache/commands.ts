@@ -7,6 +7,7 @@ export type CommandName =
       keyof Cache,
       | "connection"
       | "invocation"
+      | "namespace"
       | "shared"
       | "events"
       | "track"

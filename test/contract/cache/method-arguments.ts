@@ -11,7 +11,7 @@ export type MethodName =
   | `hashes.${MethodsOf<Cache["hashes"]>}`;
 
 /** The methods that have no options. Every other one has to be in `MethodOptions`. */
-export type WithoutOptions = "flush" | "health" | "on";
+export type WithoutOptions = "flush" | "health" | "namespace" | "on";
 
 type MethodOf<M> = M extends `sets.${infer S extends keyof Cache["sets"]}`
   ? Cache["sets"][S]
@@ -198,6 +198,9 @@ export const METHODS: Readonly<Record<MethodName, readonly (readonly [valid: unk
   flush: [],
   lock: [["a", key]],
   for: [],
+  namespace: [
+    ["a", { wrong: ["", 5, null, undefined, none, some, "\ud800", "x".repeat(1_025)], says: /^namespace: / }],
+  ],
   on: [
     ["hit", event],
     [() => {}, listener],
