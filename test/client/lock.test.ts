@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it, onTestFinished, vi } from "vitest";
 import type { LockOptions } from "../../src/cache/method-options.js";
 import { type Cache, ConnectionError, createCache, type Lock, memory } from "../../src/index.js";
+import { deferred } from "../support/deferred.js";
 import { watched } from "../support/watched.js";
 
 const HOUR_MS = 3_600_000;
@@ -141,10 +142,15 @@ describe("the lifetime of a lock", () => {
     expect(onLost).toHaveBeenCalledOnce();
   });
 
-  it("goes on where a release got no reply, without renewals", async () => {
-    const { lock, fail, recover, onLost, cache } = await hold({ ttl: "30s", renew: true });
+  it("goes on where a release got no reply, without renewals, also when one was under way", async () => {
+    const { lock, delay, fail, recover, onLost, cache } = await hold({ ttl: "30s", renew: true });
+    const gate = deferred();
+    delay(gate.promise);
+    await vi.advanceTimersByTimeAsync(10_000);
+    const released = lock.release();
     fail(lost());
-    await expect(lock.release()).rejects.toThrow(ConnectionError);
+    gate.resolve();
+    await expect(released).rejects.toThrow(ConnectionError);
     recover();
     await vi.advanceTimersByTimeAsync(30_000);
     expect(onLost).toHaveBeenCalledOnce();
