@@ -69,7 +69,7 @@ export interface CacheEvents {
   delete: KeysEvent;
   /** An entry was given another lifetime, or none. */
   expire: KeysEvent;
-  /** Responses were purged: by URL, also after an unsafe request, or everything with a label. Its key is empty. */
+  /** Responses were purged: by URL, also after an unsafe request; or everything with a label, by `purgeTags` too. Its key is empty. */
   purge: KeysEvent & {
     readonly by: "url" | "tag" | "group" | "prefix";
     /** The URLs, tags, groups or path prefixes, as many as `count`. */

@@ -219,6 +219,52 @@ describe("a purge log", () => {
     expect(await old.verdict([labelOf("own")], stamp)).toBe("hard");
   });
 
+  it("asks again when more was purged than a process reads at once", async () => {
+    const key = newKey();
+    const process = new Process(key);
+    const stamp = await process.stamp();
+    await process.purge(labels(2_000));
+    const old = new Process(key);
+    expect(await old.verdict([labelOf("own")], stamp)).toBe("good");
+    await process.purge([labelOf("own")]);
+    await process.purge(labels(2_000));
+    expect(await old.verdict([labelOf("own")], stamp)).toBe("hard");
+  });
+
+  it("knows of purges that a process has heard of, and has no room for any more", async () => {
+    const key = newKey();
+    const process = new Process(key);
+    const stamp = await process.stamp();
+    await process.purge(labels(2_000));
+    const [along, asked] = [new Process(key), new Process(key)];
+    for (const one of [along, asked]) await one.stamp();
+    expect(await asked.verdict([labelOf("own")], stamp)).toBe("good");
+    const later = await process.stamp();
+    await process.purge([labelOf("own")]);
+    for (let i = 0; i < 25; i++) {
+      await process.purge(labels(900, 10_000 + i * 900));
+      for (const one of [along, asked]) await one.stamp();
+    }
+    for (const one of [along, asked]) {
+      expect(await one.verdict([labelOf("own")], later)).toBe("hard");
+      expect(await one.verdict([labelOf("own")], stamp)).toBe("hard");
+      expect(await one.verdict([labelOf("other")], later)).toBe("good");
+    }
+  });
+
+  it("that is lost while a process asks for labels ends nothing for good", async () => {
+    const key = newKey();
+    const process = new Process(key);
+    const stamp = await process.stamp();
+    await process.purge(labels(2_000));
+    const { log } = new Process(key);
+    await readLog(cache.connection, log);
+    await cache.connection.send([["UNLINK", key]]);
+    expect(log.verdict([labelOf("own")], stamp, "data")).toBe("unknown");
+    await log.ask(cache.connection, [labelOf("own")]);
+    expect(log.verdict([labelOf("own")], stamp, "data")).toBe("soft");
+  });
+
   it("gives a new process no more than 64 KiB to read", async () => {
     const key = newKey();
     const process = new Process(key);
