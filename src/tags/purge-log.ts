@@ -156,6 +156,8 @@ export class PurgeLog {
       ["ZRANGEBYSCORE", this.key, "-inf", "(0", "WITHSCORES", "LIMIT", "0", String(MAX_TOGETHER)] as const,
       ...["-", "~", `=${known.epoch}`].map(scoreOf),
     ];
+    // The log may have dropped the number of the last one that this process has heard of.
+    const heard = known.togetherLast;
     const replies = (await connection.send(commands, READ)).map(throwIfError);
     const [last = 0, ...numbers] = replies.map((reply) => (Array.isArray(reply) ? 0 : Number(text(reply))));
     const [together = null, floor = null, togetherFloor = null, epoch = null] = replies.slice(-4);
@@ -164,7 +166,7 @@ export class PurgeLog {
       return;
     }
     known.floor = Math.max(known.floor, Number(text(floor)));
-    addTogether(known, readTogether(together), last, Number(text(togetherFloor)));
+    addTogether(known, readTogether(together), Math.max(last, heard), Number(text(togetherFloor)));
     for (const [i, { kind, of }] of records.entries()) if (of) note(of.byKind, kind, numbers[i] ?? 0);
     for (const one of asked) one.isAnswered = true;
   }

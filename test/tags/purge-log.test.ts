@@ -318,6 +318,17 @@ describe("a purge log", () => {
     expect(await cache.connection.send([["ZRANGEBYSCORE", key, "-inf", "(0"]])).toMatchObject([{ length: 1_000 }]);
   });
 
+  it("may have dropped the number of a purge of several labels together that a process has heard of", async () => {
+    const key = newKey();
+    const process = new Process(key, 3);
+    await process.purge([labelOf("a")]);
+    const stamp = await process.stamp();
+    await process.purgeTogether([labelOf("b"), labelOf("c")]);
+    await process.stamp();
+    for (let i = 0; i < 5; i++) await process.purge([labelOf(i)]);
+    expect(await process.verdict([labelOf("b"), labelOf("d")], stamp)).not.toBe("hard");
+  });
+
   it("does not use a number twice when the server has lost the end of the log", async () => {
     const key = newKey();
     const [one, other] = [new Process(key), new Process(key)];
