@@ -4,7 +4,7 @@ import { build, manifest } from "./support/project.js";
 
 const CORE = ["createCache", "herd"];
 
-const MAX_CORE_BYTES = 55_950;
+const MAX_CORE_BYTES = 57_450;
 
 /** What each optional part may add to a Worker that has `createCache` and `herd()`, in bytes. */
 const PARTS: readonly { path: string; name: string; maxBytes: number }[] = [

@@ -68,7 +68,7 @@ export const ownChecks: { readonly [M in WithOwnOptions]: Checks<MethodOptions[M
   clear: { prefix: null, scanCount: isPositiveInteger, onProgress: isFunction },
   purgeTags: { soft: isBoolean, match: isOneOf("any", "all"), only: isOneOf("http", "data") },
   lock: { prefix: null, ttl: null, waitTimeout: null, retryEvery: null, signal: null, renew: isBoolean },
-  for: { waitUntil: isFunction, signal: null },
+  for: { waitUntil: isFunction, signal: null, memo: isBoolean },
   "sets.differenceStore": store,
   "sets.intersectionStore": store,
   "sets.unionStore": store,

@@ -1,5 +1,6 @@
 import type { Client, Loader } from "../client/client.js";
 import { acquire, type Lock } from "../client/lock.js";
+import { Memo } from "../client/memo.js";
 import { Sharing } from "../client/single-flight.js";
 import { handleOf } from "../connection/registry.js";
 import { type Connection, type Invocation, type OrderedConnection, PROCESS } from "../core/connection.js";
@@ -87,9 +88,11 @@ export class Cache implements AsyncDisposable {
   /**
    * @internal Use `createCache`.
    * @param whole the cache of the process, for a view of it that shares its connection
-   * @param parent the cache that this one is a namespace of
+   * @param of the cache that this one is a namespace of, or what a view remembers
    */
-  constructor(settings: Settings, invocation: Invocation, whole?: Cache, parent?: Cache) {
+  constructor(settings: Settings, invocation: Invocation, whole?: Cache, of?: Cache | Memo) {
+    const memo = of instanceof Memo ? of : undefined;
+    const parent = of instanceof Memo ? undefined : of;
     this.#parent = parent;
     this.invocation = invocation;
     this.#settings = settings;
@@ -100,13 +103,16 @@ export class Cache implements AsyncDisposable {
     this.shared = whole?.shared ?? settings.connect(invocation);
     this.#ordered = parent
       ? parent.#ordered
-      : handleOf(this.shared, async () => (whole ? undefined : this.shared.close()));
+      : handleOf(memo?.batches(this.shared, settings.purges) ?? this.shared, async () =>
+          whole ? undefined : this.shared.close(),
+        );
     this.connection = this.#ordered;
     this.#sharing = whole === undefined ? new Sharing() : whole.#sharing;
     this.report = (error, method, key) => this.#calls.report(error, method, key);
+    const client = memo ? memo.client(settings.client) : settings.client;
     this.#client = parent
       ? parent.#client
-      : settings.client({
+      : client({
           connection: this.#ordered,
           codec: settings.codec,
           clock: systemClock,
@@ -457,10 +463,15 @@ export class Cache implements AsyncDisposable {
    * await using cache = whole.for({ waitUntil: (work) => ctx.waitUntil(work), signal: request.signal });
    */
   for(invocation: InvocationOptions = NO_OPTIONS): Cache {
-    const { waitUntil } = checked("for", invocation);
+    const { waitUntil, memo } = checked("for", invocation);
     const signal = toSignal(invocation.signal, undefined);
     const work: Invocation = { scope: "request", waitUntil: (promise) => waitUntil?.(promise), signal };
-    return new Cache(this.#settings, work, this.#settings.sharesConnection ? this : undefined);
+    return new Cache(
+      this.#settings,
+      work,
+      this.#settings.sharesConnection ? this : undefined,
+      memo ? new Memo() : undefined,
+    );
   }
 
   /**

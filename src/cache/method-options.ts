@@ -136,6 +136,11 @@ export interface InvocationOptions {
   waitUntil?: ((work: Promise<unknown>) => void) | undefined;
   /** Fires when the result is no longer wanted, such as a request's `signal`: it ends `getOrSet`, `getOrSetMany`, `lock` and scans. @default none */
   signal?: AbortSignal | undefined;
+  /**
+   * Reads each key once, and again after a write through this view: `get`, `getMany`, `getOrSet` and `getOrSetMany` share one
+   * value, which no caller should change. Changes by others are not seen, so close the view with its request. @default false
+   */
+  memo?: boolean | undefined;
 }
 
 /** The options of each method, which its last argument has. */

@@ -49,6 +49,12 @@ export function nextTurn(): Promise<void> {
   });
 }
 
+/** Calls `work` when this turn of the event loop is over; where the host can't tell, when the running code has ended. */
+export function atEndOfTurn(work: () => void): void {
+  if (hasSetImmediate()) setImmediate(work);
+  else queueMicrotask(work);
+}
+
 /**
  * The most items that are worked on in one turn of the event loop, and the most commands or keys of one round trip. So any
  * number of them can be given: each round trip has a deadline of its own, and neither the event loop nor the server is held

@@ -16,6 +16,7 @@ import { keys } from "./cache/keys.js";
 import { keyspace } from "./cache/keyspace.js";
 import { loads } from "./cache/loads.js";
 import { locks } from "./cache/locks.js";
+import { memos } from "./cache/memos.js";
 import { namespaces } from "./cache/namespaces.js";
 import { refusals } from "./cache/refusals.js";
 import { setAlgebra } from "./cache/set-algebra.js";
@@ -29,6 +30,8 @@ export interface CacheTraits {
   readonly cluster: boolean;
   /** Callers share values, which nobody can change. @default false */
   readonly sharesValues?: boolean;
+  /** What was read is remembered, and so is a stale value. @default false */
+  readonly remembers?: boolean;
 }
 
 /** A cache that ends with the test; unless told otherwise, under a prefix that nobody else has. */
@@ -76,6 +79,7 @@ export function cacheContract(name: string, make: Open, traits: CacheTraits): vo
       closing,
       calls,
       events,
+      memos,
     ])
       part(open, traits);
   });

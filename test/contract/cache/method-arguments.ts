@@ -315,6 +315,7 @@ export const WRONG_OPTIONS: Readonly<Record<OptionName, readonly unknown[]>> = {
   xx: flags,
   soft: flags,
   only: [null, 5, "all", "", none],
+  memo: flags,
   create: flags,
   renew: flags,
   signal: [null, 5, none, new AbortController(), () => 1],
