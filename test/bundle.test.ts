@@ -4,7 +4,7 @@ import { build, manifest } from "./support/project.js";
 
 const CORE = ["createCache", "herd"];
 
-const MAX_CORE_BYTES = 57_450;
+const MAX_CORE_BYTES = 59_700;
 
 /** What each optional part may add to a Worker that has `createCache` and `herd()`, in bytes. */
 const PARTS: readonly { path: string; name: string; maxBytes: number }[] = [
@@ -13,7 +13,7 @@ const PARTS: readonly { path: string; name: string; maxBytes: number }[] = [
   { path: ".", name: "statistics", maxBytes: 3_000 },
   { path: ".", name: "define", maxBytes: 2_500 },
   { path: ".", name: "wrap", maxBytes: 3_200 },
-  { path: ".", name: "nearCache", maxBytes: 11_700 },
+  { path: ".", name: "nearCache", maxBytes: 11_800 },
   { path: "./hono", name: "httpCache", maxBytes: 34_450 },
   { path: "./hono", name: "valkeyCache", maxBytes: 5_700 },
   { path: "./http", name: "HttpCache", maxBytes: 30_400 },

@@ -5,22 +5,28 @@ export type { CacheHashes } from "../cache/hashes.js";
 export type { Health } from "../cache/health.js";
 export type { LoadMany, LoadRecord } from "../cache/many-entries.js";
 export type {
+  AddOptions,
   DeletePatternOptions,
   EntriesInput,
   GetOptions,
+  GetOrSetManyOptions,
   GetOrSetOptions,
   IncrOptions,
   InvocationOptions,
   KeyOptions,
+  LoadingOptions,
   LockOptions,
   Many,
+  ManyTags,
   PurgeTagsOptions,
   RecordInput,
   ScanOptions,
   ScanSetOptions,
+  SetManyOptions,
   SetOptions,
   StoreOptions,
   TtlOptions,
+  ValueTags,
 } from "../cache/method-options.js";
 export type { CacheOptions, FailureContext, LocatedCacheOptions, Logger } from "../cache/options.js";
 export type { CacheSets, SetPage } from "../cache/sets.js";
@@ -34,13 +40,20 @@ export type {
   LoaderContext,
   LoadOptions,
   ManyLoader,
+  TagsOf,
+  WriteEntriesOptions,
   WriteOptions,
 } from "../client/client.js";
-export { DefaultClient, type DefaultClientOptions, defaultClient } from "../client/default-client.js";
+export {
+  type DecodeOptions,
+  DefaultClient,
+  type DefaultClientOptions,
+  defaultClient,
+} from "../client/default-client.js";
 export { HerdClient, herd } from "../client/herd/client.js";
 export type { HerdOptions, HerdSettings } from "../client/herd/options.js";
 export type { KeyCommands, Stored } from "../client/key-commands.js";
-export type { Loaded } from "../client/loading.js";
+export type { Load, Loaded } from "../client/loading.js";
 export type { Lock } from "../client/lock.js";
 export type { Answer, Coalesced, RecentlyFresh, Shared, Sharing } from "../client/single-flight.js";
 export type { Codec, CodecOptions } from "../codec/codec.js";

@@ -1,4 +1,4 @@
-import type { LoadOptions } from "../client/client.js";
+import type { LoadOptions, TagsOf } from "../client/client.js";
 import type { AcquireOptions } from "../client/lock.js";
 import { show } from "../core/errors.js";
 import { checkWellFormed, type Key, StoredKey } from "../core/key.js";
@@ -13,10 +13,13 @@ import {
   wrongOption,
 } from "../core/options.js";
 import { type Duration, toMs, toWindowMs } from "../core/time.js";
+import { toTags } from "../tags/tags.js";
 import {
+  type AddOptions,
   type GetOrSetOptions,
   type IncrOptions,
   type KeyOptions,
+  type LoadingOptions,
   type LockOptions,
   lockDefaults,
   type MethodOptions,
@@ -30,8 +33,9 @@ import {
 export const keyChecks: Checks<KeyOptions> = { version: null, prefix: null };
 const ttl: Checks<TtlOptions> = { ...keyChecks, ttl: null };
 const incr: Checks<IncrOptions> = { ...ttl, create: isBoolean };
+const tagged: Checks<AddOptions> = { ...ttl, tags: null };
 const load: Checks<GetOrSetOptions> = {
-  ...ttl,
+  ...tagged,
   forceRefresh: isBoolean,
   signal: null,
   softTimeout: null,
@@ -54,11 +58,11 @@ export type WithOwnOptions = {
 /** The checks of their options. A method or an option without its check doesn't compile. */
 export const ownChecks: { readonly [M in WithOwnOptions]: Checks<MethodOptions[M]> } = {
   get: { ...keyChecks, default: null },
-  set: { ...ttl, nx: isBoolean, xx: isBoolean },
-  add: ttl,
+  set: { ...tagged, nx: isBoolean, xx: isBoolean },
+  add: tagged,
   getOrSet: load,
   getOrSetMany: load,
-  setMany: ttl,
+  setMany: tagged,
   mset: ttl,
   incr,
   decr: incr,
@@ -124,18 +128,26 @@ export function toTtlMs(ttl: Duration | null | undefined, defaultMs: number | nu
 
 /** What `getOrSet` passes to the client. @throws TypeError */
 export function toLoadOptions(
-  { ttl, forceRefresh, signal, softTimeout, hardTimeout }: GetOrSetOptions,
+  { ttl, forceRefresh, signal, softTimeout, hardTimeout, tags }: LoadingOptions & { readonly tags?: unknown },
   defaultTtlMs: number | null,
   invocationSignal: AbortSignal | undefined,
 ): LoadOptions {
   return {
     ttlMs: toTtlMs(ttl, defaultTtlMs),
     forceRefresh,
+    tags: tags === undefined ? undefined : toTagsOf(tags),
     signal: signal === undefined ? invocationSignal : toSignal(signal, invocationSignal),
     softTimeoutMs: softTimeout === undefined ? undefined : toWindowMs(softTimeout, "softTimeout"),
     hardTimeoutMs:
       hardTimeout === undefined ? undefined : hardTimeout === null ? Infinity : toWindowMs(hardTimeout, "hardTimeout"),
   };
+}
+
+/** The tags of values. @throws TypeError, also when it is called, on wrong tags */
+export function toTagsOf(given: unknown): TagsOf {
+  if (typeof given === "function") return (value, key) => toTags(given(value, key), "tags");
+  const tags = toTags(given, "tags");
+  return () => tags;
 }
 
 /** A renewal takes a round trip, and timers are late by some milliseconds. */

@@ -22,6 +22,7 @@ import {
   toMoment,
   toSignal,
   toStep,
+  toTagsOf,
   toTtlMs,
 } from "./arguments.js";
 import { CacheHashes } from "./hashes.js";
@@ -29,9 +30,11 @@ import { type Health, health } from "./health.js";
 import { KeyBuilder, toNamespace } from "./key-builder.js";
 import { type LoadMany, type LoadRecord, ManyEntries } from "./many-entries.js";
 import type {
+  AddOptions,
   DeletePatternOptions,
   EntriesInput,
   GetOptions,
+  GetOrSetManyOptions,
   GetOrSetOptions,
   IncrOptions,
   InvocationOptions,
@@ -40,6 +43,7 @@ import type {
   PurgeTagsOptions,
   RecordInput,
   ScanOptions,
+  SetManyOptions,
   SetOptions,
   TtlOptions,
 } from "./method-options.js";
@@ -114,12 +118,14 @@ export class Cache implements AsyncDisposable {
       ? parent.#client
       : client({
           connection: this.#ordered,
+          unordered: this.shared,
           codec: settings.codec,
           clock: systemClock,
           invocation,
           events: this.events,
           sharing: this.#sharing,
           purges: settings.purges,
+          tags: settings.tags,
           report: this.report,
           forgive: (error, method, key) => this.#calls.forgive(error, method, key),
         });
@@ -171,12 +177,14 @@ export class Cache implements AsyncDisposable {
    * @example
    * await cache.set("user:1", { name: "Ann" }, { ttl: "5m" });
    */
+  set<V>(key: Key, value: V, options?: SetOptions<NoInfer<V>>): Promise<boolean>;
   set(key: Key, value: unknown, options: SetOptions = NO_OPTIONS): Promise<boolean> {
     return this.#write("set", key, value, options);
   }
 
   /** Writes an entry when there is none. @returns whether it was written @throws {EncodeError} before any I/O */
-  async add(key: Key, value: unknown, options: TtlOptions = NO_OPTIONS): Promise<boolean> {
+  add<V>(key: Key, value: V, options?: AddOptions<NoInfer<V>>): Promise<boolean>;
+  async add(key: Key, value: unknown, options: AddOptions = NO_OPTIONS): Promise<boolean> {
     return this.#write("add", key, value, { ...checked("add", options), nx: true });
   }
 
@@ -193,7 +201,7 @@ export class Cache implements AsyncDisposable {
    * @example
    * const user = await cache.getOrSet("user:1", () => db.users.find(1), { ttl: "5m" });
    */
-  getOrSet<T, Stale = T>(key: Key, loader: Loader<T, Stale>, options?: GetOrSetOptions): Promise<T>;
+  getOrSet<T, Stale = T>(key: Key, loader: Loader<T, Stale>, options?: GetOrSetOptions<NoInfer<T>>): Promise<T>;
   getOrSet(key: Key, loader: Loader<unknown>, options: GetOrSetOptions = NO_OPTIONS): Promise<unknown> {
     try {
       const stored = this.#keys.stored(key, checked("getOrSet", options));
@@ -219,18 +227,18 @@ export class Cache implements AsyncDisposable {
   getOrSetMany<T = unknown>(
     keys: Iterable<Key>,
     loader: LoadMany<T>,
-    options?: GetOrSetOptions,
+    options?: GetOrSetManyOptions<NoInfer<T>>,
   ): Promise<Map<string, T>>;
   /** As above, for a loader whose result an interface describes. @returns values of any type that its properties have */
   getOrSetMany<R extends RecordInput>(
     keys: Iterable<Key>,
     loader: LoadRecord<R>,
-    options?: GetOrSetOptions,
+    options?: GetOrSetManyOptions,
   ): Promise<Map<string, Exclude<R[keyof R], undefined>>>;
   async getOrSetMany(
     keys: Iterable<Key>,
     loader: LoadMany<unknown>,
-    options: GetOrSetOptions = NO_OPTIONS,
+    options: GetOrSetManyOptions = NO_OPTIONS,
   ): Promise<Map<string, unknown>> {
     if (this.#isClosing) throw closed();
     return this.#manyEntries().getOrSet(keys, loader, options);
@@ -253,7 +261,8 @@ export class Cache implements AsyncDisposable {
    * @example
    * const failed = await cache.setMany({ a: 1, b: 2 }, { ttl: 60 });
    */
-  setMany(entries: EntriesInput, options: TtlOptions = NO_OPTIONS): Promise<string[]> {
+  setMany<V>(entries: EntriesInput, options?: SetManyOptions<V>): Promise<string[]>;
+  setMany(entries: EntriesInput, options: SetManyOptions = NO_OPTIONS): Promise<string[]> {
     return this.#manyEntries().set(entries, options);
   }
 
@@ -571,12 +580,13 @@ export class Cache implements AsyncDisposable {
       const stored = this.#keys.stored(key, checked("set", options));
       const ttlMs = toTtlMs(options.ttl, this.#settings.ttlMs);
       checkValue(value, stored);
+      const tags = options.tags === undefined ? undefined : toTagsOf(options.tags)(value, stored);
       if (options.nx && options.xx)
         throw new TypeError("nx and xx: an entry can't be both absent and there; give one of them");
       const condition = options.nx ? "nx" : options.xx ? "xx" : undefined;
       const isOver = ttlMs !== null && ttlMs <= 0;
       return this.#calls.guard(method, stored, false, (call) => {
-        if (!isOver) return this.#client.set(stored, value, call ? { ttlMs, condition, call } : { ttlMs, condition });
+        if (!isOver) return this.#client.set(stored, value, { ttlMs, condition, tags, call });
         return this.#end(stored, condition, call);
       });
     } catch (error) {

@@ -1,10 +1,28 @@
-import type { Client, LoaderContext, ManyLoader } from "../client/client.js";
+import type { Client, LoaderContext, LoadOptions, ManyLoader } from "../client/client.js";
 import { inTurns } from "../core/async.js";
 import type { CacheCall } from "../core/events.js";
 import type { Key } from "../core/key.js";
-import { checked, checkValue, notALoader, several, toLoaded, toLoadOptions, toPairs, toTtlMs } from "./arguments.js";
+import {
+  checked,
+  checkValue,
+  notALoader,
+  several,
+  toLoaded,
+  toLoadOptions,
+  toPairs,
+  toTagsOf,
+  toTtlMs,
+} from "./arguments.js";
 import type { KeyBuilder } from "./key-builder.js";
-import type { EntriesInput, GetOrSetOptions, KeyOptions, Many, RecordInput, TtlOptions } from "./method-options.js";
+import type {
+  EntriesInput,
+  GetOrSetManyOptions,
+  KeyOptions,
+  Many,
+  RecordInput,
+  SetManyOptions,
+  TtlOptions,
+} from "./method-options.js";
 import type { Settings } from "./settings.js";
 import type { StoreCalls } from "./store-calls.js";
 
@@ -54,14 +72,18 @@ export class ManyEntries {
     return found;
   }
 
-  async getOrSet<T>(keys: Iterable<Key>, loader: LoadMany<T>, options: GetOrSetOptions): Promise<Map<string, T>> {
+  async getOrSet<T>(keys: Iterable<Key>, loader: LoadMany<T>, options: GetOrSetManyOptions): Promise<Map<string, T>> {
     this.#keys.check(checked("getOrSetMany", options));
-    const list = several(keys, "keys");
-    if (typeof loader !== "function") throw notALoader(loader, "values");
-    const loadOptions = toLoadOptions(options, this.#ttlMs, this.#signal);
-    loadOptions.signal?.throwIfAborted();
     /** The user's keys by their stored keys. */
     const names = new Map<string, string>();
+    const list = several(keys, "keys");
+    if (typeof loader !== "function") throw notALoader(loader, "values");
+    const { tags: tagsOf, ...rest } = toLoadOptions(options, this.#ttlMs, this.#signal);
+    const loadOptions: LoadOptions = {
+      ...rest,
+      tags: tagsOf && ((value, key) => tagsOf(value, names.get(key) ?? key)),
+    };
+    loadOptions.signal?.throwIfAborted();
     const pass = inTurns(list, (name) => void names.set(this.#keys.stored(name as Key, options), String(name)));
     if (pass) await pass;
     const load: ManyLoader = async (missing, context) => {
@@ -82,14 +104,17 @@ export class ManyEntries {
   }
 
   /** The keys that could not be written. */
-  async set(entries: EntriesInput, options: TtlOptions): Promise<string[]> {
-    const { values, names, ttlMs, pass } = this.#toWrite(entries, checked("setMany", options));
+  async set(entries: EntriesInput, options: SetManyOptions): Promise<string[]> {
+    const { tags: given } = checked("setMany", options);
+    const tagsOf = given === undefined ? undefined : toTagsOf(given);
+    const { values, names, ttlMs, pass } = this.#toWrite(entries, options);
     if (pass) await pass;
     if (values.size === 0) return [];
+    const tags = tagsOf && new Map([...values].map(([key, value]) => [key, tagsOf(value, names.get(key) ?? key)]));
     const keys = [...values.keys()];
     const isOver = ttlMs !== null && ttlMs <= 0;
     const write = (call?: CacheCall): Promise<string[]> =>
-      isOver ? this.#end(keys, call).then(() => []) : this.#client.setMany(values, ttlMs, call);
+      isOver ? this.#end(keys, call).then(() => []) : this.#client.setMany(values, { ttlMs, tags, call });
     const failed = await this.#calls.guard("setMany", "", keys, write, keys.length);
     return failed.map((stored) => names.get(stored) ?? stored);
   }

@@ -21,16 +21,34 @@ export interface TtlOptions extends KeyOptions {
   ttl?: Duration | null | undefined;
 }
 
+/** Tags of one value: 1 to 1,024 characters each, at most 128; a list, or a function of the value that returns one. */
+export type ValueTags<V = unknown> = Iterable<string> | ((value: V) => Iterable<string>);
+
+/** Tags of several values: a list for all of them, or a function of a value and its key that returns one. */
+export type ManyTags<V = unknown> = Iterable<string> | ((value: V, key: string) => Iterable<string>);
+
+/** Options of `add`. */
+export interface AddOptions<V = unknown> extends TtlOptions {
+  /** What `purgeTags` ends or makes stale the entry by. @default none */
+  tags?: ValueTags<V> | undefined;
+}
+
+/** Options of `setMany`. */
+export interface SetManyOptions<V = unknown> extends TtlOptions {
+  /** What `purgeTags` ends or makes stale each entry by. @default none */
+  tags?: ManyTags<V> | undefined;
+}
+
 /** Options of `set`. */
-export interface SetOptions extends TtlOptions {
+export interface SetOptions<V = unknown> extends AddOptions<V> {
   /** Write only when there is no entry. @default false */
   nx?: boolean | undefined;
   /** Write only when there is an entry. @default false */
   xx?: boolean | undefined;
 }
 
-/** Options of `getOrSet` and `getOrSetMany`. */
-export interface GetOrSetOptions extends TtlOptions {
+/** Options that `getOrSet` and `getOrSetMany` have in common. */
+export interface LoadingOptions extends TtlOptions {
   /**
    * Calls the loader although a value is stored, and stores its result. Concurrent calls with this option share one load;
    * calls without it get the value that is there meanwhile. When the loader fails, the call rejects, and what is stored stays.
@@ -43,6 +61,18 @@ export interface GetOrSetOptions extends TtlOptions {
   softTimeout?: Duration | undefined;
   /** When the loader takes longer, the call rejects with a `LoaderTimeoutError`; `null` for no limit. @default the client's */
   hardTimeout?: Duration | null | undefined;
+}
+
+/** Options of `getOrSet`. */
+export interface GetOrSetOptions<V = unknown> extends LoadingOptions {
+  /** What `purgeTags` ends or makes stale the entry by, where its value is loaded. The loader may add more. @default none */
+  tags?: ValueTags<V> | undefined;
+}
+
+/** Options of `getOrSetMany`. */
+export interface GetOrSetManyOptions<V = unknown> extends LoadingOptions {
+  /** What `purgeTags` ends or makes stale each entry by, where its value is loaded. The loader may add more for all. @default none */
+  tags?: ManyTags<V> | undefined;
 }
 
 /** Options of `incr` and `decr`. */
@@ -147,12 +177,12 @@ export interface InvocationOptions {
 export interface MethodOptions {
   get: GetOptions<unknown>;
   set: SetOptions;
-  add: TtlOptions;
+  add: AddOptions;
   getOrSet: GetOrSetOptions;
-  getOrSetMany: GetOrSetOptions;
+  getOrSetMany: GetOrSetManyOptions;
   getMany: KeyOptions;
   mget: KeyOptions;
-  setMany: TtlOptions;
+  setMany: SetManyOptions;
   mset: TtlOptions;
   delete: KeyOptions;
   deleteMany: KeyOptions;

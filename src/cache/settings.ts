@@ -23,6 +23,7 @@ import { type Clock, systemClock, toMs } from "../core/time.js";
 import type { NearCache } from "../near/port.js";
 import { json } from "../serializers/json.js";
 import type { LogPlace } from "../tags/purge-log.js";
+import { Tags } from "../tags/tags.js";
 import {
   type CacheOptions,
   cacheChecks,
@@ -56,6 +57,8 @@ export interface Settings {
   readonly near: NearCache | undefined;
   /** The purge log, which the HTTP cache shares. */
   readonly purges: LogPlace;
+  /** Tags of entries. */
+  readonly tags: Tags;
   /** Never throws. */
   readonly onError: ReportError;
 }
@@ -91,6 +94,8 @@ export function toSettings(
     cache: keyPrefix,
     server: serverOf(location),
   });
+  const purges: LogPlace = { key: () => keyFunction("purge-log", keyPrefix, version), log: undefined };
+  const tags = new Tags(purges);
   // What is kept in the process needs no second copy there.
   const near =
     location.scheme === "memory"
@@ -100,6 +105,7 @@ export function toSettings(
           server: location.addresses.map(({ host, port }) => `${host}:${port}`).join() || location.path,
           listener: factory.listener?.(location),
           events,
+          tags,
           report(error) {
             const place = { method: "nearCache", key: "" };
             emitError(events, error, place);
@@ -118,7 +124,8 @@ export function toSettings(
       compressor: options.compressor ?? identity(),
       maxDecompressedSize: options.maxDecompressedSize ?? cacheDefaults.maxDecompressedSize,
     }),
-    purges: { key: () => keyFunction("purge-log", keyPrefix, version), log: undefined },
+    purges,
+    tags,
     ttlMs: ttl === null ? null : toMs(ttl, "ttl"),
     prefix: keyPrefix,
     namespace: "",

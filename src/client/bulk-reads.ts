@@ -4,12 +4,13 @@ import { throwIfError } from "../core/errors.js";
 import type { CacheCall } from "../core/events.js";
 import type { NearReads } from "../core/near.js";
 import type { ClientContext } from "./client.js";
+import { type LogRead, readLog } from "./tagged-entries.js";
 
 export interface ReadManyOptions {
   readonly method: "getMany" | "mget";
   readonly send: SendOptions;
   /** What a reply to a read says. @throws {DecodeError} @throws {ReplyError} */
-  readonly decode: (reply: Reply, key: string, nowMs: number) => MaybePromise<unknown>;
+  readonly decode: (reply: Reply, key: string, nowMs: number, log: LogRead) => MaybePromise<unknown>;
   readonly call: CacheCall | undefined;
   /** What the process knows of values. */
   readonly near: NearReads | undefined;
@@ -17,7 +18,7 @@ export interface ReadManyOptions {
 
 /** The values of several keys, in their order, `undefined` where there is none: what the process doesn't know, in one MGET for each batch. */
 export async function readMany(
-  context: Pick<ClientContext, "connection" | "codec" | "clock" | "forgive">,
+  context: Pick<ClientContext, "connection" | "unordered" | "tags" | "codec" | "clock" | "forgive">,
   keys: readonly string[],
   { method, send, decode, call, near }: ReadManyOptions,
 ): Promise<unknown[]> {
@@ -33,7 +34,10 @@ export async function readMany(
       continue;
     }
     const missing = batch.filter((_key, i) => known[i] === undefined);
-    const [reply = null] = missing.length > 0 ? await context.connection.send([["MGET", ...missing]], send) : [];
+    const sent = missing.length > 0 ? context.connection.send([["MGET", ...missing]], send) : [];
+    const log = missing.length > 0 ? readLog(context) : undefined;
+    const [reply = null] = await sent;
+    if (log) await log;
     const replies = throwIfError(reply);
     const nowMs = context.clock.now();
     let next = 0;
@@ -43,7 +47,7 @@ export async function readMany(
       const found = known[i];
       const asked = found === undefined && Array.isArray(replies) ? (replies[next++] ?? null) : null;
       try {
-        const value = found === undefined ? decode(asked, key, nowMs) : found;
+        const value = found === undefined ? decode(asked, key, nowMs, log) : found;
         values.push(value instanceof Promise ? await value : value);
       } catch (error) {
         values.push(undefined);

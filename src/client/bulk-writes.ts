@@ -1,10 +1,11 @@
 import type { Encoded } from "../codec/envelope.js";
 import { BATCH_SIZE, nextTurn } from "../core/async.js";
 import type { Command, Connection } from "../core/connection.js";
-import { ReplyError } from "../core/errors.js";
+import { ReplyError, throwIfError } from "../core/errors.js";
 import type { CacheCall } from "../core/events.js";
-import type { ClientContext } from "./client.js";
-import { REPEATABLE, type Stored } from "./key-commands.js";
+import type { ClientContext, WriteOptions } from "./client.js";
+import { SET_IF } from "./entry-scripts.js";
+import { milliseconds, REPEATABLE, type Stored } from "./key-commands.js";
 
 export type Pair = readonly [key: string, value: unknown];
 
@@ -51,6 +52,21 @@ export async function writeMany(
   }
   call?.stored(sent - failed.length);
   return failed;
+}
+
+/** Writes one entry. @returns whether its condition was met; `true` without one @throws {ReplyError} */
+export async function writeOne(
+  connection: Connection,
+  key: string,
+  write: Stored,
+  condition?: WriteOptions["condition"],
+): Promise<boolean> {
+  if (condition) {
+    return (await connection.script(SET_IF, [key], [write.stored, milliseconds(write.ttlMs), condition])) === 1;
+  }
+  const [reply = null] = await connection.send([setCommand(key, write)], REPEATABLE);
+  throwIfError(reply);
+  return true;
 }
 
 export function setCommand(key: string, { stored, ttlMs }: Stored): Command {

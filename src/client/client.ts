@@ -1,8 +1,9 @@
 import type { Codec } from "../codec/codec.js";
-import type { Invocation, OrderedConnection } from "../core/connection.js";
+import type { Connection, Invocation, OrderedConnection } from "../core/connection.js";
 import type { CacheCall, Events } from "../core/events.js";
 import type { Clock, Duration } from "../core/time.js";
 import type { LogPlace } from "../tags/purge-log.js";
+import type { Tags } from "../tags/tags.js";
 import type { Sharing } from "./single-flight.js";
 
 /** The argument of a loader of values of type `T`. */
@@ -15,6 +16,8 @@ export interface LoaderContext<T = unknown> {
   ttl(ttl: Duration | null): void;
   /** Answers this value and stores nothing. */
   doNotStore(): void;
+  /** Adds tags, or lists of them, to those of the call. A loader of several keys adds them to all of its values. @throws TypeError on wrong tags */
+  tags(...tags: readonly (string | readonly string[])[]): void;
 }
 
 /**
@@ -29,6 +32,8 @@ export type ManyLoader = (keys: readonly string[], context: LoaderContext) => Pr
 /** What a cache passes to its client. */
 export interface ClientContext {
   readonly connection: OrderedConnection;
+  /** @internal The same without the order of calls: for reads of the purge log that a write waits for. */
+  readonly unordered: Connection;
   readonly codec: Codec;
   readonly clock: Clock;
   readonly invocation: Invocation;
@@ -37,6 +42,8 @@ export interface ClientContext {
   readonly sharing: Sharing;
   /** @internal The purge log; `purgeLogOf` of tags/purge-log.ts makes it, in code that is loaded with the first tag. */
   readonly purges: LogPlace;
+  /** @internal The tags of entries. */
+  readonly tags: Tags;
   /** Calls the cache's `onError` with an error that no caller gets. Never throws. */
   report(error: unknown, method: string, key: string): void;
   /** Throws `error`, unless it is a store error and the cache ignores those. Then `onError` is called with it. */
@@ -46,18 +53,32 @@ export interface ClientContext {
 /** Creates the client of one cache, or of its view for one invocation. */
 export type ClientFactory = (context: ClientContext) => Client;
 
+/** The tags of a value under a key, in order. @throws TypeError on wrong tags */
+export type TagsOf = (value: unknown, key: string) => readonly string[];
+
 export interface WriteOptions {
   /** In milliseconds, above 0; `null` never expires. */
   readonly ttlMs: number | null;
+  /** In order, and each once. */
+  readonly tags?: readonly string[] | undefined;
   /** `nx`: only when there is no entry; `xx`: only when there is one. */
   readonly condition?: "nx" | "xx" | undefined;
   /** The record of this call for its events; absent without listeners. */
   readonly call?: CacheCall | undefined;
 }
 
+export interface WriteEntriesOptions {
+  /** In milliseconds, above 0; `null` never expires. */
+  readonly ttlMs: number | null;
+  /** By key. */
+  readonly tags?: ReadonlyMap<string, readonly string[]> | undefined;
+  readonly call?: CacheCall | undefined;
+}
+
 export interface LoadOptions {
   /** In milliseconds; `null` never expires; 0 or less stores nothing. */
   readonly ttlMs: number | null;
+  readonly tags?: TagsOf | undefined;
   /** Ends this caller's wait, with the signal's reason. */
   readonly signal?: AbortSignal | undefined;
   /** Loads although a value is stored, and takes the result of no load but other forced ones. @default false */
@@ -96,7 +117,7 @@ export interface Client {
   /** Whether the condition was met, `true` without one. @throws {EncodeError} before any I/O */
   set(key: string, value: unknown, options: WriteOptions): Promise<boolean>;
   /** The keys that could not be written. One round trip. @throws {EncodeError} before any I/O */
-  setMany(entries: ReadonlyMap<string, unknown>, ttlMs: number | null, call?: CacheCall): Promise<string[]>;
+  setMany(entries: ReadonlyMap<string, unknown>, options: WriteEntriesOptions): Promise<string[]>;
   /** All or nothing. @throws {EncodeError} before any I/O */
   mset(entries: ReadonlyMap<string, unknown>, ttlMs: number | null, call?: CacheCall): Promise<void>;
   /** The value, or else the loader's result. Rejects only when the loader does. */

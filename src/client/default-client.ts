@@ -1,5 +1,5 @@
 import type { Encoded } from "../codec/envelope.js";
-import { type MaybePromise, refuseCycle } from "../core/async.js";
+import { chain, type MaybePromise, refuseCycle } from "../core/async.js";
 import type { Connection, Reply, SendOptions } from "../core/connection.js";
 import { DecodeError, throwIfError } from "../core/errors.js";
 import type { CacheCall } from "../core/events.js";
@@ -7,27 +7,34 @@ import type { NearReads, Passes } from "../core/near.js";
 import { checkOptions, isWait, orNull } from "../core/options.js";
 import { type Duration, toMs } from "../core/time.js";
 import { type ReadManyOptions, readMany, settleAll } from "./bulk-reads.js";
-import { type Pair, setCommand, type WriteManyOptions, writeMany } from "./bulk-writes.js";
-import type { Client, ClientContext, ClientFactory, Loader, LoadOptions, ManyLoader, WriteOptions } from "./client.js";
-import { SET_IF } from "./entry-scripts.js";
-import {
-  foundIn,
-  freshPayload,
-  KeyCommands,
-  loadedIn,
-  milliseconds,
-  READ,
-  REPEATABLE,
-  type Stored,
-  toStored,
-} from "./key-commands.js";
-import { asHit, type Loaded, load } from "./loading.js";
-import { Loads, type RunOptions } from "./loads.js";
+import { type Pair, setCommand, type WriteManyOptions, writeMany, writeOne } from "./bulk-writes.js";
+import type {
+  Client,
+  ClientContext,
+  ClientFactory,
+  Loader,
+  LoadOptions,
+  ManyLoader,
+  WriteEntriesOptions,
+  WriteOptions,
+} from "./client.js";
+import { type Found, foundIn, KeyCommands, READ, type Stored } from "./key-commands.js";
+import { asHit, type Load, type Loaded, load } from "./loading.js";
+import { Loads } from "./loads.js";
 import { sameSlot, tolerate } from "./refusals.js";
 import { type Answer, forOneCaller, recordShared, type Shared, valueForLeader } from "./single-flight.js";
+import { metTags, readLog, tagAllNow, tagLoaded, tagNow, withoutTags } from "./tagged-entries.js";
 
 const READ_TEXT: SendOptions = { readOnly: true, text: true };
 const ATOMIC: SendOptions = { atomic: true, idempotent: true };
+
+/** What the decoding of a reply goes with: its call, and the read of the purge log that began with its read. */
+export interface DecodeOptions {
+  readonly call?: CacheCall | undefined;
+  readonly log?: Promise<unknown> | undefined;
+  /** Is given the payloads of stale values. */
+  readonly stale?: Map<string, Encoded> | undefined;
+}
 
 /** Options of `defaultClient()`. */
 export interface DefaultClientOptions {
@@ -62,9 +69,9 @@ export class DefaultClient extends KeyCommands implements Client {
     const { connection, codec } = this.context;
     const known = this.near?.value(key, codec, undefined, call);
     if (known !== undefined) return Promise.resolve(known);
-    return connection
-      .send([["GET", key]], this.reads)
-      .then(([reply = null]) => this.decode(reply, key, this.context.clock.now(), call));
+    const sent = connection.send([["GET", key]], this.reads);
+    const log = readLog(this.context);
+    return sent.then(([reply = null]) => this.decode(reply, key, this.context.clock.now(), { call, log }));
   }
 
   getMany(keys: readonly string[], call?: CacheCall): Promise<unknown[]> {
@@ -77,23 +84,29 @@ export class DefaultClient extends KeyCommands implements Client {
 
   set(key: string, value: unknown, options: WriteOptions): Promise<boolean> {
     const { connection, codec, sharing } = this.context;
-    try {
-      const encoded = codec.encode(value, key);
+    const { ttlMs, tags = [], condition, call } = options;
+    const write = (ordered: Connection, encoded: Encoded): Promise<boolean> => {
       sharing.forget(key);
-      if (!(encoded instanceof Promise)) return this.#set(connection, key, encoded, options);
-      return connection.inOrder(encoded, (ordered, prepared) => {
-        sharing.forget(key);
-        return this.#set(ordered, key, prepared, options);
-      });
+      call?.carries([encoded]);
+      return writeOne(ordered, key, this.wrap(encoded, ttlMs), condition);
+    };
+    try {
+      const bare = codec.encode(value, key);
+      const encoded = tags.length > 0 ? tagNow(this.context, bare, tags) : bare;
+      if (!(encoded instanceof Promise)) return write(connection, encoded);
+      sharing.forget(key);
+      return connection.inOrder(encoded, write);
     } catch (error) {
       return Promise.reject(error);
     }
   }
 
-  async setMany(entries: ReadonlyMap<string, unknown>, ttlMs: number | null, call?: CacheCall): Promise<string[]> {
+  async setMany(entries: ReadonlyMap<string, unknown>, { ttlMs, tags, call }: WriteEntriesOptions): Promise<string[]> {
     const { connection, codec } = this.context;
     const pairs = [...entries];
-    return connection.inOrder(codec.encodeAll(pairs), (ordered, encoded) =>
+    const bare = codec.encodeAll(pairs);
+    const ofEach = tags && pairs.map(([key]) => tags.get(key) ?? []);
+    return connection.inOrder(ofEach ? tagAllNow(this.context, bare, ofEach) : bare, (ordered, encoded) =>
       this.#write(ordered, pairs, encoded, { ttlMs, method: "setMany", call }),
     );
   }
@@ -149,11 +162,11 @@ export class DefaultClient extends KeyCommands implements Client {
    */
   protected async answer(key: string, loader: Loader<unknown>, options: LoadOptions, shared: Shared): Promise<Answer> {
     let isStorable = true;
-    const { connection, codec, clock } = this.context;
+    const { codec } = this.context;
     const { call, forceRefresh } = options;
     try {
-      const [reply = null] = forceRefresh ? [] : await connection.send([["GET", key]], this.reads);
-      const found = foundIn(codec, reply, key, clock.now());
+      if (options.tags) await metTags(this.context);
+      const found = forceRefresh ? void (await readLog(this.context)) : await this.#find(key);
       if (found) {
         const { payload: encoded, isStale, deltaMs } = found;
         const decoded = codec.decode(encoded, key);
@@ -177,6 +190,16 @@ export class DefaultClient extends KeyCommands implements Client {
     return this.#load(key, loader, options, shared, isStorable);
   }
 
+  async #find(key: string): Promise<Found | undefined> {
+    const { connection, codec, clock } = this.context;
+    const sent = connection.send([["GET", key]], this.reads);
+    const log = readLog(this.context);
+    const [reply = null] = await sent;
+    // A load that begins now is later than all purges that it tells of.
+    if (log) await log;
+    return withoutTags(this.context, foundIn(codec, reply, key, clock.now()), key, log);
+  }
+
   async #load(
     key: string,
     loader: Loader<unknown>,
@@ -191,16 +214,18 @@ export class DefaultClient extends KeyCommands implements Client {
       const forced = await sharing.forced.join(key, () => shared.signal());
       if (forced) return { ...forced, value: await asHit(codec, forced, key) };
     }
-    const { value, ttlMs } = await this.load("getOrSet", key, loader, options, () => shared.signal());
+    const loaded = await this.load("getOrSet", key, loader, options, () => shared.signal());
+    const { value, ttlMs } = loaded;
     const encoded = isStorable && ttlMs !== undefined ? await codec.encode(value, key) : undefined;
+    const payload = encoded && loaded.tagsOf ? await tagLoaded(this.context, encoded, key, loaded) : encoded;
     // Written or deleted in this process meanwhile: this value may be older than that.
     if (isStorable && shared.isCurrent()) {
       call?.carries(encoded === undefined ? [] : [encoded]);
       try {
         // What others began to load before is older.
         if (forceRefresh) sharing.forget(key);
-        if (encoded !== undefined && ttlMs !== undefined) {
-          await this.put(key, this.wrap(encoded, ttlMs));
+        if (payload !== undefined && ttlMs !== undefined) {
+          await this.put(key, this.wrap(payload, ttlMs));
           call?.stored(1);
         } else if (forceRefresh && value === undefined) await this.delete([key]);
       } catch (error) {
@@ -219,7 +244,7 @@ export class DefaultClient extends KeyCommands implements Client {
   /** Whether a fresh value is to be refreshed, and so to be looked up, although the process knows it. */
   protected readonly passes: Passes | undefined;
 
-  /** Loads of several keys, and in the background. */
+  /** @internal Loads of several keys, and in the background. */
   protected get loads(): Loads {
     this.#loads ??= new Loads({
       context: this.context,
@@ -243,7 +268,7 @@ export class DefaultClient extends KeyCommands implements Client {
     loader: Loader<unknown>,
     options: LoadOptions,
     signal: () => AbortSignal | undefined,
-    run: Omit<RunOptions, "signal"> = { stale: undefined },
+    run: Pick<Load, "keys" | "stale" | "background"> = { stale: undefined },
   ): Promise<Loaded> {
     const never = () => new AbortController().signal;
     return load(
@@ -255,20 +280,20 @@ export class DefaultClient extends KeyCommands implements Client {
 
   /** Writes, whatever is there. @throws {ReplyError} */
   protected async put(key: string, write: Stored): Promise<void> {
-    const [reply = null] = await this.context.connection.send([setCommand(key, write)], REPEATABLE);
-    throwIfError(reply);
+    await writeOne(this.context.connection, key, write);
   }
 
   /** What a reply to a read says. @throws {DecodeError} @throws {ReplyError} */
-  protected decode(reply: Reply, key: string, nowMs: number, call?: CacheCall): MaybePromise<unknown> {
-    const { codec } = this.context;
-    const stored = toStored(reply, key);
-    const payload = stored === undefined ? undefined : freshPayload(codec, stored, key, nowMs);
-    if (payload === undefined) return undefined;
-    const decoded = codec.decode(payload, key);
-    const value = this.context.connection.near?.settle(decoded) ?? decoded;
-    call?.found(payload.length, stored === undefined ? 0 : loadedIn(stored, key));
-    return value;
+  protected decode(reply: Reply, key: string, nowMs: number, options: DecodeOptions = {}): MaybePromise<unknown> {
+    const { codec, connection } = this.context;
+    const { call, log, stale } = options;
+    return chain(withoutTags(this.context, foundIn(codec, reply, key, nowMs), key, log), (found) => {
+      if (found?.isStale) stale?.set(key, found.payload);
+      if (!found || found.isStale) return undefined;
+      const decoded = codec.decode(found.payload, key);
+      call?.found(found.payload.length, found.deltaMs);
+      return connection.near?.settle(decoded) ?? decoded;
+    });
   }
 
   #readMany(
@@ -278,11 +303,8 @@ export class DefaultClient extends KeyCommands implements Client {
     call: CacheCall | undefined,
     stale?: Map<string, Encoded>,
   ): Promise<unknown[]> {
-    const decode: ReadManyOptions["decode"] = (reply, key, nowMs) => {
-      const found = stale && foundIn(this.context.codec, reply, key, nowMs);
-      if (found?.isStale) stale?.set(key, found.payload);
-      return this.decode(reply, key, nowMs, call);
-    };
+    const decode: ReadManyOptions["decode"] = (reply, key, nowMs, log) =>
+      this.decode(reply, key, nowMs, { call, log, stale });
     return readMany(this.context, keys, { method, send, decode, call, near: send.atomic ? undefined : this.near });
   }
 
@@ -294,23 +316,5 @@ export class DefaultClient extends KeyCommands implements Client {
   ): Promise<string[]> {
     const wrap = (one: Encoded) => this.wrap(one, options.ttlMs);
     return writeMany(this.context, connection, pairs, encoded, { ...options, wrap });
-  }
-
-  #set(
-    connection: Connection,
-    key: string,
-    encoded: Encoded,
-    { ttlMs, condition, call }: WriteOptions,
-  ): Promise<boolean> {
-    call?.carries([encoded]);
-    const write = this.wrap(encoded, ttlMs);
-    if (condition) {
-      const args = [write.stored, milliseconds(write.ttlMs), condition];
-      return connection.script(SET_IF, [key], args).then((reply) => reply === 1);
-    }
-    return connection.send([setCommand(key, write)], REPEATABLE).then(([reply = null]) => {
-      throwIfError(reply);
-      return true;
-    });
   }
 }

@@ -3,19 +3,24 @@ import {
   type Encoded,
   type Envelope,
   FOREVER,
+  HEADER_LENGTH,
   isEnvelope,
   isSoftlyExpired,
+  NO_TOKEN,
   PEEK_END,
   readEnvelope,
+  seal,
 } from "../codec/envelope.js";
+import { isTagged, MAX_TAGGED_HEAD, TAGGED_CODE } from "../codec/tagged.js";
 import { inBatches, nextTurn } from "../core/async.js";
 import { UnavailableError } from "../core/availability.js";
 import type { Argument, Command, Reply, Script, SendOptions } from "../core/connection.js";
-import { DecodeError, ReplyError, show, throwIfError } from "../core/errors.js";
+import { DecodeError, NotAnIntegerError, ReplyError, show, throwIfError } from "../core/errors.js";
 import type { ClientContext, DeleteOptions } from "./client.js";
 import { EXPIRE, EXPIRE_SOFTLY, INCREMENT, MOVE, PERSIST } from "./entry-scripts.js";
-import { notAnInteger, sameSlot } from "./refusals.js";
+import { countsNoTags, notAnInteger, sameSlot } from "./refusals.js";
 import type { Answer, Coalesced } from "./single-flight.js";
+import { judged, type LogRead, readLog } from "./tagged-entries.js";
 
 /** The stored form in a reply to a read; `undefined` when there is none. @throws {ReplyError} */
 export function toStored(reply: Reply, key: string): Encoded | undefined {
@@ -27,17 +32,10 @@ export function toStored(reply: Reply, key: string): Encoded | undefined {
   );
 }
 
-/** The encoded value in a stored entry while it is fresh: placeholders and stale entries hold none. @throws {DecodeError} */
-export function freshPayload(codec: Codec, stored: Encoded, key: string, nowMs: number): Encoded | undefined {
-  if (!isEnvelope(stored)) return stored;
-  const envelope = readEnvelope(stored, key);
-  return envelope.freshUntilMs > nowMs ? payloadOf(codec, envelope, key) : undefined;
-}
-
 /** An entry whose value may be answered. */
 export interface Found {
   readonly payload: Encoded;
-  /** It was expired softly: it is answered while it is loaded again. */
+  /** It was expired softly, or a tag of it was purged softly: it is answered while it is loaded again. */
   readonly isStale: boolean;
   /** How long its load took, in milliseconds, as far as its envelope says so. */
   readonly deltaMs: number;
@@ -53,11 +51,6 @@ export function foundIn(codec: Codec, reply: Reply, key: string, nowMs: number):
   if (!isStale && envelope.freshUntilMs <= nowMs) return undefined;
   const payload = payloadOf(codec, envelope, key);
   return payload === undefined ? undefined : { payload, isStale, deltaMs: envelope.deltaMs };
-}
-
-/** How long the load of an entry took, in milliseconds, as far as its envelope says so. */
-export function loadedIn(stored: Encoded, key: string): number {
-  return isEnvelope(stored) ? readEnvelope(stored, key).deltaMs : 0;
 }
 
 /** The encoded value in an envelope, `undefined` in a placeholder. @throws {DecodeError} when another serializer wrote it */
@@ -121,7 +114,9 @@ export abstract class KeyCommands {
   }
 
   async has(key: string): Promise<boolean> {
-    return isThere(await this.one(peek(key), READ), key, this.context.clock.now());
+    const sent = this.one(peek(key), READ);
+    const log = readLog(this.context);
+    return this.#isValid(await sent, key, log);
   }
 
   async incr(
@@ -132,8 +127,11 @@ export abstract class KeyCommands {
     this.context.sharing.forget(key);
     const empty = create && this.wrap("", create.ttlMs);
     const args: Argument[] = empty ? ["create", milliseconds(empty.ttlMs), empty.stored] : ["", "", ""];
-    const reply = await this.script(INCREMENT, [key], [String(delta), ...args]).catch((error: unknown) => {
-      throw notAnInteger(error, key, delta);
+    const reply = await this.script(INCREMENT, [key], [String(delta), ...args]).catch(async (error: unknown) => {
+      const refusal = notAnInteger(error, key, delta);
+      if (refusal instanceof NotAnIntegerError && hasTags(await this.one(peek(key), READ)))
+        throw countsNoTags(key, error);
+      throw refusal;
     });
     if (typeof reply === "string") return decodeNumber(reply);
     // An integer of 64 bits is shorter than this, and other values need not be text.
@@ -147,10 +145,12 @@ export abstract class KeyCommands {
   }
 
   async pttl(key: string): Promise<number | null | undefined> {
-    const [left = null, start = null] = await this.context.connection.send([["PTTL", key], peek(key)], READ);
+    const sent = this.context.connection.send([["PTTL", key], peek(key)], READ);
+    const log = readLog(this.context);
+    const [left = null, start = null] = await sent;
     const ms = Number(throwIfError(left));
+    if (ms === -2 || !(await this.#isValid(start, key, log))) return undefined;
     const nowMs = this.context.clock.now();
-    if (ms === -2 || !isThere(start, key, nowMs)) return undefined;
     const logicalMs = logicalTtl(start, key, nowMs);
     return logicalMs !== undefined ? logicalMs : ms === -1 ? null : ms;
   }
@@ -220,7 +220,11 @@ export abstract class KeyCommands {
 
   /** The form in which a value is stored. */
   protected wrap(encoded: Encoded, ttlMs: number | null): Stored {
-    return { stored: encoded, ttlMs };
+    if (!isTagged(encoded)) return { stored: encoded, ttlMs };
+    const { clock, codec } = this.context;
+    const freshUntilMs = ttlMs === null ? FOREVER : Math.min(FOREVER, clock.now() + Math.ceil(ttlMs));
+    const header = { freshUntilMs, deltaMs: 0, token: NO_TOKEN, leaseUntilMs: 0 };
+    return { stored: seal(header, codec.mark, encoded), ttlMs };
   }
 
   /** Sends one command. */
@@ -237,6 +241,17 @@ export abstract class KeyCommands {
     options?: SendOptions,
   ): Promise<Reply> {
     return this.context.connection.script(script, keys, args, options);
+  }
+
+  /** Whether there is an entry, and none of its tags was purged. @param log the read of the log that began with the peek */
+  async #isValid(start: Reply, key: string, log: LogRead): Promise<boolean> {
+    if (!isThere(start, key, this.context.clock.now())) return false;
+    if (!hasTags(start)) return true;
+    const end = HEADER_LENGTH + MAX_TAGGED_HEAD - 1;
+    const head = toStored(await this.one(["GETRANGE", key, String(HEADER_LENGTH), String(end)], READ), key);
+    // It may have been deleted since the peek, or written without tags.
+    if (head === undefined || !isTagged(head)) return head !== undefined && head.length > 0;
+    return (await judged(this.context, head, key, log)).verdict === "good";
   }
 
   async #deleteBatch(keys: readonly string[]): Promise<number> {
@@ -261,6 +276,12 @@ export abstract class KeyCommands {
       throw error;
     }
   }
+}
+
+/** Whether a peek at an entry shows tags. */
+function hasTags(start: Reply): boolean {
+  if (typeof start === "string") return isEnvelope(start) && start.charCodeAt(HEADER_LENGTH) === TAGGED_CODE;
+  return start instanceof Uint8Array && isEnvelope(start) && start[HEADER_LENGTH] === TAGGED_CODE;
 }
 
 function peek(key: string): Command {

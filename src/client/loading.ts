@@ -4,7 +4,9 @@ import { runInLoad } from "../core/async.js";
 import { LoaderTimeoutError, show } from "../core/errors.js";
 import { markLoaderError } from "../core/events.js";
 import { type Clock, type Duration, toMs } from "../core/time.js";
-import type { ClientContext, Loader, LoaderContext, LoadOptions } from "./client.js";
+import type { Stamp } from "../tags/purge-log.js";
+import { toTags } from "../tags/tags.js";
+import type { ClientContext, Loader, LoaderContext, LoadOptions, TagsOf } from "./client.js";
 
 /** A loader's value, its lifetime, and how long the loader took. */
 export interface Loaded {
@@ -12,6 +14,10 @@ export interface Loaded {
   /** `null` never expires; `undefined` is not stored. */
   readonly ttlMs: number | null | undefined;
   readonly durationMs: number;
+  /** The tags of the value, or of one of several; absent where none were given. @throws TypeError on wrong tags */
+  readonly tagsOf?: TagsOf | undefined;
+  /** @internal Where the purge log was before the loader was called, as far as this process has read it. */
+  readonly stamp?: Stamp | undefined;
 }
 
 /** One run of a loader. */
@@ -36,7 +42,7 @@ export interface Load {
  * @throws {LoaderTimeoutError} at the hard timeout
  */
 export async function load(
-  context: Pick<ClientContext, "clock" | "events" | "sharing">,
+  context: Pick<ClientContext, "clock" | "events" | "sharing" | "tags">,
   run: Load,
   defaultTimeoutMs = Infinity,
 ): Promise<Loaded> {
@@ -50,6 +56,7 @@ export async function load(
     return durationMs;
   };
   const gaveUp = new AbortController();
+  const stamp = context.tags.met?.stamp;
   const loaderContext = new Context(run.stale, options.ttlMs, () => AbortSignal.any([gaveUp.signal, run.signal()]));
   let value: unknown;
   try {
@@ -67,9 +74,15 @@ export async function load(
     throw error;
   }
   const durationMs = done(false);
-  const { ttlMs } = loaderContext;
+  const { ttlMs, given } = loaderContext;
+  const tagsOf: TagsOf | undefined = given.length > 0 ? withGiven(options.tags, given) : options.tags;
   const stored = value !== undefined && ttlMs !== undefined && (ttlMs === null || ttlMs > 0);
-  return { value, ttlMs: stored ? ttlMs : undefined, durationMs };
+  return { value, ttlMs: stored ? ttlMs : undefined, durationMs, tagsOf, stamp };
+}
+
+/** The call's tags, and those that the loader has given. */
+function withGiven(tagsOf: TagsOf | undefined, given: readonly string[]): TagsOf {
+  return (value, key) => toTags([...(tagsOf?.(value, key) ?? []), ...given], "tags");
 }
 
 /**
@@ -117,6 +130,8 @@ async function bounded(
 class Context implements LoaderContext {
   readonly stale: unknown;
   ttlMs: number | null | undefined;
+  /** Tags. */
+  readonly given: string[] = [];
   readonly #signal: () => AbortSignal;
 
   constructor(stale: unknown, ttlMs: number | null, signal: () => AbortSignal) {
@@ -136,5 +151,9 @@ class Context implements LoaderContext {
 
   readonly doNotStore = (): void => {
     this.ttlMs = undefined;
+  };
+
+  readonly tags = (...tags: readonly (string | readonly string[])[]): void => {
+    this.given.push(...toTags(tags.flat(), "tags"));
   };
 }

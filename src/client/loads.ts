@@ -8,6 +8,7 @@ import type { ClientContext, Loader, LoadOptions, ManyLoader } from "./client.js
 import { asHit, type Load, type Loaded } from "./loading.js";
 import { tolerate } from "./refusals.js";
 import type { Shared } from "./single-flight.js";
+import { metTags, readLog, tagAllLoaded } from "./tagged-entries.js";
 
 /** What loads use of the default client. */
 export interface LoadsParts {
@@ -59,8 +60,11 @@ export class Loads {
     const values = new Map<string, unknown>();
     let missing: string[] = [];
     let isStorable = true;
-    if (options.forceRefresh) missing = [...keys];
-    else {
+    if (options.tags) await metTags(context);
+    if (options.forceRefresh) {
+      missing = [...keys];
+      await readLog(context);
+    } else {
       try {
         missing = await this.#find({ method, keys, loader, options }, values);
       } catch (error) {
@@ -142,16 +146,20 @@ export class Loads {
     const values = new Map<string, unknown>();
     const watch = context.sharing.watch(keys);
     try {
-      const { value, ttlMs } = await load(method, (given) => loader(keys, given), options, { ...run, keys });
+      const { value, ttlMs, tagsOf, stamp } = await load(method, (given) => loader(keys, given), options, {
+        ...run,
+        keys,
+      });
       const all = value as ReadonlyMap<string, unknown>;
       const loaded = [...all].filter(([, one]) => one !== undefined);
       const isStored = isStorable && ttlMs !== undefined;
       const encoded = isStored ? await context.codec.encodeAll(loaded) : [];
+      const payloads = tagsOf && isStored ? await tagAllLoaded(context, loaded, encoded, { tagsOf, stamp }) : encoded;
       const replaces = run.background === true || options.forceRefresh === true;
       const gone = replaces ? keys.filter((key) => all.get(key) === undefined && watch.current.has(key)) : [];
       try {
         if (gone.length > 0) await this.#parts.delete(gone);
-        if (isStored) await this.#store(method, loaded, encoded, ttlMs, watch.current, options.call);
+        if (isStored && payloads) await this.#store(method, loaded, payloads, ttlMs, watch.current, options.call);
       } catch (error) {
         // A store error neither fails the caller nor is lost.
         tolerate(context, error, method, "");

@@ -11,6 +11,7 @@ import type {
   Loader,
   LoadOptions,
   ManyLoader,
+  WriteEntriesOptions,
   WriteOptions,
 } from "./client.js";
 import type { Sharing } from "./single-flight.js";
@@ -207,8 +208,8 @@ class MemoClient implements Client {
     return this.#write([key], this.#inner.set(key, value, options));
   }
 
-  setMany(entries: ReadonlyMap<string, unknown>, ttlMs: number | null, call?: CacheCall): Promise<string[]> {
-    return this.#write(entries.keys(), this.#inner.setMany(entries, ttlMs, call));
+  setMany(entries: ReadonlyMap<string, unknown>, options: WriteEntriesOptions): Promise<string[]> {
+    return this.#write(entries.keys(), this.#inner.setMany(entries, options));
   }
 
   mset(entries: ReadonlyMap<string, unknown>, ttlMs: number | null, call?: CacheCall): Promise<void> {

@@ -3,6 +3,7 @@ import { type CacheError, ConfigurationError, DecodeError, EncodeError, show } f
 import { toBytes } from "../core/text.js";
 import type { Compressor, Serializer } from "../core/value-format.js";
 import { type Encoded, isEnvelope, markOf } from "./envelope.js";
+import { isTagged } from "./tagged.js";
 
 /** Longer decimals are not read as numbers, as converting them takes quadratic time. Python has the same limit. */
 const MAX_DIGITS = 4_300;
@@ -156,7 +157,8 @@ export class Codec {
       throw new TypeError("its serialized form would read as a number");
     }
     if (serialized.length === 0) throw new TypeError("its serialized form is empty, as a missing entry is");
-    if (isEnvelope(serialized)) throw new TypeError("its serialized form would read as an envelope");
+    if (isEnvelope(serialized) || isTagged(serialized))
+      throw new TypeError("its serialized form would read as an envelope");
     const compressor = this.#compressor;
     if (compressor.minLength === Infinity) return serialized;
     const bytes = toBytes(serialized);

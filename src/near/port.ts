@@ -3,6 +3,7 @@ import type { MaybePromise } from "../core/async.js";
 import type { Connection } from "../core/connection.js";
 import type { Events } from "../core/events.js";
 import type { ListenerAccess } from "../core/near.js";
+import type { Tags } from "../tags/tags.js";
 import type { LoadListening } from "./listening.js";
 
 /** How a near cache hears of changes, and why not by a better way. */
@@ -30,6 +31,8 @@ export interface NearContext {
   /** Opens connections that hear of changes; `undefined` where the transport has none, a text that says why where it could have. */
   readonly listener: ListenerAccess | string | undefined;
   readonly events: Events;
+  /** @internal What tells whether an entry's tags were purged. */
+  readonly tags: Tags;
   /** Reports an error that no caller gets. */
   report(error: unknown): void;
 }

@@ -1,15 +1,20 @@
 import { FOREVER, type Header, isEnvelope, readEnvelope } from "../codec/envelope.js";
+import { isTagged } from "../codec/tagged.js";
 import { chain, type MaybePromise } from "../core/async.js";
 import type { CacheCall } from "../core/events.js";
 import type { Known, Passes, ValueReader } from "../core/near.js";
+import type { EntryTags, OpenedEntry } from "../tags/entry-tags.js";
+import type { Tags } from "../tags/tags.js";
 
 /** Values of entries: decoded for each caller, or shared and frozen. */
 export class Values {
   readonly #shares: boolean;
   readonly #onHit: () => void;
+  readonly #tags: Tags;
 
-  constructor(shares: boolean, onHit: () => void) {
+  constructor(shares: boolean, tags: Tags, onHit: () => void) {
     this.#shares = shares;
+    this.#tags = tags;
     this.#onHit = onHit;
   }
 
@@ -22,9 +27,9 @@ export class Values {
     call?: CacheCall,
   ): MaybePromise<unknown> | undefined {
     if (known === undefined) return undefined;
-    const read = readEntry(known, reader, key);
-    const { payload, freshUntilMs } = read;
-    if (payload === undefined) return undefined;
+    const read = readEntry(known, reader, key, this.#tags.met);
+    const { payload, freshUntilMs, opened } = read;
+    if (payload === undefined || (opened !== undefined && this.#tags.met?.isGood(opened) !== true)) return undefined;
     if (freshUntilMs < FOREVER && (freshUntilMs <= Date.now() || passes?.(read))) return undefined;
     const value = decodedValue(read, reader, key, this.#shares);
     if (value === undefined) return undefined;
@@ -52,12 +57,26 @@ interface ReadEntry extends Pick<Header, "freshUntilMs" | "deltaMs"> {
   /** The value that all callers share. */
   value: unknown;
   isShared: boolean;
+  /** The entry, where it has tags. */
+  opened: OpenedEntry | undefined;
 }
 
-/** The entry as this reader reads it: made once, and kept with what is known. */
-function readEntry(known: Known, reader: ValueReader, key: string): ReadEntry {
+/** The entry as this reader reads it: made once, and kept with what is known. @param met absent where this process has met no tags */
+function readEntry(known: Known, reader: ValueReader, key: string, met: EntryTags | undefined): ReadEntry {
   if (known.derivedBy === reader) return known.derived as ReadEntry;
-  const read = { value: undefined, isShared: false, isProved: false, ...headerOf(known.stored, reader, key) };
+  const read: ReadEntry = {
+    value: undefined,
+    isShared: false,
+    isProved: false,
+    opened: undefined,
+    ...headerOf(known.stored, reader, key),
+  };
+  if (read.payload !== undefined && isTagged(read.payload)) {
+    read.opened = met?.tryOpen(read.payload, key);
+    read.payload = read.opened?.payload;
+    // Until this process has met tags: then it is opened.
+    if (!met) return read;
+  }
   known.derived = read;
   known.derivedBy = reader;
   return read;

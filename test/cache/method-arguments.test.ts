@@ -136,7 +136,7 @@ describe("an option", () => {
   it("that is unknown is shown with the known ones, at most 200 characters of it all", async () => {
     for (const given of ["tttl", "TTL", "timeToLive", "x".repeat(1_000_000)]) {
       const { error } = await outcome("set", ["a", 1, { [given]: 5 }]);
-      expect(String(error)).toMatch(/known options are: version, prefix, ttl, nx, xx$/);
+      expect(String(error)).toMatch(/known options are: version, prefix, ttl, tags, nx, xx$/);
       expect(String(error).length).toBeLessThan(200);
     }
   });

@@ -22,6 +22,7 @@ import { refusals } from "./cache/refusals.js";
 import { setAlgebra } from "./cache/set-algebra.js";
 import { sets } from "./cache/sets.js";
 import { softExpiry } from "./cache/soft-expiry.js";
+import { tags } from "./cache/tags.js";
 import { values } from "./cache/values.js";
 import { versions } from "./cache/versions.js";
 
@@ -64,6 +65,7 @@ export function cacheContract(name: string, make: Open, traits: CacheTraits): vo
       expiry,
       softExpiry,
       forcedRefreshes,
+      tags,
       versions,
     ])
       part(open, traits);

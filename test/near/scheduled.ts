@@ -8,6 +8,7 @@ import { Listening, type ListeningHandlers } from "../../src/near/listening.js";
 import { Near } from "../../src/near/near-cache.js";
 import { nearCacheFactory } from "../../src/near/options.js";
 import type { Source } from "../../src/near/store.js";
+import { Tags } from "../../src/tags/tags.js";
 import { deferred } from "../support/deferred.js";
 
 // The real near caches of two caches of one process. The scheduler of fast-check decides when each command reaches the
@@ -332,7 +333,8 @@ export async function run({ scheduler, areOrdered, callers, others }: Run): Prom
   );
   const caches = [0, 1].map(() => {
     const report = (error: unknown): void => judge(String(error));
-    const near = make({ prefix: "a:", server: "scheduled", listener: ACCESS, events: new Events(), report });
+    const tags = new Tags({ key: () => "a:purge-log", log: undefined });
+    const near = make({ prefix: "a:", server: "scheduled", listener: ACCESS, events: new Events(), tags, report });
     const inner = new ScheduledConnection(server, later, areOrdered);
     const connection = near.wrap(inner);
     if (near instanceof Near) near.start();

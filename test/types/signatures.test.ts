@@ -13,6 +13,7 @@ import type * as hono from "../../src/hono/index.js";
 import type * as hosts from "../../src/hosts/index.js";
 import type * as http from "../../src/http/index.js";
 import type {
+  AddOptions,
   Address,
   Cache,
   CacheEvents,
@@ -42,6 +43,7 @@ import type {
   NearCacheFactory,
   NearCacheOptions,
   Serializer,
+  SetManyOptions,
   SetOptions,
   SetPage,
   Statistics,
@@ -97,8 +99,14 @@ const ofCache: Methods<Cache, "shared" | "invocation" | "track" | "report" | "ev
     // @ts-expect-error -- no number is a key
     () => cache.get(5);
   },
-  set: () => expectTypeOf<Cache["set"]>().toEqualTypeOf<(k: Key, v: unknown, o?: SetOptions) => Promise<boolean>>(),
-  add: () => expectTypeOf<Cache["add"]>().toEqualTypeOf<(k: Key, v: unknown, o?: TtlOptions) => Promise<boolean>>(),
+  set: () => {
+    expectTypeOf<Cache["set"]>().toEqualTypeOf<<V>(k: Key, v: V, o?: SetOptions<NoInfer<V>>) => Promise<boolean>>();
+    call(() => cache.set("k", user, { tags: ({ name }) => [name] })).toEqualTypeOf<boolean>();
+    // @ts-expect-error -- tags of a value of another type
+    () => cache.set("k", user, { tags: (value: Date) => [String(value)] });
+  },
+  add: () =>
+    expectTypeOf<Cache["add"]>().toEqualTypeOf<<V>(k: Key, v: V, o?: AddOptions<NoInfer<V>>) => Promise<boolean>>(),
   getOrSet: () => {
     call(() => cache.getOrSet("k", () => user)).toEqualTypeOf<User>();
     call(() => cache.getOrSet("k", async () => user, { ttl: duration })).toEqualTypeOf<User>();
@@ -145,7 +153,8 @@ const ofCache: Methods<Cache, "shared" | "invocation" | "track" | "report" | "ev
   getMany: () => call(() => cache.getMany<User>(["a"], { prefix: text })).toEqualTypeOf<Map<string, User>>(),
   mget: () => call(() => cache.mget(["a"])).toEqualTypeOf<Map<string, unknown>>(),
   setMany: () => {
-    expectTypeOf<Cache["setMany"]>().toEqualTypeOf<(e: EntriesInput, o?: TtlOptions) => Promise<string[]>>();
+    expectTypeOf<Cache["setMany"]>().toEqualTypeOf<<V>(e: EntriesInput, o?: SetManyOptions<V>) => Promise<string[]>>();
+    call(() => cache.setMany({ a: user }, { tags: ({ name }: User, key) => [name, key] })).toEqualTypeOf<string[]>();
     expectTypeOf<User>().toExtend<EntriesInput>();
     expectTypeOf<Point>().toExtend<EntriesInput>();
     expectTypeOf<{ a: 1 }>().toExtend<EntriesInput>();

@@ -39,6 +39,7 @@ export class HerdClient extends DefaultClient {
     loader: ManyLoader,
     options: LoadOptions,
   ): Promise<Map<string, unknown>> {
+    if (options.tags && !this.context.tags.met) await this.context.tags.meet();
     const protocol = this.#protocol ?? (await this.#open());
     return settleAll(this.context, await protocol.answerMany(keys, loader, options));
   }
@@ -66,6 +67,7 @@ export class HerdClient extends DefaultClient {
     options: LoadOptions,
     shared: Shared,
   ): Promise<Answer> {
+    if (options.tags && !this.context.tags.met) await this.context.tags.meet();
     const protocol = this.#protocol ?? (await this.#open());
     return protocol.answer(key, loader, options, shared);
   }

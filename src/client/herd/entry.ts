@@ -10,6 +10,7 @@ import {
   seal,
   staleFromMs,
 } from "../../codec/envelope.js";
+import { isTagged } from "../../codec/tagged.js";
 import type { Reply } from "../../core/connection.js";
 import type { Clock } from "../../core/time.js";
 import type { ClientContext } from "../client.js";
@@ -88,5 +89,18 @@ export function readEntry(
   if (payload === undefined) return { kind: envelope.token === token ? "claimed" : "leased" };
   if (envelope.freshUntilMs > nowMs) return { kind: "fresh", payload, envelope };
   if (nowMs - staleFromMs(envelope) <= graceMs) return { kind: "stale", payload, envelope };
+  return ended(envelope, nowMs);
+}
+
+/** A value that may not be answered any more. */
+export function ended(envelope: Envelope, nowMs: number): EntryRead {
   return envelope.leaseUntilMs > nowMs ? { kind: "leased" } : { kind: "expired", envelope };
+}
+
+/** A value with tags. */
+export type TaggedRead = Extract<EntryRead, { kind: "fresh" | "stale" }> & { readonly envelope: Envelope };
+
+/** Whether a value has tags before it. */
+export function hasTags(read: EntryRead): read is TaggedRead {
+  return (read.kind === "fresh" || read.kind === "stale") && read.envelope !== undefined && isTagged(read.payload);
 }

@@ -1,4 +1,5 @@
 import type { Encoded, Envelope } from "../../codec/envelope.js";
+import { readTagged } from "../../codec/tagged.js";
 import { notify } from "../../core/async.js";
 import { SET_NX_GET, UnavailableError } from "../../core/availability.js";
 import { isReplaceable, Lease, type LeaseContext } from "../../lease/lease.js";
@@ -9,7 +10,8 @@ import { EXPIRE_SOFTLY } from "../entry-scripts.js";
 import { type Stored, toStored } from "../key-commands.js";
 import type { Loaded } from "../loading.js";
 import type { Sharing } from "../single-flight.js";
-import { readEntry, sealed } from "./entry.js";
+import { tagLoaded } from "../tagged-entries.js";
+import { hasTags, readEntry, sealed } from "./entry.js";
 import type { HerdSettings } from "./options.js";
 
 /** What the leases of one call work with. */
@@ -19,6 +21,11 @@ export interface LeaseParts {
   readonly background: Background;
   /** The cache method that was called, for `onError`. */
   readonly method: string;
+}
+
+/** One value that was loaded, with its tags. */
+export interface LoadedOne extends Loaded {
+  readonly tags?: readonly string[] | undefined;
 }
 
 /** Takes the leases of one cache method, and ends them with what was loaded. */
@@ -85,7 +92,7 @@ export class Leases {
    * @returns the encoded value, if it was to be stored
    * @throws {EncodeError}
    */
-  async settle(lease: Lease, loaded: Loaded): Promise<Encoded | undefined> {
+  async settle(lease: Lease, loaded: LoadedOne): Promise<Encoded | undefined> {
     try {
       return await this.#settle(lease, loaded);
     } finally {
@@ -93,7 +100,7 @@ export class Leases {
     }
   }
 
-  async #settle(lease: Lease, { value, ttlMs, durationMs }: Loaded): Promise<Encoded | undefined> {
+  async #settle(lease: Lease, { value, ttlMs, durationMs, tags, stamp }: LoadedOne): Promise<Encoded | undefined> {
     if (value === undefined) {
       await this.#finish(lease, async () => void (this.#isCurrent(lease) && (await lease.drop())));
       return undefined;
@@ -102,18 +109,22 @@ export class Leases {
       await this.yield(lease);
       return undefined;
     }
-    const { context, settings } = this.#parts;
+    const { context, settings, method } = this.#parts;
+    const { key } = lease;
     let encoded: Encoded;
     let write: Stored;
     try {
       encoded = await context.codec.encode(value, lease.key);
-      write = sealed(context, settings, encoded, ttlMs, durationMs);
+      const payload = tags ? await tagLoaded(context, encoded, key, { value, tagsOf: () => tags, stamp }) : encoded;
+      if (payload === undefined) {
+        await this.yield(lease);
+        return undefined;
+      }
+      write = sealed(context, settings, payload, ttlMs, durationMs);
     } catch (error) {
       await this.yield(lease);
       throw error;
     }
-    const { method } = this.#parts;
-    const { key } = lease;
     await this.#finish(lease, async () => {
       const isStored = this.#isCurrent(lease) && (await lease.publish(write.stored, write.ttlMs));
       if (isStored) context.events.emit("set", () => ({ method, key, count: 1, bytes: encoded.length }));
@@ -182,7 +193,8 @@ export class Leases {
     const { codec, clock } = context;
     try {
       const read = readEntry(stored, { key, token: "", codec, graceMs: settings.graceMs, nowMs: clock.now() });
-      if (read.kind === "fresh" || read.kind === "stale") await codec.decode(read.payload, key);
+      if (read.kind !== "fresh" && read.kind !== "stale") return true;
+      await codec.decode(hasTags(read) ? readTagged(read.payload, key).payload : read.payload, key);
       return true;
     } catch (error) {
       if (isReplaceable(error)) return false;

@@ -5,7 +5,8 @@ import type { NearReads } from "../../core/near.js";
 import { isReplaceable, type Lease } from "../../lease/lease.js";
 import { type Read, readOrClaim } from "../../lease/read-or-claim.js";
 import { tolerate } from "../refusals.js";
-import { type EntryRead, readEntry, refreshesEarly } from "./entry.js";
+import { judged, type LogRead } from "../tagged-entries.js";
+import { type EntryRead, ended, hasTags, readEntry, refreshesEarly, type TaggedRead } from "./entry.js";
 import type { LeaseParts, Leases } from "./leases.js";
 import { next } from "./state.js";
 
@@ -36,6 +37,15 @@ export type Outcome =
 
 /** The keys of a call that loads in any case for whose load by another caller it waits. What that one stores is answered. */
 export type Forced = Set<string>;
+
+/** What a lookup has found. */
+export interface LookedUp {
+  readonly reply?: Reply | undefined;
+  /** Of the claim; empty after a plain GET. */
+  readonly token?: string | undefined;
+  /** The read of the purge log that began with the lookup. */
+  readonly log: LogRead;
+}
 
 /** Looks keys up: reads or claims entries, and judges each reply. */
 export class Lookup {
@@ -95,15 +105,17 @@ export class Lookup {
 
   /**
    * The outcome for one key. A store error or an unreadable entry is reported and is an outcome.
-   * @param token of the claim; empty after a plain GET
+   * @param looked what was read, and the read of the purge log that began with it
    * @param forced of a call that loads in any case
    * @throws {ConfigurationError}
    */
-  async judge(key: string, reply: Reply, token: string, forced?: Forced): Promise<Outcome> {
+  async judge(key: string, looked: LookedUp, forced?: Forced): Promise<Outcome> {
+    const { reply = null, token = "", log } = looked;
     const { context, settings } = this.#parts;
     const { codec, clock } = context;
     try {
-      const read = readEntry(reply, { key, token, codec, graceMs: settings.graceMs, nowMs: clock.now() });
+      const bare = readEntry(reply, { key, token, codec, graceMs: settings.graceMs, nowMs: clock.now() });
+      const read = hasTags(bare) ? await this.#withoutTags(bare, key, log) : bare;
       switch (read.kind) {
         case "claimed": {
           const lease = this.#leases.claimed(key, token);
@@ -140,12 +152,21 @@ export class Lookup {
     if (!envelope) {
       // Only an envelope can hold a lease.
       await this.#leases.enclose(key);
-      return this.judge(key, await this.read(key), "", forced);
+      return this.judge(key, { reply: await this.read(key), log: undefined }, forced);
     }
     const lease = await this.#leases.claim(key, envelope, true);
     if (!lease && envelope.token !== NO_TOKEN) forced.add(key);
     const outcome = toOutcome(next("Lookup", "forced"), lease);
     return outcome.state === "Loading" ? { ...outcome, old: { kind, payload, envelope } } : outcome;
+  }
+
+  /** An entry with tags, as it counts after purges of them: a hard one ends it as its grace does. */
+  async #withoutTags(read: TaggedRead, key: string, log: LogRead): Promise<EntryRead> {
+    const { context } = this.#parts;
+    const { envelope } = read;
+    const { payload, verdict } = await judged(context, read.payload, key, log);
+    if (verdict === "hard") return ended(envelope, context.clock.now());
+    return { kind: verdict === "soft" ? "stale" : read.kind, payload, envelope };
   }
 
   /** Reports a store error that the caller is answered in spite of. @throws {ConfigurationError} */

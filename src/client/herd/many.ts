@@ -6,6 +6,7 @@ import { within } from "../background.js";
 import type { LoadOptions, ManyLoader } from "../client.js";
 import { asHit, type Loaded, load } from "../loading.js";
 import type { Shared } from "../single-flight.js";
+import { type LogRead, readLog } from "../tagged-entries.js";
 import { type LeaseParts, Leases } from "./leases.js";
 import { type Forced, Lookup, type Outcome, type Refreshable } from "./lookup.js";
 import { failedLoad, next } from "./state.js";
@@ -88,8 +89,12 @@ export class ManyLoad {
 
   async #findBatch(keys: readonly string[], batch: Batch): Promise<void> {
     let reads: Awaited<ReturnType<Lookup["readOrClaim"]>>;
+    let log: LogRead;
     try {
-      reads = await this.#lookup.readOrClaim(keys);
+      const sent = this.#lookup.readOrClaim(keys);
+      log = readLog(this.#parts.context);
+      reads = await sent;
+      if (log) await log;
     } catch (error) {
       this.#lookup.tolerate(error, "");
       for (const key of keys) batch.alone.push(key);
@@ -97,7 +102,7 @@ export class ManyLoad {
     }
     const judging = keys.map(async (key, i) => {
       const read = reads[i];
-      this.#sort(key, await this.#lookup.judge(key, read?.reply ?? null, read?.token ?? "", this.#forced), batch);
+      this.#sort(key, await this.#lookup.judge(key, { ...read, log }, this.#forced), batch);
     });
     const failed = (await Promise.allSettled(judging)).find(({ status }) => status === "rejected");
     if (failed?.status !== "rejected") return;
@@ -210,6 +215,7 @@ export class ManyLoad {
     const onAllLost = (reason: Error): void => void (alone.length === 0 && allLost.abort(reason));
     let loaded: Loaded;
     const values = new Map<string, unknown>();
+    const tags = new Map<string, readonly string[]>();
     void Lease.renewAll(won, ended.signal, onAllLost);
     const unstored: { readonly key: string; readonly error: unknown }[] = [];
     try {
@@ -227,7 +233,12 @@ export class ManyLoad {
         };
         loaded = await load(context, { ...run, signal: () => signal }, settings.hardTimeoutMs);
         const given = loaded.value as Values;
-        await inTurns(keys, (key) => void values.set(key, given.get(key)));
+        const { tagsOf } = loaded;
+        await inTurns(keys, (key) => {
+          const value = given.get(key);
+          values.set(key, value);
+          if (tagsOf && value !== undefined && loaded.ttlMs !== undefined) tags.set(key, tagsOf(value, key));
+        });
       } catch (error) {
         await together(won, (lease) => this.#leases.yield(lease));
         throw error;
@@ -235,10 +246,12 @@ export class ManyLoad {
       await together(won, async (lease) => {
         const { key } = lease;
         const value = values.get(key);
-        const encoded = await this.#leases.settle(lease, { ...loaded, value }).catch((error: unknown) => {
-          unstored.push({ key, error });
-          return undefined;
-        });
+        const encoded = await this.#leases
+          .settle(lease, { ...loaded, value, tags: tags.get(key) })
+          .catch((error: unknown) => {
+            unstored.push({ key, error });
+            return undefined;
+          });
         values.set(key, await asHit(context.codec, { value, encoded }, key));
       });
       await together(alone, async (key) => {

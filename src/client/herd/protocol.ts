@@ -4,9 +4,10 @@ import type { Lease } from "../../lease/lease.js";
 import { Wait } from "../../lease/wait.js";
 import { Background, within } from "../background.js";
 import type { ClientContext, Loader, LoadOptions, ManyLoader } from "../client.js";
-import { asHit, type Loaded, load } from "../loading.js";
+import { asHit, load } from "../loading.js";
 import { type Answer, forOneCaller, type Shared } from "../single-flight.js";
-import { type LeaseParts, Leases } from "./leases.js";
+import { readLog } from "../tagged-entries.js";
+import { type LeaseParts, Leases, type LoadedOne } from "./leases.js";
 import { type Forced, Lookup, type Outcome, type Refreshable } from "./lookup.js";
 import { ManyLoad } from "./many.js";
 import type { HerdSettings } from "./options.js";
@@ -117,13 +118,20 @@ export class HerdProtocol {
     const { recentlyFresh } = sharing;
     try {
       if (recentlyFresh.has(key, clock.now())) {
-        const reply = await this.#lookup.read(key);
-        const outcome = reply === null ? undefined : await this.#lookup.judge(key, reply, "", forced);
+        const sent = this.#lookup.read(key);
+        const log = readLog(this.#context);
+        const reply = await sent;
+        if (log) await log;
+        const outcome = reply === null ? undefined : await this.#lookup.judge(key, { reply, log }, forced);
         if (outcome?.state !== "Answered" && outcome?.state !== "Refreshing") recentlyFresh.delete(key);
         if (outcome) return outcome;
       }
-      const [read] = await this.#lookup.readOrClaim([key]);
-      const outcome = await this.#lookup.judge(key, read?.reply ?? null, read?.token ?? "", forced);
+      const sent = this.#lookup.readOrClaim([key]);
+      const log = readLog(this.#context);
+      const [read] = await sent;
+      // A load that begins now is later than this.
+      if (log) await log;
+      const outcome = await this.#lookup.judge(key, { ...read, log }, forced);
       if (outcome.state === "Answered") recentlyFresh.add(key, outcome.freshUntilMs ?? clock.now() + PLAIN_FRESH_MS);
       // Its entry is there as long as it may be answered, and is replaced where it is refreshed.
       else if (outcome.state === "Refreshing") {
@@ -192,7 +200,7 @@ export class HerdProtocol {
   /** Loads and publishes under a lease. @throws what the loader throws @throws {EncodeError} */
   async #load(lease: Lease, { key, loader, options, shared }: LoadRequest, old?: Refreshable): Promise<Answer> {
     const signal = (): AbortSignal => (shared ? AbortSignal.any([lease.lost, shared.signal()]) : lease.lost);
-    let loaded: Loaded;
+    let loaded: LoadedOne;
     void lease.renew();
     try {
       // The callers may have left before the loader is called.
@@ -201,6 +209,7 @@ export class HerdProtocol {
       const stale = old && (await this.#context.codec.decode(old.payload, key));
       const run = { method: this.#parts.method, key, background: !shared, loader, stale, options, signal };
       loaded = await load(this.#context, run, this.#settings.hardTimeoutMs);
+      if (loaded.ttlMs !== undefined) loaded = { ...loaded, tags: loaded.tagsOf?.(loaded.value, key) };
     } catch (error) {
       await this.#leases.yield(lease);
       throw error;

@@ -15,6 +15,7 @@ import { Events } from "../../../src/core/events.js";
 import type { Clock } from "../../../src/core/time.js";
 import { leaseTwins } from "../../../src/lease/scripts.js";
 import { json } from "../../../src/serializers/json.js";
+import { Tags } from "../../../src/tags/tags.js";
 
 interface Timer {
   readonly dueMs: number;
@@ -123,15 +124,18 @@ export class SimProcess implements Connection {
   constructor(world: World, options: HerdOptions) {
     this.#world = world;
     this.#server = world.connect();
+    const purges = { key: () => "purge-log", log: undefined };
     this.client = new HerdClient(
       {
         connection: handleOf(this, async () => {}),
+        unordered: this,
         codec: new Codec({ serializer: json(), compressor: identity(), maxDecompressedSize: 1_000 }),
         clock: this.clock,
         invocation: PROCESS,
         events: this.events,
         sharing: new Sharing(),
-        purges: { key: () => "purge-log", log: undefined },
+        purges,
+        tags: new Tags(purges),
         report: (error) => this.errors.push(error),
         forgive: (error) => {
           throw error;

@@ -309,6 +309,7 @@ export const WRONG_OPTIONS: Readonly<Record<OptionName, readonly unknown[]>> = {
   versionKeys: versions,
   prefix: [5, null, none, [], true, "a:1"],
   default: [],
+  tags: [null, 5, "a", none, [""], [5], ["a".repeat(1_025)], ["\ud800"], Array.from({ length: 129 }, (_, i) => `${i}`)],
   ttl: durations,
   nx: flags,
   forceRefresh: flags,

@@ -1,0 +1,70 @@
+import { DecodeError, show } from "../core/errors.js";
+import { toBytes } from "../core/text.js";
+import type { Encoded } from "./envelope.js";
+
+/*
+ * The payload of an entry with tags. It is always in an envelope. All but the value is ASCII, so that text stays text.
+ *
+ *   0–1    magic 0x11 0x54: begins no encoded value, as codec/envelope.ts explains for its own
+ *   2–9    epoch of the purge log, or spaces without a stamp
+ *   10–25  number of the last purge before the value was loaded
+ *   26–28  how many labels there are
+ *   29–    the labels, of 12 characters each
+ *   …      the encoded value
+ */
+const MAGIC = "\x11T";
+/** The first character of a payload with tags. */
+export const TAGGED_CODE = 0x11;
+const LABELS_AT = 29;
+const LABEL = 12;
+const HEAD = /^(.{8})(\d{16})(\d{3})$/s;
+const NO_EPOCH = " ".repeat(8);
+/** The most bytes before an encoded value. */
+export const MAX_TAGGED_HEAD = LABELS_AT + LABEL * 999;
+
+/** A position of the purge log. */
+type Stamp = readonly [epoch: string, position: number];
+
+/** What an entry with tags holds. */
+export interface Tagged {
+  /** Where the purge log was before the value was loaded; absent when that is not known, and then every reader finds the entry stale. */
+  readonly stamp: Stamp | undefined;
+  readonly labels: readonly string[];
+  readonly payload: Encoded;
+}
+
+/** Whether the payload of an envelope begins with tags. */
+export function isTagged(payload: Encoded): boolean {
+  return typeof payload === "string" ? payload.startsWith(MAGIC) : payload[0] === 0x11 && payload[1] === 0x54;
+}
+
+/** Tags and an encoded value: text for a text value, bytes for a binary one. */
+export function tagged({ stamp, labels, payload }: Tagged): Encoded {
+  const [epoch, position] = stamp ?? [NO_EPOCH, 0];
+  const head = MAGIC + epoch + String(position).padStart(16, "0") + String(labels.length).padStart(3, "0");
+  const text = head + labels.join("");
+  if (typeof payload === "string") return text + payload;
+  const bytes = new Uint8Array(text.length + payload.length);
+  bytes.set(toBytes(text));
+  bytes.set(payload, text.length);
+  return bytes;
+}
+
+/** @throws {DecodeError} naming `key`, when what is before the value is malformed */
+export function readTagged(stored: Encoded, key: string): Tagged {
+  const [, epoch = "", position = "", count = ""] = HEAD.exec(textIn(stored, MAGIC.length, LABELS_AT)) ?? [];
+  const end = LABELS_AT + Number(count) * LABEL;
+  const all = textIn(stored, LABELS_AT, end);
+  if (count === "" || all.length < end - LABELS_AT) {
+    throw new DecodeError(`key ${show(key)}: what it holds of its tags is malformed; delete the key`);
+  }
+  return {
+    stamp: epoch === NO_EPOCH ? undefined : [epoch, Number(position)],
+    labels: Array.from({ length: Number(count) }, (_none, i) => all.slice(i * LABEL, (i + 1) * LABEL)),
+    payload: typeof stored === "string" ? stored.slice(end) : stored.subarray(end),
+  };
+}
+
+function textIn(stored: Encoded, start: number, end: number): string {
+  return typeof stored === "string" ? stored.slice(start, end) : String.fromCharCode(...stored.subarray(start, end));
+}

@@ -1,0 +1,247 @@
+import { describe, expect, it } from "vitest";
+import type { Cache } from "../../../src/cache/cache.js";
+import type { LoaderContext } from "../../../src/client/client.js";
+import { NotAnIntegerError } from "../../../src/core/errors.js";
+import { deferred } from "../../support/deferred.js";
+import { until } from "../../support/wait.js";
+import type { Open } from "../cache.js";
+
+const hard = (cache: Cache, ...tags: string[]) => cache.purgeTags(tags);
+const soft = (cache: Cache, ...tags: string[]) => cache.purgeTags(tags, { soft: true });
+
+export function tags(open: Open): void {
+  /** Two caches of one prefix, the second as another process has it. */
+  const pair = (): [Cache, Cache] => {
+    const keyPrefix = `tags-${crypto.randomUUID()}`;
+    return [open({ keyPrefix }), open({ keyPrefix })];
+  };
+
+  describe("tags", () => {
+    it("leave values as they are", async () => {
+      const [cache, other] = pair();
+      const values: [string, unknown][] = [
+        ["text", "some text"],
+        ["number", 5],
+        ["bigint", 2n ** 70n],
+        ["null", null],
+        ["object", { name: "Ann", tags: ["ü", "\u{1f600}"] }],
+      ];
+      for (const [key, value] of values) {
+        expect(await cache.set(key, value, { tags: ["a", "b"] })).toBe(true);
+        expect(await cache.get(key)).toEqual(value);
+        expect(await other.get(key)).toEqual(value);
+      }
+      const keys = values.map(([key]) => key);
+      expect(await other.getMany(keys)).toEqual(new Map(values));
+    });
+
+    it("end what has one of them, for all readers, in whatever way it is read", async () => {
+      const [cache, other] = pair();
+      await cache.set("{k}1", 1, { tags: ["a", "b"] });
+      await cache.set("{k}2", 2, { tags: ["c"] });
+      expect(await other.get("{k}1")).toBe(1);
+      await hard(other, "b");
+      for (const reader of [cache, other]) {
+        expect(await reader.get("{k}1")).toBeUndefined();
+        expect(await reader.has("{k}1")).toBe(false);
+        expect(await reader.ttl("{k}1")).toBeUndefined();
+        expect(await reader.getMany(["{k}1", "{k}2"])).toEqual(new Map([["{k}2", 2]]));
+        expect(await reader.mget(["{k}1", "{k}2"])).toEqual(new Map([["{k}2", 2]]));
+        expect(await reader.get("{k}2")).toBe(2);
+        expect(await reader.has("{k}2")).toBe(true);
+      }
+    });
+
+    it("that were purged before a write don't end what it writes", async () => {
+      const [cache, other] = pair();
+      await hard(other, "a");
+      await cache.set("k", 1, { tags: ["a"] });
+      expect(await other.get("k")).toBe(1);
+      await hard(other, "a");
+      await cache.set("k", 2, { tags: ["a"] });
+      expect(await other.get("k")).toBe(2);
+    });
+
+    it("may be a function of the value, or of several values and their keys", async () => {
+      const [cache, other] = pair();
+      await cache.set("k", { team: "red" }, { tags: ({ team }) => [`team:${team}`] });
+      await cache.setMany({ a: { n: 1 }, b: { n: 2 } }, { tags: ({ n }: { n: number }, key) => [`${key}${n}`] });
+      await hard(other, "team:red", "b2");
+      expect(await other.get("k")).toBeUndefined();
+      expect(await other.getMany(["a", "b"])).toEqual(new Map([["a", { n: 1 }]]));
+    });
+
+    it("of add hold for what it writes", async () => {
+      const [cache, other] = pair();
+      expect(await cache.add("k", 1, { tags: ["a"] })).toBe(true);
+      expect(await cache.add("k", 2, { tags: ["b"] })).toBe(false);
+      await hard(other, "b");
+      expect(await cache.get("k")).toBe(1);
+      await hard(other, "a");
+      expect(await cache.get("k")).toBeUndefined();
+    });
+
+    it("go with an entry through touch, expire, persist and other versions", async () => {
+      const [cache, other] = pair();
+      await cache.set("{k}", 1, { tags: ["a"], ttl: 60 });
+      expect(await cache.touch("{k}", 50)).toBe(true);
+      expect(await cache.ttl("{k}")).toBeLessThanOrEqual(50);
+      expect(await cache.persist("{k}")).toBe(true);
+      expect(await cache.ttl("{k}")).toBeNull();
+      expect(await cache.expire("{k}", 40)).toBe(true);
+      expect(await cache.ttl("{k}")).toBeLessThanOrEqual(40);
+      expect(await cache.incrVersion("{k}")).toBe(2);
+      expect(await other.get("{k}", { version: 2 })).toBe(1);
+      await hard(other, "a");
+      expect(await cache.get("{k}", { version: 2 })).toBeUndefined();
+    });
+
+    it("keep a number from being counted up", async () => {
+      const [cache] = pair();
+      await cache.set("n", 5, { tags: ["a"] });
+      await expect(cache.incr("n")).rejects.toThrow(NotAnIntegerError);
+      await expect(cache.decr("n")).rejects.toThrow(
+        /"[^"]*n": an entry with tags can't be counted up; set it without tags/,
+      );
+      expect(await cache.get("n")).toBe(5);
+      await cache.set("n", 5);
+      expect(await cache.incr("n")).toBe(6);
+    });
+
+    it("of a deleted entry are gone with it", async () => {
+      const [cache, other] = pair();
+      await cache.set("k", 1, { tags: ["a"] });
+      expect(await cache.delete("k")).toBe(true);
+      await cache.set("k", 2);
+      await hard(other, "a");
+      expect(await cache.get("k")).toBe(2);
+    });
+  });
+
+  describe("tags of loaded values", () => {
+    it("are a list, a function of the value, and what the loader adds", async () => {
+      const [cache, other] = pair();
+      const load = async (key: string, purged: string) => {
+        const loader = (context: LoaderContext) => {
+          context.tags("added", ["more"]);
+          return { team: "red" };
+        };
+        await cache.getOrSet(key, loader, { tags: ({ team }) => [`team:${team}`] });
+        await hard(other, purged);
+        return other.get(key);
+      };
+      expect(await load("1", "team:red")).toBeUndefined();
+      expect(await load("2", "added")).toBeUndefined();
+      expect(await load("3", "more")).toBeUndefined();
+      expect(await load("4", "team:blue")).toEqual({ team: "red" });
+      await cache.getOrSet("5", () => 5, { tags: ["a"] });
+      await hard(other, "a");
+      expect(await other.get("5")).toBeUndefined();
+    });
+
+    it("of several keys are a list, or a function of each value and its key", async () => {
+      const [cache, other] = pair();
+      const loader = (keys: string[]) => new Map(keys.map((key) => [key, key.length]));
+      await cache.getOrSetMany(["a", "bb"], loader, { tags: (length, key) => [`${key}${length}`] });
+      await cache.getOrSetMany(["c", "dd"], loader, { tags: ["all"] });
+      await hard(other, "bb2");
+      expect(await other.getMany(["a", "bb", "c", "dd"])).toEqual(new Map(Object.entries({ a: 1, c: 1, dd: 2 })));
+      await hard(other, "all");
+      expect(await other.getMany(["a", "c", "dd"])).toEqual(new Map([["a", 1]]));
+    });
+
+    it("that were purged hard are loaded again", async () => {
+      const [cache, other] = pair();
+      let loads = 0;
+      const get = (reader: Cache) => reader.getOrSet("k", () => ++loads, { tags: ["a"] });
+      expect(await get(cache)).toBe(1);
+      expect(await get(other)).toBe(1);
+      await hard(other, "a");
+      expect(await get(cache)).toBe(2);
+      expect(await get(other)).toBe(2);
+      expect(await other.get("k")).toBe(2);
+      expect(loads).toBe(2);
+      const many = (reader: Cache) =>
+        reader.getOrSetMany(["k", "l"], (keys) => new Map(keys.map((key) => [key, ++loads])), { tags: ["a"] });
+      expect(await many(cache)).toEqual(new Map([["k", 2], ["l", 3]])); // biome-ignore format: one line
+      await hard(other, "a");
+      expect(await many(other)).toEqual(new Map([["k", 4], ["l", 5]])); // biome-ignore format: one line
+      expect(await many(cache)).toEqual(new Map([["k", 4], ["l", 5]])); // biome-ignore format: one line
+    });
+
+    it("that were purged softly are answered while one caller loads them again", async () => {
+      const [cache, other] = pair();
+      expect(await cache.getOrSet("k", () => "old", { tags: ["a"] })).toBe("old");
+      await soft(other, "a");
+      expect(await cache.get("k")).toBeUndefined();
+      expect(await cache.has("k")).toBe(false);
+      const loaded = deferred<string>();
+      let loads = 0;
+      const load = () => {
+        loads++;
+        return loaded.promise;
+      };
+      const answers = [1, 2, 3].map(() => cache.getOrSet("k", load, { tags: ["a"], softTimeout: 0 }));
+      expect(await Promise.all(answers)).toEqual(["old", "old", "old"]);
+      await until(() => loads > 0, { what: "the load" });
+      loaded.resolve("new");
+      await until(async () => (await other.get("k")) === "new", { what: "the new value" });
+      expect(loads).toBe(1);
+    });
+
+    it("that were purged softly are answered where the loader fails", async () => {
+      const [cache, other] = pair();
+      await cache.getOrSet("k", () => "old", { tags: ["a"] });
+      await soft(other, "a");
+      let failed = 0;
+      const fail = () => {
+        failed++;
+        throw new Error("no database");
+      };
+      expect(await cache.getOrSet("k", fail, { tags: ["a"], softTimeout: 0 })).toBe("old");
+      await until(() => failed > 0, { what: "the load" });
+      expect(await cache.getOrSet("k", fail, { tags: ["a"], softTimeout: 0 })).toBe("old");
+    });
+
+    it("that were purged softly are answered among several keys, while they are loaded again", async () => {
+      const [cache, other] = pair();
+      const load = (value: string) => (keys: string[]) => new Map(keys.map((key) => [key, value]));
+      await cache.getOrSetMany(["a", "b"], load("old"), { tags: (_value, key) => [key] });
+      await soft(other, "a");
+      const options = { tags: (_value: unknown, key: string) => [key], softTimeout: 0 };
+      const answer = await cache.getOrSetMany(["a", "b", "c"], load("new"), options);
+      expect(answer).toEqual(new Map(Object.entries({ a: "old", b: "old", c: "new" })));
+      await until(async () => (await other.get("a")) === "new", { what: "the new value" });
+      expect(await other.get("b")).toBe("old");
+    });
+
+    it("end a value whose load began before their purge", async () => {
+      const [cache, other] = pair();
+      const [began, loaded] = [deferred<void>(), deferred<string>()];
+      const loading = cache.getOrSet(
+        "k",
+        () => {
+          began.resolve();
+          return loaded.promise;
+        },
+        { tags: ["a"] },
+      );
+      await began.promise;
+      await hard(other, "a");
+      loaded.resolve("before the purge");
+      expect(await loading).toBe("before the purge");
+      expect(await cache.get("k")).toBeUndefined();
+      expect(await other.getOrSet("k", () => "after it", { tags: ["a"] })).toBe("after it");
+      expect(await cache.get("k")).toBe("after it");
+    });
+
+    it("that are wrong reject the call", async () => {
+      const [cache] = pair();
+      await expect(cache.getOrSet("k", () => 1, { tags: () => [""] })).rejects.toThrow(
+        /tags: "" is not a tag; give text/,
+      );
+      await expect(cache.getOrSet("k", ({ tags }) => tags("a".repeat(2_000)))).rejects.toThrow(TypeError);
+      expect(await cache.getOrSet("k", () => 2, { tags: ["a"] })).toBe(2);
+    });
+  });
+}
