@@ -13,14 +13,24 @@ const blocks = pages.flatMap((page) =>
     .map((block) => ({ ...block, name: `${page.replace(/\.md$/, "")}-line-${block.line}` })),
 );
 
-/** What Workers offer, as far as it is shown. */
-const CLOUDFLARE = `declare module "cloudflare:sockets" {
+/** What the pages import besides packages, as far as they use it. */
+const MODULES: Readonly<Record<string, string>> = {
+  "db.d.ts": `type User = { readonly id: string; readonly name: string; readonly team: string };
+export declare const db: {
+  user(id: string, options?: { readonly signal: AbortSignal }): Promise<User>;
+  users(ids: readonly string[]): Promise<Map<string, User>>;
+};
+`,
+  "reports.d.ts": `export declare function findReport(id: string, options: { from: Date; deep: boolean }): Promise<string>;
+`,
+  "cloudflare.d.ts": `declare module "cloudflare:sockets" {
   export function connect(
     address: { hostname: string; port: number },
     options?: { secureTransport?: "on" | "off" },
   ): { readable: ReadableStream<Uint8Array>; writable: WritableStream<Uint8Array> };
 }
-`;
+`,
+};
 
 describe("the TypeScript of docs/", () => {
   beforeAll(async () => {
@@ -30,7 +40,7 @@ describe("the TypeScript of docs/", () => {
     for (const { name, before, code } of blocks) {
       writeFileSync(join(folder, `${name}.ts`), `${before}\n${code}\nexport {};\n`);
     }
-    writeFileSync(join(folder, "cloudflare.d.ts"), CLOUDFLARE);
+    for (const [name, code] of Object.entries(MODULES)) writeFileSync(join(folder, name), code);
     // Types come from dist/, as for users, not from the sources.
     const compilerOptions = { rootDir: "../..", paths: {}, noUnusedLocals: false, noUnusedParameters: false };
     writeFileSync(
