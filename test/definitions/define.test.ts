@@ -156,6 +156,17 @@ describe("define", () => {
     expect(await users.with(view).get("7")).toEqual({ name: "7" });
     expect(await users.peek("7")).toEqual({ name: "7" });
   });
+
+  it("works over a namespace, whose values are its own, also when they are replaced", async () => {
+    const cache = open();
+    const tenant = cache.namespace("tenant");
+    const users = define(cache, { key, load, schema: NAMED });
+    await cache.set("user:7", { name: "whole" });
+    await tenant.set("user:7", { title: "old" });
+    expect(await users.with(tenant).get("7")).toEqual({ name: "7", greeting: "Hello 7" });
+    expect(await users.get("7")).toEqual({ name: "whole", greeting: "Hello whole" });
+    expect(await tenant.get("user:7")).toEqual({ name: "7" });
+  });
 });
 
 describe.each([
