@@ -1,7 +1,7 @@
 import { several, toLoaded } from "../cache/arguments.js";
 import type { Cache } from "../cache/cache.js";
-import type { GetOrSetOptions } from "../cache/method-options.js";
-import type { LoaderContext } from "../client/client.js";
+import type { LoadingOptions } from "../cache/method-options.js";
+import type { Loader, LoaderContext } from "../client/client.js";
 import { inTurns } from "../core/async.js";
 import { SchemaError, show } from "../core/errors.js";
 import { checkCall, checkDefinition, type DefinitionCallOptions, type DefinitionOptions } from "./options.js";
@@ -26,35 +26,42 @@ import { listed, type SchemaInput, type SchemaOutput, type StandardSchema, Valid
  */
 export function define<Id, S extends StandardSchema>(
   cache: Cache,
-  options: DefinitionOptions<Id, unknown, unknown, S> & { readonly schema: S },
+  options: DefinitionOptions<Id, unknown, unknown, S, SchemaOutput<S>> & { readonly schema: S },
 ): Definition<Id, SchemaOutput<S>, SchemaInput<S>>;
 /** As above, without a schema: the loader's type is that of the values. */
 export function define<Id, T, Stale = T>(
   cache: Cache,
   options: DefinitionOptions<Id, T, Stale, undefined>,
 ): Definition<Id, T>;
-export function define<Id>(cache: Cache, options: DefinitionOptions<Id, unknown, never>): Definition<Id, unknown> {
+export function define<Id>(cache: Cache, options: AnyOptions<Id>): Definition<Id, unknown> {
   checkDefinition(options);
   return new Definition(cache, options);
 }
 
+/** Options of a definition, whatever the types of its values. */
+type AnyOptions<Id> = DefinitionOptions<Id, unknown, never, StandardSchema, never>;
+
+type Given = LoadingOptions & { readonly tags?: readonly string[] | undefined };
+
 /** The values of a definition, by id. Made by `define`. */
 export class Definition<Id, Value, Input = Value> {
   readonly #cache: Cache;
-  readonly #options: DefinitionOptions<Id, unknown, never>;
+  readonly #options: AnyOptions<Id>;
   /** Its `stale` is a value of the type that it returns. */
   readonly #load: (id: Id, context: LoaderContext) => unknown;
-  readonly #defaults: GetOrSetOptions;
+  readonly #tagsOf: ((value: unknown, id: Id) => readonly string[]) | undefined;
+  readonly #defaults: Given;
   readonly #validator: Validator | undefined;
   readonly #suffix: string;
 
   /** @internal Use `define`. */
-  constructor(cache: Cache, options: DefinitionOptions<Id, unknown, never>, validator?: Validator) {
-    const { ttl, softTimeout, hardTimeout, version, schema } = options;
+  constructor(cache: Cache, options: AnyOptions<Id>, validator?: Validator) {
+    const { ttl, softTimeout, hardTimeout, version, schema, tags } = options;
     this.#cache = cache;
     this.#options = options;
     this.#load = options.load as (id: Id, context: LoaderContext) => unknown;
-    this.#defaults = { ttl, softTimeout, hardTimeout };
+    if (typeof tags === "function") this.#tagsOf = tags as (value: unknown, id: Id) => readonly string[];
+    this.#defaults = { ttl, softTimeout, hardTimeout, tags: typeof tags === "function" ? undefined : tags };
     this.#validator = validator ?? (schema && new Validator(schema));
     this.#suffix = version === undefined ? "" : `@${version}`;
   }
@@ -104,6 +111,7 @@ export class Definition<Id, Value, Input = Value> {
     }
     const keys: string[] = [];
     await inTurns(list, (id) => void keys.push(this.key(id)));
+    const tags = new Map<string, readonly string[]>();
     const load = async (missing: readonly string[], context: LoaderContext): Promise<Map<string, unknown>> => {
       const idOf = new Map<string, Id>();
       await inTurns(keys, (key, i) => void idOf.set(key, list[i] as Id));
@@ -116,7 +124,8 @@ export class Definition<Id, Value, Input = Value> {
       for (const [i, key] of missing.entries()) {
         const value = byId.get(isById ? asked[i] : String(asked[i]));
         if (value === undefined) continue;
-        if (this.#validator) await accept(this.#validator, key, value);
+        const output = this.#validator ? await accept(this.#validator, key, value) : value;
+        if (this.#tagsOf) tags.set(key, this.#tagsOf(output, asked[i] as Id));
         values.set(key, value);
       }
       return values;
@@ -126,7 +135,9 @@ export class Definition<Id, Value, Input = Value> {
       loading = load(missing, context);
       return loading;
     };
-    const look: Source["look"] = (some, more) => this.#cache.getOrSetMany(some, begin, { ...given, ...more });
+    const tagsOf = this.#tagsOf && { tags: (_: unknown, key: string) => tags.get(key) ?? [] };
+    const look: Source["look"] = (some, more) =>
+      this.#cache.getOrSetMany(some, begin, { ...given, ...tagsOf, ...more });
     const found = this.#validator
       ? await lookUp(this.#cache, this.#validator, [...new Set(keys)], {
           method: "getOrSetMany",
@@ -144,8 +155,9 @@ export class Definition<Id, Value, Input = Value> {
   /** Stores the value of an id. @throws {SchemaError} when the schema refuses it @throws {EncodeError} before any I/O */
   async set(id: Id, value: Input): Promise<void> {
     const key = this.key(id);
-    if (this.#validator) await accept(this.#validator, key, value);
-    await this.#cache.set(key, value, { ttl: this.#options.ttl });
+    const output = this.#validator ? await accept(this.#validator, key, value) : value;
+    const { ttl, tags } = this.#defaults;
+    await this.#cache.set(key, value, { ttl, tags: this.#tagsOf?.(output, id) ?? tags });
   }
 
   /** Loads the value of an id although one is stored, and stores it. `get` answers the old one meanwhile. @throws as `get` */
@@ -169,26 +181,39 @@ export class Definition<Id, Value, Input = Value> {
     return undefined;
   }
 
-  #get(id: Id, given: GetOrSetOptions): Promise<Value> {
+  #get(id: Id, given: Given): Promise<Value> {
     const key = this.key(id);
     const loading = this.#validator
       ? this.#validated(this.#validator, id, key, given)
-      : this.#cache.getOrSet(key, (context) => this.#load(id, context), given);
+      : this.#cache.getOrSet(key, this.#tagsOf ? this.#tagging(id) : (context) => this.#load(id, context), given);
     return loading as Promise<Value>;
   }
 
-  #given(method: string, options: DefinitionCallOptions | undefined): GetOrSetOptions {
+  #tagging(id: Id): Loader<unknown> {
+    return async (context) => {
+      const value = await this.#load(id, context);
+      this.#tag(context, value, id);
+      return value;
+    };
+  }
+
+  #tag(context: LoaderContext, value: unknown, id: Id): void {
+    // What is not stored has no tags.
+    if (this.#tagsOf && value !== undefined) context.tags(this.#tagsOf(value, id));
+  }
+
+  #given(method: string, options: DefinitionCallOptions | undefined): Given {
     if (options === undefined) return this.#defaults;
     checkCall(method, options);
     return { ...this.#defaults, ...options };
   }
 
-  async #validated(validator: Validator, id: Id, key: string, given: GetOrSetOptions): Promise<unknown> {
+  async #validated(validator: Validator, id: Id, key: string, given: Given): Promise<unknown> {
     const cache = this.#cache;
     let loading: Promise<unknown> | undefined;
     const load = async (context: LoaderContext): Promise<unknown> => {
       const value = await this.#load(id, context);
-      await accept(validator, key, value);
+      this.#tag(context, await accept(validator, key, value), id);
       return value;
     };
     const begin = (context: LoaderContext): Promise<unknown> => {
@@ -207,12 +232,12 @@ export class Definition<Id, Value, Input = Value> {
   }
 }
 
-/** @throws {SchemaError} */
-async function accept(validator: Validator, key: string, value: unknown): Promise<void> {
-  const { issues } = await validator.check(value);
-  if (!issues) return;
+/** The schema's output. @throws {SchemaError} */
+async function accept(validator: Validator, key: string, value: unknown): Promise<unknown> {
+  const result = await validator.check(value);
+  if (!result.issues) return result.value;
   throw new SchemaError(
-    `key ${show(key)}: the schema refuses the value, which is not stored: ${listed(issues)}; mend what returns it, or the schema`,
-    issues,
+    `key ${show(key)}: the schema refuses the value, which is not stored: ${listed(result.issues)}; mend what returns it, or the schema`,
+    result.issues,
   );
 }

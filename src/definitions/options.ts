@@ -12,6 +12,7 @@ import {
   wrongOption,
 } from "../core/options.js";
 import type { Duration } from "../core/time.js";
+import { toTags } from "../tags/tags.js";
 import { isSchema, type StandardSchema } from "./schema.js";
 
 /** Values by the caller's ids: a `Map`, or an object whose names are the ids as text. */
@@ -33,7 +34,7 @@ export interface DefinitionSettings {
 }
 
 /** Options of `define`. */
-export interface DefinitionOptions<Id, T, Stale = T, S = StandardSchema> extends DefinitionSettings {
+export interface DefinitionOptions<Id, T, Stale = T, S = StandardSchema, Value = T> extends DefinitionSettings {
   /** The key of an id. Different ids need different keys. */
   key: (id: Id) => string;
   /** Loads the value of an id. `undefined` is answered and never stored. */
@@ -42,6 +43,8 @@ export interface DefinitionOptions<Id, T, Stale = T, S = StandardSchema> extends
   loadMany?: LoadManyById<Id, T> | undefined;
   /** A schema of zod, valibot, arktype or another library with Standard Schema. What it refuses is not stored; a stored value that it refuses is loaded again. @default none */
   schema?: S | undefined;
+  /** What `cache.purgeTags` ends a value by: a list, or a function of the value, as it is answered, and its id. @default none */
+  tags?: readonly string[] | ((value: Value, id: Id) => readonly string[]) | undefined;
 }
 
 /** Options of `get`, `getMany` and `refresh` of a definition, in place of its own. */
@@ -69,12 +72,23 @@ export const settingsChecks: Checks<DefinitionSettings> = {
 export const schemaCheck: Check = (value) =>
   isSchema(value) ? undefined : "a schema with Standard Schema, as zod, valibot and arktype make them";
 
+export const tagsCheck: Check = (value, name) => {
+  if (typeof value === "function") return undefined;
+  try {
+    toTags(value, name);
+    return undefined;
+  } catch {
+    return "at most 128 texts of 1 to 1,024 characters, or a function that returns these";
+  }
+};
+
 const definitionChecks: Checks<DefinitionOptions<unknown, unknown>> = {
   ...settingsChecks,
   key: isFunction,
   load: isFunction,
   loadMany: isFunction,
   schema: schemaCheck,
+  tags: tagsCheck,
 };
 
 const callChecks: Checks<DefinitionCallOptions> = { signal: null, softTimeout: null, hardTimeout: null };

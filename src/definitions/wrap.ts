@@ -3,7 +3,7 @@ import { ConfigurationError, show } from "../core/errors.js";
 import { type Check, checkOptions } from "../core/options.js";
 import { argumentKey } from "./argument-key.js";
 import { Definition } from "./define.js";
-import { type DefinitionSettings, schemaCheck, settingsChecks } from "./options.js";
+import { type DefinitionSettings, schemaCheck, settingsChecks, tagsCheck } from "./options.js";
 import type { StandardSchema } from "./schema.js";
 
 /** Options of `wrap`. */
@@ -12,6 +12,8 @@ export interface WrapOptions<A extends readonly unknown[], T> extends Definition
   key?: string | ((...args: A) => string) | undefined;
   /** A schema, as for `define`, that answers the function's type. @default none */
   schema?: StandardSchema<unknown, T> | undefined;
+  /** What `cache.purgeTags` ends a value by: a list, or a function of the value and the arguments. @default none */
+  tags?: readonly string[] | ((value: T, ...args: A) => readonly string[]) | undefined;
 }
 
 /** A function with a cache before it. */
@@ -44,12 +46,18 @@ export function wrap<A extends readonly unknown[], R>(
   options: WrapOptions<A, Awaited<R>> = {},
 ): Wrapped<A, Awaited<R>> {
   if (typeof fn !== "function") throw new ConfigurationError(`wrap: ${show(fn)} is not a function; give one`);
-  checkOptions<WrapOptions<A, Awaited<R>>>("wrap", options, { ...settingsChecks, key: isKey, schema: schemaCheck });
-  const { key = nameOf(fn), ...rest } = options;
+  checkOptions<WrapOptions<A, Awaited<R>>>("wrap", options, {
+    ...settingsChecks,
+    key: isKey,
+    schema: schemaCheck,
+    tags: tagsCheck,
+  });
+  const { key = nameOf(fn), tags, ...rest } = options;
   const definition = new Definition<A, Awaited<R>>(cache, {
     ...rest,
     key: typeof key === "string" ? (args) => key + argumentKey(key, args) : (args) => key(...args),
     load: (args) => fn(...args),
+    tags: typeof tags === "function" ? (value: Awaited<R>, args: A) => tags(value, ...args) : tags,
   });
   return Object.assign((...args: A) => definition.get(args), {
     refresh: (...args: A) => definition.refresh(args),

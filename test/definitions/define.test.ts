@@ -33,6 +33,8 @@ describe("define", () => {
     [{ key, load, version: "" }, /^define: option "version" is ""; give a whole number, or a string/],
     [{ key, load, version: 1.5 }, /^define: option "version" is 1\.5; give a whole number, or a string/],
     [{ key, load, schema: {} }, /^define: option "schema" is an object; give a schema with Standard Schema/],
+    [{ key, load, tags: [""] }, /^define: option "tags" is an array; give at most 128 texts of 1 to 1,024 characters/],
+    [{ key, load, tags: "users" }, /^define: option "tags" is "users"; give at most 128 texts/],
     [{ key, load, lifetime: 5 }, /^define: unknown option "lifetime"; known options are: ttl, version/],
   ])("refuses %o", (options, message) => {
     const make = () => Reflect.apply(define, undefined, [open(), options]);

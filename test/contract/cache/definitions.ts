@@ -112,6 +112,79 @@ export function definitions(open: Open): void {
     });
   });
 
+  describe("the tags of a definition", () => {
+    const teamOf = ({ team }: { readonly team: string }, id: string) => ["users", `team:${team}`, `id:${id}`];
+    const load = (id: string) => ({ team: id < "m" ? "red" : "blue" });
+
+    it("end the values that have them, however these were stored", async () => {
+      const cache = open();
+      const users = define(cache, {
+        key: (id: string) => `user:${id}`,
+        load,
+        loadMany: (ids) => new Map(ids.map((id) => [id, load(id)])),
+        tags: teamOf,
+        ttl: "5m",
+      });
+      const fill = async () => {
+        await users.get("a");
+        await users.getMany(["b", "y"]);
+        await users.set("c", { team: "red" });
+        await users.refresh("z");
+      };
+      const left = async () => {
+        const found = await Promise.all(
+          ["a", "b", "c", "y", "z"].map(async (id) => ((await users.peek(id)) ? id : "")),
+        );
+        return found.join("");
+      };
+      await fill();
+      expect(await left()).toBe("abcyz");
+      await cache.purgeTags(["team:red"]);
+      expect(await left()).toBe("yz");
+      await cache.purgeTags(["id:y"]);
+      expect(await left()).toBe("z");
+      await fill();
+      await cache.purgeTags(["users"]);
+      expect(await left()).toBe("");
+    });
+
+    it("may be a list, and are made of the schema's output", async () => {
+      const cache = open();
+      const listed = define(cache, {
+        key: (id: string) => `listed:${id}`,
+        load: (id) => ({ name: id }),
+        tags: ["listed"],
+      });
+      const greeted = define(cache, {
+        key: (id: string) => `greeted:${id}`,
+        load: (id) => ({ name: id }),
+        loadMany: (ids) => new Map(ids.map((id) => [id, { name: id }])),
+        schema: NAMED,
+        tags: ({ greeting }) => [greeting],
+      });
+      await listed.get("a");
+      await listed.set("b", { name: "b" });
+      await greeted.get("a");
+      await greeted.getMany(["b"]);
+      await greeted.set("c", { name: "c" });
+      await cache.purgeTags(["listed", "Hello a", "Hello b", "Hello c"]);
+      for (const id of ["a", "b", "c"]) {
+        expect(await listed.peek(id)).toBeUndefined();
+        expect(await greeted.peek(id)).toBeUndefined();
+      }
+    });
+
+    it("of a wrapped function are made of the value and the arguments", async () => {
+      const cache = open();
+      const find = wrap(cache, (id: string) => load(id), { key: "find", tags: (user, id) => teamOf(user, id) });
+      await find("a");
+      await find("b");
+      await cache.purgeTags(["id:a"]);
+      expect(await find.peek("a")).toBeUndefined();
+      expect(await find.peek("b")).toEqual({ team: "red" });
+    });
+  });
+
   it("a wrapped function is called once for equal arguments", async () => {
     const calls: unknown[][] = [];
     const report = wrap(
