@@ -1,5 +1,5 @@
 // What the entry points of all runtimes have in common.
-export type { Cache } from "../cache/cache.js";
+export type { Cache, Namespace } from "../cache/cache.js";
 export type { Caches } from "../cache/caches.js";
 export type { CacheHashes } from "../cache/hashes.js";
 export type { Health } from "../cache/health.js";

@@ -28,6 +28,7 @@ import {
   type StoreOptions,
   type TtlOptions,
 } from "./method-options.js";
+import type { Settings } from "./settings.js";
 
 /** Options that are `null` here are checked where the method converts them, before any I/O. */
 export const keyChecks: Checks<KeyOptions> = { version: null, prefix: null };
@@ -129,13 +130,13 @@ export function toTtlMs(ttl: Duration | null | undefined, defaultMs: number | nu
 /** What `getOrSet` passes to the client. @throws TypeError */
 export function toLoadOptions(
   { ttl, forceRefresh, signal, softTimeout, hardTimeout, tags }: LoadingOptions & { readonly tags?: unknown },
-  defaultTtlMs: number | null,
+  { ttlMs: defaultTtlMs, namespaces }: Pick<Settings, "ttlMs" | "namespaces">,
   invocationSignal: AbortSignal | undefined,
 ): LoadOptions {
   return {
     ttlMs: toTtlMs(ttl, defaultTtlMs),
     forceRefresh,
-    tags: tags === undefined ? undefined : toTagsOf(tags),
+    tags: toTagsOf(tags, namespaces),
     signal: signal === undefined ? invocationSignal : toSignal(signal, invocationSignal),
     softTimeoutMs: softTimeout === undefined ? undefined : toWindowMs(softTimeout, "softTimeout"),
     hardTimeoutMs:
@@ -143,10 +144,16 @@ export function toLoadOptions(
   };
 }
 
-/** The tags of values. @throws TypeError, also when it is called, on wrong tags */
-export function toTagsOf(given: unknown): TagsOf {
-  if (typeof given === "function") return (value, key) => toTags(given(value, key), "tags");
-  const tags = toTags(given, "tags");
+/**
+ * The tags of values, those of their namespaces too; `undefined` where there are none.
+ * @throws TypeError, also when it is called, on wrong tags
+ */
+export function toTagsOf(given: unknown, namespaces: readonly string[]): TagsOf | undefined {
+  const all = (tags: unknown): readonly string[] =>
+    namespaces.length === 0 ? toTags(tags, "tags") : toTags([...namespaces, ...toTags(tags, "tags")], "tags");
+  if (given === undefined && namespaces.length === 0) return undefined;
+  if (typeof given === "function") return (value, key) => all(given(value, key));
+  const tags = all(given ?? []);
   return () => tags;
 }
 

@@ -206,7 +206,7 @@ export class Cache implements AsyncDisposable {
     try {
       const stored = this.#keys.stored(key, checked("getOrSet", options));
       if (typeof loader !== "function") throw notALoader(loader, "a value");
-      const loadOptions = toLoadOptions(options, this.#settings.ttlMs, this.invocation.signal);
+      const loadOptions = toLoadOptions(options, this.#settings, this.invocation.signal);
       if (this.#isClosing) throw closed();
       loadOptions.signal?.throwIfAborted();
       return this.#calls.observe("getOrSet", stored, (call) =>
@@ -492,13 +492,15 @@ export class Cache implements AsyncDisposable {
    * @example
    * const tenant = cache.namespace("tenant-42");
    * await tenant.set("user:1", { name: "Ann" });
-   * await tenant.clear(); // deletes the entries of this namespace, and of those within it
+   * await tenant.purge(); // ends its values, and those of namespaces within it, by one write
+   * await tenant.clear(); // deletes its entries, and those of namespaces within it, to free their memory
    */
-  namespace(name: string): Cache;
-  namespace(name: string, surplus?: unknown): Cache {
+  namespace(name: string): Namespace;
+  namespace(name: string, surplus?: unknown): Namespace {
     checkNoOptions("namespace", surplus);
     const namespace = toNamespace(name, this.#settings.namespace);
-    return new Cache({ ...this.#settings, namespace }, this.invocation, this, this);
+    const namespaces = [...this.#settings.namespaces, namespace];
+    return new Namespace({ ...this.#settings, namespace, namespaces }, this.invocation, this, this);
   }
 
   /** Calls `listener` on every event of that name. @returns a function that ends this @throws TypeError on an unknown event */
@@ -580,7 +582,7 @@ export class Cache implements AsyncDisposable {
       const stored = this.#keys.stored(key, checked("set", options));
       const ttlMs = toTtlMs(options.ttl, this.#settings.ttlMs);
       checkValue(value, stored);
-      const tags = options.tags === undefined ? undefined : toTagsOf(options.tags)(value, stored);
+      const tags = toTagsOf(options.tags, this.#settings.namespaces)?.(value, stored);
       if (options.nx && options.xx)
         throw new TypeError("nx and xx: an entry can't be both absent and there; give one of them");
       const condition = options.nx ? "nx" : options.xx ? "xx" : undefined;
@@ -663,6 +665,31 @@ export class Cache implements AsyncDisposable {
     return this.#calls.guard(method, pattern, 0, () =>
       this.#client.deletePattern(pattern, { count, owns, onProgress, signal }),
     );
+  }
+}
+
+/** A view of a cache whose keys are in a namespace, which `namespace` returns. */
+export class Namespace extends Cache {
+  readonly #tag: string;
+
+  /** @internal Use `cache.namespace`. */
+  constructor(settings: Settings, invocation: Invocation, whole: Cache, parent: Cache) {
+    super(settings, invocation, whole, parent);
+    this.#tag = settings.namespace;
+  }
+
+  /**
+   * Ends every value of this namespace, and of those within it, by one write, however many there are; with `soft` they are
+   * stale instead. Sets, hashes, locks and numbers that `incr` has created stay.
+   * @example
+   * await cache.namespace("tenant-42").purge({ soft: true });
+   */
+  purge(options: Pick<PurgeTagsOptions, "soft"> = NO_OPTIONS): Promise<void> {
+    try {
+      return this.purgeTags([this.#tag], { ...checked("purgeTags", options), only: "data" });
+    } catch (error) {
+      return Promise.reject(error);
+    }
   }
 }
 

@@ -30,7 +30,7 @@ export interface ManyEntriesParts {
   readonly client: Client;
   readonly keys: KeyBuilder;
   readonly calls: StoreCalls;
-  readonly settings: Pick<Settings, "ttlMs">;
+  readonly settings: Pick<Settings, "ttlMs" | "namespaces">;
   /** The invocation's. */
   readonly signal: AbortSignal | undefined;
 }
@@ -46,7 +46,7 @@ export class ManyEntries {
   readonly #client: Client;
   readonly #keys: KeyBuilder;
   readonly #calls: StoreCalls;
-  readonly #ttlMs: number | null;
+  readonly #settings: Pick<Settings, "ttlMs" | "namespaces">;
   readonly #signal: AbortSignal | undefined;
 
   constructor({ client, keys, calls, settings, signal }: ManyEntriesParts) {
@@ -54,7 +54,7 @@ export class ManyEntries {
     this.#client = client;
     this.#keys = keys;
     this.#calls = calls;
-    this.#ttlMs = settings.ttlMs;
+    this.#settings = settings;
   }
 
   async get<T>(method: "getMany" | "mget", keys: Iterable<Key>, options: KeyOptions): Promise<Map<string, T>> {
@@ -78,7 +78,7 @@ export class ManyEntries {
     const names = new Map<string, string>();
     const list = several(keys, "keys");
     if (typeof loader !== "function") throw notALoader(loader, "values");
-    const { tags: tagsOf, ...rest } = toLoadOptions(options, this.#ttlMs, this.#signal);
+    const { tags: tagsOf, ...rest } = toLoadOptions(options, this.#settings, this.#signal);
     const loadOptions: LoadOptions = {
       ...rest,
       tags: tagsOf && ((value, key) => tagsOf(value, names.get(key) ?? key)),
@@ -106,11 +106,10 @@ export class ManyEntries {
   /** The keys that could not be written. */
   async set(entries: EntriesInput, options: SetManyOptions): Promise<string[]> {
     const { tags: given } = checked("setMany", options);
-    const tagsOf = given === undefined ? undefined : toTagsOf(given);
     const { values, names, ttlMs, pass } = this.#toWrite(entries, options);
     if (pass) await pass;
     if (values.size === 0) return [];
-    const tags = tagsOf && new Map([...values].map(([key, value]) => [key, tagsOf(value, names.get(key) ?? key)]));
+    const tags = this.#tags(given, values, names);
     const keys = [...values.keys()];
     const isOver = ttlMs !== null && ttlMs <= 0;
     const write = (call?: CacheCall): Promise<string[]> =>
@@ -121,13 +120,24 @@ export class ManyEntries {
 
   /** All or nothing. */
   async setAll(entries: EntriesInput, options: TtlOptions): Promise<void> {
-    const { values, ttlMs, pass } = this.#toWrite(entries, checked("mset", options));
+    const { values, names, ttlMs, pass } = this.#toWrite(entries, checked("mset", options));
     if (pass) await pass;
     if (values.size === 0) return;
+    const tags = this.#tags(undefined, values, names);
     const isOver = ttlMs !== null && ttlMs <= 0;
     const write = (call?: CacheCall): Promise<void> =>
-      isOver ? this.#end([...values.keys()], call) : this.#client.mset(values, ttlMs, call);
+      isOver ? this.#end([...values.keys()], call) : this.#client.mset(values, { ttlMs, tags, call });
     await this.#calls.guard("mset", "", undefined, write, values.size);
+  }
+
+  /** The tags of values that are written, by stored key. @throws TypeError */
+  #tags(
+    given: unknown,
+    values: ReadonlyMap<string, unknown>,
+    names: ReadonlyMap<string, string>,
+  ): ReadonlyMap<string, readonly string[]> | undefined {
+    const tagsOf = toTagsOf(given, this.#settings.namespaces);
+    return tagsOf && new Map([...values].map(([key, value]) => [key, tagsOf(value, names.get(key) ?? key)]));
   }
 
   async delete(keys: Iterable<Key>, options: KeyOptions): Promise<number> {
@@ -153,7 +163,7 @@ export class ManyEntries {
   /** Values and the user's keys, both by stored keys. They are complete when `pass` has resolved, if there is one. */
   #toWrite(entries: EntriesInput, options: TtlOptions) {
     this.#keys.check(options);
-    const ttlMs = toTtlMs(options.ttl, this.#ttlMs);
+    const ttlMs = toTtlMs(options.ttl, this.#settings.ttlMs);
     const values = new Map<string, unknown>();
     const names = new Map<string, string>();
     const pass = inTurns(toPairs(entries), ([key, value]) => {

@@ -48,6 +48,8 @@ export interface Settings {
   readonly prefix: string;
   /** What keys begin with, after prefix and version; empty outside of namespaces. */
   readonly namespace: string;
+  /** The tags of that namespace, and of those that it is in. */
+  readonly namespaces: readonly string[];
   readonly version: number;
   readonly keyFunction: KeyFunction;
   readonly reverseKeyFunction: ReverseKeyFunction;
@@ -129,6 +131,7 @@ export function toSettings(
     ttlMs: ttl === null ? null : toMs(ttl, "ttl"),
     prefix: keyPrefix,
     namespace: "",
+    namespaces: [],
     version,
     keyFunction,
     reverseKeyFunction: options.reverseKeyFunction ?? reverseOf(options),

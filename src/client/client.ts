@@ -119,7 +119,7 @@ export interface Client {
   /** The keys that could not be written. One round trip. @throws {EncodeError} before any I/O */
   setMany(entries: ReadonlyMap<string, unknown>, options: WriteEntriesOptions): Promise<string[]>;
   /** All or nothing. @throws {EncodeError} before any I/O */
-  mset(entries: ReadonlyMap<string, unknown>, ttlMs: number | null, call?: CacheCall): Promise<void>;
+  mset(entries: ReadonlyMap<string, unknown>, options: WriteEntriesOptions): Promise<void>;
   /** The value, or else the loader's result. Rejects only when the loader does. */
   getOrSet(key: string, loader: Loader<unknown>, options: LoadOptions): Promise<unknown>;
   /** As `getOrSet` for several keys: one round trip to read them, one load for the missing ones. */

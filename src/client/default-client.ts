@@ -23,7 +23,7 @@ import { asHit, type Load, type Loaded, load } from "./loading.js";
 import { Loads } from "./loads.js";
 import { sameSlot, tolerate } from "./refusals.js";
 import { type Answer, forOneCaller, recordShared, type Shared, valueForLeader } from "./single-flight.js";
-import { metTags, readLog, tagAllNow, tagLoaded, tagNow, withoutTags } from "./tagged-entries.js";
+import { encodedNow, metTags, readLog, tagLoaded, tagNow, withoutTags } from "./tagged-entries.js";
 
 const READ_TEXT: SendOptions = { readOnly: true, text: true };
 const ATOMIC: SendOptions = { atomic: true, idempotent: true };
@@ -102,19 +102,16 @@ export class DefaultClient extends KeyCommands implements Client {
   }
 
   async setMany(entries: ReadonlyMap<string, unknown>, { ttlMs, tags, call }: WriteEntriesOptions): Promise<string[]> {
-    const { connection, codec } = this.context;
     const pairs = [...entries];
-    const bare = codec.encodeAll(pairs);
-    const ofEach = tags && pairs.map(([key]) => tags.get(key) ?? []);
-    return connection.inOrder(ofEach ? tagAllNow(this.context, bare, ofEach) : bare, (ordered, encoded) =>
+    return this.context.connection.inOrder(encodedNow(this.context, pairs, tags), (ordered, encoded) =>
       this.#write(ordered, pairs, encoded, { ttlMs, method: "setMany", call }),
     );
   }
 
-  async mset(entries: ReadonlyMap<string, unknown>, ttlMs: number | null, call?: CacheCall): Promise<void> {
-    const { connection, codec, sharing } = this.context;
+  async mset(entries: ReadonlyMap<string, unknown>, { ttlMs, tags, call }: WriteEntriesOptions): Promise<void> {
+    const { connection, sharing } = this.context;
     const pairs = [...entries];
-    return connection.inOrder(codec.encodeAll(pairs), async (ordered, encoded) => {
+    return connection.inOrder(encodedNow(this.context, pairs, tags), async (ordered, encoded) => {
       const keys = pairs.map(([key]) => key);
       for (const key of keys) sharing.forget(key);
       const commands = keys.map((key, i) => setCommand(key, this.wrap(encoded[i] ?? "", ttlMs)));

@@ -212,8 +212,8 @@ class MemoClient implements Client {
     return this.#write(entries.keys(), this.#inner.setMany(entries, options));
   }
 
-  mset(entries: ReadonlyMap<string, unknown>, ttlMs: number | null, call?: CacheCall): Promise<void> {
-    return this.#write(entries.keys(), this.#inner.mset(entries, ttlMs, call));
+  mset(entries: ReadonlyMap<string, unknown>, options: WriteEntriesOptions): Promise<void> {
+    return this.#write(entries.keys(), this.#inner.mset(entries, options));
   }
 
   delete(keys: readonly string[]): Promise<number> {

@@ -72,13 +72,25 @@ export async function tagNow(
 }
 
 /** As `tagNow`, for several values and the tags of each, in order. */
-export async function tagAllNow(
+async function tagAllNow(
   context: TagContext,
   encoded: MaybePromise<readonly Encoded[]>,
   tags: readonly (readonly string[])[],
 ): Promise<Encoded[]> {
   const [values, { met, stamp }] = await Promise.all([encoded, metNow(context)]);
   return Promise.all(values.map((one, i) => met.attach(one, tags[i] ?? [], stamp)));
+}
+
+/** Encodes values that are written now, each with its tags. @throws as `tagNow` @throws {EncodeError} */
+export function encodedNow(
+  context: TagContext & Pick<ClientContext, "codec">,
+  pairs: readonly (readonly [key: string, value: unknown])[],
+  tags: ReadonlyMap<string, readonly string[]> | undefined,
+): MaybePromise<Encoded[]> {
+  const encoded = context.codec.encodeAll(pairs);
+  if (!tags) return encoded;
+  const ofEach = pairs.map(([key]) => tags.get(key) ?? []);
+  return tagAllNow(context, encoded, ofEach);
 }
 
 async function metNow(context: TagContext): Promise<{ met: EntryTags; stamp: Stamp | undefined }> {

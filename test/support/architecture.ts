@@ -23,7 +23,7 @@ const ADAPTERS: Readonly<Record<string, string>> = { hono: "hono", "@opentelemet
 
 const LONGEST_FILE = 320;
 /** The class that users hold has a doc comment on each method and each overload, which is more than half of its lines. */
-const LONGER_FILES: Readonly<Record<string, number>> = { "cache/cache.ts": 694 };
+const LONGER_FILES: Readonly<Record<string, number>> = { "cache/cache.ts": 721 };
 
 /** One sentence for each violation of a rule. */
 export function violations(sources: readonly Source[], layers: typeof LAYERS = LAYERS): string[] {

@@ -40,6 +40,7 @@ import type {
   LocatedCacheOptions,
   Location,
   Lock,
+  Namespace,
   NearCacheFactory,
   NearCacheOptions,
   Serializer,
@@ -230,7 +231,7 @@ const ofCache: Methods<Cache, "shared" | "invocation" | "track" | "report" | "ev
     expectTypeOf<Lock["release"]>().toEqualTypeOf<() => Promise<boolean>>();
     expectTypeOf<Lock["extend"]>().toEqualTypeOf<(ttl: Duration) => Promise<boolean>>();
   },
-  namespace: () => expectTypeOf<Cache["namespace"]>().toEqualTypeOf<(name: string) => Cache>(),
+  namespace: () => expectTypeOf<Cache["namespace"]>().toEqualTypeOf<(name: string) => Namespace>(),
   for: () => expectTypeOf<ReturnType<Cache["for"]>>().toEqualTypeOf<Cache>(),
   on: () => {
     expectTypeOf<EventName>().toEqualTypeOf<keyof CacheEvents>();
