@@ -4,19 +4,28 @@ import type { LoaderContext } from "../../../src/client/client.js";
 import { NotAnIntegerError } from "../../../src/core/errors.js";
 import { deferred } from "../../support/deferred.js";
 import { until } from "../../support/wait.js";
-import type { Open } from "../cache.js";
+import type { CacheTraits, Open } from "../cache.js";
 
 const hard = (cache: Cache, ...tags: string[]) => cache.purgeTags(tags);
 const soft = (cache: Cache, ...tags: string[]) => cache.purgeTags(tags, { soft: true });
 
-export function tags(open: Open): void {
+export function tags(open: Open, { remembers = false }: CacheTraits): void {
   /** Two caches of one prefix, the second as another process has it. */
   const pair = (): [Cache, Cache] => {
     const keyPrefix = `tags-${crypto.randomUUID()}`;
     return [open({ keyPrefix }), open({ keyPrefix })];
   };
 
-  describe("tags", () => {
+  // What others purge, a view that remembers does not hear of.
+  it.runIf(remembers)("tags that a view purges end what it remembers", async () => {
+    const cache = open();
+    await cache.set("k", 1, { tags: ["a"] });
+    expect(await cache.get("k")).toBe(1);
+    await cache.purgeTags(["a"]);
+    expect(await cache.get("k")).toBeUndefined();
+  });
+
+  describe.skipIf(remembers)("tags", () => {
     it("leave values as they are", async () => {
       const [cache, other] = pair();
       const values: [string, unknown][] = [
@@ -50,6 +59,39 @@ export function tags(open: Open): void {
         expect(await reader.get("{k}2")).toBe(2);
         expect(await reader.has("{k}2")).toBe(true);
       }
+    });
+
+    it("that are purged together end what has all of them", async () => {
+      const [cache, other] = pair();
+      const all = { match: "all" } as const;
+      await cache.setMany({ "{k}ab": 1, "{k}abc": 2 }, { tags: ["a", "b"] });
+      await cache.set("{k}a", 3, { tags: ["a"] });
+      const values = async () => Object.fromEntries(await other.getMany(["{k}ab", "{k}abc", "{k}a"]));
+      expect(await values()).toEqual({ "{k}ab": 1, "{k}abc": 2, "{k}a": 3 });
+      await cache.purgeTags(["a", "c"], all);
+      expect(await values()).toEqual({ "{k}ab": 1, "{k}abc": 2, "{k}a": 3 });
+      await cache.purgeTags(["b", "a"], all);
+      expect(await values()).toEqual({ "{k}a": 3 });
+      await cache.set("{k}ab", 4, { tags: ["b", "a"] });
+      expect(await values()).toEqual({ "{k}ab": 4, "{k}a": 3 });
+      await cache.purgeTags(["a"], all);
+      expect(await values()).toEqual({});
+    });
+
+    it("that are purged together are at most 16", async () => {
+      const [cache] = pair();
+      const many = Array.from({ length: 17 }, (_none, i) => `tag ${i}`);
+      await expect(cache.purgeTags(many, { match: "all" })).rejects.toThrow("tags: 17 tags are too many to match all");
+      await cache.purgeTags(many);
+    });
+
+    it("that are purged for the HTTP cache only end no value", async () => {
+      const [cache, other] = pair();
+      await cache.set("k", 1, { tags: ["a"] });
+      await cache.purgeTags(["a"], { only: "http" });
+      expect(await other.get("k")).toBe(1);
+      await cache.purgeTags(["a"], { only: "data" });
+      expect(await other.get("k")).toBeUndefined();
     });
 
     it("that were purged before a write don't end what it writes", async () => {
@@ -118,7 +160,7 @@ export function tags(open: Open): void {
     });
   });
 
-  describe("tags of loaded values", () => {
+  describe.skipIf(remembers)("tags of loaded values", () => {
     it("are a list, a function of the value, and what the loader adds", async () => {
       const [cache, other] = pair();
       const load = async (key: string, purged: string) => {
