@@ -36,6 +36,7 @@ const SECTIONS = [
     parts: [
       ["cache/method-options.ts", "TtlOptions"],
       ["cache/method-options.ts", "GetOrSetOptions"],
+      ["cache/method-options.ts", "LoadingOptions"],
     ],
   },
   {

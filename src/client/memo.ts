@@ -68,8 +68,7 @@ export class Memo {
   client(make: ClientFactory): ClientFactory {
     return (context) => {
       const forgive: ClientContext["forgive"] = (error, method, key) => {
-        context.forgive(error, method, key);
-        // The caller takes this for a miss.
+        context.forgive(error, method, key); // The caller takes this for a miss.
         this.#entries.get(key)?.forgetAnswer();
       };
       return new MemoClient(make({ ...context, forgive }), this, context.sharing);
