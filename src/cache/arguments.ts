@@ -153,7 +153,7 @@ export function toTagsOf(given: unknown, namespaces: readonly string[]): TagsOf 
     namespaces.length === 0 ? toTags(tags, "tags") : toTags([...namespaces, ...toTags(tags, "tags")], "tags");
   if (given === undefined && namespaces.length === 0) return undefined;
   if (typeof given === "function") return (value, key) => all(given(value, key));
-  const tags = all(given ?? []);
+  const tags = all(given === undefined ? [] : given);
   return () => tags;
 }
 
