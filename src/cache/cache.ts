@@ -196,7 +196,8 @@ export class Cache implements AsyncDisposable {
    * answered as a string, though `T` is the loader's type. Use `structuredClone()` or `msgpack()` for values that JSON
    * doesn't have. A value that is not stored, and could not be, is answered as it is.
    *
-   * A loader that reads `stale` needs its type: `getOrSet<User>(…)`, or `LoaderContext<User>`.
+   * A loader that reads `stale` needs its type: `getOrSet<User>(…)`, or `LoaderContext<User>`. TypeScript can't infer it, as it
+   * fixes the types of a function's parameters before it looks at what the function returns.
    * @throws what the loader throws, but no store error
    * @example
    * const user = await cache.getOrSet("user:1", () => db.users.find(1), { ttl: "5m" });
