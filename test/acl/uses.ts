@@ -55,6 +55,9 @@ export const uses: Readonly<Record<keyof typeof FEATURES, Use>> = {
   async softExpiry(cache, owner) {
     await owner.set("a", 1);
     expect(await cache.expireSoft("a")).toBe(true);
+    // As other programs store it.
+    await owner.connection.send([["SET", String(owner.makeKey("plain")), "1"]]);
+    expect(await cache.expireSoft("plain")).toBe(true);
     expect(await cache.expireSoft("b")).toBe(false);
     expect(await owner.has("a")).toBe(false);
   },
