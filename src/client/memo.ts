@@ -188,12 +188,10 @@ class MemoClient implements Client {
     });
     if (pass) await pass;
     const hit = (): void => options.call?.hit(values.size - missing.size);
-    if (missing.size === 0) {
-      hit();
-      return values;
-    }
+    const asked = [...missing.keys()];
+    const loading = asked.length > 0 ? this.#inner.getOrSetMany(asked, loader, options) : Promise.resolve(values);
     // A client may tell only of a call that nothing was told of before.
-    const loaded = await this.#inner.getOrSetMany([...missing.keys()], loader, options).finally(hit);
+    const loaded = await loading.finally(hit);
     pass = inTurns([...missing], ([key, entry]) => {
       if (!loaded.has(key)) return void values.delete(key);
       values.set(key, loaded.get(key));

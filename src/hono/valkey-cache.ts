@@ -15,9 +15,11 @@ export interface ValkeyCacheOptions {
   waitUntil?: ((c: Context, work: Promise<unknown>) => void) | undefined;
   /** Respond only when work in the background has ended, for hosts that stop once they have responded. @default true on AWS Lambda */
   awaitBackground?: boolean | undefined;
+  /** Reads each key once in a request: `memo` of `cache.for()`. @default false */
+  memo?: boolean | undefined;
 }
 
-const checks: Checks<ValkeyCacheOptions> = { waitUntil: isFunction, awaitBackground: isBoolean };
+const checks: Checks<ValkeyCacheOptions> = { waitUntil: isFunction, awaitBackground: isBoolean, memo: isBoolean };
 
 /**
  * Gives each request a cache at `c.var.cache`, and closes it after the response: where there is a `waitUntil`, once the
@@ -34,7 +36,7 @@ export function valkeyCache(
   return createMiddleware<ValkeyCacheEnv>(async (c, next) => {
     const waitUntil = waitUntilOf(c, options);
     const whole = cacheOf(c);
-    const cache = whole.for({ signal: c.req.raw.signal, ...(waitUntil && { waitUntil }) });
+    const cache = whole.for({ signal: c.req.raw.signal, memo: options.memo, ...(waitUntil && { waitUntil }) });
     c.set("cache", cache);
     // Hono turns what a handler throws into a response.
     await next();

@@ -30,6 +30,23 @@ async function setStale(cache: Cache, key: string, value: string): Promise<void>
 }
 
 describe("valkeyCache", () => {
+  it("reads each key once in a request, and again in the next one, by choice", async () => {
+    const whole = memoryCache();
+    const app = new Hono<ValkeyCacheEnv>();
+    app.use("/once", valkeyCache(whole, { memo: true }));
+    app.use("/twice", valkeyCache(whole));
+    let reads = 0;
+    whole.on("roundTrip", () => void reads++);
+    app.get("/:path", async (c) => {
+      reads = 0;
+      for (let i = 0; i < 2; i++) await c.var.cache.get("a");
+      return c.text(String(reads));
+    });
+    const counts: string[] = [];
+    for (const path of ["/once", "/twice", "/once"]) counts.push(await (await app.request(path)).text());
+    expect(counts).toEqual(["1", "2", "1"]);
+  });
+
   it("puts a cache at c.var.cache, typed, another for each request, of one that is made once", async () => {
     const made: unknown[] = [];
     const seen = new Set<Cache>();
