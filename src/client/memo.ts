@@ -138,9 +138,11 @@ class MemoClient implements Client {
     if (missing.length === keys.length) return read;
     let next = 0;
     const values: unknown[] = [];
-    for (const one of known) {
+    for (const [i, one] of known.entries()) {
       if (!one) values.push(read[next++]);
-      else values.push("value" in one ? one.value : await shared(one));
+      else if ("value" in one) values.push(one.value);
+      // An error of another call need not be one of this call.
+      else values.push(await shared(one).catch(async () => (await this.#inner.getMany([keys[i] ?? ""], call))[0]));
     }
     return values;
   }
