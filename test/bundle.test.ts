@@ -4,7 +4,7 @@ import { build, manifest } from "./support/project.js";
 
 const CORE = ["createCache", "herd"];
 
-const MAX_CORE_BYTES = 59_700;
+const MAX_CORE_BYTES = 59_800;
 
 /** What each optional part may add to a Worker that has `createCache` and `herd()`, in bytes. */
 const PARTS: readonly { path: string; name: string; maxBytes: number }[] = [

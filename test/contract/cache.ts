@@ -65,7 +65,7 @@ export function cacheContract(name: string, make: Open, traits: CacheTraits): vo
       expiry,
       softExpiry,
       forcedRefreshes,
-      ...(traits.remembers ? [] : [tags]),
+      tags,
       versions,
     ])
       part(open, traits);
