@@ -1,10 +1,10 @@
-import type { LRUCache } from "lru-cache";
 import type { MaybePromise } from "../core/async.js";
 import type { Connection } from "../core/connection.js";
 import type { Events } from "../core/events.js";
 import type { ListenerAccess } from "../core/near.js";
 import type { Tags } from "../tags/tags.js";
 import type { LoadListening } from "./listening.js";
+import type { EntryListClass } from "./store.js";
 
 /** How a near cache hears of changes, and why not by a better way. */
 export interface NearHealth {
@@ -56,7 +56,7 @@ export interface NearSettings {
   readonly maxStalenessMs: number;
   readonly shares: boolean;
   /** The class of lists of entries, which a cold start need not read. */
-  readonly loadList: () => MaybePromise<typeof LRUCache>;
+  readonly loadList: () => MaybePromise<EntryListClass>;
   /** Loads what listens; absent on hosts where nothing can. */
   readonly load: LoadListening | undefined;
   readonly invalidation: "tracking" | "channel" | "ttl" | undefined;

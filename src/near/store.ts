@@ -1,4 +1,3 @@
-import type { LRUCache } from "lru-cache";
 import type { Known } from "../core/near.js";
 import type { Elapsed } from "./elapsed.js";
 
@@ -35,6 +34,22 @@ interface Entry extends Known {
   readonly source: Source;
 }
 
+/** What drops the least recently used of its entries to make room, as lru-cache does. Its own declarations need those of Node. */
+export interface EntryList {
+  readonly size: number;
+  readonly calculatedSize: number;
+  get(key: string): Entry | undefined;
+  set(key: string, entry: Entry): unknown;
+  delete(key: string): boolean;
+}
+
+export type EntryListClass = new (options: {
+  readonly maxSize: number;
+  readonly max: number;
+  readonly sizeCalculation: (entry: Entry) => number;
+  readonly dispose: (entry: Entry, key: string, reason: string) => void;
+}) => EntryList;
+
 export interface StoreLimits {
   /** In bytes. */
   readonly maxSize: number;
@@ -61,9 +76,9 @@ const OVERHEAD_OF_BYTES = 200;
 export class NearStore {
   readonly limits: StoreLimits;
   readonly #time: Elapsed;
-  #List: typeof LRUCache | undefined;
+  #List: EntryListClass | undefined;
   /** Absent until `open`. */
-  #entries: LRUCache<string, Entry> | undefined;
+  #entries: EntryList | undefined;
   readonly #onEvict: (key: string) => void;
   readonly #marks = new Map<string, Mark>();
   /** Keys of this process's own writes in progress, with the number of these. */
@@ -79,10 +94,10 @@ export class NearStore {
   }
 
   /** Entries are kept from now on, in a list of this class, which is loaded late. */
-  open(List: typeof LRUCache): void {
+  open(List: EntryListClass): void {
     const { maxSize, maxEntries } = this.limits;
     this.#List = List;
-    this.#entries = new List<string, Entry>({
+    this.#entries = new List({
       maxSize,
       max: maxEntries,
       sizeCalculation: ({ size }) => size,

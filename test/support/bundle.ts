@@ -3,6 +3,9 @@ import { gzipSync } from "node:zlib";
 import { build } from "esbuild";
 import { manifest, root } from "./project.js";
 
+/** The most that a Worker with `createCache` and `herd()` may have. */
+export const MAX_CORE_BYTES = 59_800;
+
 /** The names that a Worker imports, by the package's subpath: `{ ".": ["createCache"] }`. */
 export type Imports = Readonly<Record<string, readonly string[]>>;
 
