@@ -36,7 +36,7 @@ export interface Load {
 }
 
 /**
- * Runs a loader once.
+ * @internal Runs a loader once.
  * @param defaultTimeoutMs the hard timeout of calls without one
  * @throws what the loader throws
  * @throws {LoaderTimeoutError} at the hard timeout
