@@ -35,7 +35,12 @@ import {
   serverTable,
   soakTable,
   stallTable,
+  tagFloodTable,
+  tagLogTable,
+  tagPurgeTable,
 } from "./tables.ts";
+import type { FloodHitCase, LogCase } from "./tags/flood.ts";
+import type { PurgeCase } from "./tags/purges.ts";
 
 /**
  * Writes the tables of results/*.json into the documents, each between `<!-- bench:NAME -->` and `<!-- /bench -->`.
@@ -57,6 +62,10 @@ const tables: Readonly<Record<string, () => Promise<string | undefined>>> = {
   "near-listeners": () => written<ListenerCase>("near", listenerTable, "listeners"),
   observability: () => written<GridCase>("observability", observabilityTable),
   stalls: () => written<StallCase>("stalls", stallTable),
+  tags: () => written<HitCase>("tags", hitTable),
+  "tags-purges": () => written<PurgeCase>("tags", tagPurgeTable, "purges"),
+  "tags-flood": () => written<FloodHitCase>("tags", tagFloodTable, "hits"),
+  "tags-log": () => written<LogCase>("tags", tagLogTable, "logs"),
   load: () => written<LoadCase>("load", loadTable),
   "cold-start": () => written<ColdStartCase>("cold-start", coldStartTable),
   "durable-object": () => written<DurableObjectCase>("durable-object", durableObjectTable),

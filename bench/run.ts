@@ -15,6 +15,7 @@ const questions = [
   "cold-start",
   "herd-hit",
   "definitions",
+  "tags",
   "herd",
   "near",
   "stalls",

@@ -13,6 +13,8 @@ import type { HitCase } from "./near/hits.ts";
 import type { ListenerCase } from "./near/listeners.ts";
 import type { StallCase } from "./stalls.ts";
 import type { GridCase } from "./stores/grid.ts";
+import type { FloodHitCase, LogCase } from "./tags/flood.ts";
+import type { PurgeCase } from "./tags/purges.ts";
 
 export interface Result<Case> {
   readonly environment: Environment;
@@ -338,5 +340,75 @@ export function listenerTable({ cases }: Result<ListenerCase>): Table {
   return {
     columns: ["listeners", "keys with their prefix, ms", "other keys, ms"],
     rows: counts.map((listeners) => [count(listeners), cpu(listeners, true), cpu(listeners, false)]),
+  };
+}
+
+/** What a purge costs, by how many entries have the tag. */
+export function tagPurgeTable({ cases }: Result<PurgeCase>): Table {
+  return {
+    columns: [
+      "entries",
+      "a set: p50, ms",
+      "p99, ms",
+      "a purge: p50, ms",
+      "p99, ms",
+      "ratio of p50",
+      "read before",
+      "after",
+    ],
+    rows: cases.map((one) => [
+      count(one.entries),
+      one.setP50Ms.toFixed(2),
+      one.setP99Ms.toFixed(2),
+      one.p50Ms.toFixed(2),
+      one.p99Ms.toFixed(2),
+      (one.p50Ms / one.setP50Ms).toFixed(2),
+      count(one.answeredBefore),
+      count(one.answeredAfter),
+    ]),
+  };
+}
+
+/** Hits before and while other tags are purged. */
+export function tagFloodTable({ cases }: Result<FloodHitCase>): Table {
+  return {
+    columns: ["operation", "callers", "entries", "before, calls/s", "meanwhile, calls/s", "ratio"],
+    rows: cases.flatMap(({ operation, callers, contenders }) =>
+      contenders.map(({ name, perSecond, meanwhilePerSecond, ratio }) => [
+        operation,
+        String(callers),
+        name,
+        count(perSecond),
+        count(meanwhilePerSecond),
+        ratio.toFixed(2),
+      ]),
+    ),
+  };
+}
+
+export function tagLogTable({ cases }: Result<LogCase>): Table {
+  return {
+    columns: [
+      "purges/s",
+      "seconds",
+      "other entries",
+      "softly stale",
+      "ended",
+      "log, MB",
+      "full log, MB",
+      "first read of a new process, bytes",
+      "without tags, bytes",
+    ],
+    rows: cases.map((one) => [
+      count(one.purgesPerSecond),
+      count(one.seconds),
+      count(one.entries),
+      count(one.soft),
+      count(one.ended),
+      one.logMB.toFixed(1),
+      one.fullLogMB.toFixed(1),
+      count(one.newProcessBytes),
+      count(one.untaggedProcessBytes),
+    ]),
   };
 }
