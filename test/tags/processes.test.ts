@@ -154,15 +154,14 @@ class Round implements AsyncDisposable {
   }
 
   async #flush(): Promise<void> {
-    await this.#lose(true, ["FLUSHALL"]);
+    const script = "local had = redis.call('EXISTS', KEYS[1]) redis.call('FLUSHALL') return had";
+    await this.#lose(true, ["EVAL", script, "1", LOG]);
   }
 
+  /** @param words a command whose reply is 1 where there was a log */
   async #lose(isFlush: boolean, words: readonly [string, ...string[]]): Promise<void> {
-    const { port } = this.#server;
-    // Only this deletes it.
-    const hadLog = (await command(port, ["EXISTS", LOG])) === 1;
     const startMs = nowMs();
-    await command(port, words);
+    const hadLog = (await command(this.#server.port, words)) === 1;
     this.#losses.push({ startMs, endMs: nowMs(), isFlush, hadLog });
   }
 
@@ -186,19 +185,35 @@ function isOf<W extends Event["what"]>(event: Event, what: W): event is Extract<
   return event.what === what;
 }
 
-/** When the load of each value began, or at the latest: a value that is written by `set` has none before the call ends. */
-function beginnings(history: History): Map<string, number> {
-  const loads = eventsOf(history, "load").map(([, { id, endMs }]): [string, number] => [id, endMs]);
-  const sets = eventsOf(history, "set").map(([, { id, endMs }]): [string, number] => [id, endMs]);
-  return new Map([...loads, ...sets]);
+/**
+ * When the call began that made each value, and when its load did, or at the latest: for a value that is written by `set`, when
+ * that had ended. The log was read in between.
+ */
+function beginnings(history: History): Map<string, { readonly callMs: number; readonly bornMs: number }> {
+  return new Map(
+    [...eventsOf(history, "load"), ...eventsOf(history, "set")].map(([, { id, startMs, endMs }]) => [
+      id,
+      { callMs: startMs, bornMs: endMs },
+    ]),
+  );
 }
 
-/** Until when callers of the same process could join the call that loaded a value. */
-function callsThatLoaded(history: History): Map<string, readonly [process: string, endMs: number]> {
-  return new Map(
-    eventsOf(history, "read").flatMap(([process, { loaded, endMs }]) =>
-      loaded === undefined ? [] : [[loaded, [process, endMs]]],
-    ),
+/** Whether a read shared a call of its own process that began before a moment: callers of one key share one call. */
+function joined(
+  reads: readonly (readonly [process: string, read: Read])[],
+  process: string,
+  read: Read,
+  beforeMs: number,
+) {
+  return reads.some(
+    ([by, one]) =>
+      by === process &&
+      one !== read &&
+      one.method === "getOrSet" &&
+      one.key === read.key &&
+      one.found?.id === read.found?.id &&
+      one.startMs <= beforeMs &&
+      one.endMs >= read.startMs,
   );
 }
 
@@ -209,24 +224,25 @@ const applies = ({ tags, match }: Purge, to: readonly string[]): boolean =>
 function wronglyAnswered(history: History): string[] {
   const { isNear, losses } = history;
   const began = beginnings(history);
-  const calls = callsThatLoaded(history);
+  const reads = eventsOf(history, "read");
   const purges = eventsOf(history, "purge");
-  return eventsOf(history, "read").flatMap(([process, read]) => {
+  return reads.flatMap(([process, read]) => {
     const { found, method, startMs, endMs } = read;
-    const bornMs = found ? began.get(found.id) : undefined;
-    if (!found || bornMs === undefined) return [];
-    // Callers of one process share a load, so one may join a load that began before the purge.
-    const [loader, sharedUntilMs = 0] = calls.get(found.id) ?? [];
-    const isJoined = method === "getOrSet" && loader === process && sharedUntilMs >= startMs;
+    const birth = found ? began.get(found.id) : undefined;
+    if (!found || !birth) return [];
+    const { callMs, bornMs } = birth;
     const lagMs = (other?: string): number => (isNear && other !== process ? MAX_STALENESS_MS : 0);
-    const lost = losses.filter((loss) => loss.hadLog && loss.startMs > bornMs && loss.startMs < endMs);
+    const lost = losses.filter((loss) => loss.hadLog && loss.startMs < endMs);
+    // Its stamp may be of the log that was lost: then it counts as softly purged.
+    const mayBeStale = lost.some((loss) => loss.endMs + lagMs() > callMs);
     const purge = purges.find(([by, one]) => {
       if (one.startMs <= bornMs || one.endMs + lagMs(by) >= startMs || !applies(one.purge, found.tags)) return false;
       if (method !== "getOrSet") return true;
       // What counts as softly purged is answered while it is loaded again.
-      return !one.purge.soft && lost.length === 0 && !isJoined;
+      return !one.purge.soft && !mayBeStale && !joined(reads, process, read, one.endMs + lagMs(by));
     });
-    const loss = method === "getOrSet" ? undefined : lost.find((one) => one.endMs + lagMs() < startMs);
+    const loss =
+      method === "getOrSet" ? undefined : lost.find((one) => one.startMs > bornMs && one.endMs + lagMs() < startMs);
     const older = (ms: number): string =>
       `${(startMs - ms).toFixed(1)} ms after it, born ${(ms - bornMs).toFixed(1)} ms before`;
     return [
