@@ -1,4 +1,4 @@
-import type { Argument, Command } from "../core/connection.js";
+import type { Argument, Command, Reply } from "../core/connection.js";
 import { toText } from "../core/text.js";
 
 /** Commands that change no entry. What is not listed counts as a write, so that a new command is at worst a needless one. */
@@ -91,4 +91,15 @@ export function readKeys([name, ...args]: Command): readonly string[] | undefine
 export function claimedKey([name, key, , ...options]: Command): string | undefined {
   const isClaim = name === "SET" && options.includes("NX") && options.includes("GET");
   return isClaim && typeof key === "string" ? key : undefined;
+}
+
+/** Whether a reply to HELLO is that of a primary, flat or in pairs. A server or a proxy without the command names no role. */
+export function isOfPrimary(hello: Reply): boolean {
+  const fields = Array.isArray(hello) ? hello.flat(1).map(textOf) : [];
+  const role = fields[fields.indexOf("role") + 1];
+  return !fields.includes("role") || role === "master" || role === "primary";
+}
+
+function textOf(reply: Reply): string {
+  return reply instanceof Uint8Array ? toText(reply) : String(reply);
 }

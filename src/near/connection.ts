@@ -43,7 +43,7 @@ export interface ConnectionNear extends NearReads {
 
 /**
  * A connection with a near cache in front. Whole entries, as GET and MGET read them, are answered from the process where it
- * knows them; else their replies are kept, with the lifetime that the server tells in the same round trip. Whatever may
+ * knows them; else their replies are kept, with the lifetime that the server reports in the same round trip. Whatever may
  * write goes to the server, and what it may change is dropped before and after.
  */
 export class NearConnection implements Connection {
@@ -127,7 +127,7 @@ export class NearConnection implements Connection {
     return this.close();
   }
 
-  /** What somebody else has removed is not found, and its removal may not have been heard of yet: so all is dropped in the end. */
+  /** The scan does not find what another client has removed, and that notification may not have arrived yet: so all is dropped at the end. */
   async *#scanToRemove(options: ScanOptions): AsyncIterable<string[]> {
     try {
       yield* this.#inner.scan(options);

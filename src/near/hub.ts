@@ -16,7 +16,7 @@ export interface Member {
   readonly maxStalenessMs: number;
   /** Whether it has an open connection. */
   readonly isOpen: boolean;
-  /** Whether its commands go to a primary, as far as the server tells. @throws {ConnectionError} */
+  /** Whether its commands go to a primary, as far as the server reports it. @throws {ConnectionError} */
   isPrimary(): Promise<boolean>;
   /** Its commands may go to a server that was replaced. */
   replaceConnections(): void;
@@ -49,9 +49,9 @@ export class Hub {
   #followedMs = 0;
   /** What it listens to. */
   #wanted = "";
-  /** The near caches that may hold entries, held weakly, as a cache that nobody has any more must not be kept. */
+  /** The near caches that may hold entries, held weakly, so that an unreferenced cache can be collected. */
   readonly #members = new Set<WeakRef<Member>>();
-  /** Called with what a near cache that nobody has any more has left. Workers' older runtimes lack it, and don't listen. */
+  /** Called when a near cache was collected. Workers' older runtimes lack it, and don't listen. */
   readonly #forgotten =
     typeof FinalizationRegistry === "function" ? new FinalizationRegistry<void>(() => this.#stopUnwanted()) : undefined;
 
@@ -177,7 +177,7 @@ export class Hub {
     };
   }
 
-  /** Writes can't be told of. @returns whether it took this for a refusal */
+  /** Notifications of writes are refused. @returns whether it took this for a refusal */
   publishRefused(channel: string, reply: string): boolean {
     return this.#listening?.refuse("channel", ["PUBLISH", channel], reply) ?? false;
   }

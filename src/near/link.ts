@@ -113,6 +113,8 @@ export class Link {
         const names = prefixes.flatMap((prefix) => ["PREFIX", prefix]);
         await this.#demand("tracking", ["CLIENT", "TRACKING", "ON", "BCAST", ...names]);
       }
+      // Before any entry is kept: the near cache has to send such messages. This one names the empty key.
+      if (channels[0] !== undefined) await this.#demand("channel", ["PUBLISH", channels[0], '[""]']);
       this.#parser.expectMessages();
       const wanted = channels.length > 0 || prefixes.length === 0 ? channels : [BOUNDED];
       const what = prefixes.length > 0 ? "tracking" : "channel";
@@ -246,7 +248,7 @@ export class Link {
     throw new RefusedError(what, command, reply.text);
   }
 
-  /** Each subscription is told of by a message, and only a refusal is a reply. */
+  /** Each subscription is confirmed by a message, and only a refusal is a reply. */
   #subscribe(channels: readonly string[]): Promise<Value> {
     return new Promise((resolve) => {
       this.#waiting.push(resolve);

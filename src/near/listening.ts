@@ -252,7 +252,7 @@ export class Listening {
     }
     for (const slot of contested) slots[slot] = undefined;
     this.#slots = slots;
-    // Of what another primary serves now, its former one tells nothing.
+    // The former primary of a slot sends no notifications of it.
     if (!before || before.some((link, slot) => link && !link.source.isOver && link !== slots[slot]))
       this.#handlers.all();
   }

@@ -4,12 +4,11 @@ import type { Command, Connection, ConnectionEvent, Reply } from "../core/connec
 import { ReplyError } from "../core/errors.js";
 import type { CacheCall } from "../core/events.js";
 import type { Changes, Known, Passes, ValueReader } from "../core/near.js";
-import { toText } from "../core/text.js";
-import type { Writes } from "./commands.js";
+import { isOfPrimary, type Writes } from "./commands.js";
 import { type ConnectionNear, NearConnection } from "./connection.js";
 import { Hub, type Member } from "./hub.js";
 import type { NearCache, NearContext, NearHealth, NearSettings } from "./port.js";
-import { notListening, type RefusedError, withoutLifetimes } from "./refusals.js";
+import { notListening, type Refusal, type RefusedError, withoutLifetimes } from "./refusals.js";
 import { type Mark, NearStore, type Source, unproved } from "./store.js";
 import { Values } from "./values.js";
 import { Waiters } from "./waiters.js";
@@ -36,8 +35,10 @@ export class Near implements NearCache, ConnectionNear, Member {
   readonly #values: Values;
   /** Under `"off"` it keeps nothing: tracking was demanded, and the server refuses it. */
   #mode: NearHealth["invalidation"] | "off";
-  #refusal: Error | undefined;
-  /** The server tells no lifetimes, without which nothing is kept. */
+  #refusal: Refusal | undefined;
+  /** The next kind of invalidation may be refused as well: there is one warning for both. */
+  #isUnreported = false;
+  /** The server refuses PTTL. Without lifetimes nothing is kept. */
   #noLifetimes: Error | undefined;
   readonly #unproved: Source = unproved();
   readonly #connections = new Set<Connection>();
@@ -72,13 +73,14 @@ export class Near implements NearCache, ConnectionNear, Member {
   health(): NearHealth {
     const { lastError } = this.#hub;
     const isLive = this.#hub.hears(this);
-    const error = this.#refusal ?? this.#noLifetimes ?? (isLive ? undefined : lastError);
+    const refusal = this.#refusal?.error;
+    const error = refusal ?? this.#noLifetimes ?? (isLive ? undefined : lastError);
     return {
       invalidation: this.#mode === "off" ? (this.#settings.invalidation ?? "tracking") : this.#mode,
       listening: this.wants !== "nothing" && isLive,
       entries: this.#store.entries,
       size: this.#store.size,
-      ...(error && this.#mode !== "ttl" ? { lastError: error } : this.#refusal ? { lastError: this.#refusal } : {}),
+      ...(error && this.#mode !== "ttl" ? { lastError: error } : refusal ? { lastError: refusal } : {}),
     };
   }
 
@@ -109,10 +111,7 @@ export class Near implements NearCache, ConnectionNear, Member {
   readonly start = (): void => {
     if (this.hasStarted) return;
     this.hasStarted = true;
-    if (this.wants === "nothing") {
-      this.#open();
-      return;
-    }
+    if (this.wants === "nothing") return void this.#open();
     const timer: { unref?(): void } = setTimeout(() => {
       this.#open();
       this.#listen();
@@ -176,7 +175,7 @@ export class Near implements NearCache, ConnectionNear, Member {
     if ((typeof stored !== "string" && !(stored instanceof Uint8Array)) || typeof left !== "number") return;
     // -1: it never expires. -2: it is gone.
     const leftMs = left === -1 ? Number.POSITIVE_INFINITY : left;
-    // Callers wait for the end of a lease on a missing entry, so it is kept only where that is told of.
+    // Callers wait for the end of a lease on a missing entry, so it is kept only where the server notifies of that.
     if (mark.source === this.#unproved && stored.length === HEADER_LENGTH && isEnvelope(stored)) return;
     // A copy of their own, which `slice()` of a Buffer is not.
     const own = typeof stored === "string" ? stored : new Uint8Array(stored);
@@ -219,21 +218,18 @@ export class Near implements NearCache, ConnectionNear, Member {
     return keys.every((key) => this.#isHeard(key)) ? this.#waiters.changes(keys) : undefined;
   }
 
-  /** Whether the server tells of changes of a key. */
+  /** Whether the server notifies of changes of a key. */
   #isHeard(key: string): boolean {
     const source = this.#mode === "tracking" ? this.#sourceOf(key) : undefined;
     return source !== undefined && !source.isOver && this.nowMs() - source.confirmedMs < this.maxStalenessMs;
   }
 
-  // What the hub tells, and asks.
+  // Called by the hub.
 
   async isPrimary(): Promise<boolean> {
     const [connection] = this.#connections;
     const [hello = null] = (await connection?.send([["HELLO"]], { readOnly: true, primary: true })) ?? [];
-    // Flat, or in pairs. Those that don't know the command, or whose proxy doesn't, tell nothing.
-    const fields = Array.isArray(hello) ? hello.flat(1).map(textOf) : [];
-    const role = fields[fields.indexOf("role") + 1];
-    return !fields.includes("role") || role === "master" || role === "primary";
+    return isOfPrimary(hello);
   }
 
   replaceConnections(): void {
@@ -282,17 +278,24 @@ export class Near implements NearCache, ConnectionNear, Member {
   /** What is kept goes on being judged by its source. Those who wait look for themselves. */
   listeningChanged(): void {
     this.#waiters.wakeAll();
+    if (this.#hub.hears(this)) this.#reportRefusal();
   }
 
   refused(refused: RefusedError): void {
     const { listener, server } = this.#context;
     const name = typeof listener === "object" ? listener.name : server;
-    const { mode, error } = refused.toRefusal(this.#settings.invalidation, name);
-    this.#refusal = error;
-    this.#mode = mode;
+    const refusal = refused.toRefusal(this.#settings.invalidation, name, this.#refusal?.remedy);
+    this.#refusal = refusal;
+    this.#mode = refusal.mode;
     this.#store.dropAll();
     this.#waiters.wakeAll();
-    this.#context.report(error);
+    this.#isUnreported = true;
+    if (refusal.mode !== "channel") this.#reportRefusal();
+  }
+
+  #reportRefusal(): void {
+    if (this.#isUnreported) this.#context.report(this.#refusal?.error);
+    this.#isUnreported = false;
   }
 
   failed(error: Error): void {
@@ -312,8 +315,4 @@ export class Near implements NearCache, ConnectionNear, Member {
   #message({ keys, all }: Writes): Command {
     return ["PUBLISH", this.channel, JSON.stringify(all ? [] : keys)];
   }
-}
-
-function textOf(reply: Reply): string {
-  return reply instanceof Uint8Array ? toText(reply) : String(reply);
 }

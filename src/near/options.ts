@@ -14,7 +14,7 @@ export interface NearCacheOptions {
   maxEntries?: number | null | undefined;
   /** The longest lifetime of an entry in the process, where its own is longer; `null` for no limit. @default null */
   ttl?: Duration | null | undefined;
-  /** How long after a change a value may still be returned when nothing tells of it: the server is gone, or the process stood still. @default "2s" */
+  /** How long after a change the old value may still be returned when no notification of the change arrives: the server is unreachable, or the process was suspended. @default "2s" */
   maxStaleness?: Duration | undefined;
   /**
    * `"copy"`: each caller gets a value of its own. `"shared"`: all callers get one deeply frozen value, which is faster. Values
@@ -23,9 +23,9 @@ export interface NearCacheOptions {
    */
   values?: "copy" | "shared" | undefined;
   /**
-   * How the process learns that an entry has changed. `"tracking"`: the server tells of each change, whoever made it (`CLIENT
-   * TRACKING`). `"channel"`: near caches tell each other of their own writes (`PUBLISH`). `"ttl"`: nobody tells. With the last
-   * two, entries stay for `maxStaleness` at most.
+   * How the process learns that an entry has changed. `"tracking"`: the server sends a notification of every change, whoever
+   * made it (`CLIENT TRACKING`). `"channel"`: near caches notify each other of their own writes (`PUBLISH`). `"ttl"`: there are
+   * no notifications. With the last two, entries stay for `maxStaleness` at most.
    *
    * One that is given is used, or is an error. Otherwise it is the first of the three that the host and the server allow.
    * @default `"tracking"`; `"ttl"` in Workers, edge runtimes and AWS Lambda, and where the transport can't listen

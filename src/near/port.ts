@@ -9,8 +9,8 @@ import type { EntryListClass } from "./store.js";
 /** How a near cache hears of changes, and why not by a better way. */
 export interface NearHealth {
   /**
-   * `"tracking"`: the server tells of each change. `"channel"`: other near caches tell of their own writes. `"ttl"`: nobody
-   * tells, and entries stay for `maxStaleness` at most.
+   * `"tracking"`: the server sends a notification of every change. `"channel"`: other near caches send notifications of their
+   * own writes. `"ttl"`: there are no notifications, and entries stay for `maxStaleness` at most.
    */
   readonly invalidation: "tracking" | "channel" | "ttl";
   /** Whether it hears of changes now. Without it, reads go to the server under `"tracking"`. */

@@ -13,6 +13,8 @@ export function passes(reply: string): boolean {
 /** What is left where a server refuses to tell of changes. Under `"off"` nothing is kept. */
 export interface Refusal {
   readonly mode: "channel" | "ttl" | "off";
+  /** What is refused, and what would allow it. */
+  readonly remedy: string;
   readonly error: Error;
 }
 
@@ -29,21 +31,26 @@ export class RefusedError extends Error {
     super(reply);
   }
 
-  /** @param demanded the option `invalidation`: another kind does not do @param server its name */
-  toRefusal(demanded: string | undefined, server: string): Refusal {
+  /**
+   * @param demanded the option `invalidation`: no other kind replaces it
+   * @param server its name
+   * @param earlier the remedy for tracking, where that was refused before
+   */
+  toRefusal(demanded: string | undefined, server: string, earlier?: string): Refusal {
     const { what, command, reply } = this;
     const [, code = "ERR", detail = reply] = /^([A-Z]+) (.*)$/s.exec(reply) ?? [];
     const [first = "", second = ""] = command;
     const name = first === "CLIENT" || first === "CLUSTER" ? `${first} ${second}` : first;
-    const remedy = `${server} refuses ${name} to the near cache: ${remedyOf(name, command, server, reply)}`;
+    const own = `${server} refuses ${name} to the near cache: ${remedyOf(name, command, server, reply)}`;
+    const remedy = earlier === undefined ? own : `${earlier}; and ${own}`;
     if (demanded !== undefined) {
       const instead = `or leave out option "invalidation", which is "${demanded}"; nothing is kept meanwhile`;
-      return { mode: "off", error: new ConfigurationError(`nearCache: ${reply}; ${remedy}, ${instead}`) };
+      return { mode: "off", remedy, error: new ConfigurationError(`nearCache: ${reply}; ${remedy}, ${instead}`) };
     }
     const mode = what === "tracking" ? "channel" : "ttl";
-    const told = mode === "channel" ? "only other near caches tell of changes" : "nobody tells of changes";
-    const more = `${remedy}. Meanwhile its invalidation is "${mode}", and ${told}: entries stay for maxStaleness at most`;
-    return { mode, error: new UnavailableError(name, new ReplyError(code, detail), more) };
+    const known = mode === "channel" ? "only writes through near caches are notified" : "no change is notified";
+    const more = `${remedy}. Meanwhile its invalidation is "${mode}", and ${known}: entries stay for maxStaleness at most`;
+    return { mode, remedy, error: new UnavailableError(name, new ReplyError(code, detail), more) };
   }
 }
 
@@ -67,7 +74,7 @@ function remedyOf(name: string, command: readonly string[], server: string, repl
   return `to allow it, run "ACL SETUSER ${user} ${rules.join(" ")}" at ${server}`;
 }
 
-/** The server tells no lifetimes. */
+/** The server refuses to report lifetimes. */
 export function withoutLifetimes(reply: ReplyError): Error {
   return new UnavailableError("PTTL", reply, "the near cache keeps nothing meanwhile");
 }

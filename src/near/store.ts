@@ -11,7 +11,7 @@ export interface Source {
   isOver: boolean;
 }
 
-/** What vouches for entries that nobody tells of changes of: their own short lifetime. */
+/** The source of entries without notifications of changes: their short lifetime bounds their age. */
 export function unproved(): Source {
   return { confirmedMs: Number.POSITIVE_INFINITY, generation: Number.POSITIVE_INFINITY, isOver: false };
 }
@@ -152,7 +152,7 @@ export class NearStore {
 
   /** Whether a marked entry is as it was, from now on: see `NearReads.watch`. A mark that is watched is not released. */
   watch(mark: Mark): () => boolean {
-    // Where nobody tells of changes, only time ends it.
+    // Without notifications only time ends it.
     const isProved = mark.source.confirmedMs !== Number.POSITIVE_INFINITY;
     const untilMs = isProved ? Number.POSITIVE_INFINITY : this.#time.now() + this.limits.maxStalenessMs;
     return () => this.isValid(mark) && this.#time.now() < untilMs;
@@ -172,7 +172,7 @@ export class NearStore {
     const { key, source } = mark;
     if (!this.isValid(mark)) return;
     const { ttlMs, maxStalenessMs, weight } = this.limits;
-    // Entries that nobody vouches for stay no longer than they may be stale.
+    // Entries without notifications stay no longer than they may be stale.
     const mostMs = source.confirmedMs === Number.POSITIVE_INFINITY ? Math.min(ttlMs, maxStalenessMs) : ttlMs;
     const untilMs = sentMs + Math.min(leftMs, mostMs);
     if (this.#time.now() >= untilMs) return;

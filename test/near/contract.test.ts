@@ -12,7 +12,7 @@ const HERDED = { connectionFactory, client: herd() };
 const SETUPS: readonly (readonly [name: string, near: NearCacheOptions, options: object])[] = [
   ["GLIDE with a near cache", {}, {}],
   ["iovalkey with a near cache of shared values, told by others", TOLD_AND_SHARED, { connectionFactory }],
-  ["iovalkey with a near cache that nobody tells, by the herd client", { invalidation: "ttl" }, HERDED],
+  ["iovalkey with a near cache without notifications, by the herd client", { invalidation: "ttl" }, HERDED],
 ];
 
 for (const [name, near, more] of SETUPS) {

@@ -12,7 +12,7 @@ export interface Flood {
   /** In bytes, about. */
   readonly valueSize: number;
   readonly keySize: number;
-  /** How many other keys somebody writes at once in the end. */
+  /** How many other keys another client writes at once in the end. */
   readonly changes?: number;
 }
 
