@@ -192,7 +192,7 @@ class MemoClient implements Client {
     const hit = (): void => options.call?.hit(values.size - missing.size);
     const asked = [...missing.keys()];
     const loading = asked.length > 0 ? this.#inner.getOrSetMany(asked, loader, options) : Promise.resolve(values);
-    // A client may tell only of a call that nothing was told of before.
+    // After the load: the inner client records the outcome of a call only while none is recorded.
     const loaded = await loading.finally(hit);
     pass = inTurns([...missing], ([key, entry]) => {
       if (!loaded.has(key)) return void values.delete(key);

@@ -54,7 +54,7 @@ export class Validator {
 /** Values that are nested deeper, or in themselves, are validated each time. */
 const MAX_DEPTH = 100;
 
-/** Whether plain data that nobody can change is the same as other data. */
+/** Whether deeply frozen plain data equals other data. */
 function isSameFrozen(frozen: unknown, other: unknown, depth = 0): boolean {
   if (typeof frozen !== "object" || frozen === null) return Object.is(frozen, other);
   if (typeof other !== "object" || other === null || depth > MAX_DEPTH || !Object.isFrozen(frozen)) return false;

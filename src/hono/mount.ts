@@ -91,9 +91,9 @@ let layout: Layout | undefined;
 let types: { isProxy(value: unknown): boolean } | undefined;
 
 /**
- * The header fields of a request as Node has parsed them, by name in lower case, where these are all there is: node-server
- * has made the request, and nobody has read its headers yet. Once they are read they may be changed, and a stand-in for the
- * request may have others.
+ * The header fields of a request as Node has parsed them, by name in lower case. Only for a request that node-server has made
+ * and whose `headers` were not read yet: after that they may have been changed. A proxy of the request, or an object that
+ * inherits from it, may have other headers; both get `undefined`.
  */
 export function untouchedFields(env: unknown, raw: Request): Readonly<Record<string, unknown>> | undefined {
   const incoming = property(env, "incoming");

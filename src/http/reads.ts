@@ -1,4 +1,4 @@
-import { hasSetImmediate } from "../core/async.js";
+import { atEndOfTurn } from "../core/async.js";
 import type { Connection, Reply } from "../core/connection.js";
 import { throwIfError } from "../core/errors.js";
 import type { Known } from "../core/near.js";
@@ -44,8 +44,7 @@ export class Reads {
     const shared = this.#promises.get(key);
     if (shared) return shared;
     if (this.#waiters.length === 0) {
-      if (hasSetImmediate()) setImmediate(this.#flush);
-      else queueMicrotask(this.#flush);
+      atEndOfTurn(this.#flush);
     }
     const promise = new Promise<Stored | undefined>((resolve, reject) => {
       this.#waiters.push({ key, resolve, reject });

@@ -71,7 +71,7 @@ describe("a renewed lock", () => {
     const sent = flights.length;
     expect(await lock.extend("1m")).toBe(false);
     await vi.advanceTimersByTimeAsync(HOUR_MS);
-    expect(flights, "it is not renewed any more").toHaveLength(sent);
+    expect(flights, "it is no longer renewed").toHaveLength(sent);
     await take(cache);
   });
 

@@ -137,13 +137,13 @@ describe.concurrent("a process", () => {
       await Promise.all([cache.close(), diary.close()]);
     `);
     const reads = async (entry: string) => (await command(diary, ["EXISTS", `${keyPrefix}:1:${entry}`])) === 1;
-    await until(() => reads("works"), { what: "the script to begin" });
+    await until(() => reads("works"), { what: "the script to begin", timeoutMs: 20_000 });
     await server.kill("SIGSTOP");
-    await until(() => reads("fails"), { what: "the script to notice" });
+    await until(() => reads("fails"), { what: "the script to notice", timeoutMs: 20_000 });
     await server.kill("SIGKILL");
     await server.restart();
     expect(await running).toEqual({ code: 0, stdout: "works\nfails\nworks again\n", stderr: "" });
-  });
+  }, 60_000);
 
   it("does not load GLIDE before its first command", async () => {
     const { code, stdout } = await runScript(`

@@ -256,7 +256,7 @@ function describe({ method, key, found }: Read): string {
   return `${method}(${key}): ${JSON.stringify(found)}`;
 }
 
-/** Loads of a value that had been stored with tags that nobody purged hard, and should have been there at least as a stale one. */
+/** Loads of a value that had been stored with tags that were not purged hard: it should have been there, at least as a stale one. */
 function wronglyMissing(history: History): string[] {
   const flushes = history.losses.filter(({ isFlush }) => isFlush);
   const sets = eventsOf(history, "set");
