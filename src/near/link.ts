@@ -60,6 +60,8 @@ export class Link {
   /** RESP3; without it there is no tracking. */
   #isNew = true;
   #isGreeting = false;
+  /** PING was answered before HELLO. */
+  #isAnswering = false;
   /** Why it is not. */
   #greetingError = "";
   /** When the heartbeat without an answer was sent. */
@@ -90,8 +92,12 @@ export class Link {
     });
   }
 
-  /** Connects and logs in. @throws {Error} */
-  open(): Promise<void> {
+  /**
+   * Connects and logs in.
+   * @param pings sends PING before HELLO, which tells a server that is gone from one that refuses HELLO
+   * @throws {Error}
+   */
+  open(pings: boolean): Promise<void> {
     return this.#inTime(async () => {
       const login = await this.#access.login();
       const socket = await this.#access.open(this.address, {
@@ -100,6 +106,8 @@ export class Link {
       });
       if (this.source.isOver) return socket.destroy();
       this.#socket = socket;
+      if (pings) await this.#ask(["PING"]);
+      this.#isAnswering = pings && !this.source.isOver;
       await this.#greet(login);
     });
   }
@@ -296,7 +304,7 @@ export class Link {
   #close(error: Error | undefined): void {
     if (this.source.isOver) return;
     this.source.isOver = true;
-    this.#ended(this.#isGreeting ? new HungUpError(CLOSED) : (error ?? new Error(CLOSED)));
+    this.#ended(this.#isGreeting ? new HungUpError(CLOSED, this.#isAnswering) : (error ?? new Error(CLOSED)));
     clearTimeout(this.#timer);
     this.#socket?.destroy();
     for (const waiting of this.#waiting.splice(0)) waiting(new ErrorReply(CLOSED));

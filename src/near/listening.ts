@@ -2,7 +2,7 @@ import { hasSetImmediate } from "../core/async.js";
 import type { ListenerAccess, ListenerAddress } from "../core/near.js";
 import type { Elapsed } from "./elapsed.js";
 import { type Interests, Link, type LinkHandlers, nameOf } from "./link.js";
-import { passes, RefusedError, refusalIn } from "./refusals.js";
+import { HungUpError, passes, RefusedError, refusalIn } from "./refusals.js";
 import { SLOTS, slotOf } from "./slots.js";
 import type { Source } from "./store.js";
 
@@ -59,6 +59,10 @@ export class Listening {
   #pauseMs = FIRST_PAUSE_MS;
   /** Attempts in a row that have failed. */
   #failures = 0;
+  /** The next attempt looks whether the server is there at all: it has hung up on HELLO several times. */
+  #pings = false;
+  /** The failures in a row were reported. */
+  #isReported = false;
   #isStopped = false;
 
   constructor(access: ListenerAccess, time: Elapsed, handlers: ListeningHandlers) {
@@ -130,6 +134,7 @@ export class Listening {
           this.lastError = undefined;
           this.#pauseMs = FIRST_PAUSE_MS;
           this.#failures = 0;
+          this.#isReported = false;
           // Until all nodes have learnt of a move.
           if (this.#slots?.includes(undefined)) this.#beginAfter(LONGEST_PAUSE_MS);
         },
@@ -151,13 +156,17 @@ export class Listening {
     // The server may be another one than the link's.
     if (!this.#slots) for (const link of this.#links.values()) link.close();
     const what = this.#interests.prefixes.length > 0 ? "tracking" : "channel";
-    const refusal = refusalIn(this.lastError, ++this.#failures >= TOLD_AFTER, what);
+    const refusal = refusalIn(this.lastError, what);
+    this.#pings = ++this.#failures >= TOLD_AFTER && this.lastError instanceof HungUpError;
     if (refusal) {
       this.#failures = 0;
       this.#handlers.refused(refusal);
       return;
     }
-    if (this.#failures === TOLD_AFTER) this.#handlers.failed(this.lastError);
+    if (this.#failures >= TOLD_AFTER && !this.#pings && !this.#isReported) {
+      this.#isReported = true;
+      this.#handlers.failed(this.lastError);
+    }
     this.#beginAfter(this.#pauseMs * (0.5 + Math.random() / 2));
     this.#pauseMs = Math.min(LONGEST_PAUSE_MS, 2 * this.#pauseMs);
   }
@@ -204,7 +213,7 @@ export class Listening {
     for (const address of await this.#access.addresses()) {
       const link = this.#link(address);
       try {
-        await link.open();
+        await link.open(this.#pings);
         const { isPrimary, isCluster } = link.greeting;
         if (isCluster && this.#interests.prefixes.length > 0) await link.look();
         if (isCluster ? link.view.isWell || link.view.text === "" : isPrimary) return link;
@@ -263,7 +272,7 @@ export class Listening {
     const isFirst = name === nameOf(first.address) && first !== known;
     const link = isFirst ? first : this.#link(address);
     try {
-      if (!isFirst) await link.open();
+      if (!isFirst) await link.open(false);
       await link.listen(this.#interests);
       return link;
     } catch (error) {

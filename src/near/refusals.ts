@@ -54,14 +54,25 @@ export class RefusedError extends Error {
   }
 }
 
-/** The connection was closed in the place of an answer to HELLO, as proxies do with what they don't know. */
-export class HungUpError extends Error {}
+/**
+ * The connection was closed in the place of an answer to HELLO. Proxies do so with commands that they don't know, but also
+ * while the server behind them is gone.
+ */
+export class HungUpError extends Error {
+  constructor(
+    message: string,
+    /** PING was answered on the same connection before: the server is there. */
+    readonly isAnswering: boolean,
+  ) {
+    super(message);
+  }
+}
 
-/** The refusal in an error; `undefined` where it may pass. @param isOften it was so several times in a row */
-export function refusalIn(error: Error, isOften: boolean, what: RefusedError["what"]): RefusedError | undefined {
+/** The refusal in an error; `undefined` where it may pass. */
+export function refusalIn(error: Error, what: RefusedError["what"]): RefusedError | undefined {
   if (error instanceof RefusedError) return error;
-  const isHangUp = isOften && error instanceof HungUpError;
-  return isHangUp ? new RefusedError(what, ["HELLO"], "ERR the connection was closed on HELLO") : undefined;
+  const isRefusal = error instanceof HungUpError && error.isAnswering;
+  return isRefusal ? new RefusedError(what, ["HELLO"], "ERR the connection was closed on HELLO") : undefined;
 }
 
 function remedyOf(name: string, command: readonly string[], server: string, reply: string): string {

@@ -21,7 +21,7 @@ const GENERAL: ReadonlySet<string> = new Set(["lru-cache"]);
 /** Packages that all files of one folder may import. Every other package is imported in one file only. */
 const ADAPTERS: Readonly<Record<string, string>> = { hono: "hono", "@opentelemetry/api": "otel" };
 
-const LONGEST_FILE = 320;
+const LONGEST_FILE = 350;
 /** The class that users hold has a doc comment on each method and each overload, which is more than half of its lines. */
 const LONGER_FILES: Readonly<Record<string, number>> = { "cache/cache.ts": 721 };
 
