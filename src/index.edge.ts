@@ -1,9 +1,10 @@
 import { memoryAt } from "./api/memory.js";
 import { notHere } from "./api/not-here.js";
-import { type Cache, makeCache } from "./cache/cache.js";
+import type { Cache } from "./cache/cache.js";
 import { type Caches, makeCaches } from "./cache/caches.js";
 import type { CacheOptions, LocatedCacheOptions } from "./cache/options.js";
 import type { ChooseFactory } from "./cache/settings.js";
+import { makeCache } from "./cache/view.js";
 import { ConfigurationError } from "./core/errors.js";
 
 // Where there is no TCP: edge-light, Fastly, browsers. Its types are those of index.ts, and so it has all that index.ts has.

@@ -1,9 +1,10 @@
 import { diagnosticsChannels } from "./api/diagnostics-channels.js";
 import { memoryAt } from "./api/memory.js";
-import { type Cache, makeCache } from "./cache/cache.js";
+import type { Cache } from "./cache/cache.js";
 import { type Caches, makeCaches } from "./cache/caches.js";
 import type { CacheOptions, LocatedCacheOptions } from "./cache/options.js";
 import type { ChooseFactory } from "./cache/settings.js";
+import { makeCache } from "./cache/view.js";
 import { joinCopies } from "./connection/copies.js";
 import { glideElseIovalkey } from "./connection/glide/factory.js";
 import { iovalkey } from "./connection/iovalkey/node.js";

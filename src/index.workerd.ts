@@ -1,8 +1,9 @@
 import { notHere } from "./api/not-here.js";
-import { type Cache, makeCache } from "./cache/cache.js";
+import type { Cache } from "./cache/cache.js";
 import { type Caches, makeCaches } from "./cache/caches.js";
 import type { CacheOptions, LocatedCacheOptions } from "./cache/options.js";
 import type { ChooseFactory } from "./cache/settings.js";
+import { makeCache } from "./cache/view.js";
 import { iovalkey } from "./connection/iovalkey/workerd.js";
 import { ConfigurationError } from "./core/errors.js";
 

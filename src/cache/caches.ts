@@ -2,9 +2,10 @@ import { connectionChecks } from "../connection/options.js";
 import { ConfigurationError } from "../core/errors.js";
 import type { Channels } from "../core/event-types.js";
 import { isRecord } from "./arguments.js";
-import { type Cache, makeCache } from "./cache.js";
+import type { Cache } from "./cache.js";
 import type { CacheOptions, LocatedCacheOptions } from "./options.js";
 import { type ChooseFactory, toSettings } from "./settings.js";
+import { makeCache } from "./view.js";
 
 /** Caches by alias, each created when first used. */
 export type Caches<Alias extends string> = { readonly [A in Alias]: Cache } & AsyncDisposable & {

@@ -5,7 +5,8 @@ import type { Key } from "../core/key.js";
 import { toText } from "../core/text.js";
 import { checkField, NO_OPTIONS, several, toFields } from "./arguments.js";
 import type { KeyOptions, MethodOptions, RecordInput } from "./method-options.js";
-import { type CacheParts, decodeOne, sendTyped, type Work } from "./store-calls.js";
+import type { CacheParts } from "./parts.js";
+import { decodeOne, sendTyped, type Work } from "./store-calls.js";
 
 type HashMethod = keyof MethodOptions extends infer M ? (M extends `hashes.${infer Name}` ? Name : never) : never;
 
@@ -97,8 +98,8 @@ export class CacheHashes {
 
   async #set(stored: string, fields: readonly (readonly [field: string, value: unknown])[]): Promise<number> {
     if (fields.length === 0) return 0;
-    const { codec, connection } = this.#parts;
-    const encoding = codec.encodeAll(fields.map(([, value]) => [stored, value] as const));
+    const { connection, settings } = this.#parts;
+    const encoding = settings.codec.encodeAll(fields.map(([, value]) => [stored, value] as const));
     return connection.inOrder(encoding, (ordered, encoded) => {
       const rest = fields.flatMap(([field], i): Argument[] => [field, encoded[i] ?? ""]);
       return sumOfReplies(ordered, "HSET", stored, rest);
@@ -106,7 +107,7 @@ export class CacheHashes {
   }
 
   async #get(stored: string, field: string): Promise<unknown> {
-    return decodeOne(this.#parts.codec, await this.#reply(["HGET", stored, field], READ), stored);
+    return decodeOne(this.#parts.settings.codec, await this.#reply(["HGET", stored, field], READ), stored);
   }
 
   async #getAll(stored: string): Promise<Map<string, unknown>> {
@@ -115,7 +116,7 @@ export class CacheHashes {
     for (const pair of Array.isArray(pairs) ? pairs : []) {
       const [field, value = null] = Array.isArray(pair) ? pair : [];
       if (!(field instanceof Uint8Array)) continue;
-      values.set(fieldText(field, stored), await decodeOne(this.#parts.codec, value, stored));
+      values.set(fieldText(field, stored), await decodeOne(this.#parts.settings.codec, value, stored));
     }
     return values;
   }

@@ -20,19 +20,18 @@ const some: Tell = (call, result: { readonly length: number } | { readonly size:
   one(call, ("size" in result ? result.size : result.length) > 0);
 /** The client tells what was found. */
 const loaded: Tell = () => {};
-const LOOKUPS: ReadonlySet<Tell> = new Set([value, yes, each, some, loaded]);
+const LOOKUPS: ReadonlySet<Tell | undefined> = new Set([value, yes, each, some, loaded]);
 
 const set: Tell = (call, result: number | boolean) => call.stored(Number(result));
 const all: Tell = (call) => call.stored(call.count);
 const removed: Tell = (call, result: unknown) => call.changed("delete", numberOf(result));
 const expire: Tell = (call, result: boolean) => call.changed("expire", Number(result));
-const nothing: Tell = () => {};
 
 /**
- * What the result of each method says: values were found or not, stored, deleted, or given another lifetime. A client may
+ * What the result of a method says, for those that find values or not, store, delete, or change a lifetime. A client may
  * have told more already, such as the size of what it found.
  */
-const TELLS: Readonly<Record<Method, Tell>> = {
+const TELLS: { readonly [M in Method]?: Tell } = {
   get: value,
   getMany: each,
   mget: each,
@@ -49,22 +48,15 @@ const TELLS: Readonly<Record<Method, Tell>> = {
   decr: all,
   incrVersion: all,
   decrVersion: all,
-  ttl: nothing,
   touch: expire,
   expire,
   expireAt: expire,
   expireSoft: expire,
   persist: expire,
-  keys: nothing,
-  iterKeys: nothing,
   deletePattern: removed,
   clear: removed,
-  flush: nothing,
-  purgeTags: nothing,
-  lock: nothing,
   "sets.add": set,
   "sets.delete": removed,
-  "sets.size": nothing,
   "sets.has": yes,
   "sets.hasMany": each,
   "sets.members": some,
@@ -77,14 +69,10 @@ const TELLS: Readonly<Record<Method, Tell>> = {
   "sets.move": set,
   "sets.pop": removed,
   "sets.random": value,
-  "sets.scan": nothing,
-  "sets.iterate": nothing,
   "hashes.set": set,
   "hashes.get": value,
   "hashes.getAll": some,
   "hashes.delete": removed,
-  "hashes.size": nothing,
-  "hashes.fields": nothing,
   "hashes.has": yes,
 };
 

@@ -8,7 +8,8 @@ import type { Key } from "../core/key.js";
 import { toText } from "../core/text.js";
 import { checkCount, checkCursor, checked, NO_OPTIONS, several } from "./arguments.js";
 import type { KeyOptions, MethodOptions, ScanSetOptions, StoreOptions } from "./method-options.js";
-import { type CacheParts, decodeOne, sendTyped } from "./store-calls.js";
+import type { CacheParts } from "./parts.js";
+import { decodeOne, sendTyped } from "./store-calls.js";
 
 /** One page of `sets.scan`. */
 export interface SetPage {
@@ -68,7 +69,7 @@ export class CacheSets {
   has(key: Key, member: unknown, options: KeyOptions = NO_OPTIONS): Promise<boolean> {
     return this.#onKey("has", key, options, false, (stored) =>
       this.#parts.connection.inOrder(
-        this.#parts.codec.encode(member, stored),
+        this.#parts.settings.codec.encode(member, stored),
         async (connection, encoded) => (await sendTyped(connection, ["SISMEMBER", stored, encoded], READ)) === 1,
       ),
     );
@@ -244,8 +245,8 @@ export class CacheSets {
     members: readonly unknown[],
     send: (connection: Connection, encoded: readonly Encoded[]) => Promise<R>,
   ): Promise<R> {
-    const { codec, connection } = this.#parts;
-    return connection.inOrder(codec.encodeAll(members.map((member) => [stored, member] as const)), send);
+    const { connection, settings } = this.#parts;
+    return connection.inOrder(settings.codec.encodeAll(members.map((member) => [stored, member] as const)), send);
   }
 
   async *#pages(stored: string, options: ScanSetOptions): AsyncIterable<unknown[]> {
@@ -256,7 +257,7 @@ export class CacheSets {
   }
 
   async #scan(stored: string, cursor: string, options: ScanSetOptions): Promise<SetPage> {
-    const { match, scanCount = this.#parts.scanCount } = options;
+    const { match, scanCount = this.#parts.settings.scanCount } = options;
     const matching = match === undefined ? [] : ["MATCH", match];
     const reply = await this.#reply(["SSCAN", stored, cursor, "COUNT", String(scanCount), ...matching], SCAN);
     const [next, members = null] = Array.isArray(reply) ? reply : [];
@@ -292,13 +293,13 @@ export class CacheSets {
     const members: unknown[] = [];
     for (const [i, member] of (Array.isArray(reply) ? reply : []).entries()) {
       if (i > 0 && i % BATCH_SIZE === 0) await nextTurn();
-      members.push(await decodeOne(this.#parts.codec, member, stored));
+      members.push(await decodeOne(this.#parts.settings.codec, member, stored));
     }
     return members;
   }
 
   async #single(command: Command, stored: string, options?: SendOptions): Promise<unknown> {
-    return decodeOne(this.#parts.codec, await this.#reply(command, options), stored);
+    return decodeOne(this.#parts.settings.codec, await this.#reply(command, options), stored);
   }
 
   async #list(command: Command, stored: string, options?: SendOptions): Promise<unknown[]> {

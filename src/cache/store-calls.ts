@@ -1,6 +1,6 @@
 import { CLEAR_ABSENT } from "../client/entry-scripts.js";
 import type { Codec } from "../codec/codec.js";
-import type { Command, Connection, Invocation, OrderedConnection, Reply, SendOptions } from "../core/connection.js";
+import type { Command, Connection, Invocation, Reply, SendOptions } from "../core/connection.js";
 import { ConnectionError, DecodeError, ReplyError, throwIfError } from "../core/errors.js";
 import { CacheCall, emitError } from "../core/events.js";
 import type { Key } from "../core/key.js";
@@ -15,15 +15,6 @@ type KeyMethod = { [M in keyof MethodOptions]: MethodOptions[M] extends KeyOptio
 
 /** What a method with one key does. @param call its record for events; absent without listeners */
 export type Work<T> = (stored: string, call?: CacheCall) => Promise<T>;
-
-/** What the parts of a cache (`cache.sets`, `cache.hashes`) work with. */
-export interface CacheParts {
-  readonly connection: OrderedConnection;
-  readonly codec: Codec;
-  readonly keys: KeyBuilder;
-  readonly calls: StoreCalls;
-  readonly scanCount: number;
-}
 
 /** The error policy of calls to the store, and the calls that an invocation has still under way. */
 export class StoreCalls {
@@ -100,16 +91,16 @@ export class StoreCalls {
   }
 
   /** Throws the error, unless it is a store error and the cache ignores those. Then `onError` is called with it. */
-  forgive(error: unknown, method: string, key: string): void {
+  readonly forgive = (error: unknown, method: string, key: string): void => {
     if (!this.#settings.ignoreErrors || !isStoreError(error)) throw error;
     this.report(error, method, key);
-  }
+  };
 
   /** Calls the cache's `onError`. Never throws. */
-  report(error: unknown, method: string, key: string): void {
+  readonly report = (error: unknown, method: string, key: string): void => {
     emitError(this.#settings.events, error, { method, key });
     this.#settings.onError(error, { method, key });
-  }
+  };
 
   #unlessIgnored<T>(result: Promise<T>, method: string, key: string, otherwise: T): Promise<T> {
     const { ignoreErrors, onError } = this.#settings;

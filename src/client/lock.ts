@@ -71,7 +71,7 @@ export const lockTwins: Twins = new Map([
 const IDEMPOTENT: SendOptions = { idempotent: true };
 
 /** What a lock needs of its cache. */
-type LockContext = Pick<ClientContext, "connection" | "clock" | "forgive" | "report">;
+export type LockContext = Pick<ClientContext, "connection" | "clock" | "forgive" | "report">;
 
 export interface AcquireOptions {
   readonly ttlMs: number;

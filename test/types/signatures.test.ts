@@ -79,7 +79,7 @@ const call = <T>(_of: () => Promise<T>) => expectTypeOf<T>();
 /** Methods by name: a public one without its types here doesn't compile. */
 type Methods<T, Internal extends keyof T = never> = { readonly [M in Exclude<keyof T, Internal>]: () => void };
 
-const ofCache: Methods<Cache, "shared" | "invocation" | "track" | "report" | "events" | "purges"> = {
+const ofCache: Methods<Cache, "shared" | "invocation" | "track" | "report" | "events" | "purges" | "parts"> = {
   connection: () => expectTypeOf<Cache["connection"]>().toEqualTypeOf<Connection>(),
   sets: () => expectTypeOf<Cache["sets"]>().toEqualTypeOf<CacheSets>(),
   hashes: () => expectTypeOf<Cache["hashes"]>().toEqualTypeOf<CacheHashes>(),

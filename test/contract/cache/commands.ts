@@ -12,6 +12,7 @@ export type CommandName =
       | "events"
       | "track"
       | "purges"
+      | "parts"
       | "report"
       | "codec"
       | "sets"
