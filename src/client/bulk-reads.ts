@@ -3,14 +3,15 @@ import type { Reply, SendOptions } from "../core/connection.js";
 import { throwIfError } from "../core/errors.js";
 import type { CacheCall } from "../core/events.js";
 import type { NearReads } from "../core/near.js";
+import type { LogRead } from "../tags/entry-tags.js";
 import type { ClientContext } from "./client.js";
-import { type LogRead, readLog } from "./tagged-entries.js";
+import { sendWithLog, untilRead } from "./tagged-entries.js";
 
 export interface ReadManyOptions {
   readonly method: "getMany" | "mget";
   readonly send: SendOptions;
   /** What a reply to a read says. @throws {DecodeError} @throws {ReplyError} */
-  readonly decode: (reply: Reply, key: string, nowMs: number, log: LogRead) => MaybePromise<unknown>;
+  readonly decode: (reply: Reply, key: string, nowMs: number, log: LogRead | undefined) => MaybePromise<unknown>;
   readonly call: CacheCall | undefined;
   /** What the process knows of values. */
   readonly near: NearReads | undefined;
@@ -34,10 +35,9 @@ export async function readMany(
       continue;
     }
     const missing = batch.filter((_key, i) => known[i] === undefined);
-    const sent = missing.length > 0 ? context.connection.send([["MGET", ...missing]], send) : [];
-    const log = missing.length > 0 ? readLog(context) : undefined;
-    const [reply = null] = await sent;
-    if (log) await log;
+    const sent = missing.length > 0 ? sendWithLog(context, [["MGET", ...missing]], send) : undefined;
+    const [reply = null] = (await sent?.replies) ?? [];
+    await untilRead(sent?.log);
     const replies = throwIfError(reply);
     const nowMs = context.clock.now();
     let next = 0;
@@ -47,7 +47,7 @@ export async function readMany(
       const found = known[i];
       const asked = found === undefined && Array.isArray(replies) ? (replies[next++] ?? null) : null;
       try {
-        const value = found === undefined ? decode(asked, key, nowMs, log) : found;
+        const value = found === undefined ? decode(asked, key, nowMs, sent?.log) : found;
         values.push(value instanceof Promise ? await value : value);
       } catch (error) {
         values.push(undefined);

@@ -6,6 +6,7 @@ import type { CacheCall } from "../core/events.js";
 import type { NearReads, Passes } from "../core/near.js";
 import { checkOptions, isWait, orNull } from "../core/options.js";
 import { type Duration, toMs } from "../core/time.js";
+import type { LogRead } from "../tags/entry-tags.js";
 import { type ReadManyOptions, readMany, settleAll } from "./bulk-reads.js";
 import { type Pair, setCommand, type WriteManyOptions, writeMany, writeOne } from "./bulk-writes.js";
 import type {
@@ -23,7 +24,16 @@ import { asHit, type Load, type Loaded, load } from "./loading.js";
 import { Loads } from "./loads.js";
 import { sameSlot, tolerate } from "./refusals.js";
 import { type Answer, forOneCaller, recordShared, type Shared, valueForLeader } from "./single-flight.js";
-import { encodedNow, metTags, readLog, tagLoaded, tagNow, withoutTags } from "./tagged-entries.js";
+import {
+  encodedNow,
+  metTags,
+  readLog,
+  sendWithLog,
+  tagLoaded,
+  tagNow,
+  untilRead,
+  withoutTags,
+} from "./tagged-entries.js";
 
 const READ_TEXT: SendOptions = { readOnly: true, text: true };
 const ATOMIC: SendOptions = { atomic: true, idempotent: true };
@@ -31,7 +41,7 @@ const ATOMIC: SendOptions = { atomic: true, idempotent: true };
 /** What the decoding of a reply goes with: its call, and the read of the purge log that began with its read. */
 export interface DecodeOptions {
   readonly call?: CacheCall | undefined;
-  readonly log?: Promise<unknown> | undefined;
+  readonly log?: LogRead | undefined;
   /** Is given the payloads of stale values. */
   readonly stale?: Map<string, Encoded> | undefined;
 }
@@ -66,12 +76,10 @@ export class DefaultClient extends KeyCommands implements Client {
   }
 
   get(key: string, call?: CacheCall): Promise<unknown> {
-    const { connection, codec } = this.context;
-    const known = this.near?.value(key, codec, undefined, call);
+    const known = this.near?.value(key, this.context.codec, undefined, call);
     if (known !== undefined) return Promise.resolve(known);
-    const sent = connection.send([["GET", key]], this.reads);
-    const log = readLog(this.context);
-    return sent.then(([reply = null]) => this.decode(reply, key, this.context.clock.now(), { call, log }));
+    const { replies, log } = sendWithLog(this.context, [["GET", key]], this.reads);
+    return replies.then(([reply = null]) => this.decode(reply, key, this.context.clock.now(), { call, log }));
   }
 
   getMany(keys: readonly string[], call?: CacheCall): Promise<unknown[]> {
@@ -163,7 +171,7 @@ export class DefaultClient extends KeyCommands implements Client {
     const { call, forceRefresh } = options;
     try {
       if (options.tags) await metTags(this.context);
-      const found = forceRefresh ? void (await readLog(this.context)) : await this.#find(key);
+      const found = forceRefresh ? void (await readLog(this.context)?.done) : await this.#find(key);
       if (found) {
         const { payload: encoded, isStale, deltaMs } = found;
         const decoded = codec.decode(encoded, key);
@@ -188,12 +196,11 @@ export class DefaultClient extends KeyCommands implements Client {
   }
 
   async #find(key: string): Promise<Found | undefined> {
-    const { connection, codec, clock } = this.context;
-    const sent = connection.send([["GET", key]], this.reads);
-    const log = readLog(this.context);
-    const [reply = null] = await sent;
-    // A load that begins now is later than all purges that it tells of.
-    if (log) await log;
+    const { codec, clock } = this.context;
+    const { replies, log } = sendWithLog(this.context, [["GET", key]], this.reads);
+    const [reply = null] = await replies;
+    const reading = untilRead(log);
+    if (reading) await reading;
     return withoutTags(this.context, foundIn(codec, reply, key, clock.now()), key, log);
   }
 

@@ -16,11 +16,12 @@ import { inBatches, nextTurn } from "../core/async.js";
 import { UnavailableError } from "../core/availability.js";
 import type { Argument, Command, Reply, Script, SendOptions } from "../core/connection.js";
 import { DecodeError, NotAnIntegerError, ReplyError, show, throwIfError } from "../core/errors.js";
+import type { LogRead } from "../tags/entry-tags.js";
 import type { ClientContext, DeleteOptions } from "./client.js";
 import { EXPIRE, EXPIRE_SOFTLY, INCREMENT, MOVE, PERSIST } from "./entry-scripts.js";
 import { countsNoTags, notAnInteger, sameSlot } from "./refusals.js";
 import type { Answer, Coalesced } from "./single-flight.js";
-import { judged, type LogRead, readLog } from "./tagged-entries.js";
+import { judged, sendWithLog } from "./tagged-entries.js";
 
 /** The stored form in a reply to a read; `undefined` when there is none. @throws {ReplyError} */
 export function toStored(reply: Reply, key: string): Encoded | undefined {
@@ -114,9 +115,9 @@ export abstract class KeyCommands {
   }
 
   async has(key: string): Promise<boolean> {
-    const sent = this.one(peek(key), READ);
-    const log = readLog(this.context);
-    return this.#isValid(await sent, key, log);
+    const { replies, log } = sendWithLog(this.context, [peek(key)], READ);
+    const [start = null] = await replies;
+    return this.#isValid(start, key, log);
   }
 
   async incr(
@@ -145,9 +146,8 @@ export abstract class KeyCommands {
   }
 
   async pttl(key: string): Promise<number | null | undefined> {
-    const sent = this.context.connection.send([["PTTL", key], peek(key)], READ);
-    const log = readLog(this.context);
-    const [left = null, start = null] = await sent;
+    const { replies, log } = sendWithLog(this.context, [["PTTL", key], peek(key)], READ);
+    const [left = null, start = null] = await replies;
     const ms = Number(throwIfError(left));
     if (ms === -2 || !(await this.#isValid(start, key, log))) return undefined;
     const nowMs = this.context.clock.now();
@@ -244,7 +244,7 @@ export abstract class KeyCommands {
   }
 
   /** Whether there is an entry, and none of its tags was purged. @param log the read of the log that began with the peek */
-  async #isValid(start: Reply, key: string, log: LogRead): Promise<boolean> {
+  async #isValid(start: Reply, key: string, log: LogRead | undefined): Promise<boolean> {
     if (!isThere(start, key, this.context.clock.now())) return false;
     if (!hasTags(start)) return true;
     const end = HEADER_LENGTH + MAX_TAGGED_HEAD - 1;

@@ -63,7 +63,7 @@ export class Loads {
     if (options.tags) await metTags(context);
     if (options.forceRefresh) {
       missing = [...keys];
-      await readLog(context);
+      await readLog(context)?.done;
     } else {
       try {
         missing = await this.#find({ method, keys, loader, options }, values);

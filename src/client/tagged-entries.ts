@@ -1,7 +1,8 @@
 import type { Encoded } from "../codec/envelope.js";
-import { isTagged } from "../codec/tagged.js";
+import { isTagged, readTagged } from "../codec/tagged.js";
 import { chain, type MaybePromise } from "../core/async.js";
-import type { EntryTags } from "../tags/entry-tags.js";
+import type { Command, SendOptions } from "../core/connection.js";
+import type { EntryTags, LogRead, Sent } from "../tags/entry-tags.js";
 import type { Stamp, Verdict } from "../tags/purge-log.js";
 import type { ClientContext } from "./client.js";
 import type { Loaded } from "./loading.js";
@@ -9,15 +10,29 @@ import { tolerate } from "./refusals.js";
 
 type TagContext = Pick<ClientContext, "tags" | "unordered">;
 
-/** A read of the purge log: the error that it ends with, if there is one. It never rejects. */
-export type LogRead = Promise<unknown> | undefined;
-
 /**
- * Reads the purge log beside a read of entries, in the same round trip. Nothing is read while this process has met no tags,
- * or while a near cache knows that the log is unchanged.
+ * Sends reads of entries, with a read of the purge log in the same round trip. The log is not read while this process has met
+ * no tags, or while a near cache knows that it is unchanged.
+ * @returns the replies, of these commands first
  */
-export function readLog({ tags, unordered }: TagContext): LogRead {
+export function sendWithLog(
+  { tags, connection }: TagContext & Pick<ClientContext, "connection">,
+  commands: readonly Command[],
+  options: SendOptions,
+): Sent {
+  return (
+    tags.met?.send(connection, commands, options) ?? { replies: connection.send(commands, options), log: undefined }
+  );
+}
+
+/** As `sendWithLog`, without commands. */
+export function readLog({ tags, unordered }: TagContext): LogRead | undefined {
   return tags.met?.refresh(unordered);
+}
+
+/** Waits for a read of the log, if there is one: a load that begins then is later than all purges that it has seen. */
+export function untilRead(log: LogRead | undefined): Promise<void> | undefined {
+  return log?.isDone === false ? log.done : undefined;
 }
 
 /** What knows tags: loaded with the first call that gives some, so that the log is read before its load. */
@@ -30,12 +45,18 @@ export function withoutTags<F extends { readonly payload: Encoded; readonly isSt
   context: TagContext,
   found: F | undefined,
   key: string,
-  log: LogRead,
+  log: LogRead | undefined,
 ): MaybePromise<F | undefined> {
   if (found === undefined || !isTagged(found.payload)) return found;
-  return judged(context, found.payload, key, log).then(({ payload, verdict }) =>
+  return chain(judged(context, found.payload, key, log), ({ payload, verdict }) =>
     verdict === "hard" ? undefined : { ...found, payload, isStale: found.isStale || verdict === "soft" },
   );
+}
+
+/** The payload of an entry, and what purges mean for it. */
+export interface Judged {
+  readonly payload: Encoded;
+  readonly verdict: Verdict;
 }
 
 /**
@@ -43,18 +64,40 @@ export function withoutTags<F extends { readonly payload: Encoded; readonly isSt
  * @param log the read of the log that began with the entry's
  * @throws {DecodeError} @throws {ConnectionError} @throws {ReplyError}
  */
-export async function judged(
+export function judged(
   context: TagContext,
   payload: Encoded,
   key: string,
-  log: LogRead,
-): Promise<{ readonly payload: Encoded; readonly verdict: Verdict }> {
+  log: LogRead | undefined,
+): MaybePromise<Judged> {
+  const { met } = context.tags;
+  return met && log?.isDone ? judgedAfter(context, met, log, payload, key) : judgedLater(context, payload, key, log);
+}
+
+async function judgedLater(
+  context: TagContext,
+  payload: Encoded,
+  key: string,
+  log: LogRead | undefined,
+): Promise<Judged> {
   const met = await metTags(context);
-  const failed = await (log ?? met.refresh(context.unordered));
+  const read = log ?? met.refresh(context.unordered);
+  await untilRead(read);
+  return judgedAfter(context, met, read, payload, key);
+}
+
+function judgedAfter(
+  context: TagContext,
+  met: EntryTags,
+  log: LogRead | undefined,
+  stored: Encoded,
+  key: string,
+): MaybePromise<Judged> {
   // Nothing is known of the entry then.
-  if (failed !== undefined) throw failed;
-  const entry = met.open(payload, key);
-  return { payload: entry.payload, verdict: await met.verdict(entry, context.unordered) };
+  if (log?.error !== undefined) throw log.error;
+  const entry = readTagged(stored, key);
+  const { payload } = entry;
+  return chain(met.verdict(entry, context.unordered), (verdict) => ({ payload, verdict }));
 }
 
 /** Adds tags to an encoded value that is written now: purges before this don't apply to it. @throws {ConnectionError} @throws {ReplyError} */
@@ -96,8 +139,9 @@ export function encodedNow(
 async function metNow(context: TagContext): Promise<{ met: EntryTags; stamp: Stamp | undefined }> {
   const { unordered } = context;
   const met = await metTags(context);
-  const failed = await met.refresh(unordered);
-  if (failed !== undefined) throw failed;
+  const log = met.refresh(unordered);
+  await log?.done;
+  if (log?.error !== undefined) throw log.error;
   return { met, stamp: met.stamp ?? (await met.begin(unordered)) };
 }
 

@@ -17,7 +17,8 @@ const MAGIC = "\x11T";
 export const TAGGED_CODE = 0x11;
 const LABELS_AT = 29;
 const LABEL = 12;
-const HEAD = /^(.{8})(\d{16})(\d{3})$/s;
+const EPOCH_END = 10;
+const NUMBER_END = 26;
 const NO_EPOCH = " ".repeat(8);
 /** The most bytes before an encoded value. */
 export const MAX_TAGGED_HEAD = LABELS_AT + LABEL * 999;
@@ -52,17 +53,37 @@ export function tagged({ stamp, labels, payload }: Tagged): Encoded {
 
 /** @throws {DecodeError} naming `key`, when what is before the value is malformed */
 export function readTagged(stored: Encoded, key: string): Tagged {
-  const [, epoch = "", position = "", count = ""] = HEAD.exec(textIn(stored, MAGIC.length, LABELS_AT)) ?? [];
-  const end = LABELS_AT + Number(count) * LABEL;
-  const all = textIn(stored, LABELS_AT, end);
-  if (count === "" || all.length < end - LABELS_AT) {
+  const head = typeof stored === "string" ? stored : String.fromCharCode(...stored.subarray(0, LABELS_AT));
+  const epoch = head.slice(MAGIC.length, EPOCH_END);
+  const position = Number(head.slice(EPOCH_END, NUMBER_END));
+  const count = Number(head.slice(NUMBER_END, LABELS_AT));
+  const end = LABELS_AT + count * LABEL;
+  // Not a number where there are no digits.
+  if (!(position >= 0 && count > 0 && stored.length >= end)) {
     throw new DecodeError(`key ${show(key)}: what it holds of its tags is malformed; delete the key`);
   }
-  return {
-    stamp: epoch === NO_EPOCH ? undefined : [epoch, Number(position)],
-    labels: Array.from({ length: Number(count) }, (_none, i) => all.slice(i * LABEL, (i + 1) * LABEL)),
-    payload: typeof stored === "string" ? stored.slice(end) : stored.subarray(end),
-  };
+  return new ReadTagged(epoch === NO_EPOCH ? undefined : [epoch, position], stored, end);
+}
+
+/** Reads the labels when they are asked for: most entries are known to be good without them. */
+class ReadTagged implements Tagged {
+  readonly stamp: Stamp | undefined;
+  readonly payload: Encoded;
+  readonly #stored: Encoded;
+  readonly #end: number;
+  #labels: readonly string[] | undefined;
+
+  constructor(stamp: Stamp | undefined, stored: Encoded, end: number) {
+    this.stamp = stamp;
+    this.payload = typeof stored === "string" ? stored.slice(end) : stored.subarray(end);
+    this.#stored = stored;
+    this.#end = end;
+  }
+
+  get labels(): readonly string[] {
+    this.#labels ??= textIn(this.#stored, LABELS_AT, this.#end).match(/.{12}/gs) ?? [];
+    return this.#labels;
+  }
 }
 
 function textIn(stored: Encoded, start: number, end: number): string {

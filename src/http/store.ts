@@ -114,8 +114,8 @@ export class Store {
 
   #usable(stored: Stored | undefined, knowsLog: boolean): Entry | undefined {
     if (stored?.kind !== "response") return undefined;
-    const { labels, stamp } = stored.entry.head;
-    if (labels.length > 0 && !(knowsLog && this.#state.log.verdict(labels, stamp, "http") === "good")) return undefined;
+    const { head } = stored.entry;
+    if (head.labels.length > 0 && !(knowsLog && this.#state.log.verdict(head, "http") === "good")) return undefined;
     return stored.entry;
   }
 

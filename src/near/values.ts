@@ -73,7 +73,7 @@ function readEntry(known: Known, reader: ValueReader, key: string, met: EntryTag
   };
   if (read.payload !== undefined && isTagged(read.payload)) {
     read.opened = met?.tryOpen(read.payload, key);
-    read.payload = read.opened?.payload;
+    read.payload = read.opened?.tagged.payload;
     // Until this process has met tags: then it is opened.
     if (!met) return read;
   }

@@ -1,21 +1,65 @@
 import type { Encoded } from "../codec/envelope.js";
 import { readTagged, type Tagged, tagged } from "../codec/tagged.js";
-import type { Connection } from "../core/connection.js";
+import type { MaybePromise } from "../core/async.js";
+import type { Command, Connection, Reply, SendOptions } from "../core/connection.js";
 import { tagLabels } from "./labels.js";
-import { judge, type LogPlace, type PurgeLog, purgeLogOf, readLog, type Stamp, type Verdict } from "./purge-log.js";
+import {
+  judge,
+  type LogPlace,
+  type PurgeLog,
+  purgeLogOf,
+  READ,
+  readLog,
+  type Stamp,
+  type Verdict,
+} from "./purge-log.js";
 
 /** An entry as this process has opened it, with the last answer to whether it was purged. */
-export interface OpenedEntry extends Tagged {
+export interface OpenedEntry {
+  readonly tagged: Tagged;
   /** When the answer was found, as the log counts its reads. */
   judgedAt: number;
   isGood: boolean;
 }
 
+/** What was sent, and the read of the log that began with it; that is absent where a near cache knows that the log is unchanged. */
+export interface Sent {
+  readonly replies: Promise<Reply[]>;
+  readonly log: LogRead | undefined;
+}
+
+/** A read of the log, which callers that began together share. */
+export class LogRead {
+  isDone = false;
+  /** What prevented it. */
+  error: unknown;
+  /** Never rejects. */
+  readonly done: Promise<void>;
+
+  /** @param read applies the replies; what it returns is waited for */
+  constructor(replies: Promise<Reply[]>, read: (replies: Reply[]) => Promise<void> | undefined) {
+    const ended = (error?: unknown): void => {
+      this.error = error;
+      this.isDone = true;
+    };
+    this.done = replies.then((all) => {
+      try {
+        const more = read(all);
+        if (more) return more.then(() => ended(), ended);
+        // Now, so that callers that look at the same replies need not wait.
+        ended();
+      } catch (error) {
+        ended(error);
+      }
+    }, ended);
+  }
+}
+
 /** Judges entries with tags, and makes them. One for a cache and all its views. */
 export class EntryTags {
   readonly #log: PurgeLog;
-  /** Reads of the log that may be shared, each with the error that it ended with. */
-  readonly #reads = new WeakMap<Connection, Promise<unknown>>();
+  /** Reads of the log that may be shared. */
+  readonly #reads = new WeakMap<Connection, LogRead>();
 
   constructor(purges: LogPlace) {
     this.#log = purgeLogOf(purges);
@@ -29,32 +73,32 @@ export class EntryTags {
   /**
    * Reads the log, unless a near cache knows that it is unchanged. Reads that begin together share a read of the log, which
    * begins with them: a purge that ended before a read began is always seen.
-   * @returns the error that prevented it, if there was one; never rejects
    */
-  refresh(connection: Connection): Promise<unknown> | undefined {
+  refresh(connection: Connection): LogRead | undefined {
     if (this.#log.isCurrent) return undefined;
-    let read = this.#reads.get(connection);
-    if (!read) {
-      read = readLog(connection, this.#log).then(
-        () => undefined,
-        (error: unknown) => error,
-      );
-      this.#reads.set(connection, read);
-      // Nothing that waits for a purge continues before this, and what began at the same time does.
-      queueMicrotask(() => this.#reads.delete(connection));
-    }
-    return read;
+    return this.#reads.get(connection) ?? this.send(connection, [], READ).log;
   }
 
-  /** Opens the payload of an entry with tags. @throws {DecodeError} */
-  open(payload: Encoded, key: string): OpenedEntry {
-    return { ...readTagged(payload, key), judgedAt: -1, isGood: false };
+  /** Sends commands, and does what `refresh` does in the same round trip. @returns the replies, of these commands first */
+  send(connection: Connection, commands: readonly Command[], options: SendOptions): Sent {
+    const log = this.#log;
+    const shared = log.isCurrent ? undefined : this.#reads.get(connection);
+    if (shared || log.isCurrent) return { replies: connection.send(commands, options), log: shared };
+    const read = log.read(connection.near);
+    const replies = connection.send([...commands, read.command], options);
+    const reading = new LogRead(replies, (all) =>
+      log.apply(read, all[commands.length] ?? null) ? undefined : readLog(connection, log),
+    );
+    this.#reads.set(connection, reading);
+    // Nothing that waits for a purge continues before this, and what began at the same time does.
+    queueMicrotask(() => this.#reads.delete(connection));
+    return { replies, log: reading };
   }
 
-  /** As `open`; `undefined` where it is malformed. */
+  /** Opens the payload of an entry with tags; `undefined` where it is malformed. */
   tryOpen(payload: Encoded, key: string): OpenedEntry | undefined {
     try {
-      return this.open(payload, key);
+      return { tagged: readTagged(payload, key), judgedAt: -1, isGood: false };
     } catch {
       return undefined;
     }
@@ -65,7 +109,7 @@ export class EntryTags {
     const log = this.#log;
     if (!log.isCurrent) return false;
     if (entry.judgedAt === log.reads) return entry.isGood;
-    const verdict = log.verdict(entry.labels, entry.stamp, "data");
+    const verdict = log.verdict(entry.tagged, "data");
     entry.isGood = verdict === "good";
     // The labels may be asked for.
     if (verdict !== "unknown") entry.judgedAt = log.reads;
@@ -73,8 +117,9 @@ export class EntryTags {
   }
 
   /** What purges mean for an entry, as of the last read of the log. @throws {ConnectionError} @throws {ReplyError} */
-  verdict(entry: OpenedEntry, connection: Connection): Promise<Verdict> {
-    return judge(connection, this.#log, entry, "data");
+  verdict(entry: Tagged, connection: Connection): MaybePromise<Verdict> {
+    const verdict = this.#log.verdict(entry, "data");
+    return verdict === "unknown" ? judge(connection, this.#log, entry, "data") : verdict;
   }
 
   /** A stamp where there was no log: as of the log that is begun now. @throws {ConnectionError} @throws {ReplyError} */

@@ -30,6 +30,11 @@ export interface Known {
   togetherLast: number;
 }
 
+/** An entry with tags. Reading its labels may take time. */
+export interface Labelled {
+  readonly labels: readonly string[];
+}
+
 export interface Asked {
   readonly byKind: Map<string, number>;
   isAnswered: boolean;
@@ -81,8 +86,11 @@ export function addTogether(known: Known, all: readonly Together[], last: number
 }
 
 /** What is known of an entry that was stamped with a number; `"unknown"` where more has to be asked for. */
-export function judged(known: Known, labels: readonly string[], number: number, reader: Reader): Verdict | "unknown" {
+export function judged(known: Known, entry: Labelled, number: number, reader: Reader): Verdict | "unknown" {
+  // Nothing was purged since.
+  if (number >= known.number) return "good";
   const kinds = KINDS_FOR[reader];
+  const { labels } = entry;
   if (isPurged(known, labels, number, kinds.hard)) return "hard";
   if (number < known.since && !labels.every((label) => known.asked.get(label)?.isAnswered)) return "unknown";
   const isOfSeveral = labels.length > 1;

@@ -3,7 +3,18 @@ import { throwIfError } from "../core/errors.js";
 import type { NearReads } from "../core/near.js";
 import { randomText } from "../core/text.js";
 import { text } from "../lease/state.js";
-import { add, addTogether, askedOf, begun, judged, type Known, MAX_READ, note, type Verdict } from "./known.js";
+import {
+  add,
+  addTogether,
+  askedOf,
+  begun,
+  judged,
+  type Known,
+  type Labelled,
+  MAX_READ,
+  note,
+  type Verdict,
+} from "./known.js";
 import {
   ALL_KINDS,
   APPEND,
@@ -28,10 +39,15 @@ import {
 
 /** How many members a log has at most. */
 const MAX_MEMBERS = 500_000;
-const READ = { readOnly: true };
+export const READ = { readOnly: true };
 
 /** A position of the log: its epoch, and the number of its last purge. */
 export type Stamp = readonly [epoch: string, number: number];
+
+/** An entry with tags: its stamp is absent when it is not known where the log was before the load. */
+export interface Stamped extends Labelled {
+  readonly stamp: Stamp | undefined;
+}
 
 export type { Verdict } from "./known.js";
 
@@ -134,10 +150,11 @@ export class PurgeLog {
    * What later purges mean for an entry. What was asked for counts as well.
    * @returns `"unknown"` when the entry is older than what was read, and its labels were not asked for: see `judge`
    */
-  verdict(labels: readonly string[], stamp: Stamp | undefined, reader: Reader): Verdict | "unknown" {
+  verdict(entry: Stamped, reader: Reader): Verdict | "unknown" {
     const known = this.#known;
+    const { stamp } = entry;
     if (typeof known !== "object" || stamp?.[0] !== known.epoch) return "soft";
-    return judged(known, labels, stamp[1], reader);
+    return judged(known, entry, stamp[1], reader);
   }
 
   /** Asks for the last purges of labels, and for those of several labels together. @throws {ConnectionError} @throws {ReplyError} */
@@ -224,16 +241,11 @@ export async function readLog(connection: Connection, log: PurgeLog): Promise<vo
  * What later purges mean for an entry. The log was read since the caller asked for the entry.
  * @throws {ConnectionError} @throws {ReplyError}
  */
-export async function judge(
-  connection: Connection,
-  log: PurgeLog,
-  { labels, stamp }: { readonly labels: readonly string[]; readonly stamp: Stamp | undefined },
-  reader: Reader,
-): Promise<Verdict> {
+export async function judge(connection: Connection, log: PurgeLog, entry: Stamped, reader: Reader): Promise<Verdict> {
   for (let tries = 0; tries < 3; tries++) {
-    const verdict = log.verdict(labels, stamp, reader);
+    const verdict = log.verdict(entry, reader);
     if (verdict !== "unknown") return verdict;
-    await log.ask(connection, labels);
+    await log.ask(connection, entry.labels);
   }
   // More was purged between two replies than is read at once.
   return "hard";

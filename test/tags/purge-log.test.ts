@@ -260,9 +260,9 @@ describe("a purge log", () => {
     const { log } = new Process(key);
     await readLog(cache.connection, log);
     await cache.connection.send([["UNLINK", key]]);
-    expect(log.verdict([labelOf("own")], stamp, "data")).toBe("unknown");
+    expect(log.verdict({ labels: [labelOf("own")], stamp }, "data")).toBe("unknown");
     await log.ask(cache.connection, [labelOf("own")]);
-    expect(log.verdict([labelOf("own")], stamp, "data")).toBe("soft");
+    expect(log.verdict({ labels: [labelOf("own")], stamp }, "data")).toBe("soft");
   });
 
   it("gives a new process no more than 64 KiB to read", async () => {

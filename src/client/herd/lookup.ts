@@ -4,8 +4,9 @@ import { refusesWrites } from "../../core/errors.js";
 import type { NearReads } from "../../core/near.js";
 import { isReplaceable, type Lease } from "../../lease/lease.js";
 import { type Read, readOrClaim } from "../../lease/read-or-claim.js";
+import type { LogRead } from "../../tags/entry-tags.js";
 import { tolerate } from "../refusals.js";
-import { judged, type LogRead } from "../tagged-entries.js";
+import { judged, sendWithLog, untilRead } from "../tagged-entries.js";
 import { type EntryRead, ended, hasTags, readEntry, refreshesEarly, type TaggedRead } from "./entry.js";
 import type { LeaseParts, Leases } from "./leases.js";
 import { next } from "./state.js";
@@ -44,7 +45,7 @@ export interface LookedUp {
   /** Of the claim; empty after a plain GET. */
   readonly token?: string | undefined;
   /** The read of the purge log that began with the lookup. */
-  readonly log: LogRead;
+  readonly log: LogRead | undefined;
 }
 
 /** Looks keys up: reads or claims entries, and judges each reply. */
@@ -97,10 +98,13 @@ export class Lookup {
     return reads.map((read) => (refusesWrites(read.reply) ? { ...read, reply: stored[next++] ?? read.reply } : read));
   }
 
-  /** Reads one key with a plain GET. @throws {ConnectionError} */
-  async read(key: string): Promise<Reply> {
-    const replies = await this.#parts.context.connection.send([["GET", key]], this.#reads);
-    return replies[0] ?? null;
+  /** Reads one key with a plain GET, and the purge log in the same round trip. @throws {ConnectionError} */
+  async read(key: string): Promise<LookedUp> {
+    const { replies, log } = sendWithLog(this.#parts.context, [["GET", key]], this.#reads);
+    const [reply = null] = await replies;
+    const reading = untilRead(log);
+    if (reading) await reading;
+    return { reply, log };
   }
 
   /**
@@ -152,7 +156,7 @@ export class Lookup {
     if (!envelope) {
       // Only an envelope can hold a lease.
       await this.#leases.enclose(key);
-      return this.judge(key, { reply: await this.read(key), log: undefined }, forced);
+      return this.judge(key, await this.read(key), forced);
     }
     const lease = await this.#leases.claim(key, envelope, true);
     if (!lease && envelope.token !== NO_TOKEN) forced.add(key);
@@ -161,7 +165,7 @@ export class Lookup {
   }
 
   /** An entry with tags, as it counts after purges of them: a hard one ends it as its grace does. */
-  async #withoutTags(read: TaggedRead, key: string, log: LogRead): Promise<EntryRead> {
+  async #withoutTags(read: TaggedRead, key: string, log: LogRead | undefined): Promise<EntryRead> {
     const { context } = this.#parts;
     const { envelope } = read;
     const { payload, verdict } = await judged(context, read.payload, key, log);

@@ -2,11 +2,12 @@ import { inBatches, inTurns } from "../../core/async.js";
 import type { SendOptions } from "../../core/connection.js";
 import { Lease } from "../../lease/lease.js";
 import { Wait } from "../../lease/wait.js";
+import type { LogRead } from "../../tags/entry-tags.js";
 import { within } from "../background.js";
 import type { LoadOptions, ManyLoader } from "../client.js";
 import { asHit, type Loaded, load } from "../loading.js";
 import type { Shared } from "../single-flight.js";
-import { type LogRead, readLog } from "../tagged-entries.js";
+import { readLog, untilRead } from "../tagged-entries.js";
 import { type LeaseParts, Leases } from "./leases.js";
 import { type Forced, Lookup, type Outcome, type Refreshable } from "./lookup.js";
 import { failedLoad, next } from "./state.js";
@@ -89,12 +90,12 @@ export class ManyLoad {
 
   async #findBatch(keys: readonly string[], batch: Batch): Promise<void> {
     let reads: Awaited<ReturnType<Lookup["readOrClaim"]>>;
-    let log: LogRead;
+    let log: LogRead | undefined;
     try {
       const sent = this.#lookup.readOrClaim(keys);
       log = readLog(this.#parts.context);
       reads = await sent;
-      if (log) await log;
+      await untilRead(log);
     } catch (error) {
       this.#lookup.tolerate(error, "");
       for (const key of keys) batch.alone.push(key);

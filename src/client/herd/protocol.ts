@@ -6,7 +6,7 @@ import { Background, within } from "../background.js";
 import type { ClientContext, Loader, LoadOptions, ManyLoader } from "../client.js";
 import { asHit, load } from "../loading.js";
 import { type Answer, forOneCaller, type Shared } from "../single-flight.js";
-import { readLog } from "../tagged-entries.js";
+import { readLog, untilRead } from "../tagged-entries.js";
 import { type LeaseParts, Leases, type LoadedOne } from "./leases.js";
 import { type Forced, Lookup, type Outcome, type Refreshable } from "./lookup.js";
 import { ManyLoad } from "./many.js";
@@ -118,19 +118,15 @@ export class HerdProtocol {
     const { recentlyFresh } = sharing;
     try {
       if (recentlyFresh.has(key, clock.now())) {
-        const sent = this.#lookup.read(key);
-        const log = readLog(this.#context);
-        const reply = await sent;
-        if (log) await log;
-        const outcome = reply === null ? undefined : await this.#lookup.judge(key, { reply, log }, forced);
+        const looked = await this.#lookup.read(key);
+        const outcome = looked.reply === null ? undefined : await this.#lookup.judge(key, looked, forced);
         if (outcome?.state !== "Answered" && outcome?.state !== "Refreshing") recentlyFresh.delete(key);
         if (outcome) return outcome;
       }
       const sent = this.#lookup.readOrClaim([key]);
       const log = readLog(this.#context);
       const [read] = await sent;
-      // A load that begins now is later than this.
-      if (log) await log;
+      await untilRead(log);
       const outcome = await this.#lookup.judge(key, { ...read, log }, forced);
       if (outcome.state === "Answered") recentlyFresh.add(key, outcome.freshUntilMs ?? clock.now() + PLAIN_FRESH_MS);
       // Its entry is there as long as it may be answered, and is replaced where it is refreshed.

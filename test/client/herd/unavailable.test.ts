@@ -129,8 +129,9 @@ describe.each([
       const { cache } = fleet({}, factory)();
       // The first one finds the refusal out, with a lease; the second one has none.
       for (const key of ["a", "b"]) {
-        const loading = cache.getOrSet(key, () => sleep(100, "older"));
-        await until(async () => (await cache.connection.send([["PING"]]))[0] === "PONG", { what: "the read" });
+        const loader = vi.fn(() => sleep(100, "older"));
+        const loading = cache.getOrSet(key, loader);
+        await until(() => loader.mock.calls.length > 0, { what: "the load" });
         await cache.set(key, "newer");
         expect(await loading).toBe("older");
         expect(await cache.get(key)).toBe("newer");
