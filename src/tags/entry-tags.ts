@@ -82,6 +82,8 @@ export class EntryTags {
   /** Sends commands, and does what `refresh` does in the same round trip. @returns the replies, of these commands first */
   send(connection: Connection, commands: readonly Command[], options: SendOptions): Sent {
     const log = this.#log;
+    // The log may be in another slot of the cluster.
+    if (options.atomic) return { replies: connection.send(commands, options), log: this.refresh(connection) };
     const shared = log.isCurrent ? undefined : this.#reads.get(connection);
     if (shared || log.isCurrent) return { replies: connection.send(commands, options), log: shared };
     const read = log.read(connection.near);
