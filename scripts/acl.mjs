@@ -23,7 +23,7 @@ import { fileURLToPath } from "node:url";
 const ENTRIES = "~app:1:*";
 const SCRIPTS = ["eval"];
 const RESPONSES = "~app:1:http:*";
-const PURGE_LOG = "~app:1:purge-log";
+const PURGE_LOG = "~app:1:";
 const PURGE = ["time", "zadd", "zcard", "zrangebyscore", "zremrangebyscore", "zrevrangebyscore"];
 
 /** By what is used. @satisfies {Readonly<Record<string, Row>>} */

@@ -211,7 +211,7 @@ export interface Cache extends AsyncDisposable {
    * await cache.deletePattern(`user:${escapePattern(id)}:*`);
    */
   deletePattern(pattern: string, options?: DeletePatternOptions): Promise<number>;
-  /** Deletes every entry with this cache's prefix, or of this namespace, in every version, but no locks. @returns how many */
+  /** Deletes every entry with this cache's prefix, or of this namespace, in every version, but no locks. The purge log goes last, uncounted. @returns how many */
   clear(options?: Omit<DeletePatternOptions, "version">): Promise<number>;
   /**
    * Ends everything that has one of these tags, or all of them with `match: "all"`: entries, and responses of the HTTP cache under this cache's prefix and version.

@@ -9,6 +9,9 @@ type KeySettings = Pick<Settings, "prefix" | "namespace" | "version" | "keyFunct
 /** The most characters of names of namespaces, with all above them. */
 const MAX_NAMESPACE = 1_024;
 
+/** What follows the prefix in the stored key of a purge log, in any version. */
+const LOG = /^:-?\d+:$/;
+
 /**
  * What the keys of a namespace begin with, after those of the namespace that it is in. Parentheses in a name are escaped, so no
  * namespace's keys begin with those of another one that it is not in.
@@ -73,12 +76,30 @@ export class KeyBuilder {
     return makePattern(this.#settings.keyFunction, within, this.prefix(options), this.version(options));
   }
 
+  /** Whether a stored key that matches a pattern is an entry's: the purge log, which has the empty key, is none. */
+  isEntry(options: KeyOptions): (storedKey: string) => boolean {
+    const { keyFunction } = this.#settings;
+    const prefix = this.prefix(options);
+    if (keyFunction === defaultKeyFunction) return (storedKey) => !LOG.test(storedKey.slice(prefix.length));
+    let log: unknown;
+    try {
+      log = keyFunction("", prefix, this.version(options));
+    } catch {
+      // Then there is no log.
+    }
+    return (storedKey) => storedKey !== log;
+  }
+
   /**
    * A glob of every stored key with this prefix and in this namespace, whatever its version, and a check of which matches are
-   * entries.
+   * entries. What it has found to be purge logs is added to `logs`.
    * @throws {ConfigurationError} when the glob would match every key of the database, or nothing says what a key's namespace is
    */
-  all(options: Pick<KeyOptions, "prefix">): { pattern: string; isEntry: (storedKey: string) => boolean } {
+  all(options: Pick<KeyOptions, "prefix">): {
+    readonly pattern: string;
+    readonly isEntry: (storedKey: string) => boolean;
+    readonly logs: readonly string[];
+  } {
     const { keyFunction } = this.#settings;
     const prefix = this.prefix(options);
     const pattern = makePattern(keyFunction, `${escapeGlob(this.#settings.namespace)}*`, prefix, "*");
@@ -89,7 +110,15 @@ export class KeyBuilder {
         "clear: with this keyFunction every key of the database matches; put the prefix into keys, or use flush()",
       );
     }
-    return { pattern, isEntry: this.#isEntry(prefix, pattern) };
+    const isEntry = this.#isEntry(prefix, pattern);
+    const isNoLog = this.isEntry(options);
+    const logs: string[] = [];
+    const owns = (key: string): boolean => {
+      if (isNoLog(key)) return isEntry(key);
+      logs.push(key);
+      return false;
+    };
+    return { pattern, logs, isEntry: owns };
   }
 
   /**

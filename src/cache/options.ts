@@ -48,7 +48,7 @@ export interface CacheOptions extends ConnectionOptions {
   keyPrefix?: string | undefined;
   /** The version in every key. @default 1 */
   version?: number | undefined;
-  /** Joins key, prefix and version into the stored key. @default `prefix:version:key`, as Django does */
+  /** Joins key, prefix and version into the stored key; for the key `""` into that of the purge log, which no entry may have. @default `prefix:version:key`, as Django does */
   keyFunction?: KeyFunction | undefined;
   /** Finds the user's key in a stored key, for `keys` and `iterKeys`; needed with `keyFunction`. @default the text after the version */
   reverseKeyFunction?: ReverseKeyFunction | undefined;

@@ -19,9 +19,10 @@ async function* userKeys(
   glob: string,
   options: ScanOptions,
 ): AsyncIterable<string[]> {
+  const isEntry = keys.isEntry(options);
   for await (const batch of client.scan(glob, options.scanCount ?? settings.scanCount)) {
     invocation.signal?.throwIfAborted();
-    yield batch.map((key) => keys.reverse(key, options));
+    yield batch.filter(isEntry).map((key) => keys.reverse(key, options));
   }
 }
 
@@ -32,24 +33,30 @@ export async function deletePattern(
   options: DeletePatternOptions,
 ): Promise<number> {
   const glob = parts.keys.pattern(pattern, checked("deletePattern", options));
-  return deleteMatching(parts, "deletePattern", { pattern: glob, isEntry: () => true }, options);
+  return deleteMatching(parts, "deletePattern", { pattern: glob, isEntry: parts.keys.isEntry(options) }, options);
 }
 
-/** `clear`. */
+/** `clear`. Purge logs go last: without its log, an entry that was purged hard would be answered as stale. */
 export async function clear(parts: CacheParts, options: Omit<DeletePatternOptions, "version">): Promise<number> {
   return deleteMatching(parts, "clear", parts.keys.all(checked("clear", options)), options);
+}
+
+interface Matching {
+  readonly pattern: string;
+  readonly isEntry: (key: string) => boolean;
+  readonly logs?: readonly string[];
 }
 
 function deleteMatching(
   { client, calls, settings, invocation }: CacheParts,
   method: string,
-  { pattern, isEntry }: { readonly pattern: string; readonly isEntry: (key: string) => boolean },
+  { pattern, isEntry, logs: last = [] }: Matching,
   { scanCount, onProgress }: DeletePatternOptions,
 ): Promise<number> {
   const { signal } = invocation;
   signal?.throwIfAborted();
   const count = scanCount ?? settings.scanCount;
   return calls.guard(method, pattern, 0, () =>
-    client.deletePattern(pattern, { count, owns: isEntry, onProgress, signal }),
+    client.deletePattern(pattern, { count, owns: isEntry, onProgress, signal, last }),
   );
 }

@@ -96,7 +96,7 @@ export function toSettings(
     cache: keyPrefix,
     server: serverOf(location),
   });
-  const purges: LogPlace = { key: () => keyFunction("purge-log", keyPrefix, version), log: undefined };
+  const purges: LogPlace = { key: () => keyFunction("", keyPrefix, version), log: undefined };
   const tags = new Tags(purges);
   // What is kept in the process needs no second copy there.
   const near =

@@ -100,6 +100,8 @@ export interface DeleteOptions {
   readonly onProgress: ((deleted: number) => void) | undefined;
   /** Ends the work between two batches, with the signal's reason. */
   readonly signal: AbortSignal | undefined;
+  /** Keys to delete when all others are deleted, which are not counted. The list grows while `owns` is called. */
+  readonly last: readonly string[];
 }
 
 /**

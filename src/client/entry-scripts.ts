@@ -18,10 +18,10 @@ const setIfTwin: Twin = (call, [key = ""], [value = "", ttlMs = "", condition]) 
 };
 
 /**
- * Sets the expiry of an entry, the logical one in an envelope. The grace keeps its length. One that has passed deletes the
- * entry, and ends the lease of a load that is under way.
- * ARGV: `in` and milliseconds, or `at` and milliseconds since the epoch; the grace for an entry that had no expiry.
- * Reply: 1 when there was an entry, else 0.
+ * Sets the expiry of an entry, the logical one in an envelope, or removes it. The grace keeps its length. An expiry that has
+ * passed deletes the entry, and ends the lease of a load that is under way.
+ * ARGV: `in` and milliseconds, `at` and milliseconds since the epoch, or `never`; the grace for an entry that had no expiry.
+ * Reply: 1 when there was an entry, else 0; 2 for `never` where the entry had no expiry.
  */
 export const EXPIRE: Script = script(
   "expire",
@@ -29,26 +29,41 @@ export const EXPIRE: Script = script(
 local at = tonumber(ARGV[2])
 if ARGV[1] == 'in' then at = at + now() end
 local is = what == 'plain' or what == 'fresh'
-if at <= now() then redis.call('UNLINK', KEYS[1]) return is and 1 or 0 end
+if at and at <= now() then redis.call('UNLINK', KEYS[1]) return is and 1 or 0 end
 if not is then return 0 end
+if not at then
+  local had = redis.call('PERSIST', KEYS[1]) == 1
+  if what == 'fresh' then
+    had = string.sub(head, 5, 19) ~= '${FOREVER}'
+    redis.call('SETRANGE', KEYS[1], 4, '${FOREVER}')
+  end
+  return had and 1 or 2
+end
 if what == 'plain' then redis.call('PEXPIREAT', KEYS[1], string.format('%.0f', at)) return 1 end
 local left = redis.call('PTTL', KEYS[1])
 local grace = tonumber(ARGV[3])
 if left >= 0 then grace = math.max(0, left - (tonumber(string.sub(head, 5, 19)) - now())) end
-redis.call('SETRANGE', KEYS[1], 4, string.format('%015.0f', math.min(at, 999999999999999)))
+redis.call('SETRANGE', KEYS[1], 4, string.format('%015.0f', math.min(at, ${FOREVER})))
 redis.call('PEXPIREAT', KEYS[1], string.format('%.0f', at + grace))
 return 1`,
 );
 
 const expireTwin: Twin = (call, [key = ""], [mode, ms, graceMs]) => {
   const { kind, head } = inspect(call, key);
-  const atMs = Number(text(ms ?? "0")) + (mode === "in" ? now(call) : 0);
+  const isEver = mode === "never";
+  const atMs = isEver ? FOREVER : Number(text(ms ?? "0")) + (mode === "in" ? now(call) : 0);
   const is = kind === "plain" || kind === "fresh";
   if (atMs <= now(call)) {
     call("UNLINK", key);
     return is ? 1 : 0;
   }
   if (!is) return 0;
+  if (isEver) {
+    const persisted = call("PERSIST", key) === 1;
+    if (kind === "plain") return persisted ? 1 : 2;
+    call("SETRANGE", key, "4", String(FOREVER));
+    return head.slice(4, 19) === String(FOREVER) ? 2 : 1;
+  }
   if (kind === "plain") {
     call("PEXPIREAT", key, String(atMs));
     return 1;
@@ -112,29 +127,6 @@ const expireSoftlyTwin: Twin = (call, [key = ""], [mark = "", stayMs = ""]) => {
   const leftMs = stayMs === "" ? 0 : Number(call("PTTL", key));
   if (leftMs < 0 || leftMs > Number(text(stayMs))) call("PEXPIRE", key, stayMs);
   return kind === "stale" ? 0 : 1;
-};
-
-/** Removes the expiry. Reply: 1 when there was one, 2 when the entry had none, 0 when there is no entry. */
-export const PERSIST: Script = script(
-  "persist",
-  `local what, head = inspect(KEYS[1])
-if what ~= 'plain' and what ~= 'fresh' then return 0 end
-local had = redis.call('PERSIST', KEYS[1]) == 1
-if what == 'fresh' then
-  had = string.sub(head, 5, 19) ~= '999999999999999'
-  redis.call('SETRANGE', KEYS[1], 4, '999999999999999')
-end
-if had then return 1 end
-return 2`,
-);
-
-const persistTwin: Twin = (call, [key = ""]) => {
-  const { kind, head } = inspect(call, key);
-  if (kind !== "plain" && kind !== "fresh") return 0;
-  const persisted = call("PERSIST", key) === 1;
-  if (kind === "plain") return persisted ? 1 : 2;
-  call("SETRANGE", key, "4", "9".repeat(15));
-  return head.slice(4, 19) === "9".repeat(15) ? 2 : 1;
 };
 
 /**
@@ -243,7 +235,6 @@ export const entryTwins: Twins = new Map([
   [SET_IF, setIfTwin],
   [EXPIRE, expireTwin],
   [EXPIRE_SOFTLY, expireSoftlyTwin],
-  [PERSIST, persistTwin],
   [INCREMENT, incrementTwin],
   [CLEAR_ABSENT, clearAbsentTwin],
   [MOVE, moveTwin],

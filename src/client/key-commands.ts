@@ -18,7 +18,7 @@ import type { Argument, Command, Reply, Script, SendOptions } from "../core/conn
 import { DecodeError, NotAnIntegerError, ReplyError, show, throwIfError } from "../core/errors.js";
 import type { LogRead } from "../tags/entry-tags.js";
 import type { ClientContext, DeleteOptions } from "./client.js";
-import { EXPIRE, EXPIRE_SOFTLY, INCREMENT, MOVE, PERSIST } from "./entry-scripts.js";
+import { EXPIRE, EXPIRE_SOFTLY, INCREMENT, MOVE } from "./entry-scripts.js";
 import { countsNoTags, notAnInteger, sameSlot } from "./refusals.js";
 import type { Answer, Coalesced } from "./single-flight.js";
 import { judged, sendWithLog } from "./tagged-entries.js";
@@ -157,8 +157,7 @@ export abstract class KeyCommands {
 
   async touch(key: string, ttlMs: number | null): Promise<boolean> {
     if (ttlMs !== null && ttlMs <= 0) this.context.sharing.forget(key);
-    if (ttlMs === null) return Number(await this.script(PERSIST, [key], [])) > 0;
-    return (await this.script(EXPIRE, [key], ["in", String(ttlMs), String(this.graceMs ?? 0)], REPEATABLE)) === 1;
+    return (await this.#expire(key, ttlMs === null ? "never" : "in", ttlMs)) > 0;
   }
 
   async expireSoft(keys: readonly string[]): Promise<number> {
@@ -174,11 +173,11 @@ export abstract class KeyCommands {
 
   async expireAt(key: string, atMs: number): Promise<boolean> {
     if (atMs <= this.context.clock.now()) this.context.sharing.forget(key);
-    return (await this.script(EXPIRE, [key], ["at", String(atMs), String(this.graceMs ?? 0)], REPEATABLE)) === 1;
+    return (await this.#expire(key, "at", atMs)) > 0;
   }
 
   async persist(key: string): Promise<boolean> {
-    return (await this.script(PERSIST, [key], [])) === 1;
+    return (await this.#expire(key, "never", null)) === 1;
   }
 
   async *scan(pattern: string, count: number): AsyncIterable<string[]> {
@@ -190,7 +189,7 @@ export abstract class KeyCommands {
     }
   }
 
-  async deletePattern(pattern: string, { count, owns, onProgress, signal }: DeleteOptions): Promise<number> {
+  async deletePattern(pattern: string, { count, owns, onProgress, signal, last }: DeleteOptions): Promise<number> {
     // Before the scan: a load under way must not store its value behind it.
     this.context.sharing.forgetAll();
     let deleted = 0;
@@ -203,6 +202,7 @@ export abstract class KeyCommands {
       // In memory nothing else would run before the end.
       await nextTurn();
     }
+    await this.delete(last);
     return deleted;
   }
 
@@ -241,6 +241,12 @@ export abstract class KeyCommands {
     options?: SendOptions,
   ): Promise<Reply> {
     return this.context.connection.script(script, keys, args, options);
+  }
+
+  /** What the script EXPIRE replies. */
+  async #expire(key: string, mode: "in" | "at" | "never", ms: number | null): Promise<number> {
+    const args = [mode, milliseconds(ms), String(this.graceMs ?? 0)];
+    return Number(await this.script(EXPIRE, [key], args, mode === "never" ? undefined : REPEATABLE));
   }
 
   /** Whether there is an entry, and none of its tags was purged. @param log the read of the log that began with the peek */

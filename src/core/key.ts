@@ -23,7 +23,8 @@ export type Key = string | StoredKey;
 
 /**
  * Joins a user's key, the cache's prefix and a version into the stored key.
- * The version is `"*"` in patterns, and `"lock"` for locks, so that a lock never has the key of an entry.
+ * The version is `"*"` in patterns, and `"lock"` for locks, so that a lock never has the key of an entry. The key is `""` for
+ * the purge log of tags and of the HTTP cache: what is returned for it must be no entry's key.
  */
 export type KeyFunction = (key: string, prefix: string, version: number | "*" | "lock") => string;
 

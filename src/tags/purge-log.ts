@@ -1,5 +1,5 @@
 import type { Command, Connection, Reply, SendOptions } from "../core/connection.js";
-import { throwIfError } from "../core/errors.js";
+import { ConfigurationError, ReplyError, show, throwIfError } from "../core/errors.js";
 import type { NearReads } from "../core/near.js";
 import { randomText } from "../core/text.js";
 import { text } from "../lease/state.js";
@@ -71,11 +71,27 @@ export interface LogPlace {
   log: PurgeLog | undefined;
 }
 
-/** The log of a cache, made when it is first asked for. */
+/**
+ * The log of a cache, made when it is first asked for.
+ * @throws {ConfigurationError} when the cache's key function has no key for it
+ */
 export function purgeLogOf(place: LogPlace): PurgeLog {
-  place.log ??= new PurgeLog(place.key());
+  place.log ??= new PurgeLog(keyOf(place));
   return place.log;
 }
+
+function keyOf(place: LogPlace): string {
+  let key: unknown;
+  try {
+    key = place.key();
+  } catch (cause) {
+    key = cause;
+  }
+  if (typeof key === "string") return key;
+  throw new ConfigurationError(`keyFunction: it has no key for the purge log; ${REMEDY}`, { cause: key });
+}
+
+const REMEDY = 'let keyFunction("", …) return one that no entry has';
 
 /** The part of the log that this process has read. Plain data, so that invocations may share it. */
 export class PurgeLog {
@@ -124,7 +140,8 @@ export class PurgeLog {
 
   /** Adds what was read. @returns `false` when the log must be read again, as it is another one @throws {ReplyError} */
   apply(read: LogRead, reply: Reply): boolean {
-    const tail = readTail(throwIfError(reply));
+    if (reply instanceof ReplyError) throw explained(reply, this.key);
+    const tail = readTail(reply);
     this.reads++;
     // A read that was sent later has seen all that this one has.
     if (read.before < this.#newest && this.#known !== undefined) return true;
@@ -210,8 +227,18 @@ export class PurgeLog {
   }
 
   #append(connection: Connection, records: readonly string[]): Promise<Reply> {
-    return connection.script(APPEND, [this.key], [randomText(8), String(this.#maxMembers), ...records]);
+    const sent = connection.script(APPEND, [this.key], [randomText(8), String(this.#maxMembers), ...records]);
+    return sent.catch((error: unknown) => {
+      throw explained(error, this.key);
+    });
   }
+}
+
+/** An error of the log: with the remedy where its key holds something else. */
+function explained(error: unknown, key: string): unknown {
+  if (!(error instanceof ReplyError) || !error.message.includes("WRONGTYPE")) return error;
+  const detail = `key ${show(key)}: it holds no purge log; delete it, and ${REMEDY}`;
+  return new ReplyError("WRONGTYPE", detail, { cause: error });
 }
 
 /** Sends commands and, in the same round trip, reads the new records of the purge log. */

@@ -9,7 +9,7 @@ import { Tags } from "../../src/tags/tags.js";
 import { deferred } from "../support/deferred.js";
 
 const signal = () => new AbortController().signal;
-const tags = new Tags({ key: () => "purge-log", log: undefined });
+const tags = new Tags({ key: () => "", log: undefined });
 
 function run(loader: Loader<unknown>, options: Partial<LoadOptions> = {}, events = new Events()) {
   const all = { method: "getOrSet", key: "k", loader, stale: undefined, options: { ttlMs: 1_000, ...options }, signal };

@@ -333,7 +333,7 @@ export async function run({ scheduler, areOrdered, callers, others }: Run): Prom
   );
   const caches = [0, 1].map(() => {
     const report = (error: unknown): void => judge(String(error));
-    const tags = new Tags({ key: () => "a:purge-log", log: undefined });
+    const tags = new Tags({ key: () => "a:", log: undefined });
     const near = make({ prefix: "a:", server: "scheduled", listener: ACCESS, events: new Events(), tags, report });
     const inner = new ScheduledConnection(server, later, areOrdered);
     const connection = near.wrap(inner);

@@ -18,7 +18,7 @@ import type { Event, Kept, Part, Purge, Read } from "./process.ts";
 const SECONDS = Number(process.env.ROUNDS_SECONDS ?? 14);
 const SEED = Number(process.env.ROUNDS_SEED ?? Math.floor(Math.random() * 1e9));
 const PREFIX = "tagged";
-const LOG = `${PREFIX}:1:purge-log`;
+const LOG = `${PREFIX}:1:`;
 const KEPT: Kept = "kept";
 const MAX_STALENESS_MS = 500;
 const HOUR_MS = 3_600_000;

@@ -124,7 +124,7 @@ export class SimProcess implements Connection {
   constructor(world: World, options: HerdOptions) {
     this.#world = world;
     this.#server = world.connect();
-    const purges = { key: () => "purge-log", log: undefined };
+    const purges = { key: () => "", log: undefined };
     this.client = new HerdClient(
       {
         connection: handleOf(this, async () => {}),

@@ -5,9 +5,6 @@ import type { Open } from "../cache.js";
 /** Names that a pattern, or a key put together carelessly, would confuse. */
 const NAMES = ["a", "ab", "a:b", "a*", "*", "?", "[a-z]", "a)", "a):ns(b", "(a", "%29", "é", "1", "lock", "\\", "a):b"];
 
-/** In order, without the log of purges, which every cache whose entries have tags has. */
-const withoutLog = (keys: readonly string[]): string[] => keys.filter((key) => key !== "purge-log").sort();
-
 export function namespaces(open: Open): void {
   describe("a namespace", () => {
     it("has entries, sets, hashes and locks that nothing outside of it has", async () => {
@@ -42,7 +39,7 @@ export function namespaces(open: Open): void {
 
     it("is cleared exactly, with the namespaces in it, whatever the names", async () => {
       const cache = open();
-      const keys = (): Promise<string[]> => cache.keys().then(withoutLog);
+      const keys = (): Promise<string[]> => cache.keys().then((all) => all.sort());
       for (const name of NAMES) {
         await cache.namespace(name).set("k", name);
         await cache.namespace(name).set("old", name, { version: 7 });
@@ -173,7 +170,7 @@ export function namespaces(open: Open): void {
       await own.set("x/ns(a):k", 1);
       expect(await own.namespace("a").keys()).toEqual(["k"]);
       expect(await own.namespace("a").clear()).toBe(1);
-      expect(withoutLog(await own.keys())).toEqual(["ns(ab):k", "x/ns(a):k"]);
+      expect((await own.keys()).sort()).toEqual(["ns(ab):k", "x/ns(a):k"]);
     });
   });
 }

@@ -2,9 +2,11 @@ import { describe, expect, it } from "vitest";
 import type { Cache } from "../../../src/cache/cache.js";
 import type { LoaderContext } from "../../../src/client/client.js";
 import { NotAnIntegerError } from "../../../src/core/errors.js";
+import type { KeyFunction } from "../../../src/core/key.js";
 import { deferred } from "../../support/deferred.js";
 import { until } from "../../support/wait.js";
 import type { CacheTraits, Open } from "../cache.js";
+import { raw } from "./stored.js";
 
 const hard = (cache: Cache, ...tags: string[]) => cache.purgeTags(tags);
 const soft = (cache: Cache, ...tags: string[]) => cache.purgeTags(tags, { soft: true });
@@ -157,6 +159,101 @@ export function tags(open: Open, { remembers = false }: CacheTraits): void {
       await cache.set("k", 2);
       await hard(other, "a");
       expect(await cache.get("k")).toBe(2);
+    });
+  });
+
+  describe.skipIf(remembers)("the purge log", () => {
+    it("is no entry: no key of the user's collides with it, and nothing lists or deletes it", async () => {
+      const [cache, other] = pair();
+      await cache.set("k", 1, { tags: ["a"] });
+      await cache.set("purge-log", "the user's own", { tags: ["b"] });
+      expect((await cache.keys()).sort()).toEqual(["k", "purge-log"]);
+      for await (const key of cache.iterKeys("*")) expect(["k", "purge-log"]).toContain(key);
+      await hard(other, "a");
+      expect(await cache.get("k")).toBeUndefined();
+      expect(await cache.get("purge-log")).toBe("the user's own");
+      expect(await cache.deletePattern("*")).toBe(2);
+      await cache.set("k", 2, { tags: ["a"] });
+      await hard(other, "b");
+      // Without the log this entry would be stale.
+      expect(await cache.get("k")).toBe(2);
+      expect(await cache.getOrSet("k", () => 3)).toBe(2);
+    });
+
+    it("is no entry of other versions either, and goes with all of them when the cache is cleared", async () => {
+      const keyPrefix = `tags-${crypto.randomUUID()}`;
+      const [cache, second] = [open({ keyPrefix }), open({ keyPrefix, version: 2 })];
+      for (const one of [cache, second]) await one.set("k", 1, { tags: ["a"] });
+      expect(await cache.keys("*", { version: 2 })).toEqual(["k"]);
+      expect(await cache.deletePattern("*", { version: 2 })).toBe(1);
+      await second.set("k", 2, { tags: ["a"] });
+      const logs = [1, 2].map((version) => `${keyPrefix}:${version}:`);
+      const kept = () => Promise.all(logs.map((log) => raw(cache, "EXISTS", log)));
+      expect(await kept()).toEqual([1, 1]);
+      await cache.namespace("n").clear();
+      expect(await kept()).toEqual([1, 1]);
+      expect(await cache.clear()).toBe(2);
+      expect(await kept()).toEqual([0, 0]);
+      expect(await cache.clear()).toBe(0);
+      await cache.set("k", 3, { tags: ["a"] });
+      expect(await second.get("k", { version: 1 })).toBeUndefined();
+      expect(await cache.get("k")).toBe(3);
+      await hard(cache, "a");
+      expect(await cache.get("k")).toBeUndefined();
+    });
+
+    it("has the key that a key function of the user's own has for the empty key", async () => {
+      const prefix = crypto.randomUUID();
+      const keyFunctions: KeyFunction[] = [
+        (key) => key && `${prefix}-${key}`,
+        (key) => [prefix, key].filter(Boolean).join(":"),
+        (key, _prefix, version) => `${prefix}/${key}/${version}`,
+      ];
+      for (const [i, keyFunction] of keyFunctions.entries()) {
+        const cache = open({ keyFunction, reverseKeyFunction: (key) => key.split("/")[1] ?? key });
+        await cache.set(`k${i}`, 1, { tags: [`${prefix} ${i}`] });
+        expect(await cache.get(`k${i}`)).toBe(1);
+        await hard(cache, `${prefix} ${i}`);
+        expect(await cache.get(`k${i}`)).toBeUndefined();
+        if (i === 2) expect(await cache.keys()).toEqual([`k${i}`]);
+        if (i === 2) expect(await cache.clear()).toBe(1);
+      }
+    });
+
+    it("needs a key: a key function that has none is named, and harms no entry without tags", async () => {
+      const keyFunctions: KeyFunction[] = [
+        (key, prefix, version) => {
+          if (key === "") throw new RangeError("no key");
+          return `${prefix}-${version}-${key}`;
+        },
+        ((key: string, prefix: string) => (key === "" ? undefined : `${prefix}-${key}`)) as KeyFunction,
+      ];
+      const refusal = expect.objectContaining({
+        name: "ConfigurationError",
+        message: 'keyFunction: it has no key for the purge log; let keyFunction("", …) return one that no entry has',
+      });
+      for (const keyFunction of keyFunctions) {
+        const cache = open({ keyFunction, reverseKeyFunction: (key) => key.slice(-1) });
+        await cache.set("k", 1);
+        await expect(cache.set("k", 2, { tags: ["a"] })).rejects.toEqual(refusal);
+        await expect(cache.getOrSet("l", () => 2, { tags: ["a"] })).rejects.toEqual(refusal);
+        await expect(cache.purgeTags(["a"])).rejects.toEqual(refusal);
+        await expect(cache.namespace("n").purge()).rejects.toEqual(refusal);
+        expect(await cache.get("k")).toBe(1);
+        expect(await cache.keys()).toEqual(["k"]);
+        expect(await cache.deletePattern("*")).toBe(1);
+      }
+    });
+
+    it("that another value has taken the place of is named, with the remedy", async () => {
+      const [cache] = pair();
+      const log = String(cache.makeKey("k")).slice(0, -1);
+      await raw(cache, "SET", log, "of another program");
+      const refusal = `key ${JSON.stringify(log)}: it holds no purge log; delete it, and let keyFunction("", …) return one that no entry has`;
+      await expect(hard(cache, "a")).rejects.toThrow(refusal);
+      await expect(cache.set("k", 1, { tags: ["a"] })).rejects.toThrow(refusal);
+      await raw(cache, "DEL", log);
+      expect(await cache.set("k", 1, { tags: ["a"] })).toBe(true);
     });
   });
 

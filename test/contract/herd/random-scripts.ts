@@ -82,7 +82,7 @@ const ARGUMENTS: readonly (readonly [Script, ...fc.Arbitrary<Argument>[]])[] = [
   [writes.EXPIRE, ms("in"), ms("300000", "0", "-5"), ms("0", "60000")],
   [writes.EXPIRE, ms("at"), ms(String(NOW_MS + 700_000), "1", "8640000000000000"), ms("0", "60000")],
   [writes.EXPIRE_SOFTLY, ms("W"), ms("", "60000", "800000")],
-  [writes.PERSIST],
+  [writes.EXPIRE, ms("never")],
   [writes.INCREMENT, delta, ms(""), ms(""), ms("")],
   [writes.INCREMENT, delta, ms("create"), lifetime, fc.oneof(head, ms(""))],
   [writes.MOVE],
