@@ -119,12 +119,37 @@ const STAND_INS = {
   };`,
 };
 
-/** The methods of iovalkey's client that are called. The others send commands, subscribe, monitor and scan. */
-const METHODS = new Set(
-  "constructor connect disconnect silentEmit recoverFromFatalError resetCommandQueue resetOfflineQueue setStatus flushQueue".split(
-    " ",
-  ),
-);
+/** What of a class is used: the methods that are called, and expressions whose value is always the same here. */
+const USED = [
+  {
+    file: /iovalkey\/built\/Redis\.js$/,
+    // The others send commands, subscribe, monitor and scan.
+    methods:
+      "constructor connect disconnect silentEmit recoverFromFatalError resetCommandQueue resetOfflineQueue setStatus flushQueue",
+    known: {
+      "this.options.sentinels": "false",
+      "this.options.scripts": "false",
+      "this.options.lazyConnect": "true",
+      '"sentinels" in options': "false",
+      "debug.enabled": "false",
+    },
+  },
+  {
+    file: /redis-parser\/lib\/parser\.js$/,
+    methods: "constructor reset execute",
+    known: {
+      "!options)": "false)",
+      "typeof options.returnError !== 'function' || typeof options.returnReply !== 'function'": "false",
+      "this.setReturnBuffers(!!options.returnBuffers)": "",
+      "this.setStringNumbers(!!options.stringNumbers)": "",
+      "parser.optionReturnBuffers === true": "true",
+      "this.optionReturnBuffers": "true",
+      "parser.optionStringNumbers === true": "false",
+      "require('string_decoder').StringDecoder": "undefined",
+      "new StringDecoder()": "undefined",
+    },
+  },
+];
 
 /** The exports of iovalkey that this library imports. */
 const ENTRY = `
@@ -159,7 +184,7 @@ export async function buildVendor(target, root) {
     platform: "neutral",
     plugins: [
       standIns(join(root, "package.json")),
-      calledMethods(),
+      ...USED.map(only),
       esmExternalRequirePlugin({ external: [...builtinModules] }),
     ],
     transform: { target: "es2022" },
@@ -190,21 +215,28 @@ function licence(root, name) {
 }
 
 /**
- * Leaves out the other methods of the client, which a bundler can't know to be unused.
+ * Leaves out what is not used of these classes, which a bundler can't know.
+ * @param {typeof USED[number]} used
  * @returns {import("rolldown").Plugin}
  */
-function calledMethods() {
+function only({ file, methods, known }) {
+  const called = new Set(methods.split(" "));
   return {
-    name: "called-methods",
+    name: "only-what-is-used",
     transform: {
-      filter: { id: /iovalkey\/built\/Redis\.js$/ },
+      filter: { id: file },
       handler(code) {
-        const client = this.parse(code).body.find((node) => node.type === "ClassDeclaration");
-        if (client?.type !== "ClassDeclaration") throw new Error("iovalkey's client is no class; see its Redis.js");
+        const found = this.parse(code).body.find((node) => node.type === "ClassDeclaration");
+        if (found?.type !== "ClassDeclaration")
+          throw new Error(`There is no class in ${file}; see what its package has`);
         let kept = code;
-        for (const member of client.body.body.reverse()) {
+        for (const member of found.body.body.reverse()) {
           const name = member.type === "MethodDefinition" && member.key.type === "Identifier" ? member.key.name : "";
-          if (!METHODS.has(name)) kept = kept.slice(0, member.start) + kept.slice(member.end);
+          if (!called.has(name)) kept = kept.slice(0, member.start) + kept.slice(member.end);
+        }
+        for (const [expression, value] of Object.entries(known)) {
+          if (!kept.includes(expression)) throw new Error(`${file} has no ${expression}; see what its package has`);
+          kept = kept.replaceAll(expression, value);
         }
         return kept;
       },

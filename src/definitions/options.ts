@@ -62,12 +62,13 @@ const isVersion: Check = (value) => {
   return Number.isSafeInteger(value) ? undefined : "a whole number, or a string that is not empty";
 };
 
-export const settingsChecks: Checks<DefinitionSettings> = {
+/** Made when it is needed: a bundler can't leave out an object that calls make, though nothing uses it. */
+export const settingsChecks = (): Checks<DefinitionSettings> => ({
   ttl: cacheChecks.ttl,
   version: isVersion,
   softTimeout: isWindow,
   hardTimeout: orNull(isWait),
-};
+});
 
 export const schemaCheck: Check = (value) =>
   isSchema(value) ? undefined : "a schema with Standard Schema, as zod, valibot and arktype make them";
@@ -82,20 +83,20 @@ export const tagsCheck: Check = (value, name) => {
   }
 };
 
-const definitionChecks: Checks<DefinitionOptions<unknown, unknown>> = {
-  ...settingsChecks,
+const definitionChecks = (): Checks<DefinitionOptions<unknown, unknown>> => ({
+  ...settingsChecks(),
   key: isFunction,
   load: isFunction,
   loadMany: isFunction,
   schema: schemaCheck,
   tags: tagsCheck,
-};
+});
 
 const callChecks: Checks<DefinitionCallOptions> = { signal: null, softTimeout: null, hardTimeout: null };
 
 /** @throws {ConfigurationError} */
 export function checkDefinition(given: unknown): void {
-  checkOptions<DefinitionOptions<unknown, unknown>>("define", given, definitionChecks);
+  checkOptions<DefinitionOptions<unknown, unknown>>("define", given, definitionChecks());
   for (const name of ["key", "load"] as const) {
     if (given[name] === undefined) throw new ConfigurationError(`define: option "${name}" is missing; give a function`);
   }

@@ -47,7 +47,7 @@ export function wrap<A extends readonly unknown[], R>(
 ): Wrapped<A, Awaited<R>> {
   if (typeof fn !== "function") throw new ConfigurationError(`wrap: ${show(fn)} is not a function; give one`);
   checkOptions<WrapOptions<A, Awaited<R>>>("wrap", options, {
-    ...settingsChecks,
+    ...settingsChecks(),
     key: isKey,
     schema: schemaCheck,
     tags: tagsCheck,

@@ -17,7 +17,7 @@ const UNITS = 4_000;
 const STEPS_LOG2 = 3;
 const STEPS = 2 ** STEPS_LOG2;
 const LONGEST = 2 ** 31 - 1;
-const SIZE = indexOf(LONGEST) + 1;
+const SIZE = /* @__PURE__ */ (() => indexOf(LONGEST) + 1)();
 
 /**
  * Counts durations in log-linear buckets, as HdrHistogram does (Tene, hdrhistogram.org): each doubling is cut in eight equal
