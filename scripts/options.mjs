@@ -25,9 +25,10 @@ const SECTIONS = [
   { title: "Every method with a key", parts: [["cache/method-options.ts", "KeyOptions"]] },
   { title: "`get`", parts: [["cache/method-options.ts", "GetOptions"]] },
   {
-    title: "`set`, and `ttl` also of `add`, `setMany` and `mset`",
+    title: "`set`; `ttl` also of `add`, `setMany` and `mset`, and `tags` of `add` and `setMany`",
     parts: [
       ["cache/method-options.ts", "TtlOptions"],
+      ["cache/method-options.ts", "AddOptions"],
       ["cache/method-options.ts", "SetOptions"],
     ],
   },
@@ -90,6 +91,13 @@ const SECTIONS = [
   { title: "`instrument(cache, options)`", parts: [["otel/instrument.ts", "InstrumentOptions"]] },
   { title: "`rest(options)`", parts: [["connection/rest/factory.ts", "RestOptions"]] },
   { title: "`valkeyCache(source, options)`", parts: [["hono/valkey-cache.ts", "ValkeyCacheOptions"]] },
+  {
+    title: "`workerHandler`, `lambdaHandler`, and `waitUntil` of `requestHandler`",
+    parts: [
+      ["hosts/handlers.ts", "HandlerOptions"],
+      ["hosts/handlers.ts", "RequestHandlerOptions"],
+    ],
+  },
 ];
 
 /** Other pages with a table. */

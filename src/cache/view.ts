@@ -243,11 +243,12 @@ class CacheView implements Cache {
   }
 
   async lock(name: string, options: LockOptions = NO_OPTIONS): Promise<Lock | undefined> {
-    const { connection, calls, keys } = this.#parts;
+    const { connection, invocation, calls, keys } = this.#parts;
     const key = keys.lock(name, checked("lock", options));
-    const acquireOptions = toAcquireOptions(options, this.invocation.signal);
+    const acquireOptions = toAcquireOptions(options, invocation.signal);
     acquireOptions.signal?.throwIfAborted();
-    const context = { connection, clock: systemClock, forgive: calls.forgive, report: calls.report };
+    const { forgive, report } = calls;
+    const context = { connection, clock: systemClock, invocation, forgive, report };
     return calls.guard("lock", key, undefined, () => acquire(context, key, acquireOptions));
   }
 

@@ -1,5 +1,5 @@
-import { isClosed, type Script, type SendOptions, type Twin, type Twins } from "../core/connection.js";
-import { show } from "../core/errors.js";
+import { isClosed, type Reply, type Script, type SendOptions, type Twin, type Twins } from "../core/connection.js";
+import { ConnectionError, show } from "../core/errors.js";
 import { randomText } from "../core/text.js";
 import { type Clock, type Duration, LONGEST_TIMER_MS, toMs } from "../core/time.js";
 import { text } from "../lease/state.js";
@@ -71,7 +71,7 @@ export const lockTwins: Twins = new Map([
 const IDEMPOTENT: SendOptions = { idempotent: true };
 
 /** What a lock needs of its cache. */
-export type LockContext = Pick<ClientContext, "connection" | "clock" | "forgive" | "report">;
+export type LockContext = Pick<ClientContext, "connection" | "clock" | "invocation" | "forgive" | "report">;
 
 export interface AcquireOptions {
   readonly ttlMs: number;
@@ -173,12 +173,16 @@ export class Lock implements AsyncDisposable {
     }
   }
 
-  /** Releases the lock. Never rejects, as its error would hide the one of the block; store errors go to `onError`. */
+  /**
+   * Releases the lock. Never rejects, as its error would hide the one of the block; store errors go to `onError`. A release that
+   * got no reply is repeated in the background.
+   */
   async [Symbol.asyncDispose](): Promise<void> {
     try {
       await this.#release();
     } catch (error) {
       this.#context.report(error, "lock", this.#taken.key);
+      if (error instanceof ConnectionError) void releaseLater(this.#context, this.#taken);
     }
   }
 
@@ -262,8 +266,7 @@ export class Lock implements AsyncDisposable {
   }
 
   async #endKeyIn(ms: number): Promise<boolean> {
-    const { key, token } = this.#taken;
-    return (await this.#context.connection.script(EXTEND, [key], [token, String(ms)], IDEMPOTENT)) === 1;
+    return (await endKeyIn(this.#context, this.#taken, ms)) === 1;
   }
 
   #forgive(error: unknown): false {
@@ -298,6 +301,24 @@ function later(ms: number, work: () => void): () => void {
   return () => clearTimeout(timer);
 }
 
+type Holder = Pick<Taken, "key" | "token">;
+
+function endKeyIn({ connection }: LockContext, { key, token }: Holder, ms: number): Promise<Reply> {
+  return connection.script(EXTEND, [key], [token, String(ms)], IDEMPOTENT);
+}
+
+/** Releases in the background what the server may hold for a token, as soon as it can be reached. Never rejects. */
+async function releaseLater(context: LockContext, holder: Holder): Promise<void> {
+  const { connection, clock, invocation, report } = context;
+  try {
+    const { withdraw } = await import("../lease/lost-claims.js");
+    const waitUntil = (work: Promise<void>): void => invocation.waitUntil(work);
+    withdraw({ connection, clock, waitUntil }, holder.token, () => endKeyIn(context, holder, KEPT_MS));
+  } catch (error) {
+    report(error, "lock", holder.key);
+  }
+}
+
 /** Takes the lock as soon as it is free; `undefined` when it is not free within `waitMs`. */
 export async function acquire(
   context: LockContext,
@@ -309,7 +330,13 @@ export async function acquire(
   const untilMs = clock.now() + waitMs;
   for (;;) {
     const ends = endOf(clock, ttlMs);
-    const fencing = Number(await connection.script(ACQUIRE, [key], [token, String(ttlMs + KEPT_MS)], IDEMPOTENT));
+    const fencing = Number(
+      await connection.script(ACQUIRE, [key], [token, String(ttlMs + KEPT_MS)], IDEMPOTENT).catch((error: unknown) => {
+        // The server may have given it to this token, or do so when it runs again.
+        if (error instanceof ConnectionError && error.mayHaveRun) void releaseLater(context, { key, token });
+        throw error;
+      }),
+    );
     if (fencing > 0) return new Lock(context, { key, token, fencing, ttlMs, ends, renew });
     const leftMs = untilMs - clock.now();
     if (leftMs <= 0) return undefined;

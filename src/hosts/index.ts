@@ -1,4 +1,5 @@
 export {
+  type HandlerOptions,
   lambdaHandler,
   type RequestHandlerOptions,
   requestHandler,

@@ -34,15 +34,16 @@ export interface InvocationHost {
   /** The process may stop as soon as the result is returned. */
   readonly freezes?: boolean;
   readonly signal?: AbortSignal | undefined;
+  readonly memo?: boolean | undefined;
 }
 
 /** Runs one invocation with its own cache, and closes the cache when neither the handler nor its response needs it. */
 export async function withCache<R>(
   whole: Cache,
-  { waitUntil, freezes, signal }: InvocationHost,
+  { waitUntil, freezes, signal, memo }: InvocationHost,
   run: (cache: Cache) => R | Promise<R>,
 ): Promise<R> {
-  const cache = whole.for({ ...(waitUntil && { waitUntil }), ...(signal && { signal }) });
+  const cache = whole.for({ waitUntil, signal, memo });
   let sent: Promise<void> | undefined;
   try {
     const result = await run(cache);

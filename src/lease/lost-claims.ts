@@ -1,23 +1,36 @@
 import { UnavailableError } from "../core/availability.js";
-import { type Connection, isClosed } from "../core/connection.js";
+import { type Connection, isClosed, type Reply } from "../core/connection.js";
 import { ConnectionError, refusesWrites } from "../core/errors.js";
 import type { Clock } from "../core/time.js";
 import { YIELD } from "./scripts.js";
 
-/** How claims are withdrawn. */
-export interface WithdrawalContext {
+/** Where claims are withdrawn. */
+export interface Withdrawals {
   readonly connection: Connection;
   readonly clock: Clock;
-  /** How long an entry stays after its expiry, in milliseconds. */
-  readonly graceMs: number;
   /** Keeps the host running until `work` settles; it never rejects. */
   waitUntil(work: Promise<void>): void;
 }
 
-/** A claim or a lease whose end the server has not confirmed. */
+/** How claims on entries are withdrawn. */
+export interface WithdrawalContext extends Withdrawals {
+  /** How long an entry stays after its expiry, in milliseconds. */
+  readonly graceMs: number;
+}
+
+/** A claim or a lease on an entry whose end the server has not confirmed. */
 export interface LostClaim {
   readonly key: string;
   readonly token: string;
+}
+
+/** What the server may hold for a token that no caller has any more: a lease on an entry, or a lock. */
+interface Lost {
+  readonly token: string;
+  /** Ends it, by a script that compares the token. Reply: 1 where it was held. */
+  end(): Promise<Reply>;
+  /** How many times the server has answered that. */
+  answers: number;
 }
 
 /** Pauses between two attempts. */
@@ -33,10 +46,8 @@ const ANSWERS = 2;
 /** The most claims of one connection. Those beyond it end with their term. */
 const MAX_CLAIMS = 10_000;
 
-/** Lost claims by token, each with the number of its withdrawals that were answered. */
-type Lost = Map<string, { readonly claim: LostClaim; answers: number }>;
-
-const all = new WeakMap<Connection, Lost>();
+/** What each connection has lost, by token. */
+const all = new WeakMap<Connection, Map<string, Lost>>();
 
 /**
  * Withdraws claims whose reply was lost: the server may have carried them out, or carry them out when it runs again. Without
@@ -44,7 +55,8 @@ const all = new WeakMap<Connection, Lost>();
  * @param error of the claim; nothing is done unless the command may have run
  */
 export function withdrawLost(context: WithdrawalContext, claims: readonly LostClaim[], error: unknown): void {
-  if (error instanceof ConnectionError && error.mayHaveRun) withdraw(context, claims);
+  if (!(error instanceof ConnectionError && error.mayHaveRun)) return;
+  for (const claim of claims) withdraw(context, claim.token, yielding(context, claim));
 }
 
 /**
@@ -52,30 +64,37 @@ export function withdrawLost(context: WithdrawalContext, claims: readonly LostCl
  * Returns at once.
  */
 export function withdrawHeld(context: WithdrawalContext, lease: LostClaim, error: unknown): void {
-  if (mayPass(error)) withdraw(context, [lease]);
+  if (mayPass(error)) withdraw(context, lease.token, yielding(context, lease));
 }
 
-function withdraw(context: WithdrawalContext, claims: readonly LostClaim[]): void {
+/**
+ * Ends what the server may hold for a token, as soon as it can be reached. Returns at once.
+ * @param end a script that compares the token, and replies 1 where it was held
+ */
+export function withdraw(context: Withdrawals, token: string, end: () => Promise<Reply>): void {
   const known = all.get(context.connection);
-  const lost: Lost = known ?? new Map();
-  for (const claim of claims) if (lost.size < MAX_CLAIMS) lost.set(claim.token, { claim, answers: 0 });
+  const lost = known ?? new Map<string, Lost>();
+  if (lost.size < MAX_CLAIMS) lost.set(token, { token, end, answers: 0 });
   if (known) return;
   all.set(context.connection, lost);
   context.waitUntil(withdrawAll(context, lost).finally(() => all.delete(context.connection)));
 }
 
+function yielding({ connection, graceMs }: WithdrawalContext, { key, token }: LostClaim): () => Promise<Reply> {
+  return () => connection.script(YIELD, [key], [token, "0", String(graceMs)], { idempotent: true });
+}
+
 /** Never rejects. */
-async function withdrawAll({ connection, clock, graceMs }: WithdrawalContext, lost: Lost): Promise<void> {
+async function withdrawAll({ connection, clock }: Withdrawals, lost: Map<string, Lost>): Promise<void> {
   const endMs = clock.now() + LIMIT_MS;
   for (let pauseMs = FIRST_PAUSE_MS; lost.size > 0 && clock.now() < endMs; ) {
     await clock.sleep(pauseMs);
     if (isClosed(connection)) return;
     pauseMs = Math.min(LONGEST_PAUSE_MS, pauseMs * 2);
     const attempts = [...lost.values()].map(async (one) => {
-      const { key, token } = one.claim;
-      const reply = await connection.script(YIELD, [key], [token, "0", String(graceMs)], { idempotent: true });
+      const reply = await one.end();
       one.answers++;
-      if (reply === 1 || one.answers >= ANSWERS) lost.delete(token);
+      if (reply === 1 || one.answers >= ANSWERS) lost.delete(one.token);
     });
     const ends = await Promise.allSettled(attempts);
     if (ends.some((end) => end.status === "rejected" && !mayPass(end.reason))) return;

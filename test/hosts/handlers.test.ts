@@ -206,3 +206,52 @@ describe("requestHandler", () => {
     }
   });
 });
+
+describe("the option memo", () => {
+  const request = new Request("http://a/");
+  const { waitUntil } = waits();
+  const read = async (view: Cache): Promise<number[]> => [await count(view), await count(view)];
+  /** What a view answers for a key that is counted up beside it, with each read. */
+  const count = async (view: Cache): Promise<number> => {
+    await cache.incr("n", 1, { create: true });
+    return Number(await view.get("n"));
+  };
+  const kinds: [string, (options?: { memo?: boolean }) => Promise<number[]>][] = [
+    [
+      "workerHandler",
+      async (options) => {
+        const fetch = workerHandler(cache, async (_r, _e, _c, view) => Response.json(await read(view)), options);
+        return (await fetch(request, {}, { waitUntil })).json() as Promise<number[]>;
+      },
+    ],
+    ["lambdaHandler", (options) => lambdaHandler(cache, (_event, _context, view) => read(view), options)({}, {})],
+    [
+      "requestHandler",
+      async (options) => {
+        const GET = requestHandler(cache, async (_request, view) => Response.json(await read(view)), options);
+        return (await GET(request)).json() as Promise<number[]>;
+      },
+    ],
+  ];
+
+  it.each(kinds)("of %s reads each key once in an invocation, and again in the next", async (_name, run) => {
+    expect(await run({ memo: true })).toEqual([1, 1]);
+    expect(await run({ memo: true })).toEqual([3, 3]);
+  });
+
+  it.each(kinds)("of %s is off by default", async (_name, run) => {
+    expect(await run()).toEqual([1, 2]);
+  });
+
+  it.each(kinds)(
+    "of %s is refused where it is none of true and false, and so are unknown options",
+    async (name, run) => {
+      await expect(async () => run({ memo: "yes" as never })).rejects.toThrow(
+        new RegExp(`^${name}: option "memo" is "yes"`),
+      );
+      await expect(async () => run({ memos: true } as never)).rejects.toThrow(
+        new RegExp(`^${name}: unknown option "memos"`),
+      );
+    },
+  );
+});

@@ -23,7 +23,7 @@ export class TcpProxy implements AsyncDisposable {
   /** Round trips: everything that a client sends on a connection until the server answers counts once. */
   roundTrips = 0;
   readonly #target: Required<ProxyTarget>;
-  #faults: Faults = { paused: false, delayMs: 0, throttled: false };
+  #faults: Faults = { paused: false, silenced: false, delayMs: 0, throttled: false };
   readonly #clients = new Set<Socket>();
   #listener: Server;
 
@@ -50,9 +50,15 @@ export class TcpProxy implements AsyncDisposable {
     this.#faults.paused = true;
   }
 
+  /** Drops all replies from now on. The server receives commands, and runs them. */
+  silence(): void {
+    this.#faults.silenced = true;
+  }
+
   /** Forwards traffic again from now on. */
   resume(): void {
     this.#faults.paused = false;
+    this.#faults.silenced = false;
   }
 
   /**

@@ -3,6 +3,8 @@ import { connect, type Socket } from "node:net";
 /** Faults of the traffic; may change at any time. */
 export interface Faults {
   paused: boolean;
+  /** What the server sends is dropped. */
+  silenced: boolean;
   delayMs: number;
   throttled: boolean;
 }
@@ -31,18 +33,18 @@ export function relay(client: Socket, { host, port, faults, onClientTurn }: Rela
   server.on("data", () => {
     isClientsTurn = false;
   });
-  pass(client, server, faults);
-  pass(server, client, faults);
+  pass(client, server, faults, () => faults.paused);
+  pass(server, client, faults, () => faults.paused || faults.silenced);
   client.once("close", () => server.destroy());
   server.once("close", (hadError) => {
     if (hadError) client.resetAndDestroy();
   });
 }
 
-function pass(from: Socket, to: Socket, faults: Faults): void {
+function pass(from: Socket, to: Socket, faults: Faults, isDropped: () => boolean): void {
   let last = Promise.resolve();
   from.on("data", (chunk: Buffer) => {
-    if (faults.paused) return;
+    if (isDropped()) return;
     const dueMs = realNow() + faults.delayMs;
     last = last.then(() => write(to, chunk, dueMs, faults));
   });
