@@ -56,7 +56,7 @@ export const FEATURES = {
     reach: ENTRIES,
   },
   softExpiry: {
-    title: "`expireSoft`",
+    title: "`expireSoft`, `expireSoftMany`",
     required: [...SCRIPTS, "get", "getrange", "set", "time", "unlink"],
     herd: ["pexpire", "pttl", "setrange"],
     optional: ["evalsha"],

@@ -193,6 +193,8 @@ export interface Cache extends AsyncDisposable {
    * await cache.expireSoft("user:1"); // the next getOrSet("user:1", …) answers the old value and loads a new one
    */
   expireSoft(key: Key, options?: KeyOptions): Promise<boolean>;
+  /** As `expireSoft` for several entries, in one round trip for each batch. @returns how many there were */
+  expireSoftMany(keys: Iterable<Key>, options?: KeyOptions): Promise<number>;
   /** Makes an entry never expire (`PERSIST`). @returns whether it had a lifetime */
   persist(key: Key, options?: KeyOptions): Promise<boolean>;
   /** The keys that match a glob, each once. Reads every key of the database (`SCAN`). */
@@ -271,6 +273,8 @@ export interface Cache extends AsyncDisposable {
 }
 /** A view of a cache whose keys are in a namespace, which `namespace` returns. */
 export interface Namespace extends Cache {
+  /** A view of this namespace for one invocation: `for` of a cache, with `purge`. */
+  for(invocation?: InvocationOptions): Namespace;
   /**
    * Ends every value of this namespace, and of those within it, by one write, however many there are; with `soft` they are
    * stale instead. Sets, hashes, locks and numbers that `incr` has created stay.

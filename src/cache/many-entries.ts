@@ -115,12 +115,18 @@ export async function setAll(parts: CacheParts, entries: EntriesInput, options: 
   await parts.calls.guard("mset", "", undefined, write, values.size);
 }
 
-/** `deleteMany`. */
-export async function deleteMany(parts: CacheParts, keys: Iterable<Key>, options: KeyOptions): Promise<number> {
-  const stored = toStored(parts, several(keys, "keys"), checked("deleteMany", options));
+/** `deleteMany`, and `expireSoftMany`. */
+export async function endMany(
+  parts: CacheParts,
+  method: "deleteMany" | "expireSoftMany",
+  keys: Iterable<Key>,
+  options: KeyOptions,
+): Promise<number> {
+  const how = method === "deleteMany" ? "delete" : "expireSoft";
+  const stored = toStored(parts, several(keys, "keys"), checked(method, options));
   if (stored.pass) await stored.pass;
   if (stored.keys.length === 0) return 0;
-  return parts.calls.guard("deleteMany", "", 0, () => parts.client.delete(stored.keys), stored.keys.length);
+  return parts.calls.guard(method, "", 0, () => parts.client[how](stored.keys), stored.keys.length);
 }
 
 /** The tags of values that are written, by stored key. @throws TypeError */

@@ -196,6 +196,7 @@ export interface MethodOptions {
   expire: KeyOptions;
   expireAt: KeyOptions;
   expireSoft: KeyOptions;
+  expireSoftMany: KeyOptions;
   persist: KeyOptions;
   keys: ScanOptions;
   iterKeys: ScanOptions;

@@ -25,7 +25,7 @@ const LOOKUPS: ReadonlySet<Tell | undefined> = new Set([value, yes, each, some, 
 const set: Tell = (call, result: number | boolean) => call.stored(Number(result));
 const all: Tell = (call) => call.stored(call.count);
 const removed: Tell = (call, result: unknown) => call.changed("delete", numberOf(result));
-const expire: Tell = (call, result: boolean) => call.changed("expire", Number(result));
+const expire: Tell = (call, result: number | boolean) => call.changed("expire", Number(result));
 
 /**
  * What the result of a method says, for those that find values or not, store, delete, or change a lifetime. A client may
@@ -52,6 +52,7 @@ const TELLS: { readonly [M in Method]?: Tell } = {
   expire,
   expireAt: expire,
   expireSoft: expire,
+  expireSoftMany: expire,
   persist: expire,
   deletePattern: removed,
   clear: removed,

@@ -1,10 +1,12 @@
 import type { Client } from "../client/client.js";
-import type { Memo } from "../client/memo.js";
+import { Memo } from "../client/memo.js";
 import { Sharing } from "../client/single-flight.js";
 import { handleOf } from "../connection/registry.js";
 import type { Connection, Invocation, OrderedConnection } from "../core/connection.js";
 import { systemClock } from "../core/time.js";
+import { checked, toSignal } from "./arguments.js";
 import { KeyBuilder } from "./key-builder.js";
+import type { InvocationOptions } from "./method-options.js";
 import type { Settings } from "./settings.js";
 import { StoreCalls } from "./store-calls.js";
 
@@ -50,6 +52,15 @@ export function openParts(settings: Settings, invocation: Invocation, whole?: Ca
     forgive: calls.forgive,
   });
   return { settings, invocation, shared, connection, keys, calls, client, sharing };
+}
+
+/** The parts of a view for one invocation. @throws TypeError on wrong options */
+export function invocationParts(whole: CacheParts, options: InvocationOptions): CacheParts {
+  const { waitUntil, memo } = checked("for", options);
+  const signal = toSignal(options.signal, undefined);
+  const invocation: Invocation = { scope: "request", waitUntil: (work) => waitUntil?.(work), signal };
+  const { settings } = whole;
+  return openParts(settings, invocation, settings.sharesConnection ? whole : undefined, memo ? new Memo() : undefined);
 }
 
 /** The parts of a namespace: keys and settings of its own, over the connection and the client of the cache that it is in. */

@@ -1,6 +1,5 @@
 import type { Loader } from "../client/client.js";
 import { acquire, type Lock } from "../client/lock.js";
-import { Memo } from "../client/memo.js";
 import { type Connection, type Invocation, PROCESS } from "../core/connection.js";
 import { ConnectionError } from "../core/errors.js";
 import type { Channels, EventName, Listener } from "../core/event-types.js";
@@ -8,22 +7,14 @@ import type { Events } from "../core/events.js";
 import { type Key, StoredKey } from "../core/key.js";
 import { type Duration, systemClock } from "../core/time.js";
 import type { LogPlace } from "../tags/purge-log.js";
-import {
-  checked,
-  checkNoOptions,
-  NO_OPTIONS,
-  notALoader,
-  toAcquireOptions,
-  toLoadOptions,
-  toSignal,
-} from "./arguments.js";
+import { checked, checkNoOptions, NO_OPTIONS, notALoader, toAcquireOptions, toLoadOptions } from "./arguments.js";
 import type { Cache, Namespace } from "./cache.js";
 import { addTo, moveVersion } from "./counters.js";
 import { expire, expireAt, expireSoft, persist, remaining, touch } from "./expiry.js";
 import { CacheHashes } from "./hashes.js";
 import { type Health, health } from "./health.js";
 import { toNamespace } from "./key-builder.js";
-import { deleteMany, getMany, getOrSetMany, type LoadMany, setAll, setMany } from "./many-entries.js";
+import { endMany, getMany, getOrSetMany, type LoadMany, setAll, setMany } from "./many-entries.js";
 import type {
   AddOptions,
   DeletePatternOptions,
@@ -42,7 +33,7 @@ import type {
   TtlOptions,
 } from "./method-options.js";
 import type { CacheOptions, LocatedCacheOptions } from "./options.js";
-import { type CacheParts, namespaceParts, openParts } from "./parts.js";
+import { type CacheParts, invocationParts, namespaceParts, openParts } from "./parts.js";
 import { clear, deletePattern, scanKeys } from "./scans.js";
 import { CacheSets } from "./sets.js";
 import { type ChooseFactory, toSettings } from "./settings.js";
@@ -163,7 +154,7 @@ class CacheView implements Cache {
   }
 
   deleteMany(keys: Iterable<Key>, options: KeyOptions = NO_OPTIONS): Promise<number> {
-    return deleteMany(this.#parts, keys, options);
+    return endMany(this.#parts, "deleteMany", keys, options);
   }
 
   has(key: Key, options: KeyOptions = NO_OPTIONS): Promise<boolean> {
@@ -204,6 +195,10 @@ class CacheView implements Cache {
 
   expireSoft(key: Key, options: KeyOptions = NO_OPTIONS): Promise<boolean> {
     return expireSoft(this.#parts, key, options);
+  }
+
+  expireSoftMany(keys: Iterable<Key>, options: KeyOptions = NO_OPTIONS): Promise<number> {
+    return endMany(this.#parts, "expireSoftMany", keys, options);
   }
 
   persist(key: Key, options: KeyOptions = NO_OPTIONS): Promise<boolean> {
@@ -253,12 +248,7 @@ class CacheView implements Cache {
   }
 
   for(invocation: InvocationOptions = NO_OPTIONS): Cache {
-    const { waitUntil, memo } = checked("for", invocation);
-    const signal = toSignal(invocation.signal, undefined);
-    const work: Invocation = { scope: "request", waitUntil: (promise) => waitUntil?.(promise), signal };
-    const { settings } = this.#parts;
-    const whole = settings.sharesConnection ? this.#parts : undefined;
-    return new CacheView(openParts(settings, work, whole, memo ? new Memo() : undefined));
+    return new CacheView(invocationParts(this.#parts, invocation));
   }
 
   namespace(name: string, surplus?: unknown): Namespace {
@@ -320,6 +310,10 @@ class CacheView implements Cache {
 }
 
 class NamespaceView extends CacheView implements Namespace {
+  override for(invocation: InvocationOptions = NO_OPTIONS): Namespace {
+    return new NamespaceView(invocationParts(this.parts, invocation));
+  }
+
   async purge(options: Pick<PurgeTagsOptions, "soft"> = NO_OPTIONS): Promise<void> {
     const { namespace } = this.parts.settings;
     return this.purgeTags([namespace], { ...checked("purgeTags", options), only: "data" });

@@ -1,7 +1,9 @@
+import { notify } from "../core/async.js";
 import { isClosed, type Reply, type Script, type SendOptions, type Twin, type Twins } from "../core/connection.js";
 import { ConnectionError, show } from "../core/errors.js";
 import { randomText } from "../core/text.js";
 import { type Clock, type Duration, LONGEST_TIMER_MS, toMs } from "../core/time.js";
+import { withdraw } from "../lease/lost-claims.js";
 import { text } from "../lease/state.js";
 import type { ClientContext } from "./client.js";
 
@@ -182,7 +184,7 @@ export class Lock implements AsyncDisposable {
       await this.#release();
     } catch (error) {
       this.#context.report(error, "lock", this.#taken.key);
-      if (error instanceof ConnectionError) void releaseLater(this.#context, this.#taken);
+      if (error instanceof ConnectionError) releaseLater(this.#context, this.#taken);
     }
   }
 
@@ -307,16 +309,15 @@ function endKeyIn({ connection }: LockContext, { key, token }: Holder, ms: numbe
   return connection.script(EXTEND, [key], [token, String(ms)], IDEMPOTENT);
 }
 
-/** Releases in the background what the server may hold for a token, as soon as it can be reached. Never rejects. */
-async function releaseLater(context: LockContext, holder: Holder): Promise<void> {
+/** Releases in the background what the server may hold for a token, as soon as it can be reached. */
+function releaseLater(context: LockContext, holder: Holder): void {
   const { connection, clock, invocation, report } = context;
-  try {
-    const { withdraw } = await import("../lease/lost-claims.js");
-    const waitUntil = (work: Promise<void>): void => invocation.waitUntil(work);
-    withdraw({ connection, clock, waitUntil }, holder.token, () => endKeyIn(context, holder, KEPT_MS));
-  } catch (error) {
-    report(error, "lock", holder.key);
-  }
+  const waitUntil = (work: Promise<void>): void =>
+    notify(
+      () => invocation.waitUntil(work),
+      (error) => report(error, "waitUntil", holder.key),
+    );
+  withdraw({ connection, clock, waitUntil }, holder.token, () => endKeyIn(context, holder, KEPT_MS));
 }
 
 /** Takes the lock as soon as it is free; `undefined` when it is not free within `waitMs`. */
@@ -333,7 +334,7 @@ export async function acquire(
     const fencing = Number(
       await connection.script(ACQUIRE, [key], [token, String(ttlMs + KEPT_MS)], IDEMPOTENT).catch((error: unknown) => {
         // The server may have given it to this token, or do so when it runs again.
-        if (error instanceof ConnectionError && error.mayHaveRun) void releaseLater(context, { key, token });
+        if (error instanceof ConnectionError && error.mayHaveRun) releaseLater(context, { key, token });
         throw error;
       }),
     );

@@ -74,6 +74,8 @@ export interface CacheEvents {
     readonly by: "url" | "tag" | "group" | "prefix";
     /** The URLs, tags, groups or path prefixes, as many as `count`. */
     readonly what: readonly string[];
+    /** What has any of them was purged, or only what has all of them: several tags. */
+    readonly match: "any" | "all";
     readonly soft: boolean;
     /** How many stored responses it ended; absent for labels, whose responses are not counted. */
     readonly ended: number | undefined;

@@ -87,7 +87,7 @@ export class Purges {
     checkTogether(what);
     const { log } = this.#partsOf(cache).state;
     await log.appendTogether(cache.connection, await tagLabels(what), soft, only);
-    tell(cache, { by: "tag", what, soft, ended: undefined });
+    tell(cache, { by: "tag", what, match, soft, ended: undefined });
   }
 
   /** Purges all responses of an origin with one of these groups (RFC 9875). @param origin such as `"https://example.com"` */
@@ -160,10 +160,13 @@ export class Purges {
   }
 }
 
+type Purge = Pick<CacheEvents["purge"], "by" | "what" | "soft" | "ended"> &
+  Partial<Pick<CacheEvents["purge"], "match">>;
+
 /** Tells of a purge. */
-function tell(cache: Cache, purge: Pick<CacheEvents["purge"], "by" | "what" | "soft" | "ended">): void {
+function tell(cache: Cache, purge: Purge): void {
   const count = purge.what.length;
-  if (count > 0) cache.events.emit("purge", () => ({ method: METHOD, key: "", count, ...purge }));
+  if (count > 0) cache.events.emit("purge", () => ({ method: METHOD, key: "", count, match: "any", ...purge }));
 }
 
 /** A tag as it can stand in Cache-Tag, whose members are separated by commas. */

@@ -104,6 +104,7 @@ const OPERATIONS: Readonly<Record<Method, "cache.get" | "cache.put" | "cache.rem
   expire: "cache.put",
   expireAt: "cache.put",
   expireSoft: "cache.put",
+  expireSoftMany: "cache.put",
   persist: "cache.put",
   "sets.add": "cache.put",
   "sets.move": "cache.put",

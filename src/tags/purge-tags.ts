@@ -18,18 +18,21 @@ interface Purging {
 /** Checks tags, and begins to hash them. @returns what sends the purge @throws TypeError */
 export async function preparePurge(
   tags: readonly string[],
-  { soft = false, match = "any", only }: Purging,
+  { soft = false, match: how = "any", only }: Purging,
 ): Promise<(connection: Connection, cache: { readonly purges: LogPlace; readonly events: Events }) => Promise<void>> {
   const what = [...new Set(toTags(tags, "tags", Infinity))];
+  // One tag is any and all.
+  const match = what.length > 1 ? how : "any";
   if (match === "all") checkTogether(what);
   const labels = await tagLabels(what);
   return async (connection, { purges, events }) => {
     if (labels.length === 0) return;
     const log = purgeLogOf(purges);
-    if (match === "all" && labels.length > 1) await log.appendTogether(connection, labels, soft, only);
+    if (match === "all") await log.appendTogether(connection, labels, soft, only);
     else await log.append(connection, labels, soft, only);
     const count = what.length;
-    events.emit("purge", () => ({ method: "purgeTags", key: "", count, by: "tag", what, soft, ended: undefined }));
+    const purge = { by: "tag", what, match, soft, ended: undefined } as const;
+    events.emit("purge", () => ({ method: "purgeTags", key: "", count, ...purge }));
   };
 }
 

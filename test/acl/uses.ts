@@ -59,6 +59,8 @@ export const uses: Readonly<Record<keyof typeof FEATURES, Use>> = {
     await owner.connection.send([["SET", String(owner.makeKey("plain")), "1"]]);
     expect(await cache.expireSoft("plain")).toBe(true);
     expect(await cache.expireSoft("b")).toBe(false);
+    await owner.set("many", 1);
+    expect(await cache.expireSoftMany(["many", "b"])).toBe(1);
     expect(await owner.has("a")).toBe(false);
   },
 

@@ -125,7 +125,7 @@ describe("every method", () => {
       ["t", ["s"], { version: "1", versionDestination: 1, versionKeys: 1 }],
       /^version: /,
     );
-    for (const name of ["getMany", "mget", "deleteMany"] as const)
+    for (const name of ["getMany", "mget", "deleteMany", "expireSoftMany"] as const)
       await refused(name, [[], { version: "1" }], /^version: /);
     await refused("getOrSetMany", [[], () => ({}), { version: "1" }], /^version: /);
     for (const name of ["setMany", "mset"] as const) await refused(name, [{}, { prefix: 5 }], /^prefix: /);

@@ -1,5 +1,13 @@
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { type Cache, createCache, glide, iovalkey, type Lock, TimeoutError } from "../../src/index.js";
+import {
+  type Cache,
+  createCache,
+  glide,
+  iovalkey,
+  type Lock,
+  type LockOptions,
+  TimeoutError,
+} from "../../src/index.js";
 import { command } from "../support/command.js";
 import { startProxy, type TcpProxy } from "../support/proxy.js";
 import { startValkey, type ValkeyServer } from "../support/servers.js";
@@ -38,7 +46,7 @@ describe.each([
     await server.stop();
   });
 
-  async function taken(from: Cache, waitTimeout = "0s"): Promise<Lock> {
+  async function taken(from: Cache, waitTimeout: LockOptions["waitTimeout"] = 0): Promise<Lock> {
     const lock = await from.lock("job", { ttl: TTL, waitTimeout, retryEvery: "10ms" });
     if (!lock) throw new Error("the lock is held");
     return lock;

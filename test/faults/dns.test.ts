@@ -41,7 +41,7 @@ const USER = (location: string) => `
 
 /** Takes connections on an address of this machine, for a server. */
 async function answerAt(address: string, port: number, server: ValkeyServer): Promise<AsyncDisposable> {
-  const faults = { paused: false, delayMs: 0, throttled: false };
+  const faults = { paused: false, silenced: false, delayMs: 0, throttled: false };
   const listener = createServer({ allowHalfOpen: true }, (client) =>
     relay(client, { host: server.host, port: server.port, faults, onClientTurn: () => {} }),
   );

@@ -202,7 +202,16 @@ describe("statistics of a cache", () => {
     events.emit("http", () => ({ ...request, outcome: "uri-miss", stored: true, collapsed: true }));
     events.emit("evict", () => ({ method: "", key: "", count: 3 }));
     events.emit("invalidate", () => ({ method: "", key: "", count: 2 }));
-    events.emit("purge", () => ({ method: "http", key: "", count: 4, by: "tag", what: ["t"], soft: false, ended: 4 }));
+    events.emit("purge", () => ({
+      method: "http",
+      key: "",
+      count: 4,
+      by: "tag",
+      what: ["t"],
+      match: "any",
+      soft: false,
+      ended: 4,
+    }));
     const { total, outcomes, requests } = stats.snapshot();
     expect(total).toMatchObject({ requests: 2, requestHits: 1, requestsStored: 1, requestsCollapsed: 1 });
     expect(total).toMatchObject({ evictions: 3, invalidations: 2, purges: 1, calls: 0 });

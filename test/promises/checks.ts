@@ -232,7 +232,7 @@ function newestBefore<T extends { readonly endMs: number; readonly bornMs: numbe
 }
 
 const MAY_CHANGE =
-  /^(set|add|setMany|mset|getOrSet|getOrSetMany|delete|deleteMany|touch|expire|expireAt|expireSoft|persist|incr|decr|deletePattern|clear|flush)$/;
+  /^(set|add|setMany|mset|getOrSet|getOrSetMany|delete|deleteMany|touch|expire|expireAt|expireSoft|expireSoftMany|persist|incr|decr|deletePattern|clear|flush)$/;
 
 /** Whether a call may have changed a place between a write and the end of a read. */
 function mayChange(other: Call, place: Place, fromMs: number, { endMs = Infinity }: Call): boolean {

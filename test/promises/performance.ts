@@ -173,6 +173,7 @@ const PERFORM: Readonly<Record<CommandName, (it: Performance) => Promise<void>>>
     it.changed(it.operation.ttl === 0);
   },
   expireSoft: async (it) => it.mustBe("boolean", await it.cache.expireSoft(it.key, it.at)),
+  expireSoftMany: async (it) => it.mustBe("number", await it.cache.expireSoftMany(it.keys, it.at)),
   persist: async (it) => it.mustBe("boolean", await it.cache.persist(it.key, it.at)),
   async incr(it) {
     it.mustBe("number|bigint", await it.cache.incr(it.key, 1, { ...it.withTtl, create: true }));

@@ -203,6 +203,7 @@ const ofCache: Methods<Cache, "shared" | "invocation" | "track" | "report" | "ev
     () => cache.expireAt("k", "2030-01-01");
   },
   expireSoft: () => expectTypeOf<Cache["expireSoft"]>().toEqualTypeOf<OfKey<boolean>>(),
+  expireSoftMany: () => expectTypeOf<Cache["expireSoftMany"]>().toEqualTypeOf<Cache["deleteMany"]>(),
   persist: () => expectTypeOf<Cache["persist"]>().toEqualTypeOf<OfKey<boolean>>(),
   keys: () => call(() => cache.keys("*", { scanCount: number })).toEqualTypeOf<string[]>(),
   iterKeys: () => expectTypeOf(() => cache.iterKeys()).returns.toEqualTypeOf<AsyncIterable<string>>(),

@@ -61,6 +61,7 @@ export const COMMANDS: Readonly<Record<CommandName, CommandCase>> = {
   expire: { run: (cache) => cache.expire("a", 1), otherwise: false },
   expireAt: { run: (cache) => cache.expireAt("a", expires()), otherwise: false },
   expireSoft: { run: (cache) => cache.expireSoft("a"), otherwise: false },
+  expireSoftMany: { run: (cache) => cache.expireSoftMany(["a", "b"]), otherwise: 0 },
   persist: { run: (cache) => cache.persist("a"), otherwise: false },
   "sets.add": { run: (cache) => cache.sets.add("s", [1]), otherwise: 0 },
   "sets.delete": { run: (cache) => cache.sets.delete("s", [1]), otherwise: 0 },

@@ -240,6 +240,7 @@ export function loads(open: Open, { sharesValues = false }: CacheTraits): void {
     const invalidations: [string, (cache: ReturnType<Open>) => Promise<unknown>, unknown][] = [
       ["delete", (cache) => cache.delete("a"), undefined],
       ["deleteMany", (cache) => cache.deleteMany(["a"]), undefined],
+      ["expireSoftMany", (cache) => cache.expireSoftMany(["a"]), undefined],
       ["deletePattern", (cache) => cache.deletePattern("a*"), undefined],
       ["clear", (cache) => cache.clear(), undefined],
       ["set with a ttl of 0", (cache) => cache.set("a", 0, { ttl: 0 }), undefined],

@@ -29,6 +29,7 @@ const WRITES: Readonly<Record<string, readonly [write: (view: Cache) => Promise<
     2,
   ],
   expireSoft: [(view) => view.expireSoft("{k}a"), undefined],
+  expireSoftMany: [(view) => view.expireSoftMany(["{k}b", "{k}a"]), undefined],
   deletePattern: [(view) => view.deletePattern("{k}*"), undefined],
   clear: [(view) => view.clear(), undefined],
   "sets.unionStore": [(view) => view.sets.unionStore("{k}a", ["{k}b"]), undefined],

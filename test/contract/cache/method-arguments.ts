@@ -158,6 +158,7 @@ export const METHODS: Readonly<Record<MethodName, readonly (readonly [valid: unk
   mset: [[{ a: 1 }, entries]],
   delete: [["a", key]],
   deleteMany: [[["a"], keys]],
+  expireSoftMany: [[["a"], keys]],
   has: [["a", key]],
   incr: [
     ["n", key],

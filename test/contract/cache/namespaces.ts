@@ -153,6 +153,19 @@ export function namespaces(open: Open): void {
       },
     );
 
+    it("has a view for one invocation that has all of it, its own namespaces and its purge too", async () => {
+      const tenant = open().namespace("a");
+      await tenant.set("k", 1);
+      await using view = tenant.for({ memo: true });
+      const inner = view.namespace("b");
+      await inner.set("k", 1);
+      expect(await view.get("k")).toBe(1);
+      await inner.purge();
+      expect([await view.get("k"), await inner.get("k")]).toEqual([1, undefined]);
+      await view.purge();
+      expect([await view.get("k"), await tenant.get("k")]).toEqual([undefined, undefined]);
+    });
+
     it("refuses wrong options of a purge before any I/O", async () => {
       const tenant = open().namespace("a");
       await expect(tenant.purge({ soft: Object("yes") })).rejects.toThrow(TypeError);

@@ -116,6 +116,17 @@ export function softExpiry(open: Open, { remembers = false }: CacheTraits): void
       expect(await cache.get("a")).toBe(2);
     });
 
+    it("may be one of many, which take one call", async () => {
+      const cache = open();
+      const keys = Array.from({ length: 2_500 }, (_, i) => `k${i}`);
+      await cache.setMany(new Map([...keys, "other"].map((key) => [key, 1])));
+      expect(await cache.expireSoftMany(["k0", "missing", "k1", "k0"])).toBe(2);
+      expect(await cache.expireSoftMany(new Set(keys))).toBe(keys.length - 2);
+      expect(await cache.expireSoftMany([])).toBe(0);
+      expect(await cache.getMany([...keys, "other"])).toEqual(new Map([["other", 1]]));
+      expect(await cache.getOrSet("k7", () => 2)).toBe(1);
+    });
+
     it("is a value: sets and hashes are refused", async () => {
       const cache = open();
       await cache.sets.add("s", [1]);

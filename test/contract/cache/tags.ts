@@ -66,6 +66,8 @@ export function tags(open: Open, { remembers = false }: CacheTraits): void {
     it("that are purged together end what has all of them", async () => {
       const [cache, other] = pair();
       const all = { match: "all" } as const;
+      const purged: unknown[] = [];
+      cache.on("purge", ({ what, match }) => void purged.push([match, ...what]));
       await cache.setMany({ "{k}ab": 1, "{k}abc": 2 }, { tags: ["a", "b"] });
       await cache.set("{k}a", 3, { tags: ["a"] });
       const values = async () => Object.fromEntries(await other.getMany(["{k}ab", "{k}abc", "{k}a"]));
@@ -78,6 +80,11 @@ export function tags(open: Open, { remembers = false }: CacheTraits): void {
       expect(await values()).toEqual({ "{k}ab": 4, "{k}a": 3 });
       await cache.purgeTags(["a"], all);
       expect(await values()).toEqual({});
+      expect(purged).toEqual([
+        ["all", "a", "c"],
+        ["all", "b", "a"],
+        ["any", "a"],
+      ]);
     });
 
     it("that are purged together are at most 16", async () => {

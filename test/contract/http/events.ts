@@ -189,16 +189,20 @@ export function events(open: () => Cache): void {
     await site.purge();
     await site.http.purges.url(cache, { key: "own" });
     await site.http.purges.tags(cache, ["a", "b"]);
+    await site.http.purges.tags(cache, ["a", "b", "a"], { match: "all" });
+    await site.http.purges.tags(cache, ["a"], { match: "all" });
     await site.http.purges.groups(cache, ORIGIN, ["g"], { soft: true });
     await site.http.purges.prefix(cache, `${ORIGIN}/a`);
     await site.http.purges.tags(cache, []);
     const event = (by: string, what: string[], soft: boolean, ended?: number) =>
-      ({ method: "http", key: "", count: what.length, by, what, soft, ended }) as const;
+      ({ method: "http", key: "", count: what.length, by, what, match: "any", soft, ended }) as const;
     expect(purges).toEqual([
       event("url", [URL_OF_TESTS], true, 2),
       event("url", [URL_OF_TESTS], false, 2),
       event("url", ["own"], false, 0),
       event("tag", ["a", "b"], false),
+      { ...event("tag", ["a", "b"], false), match: "all" },
+      event("tag", ["a"], false),
       event("group", ["g"], true),
       event("prefix", [`${ORIGIN}/a`], false),
     ]);

@@ -173,7 +173,7 @@ export function purging(open: () => Cache): void {
       const end = cache.on("purge", (event) => void events.push(event));
       await purge();
       end();
-      expect(events).toMatchObject([{ by: "tag", what: ["a"], soft: false, count: 1, key: "" }]);
+      expect(events).toMatchObject([{ by: "tag", what: ["a"], match: "any", soft: false, count: 1, key: "" }]);
       expect((await site.answers(TAGGED).get()).how).toMatch(ends.http ? /^fwd=uri-miss/ : /^hit/);
       expect(await cache.get("data")).toBe(ends.data ? undefined : 1);
     }
