@@ -43,7 +43,7 @@ export interface Wrapped<A extends readonly unknown[], T> {
 export function wrap<A extends readonly unknown[], R>(
   cache: Cache,
   fn: (...args: A) => R,
-  options: WrapOptions<A, Awaited<R>> = {},
+  options: WrapOptions<A, NoInfer<Awaited<R>>> = {},
 ): Wrapped<A, Awaited<R>> {
   if (typeof fn !== "function") throw new ConfigurationError(`wrap: ${show(fn)} is not a function; give one`);
   checkOptions<WrapOptions<A, Awaited<R>>>("wrap", options, {

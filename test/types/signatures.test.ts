@@ -376,6 +376,9 @@ const ofMain: { readonly [E in Exclude<keyof Main, ErrorName>]: () => void } = {
     >();
     // @ts-expect-error -- an argument of another type
     (cache: Cache) => wrapped(cache)(7);
+    const checked = (cache: Cache, schema: main.StandardSchema<string, number>) =>
+      main.wrap(cache, async (id: string) => id.length, { key: "checked", schema });
+    expectTypeOf(checked).returns.toEqualTypeOf<main.Wrapped<[id: string], number>>();
   },
   statistics: () => {
     expectTypeOf<Main["statistics"]>().toEqualTypeOf<(cache: Cache, options?: StatisticsOptions) => Statistics>();
