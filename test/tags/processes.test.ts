@@ -20,7 +20,7 @@ it.each(PLAYED.map((kind) => [nameOf(kind), kind] as const))(
     const history = await round.play((SECONDS * 1_000) / PLAYED.length);
     expect(wronglyAnswered(history).slice(0, 5), `seed ${SEED}`).toEqual([]);
     expect(wronglyMissing(history).slice(0, 5), `seed ${SEED}`).toEqual([]);
-      // Enough has happened for that to mean something.
+    // Enough has happened for that to mean something.
     const answered = eventsOf(history, "read").filter(([, { found, isLoaded }]) => found && !isLoaded);
     for (const method of ["stored", "load", "http"]) {
       expect(answered.filter(([, read]) => read.method === method).length, method).toBeGreaterThan(20);
