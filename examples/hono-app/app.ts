@@ -2,19 +2,19 @@ import { type Context, Hono } from "hono";
 import { bearerAuth } from "hono/bearer-auth";
 import { etag } from "hono/etag";
 import { HTTPException } from "hono/http-exception";
-import { statistics } from "valkey-edge-cache";
+import { type Cache, statistics } from "valkey-edge-cache";
 import { httpCache, type ValkeyCacheEnv, valkeyCache } from "valkey-edge-cache/hono";
+import { defineAnswers, tagsOf } from "./answers.ts";
 import type { Cities } from "./cities/cities.ts";
 import { ParameterError, type Query, readCount, readDegrees, readText } from "./parameters.ts";
 
 export interface AppOptions {
-  /** A cache, or what makes one from the first request's context, for hosts that know where it is only then. */
-  cache: Parameters<typeof valkeyCache>[0];
+  cache: Cache;
   cities: Cities;
   /** The HTML of `GET /`. */
   page: string;
-  /** Whoever has it may purge, or what finds it in the request's context; without one, nobody may. */
-  purgeToken?: string | ((c: Context) => string | undefined) | undefined;
+  /** Whoever has it may purge; without one, nobody may. */
+  purgeToken?: string | undefined;
   /** Respond only when the response is stored, for a host that stops once it has responded. @default false */
   awaitBackground?: boolean;
   /** Told of work that goes on after an answer, for hosts that have no way of their own for that. */
@@ -23,7 +23,7 @@ export interface AppOptions {
 
 interface AppEnv {
   Variables: ValkeyCacheEnv["Variables"] & {
-    /** How long the answer took to compute; absent when it came from the cache. */
+    /** How long the handler took; absent when the response came from the cache. */
     loadMs?: number;
   };
 }
@@ -41,6 +41,7 @@ export function createApp({
   waitUntil,
 }: AppOptions): Hono<AppEnv> {
   const app = new Hono<AppEnv>();
+  const answers = defineAnswers(cache, cities);
   const http = httpCache({
     app,
     keyGenerator: keyOf,
@@ -54,27 +55,32 @@ export function createApp({
 
   app.use("/cities/*", timed, valkeyCache(cache), counted, http, etag());
 
+  // `c.var.cache` is the request's own view of the cache, which Workers need.
   app.get("/cities/near", (c) => {
     const { lat, lng, n } = nearOf(c);
-    return answer(c, "near", () => ({ lat, lng, results: cities.near(lat, lng, n) }));
+    return answer(c, async () => {
+      const results = (await answers.near.with(c.var.cache).get({ lat, lng })).slice(0, n);
+      return { tags: tagsOf("near", results), body: { lat, lng, results } };
+    });
   });
 
   app.get("/cities/search", (c) => {
     const { q, n } = searchOf(c);
-    return answer(c, "search", () => ({ q, results: cities.search(q, n) }));
+    return answer(c, async () => {
+      const results = (await answers.search.with(c.var.cache).get(q)).slice(0, n);
+      return { tags: tagsOf("search", results), body: { q, results } };
+    });
   });
 
-  app.get("/cities/density", (c) => answer(c, "density", () => cities.density()));
+  app.get("/cities/density", (c) => answer(c, () => ({ tags: tagsOf("density"), body: cities.density() })));
 
   app.get("/statistics", valkeyCache(cache), (c) => {
     return c.json(statistics(c.var.cache).snapshot(), 200, { "Cache-Control": "no-store" });
   });
 
+  // One purge ends what is computed, and the responses that were made of it.
   app.post("/purge", authorized(purgeToken), valkeyCache(cache), async (c) => {
-    await http.purgeTags(c.req.queries("tag") ?? ["cities"], {
-      soft: c.req.query("soft") !== undefined,
-      cache: c.var.cache,
-    });
+    await c.var.cache.purgeTags(c.req.queries("tag") ?? ["cities"]);
     return c.body(null, 204);
   });
 
@@ -90,12 +96,17 @@ export function createApp({
   return app;
 }
 
-/** What `compute` makes of the places, to be kept until it is old or purged. */
-function answer<T extends object>(c: Context<AppEnv>, kind: string, compute: () => T): Response {
+interface Answer {
+  tags: readonly string[];
+  body: object;
+}
+
+/** A response that is kept until it is old, or purged by one of its tags. */
+async function answer(c: Context<AppEnv>, compute: () => Answer | Promise<Answer>): Promise<Response> {
   const started = performance.now();
-  const body = compute();
+  const { tags, body } = await compute();
   c.set("loadMs", performance.now() - started);
-  return c.json(body, 200, { "Cache-Control": CACHE_CONTROL, "Cache-Tag": `cities, ${kind}` });
+  return c.json(body, 200, { "Cache-Control": CACHE_CONTROL, "Cache-Tag": tags.join(", ") });
 }
 
 /** Has the cache counted from the first question on; its views count with it. */
@@ -118,9 +129,8 @@ async function timed(c: Context<AppEnv>, next: () => Promise<void>): Promise<voi
 /** Lets those pass who have the token. */
 function authorized(purgeToken: AppOptions["purgeToken"]) {
   return async (c: Context, next: () => Promise<void>): Promise<Response | undefined> => {
-    const token = typeof purgeToken === "function" ? purgeToken(c) : purgeToken;
-    if (!token) return c.json({ error: { message: "Nobody may purge here; set PURGE_TOKEN" } }, 403);
-    return (await bearerAuth({ token })(c, next)) ?? undefined;
+    if (!purgeToken) return c.json({ error: { message: "Nobody may purge here; set PURGE_TOKEN" } }, 403);
+    return (await bearerAuth({ token: purgeToken })(c, next)) ?? undefined;
   };
 }
 

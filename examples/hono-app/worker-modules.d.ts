@@ -10,3 +10,15 @@ declare module "*.html" {
   // biome-ignore lint/style/noDefaultExport: that is how such modules are made
   export default text;
 }
+
+/** What `wrangler dev --var` gives. Your own project has this from `wrangler types`. */
+declare namespace Cloudflare {
+  interface Env {
+    readonly VALKEY_URL?: string;
+    readonly PURGE_TOKEN?: string;
+  }
+}
+
+declare module "cloudflare:workers" {
+  export const env: Cloudflare.Env;
+}

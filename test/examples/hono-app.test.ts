@@ -53,7 +53,7 @@ it("says what its cache has done", async () => {
   const response = await app.request("/statistics");
   expect(response.headers.get("cache-control")).toBe("no-store");
   const { total, requests, outcomes } = (await response.json()) as StatisticsSnapshot;
-  expect(total).toMatchObject({ requests: 2, requestHits: 1, requestsStored: 1, loads: 1, errors: 0 });
+  expect(total).toMatchObject({ requests: 2, requestHits: 1, requestsStored: 1, loads: 2, errors: 0 });
   expect(outcomes).toEqual({ hit: 1, "uri-miss": 1 });
   expect(requests.count).toBe(2);
 });
@@ -96,6 +96,24 @@ it("answers with the places of a name, ten unless told", async () => {
   expect(body).toMatchObject({ q: "sao paulo", results: [{ name: "São Paulo", country: "BR" }] });
   expect((await ask("/cities/search?q=san")).body.results).toHaveLength(10);
   expect((await ask("/cities/search?q=qqqqq")).body.results).toEqual([]);
+});
+
+it("computes a question once for any number of results", async () => {
+  const near = vi.spyOn(cities, "near");
+  const search = vi.spyOn(cities, "search");
+  for (const n of [3, 10, 100]) {
+    const { from, body } = await ask(`/cities/near?lat=52.52&lng=13.405&n=${n}`);
+    expect([from, body.results.length]).toEqual(["miss", n]);
+    expect((await ask(`/cities/search?q=san&n=${n}`)).body.results).toHaveLength(n);
+  }
+  expect([near.mock.calls.length, search.mock.calls.length]).toEqual([1, 1]);
+});
+
+it("computes again what is stored in another form, as an older release has left it", async () => {
+  await ask("/cities/search?q=lodz&n=1");
+  await cache.purgeTags(["cities"], { only: "http" });
+  await cache.set("search:lodz", [{ name: "Lodz" }]);
+  expect((await ask("/cities/search?q=lodz&n=1")).body.results).toMatchObject([{ name: "Łódź", country: "PL" }]);
 });
 
 it("answers with where all places are", async () => {
@@ -229,11 +247,16 @@ describe("a purge", () => {
     expect(await from()).toEqual(["miss", "miss"]);
   });
 
-  it("that is soft has answers validated", async () => {
-    await ask("/cities/density");
-    await purge("?soft", "secret");
-    const response = await app.request("/cities/density");
-    expect(response.headers.get("cache-status")).toMatch(/fwd=stale; fwd-status=304/);
+  it("of a country ends the responses that show it, and what they were made of", async () => {
+    const search = vi.spyOn(cities, "search");
+    const polish = "/cities/search?q=lodz";
+    const german = "/cities/search?q=heidelberg&n=1";
+    const from = async () => [(await ask(polish)).from, (await ask(german)).from];
+    await from();
+    await purge("?tag=country:PL", "secret");
+    search.mockClear();
+    expect(await from()).toEqual(["miss", "hit"]);
+    expect(search.mock.calls).toEqual([["lodz", 100]]);
   });
 });
 

@@ -11,8 +11,14 @@ declare module "cloudflare:sockets" {
   };
 }
 
+declare namespace Cloudflare {
+  interface Env {
+    readonly VALKEY: import("../../examples/durable-object/valkey-object.js").ValkeyObjects;
+  }
+}
+
 declare module "cloudflare:workers" {
-  export const env: { readonly VALKEY: import("../../examples/durable-object/valkey-object.js").ValkeyObjects };
+  export const env: Cloudflare.Env;
 }
 
 declare module "cloudflare:test" {
