@@ -48,12 +48,21 @@ interface Load {
   readonly options: LoadOptions;
 }
 
-/** What one view has read. It lasts as long as the view. */
+/**
+ * What a view needs to read each key once, for `cache.for`, `valkeyCache()` and the handlers of hosts. Give the function itself.
+ * @example
+ * await using view = cache.for({ memo });
+ */
+export function memo(): Memo {
+  return new Memo();
+}
+
+/** What one view has read. It lasts as long as the view. `memo` makes it. */
 export class Memo {
   readonly #entries = new Map<string, Entry>();
   #isOver = false;
 
-  /** The connection of a view: batches its reads, and sees what is written without its client. */
+  /** @internal The connection of a view: batches its reads, and sees what is written without its client. */
   batches(connection: Connection, purges: LogPlace): Connection {
     return new BatchedReads(connection, (written) => {
       // A purge of tags may end any key.
@@ -64,7 +73,7 @@ export class Memo {
     });
   }
 
-  /** Makes the client of a view. */
+  /** @internal Makes the client of a view. */
   client(make: ClientFactory): ClientFactory {
     return (context) => {
       const forgive: ClientContext["forgive"] = (error, method, key) => {
@@ -75,6 +84,7 @@ export class Memo {
     };
   }
 
+  /** @internal */
   entry(key: string): Entry {
     let entry = this.#entries.get(key);
     if (!entry) {
@@ -84,15 +94,17 @@ export class Memo {
     return entry;
   }
 
+  /** @internal */
   forget(keys: Iterable<string>): void {
     for (const key of keys) this.#entries.delete(key);
   }
 
+  /** @internal */
   forgetAll(): void {
     this.#entries.clear();
   }
 
-  /** Remembers nothing from now on. */
+  /** @internal Remembers nothing from now on. */
   end(): void {
     this.#isOver = true;
     this.forgetAll();

@@ -1,4 +1,5 @@
 import type { Cache } from "../cache/cache.js";
+import type { Memo } from "../client/memo.js";
 
 /**
  * Wraps a response so that `sent` settles when its body was sent or cancelled. A body may use the cache while it streams,
@@ -34,7 +35,7 @@ export interface InvocationHost {
   /** The process may stop as soon as the result is returned. */
   readonly freezes?: boolean;
   readonly signal?: AbortSignal | undefined;
-  readonly memo?: boolean | undefined;
+  readonly memo?: (() => Memo) | undefined;
 }
 
 /** Runs one invocation with its own cache, and closes the cache when neither the handler nor its response needs it. */
