@@ -103,7 +103,8 @@ export function show(value: unknown): string {
   if (Array.isArray(value)) return "an array";
   if (typeof value === "object" && value !== null) {
     const kind = Object.getPrototypeOf(value)?.constructor?.name;
-    return typeof kind === "string" && kind !== "Object" ? `an instance of ${kind}` : "an object";
+    // Objects of generators have a constructor without a name.
+    return typeof kind === "string" && kind !== "" && kind !== "Object" ? `an instance of ${kind}` : "an object";
   }
   return String(value);
 }

@@ -2,7 +2,7 @@ import { several, toLoaded } from "../cache/arguments.js";
 import type { Cache } from "../cache/cache.js";
 import type { LoadingOptions } from "../cache/method-options.js";
 import type { Loader, LoaderContext } from "../client/client.js";
-import { inTurns } from "../core/async.js";
+import { inTurns, untilAborted } from "../core/async.js";
 import { SchemaError, show } from "../core/errors.js";
 import { checkCall, checkDefinition, type DefinitionCallOptions, type DefinitionOptions } from "./options.js";
 import { emitRefused, lookUp, type Source } from "./replace.js";
@@ -139,11 +139,14 @@ export class Definition<Id, Value, Input = Value> {
     const look: Source["look"] = (some, more) =>
       this.#cache.getOrSetMany(some, begin, { ...given, ...tagsOf, ...more });
     const found = this.#validator
-      ? await lookUp(this.#cache, this.#validator, [...new Set(keys)], {
-          method: "getOrSetMany",
-          look,
-          loading: () => loading,
-        })
+      ? await leaving(
+          lookUp(this.#cache, this.#validator, [...new Set(keys)], {
+            method: "getOrSetMany",
+            look,
+            loading: () => loading,
+          }),
+          given,
+        )
       : await look(keys);
     await inTurns(list, (id, i) => {
       const value = found.get(keys[i] as string);
@@ -184,7 +187,7 @@ export class Definition<Id, Value, Input = Value> {
   #get(id: Id, given: Given): Promise<Value> {
     const key = this.key(id);
     const loading = this.#validator
-      ? this.#validated(this.#validator, id, key, given)
+      ? leaving(this.#validated(this.#validator, id, key, given), given)
       : this.#cache.getOrSet(key, this.#tagsOf ? this.#tagging(id) : (context) => this.#load(id, context), given);
     return loading as Promise<Value>;
   }
@@ -230,6 +233,11 @@ export class Definition<Id, Value, Input = Value> {
     });
     return outputs.get(key);
   }
+}
+
+/** Lets a caller end its wait for the schema, too. */
+function leaving<T>(work: Promise<T>, { signal }: Given): Promise<T> {
+  return signal ? untilAborted(work, signal) : work;
 }
 
 /** The schema's output. @throws {SchemaError} */

@@ -130,7 +130,7 @@ const KINDS_OF_STRUCTURED_CLONE = /^(?:Map|Set|RegExp|Error)$/;
 /** The kind of an object, for messages. Iterators have no constructor of their own, only a tag. */
 export function kindOf(value: unknown): string {
   const shown = show(value);
-  if (!isObject(value) || (shown !== "an object" && shown !== "an instance of ")) return shown;
+  if (!isObject(value) || shown !== "an object") return shown;
   const tag = tagOf(value);
   return tag === "Object" ? "an object" : `an object of the kind ${tag}`;
 }

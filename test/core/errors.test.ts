@@ -69,6 +69,7 @@ describe("show", () => {
     [[1, 2], "an array"],
     [{ secret: 1 }, "an object"],
     [Object.create(null), "an object"],
+    [(function* () {})(), "an object"],
     [new Thing(), "an instance of Thing"],
     [new Map([["secret", 1]]), "an instance of Map"],
   ])("tells what it is in few words, not what is in it: %s", (value, shown) => {

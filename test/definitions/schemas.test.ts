@@ -174,6 +174,28 @@ describe("a schema", () => {
     expect(await users.get("b")).toEqual({ name: "b" });
   });
 
+  it("that never answers is left by a caller whose signal fires, and a load is given up at the hard timeout", async () => {
+    const cache = open();
+    const users = define(cache, {
+      key,
+      load: key,
+      loadMany: (ids) => new Map(ids.map((id) => [id, id])),
+      schema: schemaOf(() => new Promise(() => {})),
+    });
+    await cache.set("stored", "a");
+    for (const id of ["stored", "loaded"]) {
+      for (const call of [users.get, users.refresh, (_: string, given: object) => users.getMany([id], given)]) {
+        const controller = new AbortController();
+        const left = expect(call.call(users, id, { signal: controller.signal })).rejects.toThrow("left");
+        await nextTurn();
+        controller.abort(new Error("left"));
+        await left;
+      }
+    }
+    await expect(users.get("other", { hardTimeout: 0.01 })).rejects.toThrow(/loader returned no value within 10 ms/);
+    expect(await cache.keys()).toEqual(["stored"]);
+  });
+
   it("that accepts undefined answers it, and else a loader without a value rejects", async () => {
     const optional = define(open(), { key, load: () => undefined, schema: z.string().optional() });
     expect(await optional.get("a")).toBeUndefined();
