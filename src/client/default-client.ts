@@ -26,11 +26,13 @@ import { sameSlot, tolerate } from "./refusals.js";
 import { type Answer, forOneCaller, recordShared, type Shared, valueForLeader } from "./single-flight.js";
 import {
   encodedNow,
+  mayShare,
   metTags,
   readLog,
   sendWithLog,
   tagLoaded,
   tagNow,
+  tagsOnly,
   untilRead,
   withoutTags,
 } from "./tagged-entries.js";
@@ -129,7 +131,7 @@ export class DefaultClient extends KeyCommands implements Client {
   }
 
   getOrSet(key: string, loader: Loader<unknown>, options: LoadOptions): Promise<unknown> {
-    const { signal, call, forceRefresh } = options;
+    const { call, forceRefresh } = options;
     const { codec, sharing } = this.context;
     if (forceRefresh) refuseCycle(sharing, key);
     const known = forceRefresh ? undefined : this.near?.value(key, codec, this.passes, call);
@@ -137,18 +139,34 @@ export class DefaultClient extends KeyCommands implements Client {
       call?.hit();
       return Promise.resolve(known);
     }
-    const value = (forceRefresh ? sharing.forced : this.flights).run(
+    const value = this.#shared(key, loader, options);
+    return Promise.resolve(this.context.connection.near?.settle(value) ?? value);
+  }
+
+  /**
+   * Joins a call that is running, or makes one. A value that was purged before the caller came is not its answer: it is
+   * answered as if it came when that call has ended.
+   * @param isLate the caller came before any call that it may join now
+   */
+  #shared(key: string, loader: Loader<unknown>, options: LoadOptions, isLate = false): Promise<unknown> {
+    const { signal, call, forceRefresh } = options;
+    const { sharing, codec, report } = this.context;
+    const flights = forceRefresh ? sharing.forced : this.flights;
+    const joins = !isLate && flights.isRunning(key);
+    const log = joins ? readLog(this.context) : undefined;
+    return flights.run(
       key,
       (shared) => this.answer(key, loader, options, shared),
       signal ? (answer) => valueForLeader(answer, signal) : valueForLeader,
-      (answer) => {
-        if (call) recordShared(call, answer);
-        return asHit(codec, answer, key);
-      },
+      (answer) =>
+        chain(!joins || mayShare(this.context, answer, key, log), (isMine) => {
+          if (!isMine) return this.#shared(key, loader, options, true);
+          if (call) recordShared(call, answer);
+          return asHit(codec, answer, key);
+        }),
       signal,
-      signal && ((error) => this.context.report(error, "getOrSet", key)),
+      signal && ((error) => report(error, "getOrSet", key)),
     );
-    return Promise.resolve(this.context.connection.near?.settle(value) ?? value);
   }
 
   async getOrSetMany(keys: readonly string[], loader: ManyLoader, options: LoadOptions): Promise<Map<string, unknown>> {
@@ -173,18 +191,18 @@ export class DefaultClient extends KeyCommands implements Client {
       if (options.tags) await metTags(this.context);
       const found = forceRefresh ? void (await readLog(this.context)?.done) : await this.#find(key);
       if (found) {
-        const { payload: encoded, isStale, deltaMs } = found;
+        const { payload: encoded, isStale, deltaMs, stored } = found;
         const decoded = codec.decode(encoded, key);
         const value = decoded instanceof Promise ? await decoded : decoded;
         call?.found(encoded.length, isStale ? 0 : deltaMs);
         if (!isStale) {
           call?.hit();
-          return { value, encoded, found: "hit" };
+          return { value, encoded, stored, found: "hit" };
         }
         call?.foundStale();
         const one: ManyLoader = async (_keys, context) => new Map([[key, await loader(context)]]);
         this.loads.refresh(new Map([[key, encoded]]), { method: "getOrSet", loader: one, options });
-        return { value, encoded, found: "stale" };
+        return { value, encoded, stored, found: "stale" };
       }
     } catch (error) {
       tolerate(this.context, error, "getOrSet", key);
@@ -195,7 +213,7 @@ export class DefaultClient extends KeyCommands implements Client {
     return this.#load(key, loader, options, shared, isStorable);
   }
 
-  async #find(key: string): Promise<Found | undefined> {
+  async #find(key: string): Promise<(Found & Pick<Answer, "stored">) | undefined> {
     const { codec, clock } = this.context;
     const { replies, log } = sendWithLog(this.context, [["GET", key]], this.reads);
     const [reply = null] = await replies;
@@ -215,8 +233,12 @@ export class DefaultClient extends KeyCommands implements Client {
     const { call, forceRefresh } = options;
     if (!forceRefresh) {
       // The loader is called now, for a caller who does not take what is stored.
-      const forced = await sharing.forced.join(key, () => shared.signal());
-      if (forced) return { ...forced, value: await asHit(codec, forced, key) };
+      const joined = sharing.forced.join(key, () => shared.signal());
+      const log = joined && readLog(this.context);
+      const forced = await joined;
+      if (forced && (await mayShare(this.context, forced, key, log))) {
+        return { ...forced, value: await asHit(codec, forced, key) };
+      }
     }
     const loaded = await this.load("getOrSet", key, loader, options, () => shared.signal());
     const { value, ttlMs } = loaded;
@@ -236,7 +258,8 @@ export class DefaultClient extends KeyCommands implements Client {
         tolerate(this.context, error, "getOrSet", key);
       }
     }
-    return { value: await asHit(codec, { value, encoded }, key), encoded, found: "miss" };
+    const stored = payload ?? (await tagsOnly(this.context, key, loaded));
+    return { value: await asHit(codec, { value, encoded }, key), encoded, stored, found: "miss" };
   }
 
   /** What the process knows of values; `undefined` also where a subclass reads them in its own way, which must not be bypassed. */

@@ -1,5 +1,6 @@
 import type { Codec } from "../codec/codec.js";
 import type { Encoded } from "../codec/envelope.js";
+import { NO_STAMP } from "../codec/tagged.js";
 import { runInLoad } from "../core/async.js";
 import { LoaderTimeoutError, show } from "../core/errors.js";
 import { markLoaderError } from "../core/events.js";
@@ -35,17 +36,15 @@ export interface Load {
   readonly signal: () => AbortSignal;
 }
 
+type LoadContext = Pick<ClientContext, "clock" | "events" | "sharing" | "tags" | "unordered" | "report">;
+
 /**
  * @internal Runs a loader once.
  * @param defaultTimeoutMs the hard timeout of calls without one
  * @throws what the loader throws
  * @throws {LoaderTimeoutError} at the hard timeout
  */
-export async function load(
-  context: Pick<ClientContext, "clock" | "events" | "sharing" | "tags">,
-  run: Load,
-  defaultTimeoutMs = Infinity,
-): Promise<Loaded> {
+export async function load(context: LoadContext, run: Load, defaultTimeoutMs = Infinity): Promise<Loaded> {
   const { clock, events } = context;
   const { method, key, keys = [key], background = false, options } = run;
   const count = keys.length;
@@ -56,7 +55,7 @@ export async function load(
     return durationMs;
   };
   const gaveUp = new AbortController();
-  const stamp = context.tags.met?.stamp;
+  const stamp = options.tags ? await stampOf(context, run) : context.tags.met?.stamp;
   const loaderContext = new Context(run.stale, options.ttlMs, () => AbortSignal.any([gaveUp.signal, run.signal()]));
   let value: unknown;
   try {
@@ -78,6 +77,21 @@ export async function load(
   const tagsOf: TagsOf | undefined = given.length > 0 ? withGiven(options.tags, given) : options.tags;
   const stored = value !== undefined && ttlMs !== undefined && (ttlMs === null || ttlMs > 0);
   return { value, ttlMs: stored ? ttlMs : undefined, durationMs, tagsOf, stamp };
+}
+
+/**
+ * Where the purge log is before a load with tags. It is begun now where there is none: another process may begin it while the
+ * load runs, purge, and lose it.
+ */
+async function stampOf({ tags, unordered, report }: LoadContext, { method, key }: Load): Promise<Stamp | undefined> {
+  const { met } = tags;
+  if (!met?.isAbsent) return met?.stamp;
+  try {
+    return await met.begin(unordered);
+  } catch (error) {
+    report(error, method, key);
+    return NO_STAMP;
+  }
 }
 
 /** The call's tags, and those that the loader has given. */

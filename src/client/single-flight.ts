@@ -54,6 +54,11 @@ export class Coalesced<T> {
     return running.join(signal());
   }
 
+  /** Whether a caller of this key joins running work now. */
+  isRunning(key: string): boolean {
+    return this.#running.get(key)?.isGivenUp === false;
+  }
+
   /** Later callers start new work: the entry was written, and running work may be older. */
   forget(key: string): void {
     this.#running.delete(key);
@@ -194,6 +199,8 @@ export class RecentlyFresh {
 export interface Answer {
   readonly value: unknown;
   readonly encoded: Encoded | undefined;
+  /** What is stored, with its tags, by which callers that share it learn whether it was purged before they came. @default no tags */
+  readonly stored?: Encoded | undefined;
   /** What the lookup found, for callers that share it. */
   readonly found: "hit" | "miss" | "stale";
   /** How long the load of a hit took. @default 0 */

@@ -7,6 +7,7 @@ import type { Stamp, Verdict } from "../tags/purge-log.js";
 import type { ClientContext } from "./client.js";
 import type { Loaded } from "./loading.js";
 import { tolerate } from "./refusals.js";
+import type { Answer } from "./single-flight.js";
 
 type TagContext = Pick<ClientContext, "tags" | "unordered">;
 
@@ -26,8 +27,8 @@ export function sendWithLog(
 }
 
 /** As `sendWithLog`, without commands. */
-export function readLog({ tags, unordered }: TagContext): LogRead | undefined {
-  return tags.met?.refresh(unordered);
+export function readLog({ tags, connection }: Pick<ClientContext, "tags" | "connection">): LogRead | undefined {
+  return tags.met?.refresh(connection);
 }
 
 /** Waits for a read of the log, if there is one: a load that begins then is later than all purges that it has seen. */
@@ -46,11 +47,31 @@ export function withoutTags<F extends { readonly payload: Encoded; readonly isSt
   found: F | undefined,
   key: string,
   log: LogRead | undefined,
-): MaybePromise<F | undefined> {
+): MaybePromise<(F & Pick<Answer, "stored">) | undefined> {
   if (found === undefined || !isTagged(found.payload)) return found;
   return chain(judged(context, found.payload, key, log), ({ payload, verdict }) =>
-    verdict === "hard" ? undefined : { ...found, payload, isStale: found.isStale || verdict === "soft" },
+    verdict === "hard"
+      ? undefined
+      : { ...found, payload, stored: found.payload, isStale: found.isStale || verdict === "soft" },
   );
+}
+
+/**
+ * Whether a caller may have the answer of a call that it has joined: none that was purged before it came.
+ * @param log the read of the log that began when it came
+ */
+export function mayShare(
+  context: TagContext & Pick<ClientContext, "report">,
+  { stored, found }: Pick<Answer, "stored" | "found">,
+  key: string,
+  log: LogRead | undefined,
+): MaybePromise<boolean> {
+  if (stored === undefined || !isTagged(stored)) return true;
+  const isGood = ({ verdict }: Judged): boolean => verdict === "good" || (verdict === "soft" && found === "stale");
+  return judgedLater(context, stored, key, log).then(isGood, (error: unknown) => {
+    tolerate(context, error, "getOrSet", key);
+    return false;
+  });
 }
 
 /** The payload of an entry, and what purges mean for it. */
@@ -177,6 +198,21 @@ export async function tagAllLoaded(
     return await Promise.all(encoded.map((one, i) => met.attach(one, tags[i] ?? [], since)));
   } catch (error) {
     tolerate(context, error, "getOrSet", pairs.length === 1 ? (pairs[0]?.[0] ?? "") : "");
+    return undefined;
+  }
+}
+
+/** The tags of a loaded value that is not stored, as `Answer.stored` has them. */
+export async function tagsOnly(
+  context: TagContext,
+  key: string,
+  { value, tagsOf, stamp }: Tagging & Pick<Loaded, "value">,
+): Promise<Encoded | undefined> {
+  if (!tagsOf || value === undefined) return undefined;
+  try {
+    return await (await metTags(context)).attach("", tagsOf(value, key), stamp);
+  } catch {
+    // A value that is not to be stored need not be one that has tags.
     return undefined;
   }
 }

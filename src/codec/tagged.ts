@@ -26,6 +26,9 @@ export const MAX_TAGGED_HEAD = LABELS_AT + LABEL * 999;
 /** A position of the purge log. */
 type Stamp = readonly [epoch: string, position: number];
 
+/** A position that is not known: every reader finds the entry stale. */
+export const NO_STAMP: Stamp = [NO_EPOCH, 0];
+
 /** What an entry with tags holds. */
 export interface Tagged {
   /** Where the purge log was before the value was loaded; absent when that is not known, and then every reader finds the entry stale. */
@@ -41,7 +44,7 @@ export function isTagged(payload: Encoded): boolean {
 
 /** Tags and an encoded value: text for a text value, bytes for a binary one. */
 export function tagged({ stamp, labels, payload }: Tagged): Encoded {
-  const [epoch, position] = stamp ?? [NO_EPOCH, 0];
+  const [epoch, position] = stamp ?? NO_STAMP;
   const head = MAGIC + epoch + String(position).padStart(16, "0") + String(labels.length).padStart(3, "0");
   const text = head + labels.join("");
   if (typeof payload === "string") return text + payload;

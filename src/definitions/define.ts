@@ -61,7 +61,13 @@ export class Definition<Id, Value, Input = Value> {
     this.#options = options;
     this.#load = options.load as (id: Id, context: LoaderContext) => unknown;
     if (typeof tags === "function") this.#tagsOf = tags as (value: unknown, id: Id) => readonly string[];
-    this.#defaults = { ttl, softTimeout, hardTimeout, tags: typeof tags === "function" ? undefined : tags };
+    // A list in any case: with tags the purge log is read, or begun, before a load.
+    this.#defaults = {
+      ttl,
+      softTimeout,
+      hardTimeout,
+      tags: typeof tags === "function" ? [] : tags,
+    };
     this.#validator = validator ?? (schema && new Validator(schema));
     this.#suffix = version === undefined ? "" : `@${version}`;
   }

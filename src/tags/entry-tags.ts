@@ -70,6 +70,11 @@ export class EntryTags {
     return this.#log.stamp;
   }
 
+  /** Whether there was no log when it was last read. */
+  get isAbsent(): boolean {
+    return this.#log.isAbsent;
+  }
+
   /**
    * Reads the log, unless a near cache knows that it is unchanged. Reads that begin together share a read of the log, which
    * begins with them: a purge that ended before a read began is always seen.

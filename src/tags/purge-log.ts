@@ -123,6 +123,11 @@ export class PurgeLog {
     return this.#known !== undefined && this.#isUnchanged?.() === true;
   }
 
+  /** Whether there was no log at the last read. */
+  get isAbsent(): boolean {
+    return this.#known === "none";
+  }
+
   /** The position after the last read; `undefined` when there was no log, or it was never read. */
   get stamp(): Stamp | undefined {
     return typeof this.#known === "object" ? [this.#known.epoch, this.#known.number] : undefined;

@@ -5,15 +5,22 @@ import { Sharing } from "../../src/client/single-flight.js";
 import { LoaderTimeoutError } from "../../src/core/errors.js";
 import { Events } from "../../src/core/events.js";
 import { systemClock } from "../../src/core/time.js";
+import { createCache } from "../../src/index.js";
 import { Tags } from "../../src/tags/tags.js";
 import { deferred } from "../support/deferred.js";
 
 const signal = () => new AbortController().signal;
-const tags = new Tags({ key: () => "", log: undefined });
+const { connection } = createCache({ location: "memory:" });
+const context = {
+  clock: systemClock,
+  tags: new Tags({ key: () => "", log: undefined }),
+  unordered: connection,
+  report: () => {},
+};
 
 function run(loader: Loader<unknown>, options: Partial<LoadOptions> = {}, events = new Events()) {
   const all = { method: "getOrSet", key: "k", loader, stale: undefined, options: { ttlMs: 1_000, ...options }, signal };
-  return load({ clock: systemClock, events, sharing: new Sharing(), tags }, all);
+  return load({ ...context, events, sharing: new Sharing() }, all);
 }
 
 describe("a load", () => {
@@ -69,7 +76,7 @@ describe("a load", () => {
     let told: LoaderContext | undefined;
     const { promise, resolve } = deferred();
     const loading = load(
-      { clock: systemClock, events: new Events(), sharing: new Sharing(), tags },
+      { ...context, events: new Events(), sharing: new Sharing() },
       {
         method: "getOrSet",
         key: "k",

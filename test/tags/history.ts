@@ -78,19 +78,6 @@ function beginnings(history: History): Map<string, { readonly callMs: number; re
   );
 }
 
-type Reads = readonly (readonly [process: string, read: Read])[];
-
-/** Calls that load, by process and value. */
-function loadingCalls(reads: Reads): Map<string, Read[]> {
-  const calls = new Map<string, Read[]>();
-  for (const [process, read] of reads) {
-    if (read.method !== "load" || !read.found) continue;
-    const name = `${process} ${read.found.id}`;
-    calls.set(name, [...(calls.get(name) ?? []), read]);
-  }
-  return calls;
-}
-
 function applies({ tags, match, only }: Purge, method: Read["method"], to: readonly string[]): boolean {
   if (only !== undefined && (only === "http") !== (method === "http")) return false;
   return match === "all" ? tags.every((tag) => to.includes(tag)) : tags.some((tag) => to.includes(tag));
@@ -103,7 +90,6 @@ export function wronglyAnswered(history: History): string[] {
   const { losses, failovers } = history;
   const began = beginnings(history);
   const reads = eventsOf(history, "read");
-  const calls = loadingCalls(reads);
   // A failover may lose a purge that has just ended, as it may lose a delete.
   const purges = eventsOf(history, "purge").filter(([, one]) => !failovers.some((failover) => overlap(failover, one)));
   return reads.flatMap(([process, read]) => {
@@ -112,11 +98,6 @@ export function wronglyAnswered(history: History): string[] {
     if (!found || !birth) return [];
     const { callMs, bornMs } = birth;
     const lagMs = (other?: string): number => (other === process ? 0 : history.lagMs);
-    /** Whether it shared a call of its own process that began before a moment: callers of one key share one call. */
-    const joined = (beforeMs: number): boolean =>
-      (calls.get(`${process} ${found.id}`) ?? []).some(
-        (one) => one !== read && one.key === key && one.startMs <= beforeMs && one.endMs >= startMs,
-      );
     const lost = losses.filter((loss) => loss.hadLog && loss.startMs < endMs);
     // Its stamp may be of a log that was lost: then it counts as softly purged.
     const mayBeStale =
@@ -127,7 +108,7 @@ export function wronglyAnswered(history: History): string[] {
       if (!applies(one.purge, method, found.tags)) return false;
       if (method !== "load") return true;
       // What counts as softly purged is answered while it is loaded again.
-      return !one.purge.soft && !mayBeStale && !joined(one.endMs + lagMs(by));
+      return !one.purge.soft && !mayBeStale;
     });
     const loss =
       method === "load" ? undefined : lost.find((one) => one.startMs > bornMs && one.endMs + lagMs() < startMs);

@@ -9,7 +9,7 @@ import type { ClientContext } from "../client.js";
 import { EXPIRE_SOFTLY } from "../entry-scripts.js";
 import { type Stored, toStored } from "../key-commands.js";
 import type { Loaded } from "../loading.js";
-import type { Sharing } from "../single-flight.js";
+import type { Answer, Sharing } from "../single-flight.js";
 import { tagLoaded } from "../tagged-entries.js";
 import { hasTags, readEntry, sealed } from "./entry.js";
 import type { HerdSettings } from "./options.js";
@@ -27,6 +27,8 @@ export interface LeaseParts {
 export interface LoadedOne extends Loaded {
   readonly tags?: readonly string[] | undefined;
 }
+
+const NOTHING: Pick<Answer, "encoded" | "stored"> = { encoded: undefined };
 
 /** Takes the leases of one cache method, and ends them with what was loaded. */
 export class Leases {
@@ -89,10 +91,10 @@ export class Leases {
   /**
    * Ends the lease with what was loaded. A value is stored if the lease is still held. `undefined` deletes the entry; a
    * value that is not to be stored leaves the entry as it is.
-   * @returns the encoded value, if it was to be stored
+   * @returns the encoded value, if it was to be stored, and what was stored
    * @throws {EncodeError}
    */
-  async settle(lease: Lease, loaded: LoadedOne): Promise<Encoded | undefined> {
+  async settle(lease: Lease, loaded: LoadedOne): Promise<Pick<Answer, "encoded" | "stored">> {
     try {
       return await this.#settle(lease, loaded);
     } finally {
@@ -100,27 +102,31 @@ export class Leases {
     }
   }
 
-  async #settle(lease: Lease, { value, ttlMs, durationMs, tags, stamp }: LoadedOne): Promise<Encoded | undefined> {
+  async #settle(
+    lease: Lease,
+    { value, ttlMs, durationMs, tags, stamp }: LoadedOne,
+  ): Promise<Pick<Answer, "encoded" | "stored">> {
     if (value === undefined) {
       await this.#finish(lease, async () => void (this.#isCurrent(lease) && (await lease.drop())));
-      return undefined;
+      return NOTHING;
     }
     if (ttlMs === undefined) {
       await this.yield(lease);
-      return undefined;
+      return NOTHING;
     }
     const { context, settings, method } = this.#parts;
     const { key } = lease;
     let encoded: Encoded;
+    let stored: Encoded | undefined;
     let write: Stored;
     try {
       encoded = await context.codec.encode(value, lease.key);
-      const payload = tags ? await tagLoaded(context, encoded, key, { value, tagsOf: () => tags, stamp }) : encoded;
-      if (payload === undefined) {
+      stored = tags ? await tagLoaded(context, encoded, key, { value, tagsOf: () => tags, stamp }) : encoded;
+      if (stored === undefined) {
         await this.yield(lease);
-        return undefined;
+        return NOTHING;
       }
-      write = sealed(context, settings, payload, ttlMs, durationMs);
+      write = sealed(context, settings, stored, ttlMs, durationMs);
     } catch (error) {
       await this.yield(lease);
       throw error;
@@ -130,7 +136,7 @@ export class Leases {
       if (isStored) context.events.emit("set", () => ({ method, key, count: 1, bytes: encoded.length }));
       else context.events.emit("fenced", () => ({ method, key }));
     });
-    return encoded;
+    return { encoded, stored };
   }
 
   /** Gives the lease up after a failed load. Never rejects. */

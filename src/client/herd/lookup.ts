@@ -27,10 +27,17 @@ export type Outcome =
       readonly state: "Answered";
       readonly value: unknown;
       readonly encoded: Encoded;
+      readonly stored: Encoded | undefined;
       readonly freshUntilMs: number | undefined;
       readonly savedMs: number;
     }
-  | { readonly state: "Refreshing"; readonly value: unknown; readonly encoded: Encoded; readonly old: Refreshable }
+  | {
+      readonly state: "Refreshing";
+      readonly value: unknown;
+      readonly encoded: Encoded;
+      readonly stored: Encoded | undefined;
+      readonly old: Refreshable;
+    }
   /** `old` is absent where there was no value, or it may not be answered. */
   | { readonly state: "Loading"; readonly lease: Lease; readonly old?: Refreshable | undefined }
   | { readonly state: "Waiting" }
@@ -119,6 +126,7 @@ export class Lookup {
     const { codec, clock } = context;
     try {
       const bare = readEntry(reply, { key, token, codec, graceMs: settings.graceMs, nowMs: clock.now() });
+      const stored = hasTags(bare) ? bare.payload : undefined;
       const read = hasTags(bare) ? await this.#withoutTags(bare, key, log) : bare;
       switch (read.kind) {
         case "claimed": {
@@ -141,9 +149,9 @@ export class Lookup {
       const state = next("Lookup", isEarly ? "early" : kind);
       if (state === "Answered" || !envelope) {
         const { freshUntilMs, deltaMs = 0 } = envelope ?? {};
-        return { state: "Answered", value, encoded: payload, freshUntilMs, savedMs: deltaMs };
+        return { state: "Answered", value, encoded: payload, stored, freshUntilMs, savedMs: deltaMs };
       }
-      return { state, value, encoded: payload, old: { kind, payload, envelope } };
+      return { state, value, encoded: payload, stored, old: { kind, payload, envelope } };
     } catch (error) {
       this.tolerate(error, key);
       if (!isReplaceable(error)) return { state: next("Lookup", "unavailable") };

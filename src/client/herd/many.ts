@@ -247,13 +247,13 @@ export class ManyLoad {
       await together(won, async (lease) => {
         const { key } = lease;
         const value = values.get(key);
-        const encoded = await this.#leases
+        const settled = await this.#leases
           .settle(lease, { ...loaded, value, tags: tags.get(key) })
           .catch((error: unknown) => {
             unstored.push({ key, error });
             return undefined;
           });
-        values.set(key, await asHit(context.codec, { value, encoded }, key));
+        values.set(key, await asHit(context.codec, { value, encoded: settled?.encoded }, key));
       });
       await together(alone, async (key) => {
         values.set(key, await asHit(context.codec, { value: values.get(key), encoded: undefined }, key));

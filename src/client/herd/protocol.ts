@@ -6,7 +6,7 @@ import { Background, within } from "../background.js";
 import type { ClientContext, Loader, LoadOptions, ManyLoader } from "../client.js";
 import { asHit, load } from "../loading.js";
 import { type Answer, forOneCaller, type Shared } from "../single-flight.js";
-import { readLog, untilRead } from "../tagged-entries.js";
+import { readLog, tagsOnly, untilRead } from "../tagged-entries.js";
 import { type LeaseParts, Leases, type LoadedOne } from "./leases.js";
 import { type Forced, Lookup, type Outcome, type Refreshable } from "./lookup.js";
 import { ManyLoad } from "./many.js";
@@ -57,12 +57,12 @@ export class HerdProtocol {
       }
       if (outcome.state === "Waiting") outcome = await this.#wait(key, shared, forced);
       if (outcome.state === "Answered") {
-        const { value, encoded, savedMs } = outcome;
+        const { value, encoded, stored, savedMs } = outcome;
         if (found === "hit") {
           call?.found(encoded.length, savedMs);
           call?.hit();
         }
-        return { value, encoded, found, savedMs };
+        return { value, encoded, stored, found, savedMs };
       }
       if (outcome.state === "Refreshing") return this.#refresh(outcome.old, request, { ...outcome, found });
       if (outcome.state === "LoadingAlone") return this.#loadAlone(request);
@@ -144,7 +144,7 @@ export class HerdProtocol {
   #refresh(
     old: Refreshable,
     request: LoadRequest,
-    { value, encoded, found }: Pick<Answer, "value" | "found"> & { readonly encoded: Encoded },
+    { value, encoded, stored, found }: Pick<Answer, "value" | "found" | "stored"> & { readonly encoded: Encoded },
   ): Answer {
     const { call } = request.options;
     const isStale = old.kind === "stale";
@@ -155,7 +155,7 @@ export class HerdProtocol {
       if (isStale) call.foundStale();
       else call.hit();
     };
-    const answer = { value, encoded, found: isStale && found === "hit" ? "stale" : found, savedMs } as const;
+    const answer = { value, encoded, stored, found: isStale && found === "hit" ? "stale" : found, savedMs } as const;
     const refreshed = this.#startRefresh(old, request);
     if (!refreshed) {
       tell();
@@ -211,16 +211,19 @@ export class HerdProtocol {
       throw error;
     }
     const { value } = loaded;
-    const encoded = await this.#leases.settle(lease, loaded);
-    return { value: await asHit(this.#context.codec, { value, encoded }, key), encoded, found: "miss" };
+    const settled = await this.#leases.settle(lease, loaded);
+    const { encoded, stored = await tagsOnly(this.#context, key, loaded) } = settled;
+    return { value: await asHit(this.#context.codec, { value, encoded }, key), encoded, stored, found: "miss" };
   }
 
   /** Loads without a lease, and so without storing. @throws what the loader throws */
   async #loadAlone({ key, loader, options, shared }: LoadRequest): Promise<Answer> {
     const signal = () => shared?.signal() ?? new AbortController().signal;
     const run = { method: this.#parts.method, key, loader, stale: undefined, options, signal };
-    const { value } = await load(this.#context, run, this.#settings.hardTimeoutMs);
+    const loaded = await load(this.#context, run, this.#settings.hardTimeoutMs);
+    const { value } = loaded;
     const encoded = undefined;
-    return { value: await asHit(this.#context.codec, { value, encoded }, key), encoded, found: "miss" };
+    const stored = await tagsOnly(this.#context, key, loaded);
+    return { value: await asHit(this.#context.codec, { value, encoded }, key), encoded, stored, found: "miss" };
   }
 }

@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
 import type { Cache } from "../../../src/cache/cache.js";
+import type { GetOrSetOptions } from "../../../src/cache/method-options.js";
 import type { LoaderContext } from "../../../src/client/client.js";
 import { NotAnIntegerError } from "../../../src/core/errors.js";
 import type { KeyFunction } from "../../../src/core/key.js";
@@ -10,6 +11,19 @@ import { raw } from "./stored.js";
 
 const hard = (cache: Cache, ...tags: string[]) => cache.purgeTags(tags);
 const soft = (cache: Cache, ...tags: string[]) => cache.purgeTags(tags, { soft: true });
+
+type Gate = ReturnType<typeof gate>;
+
+/** A load that ends when a test has it end. */
+function gate(value: string) {
+  const [began, ended] = [deferred<void>(), deferred<void>()];
+  const run = async (): Promise<string> => {
+    began.resolve();
+    await ended.promise;
+    return value;
+  };
+  return { run, began: began.promise, end: () => ended.resolve() };
+}
 
 export function tags(open: Open, { remembers = false }: CacheTraits): void {
   /** Two caches of one prefix, the second as another process has it. */
@@ -264,6 +278,107 @@ export function tags(open: Open, { remembers = false }: CacheTraits): void {
     });
   });
 
+  describe.skipIf(remembers)("a caller who comes while a value is loaded", () => {
+    const options = { tags: ["a"] };
+
+    it("does not get it where it was purged before the caller came, by whatever process", async () => {
+      const [cache, other] = pair();
+      for (const [i, purger] of [cache, other].entries()) {
+        const key = `k${i}`;
+        const load = gate("before");
+        const leader = cache.getOrSet(key, load.run, options);
+        await load.began;
+        await hard(purger, "a");
+        let loads = 0;
+        const late = [1, 2, 3].map(() => cache.getOrSet(key, () => `after ${++loads}`, options));
+        load.end();
+        expect(await leader).toBe("before");
+        expect(await Promise.all(late)).toEqual(["after 1", "after 1", "after 1"]);
+        expect(await cache.get(key)).toBe("after 1");
+        expect(await other.get(key)).toBe("after 1");
+      }
+    });
+
+    it("gets it where other tags were purged", async () => {
+      const [cache, other] = pair();
+      const load = gate("the one");
+      const leader = cache.getOrSet("k", load.run, options);
+      await load.began;
+      await hard(cache, "b");
+      await hard(other, "c");
+      const late = cache.getOrSet("k", () => "another", options);
+      load.end();
+      expect(await Promise.all([leader, late])).toEqual(["the one", "the one"]);
+    });
+
+    it("gets it as any stale value where it was purged softly: another one is loaded", async () => {
+      const [cache, other] = pair();
+      const load = gate("before");
+      const leader = cache.getOrSet("k", load.run, options);
+      await load.began;
+      await soft(other, "a");
+      let loads = 0;
+      const late = cache.getOrSet("k", () => `after ${++loads}`, { ...options, softTimeout: 0 });
+      load.end();
+      expect(await Promise.all([leader, late])).toEqual(["before", "before"]);
+      await until(async () => (await other.get("k")) === "after 1", { what: "the new value" });
+    });
+
+    it("does not get it either where the load is a forced one, where the loader gives the tags, or nothing is stored", async () => {
+      const [cache, other] = pair();
+      const cases: [(context: LoaderContext) => void, GetOrSetOptions][] = [
+        [() => {}, { ...options, forceRefresh: true }],
+        [(context) => context.tags("a"), {}],
+        [(context) => context.doNotStore(), options],
+        [() => {}, { ...options, ttl: 0 }],
+      ];
+      for (const [i, [say, given]] of cases.entries()) {
+        const key = `k${i}`;
+        const [load, again] = [gate("before"), gate("after")];
+        again.end();
+        const get = ({ run }: Gate) =>
+          cache.getOrSet(
+            key,
+            (context) => {
+              say(context);
+              return run();
+            },
+            given,
+          );
+        const leader = get(load);
+        await load.began;
+        await hard(other, "a");
+        const late = get(again);
+        load.end();
+        expect(await Promise.all([leader, late])).toEqual(["before", "after"]);
+      }
+    });
+
+    it("does not get it where a forced load of it began before the purge, and nothing is stored", async () => {
+      const [cache, other] = pair();
+      await cache.purgeTags(["b"]);
+      const load = gate("before");
+      const forced = cache.getOrSet("k", load.run, { ...options, forceRefresh: true });
+      await load.began;
+      await hard(other, "a");
+      const late = cache.getOrSet("k", () => "after", options);
+      load.end();
+      expect(await Promise.all([forced, late])).toEqual(["before", "after"]);
+    });
+
+    it("gets what its namespace has loaded since a purge of it", async () => {
+      const [cache, other] = pair();
+      const tenant = cache.namespace("tenant");
+      const load = gate("before");
+      const leader = tenant.getOrSet("k", load.run);
+      await load.began;
+      await other.namespace("tenant").purge();
+      const late = tenant.getOrSet("k", () => "after");
+      load.end();
+      expect(await Promise.all([leader, late])).toEqual(["before", "after"]);
+    });
+  });
+
   describe.skipIf(remembers)("tags of loaded values", () => {
     it("are a list, a function of the value, and what the loader adds", async () => {
       const [cache, other] = pair();
@@ -382,6 +497,25 @@ export function tags(open: Open, { remembers = false }: CacheTraits): void {
       expect(await cache.get("k")).toBeUndefined();
       expect(await other.getOrSet("k", () => "after it", { tags: ["a"] })).toBe("after it");
       expect(await cache.get("k")).toBe("after it");
+    });
+
+    it("end a value whose load began before their purge, though the log was lost and begun again meanwhile", async () => {
+      for (const lists of [true, false]) {
+        const [cache, other] = pair();
+        const load = gate("before the purge");
+        const log = String(cache.makeKey("k")).slice(0, -1);
+        const loading = lists
+          ? cache.getOrSetMany(["k"], async () => ({ k: await load.run() }), { tags: ["a"] })
+          : cache.getOrSet("k", load.run, { tags: ["a"] });
+        await load.began;
+        await hard(other, "a");
+        await raw(other, "DEL", log);
+        await hard(other, "b");
+        load.end();
+        await loading;
+        expect(await cache.get("k")).toBeUndefined();
+        expect(await other.get("k")).toBeUndefined();
+      }
     });
 
     it("that are wrong reject the call", async () => {
