@@ -1,0 +1,174 @@
+import { randomUUID } from "node:crypto";
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { pathToFileURL } from "node:url";
+import { Hono } from "hono";
+import { beforeAll, describe, expect, inject, it, onTestFinished } from "vitest";
+import { httpCache } from "../src/hono/index.js";
+import { createCache } from "../src/index.js";
+import { blocksOf } from "./support/markdown.js";
+import { build, root } from "./support/project.js";
+import { until } from "./support/wait.js";
+
+/** Inside the repository, so that imports find the package by its own name. */
+const folder = join(root, ".cache", "recipes");
+
+interface User {
+  id: string;
+  name: string;
+  team: string;
+}
+
+/** The modules of the application that recipes import. Each call of the database takes a turn of the event loop. */
+const MODULES = {
+  "db.js": `const tenants = new Map();
+const rows = (tenant = "") => tenants.get(tenant) ?? tenants.set(tenant, new Map()).get(tenant);
+export const counts = { user: 0 };
+export const db = {
+  async user(id, { tenant } = {}) {
+    counts.user++;
+    return rows(tenant).get(id);
+  },
+  async members(team) {
+    return [...rows().values()].filter((user) => user.team === team);
+  },
+  async rename(id, name) {
+    rows().set(id, { ...rows().get(id), name });
+  },
+  async join(id, team) {
+    rows().set(id, { ...rows().get(id), team });
+  },
+  async insert(tenant, users) {
+    for (const user of users) rows(tenant).set(user.id, user);
+  },
+  async remove(tenant) {
+    tenants.delete(tenant);
+  },
+};
+`,
+  "render.js": `let renders = 0;
+export const render = async (path) => path + " " + ++renders;
+`,
+};
+
+/** Runs the block of a page that has this text, over a prefix of its own, and returns what it exports. */
+async function run<T>(page: string, text: string, own: { prefix: string; database: string }): Promise<T> {
+  const block = blocksOf(readFileSync(join(root, "docs", page), "utf8")).find(({ code }) => code.includes(text));
+  if (!block) throw new Error(`docs/${page} has no block with ${text}`);
+  const code = block.code
+    .replaceAll("valkey://localhost:6379", inject("valkeyUrl"))
+    .replaceAll('"shop"', JSON.stringify(own.prefix))
+    .replaceAll('"./db.js"', `"./db.js?${own.database}"`);
+  const file = join(folder, `${randomUUID()}.ts`);
+  writeFileSync(file, code);
+  return import(/* @vite-ignore */ pathToFileURL(file).href) as Promise<T>;
+}
+
+interface Values<T> {
+  get(id: string): Promise<T | undefined>;
+}
+
+const ann = { id: "1", name: "Ann", team: "red" };
+const bob = { id: "2", name: "Bob", team: "blue" };
+let own: { prefix: string; database: string };
+
+describe("the recipes of docs/", () => {
+  beforeAll(async () => {
+    await build();
+    mkdirSync(folder, { recursive: true });
+    for (const [name, code] of Object.entries(MODULES)) writeFileSync(join(folder, name), code);
+  }, 120_000);
+
+  async function setUp() {
+    own = { prefix: `recipes-${randomUUID()}`, database: randomUUID() };
+    const cache = createCache({ location: inject("valkeyUrl"), keyPrefix: own.prefix });
+    onTestFinished(() => cache.close());
+    const path = pathToFileURL(join(folder, "db.js")).href;
+    const { db } = (await import(/* @vite-ignore */ `${path}?${own.database}`)) as {
+      db: { insert(tenant: string, users: User[]): Promise<void> };
+    };
+    return { cache, db };
+  }
+
+  it("end all that shows a user who changed, and the team that a user joins", async () => {
+    const { db } = await setUp();
+    await db.insert("", [ann, bob]);
+    const { users, teams, rename, join } = await run<{
+      users: Values<User>;
+      teams: Values<User[]>;
+      rename(id: string, name: string): Promise<void>;
+      join(id: string, team: string): Promise<void>;
+    }>("tags.md", "export async function rename", own);
+    const read = async () => [
+      await users.get("1"),
+      await users.get("2"),
+      await teams.get("red"),
+      await teams.get("blue"),
+    ];
+    expect(await read()).toEqual([ann, bob, [ann], [bob]]);
+    await rename("1", "Anna");
+    const anna = { ...ann, name: "Anna" };
+    expect(await read()).toEqual([anna, bob, [anna], [bob]]);
+    await join("1", "blue");
+    const moved = { ...anna, team: "blue" };
+    expect(await read()).toEqual([moved, bob, [], [moved, bob]]);
+  });
+
+  it("end all values of one tenant after an import, and delete its keys when it leaves", async () => {
+    const { cache, db } = await setUp();
+    await db.insert("1", [ann]);
+    await db.insert("2", [bob]);
+    const { cacheOf, importUsers, removeTenant } = await run<{
+      cacheOf(tenant: string): { users: Values<User> };
+      importUsers(tenant: string, rows: User[]): Promise<void>;
+      removeTenant(tenant: string): Promise<void>;
+    }>("namespaces.md", "export function cacheOf", own);
+    const read = async () => [await cacheOf("1").users.get("1"), await cacheOf("2").users.get("2")];
+    expect(await read()).toEqual([ann, bob]);
+    await importUsers("1", [{ ...ann, name: "Anna" }]);
+    expect(await read()).toEqual([{ ...ann, name: "Anna" }, bob]);
+    await removeTenant("1");
+    expect(await cache.keys()).toEqual(["ns(tenant-2):user:2"]);
+    await cache.purgeTags(["users"]);
+    expect(await cache.namespace("tenant-2").get("user:2")).toBeUndefined();
+  });
+
+  it("have pages of the last release replaced after a deploy, while readers get the old ones", async () => {
+    await setUp();
+    process.env.RELEASE = "1";
+    onTestFinished(() => void delete process.env.RELEASE);
+    const load = () =>
+      run<{ pages: Values<string>; afterDeploy(before: string): Promise<void> }>("tags.md", "afterDeploy", own);
+    const old = await load();
+    const first = await old.pages.get("/");
+    process.env.RELEASE = "2";
+    const { pages, afterDeploy } = await load();
+    expect(await pages.get("/")).toBe(first);
+    await afterDeploy("1");
+    expect(await pages.get("/")).toBe(first);
+    const second = await until(async () => ((await pages.get("/")) === first ? undefined : pages.get("/")), {
+      what: "the new page",
+    });
+    await afterDeploy("1");
+    expect(await pages.get("/"), "it has the new release's tag").toBe(second);
+  });
+
+  it("make no response of data that a soft purge has made stale", async () => {
+    const { cache } = await setUp();
+    let version = 1;
+    const app = new Hono().use(httpCache({ cache, awaitBackground: true }));
+    app.get("/", async (c) => {
+      const data = await cache.getOrSet("data", () => version, { tags: ["a"] });
+      return c.text(`made of ${data}`, 200, { "cache-control": "max-age=60", "cache-tag": "a" });
+    });
+    const ask = async () => (await app.request("http://localhost/")).text();
+    expect(await ask()).toBe("made of 1");
+    version = 2;
+    await cache.purgeTags(["a"], { soft: true });
+    expect(await ask(), "what the recipe avoids").toBe("made of 1");
+    version = 3;
+    const { refresh } = await run<{ refresh(tags: string[]): Promise<void> }>("tags.md", "function refresh", own);
+    await refresh(["a"]);
+    await until(async () => (await ask()) === "made of 3", { what: "the new response" });
+  });
+});
