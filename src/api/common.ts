@@ -55,7 +55,6 @@ export type { HerdOptions, HerdSettings } from "../client/herd/options.js";
 export type { KeyCommands, Stored } from "../client/key-commands.js";
 export type { Load, Loaded } from "../client/loading.js";
 export type { Lock } from "../client/lock.js";
-export { type Memo, memo } from "../client/memo.js";
 export type { Answer, Coalesced, RecentlyFresh, Shared, Sharing } from "../client/single-flight.js";
 export type { Codec, CodecOptions } from "../codec/codec.js";
 export type { Encoded } from "../codec/envelope.js";

@@ -42,7 +42,6 @@ const load: Checks<GetOrSetOptions> = {
   softTimeout: null,
   hardTimeout: null,
 };
-export const isMemo: Check = (value) => (typeof value === "function" ? undefined : "the function memo");
 const scan: Checks<ScanOptions> = { ...keyChecks, scanCount: isPositiveInteger };
 const scanSet: Checks<ScanSetOptions> = { ...scan, match: isString };
 const store: Checks<StoreOptions> = { ...keyChecks, versionDestination: null, versionKeys: null };
@@ -74,7 +73,7 @@ export const ownChecks: { readonly [M in WithOwnOptions]: Checks<MethodOptions[M
   clear: { prefix: null, scanCount: isPositiveInteger, onProgress: isFunction },
   purgeTags: { soft: isBoolean, match: isOneOf("any", "all"), only: isOneOf("http", "data") },
   lock: { prefix: null, ttl: null, waitTimeout: null, retryEvery: null, signal: null, renew: isBoolean },
-  for: { waitUntil: isFunction, signal: null, memo: isMemo },
+  for: { waitUntil: isFunction, signal: null, memo: isBoolean },
   "sets.differenceStore": store,
   "sets.intersectionStore": store,
   "sets.unionStore": store,

@@ -1,4 +1,3 @@
-import type { Memo } from "../client/memo.js";
 import type { Key } from "../core/key.js";
 import type { Duration } from "../core/time.js";
 
@@ -169,10 +168,9 @@ export interface InvocationOptions {
   signal?: AbortSignal | undefined;
   /**
    * Reads each key once, and again after a write through this view: `get`, `getMany`, `getOrSet` and `getOrSetMany` share one
-   * value, which no caller should change. Changes by others are not seen, so close the view with its request. Give the function
-   * `memo`. @default none
+   * value, which no caller should change. Changes by others are not seen, so close the view with its request. @default false
    */
-  memo?: (() => Memo) | undefined;
+  memo?: boolean | undefined;
 }
 
 /** The options of each method, which its last argument has. */

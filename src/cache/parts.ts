@@ -1,5 +1,5 @@
 import type { Client } from "../client/client.js";
-import type { Memo } from "../client/memo.js";
+import { Memo } from "../client/memo.js";
 import { Sharing } from "../client/single-flight.js";
 import { handleOf } from "../connection/registry.js";
 import type { Connection, Invocation, OrderedConnection } from "../core/connection.js";
@@ -61,7 +61,7 @@ export function invocationParts(whole: CacheParts, options: InvocationOptions): 
   const signal = toSignal(options.signal, undefined);
   const invocation: Invocation = { scope: "request", waitUntil: (work) => waitUntil?.(work), signal };
   const { settings } = whole;
-  return openParts(settings, invocation, settings.sharesConnection ? whole : undefined, memo?.());
+  return openParts(settings, invocation, settings.sharesConnection ? whole : undefined, memo ? new Memo() : undefined);
 }
 
 /** The parts of a namespace: keys and settings of its own, over the connection and the client of the cache that it is in. */

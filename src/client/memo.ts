@@ -48,21 +48,12 @@ interface Load {
   readonly options: LoadOptions;
 }
 
-/**
- * What a view needs to read each key once, for `cache.for`, `valkeyCache()` and the handlers of hosts. Give the function itself.
- * @example
- * await using view = cache.for({ memo });
- */
-export function memo(): Memo {
-  return new Memo();
-}
-
-/** What one view has read. It lasts as long as the view. `memo` makes it. */
+/** What one view has read. It lasts as long as the view. */
 export class Memo {
   readonly #entries = new Map<string, Entry>();
   #isOver = false;
 
-  /** @internal The connection of a view: batches its reads, and sees what is written without its client. */
+  /** The connection of a view: batches its reads, and sees what is written without its client. */
   batches(connection: Connection, purges: LogPlace): Connection {
     return new BatchedReads(connection, (written) => {
       // A purge of tags may end any key.
@@ -73,7 +64,7 @@ export class Memo {
     });
   }
 
-  /** @internal Makes the client of a view. */
+  /** Makes the client of a view. */
   client(make: ClientFactory): ClientFactory {
     return (context) => {
       const forgive: ClientContext["forgive"] = (error, method, key) => {
@@ -84,7 +75,6 @@ export class Memo {
     };
   }
 
-  /** @internal */
   entry(key: string): Entry {
     let entry = this.#entries.get(key);
     if (!entry) {
@@ -94,17 +84,15 @@ export class Memo {
     return entry;
   }
 
-  /** @internal */
   forget(keys: Iterable<string>): void {
     for (const key of keys) this.#entries.delete(key);
   }
 
-  /** @internal */
   forgetAll(): void {
     this.#entries.clear();
   }
 
-  /** @internal Remembers nothing from now on. */
+  /** Remembers nothing from now on. */
   end(): void {
     this.#isOver = true;
     this.forgetAll();

@@ -1,8 +1,6 @@
 import type { Context, MiddlewareHandler } from "hono";
 import { createMiddleware } from "hono/factory";
-import { isMemo } from "../cache/arguments.js";
 import type { Cache } from "../cache/cache.js";
-import type { Memo } from "../client/memo.js";
 import { type Checks, checkOptions, isBoolean, isFunction } from "../core/options.js";
 import { afterBody, type CacheSource, cacheSource, type WaitUntil } from "../hosts/with-cache.js";
 import { executionContext } from "./views.js";
@@ -17,11 +15,11 @@ export interface ValkeyCacheOptions {
   waitUntil?: ((c: Context, work: Promise<unknown>) => void) | undefined;
   /** Respond only when work in the background has ended, for hosts that stop once they have responded. @default true on AWS Lambda */
   awaitBackground?: boolean | undefined;
-  /** Reads each key once in a request: `memo` of `cache.for()`. @default none */
-  memo?: (() => Memo) | undefined;
+  /** Reads each key once in a request: `memo` of `cache.for()`. @default false */
+  memo?: boolean | undefined;
 }
 
-const checks: Checks<ValkeyCacheOptions> = { waitUntil: isFunction, awaitBackground: isBoolean, memo: isMemo };
+const checks: Checks<ValkeyCacheOptions> = { waitUntil: isFunction, awaitBackground: isBoolean, memo: isBoolean };
 
 /**
  * Gives each request a cache at `c.var.cache`, and closes it after the response: where there is a `waitUntil`, once the

@@ -1,7 +1,5 @@
-import { isMemo } from "../cache/arguments.js";
 import type { Cache } from "../cache/cache.js";
-import type { Memo } from "../client/memo.js";
-import { type Checks, checkOptions, isFunction } from "../core/options.js";
+import { type Checks, checkOptions, isBoolean, isFunction } from "../core/options.js";
 import { type CacheSource, cacheSource, type WaitUntil, withCache } from "./with-cache.js";
 
 /** The part of a Worker's execution context that this library uses. */
@@ -18,8 +16,8 @@ export type WorkerHandler<Env, Context extends WorkerContext> = (
 
 /** Options of `workerHandler` and `lambdaHandler`. */
 export interface HandlerOptions {
-  /** Reads each key once in an invocation: `memo` of `cache.for()`. @default none */
-  memo?: (() => Memo) | undefined;
+  /** Reads each key once in an invocation: `memo` of `cache.for()`. @default false */
+  memo?: boolean | undefined;
 }
 
 /** Options of `requestHandler`. */
@@ -28,7 +26,7 @@ export interface RequestHandlerOptions extends HandlerOptions {
   waitUntil?: WaitUntil | undefined;
 }
 
-const checks: Checks<HandlerOptions> = { memo: isMemo };
+const checks: Checks<HandlerOptions> = { memo: isBoolean };
 const requestChecks: Checks<RequestHandlerOptions> = { ...checks, waitUntil: isFunction };
 
 /**

@@ -1,5 +1,4 @@
 import type { Cache } from "../cache/cache.js";
-import type { Memo } from "../client/memo.js";
 
 /**
  * Wraps a response so that `sent` settles when its body was sent or cancelled. A body may use the cache while it streams,
@@ -35,7 +34,7 @@ export interface InvocationHost {
   /** The process may stop as soon as the result is returned. */
   readonly freezes?: boolean;
   readonly signal?: AbortSignal | undefined;
-  readonly memo?: (() => Memo) | undefined;
+  readonly memo?: boolean | undefined;
 }
 
 /** Runs one invocation with its own cache, and closes the cache when neither the handler nor its response needs it. */

@@ -1,6 +1,6 @@
 import { inject } from "vitest";
 import type { Cache } from "../../src/cache/cache.js";
-import { type CacheOptions, createCache, herd, memo, nearCache } from "../../src/index.js";
+import { type CacheOptions, createCache, herd, nearCache } from "../../src/index.js";
 import { ownPrefix } from "../contract/cache/stored.js";
 import { cacheContract } from "../contract/cache.js";
 
@@ -20,7 +20,7 @@ for (const [name, setup] of SETUPS) {
 
 /** A view in the place of a cache, which is closed with it. */
 function memoView(whole: Cache): Cache {
-  const view = whole.for({ memo });
+  const view = whole.for({ memo: true });
   const close = view.close.bind(view);
   view.close = () => close().finally(() => whole.close());
   return view;

@@ -3,7 +3,7 @@ import { type APIGatewayProxyResult, handle, type LambdaContext, type LambdaEven
 import { stream } from "hono/streaming";
 import { describe, expect, it, onTestFinished } from "vitest";
 import { type ValkeyCacheEnv, type ValkeyCacheOptions, valkeyCache } from "../../src/hono/index.js";
-import { type Cache, ConfigurationError, createCache, herd, memo } from "../../src/index.js";
+import { type Cache, ConfigurationError, createCache, herd } from "../../src/index.js";
 import { deferred } from "../support/deferred.js";
 import { until } from "../support/wait.js";
 
@@ -33,7 +33,7 @@ describe("valkeyCache", () => {
   it("reads each key once in a request, and again in the next one, by choice", async () => {
     const whole = memoryCache();
     const app = new Hono<ValkeyCacheEnv>();
-    app.use("/once", valkeyCache(whole, { memo }));
+    app.use("/once", valkeyCache(whole, { memo: true }));
     app.use("/twice", valkeyCache(whole));
     let reads = 0;
     whole.on("roundTrip", () => void reads++);

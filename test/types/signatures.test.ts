@@ -396,7 +396,6 @@ const ofMain: { readonly [E in Exclude<keyof Main, ErrorName>]: () => void } = {
     >(),
   sentinel: () =>
     expectTypeOf<Main["sentinel"]>().toEqualTypeOf<(options: main.SentinelOptions) => ConnectionFactory>(),
-  memo: () => expectTypeOf<Main["memo"]>().toEqualTypeOf<() => main.Memo>(),
   sets: () => expectTypeOf<Main["sets"]>().toEqualTypeOf<(cache: Cache) => CacheSets>(),
   hashes: () => expectTypeOf<Main["hashes"]>().toEqualTypeOf<(cache: Cache) => CacheHashes>(),
   escapePattern: () => expectTypeOf<Main["escapePattern"]>().toEqualTypeOf<(text: string) => string>(),

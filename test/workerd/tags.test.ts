@@ -1,16 +1,7 @@
 import { Hono } from "hono";
 import { describe, expect, inject, it } from "vitest";
 import { httpCache, type ValkeyCacheEnv, valkeyCache } from "../../src/hono/index.js";
-import {
-  type Cache,
-  createCache,
-  defaultClient,
-  define,
-  herd,
-  type Lock,
-  memo,
-  wrap,
-} from "../../src/index.workerd.js";
+import { type Cache, createCache, defaultClient, define, herd, type Lock, wrap } from "../../src/index.workerd.js";
 import { ownPrefix } from "../contract/cache/stored.js";
 import { deferred } from "../support/deferred.js";
 import { until } from "../support/wait.js";
@@ -26,7 +17,7 @@ function worker(cache: Cache) {
     softTimeout: 0,
   });
   const app = new Hono<ValkeyCacheEnv>();
-  app.use(valkeyCache(cache, { memo }));
+  app.use(valkeyCache(cache, { memo: true }));
   app.use("/pages/*", httpCache({ cache }));
   app.get("/pages/:id", async (c) => {
     counts.pages++;
@@ -126,11 +117,11 @@ describe.each(CLIENTS)("in a Worker, under the client %s,", (_, client) => {
     const cache = open();
     await using writer = cache.for();
     await writer.set("a", 1, { tags: ["a"] });
-    await using remembering = cache.for({ memo });
+    await using remembering = cache.for({ memo: true });
     expect(await remembering.get("a")).toBe(1);
     await writer.purgeTags(["a"]);
     expect(await remembering.get("a")).toBe(1);
-    await using next = cache.for({ memo });
+    await using next = cache.for({ memo: true });
     expect(await next.get("a")).toBeUndefined();
     await writer.set("a", 2, { tags: ["a"] });
     await next.purgeTags(["a"]);

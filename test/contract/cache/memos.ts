@@ -2,7 +2,7 @@ import { describe, expect, it, onTestFinished, vi } from "vitest";
 import type { Cache } from "../../../src/cache/cache.js";
 import type { CacheOptions } from "../../../src/cache/options.js";
 import { DecodeError } from "../../../src/core/errors.js";
-import { hashes, memo, sets } from "../../../src/index.js";
+import { hashes, sets } from "../../../src/index.js";
 import { json } from "../../../src/serializers/json.js";
 import { deferred } from "../../support/deferred.js";
 import type { CacheTraits, Open } from "../cache.js";
@@ -286,7 +286,7 @@ export function memos(open: Open, { cluster }: CacheTraits): void {
 }
 
 function viewOf(whole: Cache): Cache {
-  const view = whole.for({ memo });
+  const view = whole.for({ memo: true });
   onTestFinished(() => view.close());
   return view;
 }

@@ -318,7 +318,7 @@ export const WRONG_OPTIONS: Readonly<Record<OptionName, readonly unknown[]>> = {
   xx: flags,
   soft: flags,
   only: [null, 5, "all", "", none],
-  memo: [true, false, 1, "yes", null, none],
+  memo: flags,
   create: flags,
   renew: flags,
   signal: [null, 5, none, new AbortController(), () => 1],

@@ -1,5 +1,5 @@
 import { describe, expect, it, vi } from "vitest";
-import { hashes, memo, sets } from "../../../src/index.js";
+import { hashes, sets } from "../../../src/index.js";
 import { deferred } from "../../support/deferred.js";
 import type { Open } from "../cache.js";
 
@@ -157,7 +157,7 @@ export function namespaces(open: Open): void {
     it("has a view for one invocation that has all of it, its own namespaces and its purge too", async () => {
       const tenant = open().namespace("a");
       await tenant.set("k", 1);
-      await using view = tenant.for({ memo });
+      await using view = tenant.for({ memo: true });
       const inner = view.namespace("b");
       await inner.set("k", 1);
       expect(await view.get("k")).toBe(1);
