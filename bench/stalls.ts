@@ -2,7 +2,6 @@ import { monitorEventLoopDelay, performance } from "node:perf_hooks";
 import { setTimeout as sleep } from "node:timers/promises";
 import { GlideClient } from "@valkey/valkey-glide";
 import { type Cache, createCache, herd } from "valkey-edge-cache";
-import { hashes, sets } from "../src/index.js";
 import { benchOptions, isComplete, isWanted } from "./harness/options.ts";
 import { environment, writeResult } from "./harness/results.ts";
 import { startServer } from "./harness/server.ts";
@@ -49,8 +48,8 @@ function methodsOf(cache: Cache): readonly Method[] {
     ["getOrSetMany, all there", () => cache.getOrSetMany(keys, () => values)],
     ["deleteMany", () => cache.deleteMany(keys)],
     ["getOrSetMany, none there", () => cache.getOrSetMany(keys, () => values), clear],
-    ["sets.add", () => sets(cache).add("a set", keys)],
-    ["hashes.set", () => hashes(cache).set("a hash", values)],
+    ["sets.add", () => cache.sets.add("a set", keys)],
+    ["hashes.set", () => cache.hashes.set("a hash", values)],
     ["keys", () => cache.keys(), () => cache.setMany(values)],
     ["clear", () => cache.clear(), () => cache.setMany(values)],
   ];

@@ -1,7 +1,7 @@
 // What the entry points of all runtimes have in common.
 export type { Cache, Namespace } from "../cache/cache.js";
 export type { Caches } from "../cache/caches.js";
-export { type CacheHashes, hashes } from "../cache/hashes.js";
+export type { CacheHashes } from "../cache/hashes.js";
 export type { Health } from "../cache/health.js";
 export type { LoadMany, LoadRecord } from "../cache/many-entries.js";
 export type {
@@ -29,7 +29,7 @@ export type {
   ValueTags,
 } from "../cache/method-options.js";
 export type { CacheOptions, FailureContext, LocatedCacheOptions, Logger } from "../cache/options.js";
-export { type CacheSets, type SetPage, sets } from "../cache/sets.js";
+export type { CacheSets, SetPage } from "../cache/sets.js";
 export type { ValueCodec } from "../cache/value-codec.js";
 export type {
   Client,

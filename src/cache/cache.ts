@@ -6,6 +6,7 @@ import type { Events } from "../core/events.js";
 import type { Key, StoredKey } from "../core/key.js";
 import type { Duration } from "../core/time.js";
 import type { LogPlace } from "../tags/purge-log.js";
+import type { CacheHashes } from "./hashes.js";
 import type { Health } from "./health.js";
 import type { LoadMany, LoadRecord } from "./many-entries.js";
 import type {
@@ -27,6 +28,7 @@ import type {
   TtlOptions,
 } from "./method-options.js";
 import type { CacheParts } from "./parts.js";
+import type { CacheSets } from "./sets.js";
 import type { ValueCodec } from "./value-codec.js";
 
 /**
@@ -54,6 +56,10 @@ export interface Cache extends AsyncDisposable {
   readonly parts: CacheParts;
   /** @internal Has `close` of a view wait for work that uses its connection. */
   track(work: Promise<unknown>): void;
+  /** Sets of values, such as `cache.sets.add("online", ["ann"])`. */
+  readonly sets: CacheSets;
+  /** Hashes, which map fields to values, such as `cache.hashes.get("user:1", "name")`. */
+  readonly hashes: CacheHashes;
   /** Encodes and decodes values as this cache stores them. */
   readonly codec: ValueCodec;
   /**

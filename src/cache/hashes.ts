@@ -4,9 +4,8 @@ import { DecodeError, show } from "../core/errors.js";
 import type { Key } from "../core/key.js";
 import { toText } from "../core/text.js";
 import { checkField, NO_OPTIONS, several, toFields } from "./arguments.js";
-import type { Cache } from "./cache.js";
 import type { KeyOptions, MethodOptions, RecordInput } from "./method-options.js";
-import { type CacheParts, partsOf } from "./parts.js";
+import type { CacheParts } from "./parts.js";
 import { decodeOne, sendTyped, type Work } from "./store-calls.js";
 
 type HashMethod = keyof MethodOptions extends infer M ? (M extends `hashes.${infer Name}` ? Name : never) : never;
@@ -14,17 +13,7 @@ type HashMethod = keyof MethodOptions extends infer M ? (M extends `hashes.${inf
 const READ: SendOptions = { readOnly: true };
 
 /**
- * The hashes in a cache, which map fields to values. They have the cache's keys, serializer and error policy.
- * @throws TypeError when `cache` is no cache
- * @example
- * await hashes(cache).set("user:1", { name: "Ann", visits: 3 });
- */
-export function hashes(cache: Cache): CacheHashes {
-  return new CacheHashes(partsOf(cache, "hashes"));
-}
-
-/**
- * Hashes, which map fields to values, as `hashes(cache)` returns them. The name is a key like any other, fields are strings, and values are
+ * Hashes, which map fields to values: `cache.hashes`. The name is a key like any other, fields are strings, and values are
  * stored as the cache stores values. A hash is deleted with its last field, and never expires unless `expire` is called.
  *
  * Every method rejects with `TypeError` on wrong arguments.
@@ -32,7 +21,7 @@ export function hashes(cache: Cache): CacheHashes {
 export class CacheHashes {
   readonly #parts: CacheParts;
 
-  /** @internal Use `hashes`. */
+  /** @internal Use `cache.hashes`. */
   constructor(parts: CacheParts) {
     this.#parts = parts;
   }
@@ -42,8 +31,8 @@ export class CacheHashes {
    * @returns how many of the fields were new
    * @throws {EncodeError} before any I/O, when a value can't be stored
    * @example
-   * await hashes(cache).set("user:1", "name", "Ann");
-   * await hashes(cache).set("user:1", { name: "Ann", visits: 3 });
+   * await cache.hashes.set("user:1", "name", "Ann");
+   * await cache.hashes.set("user:1", { name: "Ann", visits: 3 });
    */
   set(name: Key, field: string, value: unknown, options?: KeyOptions): Promise<number>;
   set(name: Key, record: RecordInput | ReadonlyMap<string, unknown>, options?: KeyOptions): Promise<number>;
@@ -73,7 +62,7 @@ export class CacheHashes {
    * Every field with its value (`HGETALL`); an empty `Map` when there is no such hash.
    * @throws {DecodeError}
    * @example
-   * const user = Object.fromEntries(await hashes(cache).getAll("user:1"));
+   * const user = Object.fromEntries(await cache.hashes.getAll("user:1"));
    */
   async getAll<T = unknown>(name: Key, options: KeyOptions = NO_OPTIONS): Promise<Map<string, T>> {
     const read = (stored: string): Promise<Map<string, unknown>> => this.#getAll(stored);

@@ -3,7 +3,6 @@ import { Memo } from "../client/memo.js";
 import { Sharing } from "../client/single-flight.js";
 import { handleOf } from "../connection/registry.js";
 import type { Connection, Invocation, OrderedConnection } from "../core/connection.js";
-import { show } from "../core/errors.js";
 import { systemClock } from "../core/time.js";
 import { checked, toSignal } from "./arguments.js";
 import { KeyBuilder } from "./key-builder.js";
@@ -68,13 +67,4 @@ export function invocationParts(whole: CacheParts, options: InvocationOptions): 
 export function namespaceParts(settings: Settings, parent: CacheParts): CacheParts {
   const keys = new KeyBuilder(settings);
   return { ...parent, settings, keys, calls: new StoreCalls(settings, keys, parent.invocation, parent.calls) };
-}
-
-/** The parts of a cache, for a function that takes it. @param what the function's name @throws TypeError when it is no cache */
-export function partsOf(cache: { readonly parts: CacheParts }, what: string): CacheParts {
-  const parts = (cache as Partial<typeof cache> | null | undefined)?.parts;
-  if (parts?.settings) return parts;
-  throw new TypeError(
-    `${what}: ${show(cache)} is not a cache; give what createCache() returns, or one of createCaches()`,
-  );
 }

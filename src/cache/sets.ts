@@ -7,9 +7,8 @@ import { throwIfError } from "../core/errors.js";
 import type { Key } from "../core/key.js";
 import { toText } from "../core/text.js";
 import { checkCount, checkCursor, checked, NO_OPTIONS, several } from "./arguments.js";
-import type { Cache } from "./cache.js";
 import type { KeyOptions, MethodOptions, ScanSetOptions, StoreOptions } from "./method-options.js";
-import { type CacheParts, partsOf } from "./parts.js";
+import type { CacheParts } from "./parts.js";
 import { decodeOne, sendTyped } from "./store-calls.js";
 
 /** One page of `sets.scan`. */
@@ -28,18 +27,7 @@ type Combination = "difference" | "intersection" | "union";
 const COMMANDS = { difference: "SDIFF", intersection: "SINTER", union: "SUNION" } as const;
 
 /**
- * The sets of values in a cache. They have the cache's keys, serializer and error policy.
- * @throws TypeError when `cache` is no cache
- * @example
- * const online = sets(cache);
- * await online.add("lobby", ["ann", "bob"]);
- */
-export function sets(cache: Cache): CacheSets {
-  return new CacheSets(partsOf(cache, "sets"));
-}
-
-/**
- * Sets of values, as `sets(cache)` returns them. Members are stored as the cache stores values. Arguments with several members or keys are
+ * Sets of values: `cache.sets`. Members are stored as the cache stores values. Arguments with several members or keys are
  * arrays, Sets or other iterables. A set is deleted with its last member, and never expires unless `expire` is called.
  *
  * Every method rejects with `TypeError` on wrong arguments, and with `EncodeError` when a member can't be stored.
@@ -47,7 +35,7 @@ export function sets(cache: Cache): CacheSets {
 export class CacheSets {
   readonly #parts: CacheParts;
 
-  /** @internal Use `sets`. */
+  /** @internal Use `cache.sets`. */
   constructor(parts: CacheParts) {
     this.#parts = parts;
   }
@@ -56,7 +44,7 @@ export class CacheSets {
    * Adds members (`SADD`).
    * @returns how many of them were new
    * @example
-   * await sets(cache).add("online", ["ann", "bob"]); // 2
+   * await cache.sets.add("online", ["ann", "bob"]); // 2
    */
   add(key: Key, members: Iterable<unknown>, options: KeyOptions = NO_OPTIONS): Promise<number> {
     return this.#onKey("add", key, options, 0, (stored) => this.#change("SADD", stored, several(members, "members")));
@@ -90,7 +78,7 @@ export class CacheSets {
   /**
    * Whether each value is a member, in the order given (`SMISMEMBER`).
    * @example
-   * await sets(cache).hasMany("online", ["ann", "eve"]); // [true, false]
+   * await cache.sets.hasMany("online", ["ann", "eve"]); // [true, false]
    */
   async hasMany(key: Key, members: Iterable<unknown>, options: KeyOptions = NO_OPTIONS): Promise<boolean[]> {
     const list = several(members, "members");
@@ -119,7 +107,7 @@ export class CacheSets {
    * Members that are in any of the sets (`SUNION`). In a cluster the keys need a common hash tag.
    * @throws {DecodeError}
    * @example
-   * const readers = await sets(cache).union<string>(["{doc:1}:viewers", "{doc:1}:editors"]);
+   * const readers = await cache.sets.union<string>(["{doc:1}:viewers", "{doc:1}:editors"]);
    */
   union<T = unknown>(keys: Iterable<Key>, options: KeyOptions = NO_OPTIONS): Promise<Set<T>> {
     return this.#combine("union", keys, options);
@@ -188,7 +176,7 @@ export class CacheSets {
    * Every member, page by page. A member that is added or deleted meanwhile may be missed or come twice.
    * @throws {DecodeError}
    * @example
-   * for await (const name of sets(cache).iterate<string>("online", { match: '"a*' })) console.log(name);
+   * for await (const name of cache.sets.iterate<string>("online", { match: '"a*' })) console.log(name);
    */
   async *iterate<T = unknown>(key: Key, options: ScanSetOptions = NO_OPTIONS): AsyncIterable<T> {
     const stored = this.#parts.keys.stored(key, checked("sets.iterate", options));

@@ -11,6 +11,7 @@ import { checked, checkNoOptions, NO_OPTIONS, notALoader, toAcquireOptions, toLo
 import type { Cache, Namespace } from "./cache.js";
 import { addTo, moveVersion } from "./counters.js";
 import { expire, expireAt, expireSoft, persist, remaining, touch } from "./expiry.js";
+import { CacheHashes } from "./hashes.js";
 import { type Health, health } from "./health.js";
 import { toNamespace } from "./key-builder.js";
 import { endMany, getMany, getOrSetMany, type LoadMany, setAll, setMany } from "./many-entries.js";
@@ -34,6 +35,7 @@ import type {
 import type { CacheOptions, LocatedCacheOptions } from "./options.js";
 import { type CacheParts, invocationParts, namespaceParts, openParts } from "./parts.js";
 import { clear, deletePattern, scanKeys } from "./scans.js";
+import { CacheSets } from "./sets.js";
 import { type ChooseFactory, toSettings } from "./settings.js";
 import { ValueCodec } from "./value-codec.js";
 import { write } from "./writes.js";
@@ -49,6 +51,8 @@ class CacheView implements Cache {
   readonly #parts: CacheParts;
   /** The cache that this one is a namespace of. It has the connection and the client, and is what can be closed. */
   readonly #parent: CacheView | undefined;
+  #sets: CacheSets | undefined;
+  #hashes: CacheHashes | undefined;
   #codec: ValueCodec | undefined;
   #closing: Promise<void> | undefined;
 
@@ -61,6 +65,16 @@ class CacheView implements Cache {
     this.report = parts.calls.report;
     this.#parts = parts;
     this.#parent = parent;
+  }
+
+  get sets(): CacheSets {
+    this.#sets ??= new CacheSets(this.#parts);
+    return this.#sets;
+  }
+
+  get hashes(): CacheHashes {
+    this.#hashes ??= new CacheHashes(this.#parts);
+    return this.#hashes;
   }
 
   get codec(): ValueCodec {

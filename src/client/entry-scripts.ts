@@ -188,7 +188,7 @@ const incrementTwin: Twin = (call, [key = ""], [delta = "0", create = "", ttlMs 
  * Deletes what is left of an expired entry, and placeholders, which count as absent, so that a set or a hash can be stored
  * under the key. Reply: 1 if something was deleted, else 0.
  */
-export const CLEAR_ABSENT: Script = /* @__PURE__ */ script(
+export const CLEAR_ABSENT: Script = script(
   "clear absent",
   `local what = inspect(KEYS[1])
 if what ~= 'stale' and what ~= 'placeholder' then return 0 end

@@ -1,5 +1,5 @@
 import type { Cache } from "../cache/cache.js";
-import { partsOf } from "../cache/parts.js";
+import { eventsOf } from "../cache/events-of.js";
 import { ConfigurationError } from "../core/errors.js";
 import type { CacheEvents, ErrorKind } from "../core/event-types.js";
 import type { Events } from "../core/events.js";
@@ -36,7 +36,7 @@ const running = new WeakMap<Events, Statistics>();
  */
 export function statistics(cache: Cache, options: StatisticsOptions = {}): Statistics {
   checkOptions<StatisticsOptions>("statistics", options, { definition: isFunction });
-  const { events } = partsOf(cache, "statistics").settings;
+  const events = eventsOf(cache, "statistics");
   const known = running.get(events);
   if (known && options.definition !== undefined && options.definition !== known.definition) {
     throw new ConfigurationError(

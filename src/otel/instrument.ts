@@ -1,5 +1,5 @@
 import type { Cache } from "../cache/cache.js";
-import { partsOf } from "../cache/parts.js";
+import { eventsOf } from "../cache/events-of.js";
 import { ConfigurationError } from "../core/errors.js";
 import type { Events } from "../core/events.js";
 import { type Checks, checkOptions, isBoolean, isOneOf, isText } from "../core/options.js";
@@ -65,7 +65,7 @@ const instrumented = new WeakSet<Events>();
  */
 export function instrument(cache: Cache, options: InstrumentOptions = {}): () => void {
   checkOptions<InstrumentOptions>("instrument", options, instrumentChecks);
-  const { events } = partsOf(cache, "instrument").settings;
+  const events = eventsOf(cache, "instrument");
   if (instrumented.has(events)) {
     throw new ConfigurationError(
       "instrument: this cache, or a view of it, is instrumented already; call the function that ends that first",

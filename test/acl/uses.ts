@@ -1,6 +1,6 @@
 import { expect } from "vitest";
 import type { FEATURES } from "../../scripts/acl.mjs";
-import { type Cache, hashes, sets } from "../../src/index.js";
+import type { Cache } from "../../src/index.js";
 import { PurgeLog, readLog } from "../../src/tags/purge-log.js";
 import { testApp } from "../hono/app.js";
 import { until } from "../support/wait.js";
@@ -130,33 +130,33 @@ export const uses: Readonly<Record<keyof typeof FEATURES, Use>> = {
     }
   },
 
-  async sets(cache) {
-    expect(await sets(cache).add("{s}a", [1, 2, 3])).toBe(3);
-    expect(await sets(cache).delete("{s}a", [3])).toBe(1);
-    expect(await sets(cache).size("{s}a")).toBe(2);
-    expect(await sets(cache).has("{s}a", 1)).toBe(true);
-    expect(await sets(cache).hasMany("{s}a", [1, 3])).toEqual([true, false]);
-    expect((await sets(cache).members("{s}a")).size).toBe(2);
-    expect((await sets(cache).difference(["{s}a", "{s}b"])).size).toBe(2);
-    expect((await sets(cache).intersection(["{s}a", "{s}b"])).size).toBe(0);
-    expect((await sets(cache).union(["{s}a", "{s}b"])).size).toBe(2);
-    expect(await sets(cache).differenceStore("{s}c", ["{s}a", "{s}b"])).toBe(2);
-    expect(await sets(cache).intersectionStore("{s}c", ["{s}a", "{s}b"])).toBe(0);
-    expect(await sets(cache).unionStore("{s}c", ["{s}a", "{s}b"])).toBe(2);
-    expect(await sets(cache).move("{s}a", "{s}d", 1)).toBe(true);
-    expect(await sets(cache).pop("{s}d")).toBe(1);
-    expect(await sets(cache).random("{s}a")).toBe(2);
-    expect((await sets(cache).scan("{s}a")).members).toEqual([2]);
+  async sets({ sets }) {
+    expect(await sets.add("{s}a", [1, 2, 3])).toBe(3);
+    expect(await sets.delete("{s}a", [3])).toBe(1);
+    expect(await sets.size("{s}a")).toBe(2);
+    expect(await sets.has("{s}a", 1)).toBe(true);
+    expect(await sets.hasMany("{s}a", [1, 3])).toEqual([true, false]);
+    expect((await sets.members("{s}a")).size).toBe(2);
+    expect((await sets.difference(["{s}a", "{s}b"])).size).toBe(2);
+    expect((await sets.intersection(["{s}a", "{s}b"])).size).toBe(0);
+    expect((await sets.union(["{s}a", "{s}b"])).size).toBe(2);
+    expect(await sets.differenceStore("{s}c", ["{s}a", "{s}b"])).toBe(2);
+    expect(await sets.intersectionStore("{s}c", ["{s}a", "{s}b"])).toBe(0);
+    expect(await sets.unionStore("{s}c", ["{s}a", "{s}b"])).toBe(2);
+    expect(await sets.move("{s}a", "{s}d", 1)).toBe(true);
+    expect(await sets.pop("{s}d")).toBe(1);
+    expect(await sets.random("{s}a")).toBe(2);
+    expect((await sets.scan("{s}a")).members).toEqual([2]);
   },
 
-  async hashes(cache) {
-    expect(await hashes(cache).set("h", { a: 1, b: 2 })).toBe(2);
-    expect(await hashes(cache).get("h", "a")).toBe(1);
-    expect((await hashes(cache).getAll("h")).size).toBe(2);
-    expect(await hashes(cache).delete("h", "b")).toBe(1);
-    expect(await hashes(cache).size("h")).toBe(1);
-    expect(await hashes(cache).fields("h")).toEqual(["a"]);
-    expect(await hashes(cache).has("h", "a")).toBe(true);
+  async hashes({ hashes }) {
+    expect(await hashes.set("h", { a: 1, b: 2 })).toBe(2);
+    expect(await hashes.get("h", "a")).toBe(1);
+    expect((await hashes.getAll("h")).size).toBe(2);
+    expect(await hashes.delete("h", "b")).toBe(1);
+    expect(await hashes.size("h")).toBe(1);
+    expect(await hashes.fields("h")).toEqual(["a"]);
+    expect(await hashes.has("h", "a")).toBe(true);
   },
 
   async herd(cache, owner) {

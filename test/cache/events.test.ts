@@ -5,11 +5,9 @@ import {
   type CallEvent,
   createCache,
   defaultClient,
-  hashes,
   herd,
   memory,
   ReplyError,
-  sets,
   TimeoutError,
 } from "../../src/index.js";
 import { COMMANDS } from "../contract/cache/commands.js";
@@ -47,7 +45,7 @@ describe.each(CLIENTS)("errors of %s", (_name, client) => {
             const store = new FailingStore();
             const { cache, onError } = open({ connectionFactory: store, client, ignoreErrors });
             await cache.setMany({ a: 1, "{t}a": 1 });
-            await sets(cache).add("s", [1]);
+            await cache.sets.add("s", [1]);
             const { errors, calls } = listen(cache);
             store.fault = fault;
             store.at = store.count + at;
@@ -97,7 +95,7 @@ describe("the kind of an error", () => {
     ["decode", "a value that can't be read", async (cache) => raw(cache).then(() => cache.get("a"))],
     ["encode", "a value that can't be stored", (cache) => cache.set("a", circle)],
     ["encode", "a loaded value that can't be stored", (cache) => cache.getOrSet("b", () => circle)],
-    ["reply", "a command that the server refuses", (cache) => hashes(cache).set("a", "f", 1)],
+    ["reply", "a command that the server refuses", (cache) => cache.hashes.set("a", "f", 1)],
     ["loader", "a loader's error", (cache) => cache.getOrSet("b", fail(new Error("broken")))],
     ["loader", "text that a loader throws", (cache) => cache.getOrSet("b", fail("broken"))],
     [

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { type Cache, type CacheOptions, createCache, hashes, herd, memory, sets } from "../../src/index.js";
+import { type Cache, type CacheOptions, createCache, herd, memory } from "../../src/index.js";
 import { deferred } from "../support/deferred.js";
 import { until } from "../support/wait.js";
 import { watched } from "../support/watched.js";
@@ -31,8 +31,8 @@ const ROUND_TRIPS: [string, (cache: Cache) => Promise<unknown>, number][] = [
   ["touch", (cache) => cache.touch("hit"), 1],
   ["touch to stay", (cache) => cache.touch("hit", null), 1],
   ["expireAt", (cache) => cache.expireAt("hit", new Date(Date.now() + 1_000)), 1],
-  ["sets.members", (cache) => sets(cache).members("s"), 1],
-  ["hashes.set of a record", (cache) => hashes(cache).set("h", { a: 1, b: 2 }), 1],
+  ["sets.members", (cache) => cache.sets.members("s"), 1],
+  ["hashes.set of a record", (cache) => cache.hashes.set("h", { a: 1, b: 2 }), 1],
   ["lock", (cache) => cache.lock("job"), 1],
   ["flush", (cache) => cache.flush(), 1],
 ];
@@ -59,7 +59,7 @@ describe("round trips", () => {
       () => cache.getMany(["a"]),
       () => cache.has("a"),
       () => cache.ttl("a"),
-      () => sets(cache).members("s"),
+      () => cache.sets.members("s"),
     ]) {
       expect(await isRepeatable(read, "readOnly")).toBe(true);
     }
@@ -69,8 +69,8 @@ describe("round trips", () => {
       () => cache.incr("a"),
       () => cache.add("b", 1),
       () => cache.delete("a"),
-      () => sets(cache).add("s", [1]),
-      () => sets(cache).pop("s"),
+      () => cache.sets.add("s", [1]),
+      () => cache.sets.pop("s"),
       () => cache.lock("job"),
     ]) {
       expect(await isRepeatable(once, "idempotent")).toBe(false);

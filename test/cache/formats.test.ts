@@ -3,17 +3,7 @@ import { describe, expect, it, vi } from "vitest";
 import { brotli } from "../../src/compressors/brotli.js";
 import { gzip, zlib } from "../../src/compressors/deflate.js";
 import { zstd } from "../../src/compressors/zstd.js";
-import {
-  type Cache,
-  type CacheOptions,
-  createCache,
-  DecodeError,
-  EncodeError,
-  hashes,
-  json,
-  memory,
-  sets,
-} from "../../src/index.js";
+import { type Cache, type CacheOptions, createCache, DecodeError, EncodeError, json, memory } from "../../src/index.js";
 import { msgpack } from "../../src/serializers/msgpack.js";
 import { structuredClone } from "../../src/serializers/structured-clone.js";
 import { raw } from "../contract/cache/stored.js";
@@ -37,10 +27,10 @@ describe.each(SERIALIZERS.flatMap((serializer) => COMPRESSORS.map((compressor) =
         await cache.set("a", value);
         expect(await cache.get("a")).toEqual(value);
         expect(await cache.getMany(["a"])).toEqual(new Map([["a", value]]));
-        await hashes(cache).set("h", "field", value);
-        expect(await hashes(cache).get("h", "field")).toEqual(value);
-        await sets(cache).add("s", [value]);
-        expect(await sets(cache).pop("s")).toEqual(value);
+        await cache.hashes.set("h", "field", value);
+        expect(await cache.hashes.get("h", "field")).toEqual(value);
+        await cache.sets.add("s", [value]);
+        expect(await cache.sets.pop("s")).toEqual(value);
       }
     });
 

@@ -4,10 +4,8 @@ import {
   ConfigurationError,
   ConnectionError,
   createCache,
-  hashes,
   memory,
   ReplyError,
-  sets,
   TimeoutError,
 } from "../../src/index.js";
 import { COMMANDS } from "../contract/cache/commands.js";
@@ -48,8 +46,8 @@ describe("when the store fails", () => {
     ["set", (cache) => cache.set("a", 1, { prefix: "p" }), "p:1:a"],
     ["delete", (cache) => cache.delete("a"), ":1:a"],
     ["incr", (cache) => cache.incr("a"), ":1:a"],
-    ["sets.add", (cache) => sets(cache).add("a", [1]), ":1:a"],
-    ["hashes.get", (cache) => hashes(cache).get("a", "f"), ":1:a"],
+    ["sets.add", (cache) => cache.sets.add("a", [1]), ":1:a"],
+    ["hashes.get", (cache) => cache.hashes.get("a", "f"), ":1:a"],
     ["lock", (cache) => cache.lock("a"), ":lock:a"],
     ["deletePattern", (cache) => cache.deletePattern("a*"), ":1:a*"],
     ["getOrSet", (cache) => cache.getOrSet("a", () => 1), ":1:a"],

@@ -2,7 +2,7 @@ import { isDeepStrictEqual as equals, inspect } from "node:util";
 import { afterAll, describe, expect, inject, it } from "vitest";
 import { gzip } from "../../src/compressors/deflate.js";
 import { rest } from "../../src/connection/rest/factory.js";
-import { type Cache, type Compressor, createCache, hashes, herd, iovalkey, sets } from "../../src/index.js";
+import { type Cache, type Compressor, createCache, herd, iovalkey } from "../../src/index.js";
 import { ownPrefix } from "../contract/cache/stored.js";
 import { startRestServer } from "../support/rest-server.js";
 
@@ -76,13 +76,13 @@ const METHODS: Readonly<Record<string, (cache: Cache, value: unknown) => Promise
   touch: (cache) => cache.touch("k", 700),
   expire: (cache) => cache.expire("k", 900),
   persist: (cache) => cache.persist("k"),
-  "sets.add": (cache, value) => sets(cache).add("k", [value]),
-  "sets.delete": (cache, value) => sets(cache).delete("k", [value]),
-  "sets.has": (cache, value) => sets(cache).has("k", value),
-  "sets.members": (cache) => sets(cache).members("k"),
-  "hashes.set": (cache, value) => hashes(cache).set("k", { a: value, b: 1 }),
-  "hashes.get": (cache) => hashes(cache).get("k", "a"),
-  "hashes.delete": (cache) => hashes(cache).delete("k", "a"),
+  "sets.add": (cache, value) => cache.sets.add("k", [value]),
+  "sets.delete": (cache, value) => cache.sets.delete("k", [value]),
+  "sets.has": (cache, value) => cache.sets.has("k", value),
+  "sets.members": (cache) => cache.sets.members("k"),
+  "hashes.set": (cache, value) => cache.hashes.set("k", { a: value, b: 1 }),
+  "hashes.get": (cache) => cache.hashes.get("k", "a"),
+  "hashes.delete": (cache) => cache.hashes.delete("k", "a"),
 };
 
 it("a write that is called before close() is carried out, also while its value is being encoded", async () => {
@@ -114,12 +114,12 @@ const LOADS: ReadonlySet<string> = new Set(["getOrSet", "getOrSetMany"]);
 const STATES: Readonly<Record<string, (cache: Cache) => Promise<unknown>>> = {
   "no entry": async () => {},
   "an entry": (cache) => cache.set("k", 5, { ttl: 300 }),
-  "a set": (cache) => sets(cache).add("k", [VALUES[0]]),
+  "a set": (cache) => cache.sets.add("k", [VALUES[0]]),
 };
 
 /** What the key holds, whatever its type. */
 function held(cache: Cache): Promise<unknown> {
-  const reads = [cache.get("k"), sets(cache).members("k"), hashes(cache).getAll("k"), METHODS.ttl?.(cache, 0)];
+  const reads = [cache.get("k"), cache.sets.members("k"), cache.hashes.getAll("k"), METHODS.ttl?.(cache, 0)];
   return Promise.all(reads.map((read) => read?.catch((error: Error) => error.name)));
 }
 

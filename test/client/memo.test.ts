@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import type { Cache } from "../../src/cache/cache.js";
-import { createCache, hashes, ReplyError, sets } from "../../src/index.js";
+import { createCache, ReplyError } from "../../src/index.js";
 import { ownPrefix } from "../contract/cache/stored.js";
 
 const KEYS = ["a", "b", "c"] as const;
@@ -39,11 +39,11 @@ const STEPS = {
   expire: (cache: Cache, { key, value }: Step) => cache.expire(key, value > 5 ? 0 : 60),
   persist: (cache: Cache, { key }: Step) => cache.persist(key),
   expireSoft: (cache: Cache, { key }: Step) => cache.expireSoft(key),
-  "sets.add": (cache: Cache, { key, value }: Step) => sets(cache).add(key, [value]),
-  "sets.unionStore": (cache: Cache, { key, other }: Step) => sets(cache).unionStore(key, [other]),
-  "sets.pop": async (cache: Cache, { key }: Step) => typeof (await sets(cache).pop(key)),
-  "hashes.set": (cache: Cache, { key, value }: Step) => hashes(cache).set(key, "field", value),
-  "hashes.delete": (cache: Cache, { key }: Step) => hashes(cache).delete(key, ["field"]),
+  "sets.add": (cache: Cache, { key, value }: Step) => cache.sets.add(key, [value]),
+  "sets.unionStore": (cache: Cache, { key, other }: Step) => cache.sets.unionStore(key, [other]),
+  "sets.pop": async (cache: Cache, { key }: Step) => typeof (await cache.sets.pop(key)),
+  "hashes.set": (cache: Cache, { key, value }: Step) => cache.hashes.set(key, "field", value),
+  "hashes.delete": (cache: Cache, { key }: Step) => cache.hashes.delete(key, ["field"]),
   flush: (cache: Cache) => cache.flush(),
   "a command of one's own": (cache: Cache, { key, value }: Step) =>
     cache.connection.send([["APPEND", String(cache.makeKey(key)), String(value)]]).then(() => true),
@@ -72,7 +72,7 @@ const ALONE = {
 /** In the place of a set or a hash nothing is stored, but a view remembers what a loader returned. */
 async function endTyped(cache: Cache, keys: Keys): Promise<void> {
   for (const key of keys) {
-    const sizes = [sets(cache).size(key), hashes(cache).size(key)].map((size) => size.catch(() => 0));
+    const sizes = [cache.sets.size(key), cache.hashes.size(key)].map((size) => size.catch(() => 0));
     if ((await Promise.all(sizes)).some((size) => size > 0)) await cache.delete(key);
   }
 }

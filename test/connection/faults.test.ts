@@ -1,5 +1,5 @@
 import { describe, expect, it, vi } from "vitest";
-import { type Cache, ConnectionError, createCache, sets, TimeoutError } from "../../src/index.js";
+import { type Cache, ConnectionError, createCache, TimeoutError } from "../../src/index.js";
 import { startProxy } from "../support/proxy.js";
 import { startValkey } from "../support/servers.js";
 import { end, expectEachFailsInTime, expectFailedInTime, expectWorks, isLoad, QUICK, ROWS, works } from "./in-time.js";
@@ -68,7 +68,7 @@ describe("a server that is killed", () => {
     ["setMany", (cache) => cache.setMany({ a: 1 }), []],
     ["has", (cache) => cache.has("a"), false],
     ["ttl", (cache) => cache.ttl("a"), undefined],
-    ["sets.members", (cache) => sets(cache).members("a"), new Set()],
+    ["sets.members", (cache) => cache.sets.members("a"), new Set()],
     ["keys", (cache) => cache.keys(), []],
     ["flush", (cache) => cache.flush(), undefined],
   ])("and restarted meanwhile is not noticed by %s", async (_, run, value) => {

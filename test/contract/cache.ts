@@ -11,7 +11,7 @@ import { definitions } from "./cache/definitions.js";
 import { events } from "./cache/events.js";
 import { expiry } from "./cache/expiry.js";
 import { forcedRefreshes } from "./cache/forced-refreshes.js";
-import { hashMethods } from "./cache/hashes.js";
+import { hashes } from "./cache/hashes.js";
 import { keys } from "./cache/keys.js";
 import { keyspace } from "./cache/keyspace.js";
 import { loads } from "./cache/loads.js";
@@ -20,7 +20,7 @@ import { memos } from "./cache/memos.js";
 import { namespaces } from "./cache/namespaces.js";
 import { refusals } from "./cache/refusals.js";
 import { setAlgebra } from "./cache/set-algebra.js";
-import { setMethods } from "./cache/sets.js";
+import { sets } from "./cache/sets.js";
 import { softExpiry } from "./cache/soft-expiry.js";
 import { tags } from "./cache/tags.js";
 import { values } from "./cache/values.js";
@@ -70,9 +70,9 @@ export function cacheContract(name: string, make: Open, traits: CacheTraits): vo
     ])
       part(open, traits);
     for (const part of [
-      setMethods,
+      sets,
       setAlgebra,
-      hashMethods,
+      hashes,
       locks,
       keyspace,
       clearing,

@@ -4,17 +4,7 @@ import { deflate, gzip, zlib } from "../../src/compressors/deflate.js";
 import { lz4 } from "../../src/compressors/lz4.js";
 import { lzma } from "../../src/compressors/lzma.js";
 import { zstd } from "../../src/compressors/zstd.js";
-import {
-  type Cache,
-  CacheError,
-  type Connection,
-  createCache,
-  hashes,
-  herd,
-  type Reply,
-  ReplyError,
-  sets,
-} from "../../src/index.js";
+import { type Cache, CacheError, type Connection, createCache, herd, type Reply, ReplyError } from "../../src/index.js";
 import { msgpack } from "../../src/serializers/msgpack.js";
 
 /** The largest decoded size of a hostile value, in bytes. */
@@ -78,9 +68,9 @@ const CALLS: readonly ((cache: Cache) => Promise<unknown>)[] = [
   (cache) => cache.get("a"),
   (cache) => cache.getMany(["a", "b"]),
   (cache) => cache.getOrSet("a", () => 1),
-  (cache) => hashes(cache).get("a", "field"),
-  (cache) => hashes(cache).getAll("a"),
-  (cache) => sets(cache).members("a"),
+  (cache) => cache.hashes.get("a", "field"),
+  (cache) => cache.hashes.getAll("a"),
+  (cache) => cache.sets.members("a"),
   (cache) => cache.ttl("a"),
   (cache) => cache.has("a"),
   (cache) => cache.incr("a"),

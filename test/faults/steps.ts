@@ -1,6 +1,5 @@
 import type { Cache } from "../../src/cache/cache.js";
 import { TimeoutError } from "../../src/core/errors.js";
-import { hashes, sets } from "../../src/index.js";
 
 /** The form of every stored value. It shows values of other keys and outdated values. */
 interface Versioned {
@@ -129,13 +128,13 @@ export const STEPS = {
   async hash(caller: Caller) {
     const name = `hash:${caller.id}`;
     const version = ++caller.version;
-    await hashes(caller.cache).set(name, "field", { key: name, version });
-    caller.check(name, await hashes(caller.cache).get(name, "field"), 0, version);
+    await caller.cache.hashes.set(name, "field", { key: name, version });
+    caller.check(name, await caller.cache.hashes.get(name, "field"), 0, version);
   },
   async members(caller: Caller) {
     const name = `set:${caller.id}`;
-    await sets(caller.cache).add(name, [{ key: name, version: 1 }]);
-    for (const member of await sets(caller.cache).members(name)) caller.check(name, member, 0, 1);
+    await caller.cache.sets.add(name, [{ key: name, version: 1 }]);
+    for (const member of await caller.cache.sets.members(name)) caller.check(name, member, 0, 1);
   },
   async expiry(caller: Caller) {
     const key = `brief:${caller.id}`;

@@ -2,7 +2,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { SpanKind } from "@opentelemetry/api";
 import { expect, inject, it } from "vitest";
-import { createCache, herd, sets } from "../../src/index.js";
+import { createCache, herd } from "../../src/index.js";
 import { instrument } from "../../src/otel/index.js";
 import { INSTRUMENTS } from "../../src/otel/instruments.js";
 import { root } from "../support/project.js";
@@ -39,7 +39,7 @@ it("spans have only the attributes that docs/observability.md has in their row",
   await cache.getOrSetMany(["a", "b"], () => ({ a: 1 }), { ttl: 0.01 });
   await cache.getOrSet("c", () => Promise.reject(new Error("no"))).catch(() => {});
   await cache.set("text", "one", { ttl: 60 });
-  await expect(sets(cache).add("text", [1])).rejects.toThrow("WRONGTYPE");
+  await expect(cache.sets.add("text", [1])).rejects.toThrow("WRONGTYPE");
   await until(
     async () => {
       await cache.getOrSet("a", () => 2, { ttl: 0.01 });

@@ -1,6 +1,6 @@
 import { trace } from "@opentelemetry/api";
 import { expect, inject, it } from "vitest";
-import { createCache, defaultClient, hashes, herd, sets } from "../../src/index.js";
+import { createCache, defaultClient, herd } from "../../src/index.js";
 import { instrument } from "../../src/otel/index.js";
 import { until } from "../support/wait.js";
 import { startSdk } from "./sdk.js";
@@ -24,9 +24,9 @@ it.each([
   await cache.getMany([key("a"), key("b")]);
   await cache.getOrSetMany([key("a"), key("c")], (keys) => new Map(keys.map((one) => [one, MARKER])));
   await cache.setMany({ [key("d")]: MARKER });
-  await hashes(cache).set(key("hash"), { [MARKER]: MARKER });
-  await hashes(cache).get(key("hash"), MARKER);
-  await sets(cache).add(key("set"), [MARKER]);
+  await cache.hashes.set(key("hash"), { [MARKER]: MARKER });
+  await cache.hashes.get(key("hash"), MARKER);
+  await cache.sets.add(key("set"), [MARKER]);
   await cache.keys(`${MARKER}*`);
   await cache.deletePattern(`${MARKER}-none*`);
   await cache.lock(key("lock"));
@@ -37,7 +37,7 @@ it.each([
   await fails(
     cache.getOrSet(key("e"), () => Promise.reject(Object.assign(new Error(MARKER), { name: `${MARKER} failed` }))),
   );
-  await fails(sets(cache).add(key("hash"), [1]));
+  await fails(cache.sets.add(key("hash"), [1]));
   await fails(cache.set(key("f"), () => MARKER));
   await fails(
     cache.getOrSet(

@@ -1,6 +1,5 @@
 import { setTimeout as pause } from "node:timers/promises";
 import type { Cache, KeyOptions, LoaderContext } from "valkey-edge-cache";
-import { hashes, sets } from "../../src/index.js";
 import type { CommandName } from "../contract/cache/commands.ts";
 import { type Call, idOf, type Load, nowMs, type Place, valueFor } from "./model.ts";
 import { type Operation, placeOf } from "./operations.ts";
@@ -213,47 +212,47 @@ const PERFORM: Readonly<Record<CommandName, (it: Performance) => Promise<void>>>
     const lock = await it.cache.lock(it.key, { ttl: 1, waitTimeout: 0.1, ...(it.signal ? { signal: it.signal } : {}) });
     await lock?.release();
   },
-  "sets.add": async (it) => it.mustBe("number", await sets(it.cache).add(it.key, MEMBERS, it.at)),
-  "sets.delete": async (it) => it.mustBe("number", await sets(it.cache).delete(it.key, [1], it.at)),
-  "sets.size": async (it) => it.mustBe("number", await sets(it.cache).size(it.key, it.at)),
-  "sets.has": async (it) => it.mustBe("boolean", await sets(it.cache).has(it.key, 1, it.at)),
+  "sets.add": async (it) => it.mustBe("number", await it.cache.sets.add(it.key, MEMBERS, it.at)),
+  "sets.delete": async (it) => it.mustBe("number", await it.cache.sets.delete(it.key, [1], it.at)),
+  "sets.size": async (it) => it.mustBe("number", await it.cache.sets.size(it.key, it.at)),
+  "sets.has": async (it) => it.mustBe("boolean", await it.cache.sets.has(it.key, 1, it.at)),
   async "sets.hasMany"(it) {
-    for (const has of await sets(it.cache).hasMany(it.key, [1, "two"], it.at)) it.mustBe("boolean", has);
+    for (const has of await it.cache.sets.hasMany(it.key, [1, "two"], it.at)) it.mustBe("boolean", has);
   },
-  "sets.members": async (it) => members(it, await sets(it.cache).members(it.key, it.at)),
-  "sets.difference": async (it) => members(it, await sets(it.cache).difference(it.keys, it.at)),
-  "sets.intersection": async (it) => members(it, await sets(it.cache).intersection(it.keys, it.at)),
-  "sets.union": async (it) => members(it, await sets(it.cache).union(it.keys, it.at)),
+  "sets.members": async (it) => members(it, await it.cache.sets.members(it.key, it.at)),
+  "sets.difference": async (it) => members(it, await it.cache.sets.difference(it.keys, it.at)),
+  "sets.intersection": async (it) => members(it, await it.cache.sets.intersection(it.keys, it.at)),
+  "sets.union": async (it) => members(it, await it.cache.sets.union(it.keys, it.at)),
   async "sets.differenceStore"(it) {
-    it.mustBe("number", await sets(it.cache).differenceStore("set:3", it.keys, it.at));
+    it.mustBe("number", await it.cache.sets.differenceStore("set:3", it.keys, it.at));
   },
   async "sets.intersectionStore"(it) {
-    it.mustBe("number", await sets(it.cache).intersectionStore("set:3", it.keys, it.at));
+    it.mustBe("number", await it.cache.sets.intersectionStore("set:3", it.keys, it.at));
   },
-  "sets.unionStore": async (it) => it.mustBe("number", await sets(it.cache).unionStore("set:3", it.keys, it.at)),
+  "sets.unionStore": async (it) => it.mustBe("number", await it.cache.sets.unionStore("set:3", it.keys, it.at)),
   async "sets.move"(it) {
-    it.mustBe("boolean", await sets(it.cache).move(it.key, it.keys[1] ?? "set:3", 1, it.at));
+    it.mustBe("boolean", await it.cache.sets.move(it.key, it.keys[1] ?? "set:3", 1, it.at));
   },
-  "sets.pop": async (it) => member(it, await sets(it.cache).pop(it.key, undefined, it.at)),
-  "sets.random": async (it) => member(it, await sets(it.cache).random(it.key, undefined, it.at)),
-  "sets.scan": async (it) => members(it, new Set((await sets(it.cache).scan(it.key, "0", it.at)).members)),
+  "sets.pop": async (it) => member(it, await it.cache.sets.pop(it.key, undefined, it.at)),
+  "sets.random": async (it) => member(it, await it.cache.sets.random(it.key, undefined, it.at)),
+  "sets.scan": async (it) => members(it, new Set((await it.cache.sets.scan(it.key, "0", it.at)).members)),
   async "sets.iterate"(it) {
-    for await (const one of sets(it.cache).iterate(it.key, it.at)) member(it, one);
+    for await (const one of it.cache.sets.iterate(it.key, it.at)) member(it, one);
   },
-  "hashes.set": async (it) => it.mustBe("number", await hashes(it.cache).set(it.key, "f", MEMBERS, it.at)),
+  "hashes.set": async (it) => it.mustBe("number", await it.cache.hashes.set(it.key, "f", MEMBERS, it.at)),
   async "hashes.get"(it) {
-    const value = await hashes(it.cache).get(it.key, "f", it.at);
+    const value = await it.cache.hashes.get(it.key, "f", it.at);
     it.mustBe(value === undefined ? "undefined" : "object", value);
   },
   async "hashes.getAll"(it) {
-    it.mustBe("map", await hashes(it.cache).getAll(it.key, it.at));
+    it.mustBe("map", await it.cache.hashes.getAll(it.key, it.at));
   },
-  "hashes.delete": async (it) => it.mustBe("number", await hashes(it.cache).delete(it.key, "f", it.at)),
-  "hashes.size": async (it) => it.mustBe("number", await hashes(it.cache).size(it.key, it.at)),
+  "hashes.delete": async (it) => it.mustBe("number", await it.cache.hashes.delete(it.key, "f", it.at)),
+  "hashes.size": async (it) => it.mustBe("number", await it.cache.hashes.size(it.key, it.at)),
   async "hashes.fields"(it) {
-    for (const field of await hashes(it.cache).fields(it.key, it.at)) it.mustBe("string", field);
+    for (const field of await it.cache.hashes.fields(it.key, it.at)) it.mustBe("string", field);
   },
-  "hashes.has": async (it) => it.mustBe("boolean", await hashes(it.cache).has(it.key, "f", it.at)),
+  "hashes.has": async (it) => it.mustBe("boolean", await it.cache.hashes.has(it.key, "f", it.at)),
 };
 
 function members(it: Performance, found: ReadonlySet<unknown>): void {

@@ -1,7 +1,6 @@
 import { AsyncLocalStorage } from "node:async_hooks";
 import { setTimeout as pause } from "node:timers/promises";
 import { type Cache, CacheError, ConnectionError } from "valkey-edge-cache";
-import { sets } from "../../src/index.js";
 import { CACHES, type Call, type Log, nowMs, type Place, type Rejection, type Report } from "./model.ts";
 import { AWAY, COUNTERS, ENTRIES, HOME, type Operation, placeOf, type Random, randomOperation } from "./operations.ts";
 import { LoaderFailed, Performance } from "./performance.ts";
@@ -123,7 +122,7 @@ export class Player {
       getOrSet: () => cache.getOrSet("a", () => 1),
       getOrSetMany: () => cache.getOrSetMany(["a"], () => ({ a: 1 })),
       keys: () => cache.keys(),
-      "sets.add": () => sets(cache).add("set:1", [1]),
+      "sets.add": () => cache.sets.add("set:1", [1]),
     };
     const before = this.reports.length;
     const failed = await Promise.all(

@@ -81,6 +81,8 @@ type Methods<T, Internal extends keyof T = never> = { readonly [M in Exclude<key
 
 const ofCache: Methods<Cache, "shared" | "invocation" | "track" | "report" | "events" | "purges" | "parts"> = {
   connection: () => expectTypeOf<Cache["connection"]>().toEqualTypeOf<Connection>(),
+  sets: () => expectTypeOf<Cache["sets"]>().toEqualTypeOf<CacheSets>(),
+  hashes: () => expectTypeOf<Cache["hashes"]>().toEqualTypeOf<CacheHashes>(),
   codec: () => expectTypeOf<Cache["codec"]>().toEqualTypeOf<ValueCodec>(),
   get: () => {
     call(() => cache.get("k")).toBeUnknown();
@@ -396,15 +398,13 @@ const ofMain: { readonly [E in Exclude<keyof Main, ErrorName>]: () => void } = {
     >(),
   sentinel: () =>
     expectTypeOf<Main["sentinel"]>().toEqualTypeOf<(options: main.SentinelOptions) => ConnectionFactory>(),
-  sets: () => expectTypeOf<Main["sets"]>().toEqualTypeOf<(cache: Cache) => CacheSets>(),
-  hashes: () => expectTypeOf<Main["hashes"]>().toEqualTypeOf<(cache: Cache) => CacheHashes>(),
   escapePattern: () => expectTypeOf<Main["escapePattern"]>().toEqualTypeOf<(text: string) => string>(),
   defaultKeyFunction: () => expectTypeOf<Main["defaultKeyFunction"]>().toEqualTypeOf<main.KeyFunction>(),
   StoredKey: () => expectTypeOf<StoredKey>().toExtend<Key>(),
 };
 
 describe("types", () => {
-  const all = { cache: ofCache, sets: ofSets, hashes: ofHashes, "cache.codec": ofCodec, main: ofMain };
+  const all = { cache: ofCache, "cache.sets": ofSets, "cache.hashes": ofHashes, "cache.codec": ofCodec, main: ofMain };
   const named = Object.entries(all).flatMap(([where, checks]) =>
     Reflect.ownKeys(checks).map((name) => [`${where}: ${String(name)}`, Reflect.get(checks, name)] as const),
   );

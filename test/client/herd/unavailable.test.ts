@@ -1,14 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it, onTestFinished, vi } from "vitest";
-import {
-  type Cache,
-  type CacheOptions,
-  createCache,
-  glide,
-  glideCluster,
-  herd,
-  iovalkey,
-  sets,
-} from "../../../src/index.js";
+import { type Cache, type CacheOptions, createCache, glide, glideCluster, herd, iovalkey } from "../../../src/index.js";
 import { startCluster } from "../../support/cluster.js";
 import { command } from "../../support/command.js";
 import { startOldServer } from "../../support/old-server.js";
@@ -258,8 +249,8 @@ describe.each([
   it("tells members one by one on a server before 6.2, which has no SMISMEMBER", async () => {
     await using old = await startValkey({ args: ["--rename-command", "SMISMEMBER", ""] });
     const { cache } = fleet({ location: old.url }, factory)();
-    await sets(cache).add("set", ["a", "b"]);
-    expect(await sets(cache).hasMany("set", ["a", "x", "b"])).toEqual([true, false, true]);
+    await cache.sets.add("set", ["a", "b"]);
+    expect(await cache.sets.hasMany("set", ["a", "x", "b"])).toEqual([true, false, true]);
     expect((await cache.health()).unavailable).toEqual(["SMISMEMBER"]);
   });
 

@@ -1,6 +1,5 @@
 import { describe, expect, it } from "vitest";
 import { EncodeError } from "../../../src/core/errors.js";
-import { sets } from "../../../src/index.js";
 import type { CacheTraits, Open } from "../cache.js";
 
 export function bulkMethods(open: Open, traits: CacheTraits): void {
@@ -58,7 +57,7 @@ export function bulkMethods(open: Open, traits: CacheTraits): void {
 
     it("leaves out a key that holds no value but a set", async () => {
       const cache = open();
-      await sets(cache).add(a, [1]);
+      await cache.sets.add(a, [1]);
       await cache.set(b, 1);
       expect(await cache[method]([a, b])).toEqual(new Map([[b, 1]]));
     });

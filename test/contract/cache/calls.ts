@@ -1,6 +1,5 @@
 import { describe, expect, it } from "vitest";
 import { ConnectionError, LoaderCycleError } from "../../../src/core/errors.js";
-import { hashes, sets } from "../../../src/index.js";
 import { deferred } from "../../support/deferred.js";
 import { until } from "../../support/wait.js";
 import type { Open } from "../cache.js";
@@ -35,22 +34,22 @@ export function calls(open: Open): void {
     it("can be stored where an entry has expired", async () => {
       const cache = open();
       const methods: Record<string, () => Promise<unknown>> = {
-        add: () => sets(cache).add("k", ["x"]),
-        members: () => sets(cache).members("k"),
-        size: () => sets(cache).size("k"),
-        has: () => sets(cache).has("k", "x"),
-        hasMany: () => sets(cache).hasMany("k", ["x"]),
-        delete: () => sets(cache).delete("k", ["x"]),
-        pop: () => sets(cache).pop("k"),
-        random: () => sets(cache).random("k"),
-        scan: () => sets(cache).scan("k"),
-        hset: () => hashes(cache).set("k", "f", 1),
-        hget: () => hashes(cache).get("k", "f"),
-        hgetAll: () => hashes(cache).getAll("k"),
-        hdelete: () => hashes(cache).delete("k", "f"),
-        hsize: () => hashes(cache).size("k"),
-        hfields: () => hashes(cache).fields("k"),
-        hhas: () => hashes(cache).has("k", "f"),
+        add: () => cache.sets.add("k", ["x"]),
+        members: () => cache.sets.members("k"),
+        size: () => cache.sets.size("k"),
+        has: () => cache.sets.has("k", "x"),
+        hasMany: () => cache.sets.hasMany("k", ["x"]),
+        delete: () => cache.sets.delete("k", ["x"]),
+        pop: () => cache.sets.pop("k"),
+        random: () => cache.sets.random("k"),
+        scan: () => cache.sets.scan("k"),
+        hset: () => cache.hashes.set("k", "f", 1),
+        hget: () => cache.hashes.get("k", "f"),
+        hgetAll: () => cache.hashes.getAll("k"),
+        hdelete: () => cache.hashes.delete("k", "f"),
+        hsize: () => cache.hashes.size("k"),
+        hfields: () => cache.hashes.fields("k"),
+        hhas: () => cache.hashes.has("k", "f"),
       };
       const expected: Record<string, unknown> = {
         add: 1,
@@ -81,19 +80,19 @@ export function calls(open: Open): void {
     it("can be combined and moved where entries have expired", async () => {
       const cache = open();
       const keys = ["{s}a", "{s}b"];
-      await sets(cache).add("{s}b", ["x"]);
+      await cache.sets.add("{s}b", ["x"]);
       await cache.set("{s}a", "value", { ttl: "5ms" });
       await until(async () => !(await cache.has("{s}a")), { what: "its expiry" });
-      expect(await sets(cache).union(keys)).toEqual(new Set(["x"]));
+      expect(await cache.sets.union(keys)).toEqual(new Set(["x"]));
       await cache.set("{s}c", "value", { ttl: "5ms" });
       await until(async () => !(await cache.has("{s}c")), { what: "its expiry" });
-      expect(await sets(cache).move("{s}b", "{s}c", "x")).toBe(true);
+      expect(await cache.sets.move("{s}b", "{s}c", "x")).toBe(true);
     });
 
     it("are refused where there is an entry", async () => {
       const cache = open();
       await cache.set("k", "value");
-      await expect(sets(cache).add("k", ["x"])).rejects.toThrow(/WRONGTYPE/);
+      await expect(cache.sets.add("k", ["x"])).rejects.toThrow(/WRONGTYPE/);
       expect(await cache.get("k")).toBe("value");
     });
   });
@@ -147,12 +146,12 @@ export function calls(open: Open): void {
     it("are changed and asked in batches", async () => {
       const cache = open();
       const members = Array.from({ length: 2_500 }, (_, i) => i);
-      expect(await sets(cache).add("s", members)).toBe(members.length);
-      expect((await sets(cache).hasMany("s", [...members, -1])).filter(Boolean)).toHaveLength(members.length);
-      expect(await sets(cache).delete("s", members)).toBe(members.length);
+      expect(await cache.sets.add("s", members)).toBe(members.length);
+      expect((await cache.sets.hasMany("s", [...members, -1])).filter(Boolean)).toHaveLength(members.length);
+      expect(await cache.sets.delete("s", members)).toBe(members.length);
       const fields = Object.fromEntries(members.map((i) => [`f${i}`, i]));
-      expect(await hashes(cache).set("h", fields)).toBe(members.length);
-      expect(await hashes(cache).delete("h", Object.keys(fields))).toBe(members.length);
+      expect(await cache.hashes.set("h", fields)).toBe(members.length);
+      expect(await cache.hashes.delete("h", Object.keys(fields))).toBe(members.length);
     });
   });
 
@@ -260,8 +259,8 @@ export function calls(open: Open): void {
         () => view.keys(),
         () => view.clear(),
         () => view.lock("a"),
-        () => sets(view).add("s", ["x"]),
-        () => hashes(view).get("h", "f"),
+        () => view.sets.add("s", ["x"]),
+        () => view.hashes.get("h", "f"),
         () => view.connection.send([["PING"]]),
         () => view.health(),
       ];

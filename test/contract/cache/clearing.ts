@@ -1,6 +1,5 @@
 import { describe, expect, it, vi } from "vitest";
 import { ConfigurationError } from "../../../src/core/errors.js";
-import { hashes, sets } from "../../../src/index.js";
 import type { Open } from "../cache.js";
 import { ownPrefix, raw } from "./stored.js";
 
@@ -12,8 +11,8 @@ export function clearing(open: Open): void {
       await cache.set("a", 1, { version: 0 });
       await cache.set("a", 1, { version: -5 });
       await cache.set("a", 1, { version: 1_000 });
-      await sets(cache).add("set", [1]);
-      await hashes(cache).set("hash", "f", 1);
+      await cache.sets.add("set", [1]);
+      await cache.hashes.set("hash", "f", 1);
       expect(await cache.clear()).toBe(6);
       expect(await cache.clear()).toBe(0);
       expect(await cache.has("a", { version: 0 })).toBe(false);

@@ -1,5 +1,4 @@
 import type { Cache } from "../../../src/cache/cache.js";
-import { type CacheHashes, type CacheSets, hashes, sets } from "../../../src/index.js";
 import { all } from "./sets.js";
 
 /** Every method of a cache and its parts that needs the store. */
@@ -16,6 +15,8 @@ export type CommandName =
       | "parts"
       | "report"
       | "codec"
+      | "sets"
+      | "hashes"
       | "for"
       | "on"
       | "health"
@@ -24,8 +25,8 @@ export type CommandName =
       | "close"
       | typeof Symbol.asyncDispose
     >
-  | `sets.${keyof CacheSets}`
-  | `hashes.${keyof CacheHashes}`;
+  | `sets.${keyof Cache["sets"]}`
+  | `hashes.${keyof Cache["hashes"]}`;
 
 interface CommandCase {
   /** Calls it with arguments that are in order. */
@@ -62,30 +63,30 @@ export const COMMANDS: Readonly<Record<CommandName, CommandCase>> = {
   expireSoft: { run: (cache) => cache.expireSoft("a"), otherwise: false },
   expireSoftMany: { run: (cache) => cache.expireSoftMany(["a", "b"]), otherwise: 0 },
   persist: { run: (cache) => cache.persist("a"), otherwise: false },
-  "sets.add": { run: (cache) => sets(cache).add("s", [1]), otherwise: 0 },
-  "sets.delete": { run: (cache) => sets(cache).delete("s", [1]), otherwise: 0 },
-  "sets.size": { run: (cache) => sets(cache).size("s"), otherwise: 0 },
-  "sets.has": { run: (cache) => sets(cache).has("s", 1), otherwise: false },
-  "sets.hasMany": { run: (cache) => sets(cache).hasMany("s", [1, 2]), otherwise: [false, false] },
-  "sets.members": { run: (cache) => sets(cache).members("s"), otherwise: new Set() },
-  "sets.difference": { run: (cache) => sets(cache).difference(["{t}a", "{t}b"]), otherwise: new Set() },
-  "sets.intersection": { run: (cache) => sets(cache).intersection(["{t}a", "{t}b"]), otherwise: new Set() },
-  "sets.union": { run: (cache) => sets(cache).union(["{t}a", "{t}b"]), otherwise: new Set() },
-  "sets.differenceStore": { run: (cache) => sets(cache).differenceStore("{t}c", ["{t}a", "{t}b"]), otherwise: 0 },
-  "sets.intersectionStore": { run: (cache) => sets(cache).intersectionStore("{t}c", ["{t}a", "{t}b"]), otherwise: 0 },
-  "sets.unionStore": { run: (cache) => sets(cache).unionStore("{t}c", ["{t}a", "{t}b"]), otherwise: 0 },
-  "sets.move": { run: (cache) => sets(cache).move("{t}a", "{t}b", 1), otherwise: false },
-  "sets.pop": { run: (cache) => sets(cache).pop("s"), otherwise: undefined },
-  "sets.random": { run: (cache) => sets(cache).random("s"), otherwise: undefined },
-  "sets.scan": { run: (cache) => sets(cache).scan("s"), otherwise: { cursor: "0", members: [] } },
-  "sets.iterate": { run: (cache) => all(sets(cache).iterate("s")), otherwise: [] },
-  "hashes.set": { run: (cache) => hashes(cache).set("h", "f", 1), otherwise: 0 },
-  "hashes.get": { run: (cache) => hashes(cache).get("h", "f"), otherwise: undefined },
-  "hashes.getAll": { run: (cache) => hashes(cache).getAll("h"), otherwise: nothing() },
-  "hashes.delete": { run: (cache) => hashes(cache).delete("h", "f"), otherwise: 0 },
-  "hashes.size": { run: (cache) => hashes(cache).size("h"), otherwise: 0 },
-  "hashes.fields": { run: (cache) => hashes(cache).fields("h"), otherwise: [] },
-  "hashes.has": { run: (cache) => hashes(cache).has("h", "f"), otherwise: false },
+  "sets.add": { run: (cache) => cache.sets.add("s", [1]), otherwise: 0 },
+  "sets.delete": { run: (cache) => cache.sets.delete("s", [1]), otherwise: 0 },
+  "sets.size": { run: (cache) => cache.sets.size("s"), otherwise: 0 },
+  "sets.has": { run: (cache) => cache.sets.has("s", 1), otherwise: false },
+  "sets.hasMany": { run: (cache) => cache.sets.hasMany("s", [1, 2]), otherwise: [false, false] },
+  "sets.members": { run: (cache) => cache.sets.members("s"), otherwise: new Set() },
+  "sets.difference": { run: (cache) => cache.sets.difference(["{t}a", "{t}b"]), otherwise: new Set() },
+  "sets.intersection": { run: (cache) => cache.sets.intersection(["{t}a", "{t}b"]), otherwise: new Set() },
+  "sets.union": { run: (cache) => cache.sets.union(["{t}a", "{t}b"]), otherwise: new Set() },
+  "sets.differenceStore": { run: (cache) => cache.sets.differenceStore("{t}c", ["{t}a", "{t}b"]), otherwise: 0 },
+  "sets.intersectionStore": { run: (cache) => cache.sets.intersectionStore("{t}c", ["{t}a", "{t}b"]), otherwise: 0 },
+  "sets.unionStore": { run: (cache) => cache.sets.unionStore("{t}c", ["{t}a", "{t}b"]), otherwise: 0 },
+  "sets.move": { run: (cache) => cache.sets.move("{t}a", "{t}b", 1), otherwise: false },
+  "sets.pop": { run: (cache) => cache.sets.pop("s"), otherwise: undefined },
+  "sets.random": { run: (cache) => cache.sets.random("s"), otherwise: undefined },
+  "sets.scan": { run: (cache) => cache.sets.scan("s"), otherwise: { cursor: "0", members: [] } },
+  "sets.iterate": { run: (cache) => all(cache.sets.iterate("s")), otherwise: [] },
+  "hashes.set": { run: (cache) => cache.hashes.set("h", "f", 1), otherwise: 0 },
+  "hashes.get": { run: (cache) => cache.hashes.get("h", "f"), otherwise: undefined },
+  "hashes.getAll": { run: (cache) => cache.hashes.getAll("h"), otherwise: nothing() },
+  "hashes.delete": { run: (cache) => cache.hashes.delete("h", "f"), otherwise: 0 },
+  "hashes.size": { run: (cache) => cache.hashes.size("h"), otherwise: 0 },
+  "hashes.fields": { run: (cache) => cache.hashes.fields("h"), otherwise: [] },
+  "hashes.has": { run: (cache) => cache.hashes.has("h", "f"), otherwise: false },
   keys: { run: (cache) => cache.keys(), otherwise: [] },
   iterKeys: { run: (cache) => all(cache.iterKeys()), otherwise: [] },
   deletePattern: { run: (cache) => cache.deletePattern("a*"), otherwise: 0 },

@@ -2,7 +2,6 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import type { Cache } from "../../../src/cache/cache.js";
 import type { CallEvent, EventName } from "../../../src/core/event-types.js";
-import { hashes, sets } from "../../../src/index.js";
 import type { Open } from "../cache.js";
 import { COMMANDS } from "./commands.js";
 import { all } from "./sets.js";
@@ -192,7 +191,7 @@ const STEPS: Readonly<Record<string, Step>> = {
     told: (model, { keys }) => several(model, keys),
   },
   "sets.add": {
-    run: (cache, { key, n }) => sets(cache).add(`${key}s`, [n, n + 1]),
+    run: (cache, { key, n }) => cache.sets.add(`${key}s`, [n, n + 1]),
     told: (model, { key, n }) => {
       const members = model.members(key);
       const before = members.size;
@@ -200,48 +199,48 @@ const STEPS: Readonly<Record<string, Step>> = {
     },
   },
   "sets.delete": {
-    run: (cache, { key, n }) => sets(cache).delete(`${key}s`, [n]),
+    run: (cache, { key, n }) => cache.sets.delete(`${key}s`, [n]),
     told: (model, { key, n }) => ({ delete: Number(model.members(key).delete(n)) }),
   },
   "sets.has": {
-    run: (cache, { key, n }) => sets(cache).has(`${key}s`, n),
+    run: (cache, { key, n }) => cache.sets.has(`${key}s`, n),
     told: (model, { key, n }) => found(model.members(key).has(n)),
   },
   "sets.hasMany": {
-    run: (cache, { key, n }) => sets(cache).hasMany(`${key}s`, [n, n + 1, "none"]),
+    run: (cache, { key, n }) => cache.sets.hasMany(`${key}s`, [n, n + 1, "none"]),
     told: (model, { key, n }) => {
       const hit = [n, n + 1].filter((one) => model.members(key).has(one)).length;
       return { hit, miss: 3 - hit, count: 3 };
     },
   },
   "sets.members": {
-    run: (cache, { key }) => sets(cache).members(`${key}s`),
+    run: (cache, { key }) => cache.sets.members(`${key}s`),
     told: (model, { key }) => found(model.members(key).size > 0),
   },
   "sets.random": {
-    run: (cache, { key }) => sets(cache).random(`${key}s`),
+    run: (cache, { key }) => cache.sets.random(`${key}s`),
     told: (model, { key }) => found(model.members(key).size > 0),
   },
   "sets.random with a count": {
-    run: (cache, { key }) => sets(cache).random(`${key}s`, 2),
+    run: (cache, { key }) => cache.sets.random(`${key}s`, 2),
     told: (model, { key }) => found(model.members(key).size > 0),
   },
   "sets.union": {
-    run: (cache, { key, other }) => sets(cache).union([`${key}s`, `${other}s`]),
+    run: (cache, { key, other }) => cache.sets.union([`${key}s`, `${other}s`]),
     told: (model, { key, other }) => ({ ...found(union(model, key, other).size > 0, 2), count: 2 }),
   },
   "sets.unionStore": {
-    run: (cache, { key, other }) => sets(cache).unionStore(`${key}s`, [`${key}s`, `${other}s`]),
+    run: (cache, { key, other }) => cache.sets.unionStore(`${key}s`, [`${key}s`, `${other}s`]),
     told: (model, { key, other }) => {
       model.sets.set(key, union(model, key, other));
       return { set: model.members(key).size };
     },
   },
-  "sets.size": { run: (cache, { key }) => sets(cache).size(`${key}s`), told: () => ({}) },
-  "sets.iterate": { run: (cache, { key }) => all(sets(cache).iterate(`${key}s`)), told: () => ({}) },
-  "sets.scan": { run: (cache, { key }) => sets(cache).scan(`${key}s`), told: () => ({}) },
+  "sets.size": { run: (cache, { key }) => cache.sets.size(`${key}s`), told: () => ({}) },
+  "sets.iterate": { run: (cache, { key }) => all(cache.sets.iterate(`${key}s`)), told: () => ({}) },
+  "sets.scan": { run: (cache, { key }) => cache.sets.scan(`${key}s`), told: () => ({}) },
   "sets.pop": {
-    run: (cache, { key }) => sets(cache).pop(`${key}s`, 10),
+    run: (cache, { key }) => cache.sets.pop(`${key}s`, 10),
     told: (model, { key }) => {
       const { size } = model.members(key);
       model.members(key).clear();
@@ -249,23 +248,23 @@ const STEPS: Readonly<Record<string, Step>> = {
     },
   },
   "hashes.set": {
-    run: (cache, { keys }) => hashes(cache).set("h", record1(keys)),
+    run: (cache, { keys }) => cache.hashes.set("h", record1(keys)),
     told: (model, { keys }) => {
       for (const key of keys) model.hash.add(key);
       return { set: keys.length };
     },
   },
   "hashes.get": {
-    run: (cache, { key }) => hashes(cache).get("h", key),
+    run: (cache, { key }) => cache.hashes.get("h", key),
     told: ({ hash }, { key }) => found(hash.has(key)),
   },
   "hashes.has": {
-    run: (cache, { key }) => hashes(cache).has("h", key),
+    run: (cache, { key }) => cache.hashes.has("h", key),
     told: ({ hash }, { key }) => found(hash.has(key)),
   },
-  "hashes.getAll": { run: (cache) => hashes(cache).getAll("h"), told: ({ hash }) => found(hash.size > 0) },
+  "hashes.getAll": { run: (cache) => cache.hashes.getAll("h"), told: ({ hash }) => found(hash.size > 0) },
   "hashes.delete": {
-    run: (cache, { keys }) => hashes(cache).delete("h", keys),
+    run: (cache, { keys }) => cache.hashes.delete("h", keys),
     told: ({ hash }, { keys }) => ({ delete: keys.filter((key) => hash.delete(key)).length }),
   },
 };
@@ -296,11 +295,11 @@ export function events(open: Open): void {
 
     it.each([
       ["iterKeys", (cache: Cache) => cache.iterKeys("*", { scanCount: 10 })],
-      ["sets.iterate", (cache: Cache) => sets(cache).iterate("s", { scanCount: 10 })],
+      ["sets.iterate", (cache: Cache) => cache.sets.iterate("s", { scanCount: 10 })],
     ])("a loop over %s is one call, also when it is left early", async (name, loop) => {
       const cache = open();
       await cache.setMany(Array.from({ length: 50 }, (_, i) => [`key ${i}`, i] as const));
-      await sets(cache).add(
+      await cache.sets.add(
         "s",
         Array.from({ length: 50 }, (_, i) => `member ${i}`),
       );

@@ -1,6 +1,5 @@
 import { describe, expect, it } from "vitest";
 import type { Duration } from "../../../src/core/time.js";
-import { hashes, sets } from "../../../src/index.js";
 import { until } from "../../support/wait.js";
 import type { Open } from "../cache.js";
 
@@ -137,8 +136,8 @@ export function expiry(open: Open): void {
 
     it("reaches sets and hashes", async () => {
       const cache = open();
-      await sets(cache).add("set", [1]);
-      await hashes(cache).set("hash", "f", 1);
+      await cache.sets.add("set", [1]);
+      await cache.hashes.set("hash", "f", 1);
       expect(await cache.touch("set", 10)).toBe(true);
       expect(await cache.touch("hash", 10)).toBe(true);
       expect(await cache.ttl("set")).toEqual(justBelow(10_000));

@@ -1,5 +1,4 @@
 import { describe, expect, it, vi } from "vitest";
-import { hashes, sets } from "../../../src/index.js";
 import type { Open } from "../cache.js";
 import { all } from "./sets.js";
 import { ownPrefix } from "./stored.js";
@@ -44,8 +43,8 @@ export function keyspace(open: Open): void {
 
     it("list sets and hashes, too", async () => {
       const cache = open();
-      await sets(cache).add("set", [1]);
-      await hashes(cache).set("hash", "f", 1);
+      await cache.sets.add("set", [1]);
+      await cache.hashes.set("hash", "f", 1);
       expect((await cache.keys()).sort()).toEqual(["hash", "set"]);
     });
 

@@ -2,7 +2,6 @@ import { describe, expect, it, onTestFinished, vi } from "vitest";
 import type { Cache } from "../../../src/cache/cache.js";
 import type { CacheOptions } from "../../../src/cache/options.js";
 import { DecodeError } from "../../../src/core/errors.js";
-import { hashes, sets } from "../../../src/index.js";
 import { json } from "../../../src/serializers/json.js";
 import { deferred } from "../../support/deferred.js";
 import type { CacheTraits, Open } from "../cache.js";
@@ -33,7 +32,7 @@ const WRITES: Readonly<Record<string, readonly [write: (view: Cache) => Promise<
   expireSoftMany: [(view) => view.expireSoftMany(["{k}b", "{k}a"]), undefined],
   deletePattern: [(view) => view.deletePattern("{k}*"), undefined],
   clear: [(view) => view.clear(), undefined],
-  "sets.unionStore": [(view) => sets(view).unionStore("{k}a", ["{k}b"]), undefined],
+  "sets.unionStore": [(view) => view.sets.unionStore("{k}a", ["{k}b"]), undefined],
   "a command of one's own": [(view) => raw(view, "UNLINK", String(view.makeKey("{k}a"))), undefined],
 };
 
@@ -125,8 +124,8 @@ export function memos(open: Open, { cluster }: CacheTraits): void {
     it("reads a key again after a set, a hash or an entry took the place of nothing", async () => {
       const { view } = setup();
       for (const key of ["a", "b", "c", "d"]) expect(await view.get(key)).toBeUndefined();
-      await sets(view).add("a", ["x"]);
-      await hashes(view).set("b", "field", 1);
+      await view.sets.add("a", ["x"]);
+      await view.hashes.set("b", "field", 1);
       await view.add("c", 1);
       await view.incr("d", 1, { create: true });
       await expect(view.get("a")).rejects.toThrow(/WRONGTYPE/);

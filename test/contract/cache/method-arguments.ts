@@ -1,23 +1,22 @@
 import type { Cache } from "../../../src/cache/cache.js";
 import type { MethodOptions } from "../../../src/cache/method-options.js";
 import { StoredKey } from "../../../src/core/key.js";
-import { type CacheHashes, type CacheSets, hashes, sets } from "../../../src/index.js";
 
 type MethodsOf<T> = { [K in keyof T]: T[K] extends (...args: never[]) => unknown ? K : never }[keyof T] & string;
 
 /** Every method for users, but `close`. */
 export type MethodName =
   | Exclude<MethodsOf<Cache>, "close" | "track" | "report">
-  | `sets.${MethodsOf<CacheSets>}`
-  | `hashes.${MethodsOf<CacheHashes>}`;
+  | `sets.${MethodsOf<Cache["sets"]>}`
+  | `hashes.${MethodsOf<Cache["hashes"]>}`;
 
 /** The methods that have no options. Every other one has to be in `MethodOptions`. */
 export type WithoutOptions = "flush" | "health" | "namespace" | "on";
 
-type MethodOf<M> = M extends `sets.${infer S extends keyof CacheSets}`
-  ? CacheSets[S]
-  : M extends `hashes.${infer H extends keyof CacheHashes}`
-    ? CacheHashes[H]
+type MethodOf<M> = M extends `sets.${infer S extends keyof Cache["sets"]}`
+  ? Cache["sets"][S]
+  : M extends `hashes.${infer H extends keyof Cache["hashes"]}`
+    ? Cache["hashes"][H]
     : M extends keyof Cache
       ? Cache[M]
       : never;
@@ -335,7 +334,7 @@ export const WRONG_OPTIONS: Readonly<Record<OptionName, readonly unknown[]>> = {
 /** Calls a method by its name, as JavaScript may. An iterable of results is read to its end. */
 export function call(cache: Cache, name: MethodName, args: readonly unknown[]): unknown {
   const [part, method] = name.includes(".") ? name.split(".") : [undefined, name];
-  const target: object = part === "sets" ? sets(cache) : part === "hashes" ? hashes(cache) : cache;
+  const target: object = part === undefined ? cache : Reflect.get(cache, part);
   const result: unknown = Reflect.apply(Reflect.get(target, method ?? ""), target, args);
   return isAsyncIterable(result) ? drain(result) : result;
 }

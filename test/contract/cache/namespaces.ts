@@ -1,5 +1,4 @@
 import { describe, expect, it, vi } from "vitest";
-import { hashes, sets } from "../../../src/index.js";
 import { deferred } from "../../support/deferred.js";
 import type { Open } from "../cache.js";
 
@@ -12,15 +11,15 @@ export function namespaces(open: Open): void {
       const cache = open();
       const [tenant, other] = [cache.namespace("a"), cache.namespace("ab")];
       await tenant.set("k", 1);
-      await sets(tenant).add("s", [1]);
-      await hashes(tenant).set("h", "f", 1);
+      await tenant.sets.add("s", [1]);
+      await tenant.hashes.set("h", "f", 1);
       await tenant.incr("n", 2, { create: true });
       expect(await tenant.get("k")).toBe(1);
       expect([...(await tenant.keys())].sort()).toEqual(["h", "k", "n", "s"]);
       for (const one of [cache, other, tenant.namespace("a")]) {
         expect(await one.getMany(["k", "n"])).toEqual(new Map());
         expect(await one.has("s")).toBe(false);
-        expect(await hashes(one).get("h", "f")).toBeUndefined();
+        expect(await one.hashes.get("h", "f")).toBeUndefined();
       }
       await using lock = await tenant.lock("job");
       expect(lock).toBeDefined();

@@ -1,6 +1,5 @@
 import { describe, expect, it, vi } from "vitest";
 import { KeyNotFoundError, NotAnIntegerError } from "../../../src/core/errors.js";
-import { sets } from "../../../src/index.js";
 import type { CacheTraits, Open } from "../cache.js";
 import { plant } from "./stored.js";
 
@@ -37,7 +36,7 @@ export function refusals(open: Open, traits: CacheTraits): void {
     it("what the server refuses is a miss", async () => {
       const onError = vi.fn();
       const cache = open({ ignoreErrors: true, onError });
-      await sets(cache).add("s", [1]);
+      await cache.sets.add("s", [1]);
       expect(await cache.get("s")).toBeUndefined();
       expect(onError).toHaveBeenCalledWith(expect.objectContaining({ name: "ReplyError", code: "WRONGTYPE" }), {
         method: "get",
@@ -61,7 +60,7 @@ export function refusals(open: Open, traits: CacheTraits): void {
       skip(!traits.cluster, "only a cluster has slots");
       const onError = vi.fn();
       const cache = open({ ignoreErrors: true, onError });
-      await expect(sets(cache).union(["one", "two", "three"])).rejects.toThrow(/hash tag/);
+      await expect(cache.sets.union(["one", "two", "three"])).rejects.toThrow(/hash tag/);
       await expect(cache.mget(["one", "two", "three"])).rejects.toThrow(/hash tag/);
       expect(onError).not.toHaveBeenCalled();
     });

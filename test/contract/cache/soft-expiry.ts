@@ -1,6 +1,5 @@
 import { describe, expect, it, vi } from "vitest";
 import type { Loader } from "../../../src/client/client.js";
-import { sets } from "../../../src/index.js";
 import { deferred } from "../../support/deferred.js";
 import { until } from "../../support/wait.js";
 import type { CacheTraits, Open } from "../cache.js";
@@ -130,9 +129,9 @@ export function softExpiry(open: Open, { remembers = false }: CacheTraits): void
 
     it("is a value: sets and hashes are refused", async () => {
       const cache = open();
-      await sets(cache).add("s", [1]);
+      await cache.sets.add("s", [1]);
       await expect(cache.expireSoft("s")).rejects.toMatchObject({ code: "WRONGTYPE" });
-      expect(await sets(cache).members("s")).toEqual(new Set([1]));
+      expect(await cache.sets.members("s")).toEqual(new Set([1]));
     });
   });
 }

@@ -1,6 +1,5 @@
 import { describe, expect, it } from "vitest";
 import { DecodeError, EncodeError, ReplyError } from "../../../src/core/errors.js";
-import { hashes, sets } from "../../../src/index.js";
 import type { CacheTraits, Open } from "../cache.js";
 import { plant, raw, stored } from "./stored.js";
 
@@ -123,7 +122,7 @@ export function values(open: Open, { sharesValues = false }: CacheTraits): void 
       await expect(cache.set("a", undefined)).rejects.toThrow(TypeError);
       await expect(cache.setMany({ a: undefined })).rejects.toThrow(TypeError);
       await expect(cache.mset({ a: undefined })).rejects.toThrow(TypeError);
-      await expect(hashes(cache).set("h", "a", undefined)).rejects.toThrow(TypeError);
+      await expect(cache.hashes.set("h", "a", undefined)).rejects.toThrow(TypeError);
       expect(await cache.has("a")).toBe(false);
     });
 
@@ -145,7 +144,7 @@ export function values(open: Open, { sharesValues = false }: CacheTraits): void 
 
     it("can't be read from a key that holds something else", async () => {
       const cache = open();
-      await sets(cache).add("a", [1]);
+      await cache.sets.add("a", [1]);
       await expect(cache.get("a")).rejects.toThrow(ReplyError);
       await expect(cache.get("a")).rejects.toThrow(/WRONGTYPE/);
     });
@@ -186,8 +185,8 @@ export function values(open: Open, { sharesValues = false }: CacheTraits): void 
 
     it("mean sets and hashes, too", async () => {
       const cache = open();
-      await sets(cache).add("set", [1]);
-      await hashes(cache).set("hash", "field", 1);
+      await cache.sets.add("set", [1]);
+      await cache.hashes.set("hash", "field", 1);
       expect(await cache.has("set")).toBe(true);
       expect(await cache.deleteMany(["set", "hash"])).toBe(2);
     });

@@ -1,6 +1,5 @@
 import { describe, expect, it } from "vitest";
 import { KeyNotFoundError, ReplyError } from "../../../src/core/errors.js";
-import { sets } from "../../../src/index.js";
 import type { CacheTraits, Open } from "../cache.js";
 import { ownPrefix } from "./stored.js";
 
@@ -82,9 +81,9 @@ export function versions(open: Open, traits: CacheTraits): void {
 
     it("move sets and hashes, too", async () => {
       const cache = open();
-      await sets(cache).add(key, [1, 2]);
+      await cache.sets.add(key, [1, 2]);
       await cache.incrVersion(key);
-      expect(await sets(cache).members(key, { version: 2 })).toEqual(new Set([1, 2]));
+      expect(await cache.sets.members(key, { version: 2 })).toEqual(new Set([1, 2]));
     });
 
     it("refuse keys of several slots in a cluster, naming hash tags, and move nothing", async ({ skip }) => {

@@ -3,7 +3,6 @@ import { defaultClient } from "../../../src/client/default-client.js";
 import { FOREVER } from "../../../src/codec/envelope.js";
 import { zlib } from "../../../src/compressors/deflate.js";
 import { DecodeError, NotAnIntegerError } from "../../../src/core/errors.js";
-import { sets } from "../../../src/index.js";
 import { msgpack } from "../../../src/serializers/msgpack.js";
 import django from "../../fixtures/django/golden.json" with { type: "json" };
 import { plant, raw } from "../cache/stored.js";
@@ -125,11 +124,11 @@ export function reading({ fakeTime, fleet }: Fleets): void {
     it("what is no value at all is left alone", async () => {
       const onError = vi.fn();
       const cache = fleet()({ onError });
-      await sets(cache).add("a", [1]);
+      await cache.sets.add("a", [1]);
       expect(await cache.getOrSet("a", () => "loaded")).toBe("loaded");
       expect(await cache.getOrSetMany(["a"], () => ({ a: "loaded" }))).toEqual(new Map([["a", "loaded"]]));
       expect(onError).toHaveBeenCalledTimes(2);
-      expect(await sets(cache).members("a")).toEqual(new Set([1]));
+      expect(await cache.sets.members("a")).toEqual(new Set([1]));
     });
 
     it("an expiry that no clock reaches is for ever", async () => {
