@@ -146,4 +146,5 @@ export type { LatencyStatistics } from "../observability/histogram.js";
 export { mergeStatistics, type StatisticsSnapshot } from "../observability/snapshot.js";
 export { type Statistics, type StatisticsOptions, statistics } from "../observability/statistics.js";
 export { json } from "../serializers/json.js";
+export type { LogRead } from "../tags/entry-tags.js";
 export { memory } from "./memory.js";
