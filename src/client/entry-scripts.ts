@@ -4,7 +4,7 @@ import { toBytes } from "../core/text.js";
 import { digits, exists, inspect, now, number, script, text } from "../lease/state.js";
 
 /** ARGV: the value, its lifetime in ms (empty never expires), `nx` or `xx`. Reply: 1 when it was written, else 0. */
-export const SET_IF: Script = script(
+export const SET_IF: Script = /* @__PURE__ */ script(
   "set if",
   `if exists(KEYS[1]) == (ARGV[3] == 'nx') then return 0 end
 if ARGV[2] == '' then redis.call('SET', KEYS[1], ARGV[1]) else redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2]) end
@@ -23,7 +23,7 @@ const setIfTwin: Twin = (call, [key = ""], [value = "", ttlMs = "", condition]) 
  * ARGV: `in` and milliseconds, `at` and milliseconds since the epoch, or `never`; the grace for an entry that had no expiry.
  * Reply: 1 when there was an entry, else 0; 2 for `never` where the entry had no expiry.
  */
-export const EXPIRE: Script = script(
+export const EXPIRE: Script = /* @__PURE__ */ script(
   "expire",
   `local what, head = inspect(KEYS[1])
 local at = tonumber(ARGV[2])
@@ -83,7 +83,7 @@ const expireTwin: Twin = (call, [key = ""], [mode, ms, graceMs]) => {
  * ARGV: the mark of the serializer; how long the entry stays, in ms, or empty for what is left of its lifetime.
  * Reply: 1 when there was an entry, else 0.
  */
-export const EXPIRE_SOFTLY: Script = script(
+export const EXPIRE_SOFTLY: Script = /* @__PURE__ */ script(
   "expire softly",
   `local what, head = inspect(KEYS[1])
 local plain = what == 'plain'
@@ -134,7 +134,7 @@ const expireSoftlyTwin: Twin = (call, [key = ""], [mark = "", stayMs = ""]) => {
  * ARGV: the number to add; `create` or empty; for what is created, its lifetime in ms or empty, and its header or empty.
  * Reply: the new value in decimal, as a Lua number would lose digits beyond 2^53; null when there is no entry.
  */
-export const INCREMENT: Script = script(
+export const INCREMENT: Script = /* @__PURE__ */ script(
   "increment",
   `local what = inspect(KEYS[1])
 if what == 'plain' then
@@ -201,7 +201,7 @@ const clearAbsentTwin: Twin = (call, [key = ""]) => {
 };
 
 /** Moves KEYS[1] over KEYS[2], with what is left of its lifetime. Reply: 1, or 0 when there is nothing to move. */
-export const MOVE: Script = script(
+export const MOVE: Script = /* @__PURE__ */ script(
   "move",
   `if not exists(KEYS[1]) then return 0 end
 redis.call('RENAME', KEYS[1], KEYS[2])

@@ -40,7 +40,7 @@ const isMountPath: Check = (value) =>
     ? undefined
     : 'a path such as "/admin", without "/" at its end';
 
-export const honoChecks: Checks<HonoOptions> = {
+export const honoChecks: Checks<HonoOptions> = /* @__PURE__ */ (() => ({
   cache: isImplementation("a cache, as createCache() makes it", "for", "makeKey"),
   app: isImplementation("a Hono application", "fetch"),
   keyGenerator: isFunction,
@@ -48,7 +48,7 @@ export const honoChecks: Checks<HonoOptions> = {
   cacheControl: isText,
   vary: isVary,
   waitUntil: isFunction,
-};
+}))();
 
 /** @throws {ConfigurationError} naming the option that is unknown or wrong */
 export function checkHonoOptions(options: HonoHttpCacheOptions): { own: HonoOptions; engine: HttpCacheOptions } {

@@ -27,7 +27,7 @@ export interface RoutePolicy {
   readonly maxBodySize: number | undefined;
 }
 
-const checks: Checks<RoutePolicyOptions> = {
+const checks: Checks<RoutePolicyOptions> = /* @__PURE__ */ (() => ({
   cacheControl: honoChecks.cacheControl,
   cacheableStatusCodes: httpCacheChecks.cacheableStatusCodes,
   defaultTtl: httpCacheChecks.defaultTtl,
@@ -38,7 +38,7 @@ const checks: Checks<RoutePolicyOptions> = {
   staleIfError: httpCacheChecks.staleIfError,
   staleWhileRevalidate: httpCacheChecks.staleWhileRevalidate,
   vary: honoChecks.vary,
-};
+}))();
 
 /** The policies that routes have set for the response of a context. */
 export class RoutePolicies {

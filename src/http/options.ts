@@ -151,7 +151,7 @@ const isTagFields: Check = (value) => {
 };
 const isSize: Check = (value, name) => (value === 0 ? undefined : isPositiveInteger(value, name));
 
-export const httpCacheChecks: Checks<HttpCacheOptions> = {
+export const httpCacheChecks: Checks<HttpCacheOptions> = /* @__PURE__ */ (() => ({
   ...policyChecks,
   cacheName: isName,
   hosts: orNull(isTexts),
@@ -174,7 +174,7 @@ export const httpCacheChecks: Checks<HttpCacheOptions> = {
   awaitBackground: isBoolean,
   debug: isBoolean,
   onError: isFunction,
-};
+}))();
 
 /** @throws {ConfigurationError} naming the option that is unknown or wrong */
 export function toSettings(options: HttpCacheOptions, clock: Clock = systemClock): Settings {

@@ -13,7 +13,7 @@ import { inspect, leased, outlive, same, script, text } from "../lease/state.js"
  * ARGV: token; the URL's record as the caller read it, or empty when that is what the lease is on; the new index, or empty;
  * the record; its lifetime in ms. Reply: 1, 0 when the lease is lost, or the URL's record when it is another.
  */
-export const PUBLISH_RESPONSE: Script = script(
+export const PUBLISH_RESPONSE: Script = /* @__PURE__ */ script(
   "http publish",
   `if not leased(ARGV[1]) then return 0 end
 if ARGV[2] ~= '' then
@@ -53,7 +53,7 @@ return 1`,
  * Deletes what is stored under a URL, all its variants too, and every lease on it.
  * ARGV: what the keys of variants begin with. Reply: how many responses were stored.
  */
-export const PURGE: Script = script(
+export const PURGE: Script = /* @__PURE__ */ script(
   "http purge url",
   `local function unlink(key)
   local what, head = inspect(key)
@@ -97,7 +97,7 @@ function unlink(call: Call, key: string): number {
  * Makes what is stored under a URL, all its variants too, stale at once, and what is under way for it unstorable.
  * ARGV: what the keys of variants begin with; a new generation. Reply: how many responses were stored.
  */
-export const SOFTEN: Script = script(
+export const SOFTEN: Script = /* @__PURE__ */ script(
   "http soften",
   `local function soften(key)
   local what, head = inspect(key)

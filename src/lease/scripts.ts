@@ -73,7 +73,7 @@ const seizeTwin: Twin = (call, [key = ""], [unreadable = "", placeholder = "", l
 };
 
 /** Stores a value. ARGV: token; value; lifetime in ms, or empty for no expiry. Reply: 1; 0 when the lease is lost. */
-export const PUBLISH: Script = script(
+export const PUBLISH: Script = /* @__PURE__ */ script(
   "publish",
   `if not leased(ARGV[1]) then return 0 end
 if ARGV[3] == '' then redis.call('SET', KEYS[1], ARGV[2]) else redis.call('SET', KEYS[1], ARGV[2], 'PX', ARGV[3]) end
@@ -87,7 +87,7 @@ const publishTwin: Twin = (call, [key = ""], [token = "", value = "", ttlMs = ""
 };
 
 /** Extends the lease. ARGV: token; the lease in ms from now. Reply: 1; 0 when the lease is lost. */
-export const RENEW: Script = script(
+export const RENEW: Script = /* @__PURE__ */ script(
   "renew",
   `if not leased(ARGV[1]) then return 0 end
 extend(tonumber(ARGV[2]))
@@ -101,7 +101,7 @@ const renewTwin: Twin = (call, [key = ""], [token = "", leaseMs = "0"]) => {
 };
 
 /** Deletes the entry. ARGV: token. Reply: 1; 0 when the lease is lost. */
-export const DROP: Script = script(
+export const DROP: Script = /* @__PURE__ */ script(
   "drop",
   `if not leased(ARGV[1]) then return 0 end
 redis.call('UNLINK', KEYS[1])
@@ -115,7 +115,7 @@ const dropTwin: Twin = (call, [key = ""], [token = ""]) =>
  * Gives the lease up. A placeholder is deleted. A value keeps its lifetime, and can't be claimed during a pause.
  * ARGV: token; the pause in ms; the grace in ms. Reply: 1; 0 when the lease is lost.
  */
-export const YIELD: Script = script(
+export const YIELD: Script = /* @__PURE__ */ script(
   "yield",
   `local head = leased(ARGV[1])
 if not head then return 0 end

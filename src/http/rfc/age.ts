@@ -2,16 +2,17 @@ import { deltaSeconds, MAX_SECONDS } from "./cache-control.js";
 import { type Fields, fieldValue, type Timing, trim } from "./message.js";
 
 const MONTHS = ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"];
-const MONTH = `(${MONTHS.join("|")})`;
-const TIME = "(\\d\\d):(\\d\\d):(\\d\\d)";
-
-/** RFC 9110 §5.6.7. Matched without regard to case, as RFC 9111 §4.2 asks of caches; nothing else is forgiven. */
-const IMF = new RegExp(`^(?:mon|tue|wed|thu|fri|sat|sun), (\\d\\d) ${MONTH} (\\d{4}) ${TIME} gmt$`, "i");
-const RFC_850 = new RegExp(
-  `^(?:monday|tuesday|wednesday|thursday|friday|saturday|sunday), (\\d\\d)-${MONTH}-(\\d\\d) ${TIME} gmt$`,
-  "i",
-);
-const ASCTIME = new RegExp(`^(?:mon|tue|wed|thu|fri|sat|sun) ${MONTH} ([ \\d]\\d) ${TIME} (\\d{4})$`, "i");
+/** The three forms of RFC 9110 §5.6.7. Matched without regard to case, as RFC 9111 §4.2 asks of caches; nothing else is forgiven. */
+const FORMS = /* @__PURE__ */ (() => {
+  const month = `(${MONTHS.join("|")})`;
+  const time = "(\\d\\d):(\\d\\d):(\\d\\d)";
+  const [day, longDay] = ["(?:mon|tue|wed|thu|fri|sat|sun)", "(?:mon|tues|wednes|thurs|fri|satur|sun)day"];
+  return {
+    imf: new RegExp(`^${day}, (\\d\\d) ${month} (\\d{4}) ${time} gmt$`, "i"),
+    rfc850: new RegExp(`^${longDay}, (\\d\\d)-${month}-(\\d\\d) ${time} gmt$`, "i"),
+    asctime: new RegExp(`^${day} ${month} ([ \\d]\\d) ${time} (\\d{4})$`, "i"),
+  };
+})();
 
 const FIFTY_YEARS = 50;
 
@@ -21,11 +22,11 @@ const FIFTY_YEARS = 50;
  * @param nowMs against which the two-digit year of an RFC 850 date is read
  */
 export function parseHttpDate(text: string, nowMs: number): number | undefined {
-  const imf = IMF.exec(text);
+  const imf = FORMS.imf.exec(text);
   if (imf) return toMs(imf[3], imf[2], imf[1], imf.slice(4));
-  const rfc850 = RFC_850.exec(text);
+  const rfc850 = FORMS.rfc850.exec(text);
   if (rfc850) return toMs(fullYear(Number(rfc850[3]), nowMs), rfc850[2], rfc850[1], rfc850.slice(4));
-  const asctime = ASCTIME.exec(text);
+  const asctime = FORMS.asctime.exec(text);
   if (asctime) return toMs(asctime[6], asctime[1], asctime[2], asctime.slice(3, 6));
   return undefined;
 }

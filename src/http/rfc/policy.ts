@@ -74,7 +74,7 @@ const isStatuses: Check = (value) =>
     ? undefined
     : "a list of statuses from 200 to 599";
 
-export const policyChecks: Checks<PolicyOptions> = {
+export const policyChecks: Checks<PolicyOptions> = /* @__PURE__ */ (() => ({
   targetedFields: isFieldNames,
   credentialFields: isFieldNames,
   defaultTtl: orNull(isWindow),
@@ -86,7 +86,7 @@ export const policyChecks: Checks<PolicyOptions> = {
   staleIfError: isWindow,
   staleIfUnreachable: isBoolean,
   requestDirectives: isBoolean,
-};
+}))();
 
 /** @throws {ConfigurationError} naming the option that is unknown or wrong */
 export function makePolicy(options: PolicyOptions = {}): Policy {

@@ -131,7 +131,7 @@ export interface CachePolicy {
   readonly sharesAuthorized: boolean;
 }
 
-const SAYS_NOTHING = withSharing(fromCacheControl(parseCacheControl("")), undefined);
+const SAYS_NOTHING = /* @__PURE__ */ (() => withSharing(fromCacheControl(parseCacheControl("")), undefined))();
 
 /**
  * What a response says about caching. Where middleware outside of the cache has said something, too, both count, and where
