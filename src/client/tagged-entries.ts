@@ -142,7 +142,7 @@ async function tagAllNow(
   tags: readonly (readonly string[])[],
 ): Promise<Encoded[]> {
   const [values, { met, stamp }] = await Promise.all([encoded, metNow(context)]);
-  return Promise.all(values.map((one, i) => met.attach(one, tags[i] ?? [], stamp)));
+  return met.attach(values, tags, stamp);
 }
 
 /** Encodes values that are written now, each with its tags. @throws as `tagNow` @throws {EncodeError} */
@@ -195,7 +195,7 @@ export async function tagAllLoaded(
   try {
     const met = await metTags(context);
     const since = stamp ?? (await met.begin(context.unordered));
-    return await Promise.all(encoded.map((one, i) => met.attach(one, tags[i] ?? [], since)));
+    return await met.attach(encoded, tags, since);
   } catch (error) {
     tolerate(context, error, "getOrSet", pairs.length === 1 ? (pairs[0]?.[0] ?? "") : "");
     return undefined;
@@ -210,7 +210,8 @@ export async function tagsOnly(
 ): Promise<Encoded | undefined> {
   if (!tagsOf || value === undefined) return undefined;
   try {
-    return await (await metTags(context)).attach("", tagsOf(value, key), stamp);
+    const [only] = await (await metTags(context)).attach([""], [tagsOf(value, key)], stamp);
+    return only;
   } catch {
     // A value that is not to be stored need not be one that has tags.
     return undefined;

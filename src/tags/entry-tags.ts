@@ -134,8 +134,21 @@ export class EntryTags {
     return this.#log.begin(connection);
   }
 
-  /** The payload of an entry with these tags. @param stamp where the log was before the value was loaded */
-  async attach(payload: Encoded, tags: readonly string[], stamp: Stamp | undefined): Promise<Encoded> {
-    return tags.length === 0 ? payload : tagged({ stamp, labels: await tagLabels([...new Set(tags)]), payload });
+  /**
+   * The payloads of entries, with the tags of each, in order. A tag is hashed once, however many of them have it.
+   * @param stamp where the log was before the values were loaded
+   */
+  async attach(
+    payloads: readonly Encoded[],
+    tags: readonly (readonly string[])[],
+    stamp: Stamp | undefined,
+  ): Promise<Encoded[]> {
+    const distinct = [...new Set(tags.flat())];
+    const labels = await tagLabels(distinct);
+    const labelOf = new Map(distinct.map((tag, i) => [tag, labels[i] ?? ""]));
+    return payloads.map((payload, i) => {
+      const own = [...new Set(tags[i])].map((tag) => labelOf.get(tag) ?? "");
+      return own.length === 0 ? payload : tagged({ stamp, labels: own, payload });
+    });
   }
 }

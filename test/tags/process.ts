@@ -149,6 +149,14 @@ class Process {
     const steps: readonly (readonly [weight: number, step: () => Promise<void>])[] = [
       [22, () => stored([key], async () => asMap(key, await cache.get<Value>(key)))],
       [4, () => stored(KEYS, () => cache.getMany<Value>(KEYS))],
+      [
+        4,
+        () =>
+          stored([key], async () => {
+            await using view = cache.for({ memo: true });
+            return asMap(key, await view.get<Value>(key));
+          }),
+      ],
       [4, () => stored([key], async () => asMap(key, await values.peek([key, this.#loading()])))],
       [8, () => this.#page(pick(random, PAGES))],
       [
@@ -188,7 +196,14 @@ class Process {
             return cache.getOrSetMany<Value>(KEYS, load, { ttl: TTL, tags });
           }),
       ],
-      [5, () => loads([key], async (loading) => asMap(key, await values.get([key, loading])))],
+      [
+        5,
+        () =>
+          loads([key], async (loading) => {
+            await using view = cache.for({ memo: random() < 0.5 });
+            return asMap(key, await values.with(view).get([key, loading]));
+          }),
+      ],
       [
         4,
         () =>
