@@ -14,13 +14,13 @@ export interface Health {
   readonly lastError?: Error;
   /** What carries the commands: `"valkey-glide"`, `"iovalkey"` or `"memory"`; absent while no connection is open. */
   readonly transport?: string;
-  /** The name of the server, such as `"valkey"` or `"redis"`; absent where it was not told. */
+  /** The name of the server, such as `"valkey"` or `"redis"`; absent where the server did not say. */
   readonly server?: string;
-  /** The version of the server, such as `"8.0.1"`; absent where it was not told. */
+  /** The version of the server, such as `"8.0.1"`; absent where the server did not say. */
   readonly version?: string;
-  /** The role of the server that replied; absent where it was not told. */
+  /** The role of the server that replied; absent where the server did not say. */
   readonly role?: "primary" | "replica";
-  /** `"sentinel"`: sentinels say which server it is. Absent where it was not told. */
+  /** `"sentinel"`: sentinels say which server it is. Absent where the server did not say. */
   readonly topology?: "standalone" | "cluster" | "sentinel";
   /** The commands that the server or its ACL refused to this user in the last five minutes; absent when it refused none. */
   readonly unavailable?: readonly string[];

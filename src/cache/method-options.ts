@@ -168,7 +168,7 @@ export interface InvocationOptions {
   signal?: AbortSignal | undefined;
   /**
    * Reads each key once, and again after a write through this view: `get`, `getMany`, `getOrSet` and `getOrSetMany` share one
-   * value, which no caller should change. Changes by others are not seen, so close the view with its request. @default false
+   * value, which no caller should change. Changes by other clients are not seen, so close the view with its request. @default false
    */
   memo?: boolean | undefined;
 }

@@ -4,34 +4,34 @@ import type { MethodOptions } from "./method-options.js";
 /** Methods that ask the store. */
 export type Method = Exclude<keyof MethodOptions, "for" | "makeKey" | "makePattern"> | "flush";
 
-type Tell = (call: CacheCall, result: never) => void;
+type Outcome = (call: CacheCall, result: never) => void;
 
 /** All keys were found, or none. */
 const one = (call: CacheCall, found: boolean): void => (found ? call.hit(call.count) : call.miss(call.count));
-const value: Tell = (call, result: unknown) =>
+const value: Outcome = (call, result: unknown) =>
   one(call, Array.isArray(result) ? result.length > 0 : result !== undefined);
-const yes: Tell = (call, result: boolean) => one(call, result);
-const each: Tell = (call, result: readonly unknown[]) => {
+const yes: Outcome = (call, result: boolean) => one(call, result);
+const each: Outcome = (call, result: readonly unknown[]) => {
   const hits = result.filter((found) => found !== undefined && found !== false).length;
   call.hit(hits);
   call.miss(call.count - hits);
 };
-const some: Tell = (call, result: { readonly length: number } | { readonly size: number }) =>
+const some: Outcome = (call, result: { readonly length: number } | { readonly size: number }) =>
   one(call, ("size" in result ? result.size : result.length) > 0);
-/** The client tells what was found. */
-const loaded: Tell = () => {};
-const LOOKUPS: ReadonlySet<Tell | undefined> = new Set([value, yes, each, some, loaded]);
+/** The client records what was found. */
+const loaded: Outcome = () => {};
+const LOOKUPS: ReadonlySet<Outcome | undefined> = new Set([value, yes, each, some, loaded]);
 
-const set: Tell = (call, result: number | boolean) => call.stored(Number(result));
-const all: Tell = (call) => call.stored(call.count);
-const removed: Tell = (call, result: unknown) => call.changed("delete", numberOf(result));
-const expire: Tell = (call, result: number | boolean) => call.changed("expire", Number(result));
+const set: Outcome = (call, result: number | boolean) => call.stored(Number(result));
+const all: Outcome = (call) => call.stored(call.count);
+const removed: Outcome = (call, result: unknown) => call.changed("delete", numberOf(result));
+const expire: Outcome = (call, result: number | boolean) => call.changed("expire", Number(result));
 
 /**
  * What the result of a method says, for those that find values or not, store, delete, or change a lifetime. A client may
- * have told more already, such as the size of what it found.
+ * have recorded more already, such as the size of what it found.
  */
-const TELLS: { readonly [M in Method]?: Tell } = {
+const OUTCOMES: { readonly [M in Method]?: Outcome } = {
   get: value,
   getMany: each,
   mget: each,
@@ -77,16 +77,16 @@ const TELLS: { readonly [M in Method]?: Tell } = {
   "hashes.has": yes,
 };
 
-/** Tells what a call's result says. */
-export function tell(call: CacheCall, result: unknown): void {
-  const tells = TELLS[call.method as Method] as ((call: CacheCall, result: unknown) => void) | undefined;
-  if (!call.isTold) tells?.(call, result);
+/** Records what a call's result says. */
+export function recordResult(call: CacheCall, result: unknown): void {
+  const record = OUTCOMES[call.method as Method] as ((call: CacheCall, result: unknown) => void) | undefined;
+  if (!call.isRecorded) record?.(call, result);
 }
 
-/** Tells what is left to tell of a call that has failed: its keys were not found. */
-export function tellFailed(call: CacheCall): void {
+/** Records a call that has failed: the keys of which nothing is recorded yet were not found. */
+export function recordFailure(call: CacheCall): void {
   const { count, hits, misses, stale } = call;
-  if (LOOKUPS.has(TELLS[call.method as Method])) call.miss(count - hits - misses - stale);
+  if (LOOKUPS.has(OUTCOMES[call.method as Method])) call.miss(count - hits - misses - stale);
 }
 
 /** How many a result counts: a number, members, or whether there was one. */

@@ -7,7 +7,7 @@ import type { Key } from "../core/key.js";
 import { checked } from "./arguments.js";
 import type { KeyBuilder } from "./key-builder.js";
 import type { KeyOptions, MethodOptions } from "./method-options.js";
-import { tell, tellFailed } from "./outcomes.js";
+import { recordFailure, recordResult } from "./outcomes.js";
 import type { Settings } from "./settings.js";
 
 /** Methods with a key in their options' prefix and version. */
@@ -87,7 +87,7 @@ export class StoreCalls {
   observe<T>(method: string, key: string, work: (call: CacheCall | undefined) => Promise<T>, count = 1): Promise<T> {
     const { events } = this.#settings;
     if (!events.isHeard("call")) return work(undefined);
-    return new CacheCall(events, { method, key, count }).run(work, tell, tellFailed);
+    return new CacheCall(events, { method, key, count }).run(work, recordResult, recordFailure);
   }
 
   /** Throws the error, unless it is a store error and the cache ignores those. Then `onError` is called with it. */
@@ -138,7 +138,7 @@ const OF_KEYS = /^S(?:DIFF|INTER|UNION)(?:STORE)?$/;
 
 /**
  * Sends a command for a set or a hash. Stale entries and placeholders of the herd client, which are strings to the server,
- * count as absent: they are deleted, and the command is sent again.
+ * count as absent: they are deleted, and the command is retried.
  * @throws {ReplyError}
  */
 export async function sendTyped(connection: Connection, command: Command, options?: SendOptions): Promise<Reply> {

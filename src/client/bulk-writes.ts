@@ -19,7 +19,7 @@ export interface WriteManyOptions {
   readonly call?: CacheCall | undefined;
 }
 
-/** Writes entries in batches, tells of those that were stored, and reports those that the server refuses. @returns their keys */
+/** Writes entries in batches, records those that were stored, and reports those that the server refuses. @returns their keys */
 export async function writeMany(
   { sharing, report }: Pick<ClientContext, "sharing" | "report">,
   connection: Connection,

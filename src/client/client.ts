@@ -87,7 +87,7 @@ export interface LoadOptions {
   readonly softTimeoutMs?: number | undefined;
   /** In milliseconds: when the loader takes longer, the call rejects with `LoaderTimeoutError`; `Infinity` for no limit. */
   readonly hardTimeoutMs?: number | undefined;
-  /** The record of this call for its events; absent without listeners. A client tells it of hits, misses and stale values. */
+  /** The record of this call for its events; absent without listeners. A client records hits, misses and stale values in it. */
   readonly call?: CacheCall | undefined;
 }
 
@@ -110,7 +110,7 @@ export interface DeleteOptions {
  * when it refuses a command.
  */
 export interface Client {
-  /** The value, or `undefined` when there is none. @param call may be told of the size of what was found @throws {DecodeError} */
+  /** The value, or `undefined` when there is none. @param call may record the size of what was found @throws {DecodeError} */
   get(key: string, call?: CacheCall): Promise<unknown>;
   /** The values in the order of the keys, `undefined` where there is none. One round trip. @throws {DecodeError} */
   getMany(keys: readonly string[], call?: CacheCall): Promise<unknown[]>;

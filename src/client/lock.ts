@@ -18,7 +18,7 @@ const KEPT_MS = 600_000;
 const TOKEN_LENGTH = 16;
 
 /**
- * Takes KEYS[1] for the token ARGV[1]; ARGV[2] is the key's lifetime in milliseconds. A script, as a user who may run none
+ * Takes KEYS[1] for the token ARGV[1]; ARGV[2] is the key's lifetime in milliseconds. A script, as a user whose ACL allows none
  * could not release the lock. A second run for the same token has the reply of the first. Reply: the fencing number, or 0
  * when it is held.
  */

@@ -1,6 +1,6 @@
 import type { Command } from "../core/connection.js";
 
-/** What CLIENT SETINFO tells servers. The version is that of package.json. */
+/** What CLIENT SETINFO sends to servers. The version is that of package.json. */
 export const LIBRARY = { name: "valkey-edge-cache", version: "0.1.0" } as const;
 
 export interface ClientInfo {

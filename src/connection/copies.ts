@@ -74,7 +74,7 @@ function common(): Common {
   return made;
 }
 
-/** `instanceof` for the classes above and their subclasses. Those of an application are told apart by identity. */
+/** `instanceof` for the classes above and their subclasses. Those of an application are compared by identity. */
 function isInstance(this: { readonly prototype: object }, value: unknown): boolean {
   if (!(value instanceof Error)) return false;
   const kind: unknown = Object.hasOwn(this, KIND) ? Reflect.get(this, KIND) : undefined;

@@ -98,13 +98,13 @@ function toLogin(given: unknown): CurrentLogin {
     throw wrong("username", "not a string, or empty");
   const endsMs = expiresAt === undefined ? Infinity : expiresAt instanceof Date ? expiresAt.getTime() : expiresAt;
   if (typeof endsMs !== "number" || !(endsMs > Date.now()))
-    throw wrong("expiresAt", "not a Date or number of milliseconds since 1970 that is to come");
+    throw wrong("expiresAt", "not a Date or a number of milliseconds since 1970 in the future");
   return { username, password, endsMs };
 }
 
 /**
  * Opens a connection with the current credentials. They may have changed while it was opened, so a refused login is tried
- * once more with others.
+ * once more with new ones.
  */
 export async function withLogin<T>(settings: LoginSettings, open: (login: CurrentLogin) => Promise<T>): Promise<T> {
   const { credentials } = settings;

@@ -22,7 +22,7 @@ export class DeferredConnection implements Connection {
   #opening: Promise<Connection> | undefined;
   #isClosed = false;
   readonly #watchers = new Watchers();
-  readonly #pass: Watcher = (event) => this.#watchers.tell(event);
+  readonly #pass: Watcher = (event) => this.#watchers.notify(event);
 
   /** @param open loads the code; it does no other I/O */
   constructor(open: () => Promise<Connection>) {

@@ -29,7 +29,7 @@ export function toTlsSettings({ insecure = false, ca }: TlsOptions): TlsSettings
  * Connections over `node:net` and `node:tls` that hear of changes.
  * @param key the servers, for all caches of the process
  * @param addresses where the primary may be
- * @param follows whether commands have their connection ask others where the primary is
+ * @param follows whether commands have their connection ask other servers where the primary is
  */
 export function listenerAccess(
   key: string,

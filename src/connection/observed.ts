@@ -11,15 +11,15 @@ import type {
 } from "../core/connection.js";
 import type { Events } from "../core/events.js";
 
-/** What was told last to each cache. Connections of several invocations share a breaker, which is told of once. */
-const lastTold = new WeakMap<Events, ConnectionEvent>();
+/** The last event of each cache. Connections of several invocations share a breaker, whose events are emitted once. */
+const lastEvent = new WeakMap<Events, ConnectionEvent>();
 
 /** The connection of one cache, with its round trips and what happens to it as the cache's events. */
 export class ObservedConnection implements Connection {
   readonly #inner: Connection;
   readonly #events: Events;
   /** Kept here, as connections hold it weakly. */
-  readonly #watcher = (event: ConnectionEvent): void => this.#tell(event);
+  readonly #watcher = (event: ConnectionEvent): void => this.#emit(event);
   readonly #unwatch: (() => void) | undefined;
 
   constructor(inner: Connection, events: Events) {
@@ -95,7 +95,7 @@ export class ObservedConnection implements Connection {
   }
 
   /**
-   * Tells of a round trip when it has ended. The caller gets the transport's own promise.
+   * Emits the event of a round trip when it has ended. The caller gets the transport's own promise.
    * @param wasSent whether there was a round trip, by its result @default always
    */
   #observe<T>(commands: readonly string[], work: () => Promise<T>, wasSent?: (result: T) => boolean): Promise<T> {
@@ -111,9 +111,9 @@ export class ObservedConnection implements Connection {
     return result;
   }
 
-  #tell(event: ConnectionEvent): void {
-    if (lastTold.get(this.#events) === event) return;
-    lastTold.set(this.#events, event);
+  #emit(event: ConnectionEvent): void {
+    if (lastEvent.get(this.#events) === event) return;
+    lastEvent.set(this.#events, event);
     if (event.kind === "breaker") this.#events.emit("breaker", () => ({ state: event.state, error: event.error }));
     else {
       const { state, durationMs, error } = event;

@@ -18,7 +18,7 @@ const digests = new WeakMap<Script, string>();
 export class ScriptRunner {
   readonly #send: Send;
   readonly #kept = new WeakSet<Script>();
-  /** Not for a user who has EVAL alone. */
+  /** Not for a user whose ACL allows EVAL alone. */
   #mayUseDigests = true;
 
   constructor(send: Send) {

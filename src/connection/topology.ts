@@ -2,7 +2,7 @@ import type { Connection, Reply } from "../core/connection.js";
 import { ReplyError } from "../core/errors.js";
 import { toText } from "../core/text.js";
 
-/** Sentinels know few commands, and a cache needs others. */
+/** Sentinels have few commands, and not those of a cache. */
 const UNKNOWN = /^unknown command/i;
 const CLUSTER = /^(?:MOVED|ASK|CROSSSLOT|CLUSTERDOWN)$/;
 

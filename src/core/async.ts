@@ -49,7 +49,7 @@ export function nextTurn(): Promise<void> {
   });
 }
 
-/** Calls `work` when this turn of the event loop is over; where the host can't tell, when the running code has ended. */
+/** Calls `work` when this turn of the event loop is over; where the host doesn't say when that is, when the running code has ended. */
 export function atEndOfTurn(work: () => void): void {
   if (hasSetImmediate()) setImmediate(work);
   else queueMicrotask(work);

@@ -67,7 +67,7 @@ export interface SendOptions {
   text?: boolean | undefined;
   /** The primary answers, even where reads go to replicas. @default false */
   primary?: boolean | undefined;
-  /** The waiting caller. A script that the server has lost is not sent again once this is settled. */
+  /** The waiting caller. A script that the server has lost is not retried once this is settled. */
   waiter?: { readonly isSettled: boolean } | undefined;
 }
 

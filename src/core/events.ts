@@ -51,7 +51,7 @@ export class Events {
   readonly #onListenerError: (error: unknown) => void;
   readonly #channels: Channels | undefined;
   readonly #source: EventSource;
-  /** What the cache has sent, and what it has not, as the process knew the answer; whether anybody listens or not. */
+  /** What the cache has sent, and what it has not, as the process knew the answer; with and without listeners. */
   readonly sent = { roundTrips: 0, commands: 0, nearHits: 0 };
   /** What the near cache holds, where there is one. */
   near: { readonly entries: number; readonly size: number } | undefined;
@@ -166,7 +166,7 @@ export class CacheCall implements CallEvent {
   readonly startedMs = performance.now();
   readonly #events: Events;
   #hasChanged = false;
-  /** It was told of, so that its counts are final: work that it has begun may go on for other callers. */
+  /** Its event was emitted, so that its counts are final: work that it has begun may go on for other callers. */
   #isOver = false;
 
   constructor(events: Events, { method, key, count }: Pick<CallEvent, "method" | "key" | "count">) {
@@ -181,8 +181,8 @@ export class CacheCall implements CallEvent {
     return this.hits + this.misses + this.stale > 0;
   }
 
-  /** Whether a client has told of what its result says. */
-  get isTold(): boolean {
+  /** Whether a client has recorded what its result says. */
+  get isRecorded(): boolean {
     return this.#hasChanged || this.isAnswered;
   }
 
@@ -201,7 +201,7 @@ export class CacheCall implements CallEvent {
     }
   }
 
-  /** Tells of hits. Count what was found first. */
+  /** Records hits. Count what was found first. */
   hit(count = 1, shared = false): void {
     if (count === 0 || this.#isOver) return;
     this.hits += count;
@@ -221,14 +221,14 @@ export class CacheCall implements CallEvent {
     this.#events.emit("stale", () => this.#of(1));
   }
 
-  /** Tells that entries, members or fields were stored. */
+  /** Records that entries, members or fields were stored. */
   stored(count: number): void {
     this.#hasChanged = true;
     const bytes = this.bytesWritten;
     if (count > 0) this.#events.emit("set", () => ({ ...this.#of(count), bytes }));
   }
 
-  /** Tells that entries, members or fields were deleted, or that an entry was given another lifetime. */
+  /** Records that entries, members or fields were deleted, or that an entry was given another lifetime. */
   changed(name: "delete" | "expire", count: number): void {
     this.#hasChanged = true;
     if (count > 0) this.#events.emit(name, () => this.#of(count));
@@ -306,7 +306,7 @@ function kindOf(error: unknown, method: string): ErrorKind {
   if (error instanceof EncodeError) return "encode";
   if (error instanceof TypeError || error instanceof ConfigurationError || error instanceof LoaderCycleError)
     return "usage";
-  // An `AbortSignal` may have any reason. A loader's own errors were told apart above.
+  // An `AbortSignal` may have any reason. A loader's own errors were recognised above.
   if (error instanceof DOMException || method.startsWith("getOrSet")) return "aborted";
   return "other";
 }

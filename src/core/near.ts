@@ -28,7 +28,7 @@ export interface NearReads {
    * The fresh value of an entry, if it may be answered without asking the server. What can't be decoded is not answered
    * either, so that the usual way reports it.
    * @param passes whether to ask for a value that is still fresh
-   * @param call is told of the size of what was found
+   * @param call records the size of what was found
    */
   value(key: string, reader: ValueReader, passes?: Passes, call?: CacheCall): MaybePromise<unknown> | undefined;
   /** As `value`, for several keys in their order. */
@@ -40,11 +40,11 @@ export interface NearReads {
   /** A value as callers get it: deeply frozen where they share values, and this one is JSON-shaped. */
   settle<T>(value: MaybePromise<T>): MaybePromise<T>;
   /**
-   * Calls `changed` once, when the server tells of a change of the entry, or can't tell any more.
-   * @returns a function that ends this; `undefined` where nobody would tell, so that only polling helps
+   * Calls `changed` once, when the server reports a change of the entry, or when its reports can be lost.
+   * @returns a function that ends this; `undefined` where changes are not reported, so that only polling helps
    */
   onChange(key: string, changed: () => void): (() => void) | undefined;
-  /** The next change of any of these entries; `undefined` where nobody would tell of all of them. */
+  /** The next change of any of these entries; `undefined` where changes of some of them are not reported. */
   changes(keys: readonly string[]): Changes | undefined;
   /**
    * Watches an entry for a reader that keeps what it makes of it somewhere else. It begins before the entry is read.
@@ -56,7 +56,7 @@ export interface NearReads {
 
 /** A change that is waited for. */
 export interface Changes {
-  /** Fires with the change, or when nobody can tell of it any more. */
+  /** Fires with the change, or when its report can be lost. */
   readonly signal: AbortSignal;
   end(): void;
 }
@@ -71,7 +71,7 @@ export interface ListenerAccess {
   /** The server, for messages. */
   readonly name: string;
   readonly connectTimeoutMs: number;
-  /** Whether commands have their connection ask others where the primary is. */
+  /** Whether commands have their connection ask other servers where the primary is. */
   readonly follows: boolean;
   /** Where the primary may be: all candidates, the likeliest first. @throws {ConnectionError} */
   addresses(): Promise<readonly ListenerAddress[]>;

@@ -34,7 +34,7 @@ export interface Wrapped<A extends readonly unknown[], T> {
  * Puts a cache before a function. Without a function `key`, the key is the name with the arguments:
  * `report("7",{"from":Date(0)})`. Arguments may be strings, numbers, bigints, booleans, `null`, `undefined`, `Date`s, and
  * arrays and plain objects of these. Others reject with a `TypeError`, as two of them might get one key.
- * @throws {ConfigurationError} when an option is wrong or unknown, or the function has no name that tells it apart
+ * @throws {ConfigurationError} when an option is wrong or unknown, or the function has no name of its own
  * @example
  * const cachedReport = wrap(cache, report, { key: "report", ttl: "5m" });
  * await cachedReport("7", { deep: true });

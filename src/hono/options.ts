@@ -18,7 +18,7 @@ export interface HonoOptions {
   keyGenerator?: ((c: Context) => string | Promise<string>) | undefined;
   /**
    * The path under which the application is mounted, such as `"/admin"`, where the cache can't see it: with `hono/mount`
-   * or a handler of your own, unless `app.mount()` or node-server tells. @default none
+   * or a handler of your own, unless `app.mount()` or node-server says what it is. @default none
    */
   mountPath?: string | undefined;
   /** Cache-Control of responses that have none. @default none */

@@ -15,7 +15,7 @@ const LISTS: ReadonlySet<string> = new Set(["cache-groups", "cache-tag", "set-co
 
 /**
  * Removes the header fields that outer middleware has set on the response so far, such as a request id or CORS. They belong
- * to this client, and must not be stored for others. `restorePreset` puts them back.
+ * to this client, and must not be stored for other clients. `restorePreset` puts them back.
  */
 export function takePreset(c: Context): Fields {
   const preset: [string, string][] = [...c.res.headers];
@@ -188,7 +188,7 @@ export interface HostParts {
   readonly waitUntil: (work: Promise<void>) => void;
   /** The key, where the application has a `keyGenerator`. */
   readonly key: string | undefined;
-  /** Identifies the cache, so that the same cache further inside can tell. */
+  /** Identifies the cache, so that the same cache further inside recognises it. */
   readonly cacheId: () => string;
 }
 

@@ -86,7 +86,7 @@ export class RoutePolicies {
 }
 
 export interface PurgeRouteOptions {
-  /** Whether the client may purge. Required, as anybody can send a PURGE. */
+  /** Whether the client may purge. Required, as every client can send a PURGE. */
   authorize: (c: Context) => boolean | Promise<boolean>;
   /** Keep the responses, and validate them before they are used again, instead of deleting them. @default false */
   soft?: boolean | undefined;

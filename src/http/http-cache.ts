@@ -94,7 +94,7 @@ export class HttpCache {
     const isPlain = request instanceof ClientRequest && request.isPlain && !hasBody;
     const outcome = (isPlain ? this.#fastHit(call) : undefined) ?? this.#handle(call);
     if (!observed) return outcome;
-    return observed.tell(outcome, (result) => ({
+    return observed.record(outcome, (result) => ({
       method: request.method,
       url: this.askedUrl(exchange) ?? request.url,
       status: result && ("answer" in result ? result.answer.status : result.forwarded.response.status),

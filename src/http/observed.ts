@@ -23,8 +23,8 @@ export class ObservedRequest {
     this.#handling = handling;
   }
 
-  /** Tells of the request when its outcome is there. @throws what the host throws */
-  async tell<T>(
+  /** Emits the event of the request when its outcome is there. @throws what the host throws */
+  async record<T>(
     outcome: MaybePromise<T>,
     describe: (result: T | undefined) => Pick<CacheEvents["http"], "method" | "url" | "status">,
   ): Promise<T> {
@@ -55,7 +55,7 @@ export class ObservedRequest {
   }
 }
 
-/** Calls the option `onError`, and tells of the error. @param step what has failed, for `onError` */
+/** Calls the option `onError`, and emits the event of the error. @param step what has failed, for `onError` */
 export function report(
   { events }: { readonly events: Events },
   { onError }: Pick<Settings, "onError">,

@@ -79,7 +79,7 @@ export function storageOf(
 }
 
 /**
- * Keeps Transfer-Encoding, by which Hono's middleware and servers tell a streamed body: without it they would buffer or
+ * Keeps Transfer-Encoding, by which Hono's middleware and servers recognise a streamed body: without it they would buffer or
  * compress the body.
  */
 function streamed({ status, fields }: ResponseHead, answer: Answer): Answer {

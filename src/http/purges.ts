@@ -53,7 +53,7 @@ export class Purges {
     const base = await baseKey(cache, this.#settings.name, key);
     const { store } = this.#partsOf(cache);
     const ended = await (soft ? store.soften(base) : store.purge([base]));
-    tell(cache, { by: "url", what: [typeof url === "string" ? url : url.key], soft, ended });
+    emitPurge(cache, { by: "url", what: [typeof url === "string" ? url : url.key], soft, ended });
     return ended;
   }
 
@@ -87,7 +87,7 @@ export class Purges {
     checkTogether(what);
     const { log } = this.#partsOf(cache).state;
     await log.appendTogether(cache.connection, await tagLabels(what), soft, only);
-    tell(cache, { by: "tag", what, match, soft, ended: undefined });
+    emitPurge(cache, { by: "tag", what, match, soft, ended: undefined });
   }
 
   /** Purges all responses of an origin with one of these groups (RFC 9875). @param origin such as `"https://example.com"` */
@@ -133,7 +133,7 @@ export class Purges {
       ["group", groups],
       ["prefix", prefixes],
     ] as const)
-      if (what.length > 0) tell(cache, { by, what, soft, ended: undefined });
+      if (what.length > 0) emitPurge(cache, { by, what, soft, ended: undefined });
   }
 
   /**
@@ -153,7 +153,7 @@ export class Purges {
       const labels = this.#purgeLabels(cache, { ...NO_LABELS, groups }, request.url, false, "http");
       const [ended] = await Promise.all([store.purge(await Promise.all(bases)), labels]);
       const what = urls.filter((_url, i) => keys[i] !== undefined);
-      tell(cache, { by: "url", what, soft: false, ended });
+      emitPurge(cache, { by: "url", what, soft: false, ended });
     } catch (error) {
       report(cache, this.#settings, error, { step: "invalidate", key: request.url });
     }
@@ -163,8 +163,8 @@ export class Purges {
 type Purge = Pick<CacheEvents["purge"], "by" | "what" | "soft" | "ended"> &
   Partial<Pick<CacheEvents["purge"], "match">>;
 
-/** Tells of a purge. */
-function tell(cache: Cache, purge: Purge): void {
+/** Emits the event of a purge. */
+function emitPurge(cache: Cache, purge: Purge): void {
   const count = purge.what.length;
   if (count > 0) cache.events.emit("purge", () => ({ method: METHOD, key: "", count, match: "any", ...purge }));
 }

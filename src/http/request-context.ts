@@ -102,7 +102,7 @@ export class RequestContext {
     return lookup;
   }
 
-  /** Tells of a claim. */
+  /** Emits the event of a claim. */
   claimed(key: string, won: boolean): void {
     // A request that waits claims again with each look.
     if (won || !this.collapsing.hasWaited) this.events.emit("claim", () => ({ method: METHOD, key, won }));

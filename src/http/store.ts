@@ -96,7 +96,7 @@ export class Store {
     return this.#cache.shared.near !== undefined;
   }
 
-  /** The next change of a stored key; `undefined` where nobody would tell of it. */
+  /** The next change of a stored key; `undefined` where changes are not reported. */
   changes(key: string): Changes | undefined {
     return this.#cache.shared.near?.changes([key]);
   }

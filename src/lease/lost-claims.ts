@@ -60,7 +60,7 @@ export function withdrawLost(context: WithdrawalContext, claims: readonly LostCl
 }
 
 /**
- * Withdraws a lease whose last script got no reply, or was refused: the holder renews it no more, and others would wait for its term.
+ * Withdraws a lease whose last script got no reply, or was refused: the holder renews it no more, and other callers would wait until it ends.
  * Returns at once.
  */
 export function withdrawHeld(context: WithdrawalContext, lease: LostClaim, error: unknown): void {

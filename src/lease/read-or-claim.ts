@@ -6,7 +6,7 @@ import { type LeaseContext, newTokens } from "./lease.js";
 import { withdrawLost } from "./lost-claims.js";
 import { READ_OR_CLAIM } from "./scripts.js";
 
-/** Commands of the scripts of leases. A user who lacks one of them can't end a lease, and so must not take one. */
+/** Commands of the scripts of leases. A user whose ACL lacks one of them can't end a lease, and so must not take one. */
 const NEEDED = /^(?:EVAL|TIME|GETRANGE|SETRANGE|PTTL|PEXPIRE(?:AT)?|UNLINK)$/;
 
 /** Refusals for which callers know that there are no leases. */
@@ -74,7 +74,7 @@ export async function readOrClaim(
         withdrawLost(context, claims, error);
         throw error;
       });
-      // A user who may not write is an error of each write, and waits for what others load.
+      // For a user that may not write, each write is an error; it waits for what other clients load.
       const refusal = replies.find(
         (reply): reply is UnavailableError => reply instanceof UnavailableError && reply.what !== "SET",
       );

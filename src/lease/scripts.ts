@@ -23,7 +23,7 @@ redis.call('SETRANGE', KEYS[1], 29, ARGV[2])
 extend(tonumber(ARGV[3]))
 return 1`,
   ),
-  // Of many callers one takes it. What the others know of the entry is right until they hear of that.
+  // One of many callers takes it. What the other processes know of the entry is right until the change reaches them.
   unchanged: 0,
 };
 

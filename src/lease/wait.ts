@@ -7,8 +7,8 @@ const LONGEST_INTERVAL_MS = 250;
 const GROWTH = 0.1;
 
 /**
- * Waits for the lease holder's value: polls at growing, randomised intervals, up to a limit. Where a change of the entry is
- * told of, it polls with that, and rarely otherwise.
+ * Waits for the lease holder's value: polls at growing, randomised intervals, up to a limit. Where changes of
+ * the entry are reported, it polls after each report, and rarely otherwise.
  */
 export class Wait {
   readonly #clock: Clock;

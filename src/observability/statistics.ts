@@ -29,7 +29,7 @@ const running = new WeakMap<Events, Statistics>();
  * Counts what a cache does, from the first call for this cache on. Views made by `cache.for()` count with it. Later calls
  * return the same statistics.
  * @throws TypeError when it is not given a cache
- * @throws {ConfigurationError} on wrong options, and on others than those that it counts with
+ * @throws {ConfigurationError} on wrong options, and on options that differ from those that it counts with
  * @example
  * const stats = statistics(cache);
  * const { hitRatio } = stats.snapshot().last5Minutes;
@@ -48,7 +48,7 @@ export function statistics(cache: Cache, options: StatisticsOptions = {}): Stati
   return own;
 }
 
-/** Whether the circuit breaker had opened before anybody listened. */
+/** Whether the circuit breaker had opened before there were listeners. */
 function isOpen({ connection }: Cache): boolean {
   try {
     const { state } = connection.status();

@@ -36,7 +36,7 @@ export function serverOf({ server }: EventSource): Attributes {
   return { "db.system.name": "redis", "server.address": server.address, ...port };
 }
 
-/** What a call has found, for Sentry's Caches view and for everybody else. Set when it ends. */
+/** What a call has found, for Sentry's Caches view and for other backends. Set when it ends. */
 export function foundBy({ hits, misses, stale, bytes, count, error }: CallEvent): Attributes {
   const looked = hits + misses + stale > 0;
   return {

@@ -25,7 +25,7 @@ export interface InstrumentOptions {
   spans?: "all" | "calls" | "none" | undefined;
   /**
    * What spans show of a key in `cache.key`: nothing, a hash of the stored key, or what a function makes of the stored key, such
-   * as `user:*`; for `undefined` the span has no key. A hash hides a key from readers, but not from those who can guess it.
+   * as `user:*`; for `undefined` the span has no key. A hash hides a key from readers that can't guess it.
    * @default "none"
    */
   keys?: "none" | "hash" | ((storedKey: string) => string | undefined) | undefined;

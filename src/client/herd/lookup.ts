@@ -159,7 +159,7 @@ export class Lookup {
     }
   }
 
-  /** Takes the lease on an entry that has a value, or has the call wait for who holds it. */
+  /** Takes the lease on an entry that has a value, or has the call wait for the lease holder. */
   async #force({ kind, payload, envelope }: Valued, key: string, forced: Forced): Promise<Outcome> {
     if (!envelope) {
       // Only an envelope can hold a lease.

@@ -159,7 +159,7 @@ export class ManyLoad {
     const { call } = this.#parts.options;
     const refreshed = await this.#startRefresh(old);
     if (refreshed) await this.#keep(refreshed);
-    // A key that was waited for was told of as a miss.
+    // A key that was waited for is recorded as a miss already.
     if (!isFirst) return;
     for (const { key, kind, payload, envelope } of old) {
       if (refreshed?.has(key)) {

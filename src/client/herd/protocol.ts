@@ -149,7 +149,7 @@ export class HerdProtocol {
     const { call } = request.options;
     const isStale = old.kind === "stale";
     const savedMs = isStale ? 0 : old.envelope.deltaMs;
-    const tell = (): void => {
+    const record = (): void => {
       if (!call || found === "miss") return;
       call.found(encoded.length, savedMs);
       if (isStale) call.foundStale();
@@ -158,11 +158,11 @@ export class HerdProtocol {
     const answer = { value, encoded, stored, found: isStale && found === "hit" ? "stale" : found, savedMs } as const;
     const refreshed = this.#startRefresh(old, request);
     if (!refreshed) {
-      tell();
+      record();
       return answer;
     }
     const orStale = refreshed.then((newest) => {
-      if (!newest) tell();
+      if (!newest) record();
       else if (found === "hit") call?.miss();
       return newest;
     });

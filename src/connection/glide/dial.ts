@@ -165,7 +165,7 @@ class Opening<C extends { close(): void }> {
     if (await isDecided(first, PATIENCE_MS)) return first;
     const asked = anyAnswer(this.#settings, this.#leftMs);
     this.#track(asked);
-    // GLIDE tells why it can't connect to a cluster, but not that a server is none.
+    // GLIDE's error says why it can't connect to a cluster, but not that the server is no cluster.
     if (this.#opener.ping === undefined) return this.#finish(Promise.race([first, asked.then(() => first)]));
     const opened = asked.then((answer) => this.#afterAnswer(addresses, answer));
     const chosen = Promise.race([first.catch(() => opened), opened]);

@@ -32,7 +32,7 @@ export async function anyAnswer(
   }
 }
 
-/** Asks all servers for their role. The first server is the primary where none of them tells its role. @throws {ProbeError} */
+/** Asks all servers for their role. The first server is the primary where none of them replies with its role. @throws {ProbeError} */
 export async function findPrimary(settings: ServerSettings): Promise<Topology> {
   const { addresses, connectTimeoutMs, readFrom } = settings;
   // The rest of the dial needs time as well, even if one server is silent.

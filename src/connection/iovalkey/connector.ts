@@ -15,7 +15,7 @@ export interface DialTarget extends Address {
 export interface ByteStreams {
   readonly readable: ReadableStream<Uint8Array>;
   readonly writable: WritableStream<Uint8Array>;
-  /** Resolves once it is open, so that errors can tell an unreachable server from a lost connection. @default none */
+  /** Resolves once it is open, so that errors distinguish an unreachable server from a lost connection. @default none */
   readonly opened?: Promise<unknown> | undefined;
 }
 

@@ -70,7 +70,7 @@ export class CircuitBreaker {
     this.#failures = 0;
     this.#windowMs = 0;
     this.#openings = 0;
-    if (wasOpen) this.#tell("closed");
+    if (wasOpen) this.#notify("closed");
   }
 
   /** A call got no reply. @returns whether this failure opened the circuit */
@@ -129,12 +129,12 @@ export class CircuitBreaker {
     this.#windowMs = Math.ceil(longestMs * (0.5 + this.#clock.random() / 2));
     this.#openedMs = this.#clock.now();
     this.#probedMs = undefined;
-    if (!wasOpen) this.#tell("open");
+    if (!wasOpen) this.#notify("open");
   }
 
-  #tell(state: "open" | "closed"): void {
+  #notify(state: "open" | "closed"): void {
     const event = { kind: "breaker", state, error: this.#lastError } as const;
-    this.watchers.tell(event);
+    this.watchers.notify(event);
   }
 
   /** The distance in either direction: a clock that is set back must not make a window longer. */

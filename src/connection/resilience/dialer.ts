@@ -265,12 +265,12 @@ export class Dialer {
       open = newlyOpen(connection, clock.now());
       this.#wasOpen = true;
       this.#current = open;
-      this.#tell("opened", startedMs, undefined);
+      this.#notify("opened", startedMs, undefined);
       return open;
     } catch (error) {
       this.#background.track(dialled.then((opened) => opened.close()));
       if (isCancelled()) return undefined;
-      this.#tell("failed", startedMs, error);
+      this.#notify("failed", startedMs, error);
       if (error instanceof ConnectionError && !this.#closed) this.breaker.dialFailed(error);
       throw error;
     }
@@ -280,12 +280,12 @@ export class Dialer {
   #discard(open: OpenConnection): void {
     this.#retired.delete(open);
     if (this.#retired.size === 0) this.#onDrained?.();
-    this.#tell("ended", open.openedMs, open.error);
+    this.#notify("ended", open.openedMs, open.error);
     this.#background.track(open.connection.close());
   }
 
-  #tell(state: "opened" | "failed" | "ended", sinceMs: number, error: unknown): void {
-    this.#watchers.tell({ kind: "connection", state, durationMs: this.#since(sinceMs), error });
+  #notify(state: "opened" | "failed" | "ended", sinceMs: number, error: unknown): void {
+    this.#watchers.notify({ kind: "connection", state, durationMs: this.#since(sinceMs), error });
   }
 
   /** The distance in either direction, as clocks can be set back. */

@@ -48,7 +48,7 @@ export class RoundTrip<T> {
   }
 
   /**
-   * @param commands what is sent, where that is known, to tell what a reply refuses
+   * @param commands what is sent, where that is known, to name what a reply refuses
    * @throws {ConnectionError} @throws {TimeoutError}
    */
   static start<T>(dialer: Dialer, run: Run<T>, options?: SendOptions, commands: readonly Command[] = NONE): Promise<T> {

@@ -3,8 +3,8 @@ import type { ConnectionEvent } from "../../core/connection.js";
 export type Watcher = (event: ConnectionEvent) => void;
 
 /**
- * Who is told what happens to a connection. They are held weakly: a connection that the process shares must not keep a cache
- * that nobody has any more, nor the code of an older copy of this library. Workers' older runtimes, where no connection
+ * Functions that are called with what happens to a connection. They are held weakly: a connection that the process shares
+ * must not keep a cache that is not used any more, nor the code of an older copy of this library. Workers' older runtimes, where no connection
  * outlives its request, have no weak references.
  */
 export class Watchers {
@@ -21,7 +21,7 @@ export class Watchers {
     return () => void this.#refs.delete(ref);
   }
 
-  tell(event: ConnectionEvent): void {
+  notify(event: ConnectionEvent): void {
     for (const ref of this.#refs) {
       const watcher = ref.deref();
       if (watcher) watcher(event);

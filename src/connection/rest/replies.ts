@@ -65,7 +65,7 @@ function toValue(value: unknown, command: Command): Reply | undefined {
 const ANSWERS_OK =
   /^(?:CLIENT|CONFIG|EVAL(?:SHA)?(?:_RO)?|FCALL(?:_RO)?|FLUSH(?:ALL|DB)|FUNCTION|HMSET|LSET|LTRIM|MSET|PFMERGE|P?SETEX|RENAME|RESTORE|SCRIPT|SELECT|SET|XGROUP)$/i;
 
-/** A status or a bulk string. JSON doesn't tell them apart, so the command decides. */
+/** A status or a bulk string. JSON doesn't distinguish them, so the command decides. */
 function toStringReply(value: string, command: Command): Reply | undefined {
   // Upstash sends this one as it is. It is no base64, which has four characters or more.
   const bytes = value === "OK" ? toBytes(value) : fromBase64(value);

@@ -15,7 +15,7 @@ import { hasCredentials } from "./storable.js";
 
 /**
  * Fields that many applications believe though any client can send them: what they change is not in the key, and would be
- * stored for others. To be taken off (`withoutFields`) before the origin sees the request.
+ * stored for other clients. To be taken off (`withoutFields`) before the origin sees the request.
  */
 export const UNKEYED_FIELDS: ReadonlySet<string> = new Set([
   "base-url",

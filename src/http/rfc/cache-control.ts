@@ -16,7 +16,7 @@ export interface Directives {
   readonly unreadable: boolean;
 }
 
-/** The largest that a cache has to tell from infinity, in seconds. RFC 9111 §1.2.2. */
+/** The largest number of seconds that a cache has to distinguish from infinity. RFC 9111 §1.2.2. */
 export const MAX_SECONDS = 2 ** 31;
 
 const DIRECTIVE = /^([^=\s"]+)(?:=(?:"((?:[^"\\]|\\.)*)"|([^\s"=;]+)))?$/;

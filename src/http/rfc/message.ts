@@ -59,7 +59,7 @@ export function splitOutsideQuotes(value: string): string[] {
   return members;
 }
 
-/** Whether a quoted string in `value` never ends, so that nobody can say what belongs to it. */
+/** Whether a quoted string in `value` never ends, so that what belongs to it is unknown. */
 export function hasOpenQuote(value: string): boolean {
   let quoted = false;
   for (let at = 0; at < value.length; at++) {

@@ -12,7 +12,7 @@ const WHOLE: RangeAnswer = { kind: "whole" };
 const UNSATISFIABLE: RangeAnswer = { kind: "unsatisfiable" };
 const BYTES = /^bytes[ \t]*=[ \t]*(\d*)-(\d*)[ \t]*$/i;
 
-/** What of a response a 416 leaves out: all about the body that isn't sent, and what would let others store the 416 for it. */
+/** What of a response a 416 leaves out: all about the body that isn't sent, and the fields by which other caches would store the 416 for it. */
 const NOT_IN_416 = new Set([
   "cache-control",
   "content-digest",

@@ -11,7 +11,7 @@ import {
 import { type Fields, fieldValue, hasField, type ResponseHead } from "./message.js";
 import { type Member, parseStructuredDictionary } from "./structured.js";
 
-/** What a response tells caches. Windows and lifetimes in milliseconds. */
+/** The directives of a response for caches. Windows and lifetimes in milliseconds. */
 export interface ResponseDirectives {
   readonly noStore: boolean;
   /** `true` for all of the response, a list for fields that must not be reused. */

@@ -1,6 +1,6 @@
 import { parseDictionary, parseList, serializeString, serializeToken, Token } from "structured-headers";
 
-/** A member of a dictionary: its value and type, as RFC 9651 §3.3 tells them apart. Parameters are left out. */
+/** A member of a dictionary: its value and type, as RFC 9651 §3.3 distinguishes them. Parameters are left out. */
 export type Member =
   | { readonly type: "boolean"; readonly value: boolean }
   | { readonly type: "integer"; readonly value: number }

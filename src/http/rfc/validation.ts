@@ -42,7 +42,7 @@ export function freshen(
 
 /**
  * Whether a 304 is about the stored response. A strong ETag must be its own; a weak one, or a date, must agree with its own.
- * Without any validator the 304 can only answer the ones that were sent, which were this response's and nobody else's.
+ * Without any validator the 304 can only answer the ones that were sent, which were this response's and no other's.
  */
 function isAbout({ fields }: StoredResponse, update: Fields): boolean {
   const mine = validatorsOf(fields);

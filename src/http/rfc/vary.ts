@@ -99,7 +99,7 @@ export interface Negotiation {
 
 /**
  * A request whose Accept-Encoding and Accept-Language name one configured value each, so that few variants stand for
- * all clients. Both the store and the origin must see the result: an answer to more than it says would be stored for others.
+ * all clients. Both the store and the origin must see the result: a response that depends on more would be stored for other clients.
  */
 export function narrow(request: Fields, { encodings, languages }: Negotiation): Fields {
   return narrowLanguage(narrowEncoding(request, encodings), languages);
