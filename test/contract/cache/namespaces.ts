@@ -166,6 +166,16 @@ export function namespaces(open: Open): void {
       expect([await view.get("k"), await tenant.get("k")]).toEqual([undefined, undefined]);
     });
 
+    it("counts among the tags of an entry, and so does each namespace around it", async () => {
+      const tags = Array.from({ length: 128 }, (_, i) => `tag ${i}`.padEnd(1_024, "é"));
+      const tenant = open().namespace("a").namespace("b");
+      await expect(tenant.set("k", 1, { tags: tags.slice(1) })).rejects.toThrow("tags: 129 tags are too many");
+      await tenant.set("k", 1, { tags: tags.slice(2) });
+      expect(await tenant.get("k")).toBe(1);
+      await tenant.purgeTags(tags.slice(-1));
+      expect(await tenant.get("k")).toBeUndefined();
+    });
+
     it("refuses wrong options of a purge before any I/O", async () => {
       const tenant = open().namespace("a");
       await expect(tenant.purge({ soft: Object("yes") })).rejects.toThrow(TypeError);
