@@ -2,10 +2,17 @@ import { createCache, wrap } from "valkey-edge-cache";
 import { benchOptions, isComplete } from "./harness/options.ts";
 import { environment, writeResult } from "./harness/results.ts";
 import { startServer } from "./harness/server.ts";
-import { median } from "./harness/statistics.ts";
+import { median, quantile } from "./harness/statistics.ts";
 import { toMarkdown } from "./harness/table.ts";
 import { measureGrid } from "./stores/grid.ts";
-import { gridTable } from "./tables.ts";
+import { gridTable, wrapTable } from "./tables.ts";
+
+export interface WrapCase {
+  /** What `wrap` adds to a hit: the median of all rounds, and their middle half. */
+  readonly microseconds: number;
+  readonly low: number;
+  readonly high: number;
+}
 
 /** What a call costs through a definition, and what `wrap` adds to a hit. */
 
@@ -17,13 +24,14 @@ const stores = [
 const options = benchOptions();
 await using server = await startServer();
 const cases = await measureGrid(server.url, stores, ["getMany(100)", "getOrSet, a hit"], options);
-const result = { environment: await environment(server.version, ["@valkey/valkey-glide"]), cases };
+const wraps = [await wrapAdds()];
+const result = { environment: await environment(server.version, ["@valkey/valkey-glide"]), cases, wraps };
 console.log(`\n${toMarkdown(gridTable(result))}`);
-console.log(`\nwrap() adds ${(await wrapAdds()).toFixed(2)} µs to a hit in memory.`);
+console.log(`\n${toMarkdown(wrapTable({ ...result, cases: wraps }))}`);
 if (isComplete(options)) await writeResult("definitions", result);
 
-/** Microseconds of one hit through `wrap`, less those of the same `getOrSet`: the median of all rounds. */
-async function wrapAdds(): Promise<number> {
+/** Microseconds of one hit through `wrap`, less those of the same `getOrSet`. */
+async function wrapAdds(): Promise<WrapCase> {
   const CALLS = 20_000;
   const cache = createCache({ location: "memory:" });
   const load = async (id: number, deep: boolean) => ({ id, deep });
@@ -40,5 +48,6 @@ async function wrapAdds(): Promise<number> {
     differences.push((await timed((id) => wrapped(id, true))) - plainUs);
   }
   await cache.close();
-  return median(differences.slice(5));
+  const warm = differences.slice(5);
+  return { microseconds: median(warm), low: quantile(warm, 0.25), high: quantile(warm, 0.75) };
 }

@@ -1,5 +1,6 @@
 import { readdir, readFile, writeFile } from "node:fs/promises";
 import type { ColdStartCase } from "./cold-start.ts";
+import type { WrapCase } from "./definitions.ts";
 import type { DurableObjectCase } from "./durable-object.ts";
 import type { AttemptCase, FaultCase, HostileCase, SoakCase } from "./faults.ts";
 import { type Environment, readResult } from "./harness/results.ts";
@@ -29,8 +30,10 @@ import {
   httpWaitingTable,
   listenerTable,
   loadTable,
+  makingTable,
   observabilityTable,
   type Result,
+  requestTable,
   type ServerCase,
   serverTable,
   soakTable,
@@ -38,9 +41,12 @@ import {
   tagFloodTable,
   tagLogTable,
   tagPurgeTable,
+  wrapTable,
 } from "./tables.ts";
 import type { FloodHitCase, LogCase } from "./tags/flood.ts";
 import type { PurgeCase } from "./tags/purges.ts";
+import type { MakingCase } from "./views/making.ts";
+import type { RequestCase } from "./views/requests.ts";
 
 /**
  * Writes the tables of results/*.json into the documents, each between `<!-- bench:NAME -->` and `<!-- /bench -->`.
@@ -66,6 +72,11 @@ const tables: Readonly<Record<string, () => Promise<string | undefined>>> = {
   "tags-purges": () => written<PurgeCase>("tags", tagPurgeTable, "purges"),
   "tags-flood": () => written<FloodHitCase>("tags", tagFloodTable, "hits"),
   "tags-log": () => written<LogCase>("tags", tagLogTable, "logs"),
+  definitions: () => written<GridCase>("definitions", gridTable),
+  "definitions-wrap": () => written<WrapCase>("definitions", wrapTable, "wraps"),
+  views: () => written<HitCase>("views", hitTable),
+  "views-making": () => written<MakingCase>("views", makingTable, "making"),
+  "views-requests": () => written<RequestCase>("views", requestTable, "requests"),
   load: () => written<LoadCase>("load", loadTable),
   "cold-start": () => written<ColdStartCase>("cold-start", coldStartTable),
   "durable-object": () => written<DurableObjectCase>("durable-object", durableObjectTable),

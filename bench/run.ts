@@ -16,6 +16,7 @@ const questions = [
   "herd-hit",
   "definitions",
   "tags",
+  "views",
   "herd",
   "near",
   "stalls",

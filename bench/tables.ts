@@ -1,4 +1,5 @@
 import type { ColdStartCase } from "./cold-start.ts";
+import type { WrapCase } from "./definitions.ts";
 import type { DurableObjectCase } from "./durable-object.ts";
 import type { AttemptCase, FaultCase, HostileCase, SoakCase } from "./faults.ts";
 import type { Environment } from "./harness/results.ts";
@@ -15,6 +16,8 @@ import type { StallCase } from "./stalls.ts";
 import type { GridCase } from "./stores/grid.ts";
 import type { FloodHitCase, LogCase } from "./tags/flood.ts";
 import type { PurgeCase } from "./tags/purges.ts";
+import type { MakingCase } from "./views/making.ts";
+import type { RequestCase } from "./views/requests.ts";
 
 export interface Result<Case> {
   readonly environment: Environment;
@@ -314,6 +317,42 @@ export function hitTable({ cases }: Result<HitCase>): Table {
         count(perSecond),
         ratio.toFixed(2),
         `${low.toFixed(2)}–${high.toFixed(2)}`,
+      ]),
+    ),
+  };
+}
+
+export function wrapTable({ cases }: Result<WrapCase>): Table {
+  return {
+    columns: ["wrap() adds to a hit in memory, µs", "middle half"],
+    rows: cases.map(({ microseconds, low, high }) => [microseconds.toFixed(2), `${low.toFixed(2)}–${high.toFixed(2)}`]),
+  };
+}
+
+export function makingTable({ cases }: Result<MakingCase>): Table {
+  return {
+    columns: ["view", "µs to make one", "middle half"],
+    rows: cases.map(({ view, microseconds, low, high }) => [
+      `\`${view}\``,
+      microseconds.toFixed(2),
+      `${low.toFixed(2)}–${high.toFixed(2)}`,
+    ]),
+  };
+}
+
+export function requestTable({ cases }: Result<RequestCase>): Table {
+  return {
+    columns: ["50 reads of", "when", "by", "requests/s", "ratio", "middle half", "round trips", "commands"],
+    rows: cases.flatMap(({ reads, when, contenders }) =>
+      contenders.map(({ name, perSecond, ratio, low, high, reads: received, commands }) => [
+        reads,
+        when,
+        name,
+        count(perSecond),
+        ratio.toFixed(2),
+        `${low.toFixed(2)}–${high.toFixed(2)}`,
+        String(received),
+        String(commands),
       ]),
     ),
   };
