@@ -101,8 +101,8 @@ describe("the rules of the architecture", () => {
   });
 
   it("forbid long files and default exports", () => {
-    expect(found({ ...file("core/a.ts"), lines: 321, hasDefaultExport: true })).toEqual([
-      "core/a.ts has 321 lines, more than 320",
+    expect(found({ ...file("core/a.ts"), lines: 351, hasDefaultExport: true })).toEqual([
+      "core/a.ts has 351 lines, more than 350",
       "core/a.ts has a default export",
     ]);
   });
