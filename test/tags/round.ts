@@ -62,7 +62,7 @@ export class Round implements AsyncDisposable {
     const { topology } = this.#kind;
     const faults = [
       topology === "standalone" ? this.#freeze : this.#failOver,
-      ...[this.#kill, this.#deleteLog, this.#freeze, this.#flush],
+      ...[this.#kill, this.#deleteLog, this.#disturb, this.#freeze, this.#flush],
     ];
     const endMs = nowMs() + forMs;
     const first = Math.floor(this.#random() * faults.length);
@@ -132,6 +132,20 @@ export class Round implements AsyncDisposable {
   async #freeze(): Promise<void> {
     const one = this.#running[this.#any()];
     if (one) await freeze(one, 50 + this.#random() * 1.5 * MAX_STALENESS_MS);
+  }
+
+  /** A server that does not answer for a while, or closes its connections. */
+  async #disturb(): Promise<void> {
+    const { all } = this.#servers;
+    const server = all[Math.floor(this.#random() * all.length)];
+    const type = pick(this.#random, ["normal", "pubsub", undefined]);
+    if (type) await command(server?.port ?? 0, ["CLIENT", "KILL", "TYPE", type, "SKIPME", "yes"], ADMIN);
+    else {
+      await server?.kill("SIGSTOP");
+      // Sentinels fail over after half a second.
+      await pause(50 + this.#random() * (this.#kind.topology === "sentinel" ? 200 : 1_000));
+      await server?.kill("SIGCONT");
+    }
   }
 
   async #kill(): Promise<void> {
