@@ -5,20 +5,20 @@ import { watched } from "../support/watched.js";
 
 /** A cache, and whatever it sent. */
 function open() {
-  const { factory, flights } = watched(memory());
+  const { factory, roundTrips } = watched(memory());
   // A failure to be ignored would hide none of these, as they are the caller's own.
   const cache = createCache({ location: "memory:", connectionFactory: factory, ignoreErrors: true });
-  return { cache, flights };
+  return { cache, roundTrips };
 }
 
 type Call = (cache: Cache) => Promise<unknown>;
 
 async function refusedBeforeIo(call: Call, message: RegExp | string): Promise<void> {
-  const { cache, flights } = open();
+  const { cache, roundTrips } = open();
   const error: unknown = await call(cache).catch((cause: unknown) => cause);
   expect(error).toBeInstanceOf(TypeError);
   expect(String(error)).toMatch(message);
-  expect(flights).toEqual([]);
+  expect(roundTrips).toEqual([]);
 }
 
 const wrong = <T>(value: unknown) => value as T;
@@ -264,14 +264,14 @@ describe("before any I/O", () => {
       (cache) => cache.hashes.set("a", { g: 1, f: () => 1 }),
     ];
     for (const call of calls) {
-      const { cache, flights } = open();
+      const { cache, roundTrips } = open();
       await expect(call(cache)).rejects.toMatchObject({ name: "EncodeError", message: expect.stringMatching(/:1:a/) });
-      expect(flights).toEqual([]);
+      expect(roundTrips).toEqual([]);
     }
   });
 
   it("nothing is asked for no keys, no entries, no members", async () => {
-    const { cache, flights } = open();
+    const { cache, roundTrips } = open();
     function* none(): Iterable<never> {}
     expect(await cache.getMany([])).toEqual(new Map());
     expect(await cache.mget(none())).toEqual(new Map());
@@ -285,11 +285,11 @@ describe("before any I/O", () => {
     expect(await cache.sets.hasMany("a", [])).toEqual([]);
     expect(await cache.hashes.set("a", {})).toBe(0);
     expect(await cache.hashes.delete("a", [])).toBe(0);
-    expect(flights).toEqual([]);
+    expect(roundTrips).toEqual([]);
   });
 
   it("a cache and its clients are made without asking anything", async () => {
-    const { factory, flights } = watched(memory());
+    const { factory, roundTrips } = watched(memory());
     const cache = createCache({ location: "memory:", connectionFactory: factory });
     cache.makeKey("a");
     cache.makePattern("a*");
@@ -297,6 +297,6 @@ describe("before any I/O", () => {
     await cache.codec.encode(1);
     await cache.codec.decode("1");
     await cache.close();
-    expect(flights).toEqual([]);
+    expect(roundTrips).toEqual([]);
   });
 });

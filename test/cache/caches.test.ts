@@ -70,8 +70,8 @@ describe("caches by alias", () => {
     await caches.one.get("a");
     await caches.two.get("a");
     await caches.two.get("a");
-    expect(all.flights).toHaveLength(1);
-    expect(own.flights).toHaveLength(2);
+    expect(all.roundTrips).toHaveLength(1);
+    expect(own.roundTrips).toHaveLength(2);
   });
 
   it("with a factory of their own leave the defaults' connection options alone", () => {

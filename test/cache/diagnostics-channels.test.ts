@@ -71,7 +71,7 @@ describe("channels of node:diagnostics_channel", () => {
     expect(misses).toEqual([expect.objectContaining({ cache: "one", method: "get" })]);
   });
 
-  it("that tell nothing of calls cause no record of them", async () => {
+  it("that carry no calls cause no record of them", async () => {
     hear("http", () => {});
     hear("connection", () => {});
     const cache = createCache({ location: "memory:" });

@@ -139,7 +139,7 @@ describe("the kind of an error", () => {
     }
   });
 
-  it("is told with the error that a shared load has thrown, by each call that shares it", async () => {
+  it("is emitted with the error that a shared load has thrown, by each call that shares it", async () => {
     for (const [, client] of CLIENTS) {
       const { cache } = open({ client });
       const { errors, calls } = listen(cache);
@@ -206,7 +206,7 @@ describe("a call that its caller leaves", () => {
   });
 
   it.each(CLIENTS)("by %s before its lookup has a reply is counted once", async (_, client) => {
-    const { factory, flights, delay } = watched(memory());
+    const { factory, roundTrips, delay } = watched(memory());
     const { cache } = open({ connectionFactory: factory, client });
     const { calls } = listen(cache);
     const miss = vi.fn();
@@ -215,11 +215,11 @@ describe("a call that its caller leaves", () => {
     delay(gate.promise);
     const controller = new AbortController();
     const left = cache.getOrSet("a", () => 1, { signal: controller.signal });
-    await until(() => flights.length > 0, { what: "the lookup to be sent" });
+    await until(() => roundTrips.length > 0, { what: "the lookup to be sent" });
     controller.abort();
     await expect(left).rejects.toThrow();
     gate.resolve();
-    await until(() => flights.length > 1, { what: "the work to go on, after the lookup" });
+    await until(() => roundTrips.length > 1, { what: "the work to go on, after the lookup" });
     expect(calls.map((call) => [call.hits, call.misses, call.stale])).toEqual([[0, 1, 0]]);
     expect(miss).toHaveBeenCalledOnce();
   });
@@ -305,16 +305,16 @@ describe("round trips", () => {
   )(
     "of %s by %s are those that the transport is asked for, by the names of their commands",
     async (_, _name, client, { run }) => {
-      const { factory, flights } = watched(memory());
+      const { factory, roundTrips } = watched(memory());
       const { cache } = open({ connectionFactory: factory, client });
       const told: (readonly string[])[] = [];
       cache.on("roundTrip", ({ commands }) => void told.push(commands));
       await run(cache).catch(() => {});
-      const sent = flights.map((flight) =>
-        flight.kind === "send"
-          ? flight.commands.map(([name]) => name)
-          : flight.kind === "script"
-            ? [`script ${flight.script.name}`]
+      const sent = roundTrips.map((roundTrip) =>
+        roundTrip.kind === "send"
+          ? roundTrip.commands.map(([name]) => name)
+          : roundTrip.kind === "script"
+            ? [`script ${roundTrip.script.name}`]
             : [],
       );
       // The transport in memory has no batch for a scan that finds nothing.
@@ -336,7 +336,7 @@ describe("round trips", () => {
     expect(told).toHaveLength(5);
   });
 
-  it("that fail are told with their error", async () => {
+  it("that fail are emitted with their error", async () => {
     const { factory, fail } = watched(memory());
     const error = new TimeoutError("slow");
     const { cache } = open({ connectionFactory: factory });
@@ -456,7 +456,7 @@ describe("a listener", () => {
   });
 });
 
-describe("when nobody listens", () => {
+describe("when there are no listeners", () => {
   /** Whether anything was recorded of a call: a record begins with the time. */
   async function isRecorded(cache: Cache): Promise<boolean> {
     const now = vi.spyOn(performance, "now");

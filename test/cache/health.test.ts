@@ -8,7 +8,7 @@ import { startSentinels } from "../support/sentinels.js";
 import { startValkey } from "../support/servers.js";
 import { until } from "../support/wait.js";
 
-it("tells how a store is that answers, that is gone, and that is back", async () => {
+it("describes a store that answers, that is gone, and that is back", async () => {
   await using server = await startValkey();
   await using cache = createCache({ location: server.url, commandTimeout: "200ms", connectTimeout: "200ms" });
   const well = await cache.health();
@@ -62,7 +62,7 @@ it("is trivial for a cache in memory, and an error for one that was closed", asy
   await expect(cache.health()).rejects.toThrow(/closed/);
 });
 
-it("tells server, version, role and topology over iovalkey, in a cluster and at a replica", async () => {
+it("returns server, version, role and topology over iovalkey, in a cluster and at a replica", async () => {
   await using server = await startValkey();
   await using replica = await startValkey({ args: ["--replicaof", `127.0.0.1 ${server.port}`] });
   await using cluster = await startCluster();
@@ -77,7 +77,7 @@ it("tells server, version, role and topology over iovalkey, in a cluster and at 
   expect(await clustered.health()).toMatchObject({ ...common, role: "primary", topology: "cluster" });
 });
 
-it("asks INFO where HELLO is refused, and leaves out what neither tells", async () => {
+it("asks INFO where HELLO is refused, and leaves out what neither replies with", async () => {
   await using old = await startValkey({ args: ["--rename-command", "HELLO", ""] });
   await using cache = createCache({ location: old.url, connectionFactory: iovalkey() });
   const told = { server: "valkey", role: "primary", topology: "standalone", unavailable: ["HELLO"] };
@@ -109,7 +109,7 @@ it.each([
   expect(await cache.get("a")).toBe(1);
 });
 
-it("tells that sentinels lead to the server", async () => {
+it("says that the server was found by sentinels", async () => {
   await using topology = await startSentinels();
   await using cache = createCache({
     location: `valkey://${topology.service}`,

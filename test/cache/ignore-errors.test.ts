@@ -89,7 +89,7 @@ describe("when the store fails", () => {
     expect(await cache.setMany([["a", 1]], { ttl: 0 })).toEqual(["a"]);
   });
 
-  it("getOrSet calls the loader, which answers, once for all who ask", async () => {
+  it("getOrSet calls the loader once for all callers, and returns its result", async () => {
     const { cache, onError } = broken(lost());
     const loader = vi.fn(async () => ({ n: 1 }));
     const got = await Promise.all(Array.from({ length: 5 }, () => cache.getOrSet("a", loader)));

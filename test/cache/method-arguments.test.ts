@@ -33,20 +33,20 @@ const validArgs = (name: MethodName): unknown[] => METHODS[name].map(([valid]) =
 
 /** What a call ends with, and how many round trips it took. */
 async function outcome(name: MethodName, args: readonly unknown[]) {
-  const { factory, flights } = watched(memory());
+  const { factory, roundTrips } = watched(memory());
   // Errors of the caller are not ignored.
   const cache = createCache({ location: "memory:", connectionFactory: factory, ignoreErrors: true });
   let result: unknown;
   try {
     result = call(cache, name, args);
   } catch (error) {
-    return { error, thrown: true, sent: flights.length };
+    return { error, thrown: true, sent: roundTrips.length };
   }
   try {
     await result;
-    return { error: undefined, thrown: false, sent: flights.length };
+    return { error: undefined, thrown: false, sent: roundTrips.length };
   } catch (error) {
-    return { error, thrown: false, sent: flights.length };
+    return { error, thrown: false, sent: roundTrips.length };
   }
 }
 
@@ -141,7 +141,7 @@ describe("an option", () => {
     }
   });
 
-  it("is told what it is, and what to give", async () => {
+  it("gets a message that says what it is, and what to give", async () => {
     const messages = {
       60: "set: options are 60; give an object such as { ttl: 60 }",
       "5m": 'set: options are "5m"; give an object such as { ttl: 60 }',
@@ -218,15 +218,15 @@ describe("a loader of several keys", () => {
 
 describe("a lock", () => {
   it("is extended by a duration above 0 and by nothing else", async () => {
-    const { factory, flights } = watched(memory());
+    const { factory, roundTrips } = watched(memory());
     await using cache = createCache({ location: "memory:", connectionFactory: factory });
     await using lock = await cache.lock("a");
-    const before = flights.length;
+    const before = roundTrips.length;
     for (const wrong of [undefined, 0, -1, ...WRONG_OPTIONS.waitTimeout]) {
       const extended = Promise.resolve(lock && Reflect.apply(lock.extend, lock, [wrong]));
       await expect(extended).rejects.toThrow(/^ttl: .*; give /);
     }
-    expect(flights).toHaveLength(before);
+    expect(roundTrips).toHaveLength(before);
   });
 });
 

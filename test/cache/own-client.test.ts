@@ -158,7 +158,7 @@ describe("a client of the user's own", () => {
 });
 
 describe("a connection factory of the user's own", () => {
-  it("is told the location, and carries all commands", async () => {
+  it("is called with the location, and carries all commands", async () => {
     const inner = memory();
     const connect = vi.fn(inner.connect);
     const send = vi.fn();

@@ -5,7 +5,7 @@ import { deferred } from "../support/deferred.js";
 const same = <T>(result: T) => result;
 
 describe("callers of one key", () => {
-  it("share the work that is in flight", async () => {
+  it("share the work that is running", async () => {
     const shared = new Coalesced<number>();
     const { promise, resolve } = deferred<number>();
     const work = vi.fn(() => promise);
@@ -15,7 +15,7 @@ describe("callers of one key", () => {
     expect(work).toHaveBeenCalledTimes(1);
   });
 
-  it("are given different things: who leads, and who follows", async () => {
+  it("are given different results: the leader, and its followers", async () => {
     const shared = new Coalesced<number>();
     const { promise, resolve } = deferred<number>();
     const run = () =>
@@ -53,7 +53,7 @@ describe("callers of one key", () => {
     expect(await Promise.all([run("a"), run("b")])).toEqual(["a", "b"]);
   });
 
-  it.each(["forget", "forgetAll"] as const)("start anew after %s, and the work in flight is told", async (forget) => {
+  it.each(["forget", "forgetAll"] as const)("start anew after %s, and the running work can see it", async (forget) => {
     const shared = new Coalesced<string>();
     const [old, fresh] = [deferred<string>(), deferred<string>()];
     let first: Shared | undefined;

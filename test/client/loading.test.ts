@@ -71,7 +71,7 @@ describe("a load", () => {
     await expect(run((context) => context.ttl("soon" as "1s"))).rejects.toThrow(TypeError);
   });
 
-  it("tells the stale value, and when nobody wants the answer any more", async () => {
+  it("has the stale value, and a signal for when no caller wants the answer any more", async () => {
     const controller = new AbortController();
     let told: LoaderContext | undefined;
     const { promise, resolve } = deferred();
@@ -120,7 +120,7 @@ describe("a load", () => {
     expect(vi.getTimerCount()).toBe(0);
   });
 
-  it("is told to listeners, with how long it took and whether it failed", async () => {
+  it("is emitted to listeners, with how long it took and whether it failed", async () => {
     const events = new Events();
     const seen: unknown[] = [];
     events.on("load", (event) => seen.push(event));

@@ -34,14 +34,14 @@ const lost = () => new ConnectionError("lost");
 
 describe("a renewed lock", () => {
   it("is renewed three times in each lifetime, and no more once it is released", async () => {
-    const { cache, lock, flights, onLost } = await hold({ ttl: "30s", renew: true });
+    const { cache, lock, roundTrips, onLost } = await hold({ ttl: "30s", renew: true });
     await vi.advanceTimersByTimeAsync(301_000);
-    expect(flights).toHaveLength(1 + 30);
+    expect(roundTrips).toHaveLength(1 + 30);
     expect(await cache.lock("job")).toBeUndefined();
     expect(await lock.release()).toBe(true);
-    const sent = flights.length;
+    const sent = roundTrips.length;
     await vi.advanceTimersByTimeAsync(HOUR_MS);
-    expect(flights).toHaveLength(sent);
+    expect(roundTrips).toHaveLength(sent);
     expect(onLost).not.toHaveBeenCalled();
     expect(lock.signal.aborted).toBe(false);
   });
@@ -59,7 +59,7 @@ describe("a renewed lock", () => {
   });
 
   it("is lost before the server gives it away, when no renewal succeeds", async () => {
-    const { lock, fail, recover, onLost, flights, cache } = await hold({ ttl: "30s", renew: true });
+    const { lock, fail, recover, onLost, roundTrips, cache } = await hold({ ttl: "30s", renew: true });
     await vi.advanceTimersByTimeAsync(15_000);
     fail(lost());
     // The last renewal was sent after 10 s.
@@ -68,10 +68,10 @@ describe("a renewed lock", () => {
     await vi.advanceTimersByTimeAsync(390);
     expect(onLost).toHaveBeenCalledOnce();
     recover();
-    const sent = flights.length;
+    const sent = roundTrips.length;
     expect(await lock.extend("1m")).toBe(false);
     await vi.advanceTimersByTimeAsync(HOUR_MS);
-    expect(flights, "it is no longer renewed").toHaveLength(sent);
+    expect(roundTrips, "it is no longer renewed").toHaveLength(sent);
     await take(cache);
   });
 
@@ -172,15 +172,15 @@ describe("the end of a lock's block", () => {
   });
 
   it("releases the lock and ends its renewal", async () => {
-    const { cache, flights, lock: first } = await hold({});
+    const { cache, roundTrips, lock: first } = await hold({});
     await first.release();
     {
       await using lock = await take(cache, { renew: true });
       expect(lock.signal.aborted).toBe(false);
     }
-    const sent = flights.length;
+    const sent = roundTrips.length;
     await vi.advanceTimersByTimeAsync(HOUR_MS);
-    expect(flights).toHaveLength(sent);
+    expect(roundTrips).toHaveLength(sent);
     await take(cache);
   });
 });

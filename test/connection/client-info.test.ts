@@ -34,7 +34,7 @@ async function listed(port: number): Promise<{ name: string; library: string }[]
 
 const WITHOUT_CLIENT = ["ACL", "SETUSER", "app", "on", ">secret", "~*", "+@all", "-client"] as const;
 
-it("the version that servers are told is the package's", () => {
+it("the version that is sent to servers is the package's", () => {
   expect(LIBRARY).toEqual({ name: manifest.name, version: manifest.version });
 });
 

@@ -92,7 +92,7 @@ describe("copies of the library in one process", () => {
     expect(await run(server.url, program)).toEqual([...replies, true, "loaded"]);
   });
 
-  it("tell functions of the application apart", async () => {
+  it("distinguish functions of the application", async () => {
     await using server = await startValkey();
     const program = `
       const { connect } = await import("node:net");

@@ -183,7 +183,7 @@ describe.each(Object.entries(transports))("credentials over %s()", (_, factory) 
     expect(await idsOf(server, "app")).toEqual(ids);
   });
 
-  it("may name another user, who answers later calls", async () => {
+  it("may name another user, which sends later calls", async () => {
     await using server = await startValkey();
     await setUser(server, "blue", ">one");
     await setUser(server, "green", ">two");

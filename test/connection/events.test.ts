@@ -44,7 +44,7 @@ describe.each([
   ["valkey-glide", () => glide({ connectTimeout: 1, commandTimeout: 1 })],
   ["iovalkey", () => iovalkey({ connectTimeout: 1, commandTimeout: 1 })],
 ])("over %s", (_name, factory) => {
-  it("a cache tells of its connection and its breaker while the server is killed and comes back", async () => {
+  it("a cache emits events of its connection and its breaker while the server is killed and comes back", async () => {
     await using server = await startValkey();
     const cache = open(server.url, factory());
     const { told, states } = listen(cache);
@@ -73,7 +73,7 @@ describe.each([
       expect(error === undefined, state).toBe(state === "opened" || state === "closed");
   });
 
-  it("each cache of a connection tells once, with its views, and no more when it is closed", async () => {
+  it("each cache of a connection emits each event once, with its views, and none after it is closed", async () => {
     await using server = await startValkey();
     const shared = factory();
     const [one, two] = [open(server.url, shared), open(server.url, shared)];
@@ -98,7 +98,7 @@ describe.each([
     expect(here.told).toHaveLength(length);
   });
 
-  it("a server that can't be reached is told of as such, with the reason", async () => {
+  it("a server that can't be reached is an event with the reason", async () => {
     const cache = open(`valkey://127.0.0.1:${await freePort()}`, factory());
     const { told } = listen(cache);
     const error = await cache.get("a").catch((reason: unknown) => reason);
@@ -106,7 +106,7 @@ describe.each([
     expect(told.map((event) => event.error)).toEqual([error, error]);
   });
 
-  it("the last connection of a cache that is closed is told of", async () => {
+  it("the end of the last connection of a closed cache is an event", async () => {
     const cache = open(inject("valkeyUrl"), factory());
     const { states } = listen(cache);
     await cache.get("a");
@@ -116,7 +116,7 @@ describe.each([
 });
 
 describe("through sentinels", () => {
-  it("a failover is told of as the end of one connection and the beginning of another", async () => {
+  it("a failover emits the end of one connection and the beginning of another", async () => {
     await using servers = await startSentinels();
     const factory = sentinel({ sentinels: servers.sentinels.map(({ host, port }) => ({ host, port })) });
     const cache = open(`valkey://${servers.service}`, factory);
@@ -167,7 +167,7 @@ describe("watchers of a connection", () => {
     expect(watchers.size).toBe(0);
   });
 
-  it("are told of a connection whose code is loaded later, until they have ended", async () => {
+  it("are called for a connection whose code is loaded later, until they have ended", async () => {
     let tell: ((event: ConnectionEvent) => void) | undefined;
     const inner: Connection = {
       ...fakeConnection(),
@@ -194,7 +194,7 @@ describe("watchers of a connection", () => {
 });
 
 describe("connections of several invocations that share a breaker", () => {
-  it("tell of it once, however many there are, and leave nothing behind", async () => {
+  it("emit it once, however many there are, and leave nothing behind", async () => {
     const breaker = new CircuitBreaker("valkey://test", systemClock, 1_000);
     const lost = new ConnectionError("lost");
     let isLost = true;

@@ -58,7 +58,7 @@ it("says what its cache has done", async () => {
   expect(requests.count).toBe(2);
 });
 
-it("answers with the nearest places, ten unless told", async () => {
+it("answers with the nearest places, ten by default", async () => {
   const { status, body } = await ask("/cities/near?lat=52.52&lng=13.405&n=2");
   expect(status).toBe(200);
   expect(body).toEqual({
@@ -90,7 +90,7 @@ it("answers with the nearest places, ten unless told", async () => {
   expect((await ask("/cities/near?lat=52.52&lng=13.405")).body.results).toHaveLength(10);
 });
 
-it("answers with the places of a name, ten unless told", async () => {
+it("answers with the places of a name, ten by default", async () => {
   const { status, body } = await ask("/cities/search?q=S%C3%A3o+Paulo&n=1");
   expect(status).toBe(200);
   expect(body).toMatchObject({ q: "sao paulo", results: [{ name: "São Paulo", country: "BR" }] });
@@ -219,7 +219,7 @@ it("reads the places with the first question that is computed, and never again",
   expect(read).toHaveBeenCalledOnce();
 });
 
-it("answers with a 304 who has the answer already", async () => {
+it("answers with a 304 when the client has the response already", async () => {
   const { headers } = await app.request("/cities/density");
   const again = await app.request("/cities/density", { headers: { "if-none-match": headers.get("etag") ?? "" } });
   expect([again.status, fromOf(again.headers.get("cache-status"))]).toEqual([304, "hit"]);
@@ -229,7 +229,7 @@ describe("a purge", () => {
   const purge = (query: string, token?: string) =>
     app.request(`/purge${query}`, { method: "POST", headers: token ? { authorization: `Bearer ${token}` } : {} });
 
-  it("is for those alone who have the token", async () => {
+  it("needs the token", async () => {
     expect((await purge("")).status).toBe(401);
     expect((await purge("", "guess")).status).toBe(401);
     app = createApp({ cache, cities, page: "" });

@@ -55,7 +55,7 @@ describe("near", () => {
     expect(nearby.near(90, 0, 1)[0]?.km).toBeCloseTo(111.195, 2);
   });
 
-  it("tells places apart that are a metre from each other", () => {
+  it("distinguishes places that are a metre from each other", () => {
     const nearby = withPlaces([
       place({ id: 1, lat: 50.00002, lng: 10 }),
       place({ id: 2, lat: 50.00001, lng: 10 }),

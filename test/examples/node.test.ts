@@ -99,7 +99,7 @@ it("ends with code 0 in spite of a connection that no request comes on", async (
   expect(await service.ended).toBe(0);
 });
 
-it("ends at once, with code 1, when told twice while a request is on its way", async () => {
+it("ends at once, with code 1, at the second signal while a request is in progress", async () => {
   await using service = await startService();
   await using _slow = await open(service.url, "GET / HTTP/1.1\r\n");
   service.kill("SIGINT");

@@ -142,7 +142,7 @@ it.each(["/plain", "/tagged", "/vary"])("hears of another process's purges of %s
   }
 });
 
-it("sees another process's purge by tag after maxStaleness where nobody tells of it", async () => {
+it("sees another process's purge by tag after maxStaleness where the purge is not reported", async () => {
   const cache = await nearby({ invalidation: "ttl", maxStaleness: "200ms" });
   const here = site(cache);
   const before = await known(cache, here, "/tagged");

@@ -43,7 +43,7 @@ describe("httpCache in Hono", () => {
     await until(async () => (await (await app.request("/")).text()) === "answer 2", { what: "a refresh" });
   });
 
-  it("tells when the app that it is given is another one", async () => {
+  it("warns when the app that it is given is another one", async () => {
     const { app, get, errors } = testApp(cache, { app: new Hono() });
     app.get("/", (c) => c.text("old", 200, STALE));
     await get("/");

@@ -238,7 +238,7 @@ describe("a body is stored only whole", () => {
     expect(runs).toBe(1);
   });
 
-  it("although the one client leaves who waits for a validation", async () => {
+  it("although the one client that waits for a validation leaves", async () => {
     const [asked, left] = [deferred<void>(), deferred<void>()];
     const clients = watchClients();
     const { app, get } = testApp(cache, {}, clients.watch);

@@ -57,7 +57,7 @@ async function cutShortOnce(host: AttackHost, first: (c: Context) => Response, o
   return { runs, bodies: [second.body, third.body], how: third.how };
 }
 
-describe.each(ATTACK_HOSTS)("CWE-524, a truncated response, through $name, is stored for nobody:", (host) => {
+describe.each(ATTACK_HOSTS)("CWE-524, a truncated response, through $name, is not stored:", (host) => {
   it.each<[string, (c: Context) => Response]>([
     ["one shorter than its Content-Length", () => new Response("0123", { headers: longer })],
     ["one longer than its Content-Length", () => new Response(PAGE, { headers: { ...FRESH, "content-length": "4" } })],

@@ -97,7 +97,7 @@ describe.each(ATTACK_HOSTS)("CWE-524, what is made for credentials, through $nam
     }
   });
 
-  it("an error among it, is stored for nobody else", async () => {
+  it("an error among it, is stored for no other client", async () => {
     const { app } = testApp(cache, { ...KEYED, defaultTtl: "1h" });
     app.get("*", whoami({ "last-modified": "Thu, 01 Jan 2026 00:00:00 GMT" }, 404));
     await using opened = await host.open(app);

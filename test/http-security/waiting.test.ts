@@ -44,7 +44,7 @@ class Gate {
   }
 }
 
-describe.each(ATTACK_HOSTS)("CWE-400, a request through $name that nobody can reuse the response of", (host) => {
+describe.each(ATTACK_HOSTS)("CWE-400, a request through $name whose response no other client can reuse", (host) => {
   const answers: [string, (c: Context) => Response][] = [
     ...([400, 401, 403, 405, 406, 412, 413, 415, 417, 422, 425, 429, 431, 500, 502, 503] as const).map(
       (status): [string, (c: Context) => Response] => [`status ${status}`, (c) => c.text("bad", status)],
@@ -112,7 +112,7 @@ describe("CWE-400, a handler that hangs", () => {
     expect(runs).toBe(after);
   });
 
-  it("in the background keeps nobody waiting", async () => {
+  it("in the background keeps no client waiting", async () => {
     let runs = 0;
     const { app, get } = testApp(cache, ENDLESS);
     app.get("*", async (c) => {
@@ -126,7 +126,7 @@ describe("CWE-400, a handler that hangs", () => {
     expect(runs).toBe(2);
   });
 
-  it("in a reload keeps nobody waiting who can use what is stored", async () => {
+  it("in a reload keeps no client waiting that can use what is stored", async () => {
     let runs = 0;
     const { app, get } = testApp(cache, { ...ENDLESS, awaitBackground: true });
     app.get("*", async (c) => {
@@ -142,7 +142,7 @@ describe("CWE-400, a handler that hangs", () => {
 });
 
 describe("CWE-400, clients that read slowly or not at all", () => {
-  it.each([1, 2_000, 200_000])("keep nobody waiting for a body of %i bytes", async (size) => {
+  it.each([1, 2_000, 200_000])("keep no client waiting for a body of %i bytes", async (size) => {
     const { app } = testApp(cache, ENDLESS);
     app.get("*", (c) => c.text("x".repeat(size), 200, FRESH));
     await using opened = await OVER_HTTP1.open(app);
@@ -156,7 +156,7 @@ describe("CWE-400, clients that read slowly or not at all", () => {
   });
 
   it.each([true, false])(
-    "keep nobody waiting for a body of exactly the limit, awaitBackground: %s",
+    "keep no client waiting for a body of exactly the limit, awaitBackground: %s",
     async (awaitBackground) => {
       for (const chunks of [[10], [4, 6], [10, 10]]) {
         const { app } = testApp(cache, { ...ENDLESS, awaitBackground, maxBodySize: 10, cacheName: `c${randomUUID()}` });

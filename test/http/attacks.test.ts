@@ -94,7 +94,7 @@ describe("what has been a hole in frameworks' caches", () => {
     }
   });
 
-  it("Vary: Cookie and Vary: Authorization tell clients apart", () => {
+  it("Vary: Cookie and Vary: Authorization distinguish clients", () => {
     expect(isShared("Cookie", { cookie: "a=1" }, { cookie: "a=2" })).toBe(false);
     expect(isShared("Cookie", {}, { cookie: "a=2" })).toBe(false);
     expect(isShared("Authorization", { authorization: "Bearer a" }, { authorization: "Bearer b" })).toBe(false);

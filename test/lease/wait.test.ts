@@ -44,7 +44,7 @@ describe("waiting for the lease holder", () => {
     expect(wait.durationMs).toBe(0);
   });
 
-  it("polls soon and then rarely where changes are told of", async () => {
+  it("polls soon and then rarely where changes are reported", async () => {
     let nowMs = 1_000;
     const slept: number[] = [];
     const sleep = async (ms: number) => {

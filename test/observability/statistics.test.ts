@@ -97,7 +97,7 @@ describe("statistics of a cache", () => {
     expect(cache.events.isHeard("roundTrip")).toBe(false);
   });
 
-  it("time all round trips where somebody else hears of all", async () => {
+  it("time all round trips where another listener hears of all", async () => {
     const cache = open();
     const stats = statistics(cache);
     const heard = vi.fn();
@@ -192,7 +192,7 @@ describe("statistics of a cache", () => {
     expect(statistics(cache).snapshot().breaker).toBe("open");
   });
 
-  it("count what the near cache and the HTTP cache tell", () => {
+  it("count the events of the near cache and the HTTP cache", () => {
     const cache = open();
     const { events } = cache;
     const stats = statistics(cache);

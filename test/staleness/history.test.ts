@@ -71,7 +71,7 @@ it("a value ends with its lifetime, unless that was changed", () => {
   expect(promisesBroken({ ...log, extensions: [{ place: PLACE, endMs: 10, untilMs: 60 }] })).toEqual([]);
 });
 
-it("a value that nobody has stored is found, also one of another entry", () => {
+it("a value that no process has stored is found, also one of another entry", () => {
   expect(promisesBroken({ sightings: [seen(1, 50)] })).toEqual(["nothing that never was"]);
   const elsewhere = { ...born(1, 0), place: "p:1:b" };
   expect(promisesBroken({ births: [elsewhere], sightings: [seen(1, 50)] })).toEqual(["nothing that never was"]);

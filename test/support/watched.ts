@@ -8,14 +8,14 @@ import type {
 } from "../../src/core/connection.js";
 
 /** Round trips of a connection, in the order of sending. */
-export type Flight =
+export type RoundTrip =
   | { readonly kind: "send"; readonly commands: readonly Command[]; readonly options: SendOptions }
   | { readonly kind: "script"; readonly script: Script }
   | { readonly kind: "scan"; readonly options: ScanOptions };
 
 export interface Watched {
   readonly factory: ConnectionFactory;
-  readonly flights: Flight[];
+  readonly roundTrips: RoundTrip[];
   /** The error of every round trip from now on. */
   fail(error: unknown): void;
   /** Round trips succeed from now on. */
@@ -26,16 +26,16 @@ export interface Watched {
 
 /** A connection factory that records its round trips and lets a test delay or fail them. */
 export function watched(inner: ConnectionFactory): Watched {
-  const flights: Flight[] = [];
+  const roundTrips: RoundTrip[] = [];
   let failure: { error: unknown } | undefined;
   let way: Promise<void> | undefined;
-  const note = async (flight: Flight): Promise<void> => {
-    flights.push(flight);
+  const note = async (roundTrip: RoundTrip): Promise<void> => {
+    roundTrips.push(roundTrip);
     await way;
     if (failure) throw failure.error;
   };
   return {
-    flights,
+    roundTrips,
     fail(error) {
       failure = { error };
     },
@@ -52,7 +52,7 @@ export function watched(inner: ConnectionFactory): Watched {
   };
 }
 
-function watch(inner: Connection, note: (flight: Flight) => Promise<void>): Connection {
+function watch(inner: Connection, note: (roundTrip: RoundTrip) => Promise<void>): Connection {
   return {
     async send(commands, options = {}) {
       await note({ kind: "send", commands, options });

@@ -61,16 +61,16 @@ describe.each([
   });
 
   it("send no read of the log of their own where they come together", async () => {
-    const { cache, flights } = open(client());
+    const { cache, roundTrips } = open(client());
     await cache.getOrSet("k", () => "value", TAGS);
     await cache.getOrSet("k", () => "not called");
-    flights.length = 0;
+    roundTrips.length = 0;
     await cache.getOrSet("k", () => "not called");
-    const alone = flights.flatMap((flight) => (flight.kind === "send" ? flight.commands : []));
-    flights.length = 0;
+    const alone = roundTrips.flatMap((roundTrip) => (roundTrip.kind === "send" ? roundTrip.commands : []));
+    roundTrips.length = 0;
     const all = Array.from({ length: 50 }, () => cache.getOrSet("k", () => "not called"));
     expect(new Set(await Promise.all(all))).toEqual(new Set(["value"]));
-    const together = flights.flatMap((flight) => (flight.kind === "send" ? flight.commands : []));
+    const together = roundTrips.flatMap((roundTrip) => (roundTrip.kind === "send" ? roundTrip.commands : []));
     expect(together).toEqual(alone);
   });
 

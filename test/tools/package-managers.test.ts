@@ -3,7 +3,7 @@ import { describe, inject, it } from "vitest";
 import { createApp, expectHit, moved, PROGRAM } from "./app.js";
 
 describe("the package", () => {
-  it("caches over iovalkey where npm was told to omit optional packages, valkey-glide's native code among them", async () => {
+  it("caches over iovalkey where npm omits optional packages, valkey-glide's native code among them", async () => {
     using app = createApp({ "app.mjs": PROGRAM }, tmpdir());
     const settings = ["--omit=optional", "--prefer-offline", "--no-audit", "--no-fund"];
     await app.run("npm", "install", ...settings, inject("tarball"));

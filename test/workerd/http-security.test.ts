@@ -171,7 +171,7 @@ it.each([400, 401, 403, 406, 412, 413, 415, 416, 417, 425, 429, 431, 500, 503] a
   },
 );
 
-it("inside workerd, CWE-400, a bad request keeps nobody waiting for its lease", async () => {
+it("inside workerd, CWE-400, a bad request keeps no client waiting for its lease", async () => {
   const app = site((c) => (c.req.header("x-bad") ? c.text("bad", 400) : c.text("page", 200, FRESH)), {
     lease: "10m",
     waitTimeout: "10m",

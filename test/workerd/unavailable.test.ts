@@ -45,7 +45,7 @@ it("what a server refuses is remembered for later requests inside workerd, and w
   expect(Date.now() - startMs).toBeLessThan(2_000);
 });
 
-it("health() tells transport, server, role, topology and what is refused inside workerd", async () => {
+it("health() returns transport, server, role, topology and what is refused inside workerd", async () => {
   const { cache } = await unscripted("workerd-two");
   await using own = cache.for({});
   await own.getOrSet("a", () => 1);

@@ -48,7 +48,7 @@ describe.each([
   ["GLIDE", glide],
   ["iovalkey", iovalkey],
 ] as const)("herd() over %s", (_name, factory) => {
-  describe("for a user who may run no scripts", () => {
+  describe("for a user whose ACL allows no scripts", () => {
     it("loads, stores and answers each value, and no caller waits for a lease", async () => {
       const open = fleet({}, factory);
       const { cache } = open();
@@ -178,7 +178,7 @@ describe.each([
     expect(warn.mock.calls[0]?.[0]).toContain("ACL SETUSER timeless +time");
   });
 
-  it("sends the source of scripts to a user who has EVAL alone", async () => {
+  it("sends the source of scripts to a user whose ACL allows EVAL alone", async () => {
     await command(server.port, ["ACL", "SETUSER", "digestless", "on", ">x", "~*", "&*", "+@all", "-evalsha"]);
     const { cache, warn } = fleet({ location: asUser("digestless") }, factory)();
     for (let i = 0; i < 4; i++) await cache.getOrSet(`key ${i}`, () => i);
@@ -246,7 +246,7 @@ describe.each([
     await expect(cache.lock("job")).rejects.toThrow(/has no EVAL/);
   });
 
-  it("tells members one by one on a server before 6.2, which has no SMISMEMBER", async () => {
+  it("checks members one by one on a server before 6.2, which has no SMISMEMBER", async () => {
     await using old = await startValkey({ args: ["--rename-command", "SMISMEMBER", ""] });
     const { cache } = fleet({ location: old.url }, factory)();
     await cache.sets.add("set", ["a", "b"]);
@@ -275,7 +275,7 @@ describe.each([
   });
 });
 
-describe("herd() in a cluster, for a user who may not load scripts", () => {
+describe("herd() in a cluster, for a user whose ACL forbids SCRIPT LOAD", () => {
   it("runs them by EVAL and by digest, asks once for each script, and shows it in health()", async () => {
     await using cluster = await startCluster();
     for (const { port } of cluster.nodes)

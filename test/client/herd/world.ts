@@ -39,7 +39,7 @@ export class World {
   /** What runs between two moments at which something arrives or time is over is one turn. */
   turn = 0;
   readonly store: Connection;
-  /** Called each time the server has carried out a flight or a script. */
+  /** Called each time the server has carried out a round trip or a script. */
   onEffect: (process: SimProcess, commands: readonly Command[]) => void = () => {};
   /** Not by `memory()`, which loads it with the first command: that takes turns that nobody simulates. */
   readonly #stores = new Stores(

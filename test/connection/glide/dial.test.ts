@@ -47,7 +47,7 @@ describe("opening GLIDE", () => {
     expect(String(await failure({ location: server.url }))).toMatch(/NOAUTH|Authentication required/);
   });
 
-  it("works for a user who may not ask for the server's role", async () => {
+  it("works for a user whose ACL forbids asking for the server's role", async () => {
     await using server = await startValkey();
     await command(server.port, ["ACL", "SETUSER", "app", "on", ">pass", "+@all", "-@dangerous", "~*"]);
     await using cache = createCache({ location: server.url, username: "app", password: "pass" });

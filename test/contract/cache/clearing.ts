@@ -56,7 +56,7 @@ export function clearing(open: Open): void {
       for (const name of ["job", "1:job", ":1:"]) expect(await cache.lock(name)).toBeUndefined();
     });
 
-    it("takes another prefix, and tells how far it is", async () => {
+    it("takes another prefix, and reports its progress", async () => {
       const cache = open();
       const prefix = ownPrefix();
       await cache.set("a", 1);

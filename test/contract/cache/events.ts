@@ -271,7 +271,7 @@ const STEPS: Readonly<Record<string, Step>> = {
 
 /** What is told of calls, on every transport and by both clients. */
 export function events(open: Open): void {
-  describe("what is told of a call", () => {
+  describe("the events of a call", () => {
     // The database is shared with other tests.
     const commands = Object.entries(COMMANDS).filter(([name]) => name !== "flush");
 

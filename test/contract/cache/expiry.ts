@@ -122,7 +122,7 @@ export function expiry(open: Open): void {
       expect(await cache.touch("a", null)).toBe(true);
     });
 
-    it("makes the entry stay when the cache's own lifetime is for ever", async () => {
+    it("makes the entry stay when the cache's own entries never expire", async () => {
       const cache = open({ ttl: null });
       await cache.set("a", 1, { ttl: 5 });
       expect(await cache.touch("a")).toBe(true);
@@ -145,7 +145,7 @@ export function expiry(open: Open): void {
   });
 
   describe("persist and expire", () => {
-    it("take a lifetime away, and tell whether there was one", async () => {
+    it("take a lifetime away, and return whether there was one", async () => {
       const cache = open();
       expect(await cache.persist("a")).toBe(false);
       await cache.set("a", 1);
@@ -154,7 +154,7 @@ export function expiry(open: Open): void {
       expect(await cache.persist("a")).toBe(false);
     });
 
-    it("give a lifetime in seconds, with fractions to the millisecond, and tell whether there was an entry", async () => {
+    it("give a lifetime in seconds, with fractions to the millisecond, and return whether there was an entry", async () => {
       const cache = open();
       expect(await cache.expire("a", 10)).toBe(false);
       expect(await cache.expire("a", 0.01)).toBe(false);

@@ -44,7 +44,7 @@ export function forcedRefreshes(open: Open, { remembers = false }: CacheTraits):
       await until(async () => (await other.get<{ n: number }>("a"))?.n === 2, { what: "the new value" });
     });
 
-    it("shares its load with callers who find nothing", async () => {
+    it("shares its load with callers that find nothing", async () => {
       const cache = open();
       const value = deferred<number>();
       const called = deferred<void>();

@@ -42,7 +42,7 @@ export function hashes(open: Open): void {
       expect(await cache.hashes.delete("h", "a")).toBe(0);
     });
 
-    it("tell their fields, and lose them one by one or several at once", async () => {
+    it("return their fields, and lose them one by one or several at once", async () => {
       const cache = open();
       await cache.hashes.set("h", { a: 1, b: 2, c: 3, d: 4 });
       expect(new Set(await cache.hashes.fields("h"))).toEqual(new Set(["a", "b", "c", "d"]));

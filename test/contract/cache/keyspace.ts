@@ -108,7 +108,7 @@ export function keyspace(open: Open): void {
       expect(await cache.deletePattern("user:*")).toBe(0);
     });
 
-    it("tells how many are deleted so far, ever more, at last all", async () => {
+    it("reports how many are deleted so far, and all at the end", async () => {
       const cache = open();
       await cache.setMany(Array.from({ length: 700 }, (_, i) => [`user:${i}`, i] as const));
       const onProgress = vi.fn();

@@ -96,7 +96,7 @@ export function loads(open: Open, { sharesValues = false }: CacheTraits): void {
       expect(await cache.has("a")).toBe(false);
     });
 
-    it("tells a loader on a plain miss of no stale value, and gives it a signal that has not fired", async () => {
+    it("gives a loader on a plain miss no stale value, and a signal that has not fired", async () => {
       let seen: unknown;
       await open().getOrSet("a", ({ stale, signal }) => {
         seen = { stale, aborted: signal.aborted };
@@ -105,18 +105,21 @@ export function loads(open: Open, { sharesValues = false }: CacheTraits): void {
       expect(seen).toEqual({ stale: undefined, aborted: false });
     });
 
-    it.skipIf(sharesValues)("loads once for all who ask meanwhile, and gives each a value of their own", async () => {
-      const cache = open();
-      const loader = vi.fn(async () => ({ list: [1] }));
-      const got = await Promise.all(Array.from({ length: 10 }, () => cache.getOrSet("a", loader)));
-      expect(loader).toHaveBeenCalledTimes(1);
-      got[0]?.list.push(2);
-      got[1]?.list.push(3);
-      expect(got[2]).toEqual({ list: [1] });
-      expect(await cache.get("a")).toEqual({ list: [1] });
-    });
+    it.skipIf(sharesValues)(
+      "loads once for all callers that ask meanwhile, and gives each a value of their own",
+      async () => {
+        const cache = open();
+        const loader = vi.fn(async () => ({ list: [1] }));
+        const got = await Promise.all(Array.from({ length: 10 }, () => cache.getOrSet("a", loader)));
+        expect(loader).toHaveBeenCalledTimes(1);
+        got[0]?.list.push(2);
+        got[1]?.list.push(3);
+        expect(got[2]).toEqual({ list: [1] });
+        expect(await cache.get("a")).toEqual({ list: [1] });
+      },
+    );
 
-    it("lets all who wait hear of a failure", async () => {
+    it("rejects for all waiting callers when the loader fails", async () => {
       const cache = open();
       const loader = vi.fn(() => Promise.reject(new Error("broken")));
       const got = await Promise.allSettled(Array.from({ length: 5 }, () => cache.getOrSet("a", loader)));
@@ -207,7 +210,7 @@ export function loads(open: Open, { sharesValues = false }: CacheTraits): void {
       expect(onError).not.toHaveBeenCalled();
     });
 
-    it("replaces what can't be decoded, and tells onError", async () => {
+    it("replaces what can't be decoded, and calls onError", async () => {
       const onError = vi.fn();
       const cache = open({ onError });
       await plant(cache, "a", "not JSON");
@@ -225,7 +228,7 @@ export function loads(open: Open, { sharesValues = false }: CacheTraits): void {
       expect(await cache.has("a")).toBe(false);
     });
 
-    it("ends one caller's wait when that caller's signal fires, and nobody else's", async () => {
+    it("ends one caller's wait when that caller's signal fires, and no other caller's", async () => {
       const cache = open();
       const { promise, resolve } = deferred<number>();
       const controller = new AbortController();

@@ -49,7 +49,7 @@ export function locks(open: Open): void {
       expect(performance.now() - startMs).toBeLessThan(1_000);
     });
 
-    it("goes to who waits for it once it is released", async () => {
+    it("goes to a waiting caller once it is released", async () => {
       const cache = open();
       const held = await cache.lock("job");
       const waiting = cache.lock("job", { waitTimeout: "10s", retryEvery: "5ms" });
@@ -114,7 +114,7 @@ export function locks(open: Open): void {
       expect(await lock.release()).toBe(true);
     });
 
-    it("tells its holder by a signal when its lifetime is over, before another holder can take it", async () => {
+    it("fires its signal when its lifetime is over, before another holder can take it", async () => {
       const cache = open();
       const lock = await taken(cache, { ttl: "100ms" });
       expect(lock.signal.aborted).toBe(false);
@@ -124,7 +124,7 @@ export function locks(open: Open): void {
       expect(await lock.extend("1m")).toBe(false);
     });
 
-    it("tells its holder by a signal when it was taken away by force", async () => {
+    it("fires its signal when it was taken away by force", async () => {
       const cache = open();
       const [renewed, extended] = [await taken(cache, { ttl: "1s", renew: true }), await taken(cache, {}, "other")];
       await raw(cache, "DEL", lockKey(cache, "job"));

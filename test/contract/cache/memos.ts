@@ -182,7 +182,7 @@ export function memos(open: Open, { cluster }: CacheTraits): void {
       expect(load).toHaveBeenCalledTimes(2);
     });
 
-    it("has callers of getOrSet who ask meanwhile share one value", async () => {
+    it("has concurrent callers of getOrSet share one value", async () => {
       const { whole, view, counts } = setup();
       await whole.set("a", { n: 1 });
       counts();

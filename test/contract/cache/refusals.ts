@@ -5,7 +5,7 @@ import { plant } from "./stored.js";
 
 export function refusals(open: Open, traits: CacheTraits): void {
   describe("under ignoreErrors", () => {
-    it("what can't be decoded is a miss, and onError is told the method and the key", async () => {
+    it("what can't be decoded is a miss, and onError is called with the method and the key", async () => {
       const onError = vi.fn();
       const cache = open({ ignoreErrors: true, onError });
       await plant(cache, "a", "not JSON");

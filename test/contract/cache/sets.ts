@@ -31,7 +31,7 @@ export function sets(open: Open): void {
       expect(await all(cache.sets.iterate("s"))).toEqual([]);
     });
 
-    it("tell their members from values that look alike", async () => {
+    it("distinguish their members from values that look alike", async () => {
       const cache = open();
       await cache.sets.add("s", [12, "true"]);
       expect(await cache.sets.has("s", 12)).toBe(true);

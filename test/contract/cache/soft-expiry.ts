@@ -50,7 +50,7 @@ export function softExpiry(open: Open, { remembers = false }: CacheTraits): void
       expect(loader.mock.calls.map(([keys]) => keys.toSorted())).toEqual(expect.arrayContaining([["d"], ["a", "b"]]));
     });
 
-    it("stays when the loader fails, which onError is told", async () => {
+    it("stays when the loader fails, and onError is called", async () => {
       const onError = vi.fn();
       const cache = open({ onError });
       const broken = new Error("broken");

@@ -9,7 +9,7 @@ export const [a, b, c] = ["{slot}a", "{slot}b", "{slot}c"] as const;
 /** A command, and the reply to it in the form that `plain` gives. */
 export type Row = readonly [command: Command, reply: unknown];
 
-/** A test that sends all rows' commands in one flight, and compares the replies. */
+/** A test that sends all rows' commands in one round trip, and compares the replies. */
 export function answers(subject: () => ConnectionSubject, title: string, rows: readonly Row[]): void {
   it(title, async () => {
     const commands = rows.map(([command]) => command);

@@ -70,7 +70,7 @@ export function background({ fakeTime, fleet }: Fleets): void {
       );
     });
 
-    it("tells onError of its failures, and survives an onError that throws", async () => {
+    it("calls onError with its failures, and survives an onError that throws", async () => {
       const onError = vi.fn(() => {
         throw new Error("the listener's own");
       });
@@ -85,7 +85,7 @@ export function background({ fakeTime, fleet }: Fleets): void {
       expect(onError).toHaveBeenCalledTimes(1);
     });
 
-    it("that loses the store in the middle tells onError, and leaves nothing unheard", async () => {
+    it("that loses the store in the middle calls onError, and leaves no rejection unhandled", async () => {
       const onError = vi.fn();
       const cache = fleet()({ onError });
       await cache.set("a", "old", { ttl: 1 });

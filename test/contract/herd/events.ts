@@ -29,7 +29,7 @@ function told(cache: Cache): unknown[][] {
 }
 
 export function events({ fakeTime, fleet }: Fleets): void {
-  describe("what a cache tells of the herd", () => {
+  describe("the events of herd()", () => {
     const pass = fakeTime();
 
     it("of a miss: a claim and a load, and of a hit", async () => {
@@ -202,7 +202,7 @@ export function events({ fakeTime, fleet }: Fleets): void {
       expect(await given).toBe(1);
     });
 
-    it("of callers that share a lookup: each is one call, and those that joined are told apart", async () => {
+    it("of callers that share a lookup: each is one call, and those that joined are marked", async () => {
       const cache = fleet()();
       const { calls, counts } = record(cache);
       const shared: [string, boolean][] = [];
@@ -312,7 +312,7 @@ export function events({ fakeTime, fleet }: Fleets): void {
       expect(seen.map(([name]) => name)).toEqual(["claim", "load", "set", "miss"]);
     });
 
-    it("to nobody any more once that is asked for", async () => {
+    it("to no listener that was removed", async () => {
       const cache = fleet()();
       const listener = vi.fn();
       const end = cache.on("hit", listener);
@@ -339,7 +339,7 @@ export function events({ fakeTime, fleet }: Fleets): void {
       expect(onError).toHaveBeenCalledExactlyOnceWith(broken, { method: "on", key: "" });
     });
 
-    it("costs nothing where nobody listens: no event is made", async () => {
+    it("costs nothing without listeners: no event is made", async () => {
       const make = vi.fn(() => ({ key: "a", method: "get", count: 1, shared: false, bytes: 1, savedMs: 0 }));
       const events = new Events();
       events.emit("hit", make);

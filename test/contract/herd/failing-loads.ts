@@ -8,7 +8,7 @@ export function failingLoads({ fakeTime, fleet }: Fleets): void {
   describe("a loader under the herd client", () => {
     const pass = fakeTime();
 
-    it("that throws lets all who wait in its process hear of it, and those elsewhere take over at once", async () => {
+    it("that throws rejects for all callers of its process, and another process takes over at once", async () => {
       const open = fleet();
       const [here, there] = [open(), open()];
       const first = slowLoader<string>();
@@ -33,7 +33,7 @@ export function failingLoads({ fakeTime, fleet }: Fleets): void {
       expect(await cache.getOrSet("a", () => 2)).toBe(2);
     });
 
-    it("that throws beside a stale value leaves that, tells onError, and is not tried again for a while, by anyone", async () => {
+    it("that throws beside a stale value leaves that, calls onError, and is not retried by any process for a while", async () => {
       const onError = vi.fn();
       const open = fleet({ retryAfter: 5 });
       const [here, there] = [open({ onError }), open()];
@@ -61,7 +61,7 @@ export function failingLoads({ fakeTime, fleet }: Fleets): void {
       expect(await headerOf(cache, "a")).toBeUndefined();
     });
 
-    it("that never ends is given up, told so, and replaced; its lease is renewed until then", async () => {
+    it("that never ends is aborted by its signal and replaced; its lease is renewed until then", async () => {
       const open = fleet({ lease: 1, waitTimeout: 60, hardTimeout: 7 });
       const [here, there] = [open(), open()];
       const endless = slowLoader<string>();
@@ -82,7 +82,7 @@ export function failingLoads({ fakeTime, fleet }: Fleets): void {
       expect(await here.get("a")).toBe("theirs");
     });
 
-    it("that never ends beside a stale value keeps nobody waiting, and makes way in the end", async () => {
+    it("that never ends beside a stale value keeps no caller waiting, and is replaced in the end", async () => {
       const onError = vi.fn();
       const cache = fleet({ hardTimeout: 7, retryAfter: 1 })({ onError });
       await cache.set("a", "old", { ttl: 1 });
@@ -144,7 +144,7 @@ export function failingLoads({ fakeTime, fleet }: Fleets): void {
       expect(await open().getOrSet("a", () => 2)).toBe(2);
     });
 
-    it("that gives what can't be stored, beside a stale value, leaves that and tells onError", async () => {
+    it("that returns what can't be stored, beside a stale value, leaves that and calls onError", async () => {
       const onError = vi.fn();
       const cache = fleet()({ onError });
       await cache.set("a", "old", { ttl: 1 });
@@ -202,7 +202,7 @@ export function failingLoads({ fakeTime, fleet }: Fleets): void {
       expect(await headerOf(cache, "a")).toBeUndefined();
     });
 
-    it("is called without a lease, once for each process, by those who have waited too long; theirs is not stored", async () => {
+    it("is called without a lease, once for each process, by callers that have waited too long; their values are not stored", async () => {
       const open = fleet({ waitTimeout: 2 });
       const [here, there] = [open(), open()];
       const slow = slowLoader<string>();

@@ -103,7 +103,7 @@ export function forcedAndSoft({ fakeTime, fleet }: Fleets): void {
       expect(loader.stales).toEqual(["old"]);
     });
 
-    it("passes to a caller who waits when its loader fails, and that failure is no other caller's", async () => {
+    it("passes to a waiting caller when its loader fails, and that failure is no other caller's", async () => {
       const [here, there] = await start();
       const loader = slowLoader<string>();
       const forced = here.getOrSet("a", loader, FORCE);

@@ -38,7 +38,7 @@ export function leases({ fakeTime, fleet }: Fleets): void {
       expect(await given).toBe("mine");
     });
 
-    it("on a stale value is taken over likewise, and nobody waits", async () => {
+    it("on a stale value is taken over likewise, and no caller waits", async () => {
       const open = fleet({ lease: 5 });
       const cache = open();
       await cache.set("a", "old", { ttl: 1 });
@@ -163,7 +163,7 @@ export function leases({ fakeTime, fleet }: Fleets): void {
       expect(await headerOf(cache, "a")).toBeUndefined();
     });
 
-    it("does not fire the signal of who loads in the background when the caller leaves", async () => {
+    it("does not fire the signal of a load in the background when the caller leaves", async () => {
       const cache = fleet()();
       await cache.set("a", "old", { ttl: 1 });
       await pass(1_500);

@@ -26,18 +26,18 @@ export function many({ fakeTime, fleet }: Fleets): void {
   describe("getOrSetMany under the herd client", () => {
     const pass = fakeTime();
 
-    it("reads or claims all keys in one flight, loads those won with one call, and stores each by its lease", async () => {
-      const { watch, flights } = counting();
+    it("reads or claims all keys in one round trip, loads those won with one call, and stores each by its lease", async () => {
+      const { watch, roundTrips } = counting();
       const cache = fleet({}, watch)();
       await cache.setMany({ a: "stored" });
-      flights.length = 0;
+      roundTrips.length = 0;
       const loader = vi.fn(upper);
       expect(await cache.getOrSetMany(["a", "b", "c"], loader)).toEqual(map({ a: "stored", b: "B", c: "C" }));
       expect(loader.mock.calls.map(([keys]) => keys)).toEqual([["b", "c"]]);
-      expect(flights).toEqual([["SET", "SET", "SET"], ["publish"], ["publish"]]);
-      flights.length = 0;
+      expect(roundTrips).toEqual([["SET", "SET", "SET"], ["publish"], ["publish"]]);
+      roundTrips.length = 0;
       expect(await cache.getOrSetMany(["c", "b", "a"], loader)).toEqual(map({ c: "C", b: "B", a: "stored" }));
-      expect(flights).toEqual([["SET", "SET", "SET"]]);
+      expect(roundTrips).toEqual([["SET", "SET", "SET"]]);
       expect(loader).toHaveBeenCalledTimes(1);
     });
 
@@ -134,7 +134,7 @@ export function many({ fakeTime, fleet }: Fleets): void {
       expect(await cache.getMany(["a", "b", "c"])).toEqual(map({ c: "C" }));
     });
 
-    it("answers stale values at once, and replaces those that nobody else does with one load", async () => {
+    it("answers stale values at once, and replaces those that no other process replaces with one load", async () => {
       const open = fleet();
       const [here, there] = [open(), open()];
       await here.setMany({ a: 1, b: 2, c: 3 }, { ttl: 1 });
@@ -153,7 +153,7 @@ export function many({ fakeTime, fleet }: Fleets): void {
       expect(await there.getMany(["a", "b", "c"])).toEqual(map({ a: "A", b: "B", c: "C" }));
     });
 
-    it("leaves stale values when the load fails, tells onError, and does not try again for a while", async () => {
+    it("leaves stale values when the load fails, calls onError, and does not retry for a while", async () => {
       const onError = vi.fn();
       const open = fleet({ retryAfter: 5 });
       const cache = open({ onError });
@@ -224,7 +224,7 @@ export function many({ fakeTime, fleet }: Fleets): void {
       expect(await headerOf(cache, "a")).toBeUndefined();
     });
 
-    it("answers with what can't be stored, tells onError, and stores the rest", async () => {
+    it("returns what can't be stored, calls onError, and stores the rest", async () => {
       const onError = vi.fn();
       const cache = fleet()({ onError });
       const odd = () => 1;
@@ -291,9 +291,9 @@ export function many({ fakeTime, fleet }: Fleets): void {
     });
 
     it("answers without I/O for no keys", async () => {
-      const { watch, flights } = counting();
+      const { watch, roundTrips } = counting();
       expect(await fleet({}, watch)().getOrSetMany([], upper)).toEqual(new Map());
-      expect(flights).toEqual([]);
+      expect(roundTrips).toEqual([]);
     });
   });
 }

@@ -131,7 +131,7 @@ export function reading({ fakeTime, fleet }: Fleets): void {
       expect(await cache.sets.members("a")).toEqual(new Set([1]));
     });
 
-    it("an expiry that no clock reaches is for ever", async () => {
+    it("an expiry that no clock reaches means that the entry never expires", async () => {
       const cache = fleet()();
       await cache.set("a", 1);
       expect(await cache.touch("a", 1e12)).toBe(true);

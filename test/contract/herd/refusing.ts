@@ -91,8 +91,8 @@ export function refusing(name: string, make: () => Promise<RefusingSubject>): vo
       });
     });
 
-    describe("a user who may not write", () => {
-      it("is answered what there is, waits for what others load, and loads for itself what nobody does", async () => {
+    describe("a user whose ACL forbids writes", () => {
+      it("gets what is stored, waits for what other processes load, and loads for itself what none of them loads", async () => {
         await admin(["ACL", "SETUSER", "reader", "on", ">secret", "~*", "+@read", "+@connection"]);
         const onError = vi.fn();
         const open = fleet();

@@ -7,7 +7,7 @@ export function staleValues({ fakeTime, fleet }: Fleets): void {
   describe("a stale value", () => {
     const pass = fakeTime();
 
-    it("answers everybody at once, the one who replaces it too", async () => {
+    it("is returned to all callers at once, the one that replaces it included", async () => {
       const open = fleet();
       const [here, there] = [open(), open()];
       await here.set("a", "old", { ttl: 1 });
@@ -67,7 +67,7 @@ export function staleValues({ fakeTime, fleet }: Fleets): void {
     describe("without background work", () => {
       const options = { background: false, retryAfter: 5 };
 
-      it("answers all but the one who replaces it, who waits for the new one", async () => {
+      it("is returned to all callers but the one that replaces it, which waits for the new value", async () => {
         const open = fleet(options);
         const [here, there] = [open(), open()];
         await here.set("a", "old", { ttl: 1 });

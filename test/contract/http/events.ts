@@ -125,7 +125,7 @@ export function events(open: () => Cache): void {
     expect(requests.filter(({ collapsed }) => collapsed === false)).toHaveLength(4);
   });
 
-  it("tell of renewals, and of a response that lost its lease to a purge", async () => {
+  it("describe renewals, and a response that lost its lease to a purge", async () => {
     const [renewals, fenced, sets] = [heard("renew"), heard("fenced"), heard("set")];
     site = newSite({ lease: "1s" });
     const gate = deferred();
@@ -144,7 +144,7 @@ export function events(open: () => Cache): void {
     expect(sets).toEqual([]);
   });
 
-  it("tell of a stale response, and of its refresh as an operation that begins within the request", async () => {
+  it("describe a stale response, and its refresh as an operation that begins within the request", async () => {
     const [stale, loads, claims] = [heard("stale"), heard("load"), heard("claim")];
     const begun: string[] = [];
     await site.answers({ ...REVALIDATED, age: "61" }).get();
@@ -170,7 +170,7 @@ export function events(open: () => Cache): void {
     expect(loads.map(({ background }) => background)).toEqual([false, true]);
   });
 
-  it("tell of an error once that onError is called with", async () => {
+  it("describe each error that onError is called with, once", async () => {
     const errors = heard("error");
     await site.answers(FRESH).get();
     const [key = ""] = await cache.keys("*");
@@ -180,7 +180,7 @@ export function events(open: () => Cache): void {
     expect(site.errors.splice(0)).toEqual([expect.any(DecodeError)]);
   });
 
-  it("tell of purges, with what was purged and how many responses there were", async () => {
+  it("describe purges, with what was purged and how many responses there were", async () => {
     const purges = heard("purge");
     site = newSite({ prefixPurges: true });
     await site.answers({ ...FRESH, vary: "foo" }).get({ foo: "1" });
@@ -208,7 +208,7 @@ export function events(open: () => Cache): void {
     ]);
   });
 
-  it("tell of what an unsafe request has purged", async () => {
+  it("describe what an unsafe request has purged", async () => {
     const purges = heard("purge");
     await site.answers(FRESH).get();
     await site.answers({ location: "/other", "cache-group-invalidation": '"g"' }).get({}, "POST");
@@ -235,7 +235,7 @@ export function events(open: () => Cache): void {
     expect(body).toBe((await unheard.get()).body);
   });
 
-  it("are not made when nobody listens", async () => {
+  it("are not made without listeners", async () => {
     await using quiet = open();
     const emit = vi.spyOn(quiet.events, "emit");
     const alone = new Site(quiet, {}, { isServer: true }).answers(FRESH);

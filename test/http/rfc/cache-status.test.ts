@@ -8,18 +8,18 @@ import { fields } from "./exchanges.js";
 const status = cacheStatus("edge");
 
 describe("Cache-Status (RFC 9211 §2)", () => {
-  it("tells a hit, and what is left of its lifetime", () => {
+  it("describes a hit, with what is left of its lifetime", () => {
     expect(status({ how: "hit" })).toBe("edge; hit");
     expect(status({ how: "hit", ttlMs: 376_900 })).toBe("edge; hit; ttl=376");
   });
 
-  it("tells a stale hit by a negative lifetime, however little it is stale", () => {
+  it("describes a stale hit by a negative lifetime, however little it is stale", () => {
     expect(status({ how: "hit", ttlMs: -412_000 })).toBe("edge; hit; ttl=-412");
     expect(status({ how: "hit", ttlMs: -1 })).toBe("edge; hit; ttl=-1");
     expect(status({ how: "hit", ttlMs: 0 })).toBe("edge; hit; ttl=0");
   });
 
-  it("tells why a request went forward, and what became of it", () => {
+  it("says why a request went forward, and what became of it", () => {
     expect(status({ how: "uri-miss", stored: true, collapsed: true })).toBe("edge; fwd=uri-miss; stored; collapsed");
     expect(status({ how: "uri-miss", collapsed: false })).toBe("edge; fwd=uri-miss; collapsed=?0");
     expect(status({ how: "stale", forwardedStatus: 304, ttlMs: 60_000, stored: true })).toBe(
@@ -27,7 +27,7 @@ describe("Cache-Status (RFC 9211 §2)", () => {
     );
   });
 
-  it("tells nothing of the way forward for a hit", () => {
+  it("says nothing of forwarding for a hit", () => {
     expect(status({ how: "hit", stored: true, collapsed: true, forwardedStatus: 200 })).toBe("edge; hit");
   });
 
@@ -50,7 +50,7 @@ describe("Cache-Status (RFC 9211 §2)", () => {
     expect(appendCacheStatus(fields({ "cache-status": "" }), "edge; hit")).toEqual([["cache-status", "edge; hit"]]);
   });
 
-  it("can be read as the structured field that it is, whatever it tells (RFC 9651)", () => {
+  it("can be read as the structured field that it is, whatever it says (RFC 9651)", () => {
     const handling: fc.Arbitrary<Handling> = fc.record(
       {
         how: fc.constantFrom("hit", "bypass", "method", "uri-miss", "vary-miss", "miss", "request", "stale", "partial"),

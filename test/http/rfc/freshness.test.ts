@@ -162,7 +162,7 @@ describe("targeted fields (RFC 9213 §2.2)", () => {
     expect(whyNot(cdn("max-age=60, private=?0"))).toBeUndefined();
   });
 
-  it("tell an integer from a decimal only where it stands, and where it counts", () => {
+  it("distinguish an integer from a decimal only where it stands, and where it counts", () => {
     expect(lifetime(cdn('max-age=60, x="a, max-age=1.0"'))).toBe(60 * SECOND);
     expect(lifetime(cdn("max-age=1.0, max-age=60"))).toBe(60 * SECOND);
     expect(lifetime(cdn("max-age=60;x=1.0, y=2.0"))).toBe(60 * SECOND);

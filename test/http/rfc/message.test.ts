@@ -35,7 +35,7 @@ describe("fields", () => {
     expect(fieldValue(fields({ a: ["1", "2"], b: "3" }), "a")).toBe("1, 2");
   });
 
-  it("tells an absent field from an empty one", () => {
+  it("distinguishes an absent field from an empty one", () => {
     expect(fieldValue(fields({ a: "" }), "a")).toBe("");
     expect(fieldValue(fields({ a: "" }), "b")).toBeUndefined();
   });

@@ -8,7 +8,7 @@ import {
 } from "../../../src/http/rfc/structured.js";
 
 describe("structured fields (RFC 9651)", () => {
-  it("tell the types of a dictionary's members", () => {
+  it("have the types of a dictionary's members", () => {
     const members = parseStructuredDictionary('a, b=?0, c=1, d="x", e=x, f=1.5, g=1.0, h=(1 2), i=:AA==:, j=-3;p=1.0');
     expect(Object.fromEntries(members ?? [])).toEqual({
       a: { type: "boolean", value: true },

@@ -75,7 +75,7 @@ describe("the target of a request", () => {
     fc.assert(fc.property(fc.oneof(fc.string(), fc.webUrl()), (url) => void toTarget(url)));
   });
 
-  it("tells when a framework has routed by something else", () => {
+  it("says when a framework has routed by something else", () => {
     const routed = (url: string): boolean => isRoutedAs(url, target(url));
     for (const url of ["http://a.b", "http://a.b?c", "http://A.b:80/x?y", "http://a.b/x#y"])
       expect(routed(url)).toBe(true);

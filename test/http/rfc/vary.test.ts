@@ -36,7 +36,7 @@ describe("selecting fields (RFC 9111 §4.1)", () => {
     expect(matches(["foo"], { foo: "1", other: "2" }, { foo: "1", other: "3" })).toBe(true);
   });
 
-  it("tell absent from empty, and from present", () => {
+  it("distinguish absent, empty and present", () => {
     expect(matches(["foo"], {}, { foo: "" })).toBe(false);
     expect(matches(["foo"], {}, { foo: "1" })).toBe(false);
     expect(matches(["bar", "foo"], { foo: "1" }, { foo: "1" })).toBe(true);

@@ -39,20 +39,20 @@ const ROUND_TRIPS: [string, (cache: Cache) => Promise<unknown>, number][] = [
 
 describe("round trips", () => {
   it.each(ROUND_TRIPS)("%s takes no more than it needs", async (_, run, trips) => {
-    const { cache, flights } = open();
+    const { cache, roundTrips } = open();
     await cache.set("hit", 1);
-    flights.length = 0;
+    roundTrips.length = 0;
     await run(cache);
-    expect(flights).toHaveLength(trips);
+    expect(roundTrips).toHaveLength(trips);
   });
 
   it("reads say that they may be repeated at any time, writes of whole values once, and what counts or takes away not", async () => {
-    const { cache, flights } = open();
+    const { cache, roundTrips } = open();
     await cache.set("a", 1);
     const isRepeatable = async (run: () => Promise<unknown>, option: "readOnly" | "idempotent") => {
-      flights.length = 0;
+      roundTrips.length = 0;
       await run();
-      return flights.every((flight) => flight.kind === "send" && flight.options[option] === true);
+      return roundTrips.every((roundTrip) => roundTrip.kind === "send" && roundTrip.options[option] === true);
     };
     for (const read of [
       () => cache.get("a"),
@@ -79,27 +79,28 @@ describe("round trips", () => {
   });
 
   it("a claim of the herd client says that it may be repeated, and not that it only reads", async () => {
-    const { cache, flights } = open({ client: herd() });
+    const { cache, roundTrips } = open({ client: herd() });
     await cache.getOrSet("a", () => 1);
     await cache.getOrSetMany(["b", "c"], () => ({ b: 1, c: 2 }));
-    const claims = flights.filter((flight) => flight.kind === "send");
+    const claims = roundTrips.filter((roundTrip) => roundTrip.kind === "send");
     expect(claims.length).toBeGreaterThanOrEqual(2);
     for (const { options } of claims) expect(options).toMatchObject({ idempotent: true });
     for (const { options } of claims) expect(options).not.toHaveProperty("readOnly");
   });
 
   it("deletePattern takes bounded batches, however many keys there are", async () => {
-    const { cache, flights } = open();
+    const { cache, roundTrips } = open();
     await cache.setMany(Array.from({ length: 1_000 }, (_, i) => [`key ${i}`, i] as const));
-    flights.length = 0;
+    roundTrips.length = 0;
     expect(await cache.deletePattern("*", { scanCount: 100 })).toBe(1_000);
-    const sizes = flights.map((flight) => (flight.kind === "send" ? flight.commands.length : 0));
+    const sizes = roundTrips.map((roundTrip) => (roundTrip.kind === "send" ? roundTrip.commands.length : 0));
     expect(Math.max(...sizes)).toBeLessThanOrEqual(200);
   });
 
   it("scans look at as many keys at once as the call says, else the cache, else a thousand", async () => {
-    const { factory, flights } = watched(memory());
-    const counts = () => flights.flatMap((flight) => (flight.kind === "scan" ? [flight.options.count] : []));
+    const { factory, roundTrips } = watched(memory());
+    const counts = () =>
+      roundTrips.flatMap((roundTrip) => (roundTrip.kind === "scan" ? [roundTrip.options.count] : []));
     const cache = createCache({ location: "memory:", connectionFactory: factory, scanCount: 77 });
     await cache.keys();
     await cache.deletePattern("*", { scanCount: 5 });
@@ -143,7 +144,7 @@ describe("what is loaded while its entry is invalidated", () => {
     expect(await cache.get("a")).not.toBe("old");
   });
 
-  it("is asked for anew by who comes after the invalidation", async () => {
+  it("is asked for anew by callers after the invalidation", async () => {
     const { cache } = open();
     const finish = await loading(cache);
     await cache.delete("a");
