@@ -105,6 +105,8 @@ describe.each(CLIENTS)("in a Worker, under the client %s,", (_, client) => {
     {
       await using other = cache.for();
       await other.purgeTags(["a"]);
+      // The isolate knows of the purge from here on.
+      expect(await other.get("a")).toBeUndefined();
     }
     loaded.resolve("old");
     expect(await loading).toBe("old");
