@@ -233,7 +233,10 @@ const ofCache: Methods<Cache, "shared" | "invocation" | "track" | "report" | "ev
     expectTypeOf<Lock["extend"]>().toEqualTypeOf<(ttl: Duration) => Promise<boolean>>();
   },
   namespace: () => expectTypeOf<Cache["namespace"]>().toEqualTypeOf<(name: string) => Namespace>(),
-  for: () => expectTypeOf<ReturnType<Cache["for"]>>().toEqualTypeOf<Cache>(),
+  for: () => {
+    expectTypeOf<ReturnType<Cache["for"]>>().toEqualTypeOf<Cache>();
+    expectTypeOf<ReturnType<Namespace["for"]>>().toEqualTypeOf<Namespace>();
+  },
   on: () => {
     expectTypeOf<EventName>().toEqualTypeOf<keyof CacheEvents>();
     expectTypeOf(() =>
@@ -535,6 +538,9 @@ describe("subpaths", () => {
     expectTypeOf<Lambda>().toEqualTypeOf<(event: { id: string }, context: unknown) => Promise<User>>();
     type Requests = ReturnType<typeof hosts.requestHandler<[id: number]>>;
     expectTypeOf<Requests>().toEqualTypeOf<(request: Request, id: number) => Promise<Response>>();
+    expectTypeOf<typeof hosts.workerHandler>().parameter(2).toEqualTypeOf<hosts.HandlerOptions | undefined>();
+    expectTypeOf<typeof hosts.lambdaHandler>().parameter(2).toEqualTypeOf<hosts.HandlerOptions | undefined>();
+    expectTypeOf<hosts.HandlerOptions>().toEqualTypeOf<Pick<hosts.RequestHandlerOptions, "memo">>();
     expectTypeOf<hosts.WaitUntil>().toEqualTypeOf<(work: Promise<unknown>) => void>();
   });
 
