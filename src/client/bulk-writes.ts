@@ -6,6 +6,7 @@ import type { CacheCall } from "../core/events.js";
 import type { ClientContext, WriteOptions } from "./client.js";
 import { SET_IF } from "./entry-scripts.js";
 import { milliseconds, REPEATABLE, type Stored } from "./key-commands.js";
+import { runJudged } from "./tagged-entries.js";
 
 export type Pair = readonly [key: string, value: unknown];
 
@@ -54,19 +55,24 @@ export async function writeMany(
   return failed;
 }
 
-/** Writes one entry. @returns whether its condition was met; `true` without one @throws {ReplyError} */
-export async function writeOne(
-  connection: Connection,
-  key: string,
-  write: Stored,
-  condition?: WriteOptions["condition"],
-): Promise<boolean> {
-  if (condition) {
-    return (await connection.script(SET_IF, [key], [write.stored, milliseconds(write.ttlMs), condition])) === 1;
-  }
+/** Writes one entry. @returns `true` @throws {ReplyError} */
+export async function writeOne(connection: Connection, key: string, write: Stored): Promise<true> {
   const [reply = null] = await connection.send([setCommand(key, write)], REPEATABLE);
   throwIfError(reply);
   return true;
+}
+
+/** Writes one entry where its condition is met: one that was purged is not there. @returns whether it was @throws {ReplyError} */
+export async function writeIf(
+  context: ClientContext,
+  connection: Connection,
+  key: string,
+  { stored, ttlMs }: Stored,
+  condition: NonNullable<WriteOptions["condition"]>,
+): Promise<boolean> {
+  const run = (tags: Encoded) => connection.script(SET_IF, [key], [stored, milliseconds(ttlMs), condition, tags]);
+  const decide = (isThere: boolean) => (isThere === (condition === "xx") ? undefined : 0);
+  return (await runJudged(context, key, run, decide)) === 1;
 }
 
 export function setCommand(key: string, { stored, ttlMs }: Stored): Command {

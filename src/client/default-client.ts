@@ -8,7 +8,7 @@ import { checkOptions, isWait, orNull } from "../core/options.js";
 import { type Duration, toMs } from "../core/time.js";
 import type { LogRead } from "../tags/entry-tags.js";
 import { type ReadManyOptions, readMany, settleAll } from "./bulk-reads.js";
-import { type Pair, setCommand, type WriteManyOptions, writeMany, writeOne } from "./bulk-writes.js";
+import { type Pair, setCommand, type WriteManyOptions, writeIf, writeMany, writeOne } from "./bulk-writes.js";
 import type {
   Client,
   ClientContext,
@@ -27,11 +27,9 @@ import { type Answer, forOneCaller, recordShared, type Shared, valueForLeader } 
 import {
   encodedNow,
   mayShare,
-  metTags,
   readLog,
   sendWithLog,
   tagLoaded,
-  tagNow,
   tagsOnly,
   untilRead,
   withoutTags,
@@ -98,11 +96,16 @@ export class DefaultClient extends KeyCommands implements Client {
     const write = (ordered: Connection, encoded: Encoded): Promise<boolean> => {
       sharing.forget(key);
       call?.carries([encoded]);
-      return writeOne(ordered, key, this.wrap(encoded, ttlMs), condition);
+      const whole = this.wrap(encoded, ttlMs);
+      return condition ? writeIf(this.context, ordered, key, whole, condition) : writeOne(ordered, key, whole);
     };
     try {
-      const bare = codec.encode(value, key);
-      const encoded = tags.length > 0 ? tagNow(this.context, bare, tags) : bare;
+      if (tags.length > 0) {
+        const tagged = encodedNow(this.context, [[key, value]], new Map([[key, tags]]));
+        sharing.forget(key);
+        return connection.inOrder(tagged, (ordered, [one = ""]) => write(ordered, one));
+      }
+      const encoded = codec.encode(value, key);
       if (!(encoded instanceof Promise)) return write(connection, encoded);
       sharing.forget(key);
       return connection.inOrder(encoded, write);
@@ -132,9 +135,8 @@ export class DefaultClient extends KeyCommands implements Client {
 
   getOrSet(key: string, loader: Loader<unknown>, options: LoadOptions): Promise<unknown> {
     const { call, forceRefresh } = options;
-    const { codec, sharing } = this.context;
-    if (forceRefresh) refuseCycle(sharing, key);
-    const known = forceRefresh ? undefined : this.near?.value(key, codec, this.passes, call);
+    if (forceRefresh) refuseCycle(this.context.sharing, key);
+    const known = forceRefresh ? undefined : this.near?.value(key, this.context.codec, this.passes, call);
     if (known !== undefined) {
       call?.hit();
       return Promise.resolve(known);
@@ -144,8 +146,7 @@ export class DefaultClient extends KeyCommands implements Client {
   }
 
   /**
-   * Joins a call that is running, or makes one. A value that was purged before the caller came is not its answer: it is
-   * answered as if it came when that call has ended.
+   * Joins a running call, or makes one. Where a value was purged before its caller came, that one is answered as if it came now.
    * @param isLate the caller came before any call that it may join now
    */
   #shared(key: string, loader: Loader<unknown>, options: LoadOptions, isLate = false): Promise<unknown> {
@@ -188,7 +189,7 @@ export class DefaultClient extends KeyCommands implements Client {
     const { codec } = this.context;
     const { call, forceRefresh } = options;
     try {
-      if (options.tags) await metTags(this.context);
+      if (options.tags) await this.context.tags.meet();
       const found = forceRefresh ? void (await readLog(this.context)?.done) : await this.#find(key);
       if (found) {
         const { payload: encoded, isStale, deltaMs, stored } = found;
@@ -243,10 +244,12 @@ export class DefaultClient extends KeyCommands implements Client {
     const loaded = await this.load("getOrSet", key, loader, options, () => shared.signal());
     const { value, ttlMs } = loaded;
     const encoded = isStorable && ttlMs !== undefined ? await codec.encode(value, key) : undefined;
-    const payload = encoded && loaded.tagsOf ? await tagLoaded(this.context, encoded, key, loaded) : encoded;
+    const all = encoded === undefined ? [] : [encoded];
+    const tagging = loaded.tagsOf && all.length > 0 ? tagLoaded(this.context, [[key, value]], all, loaded) : all;
+    const [payload] = (await tagging) ?? [];
     // Written or deleted in this process meanwhile: this value may be older than that.
     if (isStorable && shared.isCurrent()) {
-      call?.carries(encoded === undefined ? [] : [encoded]);
+      call?.carries(all);
       try {
         // What others began to load before is older.
         if (forceRefresh) sharing.forget(key);

@@ -15,13 +15,13 @@ import { isTagged, MAX_TAGGED_HEAD, TAGGED_CODE } from "../codec/tagged.js";
 import { inBatches, nextTurn } from "../core/async.js";
 import { UnavailableError } from "../core/availability.js";
 import type { Argument, Command, Reply, Script, SendOptions } from "../core/connection.js";
-import { DecodeError, NotAnIntegerError, ReplyError, show, throwIfError } from "../core/errors.js";
+import { DecodeError, ReplyError, show, throwIfError } from "../core/errors.js";
 import type { LogRead } from "../tags/entry-tags.js";
 import type { ClientContext, DeleteOptions } from "./client.js";
 import { EXPIRE, EXPIRE_SOFTLY, INCREMENT, MOVE } from "./entry-scripts.js";
 import { countsNoTags, notAnInteger, sameSlot } from "./refusals.js";
 import type { Answer, Coalesced } from "./single-flight.js";
-import { judged, sendWithLog } from "./tagged-entries.js";
+import { judged, runJudged, sendWithLog } from "./tagged-entries.js";
 
 /** The stored form in a reply to a read; `undefined` when there is none. @throws {ReplyError} */
 export function toStored(reply: Reply, key: string): Encoded | undefined {
@@ -128,11 +128,12 @@ export abstract class KeyCommands {
     this.context.sharing.forget(key);
     const empty = create && this.wrap("", create.ttlMs);
     const args: Argument[] = empty ? ["create", milliseconds(empty.ttlMs), empty.stored] : ["", "", ""];
-    const reply = await this.script(INCREMENT, [key], [String(delta), ...args]).catch(async (error: unknown) => {
-      const refusal = notAnInteger(error, key, delta);
-      if (refusal instanceof NotAnIntegerError && hasTags(await this.one(peek(key), READ)))
-        throw countsNoTags(key, error);
-      throw refusal;
+    const run = (tags: Argument) => this.script(INCREMENT, [key], [String(delta), ...args, tags]);
+    const refuse = (isThere: boolean): undefined => {
+      if (isThere) throw countsNoTags(key);
+    };
+    const reply = await runJudged(this.context, key, run, refuse).catch((error: unknown) => {
+      throw notAnInteger(error, key, delta);
     });
     if (typeof reply === "string") return decodeNumber(reply);
     // An integer of 64 bits is shorter than this, and other values need not be text.
@@ -142,7 +143,8 @@ export abstract class KeyCommands {
   async rename(from: string, to: string): Promise<boolean> {
     this.context.sharing.forget(from);
     this.context.sharing.forget(to);
-    return (await sameSlot([from, to], this.script(MOVE, [from, to], []))) === 1;
+    const run = (tags: Argument) => sameSlot([from, to], this.script(MOVE, [from, to], [tags]));
+    return (await runJudged(this.context, from, run, (isThere) => (isThere ? undefined : 0))) === 1;
   }
 
   async pttl(key: string): Promise<number | null | undefined> {
@@ -165,8 +167,8 @@ export abstract class KeyCommands {
     await inBatches(keys, async (batch) => {
       const args = [this.context.codec.mark, String(this.graceMs ?? "")];
       for (const key of batch) this.context.sharing.forget(key);
-      const replies = await Promise.all(batch.map((key) => this.script(EXPIRE_SOFTLY, [key], args, REPEATABLE)));
-      expired += replies.filter((reply) => reply === 1).length;
+      const expire = (key: string) => this.#change(EXPIRE_SOFTLY, key, args, REPEATABLE);
+      for (const was of await Promise.all(batch.map(expire))) expired += was;
     });
     return expired;
   }
@@ -243,10 +245,15 @@ export abstract class KeyCommands {
     return this.context.connection.script(script, keys, args, options);
   }
 
-  /** What the script EXPIRE replies. */
-  async #expire(key: string, mode: "in" | "at" | "never", ms: number | null): Promise<number> {
+  #expire(key: string, mode: "in" | "at" | "never", ms: number | null): Promise<number> {
     const args = [mode, milliseconds(ms), String(this.graceMs ?? 0)];
-    return Number(await this.script(EXPIRE, [key], args, mode === "never" ? undefined : REPEATABLE));
+    return this.#change(EXPIRE, key, args, mode === "never" ? undefined : REPEATABLE);
+  }
+
+  /** What a script replies that changes an entry; 0 for one that was purged. */
+  async #change(script: Script, key: string, args: readonly Argument[], options?: SendOptions): Promise<number> {
+    const run = () => this.script(script, [key], args, options);
+    return Number(await runJudged(this.context, key, run, (isThere, reply) => (isThere ? reply : 0)));
   }
 
   /** Whether there is an entry, and none of its tags was purged. @param log the read of the log that began with the peek */
@@ -286,8 +293,9 @@ export abstract class KeyCommands {
 
 /** Whether a peek at an entry shows tags. */
 function hasTags(start: Reply): boolean {
-  if (typeof start === "string") return isEnvelope(start) && start.charCodeAt(HEADER_LENGTH) === TAGGED_CODE;
-  return start instanceof Uint8Array && isEnvelope(start) && start[HEADER_LENGTH] === TAGGED_CODE;
+  const isText = typeof start === "string";
+  if (!isText && !(start instanceof Uint8Array)) return false;
+  return isEnvelope(start) && (isText ? start.charCodeAt(HEADER_LENGTH) : start[HEADER_LENGTH]) === TAGGED_CODE;
 }
 
 function peek(key: string): Command {

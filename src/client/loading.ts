@@ -55,7 +55,14 @@ export async function load(context: LoadContext, run: Load, defaultTimeoutMs = I
     return durationMs;
   };
   const gaveUp = new AbortController();
-  const stamp = options.tags ? await stampOf(context, run) : context.tags.met?.stamp;
+  const { met } = context.tags;
+  const notBegun = (error: unknown): Stamp => {
+    context.report(error, method, key);
+    return NO_STAMP;
+  };
+  // Where there is no log, another process may begin it while the load runs, purge, and lose it.
+  const isToBegin = options.tags && met?.isAbsent;
+  const stamp = isToBegin ? await met.begin(context.unordered).catch(notBegun) : met?.stamp;
   const loaderContext = new Context(run.stale, options.ttlMs, () => AbortSignal.any([gaveUp.signal, run.signal()]));
   let value: unknown;
   try {
@@ -77,21 +84,6 @@ export async function load(context: LoadContext, run: Load, defaultTimeoutMs = I
   const tagsOf: TagsOf | undefined = given.length > 0 ? withGiven(options.tags, given) : options.tags;
   const stored = value !== undefined && ttlMs !== undefined && (ttlMs === null || ttlMs > 0);
   return { value, ttlMs: stored ? ttlMs : undefined, durationMs, tagsOf, stamp };
-}
-
-/**
- * Where the purge log is before a load with tags. It is begun now where there is none: another process may begin it while the
- * load runs, purge, and lose it.
- */
-async function stampOf({ tags, unordered, report }: LoadContext, { method, key }: Load): Promise<Stamp | undefined> {
-  const { met } = tags;
-  if (!met?.isAbsent) return met?.stamp;
-  try {
-    return await met.begin(unordered);
-  } catch (error) {
-    report(error, method, key);
-    return NO_STAMP;
-  }
 }
 
 /** The call's tags, and those that the loader has given. */

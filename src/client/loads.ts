@@ -8,7 +8,7 @@ import type { ClientContext, Loader, LoadOptions, ManyLoader } from "./client.js
 import { asHit, type Load, type Loaded } from "./loading.js";
 import { tolerate } from "./refusals.js";
 import type { Shared } from "./single-flight.js";
-import { metTags, readLog, tagAllLoaded } from "./tagged-entries.js";
+import { readLog, tagLoaded } from "./tagged-entries.js";
 
 /** What loads use of the default client. */
 export interface LoadsParts {
@@ -60,7 +60,7 @@ export class Loads {
     const values = new Map<string, unknown>();
     let missing: string[] = [];
     let isStorable = true;
-    if (options.tags) await metTags(context);
+    if (options.tags) await context.tags.meet();
     if (options.forceRefresh) {
       missing = [...keys];
       await readLog(context)?.done;
@@ -154,7 +154,7 @@ export class Loads {
       const loaded = [...all].filter(([, one]) => one !== undefined);
       const isStored = isStorable && ttlMs !== undefined;
       const encoded = isStored ? await context.codec.encodeAll(loaded) : [];
-      const payloads = tagsOf && isStored ? await tagAllLoaded(context, loaded, encoded, { tagsOf, stamp }) : encoded;
+      const payloads = tagsOf && isStored ? await tagLoaded(context, loaded, encoded, { tagsOf, stamp }) : encoded;
       const replaces = run.background === true || options.forceRefresh === true;
       const gone = replaces ? keys.filter((key) => all.get(key) === undefined && watch.current.has(key)) : [];
       try {

@@ -26,11 +26,8 @@ export async function sameSlot<T>(keys: readonly string[], work: Promise<T>): Pr
 }
 
 /** The error to throw when an entry with tags was to be counted up. */
-export function countsNoTags(key: string, cause: unknown): NotAnIntegerError {
-  return new NotAnIntegerError(
-    `key ${show(key)}: an entry with tags can't be counted up; set it without tags, or keep the counter under a key of its own`,
-    { cause },
-  );
+export function countsNoTags(key: string): NotAnIntegerError {
+  return new NotAnIntegerError(`key ${show(key)}: an entry with tags can't be counted up; set it without tags`);
 }
 
 /** The error to throw when INCRBY was refused. */

@@ -1,7 +1,7 @@
 import type { Encoded } from "../codec/envelope.js";
 import { isTagged, readTagged } from "../codec/tagged.js";
 import { chain, type MaybePromise } from "../core/async.js";
-import type { Command, SendOptions } from "../core/connection.js";
+import type { Command, Reply, SendOptions } from "../core/connection.js";
 import type { EntryTags, LogRead, Sent } from "../tags/entry-tags.js";
 import type { Stamp, Verdict } from "../tags/purge-log.js";
 import type { ClientContext } from "./client.js";
@@ -34,11 +34,6 @@ export function readLog({ tags, connection }: Pick<ClientContext, "tags" | "conn
 /** Waits for a read of the log, if there is one: a load that begins then is later than all purges that it has seen. */
 export function untilRead(log: LogRead | undefined): Promise<void> | undefined {
   return log?.isDone === false ? log.done : undefined;
-}
-
-/** What knows tags: loaded with the first call that gives some, so that the log is read before its load. */
-export async function metTags({ tags }: TagContext): Promise<EntryTags> {
-  return tags.met ?? tags.meet();
 }
 
 /** An entry that was found, without its tags: absent where one was purged hard, and stale where one was purged softly. */
@@ -101,7 +96,7 @@ async function judgedLater(
   key: string,
   log: LogRead | undefined,
 ): Promise<Judged> {
-  const met = await metTags(context);
+  const met = await context.tags.meet();
   const read = log ?? met.refresh(context.unordered);
   await untilRead(read);
   return judgedAfter(context, met, read, payload, key);
@@ -121,21 +116,31 @@ function judgedAfter(
   return chain(met.verdict(entry, context.unordered), (verdict) => ({ payload, verdict }));
 }
 
-/** Adds tags to an encoded value that is written now: purges before this don't apply to it. @throws {ConnectionError} @throws {ReplyError} */
-export async function tagNow(
-  context: TagContext,
-  encoded: MaybePromise<Encoded>,
-  tags: readonly string[],
-): Promise<Encoded> {
-  const [one = ""] = await tagAllNow(
-    context,
-    chain(encoded, (value) => [value]),
-    [tags],
-  );
-  return one;
+/**
+ * Runs a script that replies with the tags of an entry, in a list after a number.
+ * @param decide the result, once it is known whether the entry is there; `undefined` to run the script with its tags
+ * @returns what was decided, or else the script's reply
+ */
+export async function runJudged(
+  context: TagContext & Pick<ClientContext, "connection">,
+  key: string,
+  run: (tags: Encoded) => Promise<Reply>,
+  decide: (isThere: boolean, reply: Reply) => Reply | undefined,
+): Promise<Reply> {
+  for (let tags: Encoded = ""; ; ) {
+    const sent = run(tags);
+    const log = readLog(context);
+    const reply = await sent;
+    if (!Array.isArray(reply)) return reply;
+    const [result = null, given] = reply;
+    tags = given instanceof Uint8Array ? given : String(given);
+    const { verdict } = await judged(context, tags, key, log);
+    const decided = decide(verdict === "good", result);
+    if (decided !== undefined) return decided;
+  }
 }
 
-/** As `tagNow`, for several values and the tags of each, in order. */
+/** Adds to encoded values that are written now the tags of each, in order: purges before this don't apply to them. @throws {ConnectionError} @throws {ReplyError} */
 async function tagAllNow(
   context: TagContext,
   encoded: MaybePromise<readonly Encoded[]>,
@@ -145,7 +150,7 @@ async function tagAllNow(
   return met.attach(values, tags, stamp);
 }
 
-/** Encodes values that are written now, each with its tags. @throws as `tagNow` @throws {EncodeError} */
+/** Encodes values that are written now, each with its tags. @throws as `tagAllNow` @throws {EncodeError} */
 export function encodedNow(
   context: TagContext & Pick<ClientContext, "codec">,
   pairs: readonly (readonly [key: string, value: unknown])[],
@@ -159,7 +164,7 @@ export function encodedNow(
 
 async function metNow(context: TagContext): Promise<{ met: EntryTags; stamp: Stamp | undefined }> {
   const { unordered } = context;
-  const met = await metTags(context);
+  const met = await context.tags.meet();
   const log = met.refresh(unordered);
   await log?.done;
   if (log?.error !== undefined) throw log.error;
@@ -170,21 +175,11 @@ async function metNow(context: TagContext): Promise<{ met: EntryTags; stamp: Sta
 type Tagging = Pick<Loaded, "tagsOf" | "stamp">;
 
 /**
- * Adds its tags to a value that was loaded: purges since its load began apply to it. A store error is reported.
- * @returns `undefined` where the value can't be stored with its tags
+ * Adds its tags to each value that was loaded: purges since its load began apply to it. A store error is reported.
+ * @returns `undefined` where the values can't be stored with their tags
  * @throws TypeError on wrong tags
  */
 export async function tagLoaded(
-  context: TagContext & Pick<ClientContext, "report">,
-  encoded: Encoded,
-  key: string,
-  { value, ...tagging }: Tagging & Pick<Loaded, "value">,
-): Promise<Encoded | undefined> {
-  return (await tagAllLoaded(context, [[key, value]], [encoded], tagging))?.[0];
-}
-
-/** As `tagLoaded`, for several values. */
-export async function tagAllLoaded(
   context: TagContext & Pick<ClientContext, "report">,
   pairs: readonly (readonly [key: string, value: unknown])[],
   encoded: readonly Encoded[],
@@ -193,7 +188,7 @@ export async function tagAllLoaded(
   const tags = pairs.map(([key, value]) => tagsOf?.(value, key) ?? []);
   if (tags.every(({ length }) => length === 0)) return encoded;
   try {
-    const met = await metTags(context);
+    const met = await context.tags.meet();
     const since = stamp ?? (await met.begin(context.unordered));
     return await met.attach(encoded, tags, since);
   } catch (error) {
@@ -210,7 +205,7 @@ export async function tagsOnly(
 ): Promise<Encoded | undefined> {
   if (!tagsOf || value === undefined) return undefined;
   try {
-    const [only] = await (await metTags(context)).attach([""], [tagsOf(value, key)], stamp);
+    const [only] = await (await context.tags.meet()).attach([""], [tagsOf(value, key)], stamp);
     return only;
   } catch {
     // A value that is not to be stored need not be one that has tags.

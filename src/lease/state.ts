@@ -32,10 +32,6 @@ local function inspect(key)
   if number(string.sub(head, 5, 19)) > now() then return 'fresh', head end
   return 'stale', head
 end
-local function exists(key)
-  local what = inspect(key)
-  return what == 'plain' or what == 'fresh'
-end
 local function leased(token)
   local what, head = inspect(KEYS[1])
   if what == 'plain' or what == 'none' or string.sub(head, 30, 41) ~= token then return nil end
@@ -67,11 +63,6 @@ export function inspect(call: Call, key: string): { kind: EntryState; head: stri
   if (!head.startsWith(MAGIC)) return { kind: "plain", head };
   if (head.length < 57) return { kind: "placeholder", head };
   return { kind: number(head.slice(4, 19)) > now(call) ? "fresh" : "stale", head };
-}
-
-export function exists(call: Call, key: string): boolean {
-  const { kind } = inspect(call, key);
-  return kind === "plain" || kind === "fresh";
 }
 
 /** The server's time in milliseconds since the epoch. */

@@ -43,6 +43,7 @@ export class Tags {
 
   /** Loads what knows tags: code that most processes never need. */
   async meet(): Promise<EntryTags> {
+    if (this.met) return this.met;
     const { EntryTags } = await import("./entry-tags.js");
     this.met ??= new EntryTags(this.#purges);
     return this.met;

@@ -121,7 +121,8 @@ export class Leases {
     let write: Stored;
     try {
       encoded = await context.codec.encode(value, lease.key);
-      stored = tags ? await tagLoaded(context, encoded, key, { value, tagsOf: () => tags, stamp }) : encoded;
+      const tagging = { tagsOf: tags && (() => tags), stamp };
+      [stored] = (await tagLoaded(context, [[key, value]], [encoded], tagging)) ?? [];
       if (stored === undefined) {
         await this.yield(lease);
         return NOTHING;

@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import type { Cache } from "../../../src/cache/cache.js";
 import type { GetOrSetOptions } from "../../../src/cache/method-options.js";
 import type { LoaderContext } from "../../../src/client/client.js";
-import { NotAnIntegerError } from "../../../src/core/errors.js";
+import { KeyNotFoundError, NotAnIntegerError } from "../../../src/core/errors.js";
 import type { KeyFunction } from "../../../src/core/key.js";
 import { deferred } from "../../support/deferred.js";
 import { until } from "../../support/wait.js";
@@ -159,6 +159,70 @@ export function tags(open: Open, { remembers = false }: CacheTraits): void {
       expect(await other.get("{k}", { version: 2 })).toBe(1);
       await hard(other, "a");
       expect(await cache.get("{k}", { version: 2 })).toBeUndefined();
+    });
+
+    it("that were purged leave room: add and nx write, xx and touch find nothing, under either kind of purge", async () => {
+      const [cache, other] = pair();
+      const namespace = other.namespace("n");
+      const purges: [Cache, () => Promise<void>][] = [
+        [cache, () => hard(other, "a")],
+        [cache, () => soft(other, "a")],
+        [cache.namespace("n"), () => namespace.purge()],
+      ];
+      for (const [reader, purge] of purges) {
+        const set = (key: string, value: number) => reader.set(key, value, { tags: ["a", "b"], ttl: 60 });
+        for (const key of ["add", "nx", "xx", "touch", "expire", "at", "persist", "soft", "ttl"]) await set(key, 1);
+        await set("{k}", 1);
+        await set("n", 1);
+        expect(await reader.add("add", 2)).toBe(false);
+        expect(await reader.set("nx", 2, { nx: true, tags: ["a"] })).toBe(false);
+        expect(await reader.set("xx", 2, { xx: true, tags: ["a"] })).toBe(true);
+        expect(await reader.get("xx")).toBe(2);
+        await purge();
+        expect(await reader.set("xx", 3, { xx: true })).toBe(false);
+        expect(await reader.get("xx")).toBeUndefined();
+        expect(await reader.add("add", 2, { ttl: 50 })).toBe(true);
+        expect(await reader.get("add")).toBe(2);
+        expect(await reader.ttl("add")).toBeLessThanOrEqual(50);
+        expect(await reader.set("nx", 2, { nx: true, tags: ["a"] })).toBe(true);
+        expect(await reader.set("nx", 3, { nx: true })).toBe(false);
+        expect(await reader.get("nx")).toBe(2);
+        expect(await reader.touch("touch", 50)).toBe(false);
+        expect(await reader.touch("touch", null)).toBe(false);
+        expect(await reader.expire("expire", 50)).toBe(false);
+        expect(await reader.expireAt("at", Date.now() / 1_000 + 50)).toBe(false);
+        expect(await reader.persist("persist")).toBe(false);
+        expect(await reader.expireSoft("soft")).toBe(false);
+        expect(await reader.ttl("ttl")).toBeUndefined();
+        await reader.set("{k}", "stays", { version: 2 });
+        await expect(reader.incrVersion("{k}")).rejects.toThrow(KeyNotFoundError);
+        expect(await reader.get("{k}", { version: 2 })).toBe("stays");
+        await expect(reader.incr("n")).rejects.toThrow(KeyNotFoundError);
+        expect(await reader.incr("n", 5, { create: true })).toBe(5);
+        expect(await reader.incr("n")).toBe(6);
+        await reader.clear();
+      }
+    });
+
+    it("that were purged leave room for one of many writers", async () => {
+      const [cache, other] = pair();
+      await cache.set("k", "old", { tags: ["a"] });
+      await hard(other, "a");
+      const written = await Promise.all(
+        Array.from({ length: 20 }, (_none, i) => (i % 2 ? cache : other).add("k", i, { tags: ["a"] })),
+      );
+      expect(written.filter(Boolean)).toHaveLength(1);
+      expect(await cache.get("k")).toBe(written.indexOf(true));
+    });
+
+    it("that were purged leave room in a process that has met no tags, too", async () => {
+      const [cache, other] = pair();
+      await cache.set("k", "old", { tags: ["a"] });
+      await cache.set("l", "old", { tags: ["b"] });
+      await hard(cache, "a");
+      expect(await other.add("k", "new")).toBe(true);
+      expect(await other.add("l", "new")).toBe(false);
+      expect(await cache.getMany(["k", "l"])).toEqual(new Map(Object.entries({ k: "new", l: "old" })));
     });
 
     it("keep a number from being counted up", async () => {

@@ -2,6 +2,7 @@ import fc from "fast-check";
 import * as writes from "../../../src/client/entry-scripts.js";
 import * as locks from "../../../src/client/lock.js";
 import { FOREVER, NO_TOKEN, placeholder, seal } from "../../../src/codec/envelope.js";
+import { tagged } from "../../../src/codec/tagged.js";
 import type { Argument, Command, Script } from "../../../src/core/connection.js";
 import * as leases from "../../../src/lease/scripts.js";
 
@@ -21,8 +22,16 @@ const FRESH = [Math.ceil(NOW_MS / 1_000), NOW_MS - 500_000, NOW_MS + 100_000, NO
 const key = fc.constantFrom<string>(...KEYS);
 const token = fc.constantFrom(...TOKENS, NO_TOKEN);
 const binary = Uint8Array.of(0xff, 0, 0x11, 0x56, 0x31);
+const TAGS = String(
+  tagged({
+    stamp: ["epochABC", 7],
+    labels: ["label------1", "label------2"],
+    payload: "",
+  }),
+);
 const payload = fc.constantFrom<string | Uint8Array>(
   ...["5", "-7", "007", "1.5", "9223372036854775807", '"text"', "é", "x".repeat(80), ""],
+  ...[TAGS, `${TAGS}5`, `${TAGS}"text"`],
   binary,
 );
 const freshUntilMs = fc.constantFrom(...FRESH);
@@ -66,6 +75,7 @@ const claimer = fc.constantFrom<Argument>(...TOKENS);
 const digits = fc.constantFrom<Argument>(...FRESH.map((one) => String(one).padStart(15, "0")), "x");
 const value = fc.oneof(payload, envelope);
 const lifetime = ms("", "400000");
+const judged = ms("", TAGS, TAGS.replace("epoch", "other"));
 const delta = fc.constantFrom<Argument>("1", "-3", "9223372036854775807", "-9223372036854775808");
 const head = header.map((one) => seal(one, "W", "") as Argument);
 
@@ -78,14 +88,14 @@ const ARGUMENTS: readonly (readonly [Script, ...fc.Arbitrary<Argument>[]])[] = [
   [leases.DROP, token],
   // Without a grace, what is left of a softly expired entry is the rest of a second, which ends between two looks.
   [leases.YIELD, token, ms("0", "30000"), ms("20000", "60000", "800000")],
-  [writes.SET_IF, value, lifetime, ms("nx", "xx")],
+  [writes.SET_IF, value, lifetime, ms("nx", "xx"), judged],
   [writes.EXPIRE, ms("in"), ms("300000", "0", "-5"), ms("0", "60000")],
   [writes.EXPIRE, ms("at"), ms(String(NOW_MS + 700_000), "1", "8640000000000000"), ms("0", "60000")],
   [writes.EXPIRE_SOFTLY, ms("W"), ms("", "60000", "800000")],
   [writes.EXPIRE, ms("never")],
-  [writes.INCREMENT, delta, ms(""), ms(""), ms("")],
-  [writes.INCREMENT, delta, ms("create"), lifetime, fc.oneof(head, ms(""))],
-  [writes.MOVE],
+  [writes.INCREMENT, delta, ms(""), ms(""), ms(""), judged],
+  [writes.INCREMENT, delta, ms("create"), lifetime, fc.oneof(head, ms("")), judged],
+  [writes.MOVE, judged],
   [writes.CLEAR_ABSENT],
   [locks.ACQUIRE, claimer, ms("700000", "900000")],
   [locks.EXTEND, claimer, ms("600000", "800000")],

@@ -65,6 +65,7 @@ function named(key: string): string {
 
 function normal(one: unknown): unknown {
   if (one instanceof ReplyError) return { refused: /not an integer|overflow|WRONGTYPE/.exec(String(one))?.[0] };
+  if (Array.isArray(one)) return one.map(normal);
   return one instanceof Uint8Array ? Buffer.from(one).toString("latin1") : one;
 }
 
