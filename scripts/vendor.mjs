@@ -9,12 +9,6 @@ import { join } from "node:path";
 
 /** Replacements of modules of iovalkey and of packages that it uses. */
 const STAND_INS = {
-  "iovalkey/built/cluster/index.js": "exports.default = class {};",
-  "iovalkey/built/connectors/SentinelConnector/index.js": "exports.default = class {};",
-  "iovalkey/built/utils/applyMixin.js": `exports.default = ({ prototype }, { prototype: mixin }) => {
-    const { constructor, ...members } = Object.getOwnPropertyDescriptors(mixin);
-    Object.defineProperties(prototype, members);
-  };`,
   "iovalkey/built/connectors/StandaloneConnector.js": `const Connector = require("./AbstractConnector.js").default;
     exports.default = class extends Connector {
       constructor(options) {
@@ -34,14 +28,6 @@ const STAND_INS = {
         return this.stream;
       }
     };`,
-  "iovalkey/built/ScanStream.js": "exports.default = class {};",
-  "iovalkey/built/Pipeline.js": "exports.default = class {};",
-  "iovalkey/built/transaction.js": "exports.addTransactionSupport = () => {};",
-  "iovalkey/built/autoPipelining.js": "exports.shouldUseAutoPipelining = () => false;",
-  // Commands are written to the stream, and put into the queue of those that wait for replies.
-  "iovalkey/built/Command.js": "exports.default = { checkFlag: () => false };",
-  "iovalkey/built/utils/Commander.js": "exports.default = class {};",
-  "iovalkey/built/Script.js": "exports.default = class {};",
   // Replies stay bytes.
   "iovalkey/built/utils/index.js": `exports.CONNECTION_CLOSED_ERROR_MSG = "Connection is closed.";
     exports.Debug = () => Object.assign(() => {}, { enabled: false });
@@ -52,9 +38,7 @@ const STAND_INS = {
       for (const source of sources) for (const name in source) if (target[name] === undefined) target[name] = source[name];
       return target;
     };`,
-  "iovalkey/built/errors/index.js": "exports.MaxRetriesPerRequestError = Error;",
   // No subscriptions, and no monitor.
-  "iovalkey/built/SubscriptionSet.js": "exports.default = class {};",
   "iovalkey/built/DataHandler.js": `const Parser = require("redis-parser");
     exports.default = class {
       constructor(redis) {
@@ -77,7 +61,6 @@ const STAND_INS = {
     };`,
   // A connection that is lost is not opened again, and a login or a database are selected by commands.
   "iovalkey/built/redis/event_handler.js": `const DataHandler = require("../DataHandler").default;
-    exports.validateFamilyFallbackOptions = exports.updateTriedFamilies = () => {};
     exports.connectHandler = (redis) => () => {
       redis.setStatus("connect");
       redis.resetCommandQueue();
@@ -91,7 +74,6 @@ const STAND_INS = {
       redis.flushQueue(new Error("Connection is closed."));
     };
     exports.errorHandler = (redis) => (error) => redis.silentEmit("error", error);`,
-  "@iovalkey/commands": "",
   // A queue of two stacks. Arrays take microseconds for each shift() once they hold tens of thousands of items.
   denque: `module.exports = class {
     in = [];
@@ -119,14 +101,37 @@ const STAND_INS = {
   };`,
 };
 
-/** What of a class is used: the methods that are called, and expressions whose value is always the same here. */
+/** What of a class is used: the methods that are called, and what replaces code for other uses. */
 const USED = [
   {
     file: /iovalkey\/built\/Redis\.js$/,
     // The others send commands, subscribe, monitor and scan.
     methods:
       "constructor connect disconnect silentEmit recoverFromFatalError resetCommandQueue resetOfflineQueue setStatus flushQueue",
-    known: {
+    replaced: {
+      // The class below the client sends commands, which are written to the stream here, and queued for their replies.
+      "class Redis extends Commander_1.default": "class Redis extends events_1.EventEmitter",
+      "events_1.EventEmitter.call(this);": "",
+      "(0, applyMixin_1.default)(Redis, events_1.EventEmitter);": "",
+      "(0, transaction_1.addTransactionSupport)(Redis.prototype);": "",
+      "Redis.Cluster = cluster_1.default;": "",
+      "Redis.Command = Command_1.default;": "",
+      'require("./connectors")': '{ StandaloneConnector: require("./connectors/StandaloneConnector").default }',
+      'const commands_1 = require("@iovalkey/commands");': "",
+      'const cluster_1 = require("./cluster");': "",
+      'const Command_1 = require("./Command");': "",
+      'const SentinelConnector_1 = require("./connectors/SentinelConnector");': "",
+      'const ScanStream_1 = require("./ScanStream");': "",
+      'const transaction_1 = require("./transaction");': "",
+      'const applyMixin_1 = require("./utils/applyMixin");': "",
+      'const Commander_1 = require("./utils/Commander");': "",
+      'const event_handler_1 = require("./redis/event_handler");': "",
+      "(0, event_handler_1.validateFamilyFallbackOptions)(this);": "",
+      "(0, event_handler_1.updateTriedFamilies)(this, this.options.family);": "",
+      "this._autoPipelines = new Map();": "",
+      "this._runningAutoPipelines = new Set();": "",
+      "if (options.noDelay)": "if (true)",
+      'if (typeof options.keepAlive === "number")': "if (true)",
       "this.options.sentinels": "false",
       "this.options.scripts": "false",
       "this.options.lazyConnect": "true",
@@ -137,7 +142,7 @@ const USED = [
   {
     file: /redis-parser\/lib\/parser\.js$/,
     methods: "constructor reset execute",
-    known: {
+    replaced: {
       "!options)": "false)",
       "typeof options.returnError !== 'function' || typeof options.returnReply !== 'function'": "false",
       "this.setReturnBuffers(!!options.returnBuffers)": "",
@@ -219,7 +224,7 @@ function licence(root, name) {
  * @param {typeof USED[number]} used
  * @returns {import("rolldown").Plugin}
  */
-function only({ file, methods, known }) {
+function only({ file, methods, replaced }) {
   const called = new Set(methods.split(" "));
   return {
     name: "only-what-is-used",
@@ -234,7 +239,7 @@ function only({ file, methods, known }) {
           const name = member.type === "MethodDefinition" && member.key.type === "Identifier" ? member.key.name : "";
           if (!called.has(name)) kept = kept.slice(0, member.start) + kept.slice(member.end);
         }
-        for (const [expression, value] of Object.entries(known)) {
+        for (const [expression, value] of Object.entries(replaced)) {
           if (!kept.includes(expression)) throw new Error(`${file} has no ${expression}; see what its package has`);
           kept = kept.replaceAll(expression, value);
         }
