@@ -243,7 +243,8 @@ class CacheView implements Cache {
     const acquireOptions = toAcquireOptions(options, invocation.signal);
     acquireOptions.signal?.throwIfAborted();
     const { forgive, report } = calls;
-    const context = { connection, clock: systemClock, invocation, forgive, report };
+    const track = (work: Promise<unknown>): void => calls.track(work);
+    const context = { connection, clock: systemClock, invocation, forgive, report, track };
     return calls.guard("lock", key, undefined, () => acquire(context, key, acquireOptions));
   }
 

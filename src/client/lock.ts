@@ -73,7 +73,10 @@ export const lockTwins: Twins = new Map([
 const IDEMPOTENT: SendOptions = { idempotent: true };
 
 /** What a lock needs of its cache. */
-export type LockContext = Pick<ClientContext, "connection" | "clock" | "invocation" | "forgive" | "report">;
+export interface LockContext extends Pick<ClientContext, "connection" | "clock" | "invocation" | "forgive" | "report"> {
+  /** Has `close` of a view wait for work. */
+  track(work: Promise<unknown>): void;
+}
 
 export interface AcquireOptions {
   readonly ttlMs: number;
@@ -193,7 +196,7 @@ export class Lock implements AsyncDisposable {
     this.#isReleased = true;
     this.#cancelTimers();
     try {
-      return await this.#endKeyIn(KEPT_MS);
+      return (await endKeyIn(this.#context, this.#taken, KEPT_MS)) === 1;
     } catch (error) {
       this.#isReleased = false;
       this.#awaitEnd();
@@ -209,7 +212,7 @@ export class Lock implements AsyncDisposable {
       const ends = endOf(this.#context.clock, ms);
       // The server may end it sooner though its reply is lost.
       this.#endAt(earlier(this.#ends, ends));
-      const held = await this.#endKeyIn(ms + KEPT_MS);
+      const held = (await endKeyIn(this.#context, this.#taken, ms + KEPT_MS)) === 1;
       if (held) this.#endAt(ends);
       else this.#lose("the server has it no more for this holder");
       return held;
@@ -267,10 +270,6 @@ export class Lock implements AsyncDisposable {
     this.#cancelRenewal();
   }
 
-  async #endKeyIn(ms: number): Promise<boolean> {
-    return (await endKeyIn(this.#context, this.#taken, ms)) === 1;
-  }
-
   #forgive(error: unknown): false {
     this.#context.forgive(error, "lock", this.#taken.key);
     return false;
@@ -311,13 +310,12 @@ function endKeyIn({ connection }: LockContext, { key, token }: Holder, ms: numbe
 
 /** Releases in the background what the server may hold for a token, as soon as it can be reached. */
 function releaseLater(context: LockContext, holder: Holder): void {
-  const { connection, clock, invocation, report } = context;
+  const end = (): Promise<Reply> => endKeyIn(context, holder, KEPT_MS);
+  // At once, too: a view that closes waits for this attempt, and has a connection for no other.
+  context.track(end().catch(() => {}));
   const waitUntil = (work: Promise<void>): void =>
-    notify(
-      () => invocation.waitUntil(work),
-      (error) => report(error, "waitUntil", holder.key),
-    );
-  withdraw({ connection, clock, waitUntil }, holder.token, () => endKeyIn(context, holder, KEPT_MS));
+    notify(context.invocation.waitUntil, (error) => context.report(error, "waitUntil", holder.key), work);
+  withdraw({ ...context, waitUntil }, holder.token, end);
 }
 
 /** Takes the lock as soon as it is free; `undefined` when it is not free within `waitMs`. */
