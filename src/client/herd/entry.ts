@@ -70,7 +70,7 @@ export type EntryRead =
   | { readonly kind: "fresh"; readonly payload: Encoded; readonly envelope: Envelope | undefined }
   /** A value past its expiry, within its grace. */
   | { readonly kind: "stale"; readonly payload: Encoded; readonly envelope: Envelope }
-  /** A value past this client's grace, written by a client with a longer one. It may be claimed, not answered. */
+  /** A value that was purged, or is past this client's grace, as one with a longer grace has written it. It may be claimed, not answered. */
   | { readonly kind: "expired"; readonly envelope: Envelope }
   /** Another caller holds the lease, and there is no value to answer. */
   | { readonly kind: "leased" };
@@ -92,9 +92,13 @@ export function readEntry(
   return ended(envelope, nowMs);
 }
 
-/** A value that may not be answered any more. */
-export function ended(envelope: Envelope, nowMs: number): EntryRead {
-  return envelope.leaseUntilMs > nowMs ? { kind: "leased" } : { kind: "expired", envelope };
+/**
+ * A value that may not be answered any more.
+ * @param isPurged it ignores the pause after a failed load, in which an old value would be answered
+ */
+export function ended(envelope: Envelope, nowMs: number, isPurged = false): EntryRead {
+  const isLeased = envelope.leaseUntilMs > nowMs && !(isPurged && envelope.token === NO_TOKEN);
+  return isLeased ? { kind: "leased" } : { kind: "expired", envelope };
 }
 
 /** A value with tags. */

@@ -137,7 +137,7 @@ export class Lookup {
           forced?.add(key);
           return { state: next("Lookup", read.kind) };
         case "expired":
-          return toOutcome(next("Lookup", read.kind), await this.#leases.claim(key, read.envelope));
+          return toOutcome(next("Lookup", read.kind), await this.#leases.claim(key, read.envelope, true));
       }
       const { kind, payload, envelope } = read;
       // No lease, and no pause after a failed load: what is there was stored since the wait began.
@@ -177,7 +177,7 @@ export class Lookup {
     const { context } = this.#parts;
     const { envelope } = read;
     const { payload, verdict } = await judged(context, read.payload, key, log);
-    if (verdict === "hard") return ended(envelope, context.clock.now());
+    if (verdict === "hard") return ended(envelope, context.clock.now(), true);
     return { kind: verdict === "soft" ? "stale" : read.kind, payload, envelope };
   }
 

@@ -1,4 +1,5 @@
 import { describe, expect, it, vi } from "vitest";
+import type { LoaderContext } from "../../../src/client/client.js";
 import { EncodeError, LoaderTimeoutError } from "../../../src/core/errors.js";
 import { type Fleets, headerOf, slowLoader } from "./fleet.js";
 
@@ -50,6 +51,31 @@ export function failingLoads({ fakeTime, fleet }: Fleets): void {
       expect(await there.getOrSet("a", () => "new")).toBe("old");
       await pass(0);
       expect(await here.getOrSet("a", loader)).toBe("new");
+    });
+
+    it.each<[string, (context: LoaderContext) => unknown]>([
+      ["throws", () => Promise.reject(broken)],
+      ["does not store what it returns", ({ doNotStore }) => doNotStore()],
+    ])("that %s in place of a value that was purged is followed by the next caller's at once", async (_, loader) => {
+      const open = fleet({ retryAfter: 60, waitTimeout: 60 });
+      const [here, there] = [open(), open()];
+      const tags = ["t"];
+      await here.set("a", "purged", { tags });
+      await here.purgeTags(tags);
+      const [first] = await Promise.allSettled([here.getOrSet("a", loader, { tags })]);
+      expect(first).not.toMatchObject({ value: "purged" });
+      await Promise.allSettled([
+        there.getOrSetMany(
+          ["a"],
+          async ([, ...none], context) => {
+            await loader(context);
+            return new Map(none.map((key) => [key, 1]));
+          },
+          { tags },
+        ),
+      ]);
+      expect(await there.getOrSet("a", () => "new", { tags })).toBe("new");
+      expect(await here.get("a")).toBe("new");
     });
 
     it("that throws does not prolong the life of a stale value", async () => {
