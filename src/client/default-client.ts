@@ -152,10 +152,10 @@ export class DefaultClient extends KeyCommands implements Client {
   #shared(key: string, loader: Loader<unknown>, options: LoadOptions, isLate = false): Promise<unknown> {
     const { signal, call, forceRefresh } = options;
     const { sharing, codec, report } = this.context;
-    const flights = forceRefresh ? sharing.forced : this.flights;
-    const joins = !isLate && flights.isRunning(key);
+    const running = forceRefresh ? sharing.forced : this.running;
+    const joins = !isLate && running.isRunning(key);
     const log = joins ? readLog(this.context) : undefined;
-    return flights.run(
+    return running.run(
       key,
       (shared) => this.answer(key, loader, options, shared),
       signal ? (answer) => valueForLeader(answer, signal) : valueForLeader,
@@ -233,7 +233,7 @@ export class DefaultClient extends KeyCommands implements Client {
     const { codec, sharing } = this.context;
     const { call, forceRefresh } = options;
     if (!forceRefresh) {
-      // The loader is called now, for a caller who does not take what is stored.
+      // The loader is called now, for a caller that does not take what is stored.
       const joined = sharing.forced.join(key, () => shared.signal());
       const log = joined && readLog(this.context);
       const forced = await joined;

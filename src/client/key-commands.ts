@@ -99,11 +99,11 @@ export const REPEATABLE: SendOptions = { idempotent: true };
  */
 export abstract class KeyCommands {
   protected readonly context: ClientContext;
-  protected readonly flights: Coalesced<Answer>;
+  protected readonly running: Coalesced<Answer>;
 
   constructor(context: ClientContext) {
     this.context = context;
-    this.flights = context.sharing.flights;
+    this.running = context.sharing.running;
   }
 
   async delete(keys: readonly string[]): Promise<number> {

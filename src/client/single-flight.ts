@@ -12,7 +12,7 @@ export interface Shared {
 
 /** Running work of this process, by key. Callers of a key that is running share its work. */
 export class Coalesced<T> {
-  readonly #running = new Map<string, Flight<T>>();
+  readonly #running = new Map<string, SharedWork<T>>();
   readonly #onJoin: (key: string) => void;
 
   /** @param onJoin called when a caller joins running work; what it throws is the caller's */
@@ -41,9 +41,9 @@ export class Coalesced<T> {
       this.#onJoin(key);
       return running.join(signal).then(follows);
     }
-    const flight = new Flight<T>(this.#running, key);
-    this.#running.set(key, flight);
-    return flight.lead(work, leads, signal, unheard);
+    const started = new SharedWork<T>(this.#running, key);
+    this.#running.set(key, started);
+    return started.lead(work, leads, signal, unheard);
   }
 
   /** The result of work that runs for `key`; `undefined` if none does. @param signal ends this caller's wait @throws as `run` */
@@ -69,14 +69,14 @@ export class Coalesced<T> {
   }
 }
 
-class Flight<T> implements Shared {
-  readonly #running: Map<string, Flight<T>>;
+class SharedWork<T> implements Shared {
+  readonly #running: Map<string, SharedWork<T>>;
   readonly #key: string;
   #result: Promise<T> | undefined;
   #controller: AbortController | undefined;
   #waiting = 0;
 
-  constructor(running: Map<string, Flight<T>>, key: string) {
+  constructor(running: Map<string, SharedWork<T>>, key: string) {
     this.#running = running;
     this.#key = key;
   }
@@ -209,7 +209,7 @@ export interface Answer {
   readonly refreshed?: Promise<Answer | undefined>;
 }
 
-/** Tells of a caller that has shared another one's lookup. */
+/** Records a caller that has shared another one's lookup. */
 export function recordShared(call: CacheCall, { found, encoded, savedMs = 0 }: Answer): void {
   if (found !== "miss") call.found(encoded?.length ?? 0, savedMs);
   if (found === "miss") call.miss(1, true);
@@ -226,7 +226,8 @@ export function valueForLeader({ value, refreshed }: Answer, signal?: AbortSigna
 
 /** What callers of one key share: in the whole process, or in one invocation if the host keeps invocations apart. */
 export class Sharing {
-  readonly flights = new Coalesced<Answer>((key) => refuseCycle(this, key));
+  /** Lookups and loads for callers that take what is stored. */
+  readonly running = new Coalesced<Answer>((key) => refuseCycle(this, key));
   /** Loads for callers that do not take what is stored. */
   readonly forced = new Coalesced<Answer>((key) => refuseCycle(this, key));
   readonly recentlyFresh = new RecentlyFresh();
@@ -259,7 +260,7 @@ export class Sharing {
 
   /** Call when an entry was written or deleted, because running work and hints may be older. */
   forget(key: string): void {
-    this.flights.forget(key);
+    this.running.forget(key);
     this.forced.forget(key);
     this.recentlyFresh.delete(key);
     this.#refreshing.delete(key);
@@ -268,7 +269,7 @@ export class Sharing {
 
   /** As `forget`, for every entry. */
   forgetAll(): void {
-    this.flights.forgetAll();
+    this.running.forgetAll();
     this.forced.forgetAll();
     this.recentlyFresh.clear();
     this.#refreshing.clear();

@@ -56,7 +56,7 @@ export class Lease {
   readonly token: string;
   /**
    * What the lease is on: a placeholder, a stored value, or a marker whose token every reader has and may use; `"nothing"`
-   * for a user who can take none, whose last step is then a plain command.
+   * for a user that can take none, whose last step is then a plain command.
    */
   readonly on: "placeholder" | "value" | "marker" | "nothing";
   /** A renewal has found the lease lost. */
