@@ -65,6 +65,8 @@ interface Loading {
   readonly loaded: Set<string>;
 }
 
+class LoadError extends Error {}
+
 type Load = (key: string, loading: Loading) => Promise<Value>;
 
 /** Values whose id is a key and the load that it is asked for by. */
@@ -104,7 +106,9 @@ class Process {
       connectionFactory: factoryOf(part),
       client: client === "herd" ? herd({ lease: "300ms", waitTimeout: "1s" }) : defaultClient(),
       ...(maxStalenessMs === undefined ? {} : { nearCache: nearCache({ maxStaleness: maxStalenessMs / 1_000 }) }),
-      onError: () => void this.#errors++,
+      onError: (error) => {
+        if (!(error instanceof LoadError)) this.#errors++;
+      },
     });
     const place = (of: Cache, ...names: readonly string[]): Place => {
       const namespaces = names.map((_, i) => `ns ${names.slice(0, i + 1).join(" ")}`);
@@ -116,6 +120,7 @@ class Process {
     this.#places = [place(cache), place(outer, OUTER), place(outer.namespace(INNER), OUTER, INNER)];
     this.#pages = new Hono<{ Bindings: { loading: Loading } }>();
     this.#pages.use(httpCache({ cache }));
+    this.#pages.onError((_, c) => c.text("no database", 500));
     this.#pages.get("/:key", async (c) => {
       const value = await this.#load(PAGE, c.req.param("key"), c.env.loading);
       return c.json(value, 200, { "cache-control": "max-age=86400", "cache-tag": value.tags.join(",") });
@@ -125,9 +130,9 @@ class Process {
   async play(): Promise<void> {
     const caller = async (): Promise<never> => {
       for (;;) {
-        // A store that fails says nothing of tags.
+        // A store or a loader that fails says nothing of tags.
         await this.#step().catch((error: unknown) => {
-          if (!(error instanceof CacheError)) throw error;
+          if (!(error instanceof CacheError || error instanceof LoadError)) throw error;
         });
         await pause(this.#random() < 0.5 ? 0 : this.#random() * 20);
       }
@@ -275,6 +280,7 @@ class Process {
     const [wasMissing, endMs] = [isMissing && this.#errors === errors, nowMs()];
     this.#note({ what: "load", id: value.id, key: path + key, isMissing: wasMissing, startMs: callMs, endMs });
     if (takesMs > 0) await pause(takesMs);
+    if (this.#random() < 0.1) throw new LoadError("no database");
     return value;
   }
 
