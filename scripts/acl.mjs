@@ -24,6 +24,7 @@ const ENTRIES = "~app:1:*";
 const SCRIPTS = ["eval"];
 const RESPONSES = "~app:1:http:*";
 const PURGE_LOG = "~app:1:";
+const CHANGES = "&valkey-edge-cache:changes:app:1:";
 const PURGE = ["time", "zadd", "zcard", "zrangebyscore", "zremrangebyscore", "zrevrangebyscore"];
 
 /** By what is used. @satisfies {Readonly<Record<string, Row>>} */
@@ -75,8 +76,8 @@ export const FEATURES = {
   purgeTags: {
     title: "`purgeTags`",
     required: [...SCRIPTS, ...PURGE],
-    optional: ["evalsha"],
-    reach: PURGE_LOG,
+    optional: ["evalsha", "publish"],
+    reach: `${PURGE_LOG} ${CHANGES}`,
   },
   flush: { title: "`flush`", required: ["flushdb"] },
   locks: {
@@ -147,8 +148,8 @@ export const FEATURES = {
   tags: {
     title: "its tags, groups and prefixes: responses that have them, and purges by them",
     required: [...SCRIPTS, ...PURGE, "zscore"],
-    optional: ["evalsha"],
-    reach: PURGE_LOG,
+    optional: ["evalsha", "publish"],
+    reach: `${PURGE_LOG} ${CHANGES}`,
   },
   health: { title: "`health`", required: ["ping"] },
 };
@@ -186,7 +187,7 @@ export const CONNECTIONS = {
   near: {
     title: "`nearCache()`",
     required: ["client|tracking", "pttl", "subscribe"],
-    reach: "&__redis__:invalidate",
+    reach: `&__redis__:invalidate ${CHANGES}`,
   },
   nearCluster: {
     title: "`nearCache()` in a cluster",
@@ -212,10 +213,13 @@ export function commandsOf({ required, herd = [], optional = [], asked = [] }) {
 
 /** Users of everything that one kind of cache has. `flush` is left out, as it deletes what others have stored. */
 export const USERS = {
-  "a cache with `herd()`, without the HTTP cache": user(["http", "purges", "tags", "flush"], "~app:*"),
+  "a cache with `herd()`, without the HTTP cache": user(
+    ["http", "purges", "tags", "flush"],
+    "~app:* &valkey-edge-cache:changes:app:*",
+  ),
   "an HTTP cache": user(
     Object.keys(FEATURES).filter((name) => !["http", "purges", "tags", "health"].includes(name)),
-    `${RESPONSES} ${PURGE_LOG}`,
+    `${RESPONSES} ${PURGE_LOG} ${CHANGES}`,
   ),
 };
 
@@ -248,7 +252,7 @@ export function withTables(page) {
     ([who, text]) => `For ${who}:\n\n\`\`\`text\nACL SETUSER app on >password ${text}\n\`\`\``,
   );
   const parts = {
-    features: table(FEATURES, "feature", "keys"),
+    features: table(FEATURES, "feature", "keys and channels"),
     connections: table(CONNECTIONS, "connection", "channels"),
     users: users.join("\n\n"),
   };

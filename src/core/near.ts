@@ -48,10 +48,25 @@ export interface NearReads {
   changes(keys: readonly string[]): Changes | undefined;
   /**
    * Watches an entry for a reader that keeps what it makes of it somewhere else. It begins before the entry is read.
-   * @returns whether the entry is known to be as it was then, as surely as an entry is that may be answered; `undefined`
-   * where what is read now can't be kept
+   * @param reader where the entry is a log whose writers publish what they append, and that can be heard
+   * @returns whether the entry is known to be as it was then, but for what its reader was given, as surely as an entry is that may be
+   * answered; `undefined` where what is read now can't be kept
    */
-  watch(key: string): (() => boolean) | undefined;
+  watch(key: string, reader?: LogReader): IsUnchanged | undefined;
+}
+
+/** @param nowMs by the near cache's own clock, where the caller has just read it */
+export type IsUnchanged = (nowMs?: number) => boolean;
+
+/** Begins the name of the channel on which is published what is appended to a log; the log's key ends it. */
+export const CHANGES_CHANNEL = "valkey-edge-cache:changes:";
+
+/** What a process knows of a log. */
+export interface LogReader {
+  /** The log's epoch, and the last number that is known; `undefined` while nothing is. */
+  readonly stamp: readonly [epoch: string, number: number] | undefined;
+  /** Adds what was appended next. @param records each with its number after it */
+  add(records: (string | number)[]): void;
 }
 
 /** A change that is waited for. */

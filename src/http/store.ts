@@ -88,7 +88,7 @@ export class Store {
 
   /** The response under a URL's own key that this process knows, if it has no Vary, and is known not to be purged. */
   recall(base: string): Entry | undefined {
-    return this.#usable(this.#reads.recall(base), this.#state.log.isCurrent);
+    return this.#usable(this.#reads.recall(base), this.#state.log.isCurrent());
   }
 
   /** Whether reads may be answered from the process. */
@@ -121,7 +121,7 @@ export class Store {
 
   /** Whether what is known of the purge log is newer than a request. @param logReads how often it had been read before */
   #knowsLog(logReads: number): boolean {
-    return this.#state.log.reads > logReads || this.#state.log.isCurrent;
+    return this.#state.log.reads > logReads || this.#state.log.isCurrent();
   }
 
   /**

@@ -1,11 +1,12 @@
 import { registered } from "../connection/registry.js";
-import type { ListenerAccess } from "../core/near.js";
+import type { ListenerAccess, LogReader } from "../core/near.js";
 import { keepsRequestsApart } from "../core/runtime.js";
 import type { Writes } from "./commands.js";
 import { Elapsed } from "./elapsed.js";
+import type { Feed } from "./feed.js";
 import type { Listening, ListeningHandlers, LoadListening } from "./listening.js";
 import type { RefusedError } from "./refusals.js";
-import type { Source } from "./store.js";
+import type { Source } from "./source.js";
 
 /** The near cache of one cache, as its hub sees it. */
 export interface Member {
@@ -27,6 +28,8 @@ export interface Member {
   endWrite(writes: Writes): void;
   /** An entry has changed. */
   dropKey(key: string): void;
+  /** What was published of a log. It comes before the notification of that change. */
+  hear(key: string, message: string, source: Source): void;
   /** Any entry may have changed. */
   dropAll(): void;
   /** A piece of work is done: what was dropped is told of. */
@@ -149,7 +152,10 @@ export class Hub {
       all: () => {
         for (const member of this.all()) member.dropAll();
       },
-      message: (channel, payload) => this.#onMessage(channel, payload),
+      message: (channel, keys) => this.#onMessage(channel, keys),
+      published: (key, message, source) => {
+        for (const member of this.all()) member.hear(key, message, source);
+      },
       isPrimary: async () => {
         const [first] = this.#listeners();
         return first?.isPrimary() ?? true;
@@ -196,6 +202,11 @@ export class Hub {
     return this.#listening?.sourceOf(key);
   }
 
+  /** Hears what is published of a log, for one reader. */
+  follow(key: string, reader: LogReader): Feed | undefined {
+    return this.#listening?.follow(key, reader);
+  }
+
   /** Writes of this process concern all its near caches. @returns what to call when they have ended */
   beginWrite(writes: Writes): () => void {
     const members = new Set(this.all());
@@ -226,10 +237,9 @@ export class Hub {
     }
   }
 
-  #onMessage(channel: string, payload: string): void {
+  #onMessage(channel: string, keys: readonly string[] | undefined): void {
     for (const member of this.all()) {
       if (member.channel !== channel) continue;
-      const keys = toKeys(payload);
       if (keys) for (const key of keys) member.dropKey(key);
       else member.dropAll();
     }
@@ -245,14 +255,4 @@ export class Hub {
 export function joined(prefixes: readonly string[]): string[] {
   const distinct = [...new Set(prefixes)].sort();
   return distinct.filter((prefix) => !distinct.some((other) => other !== prefix && prefix.startsWith(other)));
-}
-
-/** The keys that a message names; `undefined` where it names none, or can't be read: then all are meant. */
-function toKeys(payload: string): string[] | undefined {
-  try {
-    const keys: unknown = JSON.parse(payload);
-    return Array.isArray(keys) && keys.length > 0 && keys.every((key) => typeof key === "string") ? keys : undefined;
-  } catch {
-    return undefined;
-  }
 }

@@ -3,7 +3,7 @@ import type { Elapsed } from "./elapsed.js";
 import { HungUpError, passes, RefusedError } from "./refusals.js";
 import { ErrorReply, encode, RespParser, type Value } from "./resp.js";
 import { type NodeView, toPrimaries, toView } from "./slots.js";
-import type { Source } from "./store.js";
+import type { Source } from "./source.js";
 
 /** What a link is to hear of. */
 export interface Interests {
@@ -16,7 +16,7 @@ export interface LinkHandlers {
   /** Keys of one piece of work, with the changes of which the source is not confirmed before all are told. */
   key(key: string): void;
   all(): void;
-  message(channel: string, payload: string): void;
+  message(channel: string, payload: string, source: Source): void;
   /** A piece of work is done. */
   told(): void;
   /** The server is no primary any more, or it says something else of its cluster. */
@@ -28,6 +28,13 @@ export interface LinkHandlers {
 interface Greeting {
   readonly isPrimary: boolean;
   readonly isCluster: boolean;
+}
+
+/** A command without a reply. */
+interface Waiting {
+  readonly resolve: (value: Value) => void;
+  /** How many messages there are in the place of its reply, unless it is refused. */
+  confirmations: number;
 }
 
 const CLOSED = "the connection was closed";
@@ -50,7 +57,9 @@ export class Link {
   readonly #time: Elapsed;
   readonly #handlers: LinkHandlers;
   readonly #parser: RespParser;
-  readonly #waiting: ((value: Value) => void)[] = [];
+  readonly #waiting: Waiting[] = [];
+  /** The channels that it subscribed to while it listened. */
+  readonly #followed = new Set<string>();
   /** Rejects when the connection has ended. */
   readonly #end: Promise<never>;
   #ended: (error: Error) => void = () => {};
@@ -85,7 +94,7 @@ export class Link {
     });
     this.#end.catch(() => {});
     this.#parser = new RespParser({
-      reply: (value) => this.#waiting.shift()?.(value),
+      reply: (value) => this.#waiting.shift()?.resolve(value),
       message: (parts) => this.#onMessage(parts),
       key: (key) => handlers.key(key),
       all: () => handlers.all(),
@@ -165,11 +174,20 @@ export class Link {
   }
 
   /** The reply to what the server refuses is an `ErrorReply`. */
-  #ask(command: readonly string[]): Promise<Value> {
+  #ask([name = "", ...args]: readonly string[]): Promise<Value> {
+    // Each subscription is confirmed by a message, and only a refusal is a reply.
+    const confirmations = name === "SUBSCRIBE" ? args.length : 0;
     return new Promise((resolve) => {
-      this.#waiting.push(resolve);
-      this.#socket?.write(encode(command));
+      this.#waiting.push({ resolve, confirmations });
+      this.#socket?.write(encode([name, ...args]));
     });
+  }
+
+  /** Hears of what is published on a channel as well, if the server allows it. */
+  follow(channel: string): void {
+    if (this.source.isOver || this.#followed.has(channel)) return;
+    this.#followed.add(channel);
+    void this.#ask(["SUBSCRIBE", channel]);
   }
 
   /** Asks every `everyMs` whether the server is there and what it is. It ends the connection after `limitMs` without an answer. */
@@ -249,33 +267,19 @@ export class Link {
 
   /** @returns the reply @throws {RefusedError} @throws {Error} where the error passes by itself */
   async #demand(what: RefusedError["what"], command: readonly string[]): Promise<Value> {
-    const [name, ...args] = command;
-    const reply = await (name === "SUBSCRIBE" ? this.#subscribe(args) : this.#ask(command));
+    const reply = await this.#ask(command);
     if (!(reply instanceof ErrorReply)) return reply;
     if (this.source.isOver || passes(reply.text)) throw new Error(reply.text);
     throw new RefusedError(what, command, reply.text);
   }
 
-  /** Each subscription is confirmed by a message, and only a refusal is a reply. */
-  #subscribe(channels: readonly string[]): Promise<Value> {
-    return new Promise((resolve) => {
-      this.#waiting.push(resolve);
-      this.#subscribing = { left: channels.length, done: () => this.#waiting.shift()?.(null) };
-      this.#socket?.write(encode(["SUBSCRIBE", ...channels]));
-    });
-  }
-
-  #subscribing: { left: number; readonly done: () => void } | undefined;
-
   #onMessage([kind, channel, payload]: Value[]): void {
-    if (kind === "pong") this.#waiting.shift()?.(payload ?? null);
-    else if (kind === "subscribe" && this.#subscribing) {
-      if (--this.#subscribing.left > 0) return;
-      const { done } = this.#subscribing;
-      this.#subscribing = undefined;
-      done();
+    const [waiting] = this.#waiting;
+    if (kind === "pong") this.#waiting.shift()?.resolve(payload ?? null);
+    else if (kind === "subscribe" && waiting && waiting.confirmations > 0) {
+      if (--waiting.confirmations === 0) this.#waiting.shift()?.resolve(null);
     } else if (kind === "message" && typeof channel === "string" && typeof payload === "string")
-      this.#handlers.message(channel, payload);
+      this.#handlers.message(channel, payload, this.source);
   }
 
   #onData(bytes: Uint8Array): void {
@@ -307,7 +311,7 @@ export class Link {
     this.#ended(this.#isGreeting ? new HungUpError(CLOSED, this.#isAnswering) : (error ?? new Error(CLOSED)));
     clearTimeout(this.#timer);
     this.#socket?.destroy();
-    for (const waiting of this.#waiting.splice(0)) waiting(new ErrorReply(CLOSED));
+    for (const { resolve } of this.#waiting.splice(0)) resolve(new ErrorReply(CLOSED));
     this.#handlers.closed(this, error);
   }
 }

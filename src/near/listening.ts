@@ -1,12 +1,18 @@
 import { hasSetImmediate } from "../core/async.js";
-import type { ListenerAccess, ListenerAddress } from "../core/near.js";
+import { CHANGES_CHANNEL, type ListenerAccess, type ListenerAddress, type LogReader } from "../core/near.js";
 import type { Elapsed } from "./elapsed.js";
+import { Feed } from "./feed.js";
 import { type Interests, Link, type LinkHandlers, nameOf } from "./link.js";
+import { toKeys } from "./messages.js";
 import { HungUpError, passes, RefusedError, refusalIn } from "./refusals.js";
 import { SLOTS, slotOf } from "./slots.js";
-import type { Source } from "./store.js";
+import type { Source } from "./source.js";
 
-export interface ListeningHandlers extends Pick<LinkHandlers, "key" | "message" | "told"> {
+export interface ListeningHandlers extends Pick<LinkHandlers, "key" | "told"> {
+  /** Another near cache has written keys; any key, where it names none, or can't be understood. */
+  message(channel: string, keys: readonly string[] | undefined): void;
+  /** Something was appended to a log. It comes before the notification of that change. */
+  published(key: string, message: string, source: Source): void;
   /** Any key may have changed, or changes may have been missed. */
   all(): void;
   /** Whether the connection that carries commands goes to a primary. @throws {ConnectionError} */
@@ -80,9 +86,19 @@ export class Listening {
 
   /** What hears of the changes of a key; `undefined` while nothing does. */
   sourceOf(key: string): Source | undefined {
-    if (this.#slots) return this.#slots[slotOf(key)]?.source;
-    for (const { source } of this.#links.values()) return source;
+    return this.#linkOf(key)?.source;
+  }
+
+  #linkOf(key: string): Link | undefined {
+    if (this.#slots) return this.#slots[slotOf(key)];
+    for (const link of this.#links.values()) return link;
     return undefined;
+  }
+
+  /** Hears what is published of a log, over the connection that hears of its changes. */
+  follow(key: string, reader: LogReader): Feed {
+    this.#linkOf(key)?.follow(CHANGES_CHANNEL + key);
+    return new Feed(reader);
   }
 
   /** Listens to these from now on. @param staleMs how old what it has heard may be before it is proved again */
@@ -300,7 +316,10 @@ export class Listening {
   #link(address: ListenerAddress): Link {
     return new Link(this.#access, address, this.#time, this.generation, {
       key: this.#handlers.key,
-      message: this.#handlers.message,
+      message: (channel, payload, source) => {
+        if (!channel.startsWith(CHANGES_CHANNEL)) this.#handlers.message(channel, toKeys(payload));
+        else this.#handlers.published(channel.slice(CHANGES_CHANNEL.length), payload, source);
+      },
       told: this.#handlers.told,
       all: this.#handlers.all,
       changed: (link) => {

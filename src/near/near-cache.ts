@@ -3,13 +3,14 @@ import { chain, type MaybePromise } from "../core/async.js";
 import type { Command, Connection, ConnectionEvent, Reply } from "../core/connection.js";
 import { ReplyError } from "../core/errors.js";
 import type { CacheCall } from "../core/events.js";
-import type { Changes, Known, Passes, ValueReader } from "../core/near.js";
+import type { Changes, IsUnchanged, Known, LogReader, Passes, ValueReader } from "../core/near.js";
 import { isOfPrimary, type Writes } from "./commands.js";
 import { type ConnectionNear, NearConnection } from "./connection.js";
 import { Hub, type Member } from "./hub.js";
 import type { NearCache, NearContext, NearHealth, NearSettings } from "./port.js";
 import { notListening, type Refusal, type RefusedError, withoutLifetimes } from "./refusals.js";
-import { type Mark, NearStore, type Source, unproved } from "./store.js";
+import { isTrusted, type Source, unproved } from "./source.js";
+import { type Mark, NearStore } from "./store.js";
 import { Values } from "./values.js";
 import { Waiters } from "./waiters.js";
 
@@ -141,12 +142,13 @@ export class Near implements NearCache, ConnectionNear, Member {
   }
 
   value(key: string, reader: ValueReader, passes?: Passes, call?: CacheCall): MaybePromise<unknown> | undefined {
-    return this.#values.fresh(this.#store.recall(key), key, reader, passes, call);
+    const nowMs = this.nowMs();
+    return this.#values.fresh(this.#store.recall(key, nowMs), nowMs, key, reader, passes, call);
   }
 
   values(keys: readonly string[], reader: ValueReader, call?: CacheCall): (MaybePromise<unknown> | undefined)[] {
     const nowMs = this.nowMs();
-    return keys.map((key) => this.#values.fresh(this.#store.recall(key, nowMs), key, reader, undefined, call));
+    return keys.map((key) => this.#values.fresh(this.#store.recall(key, nowMs), nowMs, key, reader, undefined, call));
   }
 
   settle<T>(value: MaybePromise<T>): MaybePromise<T> {
@@ -186,9 +188,10 @@ export class Near implements NearCache, ConnectionNear, Member {
     return this.#hub.keeps(key);
   }
 
-  watch(key: string): (() => boolean) | undefined {
+  watch(key: string, reader?: LogReader): IsUnchanged | undefined {
     const mark = this.mark(key);
-    return mark && this.#store.watch(mark);
+    const follow = reader && this.#mode === "tracking" ? () => this.#hub.follow(key, reader) : undefined;
+    return mark && this.#store.watch(mark, reader, follow);
   }
 
   writes(writes: Writes): () => void {
@@ -221,7 +224,7 @@ export class Near implements NearCache, ConnectionNear, Member {
   /** Whether the server notifies of changes of a key. */
   #isHeard(key: string): boolean {
     const source = this.#mode === "tracking" ? this.#sourceOf(key) : undefined;
-    return source !== undefined && !source.isOver && this.nowMs() - source.confirmedMs < this.maxStalenessMs;
+    return source !== undefined && isTrusted(source, this.nowMs(), this.maxStalenessMs);
   }
 
   // Called by the hub.
@@ -253,11 +256,15 @@ export class Near implements NearCache, ConnectionNear, Member {
   }
 
   dropKey(key: string): void {
-    if (this.#store.drop(key)) {
+    if (this.#store.changed(key)) {
       this.#dropped++;
       this.#droppedKey = key;
     }
     this.#waiters.wake(key);
+  }
+
+  hear(key: string, message: string, source: Source): void {
+    this.#store.hear(key, message, source);
   }
 
   dropAll(): void {

@@ -1,20 +1,7 @@
-import type { Known } from "../core/near.js";
+import type { IsUnchanged, Known, LogReader } from "../core/near.js";
 import type { Elapsed } from "./elapsed.js";
-
-/** What vouches for entries: the connection that hears of their changes. */
-export interface Source {
-  /** The latest moment, by `Elapsed`, of which is known that it has heard of all changes before. `Infinity` where entries need no such proof. */
-  confirmedMs: number;
-  /** Which near caches it hears for: those that had asked for it by then. */
-  readonly generation: number;
-  /** It hears of nothing any more, and may have missed changes. Never undone: a new connection is a new source. */
-  isOver: boolean;
-}
-
-/** The source of entries without notifications of changes: their short lifetime bounds their age. */
-export function unproved(): Source {
-  return { confirmedMs: Number.POSITIVE_INFINITY, generation: Number.POSITIVE_INFINITY, isOver: false };
-}
+import type { Feed } from "./feed.js";
+import { isTrusted, type Source } from "./source.js";
 
 /** A read on its way to the server. Its reply may be kept while the mark is valid. */
 export interface Mark {
@@ -25,6 +12,8 @@ export interface Mark {
   isValid: boolean;
   /** How many reads share it. */
   reads: number;
+  /** What is published of the entry, where it is a log that is watched. */
+  feed: Feed | undefined;
 }
 
 interface Entry extends Known {
@@ -123,7 +112,7 @@ export class NearStore {
     const entry = this.#entries?.get(key);
     if (entry === undefined) return undefined;
     const { source, untilMs } = entry;
-    if (nowMs < untilMs && nowMs - source.confirmedMs < this.limits.maxStalenessMs && !source.isOver) return entry;
+    if (nowMs < untilMs && isTrusted(source, nowMs, this.limits.maxStalenessMs)) return entry;
     // The listener may still confirm an entry that is not over.
     if (nowMs >= untilMs || source.isOver) this.#entries?.delete(key);
     return undefined;
@@ -139,7 +128,7 @@ export class NearStore {
     }
     // Of another source: its reads have their own mark, which nothing would end any more.
     if (known) known.isValid = false;
-    const mark: Mark = { key, source, sentMs: this.#time.now(), isValid: true, reads: 1 };
+    const mark: Mark = { key, source, sentMs: this.#time.now(), isValid: true, reads: 1, feed: undefined };
     this.#marks.set(key, mark);
     return mark;
   }
@@ -150,17 +139,38 @@ export class NearStore {
     if (mark.reads === 0 && this.#marks.get(mark.key) === mark) this.#marks.delete(mark.key);
   }
 
-  /** Whether a marked entry is as it was, from now on: see `NearReads.watch`. A mark that is watched is not released. */
-  watch(mark: Mark): () => boolean {
+  /**
+   * Whether a marked entry is as it was, from now on: see `NearReads.watch`. A mark that is watched is not released.
+   * @param follow begins to hear what is published of it, for this reader
+   */
+  watch(mark: Mark, reader?: LogReader, follow?: () => Feed | undefined): IsUnchanged {
+    const { source } = mark;
+    const { maxStalenessMs } = this.limits;
+    // What an earlier feed did not hear of is in what is read from now on.
+    if (mark.feed?.reader !== reader || mark.feed?.isOver) mark.feed = follow?.();
+    const { feed } = mark;
     // Without notifications only time ends it.
-    const isProved = mark.source.confirmedMs !== Number.POSITIVE_INFINITY;
-    const untilMs = isProved ? Number.POSITIVE_INFINITY : this.#time.now() + this.limits.maxStalenessMs;
-    return () => this.isValid(mark) && this.#time.now() < untilMs;
+    const isProved = source.confirmedMs !== Number.POSITIVE_INFINITY;
+    const untilMs = isProved ? Number.POSITIVE_INFINITY : this.#time.now() + maxStalenessMs;
+    return (nowMs = this.#time.now()) =>
+      mark.isValid &&
+      mark.feed === feed &&
+      isTrusted(source, nowMs, maxStalenessMs) &&
+      nowMs < untilMs &&
+      feed?.isWhole() !== false;
+  }
+
+  /** What was published of an entry, as `source` was sent it. */
+  hear(key: string, message: string, source: Source): void {
+    const mark = this.#marks.get(key);
+    if (mark?.source === source) mark.feed?.hear(message);
   }
 
   /** Whether no change of the marked entry was heard of, and would have been heard of. */
-  isValid({ isValid, source }: Mark): boolean {
-    return isValid && !source.isOver && this.#time.now() - source.confirmedMs < this.limits.maxStalenessMs;
+  isValid(mark: Mark): boolean {
+    // Where the clock was set back, reading it ends all marks.
+    const nowMs = this.#time.now();
+    return mark.isValid && isTrusted(mark.source, nowMs, this.limits.maxStalenessMs);
   }
 
   /**
@@ -178,6 +188,11 @@ export class NearStore {
     if (this.#time.now() >= untilMs) return;
     const size = OVERHEAD + sizeOf(key) + sizeOf(stored) * weight;
     this.#entries?.set(key, { stored, derived: undefined, derivedBy: undefined, size, untilMs, source });
+  }
+
+  /** The server has notified of a change of the entry. @returns whether there was one */
+  changed(key: string): boolean {
+    return this.#marks.get(key)?.feed?.explainsChange() !== true && this.drop(key);
   }
 
   /** The entry has changed, or may have. @returns whether there was one */

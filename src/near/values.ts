@@ -18,9 +18,13 @@ export class Values {
     this.#onHit = onHit;
   }
 
-  /** The fresh value of an entry; `undefined` where it is stale, passed over, or can't be decoded. */
+  /**
+   * The fresh value of an entry; `undefined` where it is stale, passed over, or can't be decoded.
+   * @param nowMs by `Elapsed`
+   */
   fresh(
     known: Known | undefined,
+    nowMs: number,
     key: string,
     reader: ValueReader,
     passes?: Passes,
@@ -29,7 +33,8 @@ export class Values {
     if (known === undefined) return undefined;
     const read = readEntry(known, reader, key, this.#tags.met);
     const { payload, freshUntilMs, opened } = read;
-    if (payload === undefined || (opened !== undefined && this.#tags.met?.isGood(opened) !== true)) return undefined;
+    if (payload === undefined || (opened !== undefined && this.#tags.met?.isGood(opened, nowMs) !== true))
+      return undefined;
     if (freshUntilMs < FOREVER && (freshUntilMs <= Date.now() || passes?.(read))) return undefined;
     const value = decodedValue(read, reader, key, this.#shares);
     if (value === undefined) return undefined;

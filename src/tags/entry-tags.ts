@@ -80,7 +80,7 @@ export class EntryTags {
    * begins with them: a purge that ended before a read began is always seen.
    */
   refresh(connection: Connection): LogRead | undefined {
-    if (this.#log.isCurrent) return undefined;
+    if (this.#log.isCurrent()) return undefined;
     return this.#reads.get(connection) ?? this.send(connection, [], READ).log;
   }
 
@@ -89,8 +89,9 @@ export class EntryTags {
     const log = this.#log;
     // The log may be in another slot of the cluster.
     if (options.atomic) return { replies: connection.send(commands, options), log: this.refresh(connection) };
-    const shared = log.isCurrent ? undefined : this.#reads.get(connection);
-    if (shared || log.isCurrent) return { replies: connection.send(commands, options), log: shared };
+    const isCurrent = log.isCurrent();
+    const shared = isCurrent ? undefined : this.#reads.get(connection);
+    if (shared || isCurrent) return { replies: connection.send(commands, options), log: shared };
     const read = log.read(connection.near);
     const replies = connection.send([...commands, read.command], options);
     const reading = new LogRead(replies, (all) =>
@@ -111,15 +112,15 @@ export class EntryTags {
     }
   }
 
-  /** Whether the process knows, without asking the server, that no tag of an entry was purged. */
-  isGood(entry: OpenedEntry): boolean {
+  /** Whether the process knows, without asking the server, that no tag of an entry was purged. @param nowMs as for `IsUnchanged` */
+  isGood(entry: OpenedEntry, nowMs: number): boolean {
     const log = this.#log;
-    if (!log.isCurrent) return false;
-    if (entry.judgedAt === log.reads) return entry.isGood;
+    if (!log.isCurrent(nowMs)) return false;
+    if (entry.judgedAt === log.version) return entry.isGood;
     const verdict = log.verdict(entry.tagged, "data");
     entry.isGood = verdict === "good";
     // The labels may be asked for.
-    if (verdict !== "unknown") entry.judgedAt = log.reads;
+    if (verdict !== "unknown") entry.judgedAt = log.version;
     return entry.isGood;
   }
 

@@ -1,6 +1,6 @@
 import type { Command, Connection, Reply, SendOptions } from "../core/connection.js";
 import { ConfigurationError, ReplyError, show, throwIfError } from "../core/errors.js";
-import type { NearReads } from "../core/near.js";
+import type { IsUnchanged, LogReader, NearReads } from "../core/near.js";
 import { randomText } from "../core/text.js";
 import { text } from "../lease/state.js";
 import {
@@ -35,6 +35,13 @@ import {
  *
  * A process reads the newest records at first, and then those since, in the round trips of its other reads. For an entry whose
  * stamp is older than what it has read, it asks for the last purges of the entry's labels once.
+ *
+ * Where a near cache watches the log, a process hears what purges append, and reads nothing while each continues what it knows.
+ * The server's notification of a change is then taken for that of the purges that were heard of (see `Feed`). So a purge
+ * that could not be published, as its user may not, is appended twice: the notification of the first may be taken for that of
+ * a purge that was published beside it, but those that are published before that of the second continue the first, which shows
+ * that it is missing. What else may happen to the log beside a purge that was heard of, such as its loss, takes purges away and
+ * adds none: until the next purge shows another epoch, the process judges entries by what it knows, which is all there was.
  */
 
 /** How many members a log has at most. */
@@ -59,7 +66,7 @@ export interface LogRead {
   /** How many reads there were before. */
   readonly before: number;
   /** Whether the log is known to be as it was before the command was sent; absent without a near cache. */
-  readonly isUnchanged: (() => boolean) | undefined;
+  readonly isUnchanged: IsUnchanged | undefined;
 }
 
 /**
@@ -94,19 +101,21 @@ function keyOf(place: LogPlace): string {
 const REMEDY = 'let keyFunction("", …) return one that no entry has';
 
 /** The part of the log that this process has read. Plain data, so that invocations may share it. */
-export class PurgeLog {
+export class PurgeLog implements LogReader {
   readonly key: string;
   /** Labels are in use, so every round trip reads the new records. */
   inUse = false;
   /** How often it was read. */
   reads = 0;
+  /** How often what is known has changed. */
+  version = 0;
   readonly #maxMembers: number;
   #known: Known | "none" | undefined;
   #begun = 0;
   /** The read that was sent last, of those whose reply is known. */
   #newest = -1;
   /** As the last read has it. */
-  #isUnchanged: (() => boolean) | undefined;
+  #isUnchanged: IsUnchanged | undefined;
 
   constructor(key: string, maxMembers: number = MAX_MEMBERS) {
     this.key = key;
@@ -115,12 +124,12 @@ export class PurgeLog {
 
   /** Whether the next round trip should read the log. */
   get isWanted(): boolean {
-    return this.#known === undefined || (this.inUse && !this.isCurrent);
+    return this.#known === undefined || (this.inUse && !this.isCurrent());
   }
 
-  /** Whether the log is known to be as it was last read, so that it need not be read again. */
-  get isCurrent(): boolean {
-    return this.#known !== undefined && this.#isUnchanged?.() === true;
+  /** Whether all that is in the log is known, so that it need not be read again. @param nowMs as for `IsUnchanged` */
+  isCurrent(nowMs?: number): boolean {
+    return this.#known !== undefined && this.#isUnchanged?.(nowMs) === true;
   }
 
   /** Whether there was no log at the last read. */
@@ -134,13 +143,13 @@ export class PurgeLog {
   }
 
   /** Reads the records since the last read. @param near where reads are answered from the process */
-  read(near: NearReads | undefined): LogRead {
+  read(near: Pick<NearReads, "watch"> | undefined): LogRead {
     const after = typeof this.#known === "object" ? this.#known.number : undefined;
     const least = `(${after ?? 0}`;
     // The epoch is one member more.
     const limit = String(MAX_READ + 1);
     const command = ["ZREVRANGEBYSCORE", this.key, "+inf", least, "WITHSCORES", "LIMIT", "0", limit] as const;
-    return { command, after, before: this.#begun++, isUnchanged: near?.watch(this.key) };
+    return { command, after, before: this.#begun++, isUnchanged: near?.watch(this.key, this) };
   }
 
   /** Adds what was read. @returns `false` when the log must be read again, as it is another one @throws {ReplyError} */
@@ -148,6 +157,7 @@ export class PurgeLog {
     if (reply instanceof ReplyError) throw explained(reply, this.key);
     const tail = readTail(reply);
     this.reads++;
+    this.version++;
     // A read that was sent later has seen all that this one has.
     if (read.before < this.#newest && this.#known !== undefined) return true;
     this.#newest = read.before;
@@ -164,8 +174,16 @@ export class PurgeLog {
     if (typeof this.#known !== "object" || this.#known.epoch !== tail.epoch) {
       this.#known = after === undefined ? begun(tail.epoch) : undefined;
     }
-    if (this.#known) add(this.#known, tail);
-    return this.#known !== undefined;
+    if (!this.#known) return false;
+    add(this.#known, tail);
+    return true;
+  }
+
+  /** Adds a purge, which comes next. */
+  add(records: (string | number)[]): void {
+    if (typeof this.#known !== "object") return;
+    add(this.#known, readTail(records));
+    this.version++;
   }
 
   /**
@@ -232,10 +250,14 @@ export class PurgeLog {
   }
 
   #append(connection: Connection, records: readonly string[]): Promise<Reply> {
-    const sent = connection.script(APPEND, [this.key], [randomText(8), String(this.#maxMembers), ...records]);
-    return sent.catch((error: unknown) => {
-      throw explained(error, this.key);
-    });
+    const args = [randomText(8), String(this.#maxMembers), ...records];
+    const send = (): Promise<Reply> => connection.script(APPEND, [this.key], args);
+    // Once more where it could not be published.
+    return send()
+      .then((reply) => reply ?? send())
+      .catch((error: unknown) => {
+        throw explained(error, this.key);
+      });
   }
 }
 

@@ -1,4 +1,5 @@
 import type { Reply, Script, Twin, Twins } from "../core/connection.js";
+import { CHANGES_CHANNEL } from "../core/near.js";
 import { script, text } from "../lease/state.js";
 
 /*
@@ -98,7 +99,7 @@ function pairsOf(reply: Reply): [member: string, score: number][] {
   return pairs;
 }
 
-/** @param reply members with their scores, the newest first */
+/** @param reply members with their scores, the newest first; or the records of one purge, each with its number */
 export function readTail(reply: Reply): Tail {
   const pairs = pairsOf(reply);
   let epoch: string | undefined;
@@ -107,7 +108,7 @@ export function readTail(reply: Reply): Tail {
   for (const [member, score] of pairs) {
     if (member.startsWith("=")) epoch = member.slice(1);
     else if (member === "-") floor = score;
-    else if (member === "&") together = score;
+    else if (member.startsWith("&")) together = score;
     else if (member !== "~") purges.push([member, score]);
   }
   return { epoch, floor, together, purges, length: pairs.length, lowest: pairs.at(-1)?.[1] ?? 0 };
@@ -115,7 +116,9 @@ export function readTail(reply: Reply): Tail {
 
 /**
  * Appends a purge of some labels, and begins the log where there is none. A log that is too long drops its oldest records.
- * ARGV: an epoch for a new log; how many members it may have; records, or none to only begin the log. Reply: the log's epoch.
+ * It publishes what it has appended, for near caches: see `Feed`.
+ * ARGV: an epoch for a new log; how many members it may have; records, or none to only begin the log. Reply: the epoch of
+ * a log that is only begun; else a number, or null where the purge could not be published.
  */
 export const APPEND: Script = script(
   "purge",
@@ -149,10 +152,11 @@ if surplus > 0 then
     redis.call('ZADD', log, cut[2], '-')
   end
 end
-return epoch`,
+local message = epoch .. ' ' .. (last[4] or 0) .. ' ' .. number .. ' ' .. table.concat(ARGV, ' ', 3)
+return tonumber(redis.pcall('PUBLISH', '${CHANGES_CHANNEL}' .. log, message))`,
 );
 
-/** The steps of `APPEND` in JavaScript. */
+/** The steps of `APPEND` in JavaScript. In front of the memory transport there is no near cache that would hear of it. */
 const append: Twin = (call, [log = ""], [newEpoch = "", most = "0", ...records]) => {
   const list = (reply: Reply): string[] => (Array.isArray(reply) ? reply.flat().map(text) : []);
   const [epochMember, , , last = "0"] = list(

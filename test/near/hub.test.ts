@@ -18,6 +18,7 @@ function member(prefix: string): Member & { readonly heard: string[] } {
     beginWrite: ({ keys }) => void heard.push(`begin ${keys.join()}`),
     endWrite: ({ keys }) => void heard.push(`end ${keys.join()}`),
     dropKey: (key) => void heard.push(`drop ${key}`),
+    hear: (key, message) => void heard.push(`${message} of ${key}`),
     dropAll: () => void heard.push("drop all"),
     told: () => {},
     listeningChanged: () => {},

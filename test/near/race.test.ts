@@ -2,7 +2,8 @@ import fc from "fast-check";
 import { LRUCache } from "lru-cache";
 import { describe, expect, it } from "vitest";
 import { Elapsed } from "../../src/near/elapsed.js";
-import { type Mark, NearStore, type Source, type StoreLimits } from "../../src/near/store.js";
+import type { Source } from "../../src/near/source.js";
+import { type Mark, NearStore, type StoreLimits } from "../../src/near/store.js";
 
 // The real store between a server and those who read and write. Commands reach the server, and replies come back, in any
 // order, as over several connections. What the listener is told comes in the order of the changes, late.

@@ -7,7 +7,7 @@ import type { ListenerAccess } from "../../src/core/near.js";
 import { Listening, type ListeningHandlers } from "../../src/near/listening.js";
 import { Near } from "../../src/near/near-cache.js";
 import { nearCacheFactory } from "../../src/near/options.js";
-import type { Source } from "../../src/near/store.js";
+import type { Source } from "../../src/near/source.js";
 import { Tags } from "../../src/tags/tags.js";
 import { deferred } from "../support/deferred.js";
 

@@ -2,7 +2,8 @@ import fc from "fast-check";
 import { LRUCache } from "lru-cache";
 import { describe, expect, it, vi } from "vitest";
 import { Elapsed } from "../../src/near/elapsed.js";
-import { NearStore, type Source, type StoreLimits, unproved } from "../../src/near/store.js";
+import { type Source, unproved } from "../../src/near/source.js";
+import { NearStore, type StoreLimits } from "../../src/near/store.js";
 
 const LIMITS: StoreLimits = { maxSize: 1_000_000, maxEntries: 0, ttlMs: Infinity, maxStalenessMs: 2_000, weight: 1 };
 

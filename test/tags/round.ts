@@ -21,6 +21,8 @@ const MAX_STALENESS_MS = 500;
 const HOUR_MS = 3_600_000;
 const CLOCKS_MS = [-HOUR_MS, 0, HOUR_MS];
 const ADMIN = { timeoutMs: 10_000 };
+/** A user that may not publish what it purges, nor hear what others publish. */
+const QUIET = ["quiet", "on", ">secret", "~*", "+@all", "resetchannels", "&__redis__:invalidate"];
 
 export interface Kind {
   readonly topology: "standalone" | "cluster" | "sentinel";
@@ -54,6 +56,8 @@ export class Round implements AsyncDisposable {
   }
 
   async play(forMs: number): Promise<History> {
+    const servers = await this.#servers.primary();
+    await Promise.all(servers.map(({ port }) => command(port, ["ACL", "SETUSER", ...QUIET], ADMIN)));
     for (const i of CLOCKS_MS.keys()) this.#running[i] = this.#start(i);
     await until(async () => (await Promise.all(this.#names.map((name) => this.#size(name)))).every(Boolean), {
       what: "the first calls of all processes",
@@ -100,8 +104,11 @@ export class Round implements AsyncDisposable {
     this.#names.push(name);
     const { topology, client, isNear } = this.#kind;
     const alone = (this.#seed + number) % 2 === 0 ? "glide" : "iovalkey";
+    const { where } = this.#servers;
+    const isQuiet = topology === "standalone" && number % 3 === 1;
+    const location = isQuiet ? where.location.map((url) => url.replace("://", "://quiet:secret@")) : where.location;
     const part: Part = {
-      ...{ name, client, keyPrefix: PREFIX, where: this.#servers.where, file: this.#file(name) },
+      ...{ name, client, keyPrefix: PREFIX, where: { ...where, location }, file: this.#file(name) },
       maxStalenessMs: isNear ? MAX_STALENESS_MS : undefined,
       transport: topology === "standalone" ? alone : topology,
       clockMs: CLOCKS_MS[i] ?? 0,
