@@ -29,9 +29,9 @@ async function health(near: Near) {
 }
 
 /** Writes and reads until the near cache hears of changes in this way. */
-async function settled(near: Near, invalidation: string): Promise<void> {
+async function settled(near: Near, invalidation: string, key = "key"): Promise<void> {
   const isSettled = async () => {
-    await near.cache.set("key", 1);
+    await near.cache.set(key, 1);
     return (await health(near))?.invalidation === invalidation;
   };
   await until(isSettled, { what: `invalidation ${invalidation}` });
@@ -43,9 +43,9 @@ describe.concurrent("a near cache whose user may not send", () => {
     ["SUBSCRIBE of the server's channel", "+@all resetchannels &valkey-edge-cache:near:*", /&__redis__:invalidate"/],
   ])("%s is told of changes by other near caches instead, and says so once", async (_what, rules, text) => {
     await using near = await as(rules);
-    await settled(near, "channel");
+    await settled(near, "channel", near.user);
     await until(async () => (await health(near))?.listening, { what: "the near cache to listen" });
-    await until(() => near.knows("key"), { what: "an entry to be kept" });
+    await until(() => near.knows(near.user), { what: "an entry to be kept" });
     expect(near.errors.map(({ message }) => message)).toEqual([expect.stringMatching(text)]);
     expect(near.errors[0]?.message).toMatch(/invalidation is "channel".*maxStaleness/);
     expect(await health(near)).toMatchObject({ invalidation: "channel", lastError: near.errors[0] });
@@ -57,10 +57,10 @@ describe.concurrent("a near cache whose user may not send", () => {
     ["to a channel", "+@all -client|tracking resetchannels", /&valkey-edge-cache:near:app:1:"/],
   ])("%s either keeps entries for maxStaleness, with one warning for both", async (_what, rules, text) => {
     await using near = await as(rules);
-    await settled(near, "ttl");
-    await until(() => near.knows("key"), { what: "an entry to be kept" });
-    await command(server.port, ["SET", "app:1:key", "2"]);
-    await until(async () => (await near.cache.get("key")) === 2, { what: "the new value", timeoutMs: 1_500 });
+    await settled(near, "ttl", near.user);
+    await until(() => near.knows(near.user), { what: "an entry to be kept" });
+    await command(server.port, ["SET", `app:1:${near.user}`, "2"]);
+    await until(async () => (await near.cache.get(near.user)) === 2, { what: "the new value", timeoutMs: 1_500 });
     const messages = near.errors.map(({ message }) => message);
     expect(messages).toEqual([expect.stringMatching(text)]);
     expect(messages[0]).toMatch(/\+client\|tracking".*invalidation is "ttl".*maxStaleness/);
