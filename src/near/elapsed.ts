@@ -6,7 +6,7 @@ export interface Clocks {
 
 const HOST: Clocks = { monotonic: () => performance.now(), wall: () => Date.now() };
 
-/** How far apart the clocks may drift, in milliseconds, before they are set to the same moment again. The wall clock tells whole ones. */
+/** How far apart the clocks may drift, in milliseconds, before they are set to the same moment again. The wall clock counts whole ones. */
 const APART_MS = 2;
 
 /**

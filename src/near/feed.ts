@@ -53,7 +53,7 @@ export class Feed {
     for (const { epoch, after, number, records } of [...this.#waiting]) {
       const [known, last] = this.reader.stamp ?? [];
       if (epoch === known && number > Number(last)) {
-        // Without records it tells nothing.
+        // Without records it says nothing.
         if (after !== last || records.length === 0) return;
         this.reader.add(records.flatMap((record) => [record, number]));
       }

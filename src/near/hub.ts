@@ -32,8 +32,8 @@ export interface Member {
   hear(key: string, message: string, source: Source): void;
   /** Any entry may have changed. */
   dropAll(): void;
-  /** A piece of work is done: what was dropped is told of. */
-  told(): void;
+  /** A batch of changes has ended: the event of what was dropped is emitted. */
+  batchEnded(): void;
   /** It hears of changes now, or not any more. */
   listeningChanged(): void;
   refused(refusal: RefusedError): void;
@@ -43,7 +43,7 @@ export interface Member {
 
 const FOLLOW_MS = 1_000;
 
-/** What the near caches of a process share that use one server: who listens, and whom of them a write concerns. */
+/** What the near caches of a process share that use one server: its listeners, and which of them a write concerns. */
 export class Hub {
   readonly time = new Elapsed(() => this.#onStepBack());
   #listening: Listening | undefined;
@@ -163,8 +163,8 @@ export class Hub {
       moved: () => {
         for (const member of this.#listeners()) member.replaceConnections();
       },
-      told: () => {
-        for (const member of this.all()) member.told();
+      batchEnded: () => {
+        for (const member of this.all()) member.batchEnded();
         if (access.follows) this.#follow();
       },
       changed: () => {
@@ -221,7 +221,7 @@ export class Hub {
   /** The connection that carries commands is new, or has ended. */
   verify(): void {
     if (this.#isVerifying) return;
-    // All caches that share the connection tell of it.
+    // All caches that share the connection report it.
     this.#isVerifying = true;
     queueMicrotask(() => {
       this.#isVerifying = false;

@@ -13,12 +13,12 @@ export interface Interests {
 }
 
 export interface LinkHandlers {
-  /** Keys of one piece of work, with the changes of which the source is not confirmed before all are told. */
+  /** Keys of one piece of work, with the changes of which the source is not confirmed before the batch has ended. */
   key(key: string): void;
   all(): void;
   message(channel: string, payload: string, source: Source): void;
   /** A piece of work is done. */
-  told(): void;
+  batchEnded(): void;
   /** The server is no primary any more, or it says something else of its cluster. */
   changed(link: Link): void;
   closed(link: Link, error: Error | undefined): void;
@@ -103,7 +103,7 @@ export class Link {
 
   /**
    * Connects and logs in.
-   * @param pings sends PING before HELLO, which tells a server that is gone from one that refuses HELLO
+   * @param pings sends PING before HELLO, which distinguishes a server that is gone from one that refuses HELLO
    * @throws {Error}
    */
   open(pings: boolean): Promise<void> {
@@ -298,7 +298,7 @@ export class Link {
       this.#close(error instanceof Error ? error : undefined);
       return;
     }
-    this.#handlers.told();
+    this.#handlers.batchEnded();
     if (isMore && !this.#isPaused) this.#socket?.pause();
     if (!isMore && this.#isPaused) this.#socket?.resume();
     this.#isPaused = isMore;

@@ -8,7 +8,7 @@ import { HungUpError, passes, RefusedError, refusalIn } from "./refusals.js";
 import { SLOTS, slotOf } from "./slots.js";
 import type { Source } from "./source.js";
 
-export interface ListeningHandlers extends Pick<LinkHandlers, "key" | "told"> {
+export interface ListeningHandlers extends Pick<LinkHandlers, "key" | "batchEnded"> {
   /** Another near cache has written keys; any key, where it names none, or can't be understood. */
   message(channel: string, keys: readonly string[] | undefined): void;
   /** Something was appended to a log. It comes before the notification of that change. */
@@ -34,7 +34,7 @@ export type LoadListening = () => Promise<{ readonly Listening: typeof Listening
 const FIRST_PAUSE_MS = 100;
 const LONGEST_PAUSE_MS = 5_000;
 /** After so many attempts in a row, which take about a second, a failure is reported. */
-const TOLD_AFTER = 4;
+const REPORT_AFTER = 4;
 
 /**
  * Listens to a server, or to each primary of a cluster, and goes on listening: it follows failovers and moved slots, and
@@ -173,13 +173,13 @@ export class Listening {
     if (!this.#slots) for (const link of this.#links.values()) link.close();
     const what = this.#interests.prefixes.length > 0 ? "tracking" : "channel";
     const refusal = refusalIn(this.lastError, what);
-    this.#pings = ++this.#failures >= TOLD_AFTER && this.lastError instanceof HungUpError;
+    this.#pings = ++this.#failures >= REPORT_AFTER && this.lastError instanceof HungUpError;
     if (refusal) {
       this.#failures = 0;
       this.#handlers.refused(refusal);
       return;
     }
-    if (this.#failures >= TOLD_AFTER && !this.#pings && !this.#isReported) {
+    if (this.#failures >= REPORT_AFTER && !this.#pings && !this.#isReported) {
       this.#isReported = true;
       this.#handlers.failed(this.lastError);
     }
@@ -194,7 +194,7 @@ export class Listening {
 
   /** @throws {RefusedError} @throws {Error} */
   async #connect(): Promise<void> {
-    // A node that was cut off from the others may have an old map.
+    // A node that was cut off from the other nodes may have an old map.
     const known = this.#slots && [...this.#links.values()].find((link) => !link.source.isOver && link.view.isWell);
     const first = known ?? (await this.#openFirst());
     try {
@@ -262,7 +262,7 @@ export class Listening {
     if (refusal !== undefined) throw refusal;
   }
 
-  /** What the primaries say themselves decides who vouches for a slot: what others say of them may be old. */
+  /** The primaries' own replies decide which of them vouches for a slot: replies of other nodes may be old. */
   #mapSlots(): void {
     const before = this.#slots;
     const slots = new Array<Link | undefined>(SLOTS).fill(undefined);
@@ -320,7 +320,7 @@ export class Listening {
         if (!channel.startsWith(CHANGES_CHANNEL)) this.#handlers.message(channel, toKeys(payload));
         else this.#handlers.published(channel.slice(CHANGES_CHANNEL.length), payload, source);
       },
-      told: this.#handlers.told,
+      batchEnded: this.#handlers.batchEnded,
       all: this.#handlers.all,
       changed: (link) => {
         if (this.#links.get(nameOf(link.address)) !== link) return;

@@ -247,7 +247,7 @@ export class Near implements NearCache, ConnectionNear, Member {
   endWrite({ keys, all }: Writes): void {
     if (all) this.#store.endWriteOfAll();
     else for (const key of keys) this.#store.endWrite(key);
-    // Those who wait are woken by the server, as a claim that fails writes nothing.
+    // Waiting callers are woken by the server, as a claim that fails writes nothing.
   }
 
   get wants(): Member["wants"] {
@@ -270,10 +270,10 @@ export class Near implements NearCache, ConnectionNear, Member {
   dropAll(): void {
     this.#dropped += this.#store.dropAll();
     this.#waiters.wakeAll();
-    this.told();
+    this.batchEnded();
   }
 
-  told(): void {
+  batchEnded(): void {
     const count = this.#dropped;
     if (count === 0) return;
     const key = count === 1 ? this.#droppedKey : "";
@@ -282,7 +282,7 @@ export class Near implements NearCache, ConnectionNear, Member {
     this.#context.events.emit("invalidate", () => ({ method: METHOD, key, count }));
   }
 
-  /** What is kept goes on being judged by its source. Those who wait look for themselves. */
+  /** What is kept goes on being judged by its source. Waiting callers look for themselves. */
   listeningChanged(): void {
     this.#waiters.wakeAll();
     if (this.#hub.hears(this)) this.#reportRefusal();

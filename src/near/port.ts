@@ -31,7 +31,7 @@ export interface NearContext {
   /** Opens connections that hear of changes; `undefined` where the transport has none, a text that says why where it could have. */
   readonly listener: ListenerAccess | string | undefined;
   readonly events: Events;
-  /** @internal What tells whether an entry's tags were purged. */
+  /** @internal Knows whether an entry's tags were purged. */
   readonly tags: Tags;
   /** Reports an error that no caller gets. */
   report(error: unknown): void;

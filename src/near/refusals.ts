@@ -10,7 +10,7 @@ export function passes(reply: string): boolean {
   return PASSING.test(reply);
 }
 
-/** What is left where a server refuses to tell of changes. Under `"off"` nothing is kept. */
+/** What is left where a server refuses to report changes. Under `"off"` nothing is kept. */
 export interface Refusal {
   readonly mode: "channel" | "ttl" | "off";
   /** What is refused, and what would allow it. */

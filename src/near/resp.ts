@@ -40,7 +40,7 @@ const INCOMPLETE = Symbol("incomplete");
 
 /**
  * Parses what a server sends to a connection that listens for changes. Lists of changed keys are handed on key by key and
- * never held as a whole, as one write of others may change any number of them.
+ * never held as a whole, as one write of another client may change any number of them.
  */
 export class RespParser {
   readonly #handlers: RespHandlers;

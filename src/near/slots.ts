@@ -47,7 +47,7 @@ export interface NodeView {
   readonly isWell: boolean;
   /** The slots that it alone serves. While a slot is moved, two nodes serve it. */
   readonly slots: readonly { readonly start: number; readonly end: number }[];
-  /** Another text when any of this has changed, or who is in the cluster. */
+  /** Another text when any of this has changed, or the members of the cluster. */
   readonly text: string;
 }
 

@@ -1,9 +1,9 @@
 import type { Changes } from "../core/near.js";
 
-/** Who waits for many keys is woken so long after the first change, in milliseconds: what is loaded at once changes at once. */
+/** How long after the first change a caller that waits for many keys is woken, in milliseconds: what is loaded at once changes at once. */
 const TOGETHER_MS = 5;
 
-/** Who waits for changes of entries, by key. */
+/** Callers that wait for changes of entries, by key. */
 export class Waiters {
   readonly #waiting = new Map<string, Set<() => void>>();
 

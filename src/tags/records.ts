@@ -28,7 +28,7 @@ export function isReader(value: unknown): value is Reader {
   return value === "data" || value === "http";
 }
 
-/** The last character of a record, by who it is for. */
+/** The last character of a record, by its readers. */
 const KINDS = {
   all: { hard: "h", soft: "s" },
   data: { hard: "d", soft: "e" },

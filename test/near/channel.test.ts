@@ -16,7 +16,7 @@ afterAll(() => server.stop());
 /** A process listens once to each name of a server, so two names stand for two processes. */
 function open(host: string, options: Partial<CacheOptions> = {}, prefix = "app"): Near {
   const given = { location: `valkey://${host}:${server.port}`, keyPrefix: prefix, commandTimeout: 5, ...options };
-  // Entries stay for a minute unless they are told of.
+  // Entries stay for a minute unless their changes are reported.
   return new Near(given as CacheOptions, { invalidation: "channel", maxStaleness: "1m" });
 }
 

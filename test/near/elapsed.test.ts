@@ -2,7 +2,7 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { Elapsed } from "../../src/near/elapsed.js";
 
-/** Two clocks that a test sets, and how often time was told to have been set back. */
+/** Two clocks that a test sets, and how often time was reported as set back. */
 function clocks() {
   const at = { monotonic: 5_000.4, wall: 1_900_000_000_000 };
   let stepsBack = 0;

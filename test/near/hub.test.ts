@@ -20,7 +20,7 @@ function member(prefix: string): Member & { readonly heard: string[] } {
     dropKey: (key) => void heard.push(`drop ${key}`),
     hear: (key, message) => void heard.push(`${message} of ${key}`),
     dropAll: () => void heard.push("drop all"),
-    told: () => {},
+    batchEnded: () => {},
     listeningChanged: () => {},
     refused: () => {},
     failed: () => {},
@@ -69,7 +69,7 @@ describe("what near caches of one server share", () => {
   });
 });
 
-it("near caches are told when the code that listens can't be loaded", async () => {
+it("near caches are notified when the code that listens can't be loaded", async () => {
   const hub = new Hub();
   const told: Error[] = [];
   const one: Member = { ...member("a:"), wants: "tracking", failed: (error) => void told.push(error) };

@@ -20,7 +20,7 @@ export interface Flood {
 export interface Taken {
   /** Memory, as measured. */
   readonly bytes: number;
-  /** The most memory that was in use while the process was told of changes. */
+  /** The most memory that was in use while the process received changes. */
   readonly most: number;
   readonly size: number;
   readonly entries: number;
@@ -62,7 +62,7 @@ async function read(from: number, to: number): Promise<void> {
   }
 }
 
-/** Writes inside the server, and waits until the process was told of all. @returns the most memory in use meanwhile */
+/** Writes inside the server, and waits until the process has received all. @returns the most memory in use meanwhile */
 async function flood(): Promise<number> {
   const entries = async () => (await cache.health()).nearCache?.entries ?? 0;
   const known = await entries();

@@ -6,7 +6,7 @@ import type { Source } from "../../src/near/source.js";
 import { type Mark, NearStore, type StoreLimits } from "../../src/near/store.js";
 
 // The real store between a server and those who read and write. Commands reach the server, and replies come back, in any
-// order, as over several connections. What the listener is told comes in the order of the changes, late.
+// order, as over several connections. What the listener receives comes in the order of the changes, late.
 
 const MAX_STALENESS_MS = 100;
 const LIMITS: StoreLimits = {
@@ -32,7 +32,7 @@ interface Variant {
 interface Written {
   readonly version: number;
   replacedMs: number;
-  /** The listener has been told of its end. */
+  /** The listener was notified of its end. */
   isHeard: boolean;
 }
 

@@ -41,7 +41,7 @@ describe.concurrent("a near cache whose user may not send", () => {
   it.each([
     ["CLIENT TRACKING", "+@all -client|tracking allchannels", /CLIENT TRACKING.*SETUSER user-\d+ \+client\|tracking"/],
     ["SUBSCRIBE of the server's channel", "+@all resetchannels &valkey-edge-cache:near:*", /&__redis__:invalidate"/],
-  ])("%s is told of changes by other near caches instead, and says so once", async (_what, rules, text) => {
+  ])("%s hears of changes from other near caches instead, and says so once", async (_what, rules, text) => {
     await using near = await as(rules);
     await settled(near, "channel", near.user);
     await until(async () => (await health(near))?.listening, { what: "the near cache to listen" });

@@ -44,7 +44,7 @@ class Server {
   /** Which states writes have made. Those of commands are found by the command, those of scripts by their arguments. */
   readonly #made = new Map<unknown, [string, number][]>();
   /** The changes that the process has not heard of yet. */
-  #told: (() => void)[] = [];
+  #ended: (() => void)[] = [];
   #source: Source | undefined;
 
   constructor(later: Later) {
@@ -61,7 +61,7 @@ class Server {
   lose(): void {
     if (this.#source) this.#source.isOver = true;
     this.#source = listening.source = undefined;
-    this.#told = [];
+    this.#ended = [];
     for (const entry of this.#entries.values()) entry.heard = entry.states.length - 1;
   }
 
@@ -103,13 +103,13 @@ class Server {
       return;
     }
     const changed = keys.map((key) => this.entry(key)).map((entry) => ({ entry, place: entry.states.length - 1 }));
-    this.#told.push(() => {
+    this.#ended.push(() => {
       for (const { entry, place } of changed) entry.heard = Math.max(entry.heard, place);
       hear();
     });
     this.#later("hear", () => {
-      this.#told.shift()?.();
-      listening.handlers.told();
+      this.#ended.shift()?.();
+      listening.handlers.batchEnded();
     });
   }
 

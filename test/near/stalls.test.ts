@@ -38,7 +38,7 @@ function writeAll(prefix: string): Promise<unknown> {
   return command(server.port, ["EVAL", script, "0", prefix, String(COUNT)]);
 }
 
-it(`is told of ${COUNT} changes, and of a flush of as many entries, without a stall of ${LONGEST_MS} ms`, async () => {
+it(`takes ${COUNT} changes, and a flush of as many entries, without a stall of ${LONGEST_MS} ms`, async () => {
   await using cache = createCache({ location: server.url, nearCache: nearCache({ maxSize: 268_435_456 }) });
   const prefix = String(cache.makeKey("0")).slice(0, -1);
   const keys = Array.from({ length: COUNT }, (_key, i) => String(i));

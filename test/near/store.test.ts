@@ -268,7 +268,7 @@ describe("the size of all entries", () => {
     );
   });
 
-  it("holds under a flood of distinct keys, each eviction is told of, and marks don't pile up", () => {
+  it("holds under a flood of distinct keys, each eviction is reported, and marks don't pile up", () => {
     const { store, read, evicted, known } = setUp({ maxSize: 100_000 });
     for (let i = 0; i < 20_000; i++) {
       read(`key:${i}`, "x".repeat(100));
@@ -297,7 +297,7 @@ describe("the size of all entries", () => {
     expect(store.size).toBe(0);
   });
 
-  it("is nothing when everything was dropped, of which no eviction is told", () => {
+  it("is nothing when everything was dropped, which no eviction reports", () => {
     const { read, store, evicted } = setUp();
     read("a", "1");
     read("b", "2");

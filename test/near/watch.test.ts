@@ -59,7 +59,7 @@ it("watches no key whose changes nobody would tell of", async () => {
   expect(both.near.onChange("elsewhere", () => {})).toBeUndefined();
 });
 
-it("keeps a lease on a missing entry only where its end is told of", async () => {
+it("keeps a lease on a missing entry only where its end is reported", async () => {
   for (const invalidation of ["tracking", "channel", "ttl"] as const) {
     await using both = await caches({ invalidation });
     const { cache, other, near, key } = both;
@@ -68,7 +68,7 @@ it("keeps a lease on a missing entry only where its end is told of", async () =>
       await cache.shared.send([["GET", key]], READ);
       return near.recall(key) !== undefined;
     };
-    // What is told of the write may come after the reply.
+    // The report of the write may come after the reply.
     if (invalidation === "tracking") await until(recalled, { what: "the lease to be kept" });
     else expect(await recalled(), invalidation).toBe(false);
   }
@@ -80,7 +80,7 @@ it("wakes who waits for a key when it changes, and not when a claim on it fails"
   let isStored = false;
   near.onChange(key, () => (isStored = true));
   await other.set("a", 1);
-  await until(() => isStored, { what: "the first write to be told of" });
+  await until(() => isStored, { what: "the report of the first write" });
   let woken = 0;
   near.onChange(key, () => woken++);
   await cache.connection.send([claimCommand(key, newToken(), 1_000, Date.now())]);
