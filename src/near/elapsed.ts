@@ -18,25 +18,26 @@ export class Elapsed {
   readonly #onStepBack: () => void;
   #monotonic0: number;
   #wall0: number;
-  #lastWall: number;
+  /** The wall clock, as `now` has read it last. */
+  wallMs: number;
 
   /** @param onStepBack called when the wall clock was set back: how old things are is not known any more */
   constructor(onStepBack: () => void = () => {}, clocks: Clocks = HOST) {
     this.#clocks = clocks;
     this.#onStepBack = onStepBack;
     this.#monotonic0 = clocks.monotonic();
-    this.#wall0 = this.#lastWall = clocks.wall();
+    this.#wall0 = this.wallMs = clocks.wall();
   }
 
   /** Milliseconds since some moment. It never goes back. */
   now(): number {
     const wall = this.#clocks.wall();
     const byMonotonic = this.#clocks.monotonic() - this.#monotonic0;
-    const isStepBack = wall < this.#lastWall;
-    const byWall = (isStepBack ? this.#lastWall : wall) - this.#wall0;
+    const isStepBack = wall < this.wallMs;
+    const byWall = (isStepBack ? this.wallMs : wall) - this.#wall0;
     const now = byWall > byMonotonic ? byWall : byMonotonic;
     const ahead = byWall - byMonotonic;
-    this.#lastWall = wall;
+    this.wallMs = wall;
     // A clock that has fallen behind would have to catch up before what it says counts.
     if (isStepBack || ahead > APART_MS || ahead < -APART_MS) {
       this.#monotonic0 += byMonotonic - now;

@@ -63,7 +63,7 @@ export class Near implements NearCache, ConnectionNear, Member {
     this.#store = new NearStore(limits, this.#hub.time, (key) =>
       context.events.emit("evict", () => ({ method: METHOD, key, count: 1 })),
     );
-    this.#values = new Values(settings.shares, context.tags, () => context.events.sent.nearHits++);
+    this.#values = new Values(settings.shares, context.tags, this.#hub.time, () => context.events.sent.nearHits++);
     context.events.near = this.#store;
   }
 

@@ -5,22 +5,25 @@ import type { CacheCall } from "../core/events.js";
 import type { Known, Passes, ValueReader } from "../core/near.js";
 import type { EntryTags, OpenedEntry } from "../tags/entry-tags.js";
 import type { Tags } from "../tags/tags.js";
+import type { Elapsed } from "./elapsed.js";
 
 /** Values of entries: decoded for each caller, or shared and frozen. */
 export class Values {
   readonly #shares: boolean;
   readonly #onHit: () => void;
   readonly #tags: Tags;
+  readonly #time: Elapsed;
 
-  constructor(shares: boolean, tags: Tags, onHit: () => void) {
+  constructor(shares: boolean, tags: Tags, time: Elapsed, onHit: () => void) {
     this.#shares = shares;
     this.#tags = tags;
+    this.#time = time;
     this.#onHit = onHit;
   }
 
   /**
    * The fresh value of an entry; `undefined` where it is stale, passed over, or can't be decoded.
-   * @param nowMs by `Elapsed`
+   * @param nowMs as `Elapsed` has just been read
    */
   fresh(
     known: Known | undefined,
@@ -35,7 +38,7 @@ export class Values {
     const { payload, freshUntilMs, opened } = read;
     if (payload === undefined || (opened !== undefined && this.#tags.met?.isGood(opened, nowMs) !== true))
       return undefined;
-    if (freshUntilMs < FOREVER && (freshUntilMs <= Date.now() || passes?.(read))) return undefined;
+    if (freshUntilMs < FOREVER && (freshUntilMs <= this.#time.wallMs || passes?.(read))) return undefined;
     const value = decodedValue(read, reader, key, this.#shares);
     if (value === undefined) return undefined;
     this.#onHit();
