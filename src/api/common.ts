@@ -118,11 +118,13 @@ export { defaultKeyFunction, type Key, type KeyFunction, type ReverseKeyFunction
 export type { Address, Location, Scheme } from "../core/location.js";
 export type {
   Changes,
+  IsUnchanged,
   Known,
   ListenerAccess,
   ListenerAddress,
   ListenerHandlers,
   ListenerSocket,
+  LogReader,
   NearReads,
   Passes,
   ValueReader,

@@ -55,7 +55,7 @@ export interface NearReads {
   watch(key: string, reader?: LogReader): IsUnchanged | undefined;
 }
 
-/** @param nowMs by the near cache's own clock, where the caller has just read it */
+/** Whether a watched entry is known to be unchanged. @param nowMs by the near cache's own clock, where the caller has just read it */
 export type IsUnchanged = (nowMs?: number) => boolean;
 
 /** Begins the name of the channel on which is published what is appended to a log; the log's key ends it. */
