@@ -65,6 +65,25 @@ export function purging(open: () => Cache): void {
     expect((await site.get({}, "GET", third)).how).toMatch(/^hit/);
   });
 
+  it("by tag keeps a response that began before it from requests that came after it, and wait for that response", async () => {
+    const [asked, answered] = [deferred<void>(), deferred<void>()];
+    let requests = 0;
+    site.origin = async () => {
+      const body = `answer ${++requests}`;
+      asked.resolve();
+      if (requests === 1) await answered.promise;
+      return { lines: TAGGED, body };
+    };
+    const first = site.get();
+    await asked.promise;
+    await site.http.purges.tags(cache, ["b"]);
+    const late = [site.get(), site.get()];
+    answered.resolve();
+    expect((await first).body).toBe("answer 1");
+    for (const { body } of await Promise.all(late)) expect(body).not.toBe("answer 1");
+    expect((await site.get()).body).not.toBe("answer 1");
+  });
+
   it("by tag that is soft has what has the tag validated", async () => {
     await site.answers({ ...FRESH, "surrogate-key": "one two", etag: '"1"' }).get();
     await site.http.purges.tags(cache, ["two"], { soft: true });
