@@ -158,7 +158,7 @@ export class DefaultClient extends KeyCommands implements Client {
     return running.run(
       key,
       (shared) => this.answer(key, loader, options, shared),
-      signal ? (answer) => valueForLeader(answer, signal) : valueForLeader,
+      (answer) => valueForLeader(answer, signal, this.context.tags.met !== undefined),
       (answer) =>
         chain(!joins || mayShare(this.context, answer, key, log), (isMine) => {
           if (!isMine) return this.#shared(key, loader, options, true);
@@ -214,7 +214,7 @@ export class DefaultClient extends KeyCommands implements Client {
     return this.#load(key, loader, options, shared, isStorable);
   }
 
-  async #find(key: string): Promise<(Found & Pick<Answer, "stored">) | undefined> {
+  async #find(key: string): Promise<Found | undefined> {
     const { codec, clock } = this.context;
     const { replies, log } = sendWithLog(this.context, [["GET", key]], this.reads);
     const [reply = null] = await replies;

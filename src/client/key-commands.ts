@@ -36,6 +36,8 @@ export function toStored(reply: Reply, key: string): Encoded | undefined {
 /** An entry whose value may be answered. */
 export interface Found {
   readonly payload: Encoded;
+  /** As `Answer.stored`. */
+  readonly stored: Encoded | undefined;
   /** It was expired softly, or a tag of it was purged softly: it is answered while it is loaded again. */
   readonly isStale: boolean;
   /** How long its load took, in milliseconds, as far as its envelope says so. */
@@ -46,12 +48,12 @@ export interface Found {
 export function foundIn(codec: Codec, reply: Reply, key: string, nowMs: number): Found | undefined {
   const stored = toStored(reply, key);
   if (stored === undefined) return undefined;
-  if (!isEnvelope(stored)) return { payload: stored, isStale: false, deltaMs: 0 };
+  if (!isEnvelope(stored)) return { payload: stored, stored: undefined, isStale: false, deltaMs: 0 };
   const envelope = readEnvelope(stored, key);
   const isStale = isSoftlyExpired(envelope);
   if (!isStale && envelope.freshUntilMs <= nowMs) return undefined;
   const payload = payloadOf(codec, envelope, key);
-  return payload === undefined ? undefined : { payload, isStale, deltaMs: envelope.deltaMs };
+  return payload === undefined ? undefined : { payload, stored: undefined, isStale, deltaMs: envelope.deltaMs };
 }
 
 /** The encoded value in an envelope, `undefined` in a placeholder. @throws {DecodeError} when another serializer wrote it */

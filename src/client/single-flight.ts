@@ -54,9 +54,10 @@ export class Coalesced<T> {
     return running.join(signal());
   }
 
-  /** Whether a caller of this key joins running work now. */
+  /** Whether a caller of this key joins work now that has begun before the caller came. */
   isRunning(key: string): boolean {
-    return this.#running.get(key)?.isGivenUp === false;
+    const running = this.#running.get(key);
+    return running !== undefined && !running.isGivenUp && running.moment !== moment();
   }
 
   /** Later callers start new work: the entry was written, and running work may be older. */
@@ -69,7 +70,24 @@ export class Coalesced<T> {
   }
 }
 
+let now: object | undefined;
+
+/**
+ * What begins together has the same one. No reply that was not there before arrives in between: work that begins together with
+ * a caller's coming knows all that the caller may know.
+ */
+function moment(): object {
+  if (!now) {
+    now = {};
+    queueMicrotask(() => {
+      now = undefined;
+    });
+  }
+  return now;
+}
+
 class SharedWork<T> implements Shared {
+  readonly moment = moment();
   readonly #running: Map<string, SharedWork<T>>;
   readonly #key: string;
   #result: Promise<T> | undefined;
@@ -217,9 +235,12 @@ export function recordShared(call: CacheCall, { found, encoded, savedMs = 0 }: A
   else call.foundStale();
 }
 
-/** The value for the caller that has loaded it. It waits for a refresh, which callers that joined do not. */
-export function valueForLeader({ value, refreshed }: Answer, signal?: AbortSignal): unknown {
-  if (!refreshed) return value;
+/**
+ * The value for the caller that has loaded it. It waits for a refresh, which callers that joined do not.
+ * @param isLate gives it as late as to callers that joined, so that those who come again together join what has just begun
+ */
+export function valueForLeader({ value, refreshed }: Answer, signal?: AbortSignal, isLate = false): unknown {
+  if (!refreshed) return isLate ? Promise.resolve(value).then((same) => same) : value;
   const newest = refreshed.then((answer) => (answer ?? { value }).value);
   return signal ? untilAborted(newest, signal) : newest;
 }

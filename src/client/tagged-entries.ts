@@ -37,12 +37,9 @@ export function untilRead(log: LogRead | undefined): Promise<void> | undefined {
 }
 
 /** An entry that was found, without its tags: absent where one was purged hard, and stale where one was purged softly. */
-export function withoutTags<F extends { readonly payload: Encoded; readonly isStale: boolean }>(
-  context: TagContext,
-  found: F | undefined,
-  key: string,
-  log: LogRead | undefined,
-): MaybePromise<(F & Pick<Answer, "stored">) | undefined> {
+export function withoutTags<
+  F extends { readonly payload: Encoded; readonly stored: Encoded | undefined; readonly isStale: boolean },
+>(context: TagContext, found: F | undefined, key: string, log: LogRead | undefined): MaybePromise<F | undefined> {
   if (found === undefined || !isTagged(found.payload)) return found;
   return chain(judged(context, found.payload, key, log), ({ payload, verdict }) =>
     verdict === "hard"
