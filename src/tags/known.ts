@@ -19,6 +19,8 @@ export interface Known {
   floor: number;
   /** Numbers by record, the oldest first. */
   readonly recent: Map<string, number>;
+  /** The number of the last purge in `recent` of each label, of whatever kind. */
+  readonly latest: Map<string, number>;
   /** Labels that were asked for. Their later purges are noted here too. */
   readonly asked: Map<string, Asked>;
   /** Purges of several labels together, by their first label. */
@@ -37,13 +39,15 @@ export interface Labelled {
 
 export interface Asked {
   readonly byKind: Map<string, number>;
+  /** The last purge, of whatever kind. */
+  latest: number;
   isAnswered: boolean;
 }
 
 /** What is known of a log of which nothing was read. */
 export function begun(epoch: string): Known {
   const together = { together: new Map(), togetherRead: 0, togetherFloor: 0, togetherLast: 0 };
-  return { epoch, number: 0, since: 0, floor: 0, recent: new Map(), asked: new Map(), ...together };
+  return { epoch, number: 0, since: 0, floor: 0, recent: new Map(), latest: new Map(), asked: new Map(), ...together };
 }
 
 /** Adds what was read. Replies may arrive out of order, so records that are already known are skipped. */
@@ -60,14 +64,18 @@ export function add(known: Known, { floor, together, purges, length, lowest }: T
     if (number <= known.number) continue;
     known.recent.delete(record);
     known.recent.set(record, number);
-    const asked = known.asked.get(record.slice(0, LABEL_LENGTH));
-    if (asked) note(asked.byKind, record.slice(LABEL_LENGTH), number);
+    const label = record.slice(0, LABEL_LENGTH);
+    known.latest.set(label, number);
+    const asked = known.asked.get(label);
+    if (asked) note(asked, record.slice(LABEL_LENGTH), number);
   }
   known.number = Math.max(known.number, floor, together, purges[0]?.[1] ?? 0);
   for (const [record, number] of known.recent) {
     if (known.recent.size <= MAX_REMEMBERED) break;
     known.recent.delete(record);
     known.since = Math.max(known.since, number);
+    const label = record.slice(0, LABEL_LENGTH);
+    if (known.latest.get(label) === number) known.latest.delete(label);
   }
 }
 
@@ -91,12 +99,18 @@ export function judged(known: Known, entry: Labelled, number: number, reader: Re
   if (number >= known.number) return "good";
   const kinds = KINDS_FOR[reader];
   const { labels } = entry;
-  if (isPurged(known, labels, number, kinds.hard)) return "hard";
+  const mayBePurged = labels.some((label) => mayHavePurge(known, label, number));
+  if (mayBePurged && isPurged(known, labels, number, kinds.hard)) return "hard";
   if (number < known.since && !labels.every((label) => known.asked.get(label)?.isAnswered)) return "unknown";
   const isOfSeveral = labels.length > 1;
   if (isOfSeveral && known.togetherLast > Math.max(known.togetherRead, number)) return "unknown";
   const floor = isOfSeveral ? Math.max(known.floor, known.togetherFloor) : known.floor;
-  return number < floor || isPurged(known, labels, number, kinds.soft) ? "soft" : "good";
+  return number < floor || (mayBePurged && isPurged(known, labels, number, kinds.soft)) ? "soft" : "good";
+}
+
+/** Whether a purge of a label after a number may be known. Mostly there is none, which three lookups show. */
+function mayHavePurge({ latest, asked, together }: Known, label: string, number: number): boolean {
+  return Math.max(latest.get(label) ?? 0, asked.get(label)?.latest ?? 0) > number || together.has(label);
 }
 
 function isPurged(known: Known, labels: readonly string[], number: number, kinds: readonly string[]): boolean {
@@ -119,13 +133,14 @@ function lastPurge(known: Known, label: string, kind: string): number {
 
 /** What was asked for of a label, as the most recent one. */
 export function askedOf(known: Known, label: string): Asked {
-  const asked = known.asked.get(label) ?? { byKind: new Map(), isAnswered: false };
+  const asked = known.asked.get(label) ?? { byKind: new Map(), latest: 0, isAnswered: false };
   known.asked.delete(label);
   known.asked.set(label, asked);
   if (known.asked.size > MAX_REMEMBERED) for (const oldest of known.asked.keys()) if (known.asked.delete(oldest)) break;
   return asked;
 }
 
-export function note(numbers: Map<string, number>, kind: string, number: number): void {
-  if (number > (numbers.get(kind) ?? 0)) numbers.set(kind, number);
+export function note(asked: Asked, kind: string, number: number): void {
+  if (number > (asked.byKind.get(kind) ?? 0)) asked.byKind.set(kind, number);
+  asked.latest = Math.max(asked.latest, number);
 }

@@ -224,7 +224,7 @@ export class PurgeLog implements LogReader {
     }
     known.floor = Math.max(known.floor, Number(text(floor)));
     addTogether(known, readTogether(together), Math.max(last, heard), Number(text(togetherFloor)));
-    for (const [i, { kind, of }] of records.entries()) if (of) note(of.byKind, kind, numbers[i] ?? 0);
+    for (const [i, { kind, of }] of records.entries()) if (of) note(of, kind, numbers[i] ?? 0);
     for (const one of asked) one.isAnswered = true;
   }
 
