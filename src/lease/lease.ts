@@ -1,7 +1,14 @@
 import { NewerFormatError, placeholder } from "../codec/envelope.js";
 import { inBatches } from "../core/async.js";
 import { UnavailableError } from "../core/availability.js";
-import type { Argument, Command, Reply, Script, SendOptions } from "../core/connection.js";
+import {
+  type Argument,
+  type Command,
+  isClosed,
+  type Reply,
+  type Script,
+  type SendOptions,
+} from "../core/connection.js";
 import { DecodeError, throwIfError } from "../core/errors.js";
 import { randomText } from "../core/text.js";
 import { type WithdrawalContext, withdrawHeld, withdrawLost } from "./lost-claims.js";
@@ -203,12 +210,14 @@ export class Lease {
 
   async #renewOnce(): Promise<void> {
     if (this.#isEnded || this.isLost || this.on === "nothing") return;
-    const { leaseMs, onError, onRenewed } = this.#context;
+    const { connection, leaseMs, onError, onRenewed } = this.#context;
     try {
       const reply = await this.#run(RENEW, String(leaseMs));
       if (reply === 1) onRenewed?.(this.key, true);
       if (reply === 1 || this.#isEnded) return;
     } catch (error) {
+      // A closed connection ends the lease with its term.
+      if (isClosed(connection)) return this.#end();
       // The next renewal may succeed before the term is over.
       return onError(error, this.key);
     }

@@ -54,3 +54,30 @@ describe("a refresh that hangs", () => {
     },
   );
 });
+
+describe("a load whose cache was closed", () => {
+  it("renews its lease no more, and reports no error of a renewal", async () => {
+    const errors: unknown[] = [];
+    const onError = (error: unknown): void => void errors.push(error);
+    const cache = createCache({ location: "memory:", client: herd({ lease: "60ms" }), onError });
+    const loaded = deferred<string>();
+    const caller = new AbortController();
+    let isLoading = false;
+    const loading = cache.getOrSet(
+      "a",
+      () => {
+        isLoading = true;
+        return loaded.promise;
+      },
+      { signal: caller.signal },
+    );
+    await until(() => isLoading, { what: "the load" });
+    caller.abort();
+    await expect(loading).rejects.toThrow("abort");
+    await cache.close();
+    const endMs = performance.now() + 200;
+    await until(() => performance.now() > endMs, { what: "three terms of the lease" });
+    expect(errors).toEqual([]);
+    loaded.resolve("late");
+  });
+});
