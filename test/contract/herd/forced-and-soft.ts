@@ -1,5 +1,6 @@
 import { describe, expect, it, vi } from "vitest";
 import type { Cache } from "../../../src/cache/cache.js";
+import { until } from "../../support/wait.js";
 import { bytesOf, type Fleets, headerOf, slowLoader } from "./fleet.js";
 
 const FORCE = { forceRefresh: true } as const;
@@ -16,6 +17,8 @@ export function forcedAndSoft({ fakeTime, fleet }: Fleets): void {
       expect(await there.expireSoft("a")).toBe(true);
       const loader = slowLoader<string>();
       for (const cache of [here, there, here]) expect(await cache.getOrSet("a", loader)).toBe("old");
+      // A near cache answers before the lease is had.
+      await until(() => loader.stales.length > 0, { what: "the load" });
       expect(loader.stales).toEqual(["old"]);
       loader.resolve("new");
       await pass(0);
