@@ -17,7 +17,10 @@ interface Step {
 
 const entries = ({ keys, value }: Step) => Object.fromEntries(keys.map((key) => [key, value]));
 
-/** Reads, and writes that take one round trip, so that they act in the order in which they are called. */
+/**
+ * Reads, and writes that take one round trip, so that they act in the order in which they are called. Not `expireSoft`: a view
+ * remembers a stale value that `getOrSet` has answered, which others don't. The contract of memo views has it.
+ */
 const STEPS = {
   get: (cache: Cache, { key }: Step) => cache.get(key),
   getMany: (cache: Cache, { keys }: Step) => cache.getMany(keys),
@@ -38,7 +41,6 @@ const STEPS = {
   touch: (cache: Cache, { key, value }: Step) => cache.touch(key, value > 5 ? 0 : 60),
   expire: (cache: Cache, { key, value }: Step) => cache.expire(key, value > 5 ? 0 : 60),
   persist: (cache: Cache, { key }: Step) => cache.persist(key),
-  expireSoft: (cache: Cache, { key }: Step) => cache.expireSoft(key),
   "sets.add": (cache: Cache, { key, value }: Step) => cache.sets.add(key, [value]),
   "sets.unionStore": (cache: Cache, { key, other }: Step) => cache.sets.unionStore(key, [other]),
   "sets.pop": async (cache: Cache, { key }: Step) => typeof (await cache.sets.pop(key)),

@@ -197,7 +197,7 @@ describe("a replica that can't answer", () => {
     /** A cluster whose replicas have all that the cache reads, and a cache that reads from them. */
     async function filled(args: readonly string[] = []) {
       const cluster = await startCluster({ primaries: 3, replicas: 1, args });
-      const connectionFactory = glideCluster({ readFrom: "preferReplica", commandTimeout: "400ms" });
+      const connectionFactory = glideCluster({ readFrom: "preferReplica", commandTimeout: "1s" });
       const cache = createCache({ location: cluster.url, connectionFactory });
       await cache.setMany(keys.map((key, i) => [key, i] as const));
       const isCopied = async () => (await Promise.all(keys.map((key) => cache.has(key)))).every(Boolean);
@@ -215,7 +215,7 @@ describe("a replica that can't answer", () => {
         expect((await one.cache.getMany(keys)).size).toBe(20);
         const startMs = performance.now();
         for (const [i, key] of keys.entries()) expect(await one.cache.get(key)).toBe(i);
-        expect(performance.now() - startMs).toBeLessThan(400);
+        expect(performance.now() - startMs).toBeLessThan(1_000);
         if (signal === "SIGSTOP") await one.replicas[0]?.kill("SIGCONT");
       },
     );
