@@ -149,7 +149,7 @@ class Model {
         this.#store.dropAll();
         for (const item of this.#stream) this.#know(item);
         this.#stream = [];
-        // Nobody is told of what this cycle has changed.
+        // No notification of what this cycle has changed comes any more.
         this.#isChanged = false;
         break;
     }
