@@ -84,9 +84,14 @@ const SECTIONS = [
     title: "`httpCache(options)`",
     parts: [
       ["hono/options.ts", "HonoOptions"],
+      ["http/adapter.ts", "AdapterOptions"],
       ["http/options.ts", "HttpCacheOptions"],
       ["http/rfc/policy.ts", "PolicyOptions"],
     ],
+  },
+  {
+    title: "`routes` of the HTTP cache, and `http.policy`, which also has `cacheControl` and `vary`",
+    parts: [["http/routes.ts", "RouteOptions"]],
   },
   { title: "`instrument(cache, options)`", parts: [["otel/instrument.ts", "InstrumentOptions"]] },
   { title: "`rest(options)`", parts: [["connection/rest/factory.ts", "RestOptions"]] },

@@ -1,16 +1,16 @@
 import type { Context, Handler, MiddlewareHandler } from "hono";
 import { createMiddleware } from "hono/factory";
 import type { Cache } from "../cache/cache.js";
-import type { PurgeTagsOptions } from "../cache/method-options.js";
-import { ConfigurationError } from "../core/errors.js";
+import { type PurgeMethods, purgeMethods, splitOptions } from "../http/adapter.js";
 import { toResponse } from "../http/answer.js";
 import { HttpCache, type Outcome } from "../http/http-cache.js";
+import { isInsideCache } from "../http/nesting.js";
 import { ClientRequest } from "../http/plain-request.js";
-import type { PurgeOptions } from "../http/purges.js";
+import { restorePreset } from "../http/preset-fields.js";
 import type { Fields } from "../http/rfc/message.js";
-import { isInsideCache, mountedUrlOf, untouchedFields } from "./mount.js";
-import { checkHonoOptions, type HonoHttpCacheOptions } from "./options.js";
-import { changeHeaders, HonoHost, InternalRequests, restorePreset } from "./origin.js";
+import { mountedUrlOf, untouchedFields } from "./mount.js";
+import { type HonoHttpCacheOptions, type HonoOptions, honoChecks } from "./options.js";
+import { changeHeaders, HonoHost, InternalRequests } from "./origin.js";
 import { type PurgeRouteOptions, purgeRoute, RoutePolicies, type RoutePolicyOptions } from "./routes.js";
 import { Views } from "./views.js";
 
@@ -54,31 +54,8 @@ export interface HttpCacheEnv {
   Variables: { cache: Cache };
 }
 
-/** The middleware, and methods that purge stored responses. Each rejects with `ConnectionError` or `ReplyError` when the store fails. */
-export interface HttpCacheMiddleware extends MiddlewareHandler {
-  /**
-   * Purges a URL with all its variants.
-   * @param url absolute; with a `keyGenerator`, the key that it makes
-   * @returns how many stored responses it ended
-   * @throws TypeError on a URL that is never stored
-   * @example
-   * if ((await http.purge("https://shop.example/products/1")) === 0) log("nothing was stored");
-   */
-  purge(url: string, options?: PurgeOptions & { cache?: Cache | undefined }): Promise<number>;
-  /** Purges all responses with one of these tags, from Cache-Tag or Surrogate-Key. @throws TypeError */
-  purgeTags(tags: readonly string[], options?: PurgeTagsOptions & { cache?: Cache | undefined }): Promise<void>;
-  /** Purges all responses of an origin, such as `"https://example.com"`, with one of these Cache-Groups. RFC 9875. */
-  purgeGroups(
-    origin: string,
-    groups: readonly string[],
-    options?: PurgeOptions & { cache?: Cache | undefined },
-  ): Promise<void>;
-  /**
-   * Purges all responses of a host, or those under a path, in whole segments. Needs the option `prefixPurges`.
-   * @param url absolute, without a query
-   * @throws TypeError @throws {ConfigurationError}
-   */
-  purgePrefix(url: string, options?: PurgeOptions & { cache?: Cache | undefined }): Promise<void>;
+/** The middleware, and methods that purge stored responses. */
+export interface HttpCacheMiddleware extends MiddlewareHandler, PurgeMethods {
   /**
    * A handler for PURGE requests, which purges the URL that the client asked for.
    * @example
@@ -90,7 +67,7 @@ export interface HttpCacheMiddleware extends MiddlewareHandler {
   /**
    * Middleware with options for the responses of one route, which go before those of `httpCache`.
    * @example
-   * app.get("/prices", http.policy({ defaultTtl: "10s", staleWhileRevalidate: "1m" }), handler);
+   * app.get("/prices", http.policy({ ttl: "10s", staleWhileRevalidate: "1m" }), handler);
    * @throws {ConfigurationError} on options that a route can't have
    */
   policy(options: RoutePolicyOptions): MiddlewareHandler;
@@ -102,10 +79,10 @@ export interface HttpCacheMiddleware extends MiddlewareHandler {
  * @throws {ConfigurationError} on wrong options
  */
 export function httpCache(options: HonoHttpCacheOptions = {}): HttpCacheMiddleware {
-  const { own, engine } = checkHonoOptions(options);
+  const { own, engine } = splitOptions<HonoOptions>("httpCache", options, honoChecks);
   const { keyGenerator } = own;
   const http = new HttpCache(engine);
-  const policies = new RoutePolicies(engine);
+  const policies = new RoutePolicies();
   const internalRequests = new InternalRequests(own, policies);
   const views = new Views(own.waitUntil);
 
@@ -113,7 +90,16 @@ export function httpCache(options: HonoHttpCacheOptions = {}): HttpCacheMiddlewa
     const internal = own.app && internalRequests.find(c);
     if (internal) return internalRequests.answer(c, next, internal);
     const cache = own.cache ?? c.get("cache");
-    if (cache && isInsideCache(c, () => http.idOf(cache))) return next();
+    if (
+      cache &&
+      isInsideCache(
+        c.req.raw,
+        () => http.idOf(cache),
+        () => `${c.req.method} ${c.req.routePath}`,
+        "httpCache",
+      )
+    )
+      return next();
     // Outer middleware has set a response, which Hono keeps where no handler makes another.
     if (c.finalized) return next();
     const { raw } = c.req;
@@ -135,18 +121,8 @@ export function httpCache(options: HonoHttpCacheOptions = {}): HttpCacheMiddlewa
     });
   });
 
-  const cacheOf = (given: Cache | undefined): Cache => {
-    const cache = given ?? own.cache;
-    if (cache) return cache;
-    throw new ConfigurationError("httpCache: a purge needs a cache; give httpCache or the purge the option cache");
-  };
   const methods: Omit<HttpCacheMiddleware, keyof MiddlewareHandler> = {
-    purge: async (url, { cache, ...how } = {}) =>
-      http.purges.url(cacheOf(cache), keyGenerator ? { key: url } : url, how),
-    purgeTags: async (tags, { cache, ...how } = {}) => http.purges.tags(cacheOf(cache), tags, how),
-    purgeGroups: async (origin, groups, { cache, ...how } = {}) =>
-      http.purges.groups(cacheOf(cache), origin, groups, how),
-    purgePrefix: async (url, { cache, ...how } = {}) => http.purges.prefix(cacheOf(cache), url, how),
+    ...purgeMethods("httpCache", http, own),
     purgeRoute: (given) =>
       purgeRoute(given, async (c, soft) => {
         const key = keyGenerator ? { key: await keyGenerator(c) } : undefined;

@@ -1,17 +1,13 @@
 import type { Context, Next } from "hono";
 import { keepsRequestsApart } from "../core/runtime.js";
+import { addDefaults, hasDefaults } from "../http/adapter.js";
 import { type Forwarded, type Host, type OriginRequest, UnreachedError } from "../http/host.js";
-import { mergeCacheControl } from "../http/rfc/cache-control.js";
+import { enterCache } from "../http/nesting.js";
 import { unconditional } from "../http/rfc/conditional.js";
-import { type Fields, hasField } from "../http/rfc/message.js";
-import { takesDefaultLifetime } from "../http/rfc/statuses.js";
-import { enterCache } from "./mount.js";
+import type { Fields } from "../http/rfc/message.js";
 import type { HonoOptions } from "./options.js";
 import type { RoutePolicies } from "./routes.js";
 import { executionContext } from "./views.js";
-
-/** Header fields with list values: the response keeps its own members and those of outer middleware. */
-const LISTS: ReadonlySet<string> = new Set(["cache-groups", "cache-tag", "set-cookie", "surrogate-key", "vary"]);
 
 /**
  * Removes the header fields that outer middleware has set on the response so far, such as a request id or CORS. They belong
@@ -24,29 +20,6 @@ export function takePreset(c: Context): Fields {
   c.finalized = false;
   for (const [name] of preset) c.header(name, undefined);
   return preset;
-}
-
-/**
- * Puts preset fields back, as Hono merges headers: the response's own fields stay, lists are joined, and of two caching
- * directives the stricter one stays.
- */
-export function restorePreset(headers: Headers, preset: Fields): void {
-  for (const [name, value] of preset) {
-    const own = headers.get(name);
-    if (name === "expires") restoreExpires(headers, own, value);
-    else if (own === null) headers.set(name, value);
-    else if (LISTS.has(name)) headers.append(name, value);
-    else if (name.endsWith("cache-control") && own !== value) headers.set(name, mergeCacheControl(own, value));
-  }
-}
-
-/** Keeps the earlier date, and limits `max-age` to it, as `max-age` takes precedence. RFC 9111 §5.3. */
-function restoreExpires(headers: Headers, own: string | null, value: string): void {
-  const leftMs = Math.max(0, Date.parse(value) - Date.now()) || 0;
-  if (own === null || (Date.parse(own) || 0) - Date.now() > leftMs) headers.set("expires", value);
-  const control = headers.get("cache-control");
-  if (control !== null)
-    headers.set("cache-control", mergeCacheControl(control, `max-age=${Math.floor(leftMs / 1_000)}`));
 }
 
 /**
@@ -64,20 +37,14 @@ export async function runInner(
   await next();
   const failed = c.error !== undefined && c.error !== before;
   const route = policies.of(c);
+  const defaults = { ...options, ...route?.defaults };
   // They are for responses that may be stored.
-  if (!failed && options) addDefaults(c, { ...options, ...route?.own }, preset);
-  return { response: c.res, failed, preset, storage: route };
-}
-
-function addDefaults(c: Context, { cacheControl, vary }: HonoOptions, preset: Fields): void {
-  const { status, headers } = c.res;
-  const hasControl = headers.has("cache-control") || hasField(preset, "cache-control");
-  const addsControl = cacheControl !== undefined && !hasControl && takesDefaultLifetime(status);
-  if (!addsControl && vary === undefined) return;
-  changeHeaders(c, (changed) => {
-    if (addsControl) changed.set("cache-control", cacheControl);
-    for (const name of vary === undefined ? [] : [vary].flat()) changed.append("vary", name);
-  });
+  if (!failed && options && hasDefaults(defaults)) {
+    changeHeaders(c, (headers) => addDefaults(headers, c.res.status, defaults, preset));
+  }
+  // The handler has written to Node's own response.
+  const isSent = c.res.headers.has("x-hono-already-sent");
+  return { response: c.res, failed, preset, storage: route?.storage, isSent };
 }
 
 /** Changes the response's headers in place, as a copy would copy the body. Only a fetched response is copied: its headers are read-only. */

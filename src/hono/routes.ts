@@ -1,55 +1,25 @@
 import type { Context, Handler, MiddlewareHandler } from "hono";
 import { ConfigurationError } from "../core/errors.js";
 import { type Checks, checkOptions, isBoolean, isFunction } from "../core/options.js";
-import { type HttpCacheOptions, httpCacheChecks } from "../http/options.js";
-import { makePolicy, type Policy, type PolicyOptions, policyChecks } from "../http/rfc/policy.js";
+import { type RouteOptions, routeChecks } from "../http/routes.js";
 import { type HonoOptions, honoChecks } from "./options.js";
 
 /** What a route has of its own: options that apply when a response is stored. They go before those of `httpCache`. */
-export type RoutePolicyOptions = Pick<
-  HonoOptions & HttpCacheOptions,
-  | "cacheControl"
-  | "cacheableStatusCodes"
-  | "defaultTtl"
-  | "heuristicErrors"
-  | "heuristicFraction"
-  | "heuristicLimit"
-  | "maxBodySize"
-  | "staleIfError"
-  | "staleWhileRevalidate"
-  | "vary"
->;
+export interface RoutePolicyOptions extends RouteOptions, Pick<HonoOptions, "cacheControl" | "vary"> {}
 
 /** The options of one response, as the middleware and the engine take them. */
 export interface RoutePolicy {
-  readonly own: Pick<HonoOptions, "cacheControl" | "vary">;
-  readonly policy: Policy;
-  readonly maxBodySize: number | undefined;
+  readonly defaults: Pick<HonoOptions, "cacheControl" | "vary">;
+  readonly storage: RouteOptions;
 }
 
-const checks: Checks<RoutePolicyOptions> = /* @__PURE__ */ (() => ({
-  cacheControl: honoChecks.cacheControl,
-  cacheableStatusCodes: httpCacheChecks.cacheableStatusCodes,
-  defaultTtl: httpCacheChecks.defaultTtl,
-  heuristicErrors: httpCacheChecks.heuristicErrors,
-  heuristicFraction: httpCacheChecks.heuristicFraction,
-  heuristicLimit: httpCacheChecks.heuristicLimit,
-  maxBodySize: httpCacheChecks.maxBodySize,
-  staleIfError: httpCacheChecks.staleIfError,
-  staleWhileRevalidate: httpCacheChecks.staleWhileRevalidate,
-  vary: honoChecks.vary,
-}))();
+const { cacheControl, vary } = honoChecks;
+const checks: Checks<RoutePolicyOptions> = /* @__PURE__ */ (() => ({ ...routeChecks, cacheControl, vary }))();
 
 /** The policies that routes have set for the response of a context. */
 export class RoutePolicies {
-  readonly #engine: HttpCacheOptions;
   readonly #given = new WeakMap<Context, RoutePolicyOptions>();
   readonly #made = new WeakMap<RoutePolicyOptions, RoutePolicy>();
-
-  /** @param engine the options of `httpCache` */
-  constructor(engine: HttpCacheOptions) {
-    this.#engine = engine;
-  }
 
   /** Middleware that sets a route's policy. @throws {ConfigurationError} on options that a route can't have */
   middleware(given: RoutePolicyOptions): MiddlewareHandler {
@@ -58,7 +28,6 @@ export class RoutePolicies {
     const options: RoutePolicyOptions = Object.fromEntries(
       Object.entries(given).filter(([, value]) => value !== undefined),
     );
-    this.#make(options);
     return (c, next) => {
       const outer = this.#given.get(c);
       this.#given.set(c, outer ? { ...outer, ...options } : options);
@@ -69,18 +38,13 @@ export class RoutePolicies {
   /** The policy of a response; `undefined` where its route has none. */
   of(c: Context): RoutePolicy | undefined {
     const given = this.#given.get(c);
-    return given && this.#make(given);
-  }
-
-  #make(options: RoutePolicyOptions): RoutePolicy {
-    const known = this.#made.get(options);
+    if (!given) return undefined;
+    const known = this.#made.get(given);
     if (known) return known;
-    const isOfPolicy = ([name]: [string, unknown]): boolean => Object.hasOwn(policyChecks, name);
-    const entries = [...Object.entries(this.#engine), ...Object.entries(options)].filter(isOfPolicy);
-    const { cacheControl, vary, maxBodySize } = options;
-    const own = { ...(cacheControl !== undefined && { cacheControl }), ...(vary !== undefined && { vary }) };
-    const made = { own, policy: makePolicy(Object.fromEntries(entries) as PolicyOptions), maxBodySize };
-    this.#made.set(options, made);
+    const { cacheControl, vary, ...storage } = given;
+    const defaults = { ...(cacheControl !== undefined && { cacheControl }), ...(vary !== undefined && { vary }) };
+    const made = { defaults, storage };
+    this.#made.set(given, made);
     return made;
   }
 }

@@ -1,5 +1,5 @@
 import type { Fields } from "./rfc/message.js";
-import type { Policy } from "./rfc/policy.js";
+import type { RouteOptions } from "./routes.js";
 
 /** The request that the origin gets. */
 export interface OriginRequest {
@@ -9,13 +9,6 @@ export interface OriginRequest {
   readonly signal: AbortSignal;
 }
 
-/** Options that apply when a response is stored. */
-export interface StorageOptions {
-  readonly policy: Policy;
-  /** @default the cache's own */
-  readonly maxBodySize: number | undefined;
-}
-
 /** The origin's response to a request. */
 export interface Forwarded {
   readonly response: Response;
@@ -23,8 +16,10 @@ export interface Forwarded {
   readonly failed: boolean;
   /** The preset fields of this response, as `Host.preset` returns them. @default none */
   readonly preset?: Fields | undefined;
-  /** How to store this response, where its route has options of its own. @default the cache's options */
-  readonly storage?: StorageOptions | undefined;
+  /** Options for this response alone, which go before those of its route and of the cache. @default none */
+  readonly storage?: RouteOptions | undefined;
+  /** The origin has sent the response over the host's own connection, so there is nothing to store or to answer with. @default false */
+  readonly isSent?: boolean | undefined;
 }
 
 /** A background refresh did not reach the origin, as something before the cache has answered it. */

@@ -1,7 +1,7 @@
 export { type Answer, type PassedOn, toResponse } from "./answer.js";
 export type { Body } from "./body.js";
 export type { ForwardedPart, TrustForwarded } from "./forwarded.js";
-export type { Forwarded, Host, OriginRequest, StorageOptions } from "./host.js";
+export type { Forwarded, Host, OriginRequest } from "./host.js";
 export { HttpCache, type Outcome } from "./http-cache.js";
 export type { Asked, Exchange } from "./locate.js";
 export type { HttpCacheOptions } from "./options.js";
@@ -18,3 +18,4 @@ export { evaluateStorage, type NotStored, type Storability } from "./rfc/storabl
 export type { StoredResponse } from "./rfc/stored-response.js";
 export type { QueryRules } from "./rfc/target.js";
 export { type CacheKey, type CacheKeyOptions, cacheKey, type Target } from "./rfc/target.js";
+export type { RouteOptions, RouteParams, RouteRule, RouteTable, UrlTest } from "./routes.js";

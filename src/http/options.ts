@@ -17,6 +17,7 @@ import { UNKEYED_FIELDS } from "./rfc/admission.js";
 import { isToken } from "./rfc/message.js";
 import { isFieldNames, makePolicy, type Policy, type PolicyOptions, policyChecks } from "./rfc/policy.js";
 import type { QueryRules } from "./rfc/target.js";
+import { isRouteTable, isSize, Routes, type RouteTable } from "./routes.js";
 
 /** Options of the HTTP cache, besides those of the policy. */
 export interface HttpCacheOptions extends PolicyOptions {
@@ -32,6 +33,11 @@ export interface HttpCacheOptions extends PolicyOptions {
   trustForwarded?: TrustForwarded | readonly ForwardedPart[] | undefined;
   /** Further request fields that handlers don't see while the response may be stored, as they are not in the key. @default [] */
   unkeyedFields?: readonly string[] | undefined;
+  /**
+   * Lifetimes and tags by URL, so that handlers need not set them: `{ "/products/*": { ttl: "1m", tags: ["products"] } }`.
+   * The first pattern that matches counts. https://urlpattern.spec.whatwg.org @default none
+   */
+  routes?: RouteTable | undefined;
   /** Normalises the query, for the key and for handlers: `remove: ["utm_*"]` drops parameters, `sort` sorts them by name. @default as the client sends it */
   query?: QueryRules | undefined;
   /** Response fields with tags that clients don't get. @default ["Surrogate-Key"] */
@@ -52,6 +58,11 @@ export interface HttpCacheOptions extends PolicyOptions {
   languages?: readonly string[] | undefined;
   /** How long a response is kept after its lifetime, to be validated, or served when the origin can't be reached. @default "1h" */
   grace?: Duration | undefined;
+  /**
+   * How long a request waits for the origin where a stale response may replace an error of it; then that is served, and the
+   * origin's response is given up. `null` for no limit. @default null
+   */
+  originTimeout?: Duration | null | undefined;
   /** How long a request waits for the response of another one before it goes to the origin itself. @default "10s" */
   waitTimeout?: Duration | undefined;
   /** How long requests don't wait for each other after a response that could not be stored. @default "1m" */
@@ -82,6 +93,7 @@ export const httpCacheDefaults = {
   maxVariants: 32,
   allowCookies: [],
   grace: "1h",
+  originTimeout: null,
   waitTimeout: "10s",
   uncacheableTtl: "1m",
   lease: "5s",
@@ -93,6 +105,7 @@ export const httpCacheDefaults = {
 /** Options with every default in place, in milliseconds. */
 export interface Settings {
   readonly policy: Policy;
+  readonly routes: Routes;
   readonly clock: Clock;
   readonly name: string;
   readonly hosts: ReadonlySet<string> | undefined;
@@ -110,6 +123,7 @@ export interface Settings {
   readonly encodings: readonly string[];
   readonly languages: readonly string[];
   readonly graceMs: number;
+  readonly originTimeoutMs: number | undefined;
   readonly collapseMs: number;
   readonly uncacheableMs: number;
   readonly leaseMs: number;
@@ -149,7 +163,6 @@ const isTagFields: Check = (value) => {
     Array.isArray(value) && value.every((name) => typeof name === "string" && known.includes(name.toLowerCase()));
   return isRight ? undefined : 'a list of "Cache-Tag", "Surrogate-Key" and "Cache-Groups"';
 };
-const isSize: Check = (value, name) => (value === 0 ? undefined : isPositiveInteger(value, name));
 
 export const httpCacheChecks: Checks<HttpCacheOptions> = /* @__PURE__ */ (() => ({
   ...policyChecks,
@@ -157,6 +170,7 @@ export const httpCacheChecks: Checks<HttpCacheOptions> = /* @__PURE__ */ (() => 
   hosts: orNull(isTexts),
   trustForwarded: isTrust,
   unkeyedFields: isFieldNames,
+  routes: isRouteTable,
   query: isQuery,
   hiddenTagFields: isTagFields,
   prefixPurges: isBoolean,
@@ -167,6 +181,7 @@ export const httpCacheChecks: Checks<HttpCacheOptions> = /* @__PURE__ */ (() => 
   encodings: isTexts,
   languages: isTexts,
   grace: isWindow,
+  originTimeout: orNull(isWait),
   waitTimeout: isWindow,
   uncacheableTtl: isWait,
   lease: isWait,
@@ -182,8 +197,12 @@ export function toSettings(options: HttpCacheOptions, clock: Clock = systemClock
   const { hosts = httpCacheDefaults.hosts, encodings = [], languages = [] } = options;
   const leaseMs = toMs(options.lease ?? httpCacheDefaults.lease, "lease");
   if (leaseMs < 100) throw new ConfigurationError(`httpCache: option "lease" is ${leaseMs} ms; give at least 100`);
+  const { maxBodySize = httpCacheDefaults.maxBodySize, originTimeout = httpCacheDefaults.originTimeout } = options;
+  const base = policyOptions(options);
+  const policy = makePolicy(base);
   return {
-    policy: makePolicy(policyOptions(options)),
+    policy,
+    routes: new Routes(options.routes ?? {}, base, { policy, maxBodySize }),
     clock,
     name: options.cacheName ?? httpCacheDefaults.cacheName,
     hosts: hosts === null ? undefined : new Set(hosts.map((host) => host.toLowerCase())),
@@ -193,11 +212,12 @@ export function toSettings(options: HttpCacheOptions, clock: Clock = systemClock
     hiddenTagFields: (options.hiddenTagFields ?? httpCacheDefaults.hiddenTagFields).map((name) => name.toLowerCase()),
     prefixPurges: options.prefixPurges ?? httpCacheDefaults.prefixPurges,
     maxUrlLength: options.maxUrlLength ?? httpCacheDefaults.maxUrlLength,
-    maxBodySize: options.maxBodySize ?? httpCacheDefaults.maxBodySize,
+    maxBodySize,
     maxVariants: options.maxVariants ?? httpCacheDefaults.maxVariants,
     cookies: options.allowCookies ?? httpCacheDefaults.allowCookies,
     encodings: encodings.map((coding) => coding.toLowerCase()),
     languages,
+    originTimeoutMs: originTimeout === null ? undefined : toMs(originTimeout, "originTimeout"),
     graceMs: toWindowMs(options.grace ?? httpCacheDefaults.grace, "grace"),
     collapseMs: toWindowMs(options.waitTimeout ?? httpCacheDefaults.waitTimeout, "waitTimeout"),
     uncacheableMs: toMs(options.uncacheableTtl ?? httpCacheDefaults.uncacheableTtl, "uncacheableTtl"),

@@ -9,11 +9,11 @@ import type { ForwardReason } from "./rfc/cache-status.js";
 import { isNotModified } from "./rfc/conditional.js";
 import { isAnsweredFromStore, type Labels, responseLabels } from "./rfc/invalidation.js";
 import { type Fields, fieldValue, hasField, type ResponseHead, type Timing, toFields } from "./rfc/message.js";
-import type { Policy } from "./rfc/policy.js";
 import { answerRange, partialFields } from "./rfc/range.js";
 import { isError, isGone, isServerError } from "./rfc/statuses.js";
 import { evaluateStorage, type NotStored } from "./rfc/storable.js";
 import { fieldsFromOrigin, type StoredResponse } from "./rfc/stored-response.js";
+import type { StorageRules } from "./routes.js";
 
 /** Why a request went to the origin. */
 export interface ForwardDetails {
@@ -42,9 +42,7 @@ export async function answerFromOrigin(
   const times = timing(originFetch, context);
   const storage = storageOf(context, got);
   const head: ResponseHead = { status: response.status, fields: toFields(response.headers), preset };
-  const decision = failed
-    ? ({ why: "failed" } as const)
-    : decideStorage(context, head, originFetch, { times, storage, details });
+  const decision = unstorable(got) ?? decideStorage(context, head, originFetch, { times, storage, details });
   const { how } = details;
   const { settings } = context;
   const collapsed = context.collapsing.hasWaited ? false : undefined;
@@ -69,13 +67,14 @@ export async function answerFromOrigin(
   return { ...(conditional ?? streamed(head, answer)), isUnderway: true };
 }
 
-/** How to store a response: by its route's options, or the cache's own. */
-export function storageOf(
-  { settings }: RequestContext,
-  { storage }: Forwarded,
-): { policy: Policy; maxBodySize: number } {
-  const { policy, maxBodySize } = settings;
-  return { policy: storage?.policy ?? policy, maxBodySize: storage?.maxBodySize ?? maxBodySize };
+function unstorable({ failed, isSent }: Forwarded): Extract<StorageDecision, { why: unknown }> | undefined {
+  if (isSent) return { why: "sent" };
+  return failed ? { why: "failed" } : undefined;
+}
+
+/** How to store a response: by its own options, those of its route, or those of the cache. */
+export function storageOf({ settings, request }: RequestContext, { storage }: Forwarded): StorageRules {
+  return settings.routes.rulesOf(request.url, storage);
 }
 
 /**
@@ -96,11 +95,9 @@ function decideStorage(
     times,
     storage: { policy, maxBodySize },
     details: { keepsStored = false, wasLarge = false },
-  }: { times: Timing; storage: ReturnType<typeof storageOf>; details: ForwardDetails },
+  }: { times: Timing; storage: StorageRules; details: ForwardDetails },
 ): StorageDecision {
   const { request } = context;
-  // The response was already sent over the host's own connection.
-  if (hasField(head.fields, "x-hono-already-sent")) return { why: "sent" };
   // One request that asks for the origin must not replace a fresh page by an error for all.
   if (keepsStored && isError(head.status) && !isGone(head.status)) return { why: "error" };
   const result = evaluateStorage(request, head, times, policy);

@@ -28,6 +28,15 @@ const SLOW_PATH_FIELDS: ReadonlySet<string> = new Set([
 ]);
 const PLAIN_CONNECTION = /^(?:close|keep-alive)$/i;
 
+/** A request's header fields: `Headers`, or what reads the fields of another server as it does. */
+export interface HeaderLines extends Pick<Headers, "get" | "has">, Iterable<[string, string]> {}
+
+interface RawRequest {
+  readonly method: string;
+  readonly url: string;
+  readonly headers: HeaderLines;
+}
+
 /**
  * A request of a web server. Its header fields are read when they are first needed, since reading them all costs more than
  * the rest of a hit.
@@ -35,12 +44,12 @@ const PLAIN_CONNECTION = /^(?:close|keep-alive)$/i;
 export class ClientRequest implements RequestHead {
   readonly method: string;
   readonly url: string;
-  readonly #raw: Pick<Request, "headers">;
+  readonly #raw: Pick<RawRequest, "headers">;
   readonly #parsed: Readonly<Record<string, unknown>> | undefined;
   #fields: Fields | undefined;
 
   /** @param parsed the same header fields, by name in lower case, where the host has them at less cost */
-  constructor(raw: Pick<Request, "method" | "url" | "headers">, parsed?: Readonly<Record<string, unknown>>) {
+  constructor(raw: RawRequest, parsed?: Readonly<Record<string, unknown>>) {
     this.method = raw.method;
     this.url = raw.url;
     this.#raw = raw;

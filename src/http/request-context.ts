@@ -12,7 +12,7 @@ import type { Settings } from "./options.js";
 import type { Publisher } from "./publish.js";
 import { type RequestDirectives, requestDirectives } from "./rfc/cache-control.js";
 import type { ForwardReason, Handling } from "./rfc/cache-status.js";
-import { type Fields, type RequestHead, type Timing, withField, withoutFields } from "./rfc/message.js";
+import { type Field, type Fields, type RequestHead, type Timing, withField, withoutFields } from "./rfc/message.js";
 import { saysTarget, type Target } from "./rfc/target.js";
 import { narrow } from "./rfc/vary.js";
 import type { State } from "./state.js";
@@ -132,7 +132,7 @@ export class RequestContext {
     try {
       const got = await events.begin("load", () => ({ kind: "load", ...origin }))(work);
       failed = got.failed;
-      return this.#selected(got);
+      return this.#labelled(got);
     } catch (error) {
       markLoaderError(error);
       throw error;
@@ -152,13 +152,21 @@ export class RequestContext {
   }
 
   /**
-   * Where Host differs from the target, something before the cache may have routed by it. The response is then stored for
-   * requests with the same Host alone.
+   * What the response is stored with besides its own fields. Where Host differs from the target, something before the cache
+   * may have routed by it: the response is then stored for requests with the same Host alone.
    */
-  #selected(got: Forwarded): Forwarded {
+  #labelled(got: Forwarded): Forwarded {
     const { sent, target } = this.#init;
-    if (saysTarget(sent, target)) return got;
-    return { ...got, preset: [...(got.preset ?? []), ["vary", "host"]] };
+    const added: Field[] = saysTarget(sent, target) ? [] : [["vary", "host"]];
+    try {
+      const tags = this.settings.routes.tagsOf(target.url, got.storage);
+      if (tags.length > 0) added.push(["cache-tag", tags.join(", ")]);
+    } catch (error) {
+      // A response without its tags could not be purged by them.
+      this.report(error, "tags", this.base);
+      added.push(["cache-control", "no-store"]);
+    }
+    return added.length > 0 ? { ...got, preset: [...(got.preset ?? []), ...added] } : got;
   }
 
   /** Runs work in the background; its errors go to `onError`. */

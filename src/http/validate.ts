@@ -90,25 +90,48 @@ export function forwardReasonOf(decision: Validation["decision"]): "request" | "
   return decision.action === "validate" && decision.why === "request" ? "request" : "stale";
 }
 
-/** The origin's response; `undefined` where the origin fails and the stored response replaces it. @throws the host's error */
+/**
+ * The origin's response; `undefined` where the origin fails, or takes longer than `originTimeout`, and the stored response
+ * replaces it. @throws the host's error
+ */
 export async function forwardUnlessReplaced(
   context: RequestContext,
   { entry, decision }: Known,
   fields: Fields,
   originFetch: OriginFetch,
 ): Promise<Forwarded | undefined> {
-  let got: Forwarded;
+  const giveUp = (got: Forwarded): undefined => {
+    originFetch.interest.end();
+    got.response.body?.cancel().catch(() => {});
+  };
+  let got: Forwarded | "late";
+  const forwarding = context.forward(fields, originFetch, forwardReasonOf(decision));
   try {
-    got = await context.forward(fields, originFetch, forwardReasonOf(decision));
+    got = await unlessLate(context, forwarding);
+    if (got === "late" && !mayReplace(context, entry, "unreachable")) got = await forwarding;
   } catch (error) {
     if (mayReplace(context, entry, "unreachable")) return undefined;
     throw error;
   }
+  if (got === "late") {
+    originFetch.interest.end();
+    forwarding.then(giveUp, () => {});
+    return undefined;
+  }
   const { response, failed } = got;
-  if (!mayReplace(context, entry, failed ? "unreachable" : { status: response.status })) return got;
-  originFetch.interest.end();
-  response.body?.cancel().catch(() => {});
-  return undefined;
+  return mayReplace(context, entry, failed ? "unreachable" : { status: response.status }) ? giveUp(got) : got;
+}
+
+/** The result of `work`, or `"late"` after `originTimeout`. */
+async function unlessLate<T>({ settings }: RequestContext, work: Promise<T>): Promise<T | "late"> {
+  const { originTimeoutMs, clock } = settings;
+  if (originTimeoutMs === undefined) return work;
+  const settled = new AbortController();
+  try {
+    return await Promise.race([work, clock.sleep(originTimeoutMs, settled.signal).then(() => "late" as const)]);
+  } finally {
+    settled.abort();
+  }
 }
 
 async function freshened(
@@ -236,7 +259,7 @@ export async function refresh(
     }
     const result = evaluateStorage(request, head, times, policy);
     const labels = responseLabels(head.fields, preset);
-    if (!result.storable || !labels || hasField(head.fields, "x-hono-already-sent")) {
+    if (!result.storable || !labels || got.isSent) {
       await discard(response.body);
       // An error that says nothing of the resource leaves what is stored alone.
       const isKept = isError(head.status) && !isGone(head.status);

@@ -316,11 +316,11 @@ describe("http.policy()", () => {
   it("gives the responses of one route options of their own", async () => {
     const { app, get, http } = testApp(cache, { maxBodySize: 10 });
     app.get("/default", (c) => c.text("page"));
-    app.get("/own", http.policy({ defaultTtl: "1m" }), (c) => c.text("page"));
+    app.get("/own", http.policy({ ttl: "1m" }), (c) => c.text("page"));
     app.get("/control", http.policy({ cacheControl: "max-age=60", vary: "x-v" }), (c) =>
       c.text(c.req.header("x-v") ?? ""),
     );
-    app.get("/large", http.policy({ maxBodySize: 100, defaultTtl: "1m" }), (c) => c.text("x".repeat(50)));
+    app.get("/large", http.policy({ maxBodySize: 100, ttl: "1m" }), (c) => c.text("x".repeat(50)));
     app.get("/never", http.policy({ cacheableStatusCodes: [] }), (c) => c.text("page", 200, FRESH));
     const isHit = async (path: string, init?: RequestInit): Promise<boolean> => {
       await get(path, init);
@@ -350,7 +350,7 @@ describe("http.policy()", () => {
 
   it("leaves an option as it was where the route's is undefined", async () => {
     const { app, get, http } = testApp(cache, { defaultTtl: "1m" });
-    app.get("/", http.policy({ defaultTtl: undefined, maxBodySize: undefined }), (c) => c.text("page"));
+    app.get("/", http.policy({ ttl: undefined, maxBodySize: undefined }), (c) => c.text("page"));
     app.get("/inner", http.policy({ vary: "x-v" }), http.policy({ vary: undefined }), (c) => c.text("page"));
     for (const path of ["/", "/inner"]) {
       await get(path);
@@ -362,7 +362,7 @@ describe("http.policy()", () => {
   it("refuses options that a route can't have", () => {
     const { http } = testApp(cache);
     expect(() => http.policy({ hosts: [] } as never)).toThrow(/unknown option "hosts"/);
-    expect(() => http.policy({ defaultTtl: -1 })).toThrow(ConfigurationError);
+    expect(() => http.policy({ ttl: -1 })).toThrow(ConfigurationError);
   });
 });
 

@@ -11,7 +11,8 @@ export const LAYERS: readonly (readonly string[])[] = [
   ["cache"],
   ["http", "observability", "definitions"],
   ["hosts", "otel"],
-  ["hono"],
+  ["hono", "fetch", "node"],
+  ["fastify"],
   ["api"],
   ["."],
 ];

@@ -3,7 +3,7 @@ import { isPresent, parseCacheControl } from "./cache-control.js";
 import { fieldValue, type ResponseHead } from "./message.js";
 import type { Policy } from "./policy.js";
 import type { CachePolicy } from "./response-policy.js";
-import { isError, isHeuristicallyCacheable, takesDefaultLifetime } from "./statuses.js";
+import { isError, isGone, isHeuristicallyCacheable, takesDefaultLifetime } from "./statuses.js";
 
 /** For how long a response is fresh from when it was made, in milliseconds, and on whose word. */
 export interface Lifetime {
@@ -28,11 +28,15 @@ export function freshnessLifetime(
   ].filter((ms) => ms !== undefined);
   if (explicitMs.length > 0) return { ms: Math.min(...explicitMs), from: "explicit" };
   if (hasPragmaNoCache(response)) return { ms: 0, from: "none" };
-  if (policy.defaultTtlMs !== undefined && takesDefaultLifetime(response.status)) {
-    return { ms: policy.defaultTtlMs, from: "default" };
-  }
+  const defaultMs = defaultLifetimeMs(response, policy);
+  if (defaultMs !== undefined) return { ms: defaultMs, from: "default" };
   const heuristicMs = heuristicLifetimeMs(response, said, policy, madeMs);
   return heuristicMs > 0 ? { ms: heuristicMs, from: "heuristic" } : { ms: 0, from: "none" };
+}
+
+function defaultLifetimeMs({ status }: ResponseHead, policy: Policy): number | undefined {
+  if (takesDefaultLifetime(status)) return policy.defaultTtlMs;
+  return isGone(status) ? policy.negativeTtlMs : undefined;
 }
 
 /** An Expires that is no date, or more than one, has passed. RFC 9111 §§4.2.1, 5.3. */

@@ -13,6 +13,8 @@ export interface PolicyOptions {
   credentialFields?: readonly string[] | undefined;
   /** Lifetime of responses with status 2xx, 301 or 308 that have none: seconds or a duration; `null` for none. @default null */
   defaultTtl?: Duration | null | undefined;
+  /** Lifetime of responses with status 404 or 410 that have none: seconds or a duration; `null` for none. @default null */
+  negativeTtl?: Duration | null | undefined;
   /** The part of the time since Last-Modified for which a response without a lifetime is fresh, from 0 (never) to 1. @default 0.1 */
   heuristicFraction?: number | undefined;
   /** The longest lifetime that Last-Modified can give. @default "1d" */
@@ -35,6 +37,7 @@ export const policyDefaults = {
   targetedFields: ["CDN-Cache-Control"],
   credentialFields: [],
   defaultTtl: null,
+  negativeTtl: null,
   heuristicFraction: 0.1,
   heuristicLimit: "1d",
   heuristicErrors: true,
@@ -51,6 +54,7 @@ export interface Policy {
   /** With `authorization`. */
   readonly credentialFields: readonly string[];
   readonly defaultTtlMs: number | undefined;
+  readonly negativeTtlMs: number | undefined;
   readonly heuristicFraction: number;
   readonly heuristicLimitMs: number;
   readonly heuristicErrors: boolean;
@@ -78,6 +82,7 @@ export const policyChecks: Checks<PolicyOptions> = /* @__PURE__ */ (() => ({
   targetedFields: isFieldNames,
   credentialFields: isFieldNames,
   defaultTtl: orNull(isWindow),
+  negativeTtl: orNull(isWindow),
   heuristicFraction: isFraction,
   heuristicLimit: isWindow,
   heuristicErrors: isBoolean,
@@ -91,12 +96,13 @@ export const policyChecks: Checks<PolicyOptions> = /* @__PURE__ */ (() => ({
 /** @throws {ConfigurationError} naming the option that is unknown or wrong */
 export function makePolicy(options: PolicyOptions = {}): Policy {
   checkOptions<PolicyOptions>("httpCache", options, policyChecks);
-  const { defaultTtl = policyDefaults.defaultTtl, cacheableStatusCodes = policyDefaults.cacheableStatusCodes } =
-    options;
+  const { defaultTtl = policyDefaults.defaultTtl, negativeTtl = policyDefaults.negativeTtl } = options;
+  const { cacheableStatusCodes = policyDefaults.cacheableStatusCodes } = options;
   return {
     targetedFields: (options.targetedFields ?? policyDefaults.targetedFields).map((name) => name.toLowerCase()),
     credentialFields: ["authorization", ...(options.credentialFields ?? []).map((name) => name.toLowerCase())],
     defaultTtlMs: defaultTtl === null ? undefined : toWindowMs(defaultTtl, "defaultTtl"),
+    negativeTtlMs: negativeTtl === null ? undefined : toWindowMs(negativeTtl, "negativeTtl"),
     heuristicFraction: options.heuristicFraction ?? policyDefaults.heuristicFraction,
     heuristicLimitMs: toWindowMs(options.heuristicLimit ?? policyDefaults.heuristicLimit, "heuristicLimit"),
     heuristicErrors: options.heuristicErrors ?? policyDefaults.heuristicErrors,
