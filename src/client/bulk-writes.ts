@@ -70,9 +70,9 @@ export async function writeIf(
   { stored, ttlMs }: Stored,
   condition: NonNullable<WriteOptions["condition"]>,
 ): Promise<boolean> {
-  const run = (tags: Encoded) => connection.script(SET_IF, [key], [stored, milliseconds(ttlMs), condition, tags]);
+  const args = [stored, milliseconds(ttlMs), condition];
   const decide = (isThere: boolean) => (isThere === (condition === "xx") ? undefined : 0);
-  return (await runJudged(context, key, run, decide)) === 1;
+  return (await runJudged(context, { connection, script: SET_IF, keys: [key], args, decide })) === 1;
 }
 
 export function setCommand(key: string, { stored, ttlMs }: Stored): Command {

@@ -21,7 +21,7 @@ import type { ClientContext, DeleteOptions } from "./client.js";
 import { EXPIRE, EXPIRE_SOFTLY, INCREMENT, MOVE } from "./entry-scripts.js";
 import { countsNoTags, notAnInteger, sameSlot } from "./refusals.js";
 import type { Answer, Coalesced } from "./single-flight.js";
-import { judged, runJudged, sendWithLog } from "./tagged-entries.js";
+import { type JudgedScript, judged, runJudged, sendWithLog } from "./tagged-entries.js";
 
 /** The stored form in a reply to a read; `undefined` when there is none. @throws {ReplyError} */
 export function toStored(reply: Reply, key: string): Encoded | undefined {
@@ -129,12 +129,12 @@ export abstract class KeyCommands {
   ): Promise<number | bigint | undefined> {
     this.context.sharing.forget(key);
     const empty = create && this.wrap("", create.ttlMs);
-    const args: Argument[] = empty ? ["create", milliseconds(empty.ttlMs), empty.stored] : ["", "", ""];
-    const run = (tags: Argument) => this.script(INCREMENT, [key], [String(delta), ...args, tags]);
-    const refuse = (isThere: boolean): undefined => {
+    const created = empty ? ["create", milliseconds(empty.ttlMs), empty.stored] : ["", "", ""];
+    const args = [String(delta), ...created];
+    const decide = (isThere: boolean): undefined => {
       if (isThere) throw countsNoTags(key);
     };
-    const reply = await runJudged(this.context, key, run, refuse).catch((error: unknown) => {
+    const reply = await this.#judged({ script: INCREMENT, keys: [key], args, decide }).catch((error: unknown) => {
       throw notAnInteger(error, key, delta);
     });
     if (typeof reply === "string") return decodeNumber(reply);
@@ -145,8 +145,9 @@ export abstract class KeyCommands {
   async rename(from: string, to: string): Promise<boolean> {
     this.context.sharing.forget(from);
     this.context.sharing.forget(to);
-    const run = (tags: Argument) => sameSlot([from, to], this.script(MOVE, [from, to], [tags]));
-    return (await runJudged(this.context, from, run, (isThere) => (isThere ? undefined : 0))) === 1;
+    const keys: [string, string] = [from, to];
+    const decide = (isThere: boolean) => (isThere ? undefined : 0);
+    return (await sameSlot(keys, this.#judged({ script: MOVE, keys, args: [], decide }))) === 1;
   }
 
   async pttl(key: string): Promise<number | null | undefined> {
@@ -237,16 +238,6 @@ export abstract class KeyCommands {
     return replies[0] ?? null;
   }
 
-  /** @throws {ReplyError} */
-  protected script(
-    script: Script,
-    keys: readonly string[],
-    args: readonly Argument[],
-    options?: SendOptions,
-  ): Promise<Reply> {
-    return this.context.connection.script(script, keys, args, options);
-  }
-
   #expire(key: string, mode: "in" | "at" | "never", ms: number | null): Promise<number> {
     const args = [mode, milliseconds(ms), String(this.graceMs ?? 0)];
     return this.#change(EXPIRE, key, args, mode === "never" ? undefined : REPEATABLE);
@@ -254,8 +245,13 @@ export abstract class KeyCommands {
 
   /** What a script replies that changes an entry; 0 for one that was purged. */
   async #change(script: Script, key: string, args: readonly Argument[], options?: SendOptions): Promise<number> {
-    const run = () => this.script(script, [key], args, options);
-    return Number(await runJudged(this.context, key, run, (isThere, reply) => (isThere ? reply : 0)));
+    const decide = (isThere: boolean, reply: Reply) => (isThere ? reply : 0);
+    return Number(await this.#judged({ script, keys: [key], args, options, decide }));
+  }
+
+  #judged(script: Omit<JudgedScript, "connection">): Promise<Reply> {
+    const { connection } = this.context;
+    return runJudged(this.context, { connection, ...script });
   }
 
   /** Whether there is an entry, and none of its tags was purged. @param log the read of the log that began with the peek */

@@ -30,6 +30,14 @@ export function countsNoTags(key: string): NotAnIntegerError {
   return new NotAnIntegerError(`key ${show(key)}: an entry with tags can't be counted up; set it without tags`);
 }
 
+/** The error to throw when other writers replaced the tags of an entry whenever a script was to change it. */
+export function keepsChanging(key: string, script: string): ReplyError {
+  return new ReplyError(
+    "TRYAGAIN",
+    `key ${show(key)}: "${script}" gave up, as other writers keep replacing the entry's tags; retry it`,
+  );
+}
+
 /** The error to throw when INCRBY was refused. */
 export function notAnInteger(cause: unknown, key: string, delta: bigint): unknown {
   if (!(cause instanceof ReplyError)) return cause;

@@ -1,12 +1,12 @@
 import type { Encoded } from "../codec/envelope.js";
 import { isTagged, readTagged } from "../codec/tagged.js";
 import { chain, type MaybePromise } from "../core/async.js";
-import type { Command, Reply, SendOptions } from "../core/connection.js";
+import type { Argument, Command, Connection, Reply, Script, SendOptions } from "../core/connection.js";
 import type { EntryTags, LogRead, Sent } from "../tags/entry-tags.js";
 import type { Stamp, Verdict } from "../tags/purge-log.js";
 import type { ClientContext } from "./client.js";
 import type { Loaded } from "./loading.js";
-import { tolerate } from "./refusals.js";
+import { keepsChanging, tolerate } from "./refusals.js";
 import type { Answer } from "./single-flight.js";
 
 type TagContext = Pick<ClientContext, "tags" | "unordered">;
@@ -113,19 +113,34 @@ function judgedAfter(
   return chain(met.verdict(entry, context.unordered), (verdict) => ({ payload, verdict }));
 }
 
+/** How often a script is sent for an entry whose tags other writers replace meanwhile. */
+const MAX_TURNS = 16;
+
+/** A script that replies with the tags of an entry, in a list after a number. */
+export interface JudgedScript {
+  readonly connection: Connection;
+  readonly script: Script;
+  readonly keys: readonly [entry: string, ...others: string[]];
+  /** Its arguments. The tags of the entry, once they were judged, come after them. */
+  readonly args: readonly Argument[];
+  readonly options?: SendOptions | undefined;
+  /** The result, once it is known whether the entry is there; `undefined` to run the script with the entry's tags. */
+  readonly decide: (isThere: boolean, reply: Reply) => Reply | undefined;
+}
+
 /**
- * Runs a script that replies with the tags of an entry, in a list after a number.
- * @param decide the result, once it is known whether the entry is there; `undefined` to run the script with its tags
+ * Runs a script on an entry that may have been purged.
  * @returns what was decided, or else the script's reply
+ * @throws {ConnectionError} @throws {ReplyError} also where other writers keep replacing the entry's tags
  */
 export async function runJudged(
   context: TagContext & Pick<ClientContext, "connection">,
-  key: string,
-  run: (tags: Encoded) => Promise<Reply>,
-  decide: (isThere: boolean, reply: Reply) => Reply | undefined,
+  { connection, script, keys, args, options, decide }: JudgedScript,
 ): Promise<Reply> {
-  for (let tags: Encoded = ""; ; ) {
-    const sent = run(tags);
+  const [key] = keys;
+  let tags: Encoded = "";
+  for (let turns = 0; turns < MAX_TURNS; turns++) {
+    const sent = connection.script(script, keys, [...args, tags], options);
     const log = readLog(context);
     const reply = await sent;
     if (!Array.isArray(reply)) return reply;
@@ -135,6 +150,7 @@ export async function runJudged(
     const decided = decide(verdict === "good", result);
     if (decided !== undefined) return decided;
   }
+  throw keepsChanging(key, script.name);
 }
 
 /** Adds to encoded values that are written now the tags of each, in order: purges before this don't apply to them. @throws {ConnectionError} @throws {ReplyError} */

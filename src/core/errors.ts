@@ -20,7 +20,10 @@ export class TimeoutError extends ConnectionError {
   override readonly name = "TimeoutError";
 }
 
-/** The server refused a command. */
+/**
+ * The server refused a command. Under the code `TRYAGAIN`, it may be the library that gave up: other writers kept replacing the
+ * tags of an entry while a method was to change it.
+ */
 export class ReplyError extends CacheError {
   override readonly name = "ReplyError";
 
