@@ -5,7 +5,7 @@ export type { Forwarded, Host, OriginRequest } from "./host.js";
 export { HttpCache, type Outcome } from "./http-cache.js";
 export type { Asked, Exchange } from "./locate.js";
 export type { HttpCacheOptions } from "./options.js";
-export { ClientRequest } from "./plain-request.js";
+export { ClientRequest, type HeaderLines, type RawRequest } from "./plain-request.js";
 export type { PurgeOptions, Purges } from "./purges.js";
 export { type AdmissionOptions, type Bypass, bypassReason, UNKEYED_FIELDS } from "./rfc/admission.js";
 export { type RequestDirectives, requestDirectives } from "./rfc/cache-control.js";

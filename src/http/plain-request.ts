@@ -31,7 +31,8 @@ const PLAIN_CONNECTION = /^(?:close|keep-alive)$/i;
 /** A request's header fields: `Headers`, or what reads the fields of another server as it does. */
 export interface HeaderLines extends Pick<Headers, "get" | "has">, Iterable<[string, string]> {}
 
-interface RawRequest {
+/** A request, as far as the cache reads it. */
+export interface RawRequest {
   readonly method: string;
   readonly url: string;
   readonly headers: HeaderLines;
