@@ -2,7 +2,11 @@ import { serve } from "@hono/node-server";
 import { Hono } from "hono";
 import { type HttpCacheMiddleware, type HttpCacheOptions, httpCache } from "../../src/hono/index.js";
 import type { Cache } from "../../src/index.js";
+import { toGot } from "../adapters/clients.js";
+import type { Got } from "../adapters/host.js";
 import { HOST } from "../support/ports.js";
+
+export { type Got, toGot };
 
 export interface TestApp {
   readonly app: Hono;
@@ -10,14 +14,6 @@ export interface TestApp {
   readonly errors: unknown[];
   /** Asks, and reads the answer to its end. */
   get(path: string, init?: RequestInit): Promise<Got>;
-}
-
-export interface Got {
-  readonly status: number;
-  readonly body: string;
-  readonly headers: Headers;
-  /** The cache's own part of Cache-Status. */
-  readonly how: string;
 }
 
 /** An application with the cache in front of its routes. @param outside what stands before the cache */
@@ -33,11 +29,6 @@ export function testApp(
   app.use(http);
   const get = async (path: string, init?: RequestInit): Promise<Got> => toGot(await app.request(path, init));
   return { app, http, errors, get };
-}
-
-export async function toGot(response: Response): Promise<Got> {
-  const how = response.headers.get("cache-status")?.replace(/^(?:.*, )?[\w-]+; /, "") ?? "";
-  return { status: response.status, headers: response.headers, how, body: await response.text() };
 }
 
 /** Serves an application on a port of this machine. */

@@ -2,7 +2,7 @@ import { randomUUID } from "node:crypto";
 import type { Context } from "hono";
 import { afterEach, beforeEach, describe, expect, inject, it } from "vitest";
 import { type Cache, createCache } from "../../src/index.js";
-import { type TestApp, testApp } from "./app.js";
+import { type TestApp, testApp, toGot } from "./app.js";
 
 const FRESH = { "cache-control": "public, max-age=60" };
 
@@ -139,3 +139,21 @@ describe("an attacker", () => {
     await held.body?.cancel();
   });
 });
+
+it.each(["/evil/../x", "/evil/%2e%2e/x", "/evil/..\\x", "/x/../evil/../x"])(
+  "%s, handed over by a server as it came, gives no client another path's page",
+  async (path) => {
+    const { app } = testApp(cache, { awaitBackground: true });
+    app.get("/evil/*", (c) => c.text("evil", 200, FRESH));
+    app.get("/x", (c) => c.text("page", 200, FRESH));
+    app.get("/x/*", (c) => c.text("evil", 200, FRESH));
+    const asItCame = Object.defineProperty(new Request("http://shop.example/x"), "url", {
+      value: `http://shop.example${path}`,
+    });
+    for (let i = 0; i < 2; i++) {
+      expect((await toGot(await app.fetch(asItCame))).how).toBe("fwd=bypass");
+      expect((await toGot(await app.request("http://shop.example/x"))).body).toBe("page");
+    }
+    expect((await toGot(await app.request("http://shop.example/x"))).how).toMatch(/^hit/);
+  },
+);

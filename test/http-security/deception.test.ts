@@ -1,18 +1,17 @@
-import { randomUUID } from "node:crypto";
-import type { Context } from "hono";
-import { afterEach, beforeEach, describe, expect, inject, it } from "vitest";
-import type { HttpCacheOptions } from "../../src/hono/index.js";
-import { type Cache, createCache } from "../../src/index.js";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import type { Cache } from "../../src/index.js";
+import { HONO_TRANSPORTS } from "../adapters/hono.js";
+import type { Attack, Handler, SiteOptions } from "../adapters/host.js";
+import { HTTP_HOSTS, HTTP1_HOSTS } from "../adapters/hosts.js";
+import { FRESH, newCache, text } from "../adapters/replies.js";
 import { testApp } from "../hono/app.js";
-import { ATTACK_HOSTS, type Attack, OVER_HTTP1 } from "./hosts.js";
 
-const FRESH = { "cache-control": "public, max-age=60" };
 const VICTIM: Attack["fields"] = { cookie: "session=victim" };
 
 let cache: Cache;
 
 beforeEach(() => {
-  cache = createCache({ location: inject("valkeyUrl"), keyPrefix: randomUUID() });
+  cache = newCache();
 });
 
 afterEach(() => cache.close());
@@ -62,11 +61,13 @@ const PATHS = [
 ];
 
 /** An account page under every path, which is `secret` only for the client with the session. */
-const account = (headers: Record<string, string>) => (c: Context) =>
-  c.text(c.req.header("cookie")?.includes("session=victim") ? "secret" : "log in", 200, headers);
+const account =
+  (said: Record<string, string>): Handler =>
+  ({ headers }) =>
+    text(headers.get("cookie")?.includes("session=victim") ? "secret" : "log in", 200, said);
 
-describe.each(ATTACK_HOSTS)("CWE-525, web cache deception by a path that looks like a file, through $name:", (host) => {
-  it.each<[string, Record<string, string>, HttpCacheOptions]>([
+describe.each(HTTP_HOSTS)("CWE-525, web cache deception by a path that looks like a file, through $name:", (host) => {
+  it.each<[string, Record<string, string>, SiteOptions]>([
     ["says nothing", {}, {}],
     ["says nothing, with a default lifetime for the whole site", {}, { defaultTtl: "1h" }],
     ["says nothing, with Cache-Control for the whole site", {}, { cacheControl: "public, max-age=60" }],
@@ -75,10 +76,9 @@ describe.each(ATTACK_HOSTS)("CWE-525, web cache deception by a path that looks l
     ["has a Last-Modified", { "last-modified": "Thu, 01 Jan 2026 00:00:00 GMT" }, {}],
     ["has the type of a style sheet", { "content-type": "text/css" }, {}],
     ["is public by mistake", FRESH, {}],
-  ])("a page for one client that %s is given to no other", async (_what, headers, options) => {
-    const { app } = testApp(cache, { awaitBackground: true, ...options });
-    app.all("*", account(headers));
-    await using opened = await host.open(app);
+  ])("a page for one client that %s is given to no other", async (_what, headers, given) => {
+    const options = { awaitBackground: true, ...given };
+    await using opened = await host.open({ cache, handler: account(headers), options });
     for (const target of PATHS) {
       await opened.send({ target, fields: VICTIM });
       for (let i = 0; i < 2; i++) expect((await opened.send({ target })).body, target).toBe("log in");
@@ -87,9 +87,9 @@ describe.each(ATTACK_HOSTS)("CWE-525, web cache deception by a path that looks l
 
   it("a page without a lifetime is stored under no path, and a page with one under every path", async () => {
     let runs = 0;
-    const { app } = testApp(cache, { awaitBackground: true });
-    app.get("*", (c) => c.text(String(++runs), 200, c.req.query("fresh") === undefined ? {} : FRESH));
-    await using opened = await host.open(app);
+    const handler: Handler = ({ url }) =>
+      text(String(++runs), 200, new URL(url).searchParams.has("fresh") ? FRESH : {});
+    await using opened = await host.open({ cache, handler, options: { awaitBackground: true } });
     for (const path of PATHS.filter((one) => !one.includes("?"))) {
       const before = runs;
       for (let i = 0; i < 2; i++) expect((await opened.send({ target: path })).how, path).not.toMatch(/^hit/);
@@ -100,9 +100,8 @@ describe.each(ATTACK_HOSTS)("CWE-525, web cache deception by a path that looks l
   });
 
   it("no two of these paths share a stored response", async () => {
-    const { app } = testApp(cache, { awaitBackground: true });
-    app.get("*", (c) => c.text(c.req.url, 200, FRESH));
-    await using opened = await host.open(app);
+    const handler: Handler = ({ url }) => text(url, 200, FRESH);
+    await using opened = await host.open({ cache, handler, options: { awaitBackground: true } });
     const bodies = new Map<string, string>();
     for (let i = 0; i < 2; i++) {
       for (const target of ["/account", "/account/", "/static/account", ...PATHS]) {
@@ -114,48 +113,57 @@ describe.each(ATTACK_HOSTS)("CWE-525, web cache deception by a path that looks l
     }
     expect(new Set(bodies.values()).size).toBe(bodies.size);
   });
-
-  it("the options of a route hold for what that route has answered alone", async () => {
-    const { app, http } = testApp(cache, { awaitBackground: true });
-    app.get("/static/*", http.policy({ cacheControl: "public, max-age=60" }), (c) => c.text("file"));
-    app.get("*", (c) => c.text("secret"));
-    await using opened = await host.open(app);
-    for (const target of ["/static", "/static/x.css", ...PATHS]) {
-      const [first, second] = [await opened.send({ target }), await opened.send({ target })];
-      expect(first.body, target).toBe(second.body);
-      if (first.body === "secret") expect(second.how, target).not.toMatch(/^hit/);
-      else expect(second.how, target).toMatch(/^hit/);
-    }
-    expect((await opened.send({ target: "/static/x.css" })).body).toBe("file");
-    expect((await opened.send({ target: "/account/x.css" })).body).toBe("secret");
-  });
 });
 
-describe("CWE-436, paths that routers and caches normalise in different ways, over HTTP/1.1:", () => {
-  it.each([
-    "/static/../account",
-    "/static/%2e%2e/account",
-    "/static/.%2e/account",
-    "/static/%2E./account",
-    "/static/./../account",
-    "/static/..\\account",
-    "/static\\..\\account",
-    "/account/../static/x.css",
-    "/account/%2e%2e/static/x.css",
-    "/account\\..\\static\\x.css",
-  ])("%s gives no client another path's page", async (target) => {
-    const { app } = testApp(cache, { awaitBackground: true });
-    app.get("/static/*", (c) => c.text("file", 200, FRESH));
-    app.get("/account", account({}));
-    app.get("*", (c) => c.text("none", 404));
-    await using opened = await OVER_HTTP1.open(app);
-    await opened.send({ target, fields: VICTIM });
-    await opened.send({ target });
-    for (let i = 0; i < 2; i++) {
-      expect((await opened.send({ target })).body).not.toBe("secret");
-      expect((await opened.send({ target: "/account" })).body).toBe("log in");
+describe.each(HONO_TRANSPORTS)(
+  "CWE-525, web cache deception by a path of a route with options, through $name:",
+  (host) => {
+    it("the options of a route hold for what that route has answered alone", async () => {
+      const { app, http } = testApp(cache, { awaitBackground: true });
+      app.get("/static/*", http.policy({ cacheControl: "public, max-age=60" }), (c) => c.text("file"));
+      app.get("*", (c) => c.text("secret"));
+      await using opened = await host.open(app);
+      for (const target of ["/static", "/static/x.css", ...PATHS]) {
+        const [first, second] = [await opened.send({ target }), await opened.send({ target })];
+        expect(first.body, target).toBe(second.body);
+        if (first.body === "secret") expect(second.how, target).not.toMatch(/^hit/);
+        else expect(second.how, target).toMatch(/^hit/);
+      }
       expect((await opened.send({ target: "/static/x.css" })).body).toBe("file");
-      expect((await opened.send({ target: "/static/account" })).body).toBe("file");
-    }
-  });
-});
+      expect((await opened.send({ target: "/account/x.css" })).body).toBe("secret");
+    });
+  },
+);
+
+describe.each(HTTP1_HOSTS)(
+  "CWE-436, paths that routers and caches normalise in different ways, through $name:",
+  (host) => {
+    it.each([
+      "/static/../account",
+      "/static/%2e%2e/account",
+      "/static/.%2e/account",
+      "/static/%2E./account",
+      "/static/./../account",
+      "/static/..\\account",
+      "/static\\..\\account",
+      "/account/../static/x.css",
+      "/account/%2e%2e/static/x.css",
+      "/account\\..\\static\\x.css",
+    ])("%s gives no client another path's page", async (target) => {
+      const accountPage = account({});
+      const handler: Handler = (request, shown) => {
+        if (shown.path.startsWith("/static/")) return text("file", 200, FRESH);
+        return shown.path === "/account" ? accountPage(request, shown) : text("none", 404);
+      };
+      await using opened = await host.open({ cache, handler, options: { awaitBackground: true } });
+      await opened.send({ target, fields: VICTIM });
+      await opened.send({ target });
+      for (let i = 0; i < 2; i++) {
+        expect((await opened.send({ target })).body).not.toBe("secret");
+        expect((await opened.send({ target: "/account" })).body).toBe("log in");
+        expect((await opened.send({ target: "/static/x.css" })).body).toBe("file");
+        expect((await opened.send({ target: "/static/account" })).body).toBe("file");
+      }
+    });
+  },
+);

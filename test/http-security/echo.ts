@@ -1,10 +1,17 @@
-import { type Context, Hono, type MiddlewareHandler } from "hono";
+import type { Context, MiddlewareHandler } from "hono";
 import { cors } from "hono/cors";
 import { etag } from "hono/etag";
-import { type HttpCacheOptions, httpCache } from "../../src/hono/index.js";
 import type { Cache } from "../../src/index.js";
-import type { Got } from "../hono/app.js";
-import { type Attack, type AttackHost, SHOP } from "./hosts.js";
+import type { HonoSiteInit } from "../adapters/hono.js";
+import {
+  type Attack,
+  type Got,
+  type Opened,
+  type Outside,
+  SHOP,
+  type Shown as ShownByHost,
+  type SiteOptions,
+} from "../adapters/host.js";
 
 /*
  * The law: what is stored shows nothing of the target, of credentials, or of the fields that the cache keeps from handlers,
@@ -35,9 +42,10 @@ export interface Says {
 export type Layer = "cache" | "before" | "after" | "cors" | "etag" | "tenant";
 
 export interface Site {
-  readonly options: HttpCacheOptions;
+  readonly options: SiteOptions;
+  /** Whether Hono may be asked again. */
   readonly hasApp: boolean;
-  /** From the outermost to the innermost. */
+  /** From the outermost to the innermost. Hosts other than Hono have `before` and `tenant` alone, where they have middleware. */
   readonly layers: readonly Layer[];
   readonly tenantField: string;
   /** Whether directives come in CDN-Cache-Control, beside a Cache-Control that says something else. */
@@ -93,7 +101,7 @@ class Expected {
   readonly schemes: ReadonlySet<string>;
   readonly #fields: ReadonlyMap<string, string>;
 
-  constructor(attack: Attack, { trustForwarded, query }: HttpCacheOptions) {
+  constructor(attack: Attack, { trustForwarded, query }: SiteOptions) {
     const { host = SHOP, target = "/", fields = {} } = attack;
     this.#fields = new Map(Object.entries(fields as Record<string, string>));
     const sent = new URL(`http://${host}${target}`);
@@ -136,44 +144,38 @@ const nameOf = (pair: string): string => pair.split("=", 1)[0] ?? "";
 /** RFC 9111 §3.5. */
 const permitsSharing = (said: string): boolean => /\b(?:public|must-revalidate|s-maxage)\b/.test(said);
 
+/** All that something sees of a request. */
+interface View {
+  readonly target: Readonly<Record<string, unknown>>;
+  header(name: string): string | null;
+}
+
+const viewOf = ({ req }: Context): View => ({
+  target: { url: req.url, raw: req.raw.url, path: req.path, query: req.query() },
+  header: (name) => req.header(name) ?? null,
+});
+
 /** A site over one cache, and what breaks the law in its answers. */
 export class EchoSite {
-  readonly app = new Hono();
   readonly #site: Site;
   readonly #background: Promise<unknown>[] = [];
   #runs = 0;
 
-  constructor(site: Site, cache: Cache, cacheName: string) {
+  constructor(site: Site) {
     this.#site = site;
-    const http = httpCache({
+  }
+
+  /** The site in front of a cache. @param isHono whether all layers are middleware of Hono */
+  init(cache: Cache, cacheName: string, isHono: boolean): HonoSiteInit {
+    const { options, hasApp } = this.#site;
+    const init: HonoSiteInit = {
       cache,
-      cacheName,
-      retryAfter: 0,
-      waitUntil: (_c, work) => void this.#background.push(work),
-      ...site.options,
-      ...(site.hasApp && { app: this.app }),
-    });
-    const layers: Record<Layer, MiddlewareHandler> = {
-      cache: http,
-      before: async (c, next) => {
-        c.header("x-before", this.#shown(c, "", []));
-        await next();
-      },
-      after: async (c, next) => {
-        await next();
-        c.header("x-after", this.#shown(c, "", []));
-      },
-      cors: cors({ origin: (origin) => origin, credentials: true }),
-      etag: etag(),
-      tenant: async (c, next) => {
-        // The key has the host, and tells spellings of it apart.
-        if (site.tenantField !== "host") c.header("vary", site.tenantField, { append: true });
-        c.set("tenant" as never, (c.req.header(site.tenantField) ?? null) as never);
-        await next();
-      },
+      options: { cacheName, retryAfter: 0, ...options },
+      canRefetch: hasApp,
+      handler: (request, shown) => this.#answer(request, shown),
+      waitUntil: (work) => void this.#background.push(work),
     };
-    for (const layer of site.layers) this.app.use(layers[layer]);
-    this.app.all("*", (c) => this.#answer(c));
+    return isHono ? { ...init, around: this.#around() } : { ...init, outside: (request) => this.#outside(request) };
   }
 
   /** Waits for all that goes on after answers. */
@@ -181,56 +183,109 @@ export class EchoSite {
     while (this.#background.length > 0) await Promise.allSettled(this.#background.splice(0));
   }
 
-  #answer(c: Context): Response {
+  #around(): NonNullable<HonoSiteInit["around"]> {
+    const { layers: names } = this.#site;
+    const layers: Record<Exclude<Layer, "cache" | "tenant">, MiddlewareHandler> = {
+      before: async (c, next) => {
+        c.res.headers.set("x-before", this.#shown(viewOf(c)));
+        await next();
+      },
+      after: async (c, next) => {
+        await next();
+        c.header("x-after", this.#shown(viewOf(c)));
+      },
+      cors: cors({ origin: (origin) => origin, credentials: true }),
+      etag: etag(),
+    };
+    const at = names.indexOf("cache");
+    const made = (some: readonly Layer[], isOuter: boolean) =>
+      some.flatMap((name) => {
+        if (name === "cache") return [];
+        return name === "tenant" ? this.#tenant(isOuter) : layers[name];
+      });
+    return { outer: made(names.slice(0, at), true), inner: made(names.slice(at), false) };
+  }
+
+  /** Says in Vary what it goes by: outside of the cache before that asks for what is stored. */
+  #tenant(isOuter: boolean): MiddlewareHandler {
+    const { tenantField } = this.#site;
+    return async (c, next) => {
+      // The key has the host, and tells spellings of it apart.
+      const vary = (): void => {
+        if (tenantField !== "host") c.header("vary", tenantField, { append: true });
+      };
+      if (isOuter) vary();
+      c.set("kept", c.req.header(tenantField));
+      await next();
+      // A response that is made without the context would lose the field.
+      if (!isOuter) vary();
+    };
+  }
+
+  #outside({ url, headers }: Request): Outside {
+    const { layers, tenantField } = this.#site;
+    const before = this.#shown({ target: { url }, header: (name) => headers.get(name) });
+    const kept = layers.includes("tenant") ? headers.get(tenantField) : null;
+    return {
+      fields: {
+        ...(layers.includes("before") && { "x-before": before }),
+        ...(layers.includes("tenant") && tenantField !== "host" && { vary: tenantField }),
+      },
+      ...(kept !== null && { kept }),
+    };
+  }
+
+  #answer(request: Request, shown: ShownByHost): Response {
     const { says, isTargeted } = this.#site;
-    const known = says.findIndex((_says, i) => c.req.header("if-none-match") === `"e${i}"`);
+    const known = says.findIndex((_says, i) => request.headers.get("if-none-match") === `"e${i}"`);
     const run = this.#runs++ % says.length;
     // Of one representation there is one Vary, also in a 304.
     const i = known >= 0 && says[known]?.conditional ? known : run;
     const { control, status, conditional, setsCookie, streams } = says[run] as Says;
     const { vary } = says[i] as Says;
-    const shown = this.#shown(c, control, vary);
-    if (isTargeted) {
-      c.header("cdn-cache-control", control);
-      c.header("cache-control", "public, max-age=60");
-    } else c.header("cache-control", control);
-    c.header("etag", `"e${i}"`);
-    c.header("x-seen", shown);
-    for (const name of vary) c.header("vary", name, { append: true });
-    if (c.req.method === "POST") c.header("content-location", c.req.path);
-    if (setsCookie) c.header("set-cookie", `seen=${encodeURIComponent(c.req.header("authorization") ?? "")}`);
-    if (conditional && known >= 0) return c.body(null, 304);
-    if (!streams) return c.body(shown, status);
-    const { req } = c;
-    const late = (): string => this.#shown({ ...c, req, get: (name: never) => c.get(name) } as Context, control, vary);
+    const view = { target: shown.target(), header: (name: string) => shown.values(name)[0] ?? null };
+    const look = (): string =>
+      this.#shown({ ...view, target: shown.target() }, { control, vary, tenant: shown.kept ?? null });
+    const text = look();
+    const headers = new Headers({ "content-type": "text/plain", etag: `"e${i}"`, "x-seen": text });
+    if (isTargeted) headers.set("cdn-cache-control", control);
+    headers.set("cache-control", isTargeted ? "public, max-age=60" : control);
+    for (const name of vary) headers.append("vary", name);
+    if (request.method === "POST") headers.set("content-location", shown.path);
+    if (setsCookie) headers.set("set-cookie", `seen=${encodeURIComponent(view.header("authorization") ?? "")}`);
+    if (conditional && known >= 0) return new Response(null, { status: 304, headers });
+    if (!streams) return new Response(text, { status, headers });
     let reads = 0;
-    return c.body(
-      new ReadableStream<Uint8Array>({
-        pull(controller) {
-          if (reads++ > 0) return controller.close();
-          controller.enqueue(new TextEncoder().encode(late()));
-        },
-      }),
-      status,
-    );
+    const body = new ReadableStream<Uint8Array>({
+      pull(controller) {
+        if (reads++ > 0) return controller.close();
+        controller.enqueue(new TextEncoder().encode(look()));
+      },
+    });
+    return new Response(body, { status, headers });
   }
 
-  /** All that the handler can see of what the law is about. */
-  #shown(c: Context, said: string, vary: readonly string[]): string {
+  /** All that something can see of what the law is about. @param handler what a handler sees and says besides */
+  #shown(
+    view: View,
+    handler?: { readonly control: string; readonly vary: readonly string[]; readonly tenant: string | null },
+  ): string {
     const { credentialFields = [], unkeyedFields = [], allowCookies = [] } = this.#site.options;
-    const isHandler = said !== "";
     const names = [
       ...KEPT,
       ...unkeyedFields,
-      ...(isHandler ? [...CONDITIONS, ...vary, "authorization", ...credentialFields] : []),
+      ...(handler ? [...CONDITIONS, ...handler.vary, "authorization", ...credentialFields] : []),
       // Cookies that are allowed change no response, unless Vary names them.
       ...(allowCookies.length === 0 ? ["cookie"] : []),
       "host",
     ].map((name) => name.toLowerCase());
-    const seen: Seen = Object.fromEntries(names.map((name) => [name, c.req.header(name) ?? null]));
-    const all = isHandler ? { ...seen, tenant: c.get("tenant" as never) ?? null } : seen;
-    const target = { url: c.req.url, raw: c.req.raw.url, path: c.req.path, query: JSON.stringify(c.req.query()) };
-    return JSON.stringify({ said, seen: { ...all, ...target } } satisfies Shown);
+    const seen: Seen = Object.fromEntries(names.map((name) => [name, view.header(name)]));
+    const target = Object.entries(view.target).map(([name, value]) => [
+      name,
+      typeof value === "string" ? value : JSON.stringify(value),
+    ]);
+    const all = { ...seen, ...(handler && { tenant: handler.tenant }), ...Object.fromEntries(target) };
+    return JSON.stringify({ said: handler?.control ?? "", seen: all } satisfies Shown);
   }
 
   /** What a response shows that its request may not see. */
@@ -259,7 +314,10 @@ export class EchoSite {
       const own = expected.field(name);
       if (value === null || value === own) return value !== null || !this.#mustBeSeen(name, seen, own);
       if (name === "url" || name === "raw") return expected.urls.has(withoutFragment(value));
-      if (name === "path" || name === "query") return [...expected.urls].some((url) => partOf(url, name) === value);
+      if (name === "method") return true;
+      if (isPart(name)) return [...expected.urls].some((url) => partOf(url, name) === value);
+      if (name === "protocol") return expected.schemes.has(value);
+      if (name === "hostname") return [...expected.urls].some((url) => new URL(url).hostname === value);
       if (name === "tenant") {
         const { tenantField } = this.#site;
         return tenantField === "host"
@@ -305,19 +363,28 @@ function withoutFragment(url: string): string {
   return parsed.href;
 }
 
-function partOf(url: string, name: "path" | "query"): string {
-  const { pathname, searchParams } = new URL(url);
+const isPart = (name: string): name is "originForm" | "path" | "query" =>
+  ["originForm", "path", "query"].includes(name);
+
+function partOf(url: string, name: "originForm" | "path" | "query"): string {
+  const { pathname, search, searchParams } = new URL(url);
+  if (name === "originForm") return pathname + search;
   return name === "path" ? pathname : JSON.stringify(Object.fromEntries(searchParams));
 }
+
+/** A host to open sites with, and whether it is Hono. */
+export type Through =
+  | { readonly isHono: true; readonly open: (site: HonoSiteInit) => Promise<Opened> }
+  | { readonly isHono: false; readonly open: (site: Omit<HonoSiteInit, "around" | "canRefetch">) => Promise<Opened> };
 
 /** Sends groups of requests, those of one group at the same time. @returns what breaks the law, and how many hits there were */
 export async function play(
   site: Site,
   groups: readonly (readonly Ask[])[],
-  { cache, cacheName, host }: { cache: Cache; cacheName: string; host: AttackHost },
+  { cache, cacheName, through }: { cache: Cache; cacheName: string; through: Through },
 ): Promise<{ faults: string[]; hits: number }> {
-  const echo = new EchoSite(site, cache, cacheName);
-  await using opened = await host.open(echo.app);
+  const echo = new EchoSite(site);
+  await using opened = await through.open(echo.init(cache, cacheName, through.isHono));
   const faults: string[] = [];
   let [count, hits] = [0, 0];
   for (const group of groups) {

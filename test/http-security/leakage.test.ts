@@ -1,36 +1,40 @@
 import { randomUUID } from "node:crypto";
-import { type Context, Hono } from "hono";
+import { Hono } from "hono";
 import { mount } from "hono/mount";
 import { afterEach, beforeEach, describe, expect, inject, it } from "vitest";
 import { type HttpCacheOptions, httpCache } from "../../src/hono/index.js";
 import { type Cache, createCache } from "../../src/index.js";
+import { type Handler, SHOP, type SiteOptions } from "../adapters/host.js";
+import { HTTP_HOSTS, REFRESHING_HOSTS } from "../adapters/hosts.js";
+import { FRESH, newCache, STALE, text } from "../adapters/replies.js";
 import { testApp, toGot } from "../hono/app.js";
 import { deferred } from "../support/deferred.js";
 import { until } from "../support/wait.js";
-import { ATTACK_HOSTS, SHOP } from "./hosts.js";
 
-const FRESH = { "cache-control": "public, max-age=60" };
 const SECRETS = { authorization: "Bearer secret", "x-api-key": "secret", "x-session": "secret" };
-const KEYED: HttpCacheOptions = { awaitBackground: true, credentialFields: ["X-Api-Key", "X-Session"] };
+const KEYED: SiteOptions = { awaitBackground: true, credentialFields: ["X-Api-Key", "X-Session"] };
 
 let cache: Cache;
 
 beforeEach(() => {
-  cache = createCache({ location: inject("valkeyUrl"), keyPrefix: randomUUID() });
+  cache = newCache();
 });
 
 afterEach(() => cache.close());
 
 /** A handler that shows every credential that it sees, in its body and in a field. */
 const whoami =
-  (headers: Record<string, string>, status: 200 | 404 = 200) =>
-  (c: Context) => {
-    const seen = ["authorization", "x-api-key", "x-session", "cookie"].map((name) => c.req.header(name) ?? "-").join();
-    return c.text(seen, status, { ...headers, "x-seen": seen });
+  (said: Record<string, string>, status = 200): Handler =>
+  (_request, shown) => {
+    const names = ["authorization", "x-api-key", "x-session", "cookie"];
+    const seen = names.map((name) => shown.values(name)[0] ?? "-").join();
+    return text(seen, status, { ...said, "x-seen": seen });
   };
+/** A cache name of its own for each site of a test. */
+const apart = (options: SiteOptions): SiteOptions => ({ ...options, cacheName: `c${randomUUID()}` });
 const NOBODY = "-,-,-,-";
 
-describe.each(ATTACK_HOSTS)("CWE-524, what is made for credentials, through $name,", (host) => {
+describe.each(HTTP_HOSTS)("CWE-524, what is made for credentials, through $name,", (host) => {
   const forbidden: Record<string, string>[] = [
     { "cache-control": "max-age=60" },
     { "cache-control": "max-age=60, stale-while-revalidate=60", etag: '"1"' },
@@ -48,9 +52,7 @@ describe.each(ATTACK_HOSTS)("CWE-524, what is made for credentials, through $nam
 
   it.each(Object.entries(SECRETS))("%s: %s, is stored only where the response permits it", async (name, secret) => {
     for (const headers of forbidden) {
-      const { app } = testApp(cache, { ...KEYED, cacheName: `c${randomUUID()}` });
-      app.get("*", whoami(headers));
-      await using opened = await host.open(app);
+      await using opened = await host.open({ cache, handler: whoami(headers), options: apart(KEYED) });
       const own = await opened.send({ fields: { [name]: secret } });
       expect(own.body).toContain("secret");
       for (let i = 0; i < 2; i++) {
@@ -59,9 +61,8 @@ describe.each(ATTACK_HOSTS)("CWE-524, what is made for credentials, through $nam
       }
     }
     for (const directive of ["public", "must-revalidate", "s-maxage=60"]) {
-      const { app } = testApp(cache, { ...KEYED, cacheName: `c${randomUUID()}` });
-      app.get("*", whoami({ "cache-control": `max-age=60, ${directive}` }));
-      await using opened = await host.open(app);
+      const handler = whoami({ "cache-control": `max-age=60, ${directive}` });
+      await using opened = await host.open({ cache, handler, options: apart(KEYED) });
       await opened.send({ fields: { [name]: secret } });
       expect((await opened.send()).how, directive).toMatch(/^hit/);
     }
@@ -70,14 +71,14 @@ describe.each(ATTACK_HOSTS)("CWE-524, what is made for credentials, through $nam
   it("changes nothing of what is stored by a 304, nor by a HEAD", async () => {
     for (const method of ["GET", "HEAD"]) {
       for (const [name, secret] of Object.entries(SECRETS)) {
-        const { app } = testApp(cache, { ...KEYED, cacheName: `c${randomUUID()}` });
-        app.get("*", (c) => {
-          const seen = c.req.header(name) ?? "-";
+        const handler: Handler = (request) => {
+          const seen = request.headers.get(name) ?? "-";
           const headers = { "cache-control": "max-age=60", etag: '"1"', "x-seen": seen };
-          const isValidated = c.req.header("if-none-match") !== undefined;
-          return isValidated ? c.body(null, 304, headers) : c.text(`page for ${seen}`, 200, headers);
-        });
-        await using opened = await host.open(app);
+          return request.headers.has("if-none-match")
+            ? text(null, 304, headers)
+            : text(`page for ${seen}`, 200, headers);
+        };
+        await using opened = await host.open({ cache, handler, options: apart(KEYED) });
         await opened.send();
         const reload = { [name]: secret, "cache-control": "no-cache" };
         expect((await opened.send({ method, fields: reload })).headers.get("x-seen")).toBe(secret);
@@ -88,9 +89,8 @@ describe.each(ATTACK_HOSTS)("CWE-524, what is made for credentials, through $nam
   });
 
   it("by a POST, stands for no later GET", async () => {
-    const { app } = testApp(cache, KEYED);
-    app.all("*", whoami({ "cache-control": "max-age=60", "content-location": "/" }));
-    await using opened = await host.open(app);
+    const handler = whoami({ "cache-control": "max-age=60", "content-location": "/" });
+    await using opened = await host.open({ cache, handler, options: KEYED });
     for (const fields of [...Object.entries(SECRETS), ["cookie", "a=secret"] as const]) {
       await opened.send({ method: "POST", fields: [fields], body: "x" });
       expect((await opened.send()).body).toBe(NOBODY);
@@ -98,9 +98,8 @@ describe.each(ATTACK_HOSTS)("CWE-524, what is made for credentials, through $nam
   });
 
   it("an error among it, is stored for no other client", async () => {
-    const { app } = testApp(cache, { ...KEYED, defaultTtl: "1h" });
-    app.get("*", whoami({ "last-modified": "Thu, 01 Jan 2026 00:00:00 GMT" }, 404));
-    await using opened = await host.open(app);
+    const handler = whoami({ "last-modified": "Thu, 01 Jan 2026 00:00:00 GMT" }, 404);
+    await using opened = await host.open({ cache, handler, options: { ...KEYED, defaultTtl: "1h" } });
     for (const fields of Object.entries(SECRETS)) {
       await opened.send({ fields: [fields] });
       expect((await opened.send()).body).toBe(NOBODY);
@@ -108,11 +107,10 @@ describe.each(ATTACK_HOSTS)("CWE-524, what is made for credentials, through $nam
   });
 });
 
-describe.each(ATTACK_HOSTS)("CWE-524, cookies, through $name:", (host) => {
+describe.each(HTTP_HOSTS)("CWE-524, cookies, through $name:", (host) => {
   it("a request with a cookie takes no part in the cache, whatever the response says", async () => {
-    const { app } = testApp(cache, { awaitBackground: true, allowCookies: ["_ga*"] });
-    app.get("*", whoami(FRESH));
-    await using opened = await host.open(app);
+    const options = { awaitBackground: true, allowCookies: ["_ga*"] };
+    await using opened = await host.open({ cache, handler: whoami(FRESH), options });
     for (const cookie of ["session=1", "_ga=1; session=1", "=1", "session", "_GA=1", ";a=b", "_g=1;,_ga=2"]) {
       for (let i = 0; i < 2; i++) {
         const { body, how } = await opened.send({ fields: { cookie } });
@@ -126,9 +124,8 @@ describe.each(ATTACK_HOSTS)("CWE-524, cookies, through $name:", (host) => {
 
   it("Vary: Cookie in any case keeps the allowed cookies apart", async () => {
     for (const vary of ["Cookie", "cOOkie", "accept, COOKIE", "accept ,\tcookie"]) {
-      const { app } = testApp(cache, { awaitBackground: true, allowCookies: ["tier"], cacheName: `c${randomUUID()}` });
-      app.get("*", whoami({ ...FRESH, vary }));
-      await using opened = await host.open(app);
+      const options = apart({ awaitBackground: true, allowCookies: ["tier"] });
+      await using opened = await host.open({ cache, handler: whoami({ ...FRESH, vary }), options });
       for (let i = 0; i < 2; i++) {
         for (const cookie of ["tier=1", "tier=2", "tier=1; tier=2"]) {
           expect((await opened.send({ fields: { cookie } })).body).toContain(`,${cookie}`);
@@ -148,13 +145,11 @@ describe.each(ATTACK_HOSTS)("CWE-524, cookies, through $name:", (host) => {
     ];
     for (const headers of said) {
       let runs = 0;
-      const { app } = testApp(cache, { awaitBackground: true, cacheName: `c${randomUUID()}` });
-      app.get("*", (c) => {
-        c.header("set-cookie", `id=${++runs}`);
-        const isValidated = c.req.header("if-none-match") !== undefined;
-        return isValidated ? c.body(null, 304, headers) : c.text("page", 200, headers);
-      });
-      await using opened = await host.open(app);
+      const handler: Handler = (request) => {
+        const own = { ...headers, "set-cookie": `id=${++runs}` };
+        return request.headers.has("if-none-match") ? text(null, 304, own) : text("page", 200, own);
+      };
+      await using opened = await host.open({ cache, handler, options: apart({ awaitBackground: true }) });
       for (let i = 0; i < 3; i++) {
         const before = runs;
         const { headers: got, body } = await opened.send();
@@ -198,41 +193,46 @@ describe("CWE-524, a response for one client", () => {
       expect([hit.how.slice(0, 3), hit.headers.get("x-user"), hit.headers.get("x-name")]).toEqual(["hit", null, null]);
     }
   });
+});
 
+describe.each(HTTP_HOSTS)("CWE-524, a response for one client of $name", (host) => {
   it("is awaited by no other client, and one with credentials waits for none", async () => {
     const gate = deferred<void>();
     let runs = 0;
-    const { app, get } = testApp(cache, KEYED);
-    app.get("*", async (c) => {
+    const handler: Handler = async (request, shown) => {
       runs++;
       await gate.promise;
-      return whoami({ "cache-control": "max-age=60" })(c);
-    });
-    const first = get("/");
+      return whoami({ "cache-control": "max-age=60" })(request, shown);
+    };
+    await using opened = await host.open({ cache, handler, options: KEYED });
+    const first = opened.send();
     await until(() => runs === 1, { what: "the first run" });
-    const others = [...Object.entries(SECRETS), ["cookie", "a=secret"]].map((field) =>
-      get("/", { headers: [field as [string, string]] }),
+    const others = [...Object.entries(SECRETS), ["cookie", "a=secret"] as const].map((field) =>
+      opened.send({ fields: [field] }),
     );
     await until(() => runs === 5, { what: "all requests with credentials at the handler" });
     gate.resolve();
     expect((await first).body).toBe(NOBODY);
     for (const { body } of await Promise.all(others)) expect(body).toContain("secret");
   });
+});
 
-  it("is not shown by a background refresh, which carries no credentials", async () => {
+it.each(REFRESHING_HOSTS)(
+  "CWE-524, a response for one client of $name is not shown by a background refresh, which carries no credentials",
+  async (host) => {
     const seen: string[] = [];
-    const { app, get } = testApp(cache, { credentialFields: ["X-Api-Key"] });
-    app.get("*", (c) => {
-      seen.push(["authorization", "x-api-key", "cookie"].map((name) => c.req.header(name) ?? "-").join());
-      return c.text(String(seen.length), 200, { "cache-control": "public, max-age=0, stale-while-revalidate=60" });
-    });
-    await get("/");
+    const handler: Handler = (_request, shown) => {
+      seen.push(["authorization", "x-api-key", "cookie"].map((name) => shown.values(name)[0] ?? "-").join());
+      return text(String(seen.length), 200, { "cache-control": `public, ${STALE["cache-control"]}` });
+    };
+    await using opened = await host.open({ cache, handler, options: { credentialFields: ["X-Api-Key"] } });
+    await opened.send();
     await until(async () => (await cache.keys("*")).length > 0, { what: "the first response" });
-    await get("/", { headers: { authorization: "secret", "x-api-key": "secret" } });
+    await opened.send({ fields: { authorization: "secret", "x-api-key": "secret" } });
     await until(() => seen.length === 2, { what: "the refresh" });
     expect(seen).toEqual(["-,-,-", "-,-,-"]);
-  });
-});
+  },
+);
 
 describe("CWE-639, tenants that share a store", () => {
   it("see nothing of each other under another key prefix, cache name, host, scheme or port", async () => {
@@ -305,26 +305,29 @@ describe("CWE-639, tenants that share a store", () => {
       }
     }
   });
+});
 
-  it("see nothing of each other behind a proxy that names the host", async () => {
+it.each(HTTP_HOSTS)(
+  "CWE-639, tenants of $name see nothing of each other behind a proxy that names the host",
+  async (host) => {
     const hosts = ["a.example", "b.example", "a.example:8080"];
-    const { app, get, http } = testApp(cache, { awaitBackground: true, trustForwarded: ["host", "proto"], hosts });
-    app.get("*", (c) => c.text(`${c.req.url} ${c.req.header("host")} ${c.req.header("x-forwarded-host")}`, 200, FRESH));
-    const ask = (host: string, proto = "https") =>
-      get("http://cluster.internal/", {
-        headers: { host: "cluster.internal", "x-forwarded-host": host, "x-forwarded-proto": proto },
-      });
+    const handler: Handler = ({ url }, shown) =>
+      text([url, ...["host", "x-forwarded-host"].map((name) => shown.values(name)[0])].join(" "), 200, FRESH);
+    const options: SiteOptions = { awaitBackground: true, trustForwarded: ["host", "proto"], hosts };
+    await using opened = await host.open({ cache, handler, options });
+    const ask = (name: string, proto = "https") =>
+      opened.send({ host: "cluster.internal", fields: { "x-forwarded-host": name, "x-forwarded-proto": proto } });
     for (let i = 0; i < 2; i++) {
-      for (const host of [...hosts, "A.EXAMPLE"]) {
+      for (const name of [...hosts, "A.EXAMPLE"]) {
         for (const proto of ["http", "https"]) {
-          const own = host.toLowerCase();
-          expect((await ask(host, proto)).body).toBe(`${proto}://${own}/ ${own} ${own}`);
+          const own = name.toLowerCase();
+          expect((await ask(name, proto)).body).toBe(`${proto}://${own}/ ${own} ${own}`);
         }
       }
     }
-    expect(await http.purge("https://a.example/")).toBeGreaterThan(0);
+    expect(await opened.purge("https://a.example/")).toBeGreaterThan(0);
     expect((await ask("b.example")).how).toMatch(/^hit/);
     expect((await ask("a.example", "http")).how).toMatch(/^hit/);
     expect((await ask("a.example")).how).toMatch(/stored/);
-  });
-});
+  },
+);

@@ -1,18 +1,18 @@
-import { randomUUID } from "node:crypto";
-import { afterEach, beforeEach, describe, expect, inject, it } from "vitest";
-import { type Cache, createCache } from "../../src/index.js";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import type { Cache } from "../../src/index.js";
+import type { Got, Handler } from "../adapters/host.js";
+import { HTTP_HOSTS, HTTP1_HOSTS } from "../adapters/hosts.js";
+import { FRESH, newCache, text } from "../adapters/replies.js";
 import { raw } from "../contract/cache/stored.js";
-import { type Got, testApp } from "../hono/app.js";
-import { ATTACK_HOSTS, OVER_HTTP1 } from "./hosts.js";
+import { testApp } from "../hono/app.js";
 
 /** `VARIANTS=10000` sends more. */
 const VARIANTS = Number(process.env.VARIANTS ?? 2_000);
-const FRESH = { "cache-control": "public, max-age=60" };
 
 let cache: Cache;
 
 beforeEach(() => {
-  cache = createCache({ location: inject("valkeyUrl"), keyPrefix: randomUUID() });
+  cache = newCache();
 });
 
 afterEach(() => cache.close());
@@ -118,11 +118,10 @@ describe("CWE-770, many query strings:", () => {
   });
 });
 
-describe.each(ATTACK_HOSTS)("CWE-770, oversized and malformed input through $name:", (host) => {
+describe.each(HTTP_HOSTS)("CWE-770, oversized and malformed input through $name:", (host) => {
   it("a URL of 1 MB fills nothing", async () => {
-    const { app } = testApp(cache, { awaitBackground: true });
-    app.get("*", (c) => c.text(`page ${c.req.path.length}`, 200, FRESH));
-    await using opened = await host.open(app);
+    const handler: Handler = (_request, { path }) => text(`page ${path.length}`, 200, FRESH);
+    await using opened = await host.open({ cache, handler, options: { awaitBackground: true } });
     for (const target of [`/${"x".repeat(1_000_000)}`, `/?${"x".repeat(1_000_000)}`, `/${"%41".repeat(300_000)}`]) {
       for (let i = 0; i < 2; i++) {
         const { status, how } = await opened.send({ target }).catch(() => ({ status: 0, how: "" }));
@@ -136,9 +135,8 @@ describe.each(ATTACK_HOSTS)("CWE-770, oversized and malformed input through $nam
   });
 
   it("a URL of one character more than maxUrlLength bypasses the cache", async () => {
-    const { app } = testApp(cache, { awaitBackground: true, maxUrlLength: 100 });
-    app.get("*", (c) => c.text("page", 200, FRESH));
-    await using opened = await host.open(app);
+    const handler: Handler = () => text("page", 200, FRESH);
+    await using opened = await host.open({ cache, handler, options: { awaitBackground: true, maxUrlLength: 100 } });
     const target = (length: number): string => `/${"x".repeat(length - "http://shop.example/".length)}`;
     for (let i = 0; i < 2; i++) expect((await opened.send({ target: target(101) })).how).toBe("fwd=bypass");
     await opened.send({ target: target(100) });
@@ -146,9 +144,9 @@ describe.each(ATTACK_HOSTS)("CWE-770, oversized and malformed input through $nam
   });
 
   it("a field with a control character is refused, or bypasses the cache", async () => {
-    const { app } = testApp(cache, { awaitBackground: true });
-    app.get("*", (c) => c.text(c.req.header("foo") ?? "none", 200, { ...FRESH, vary: "foo" }));
-    await using opened = await host.open(app);
+    const handler: Handler = (_request, shown) =>
+      text(shown.values("foo")[0] ?? "none", 200, { ...FRESH, vary: "foo" });
+    await using opened = await host.open({ cache, handler, options: { awaitBackground: true } });
     for (const code of [0, 1, 7, 8, 10, 11, 12, 13, 27, 31, 127]) {
       for (let i = 0; i < 2; i++) {
         const foo = `a${String.fromCharCode(code)}b`;
@@ -161,27 +159,28 @@ describe.each(ATTACK_HOSTS)("CWE-770, oversized and malformed input through $nam
   });
 
   it("a thousand selecting names in one Vary do no harm", async () => {
-    const { app, errors } = testApp(cache, { awaitBackground: true });
     const vary = Array.from({ length: 1_000 }, (_none, i) => `x-${i}`).join();
-    app.get("*", (c) => c.text(c.req.header("x-1") ?? "none", 200, { ...FRESH, vary }));
-    await using opened = await host.open(app);
+    const handler: Handler = (_request, shown) => text(shown.values("x-1")[0] ?? "none", 200, { ...FRESH, vary });
+    await using opened = await host.open({ cache, handler, options: { awaitBackground: true } });
     const fields = Array.from({ length: 50 }, (_none, i): [string, string] => [`x-${i}`, `v${i}`]);
     for (let i = 0; i < 2; i++) {
       expect((await opened.send({ fields })).body).toBe("v1");
       expect((await opened.send()).body).toBe("none");
     }
     expect((await opened.send({ fields })).how).toMatch(/^hit/);
-    expect(errors).toEqual([]);
+    expect(opened.errors).toEqual([]);
   });
 });
 
-it("CWE-770, a hundred connections that ask for a hundred variants each get their own", async () => {
-  const { app } = testApp(cache, { maxVariants: 8 });
-  app.get("*", (c) => c.text(c.req.header("foo") ?? "", 200, { ...FRESH, vary: "foo" }));
-  await using opened = await OVER_HTTP1.open(app);
-  const all = Array.from({ length: 200 }, async (_none, i) => {
-    const foo = `v${i % 100}`;
-    return (await opened.send({ fields: { foo } })).body === foo;
-  });
-  expect(new Set(await Promise.all(all))).toEqual(new Set([true]));
-});
+it.each(HTTP1_HOSTS)(
+  "CWE-770, a hundred connections to $name that ask for a hundred variants each get their own",
+  async (host) => {
+    const handler: Handler = (_request, shown) => text(shown.values("foo")[0] ?? "", 200, { ...FRESH, vary: "foo" });
+    await using opened = await host.open({ cache, handler, options: { maxVariants: 8 } });
+    const all = Array.from({ length: 200 }, async (_none, i) => {
+      const foo = `v${i % 100}`;
+      return (await opened.send({ fields: { foo } })).body === foo;
+    });
+    expect(new Set(await Promise.all(all))).toEqual(new Set([true]));
+  },
+);

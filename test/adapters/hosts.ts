@@ -1,0 +1,14 @@
+import { HONO_HOSTS } from "./hono.js";
+import type { HttpHost } from "./host.js";
+
+/** Every way to put the HTTP cache in front of a handler. One line for each adds it to all suites. */
+export const HTTP_HOSTS: readonly HttpHost[] = [...HONO_HOSTS];
+
+const by = (protocol: HttpHost["protocol"]): readonly HttpHost[] =>
+  HTTP_HOSTS.filter((host) => host.protocol === protocol);
+
+/** Those that take any bytes. */
+export const HTTP1_HOSTS = by("HTTP/1.1");
+export const HTTP2_HOSTS = by("HTTP/2");
+export const REFRESHING_HOSTS = HTTP_HOSTS.filter(({ refreshes }) => refreshes);
+export const HOSTS_WITH_MIDDLEWARE = HTTP_HOSTS.filter(({ outside }) => outside);
