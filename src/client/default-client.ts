@@ -158,7 +158,7 @@ export class DefaultClient extends KeyCommands implements Client {
     return running.run(
       key,
       (shared) => this.answer(key, loader, options, shared),
-      (answer) => valueForLeader(answer, signal, this.context.tags.met !== undefined),
+      (answer) => valueForLeader(answer, signal),
       (answer) =>
         chain(!joins || mayShare(this.context, answer, key, log), (isMine) => {
           if (!isMine) return this.#shared(key, loader, options, true);

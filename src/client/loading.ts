@@ -1,7 +1,7 @@
 import type { Codec } from "../codec/codec.js";
 import type { Encoded } from "../codec/envelope.js";
 import { NO_STAMP } from "../codec/tagged.js";
-import { runInLoad } from "../core/async.js";
+import { chain, type MaybePromise, runInLoad } from "../core/async.js";
 import { LoaderTimeoutError, show } from "../core/errors.js";
 import { markLoaderError } from "../core/events.js";
 import { type Clock, type Duration, toMs } from "../core/time.js";
@@ -96,14 +96,15 @@ function withGiven(tagsOf: TagsOf | undefined, given: readonly string[]): TagsOf
  * all later ones. A value that could not be stored, or not be read again, is answered as it is. Never rejects.
  * @param answer `encoded` is the value's stored form, where it is stored
  */
-export async function asHit(
+export function asHit(
   codec: Codec,
   { value, encoded }: { readonly value: unknown; readonly encoded: Encoded | undefined },
   key: string,
-): Promise<unknown> {
+): MaybePromise<unknown> {
   if (encoded === undefined && (typeof value !== "object" || value === null)) return value;
   try {
-    return await codec.decode(encoded ?? (await codec.encode(value, key)), key);
+    const decoded = chain(encoded ?? codec.encode(value, key), (stored) => codec.decode(stored, key));
+    return decoded instanceof Promise ? decoded.catch(() => value) : decoded;
   } catch {
     return value;
   }

@@ -1,5 +1,5 @@
 import type { Encoded } from "../codec/envelope.js";
-import { refuseCycle, untilAborted } from "../core/async.js";
+import { moment, refuseCycle, untilAborted } from "../core/async.js";
 import type { CacheCall } from "../core/events.js";
 
 /** What shared work can learn of the callers that share it. */
@@ -54,7 +54,7 @@ export class Coalesced<T> {
     return running.join(signal());
   }
 
-  /** Whether a caller of this key joins work now that has begun before the caller came. */
+  /** Whether a caller of this key joins work now that has begun before this moment. */
   isRunning(key: string): boolean {
     const running = this.#running.get(key);
     return running !== undefined && !running.isGivenUp && running.moment !== moment();
@@ -68,22 +68,6 @@ export class Coalesced<T> {
   forgetAll(): void {
     this.#running.clear();
   }
-}
-
-let now: object | undefined;
-
-/**
- * What begins together has the same one. No reply that was not there before arrives in between: work that begins together with
- * a caller's coming knows all that the caller may know.
- */
-function moment(): object {
-  if (!now) {
-    now = {};
-    queueMicrotask(() => {
-      now = undefined;
-    });
-  }
-  return now;
 }
 
 class SharedWork<T> implements Shared {
@@ -235,12 +219,9 @@ export function recordShared(call: CacheCall, { found, encoded, savedMs = 0 }: A
   else call.foundStale();
 }
 
-/**
- * The value for the caller that has loaded it. It waits for a refresh, which callers that joined do not.
- * @param isLate gives it as late as to callers that joined, so that those who come again together join what has just begun
- */
-export function valueForLeader({ value, refreshed }: Answer, signal?: AbortSignal, isLate = false): unknown {
-  if (!refreshed) return isLate ? Promise.resolve(value).then((same) => same) : value;
+/** The value for the caller that has loaded it. It waits for a refresh, which callers that joined do not. */
+export function valueForLeader({ value, refreshed }: Answer, signal?: AbortSignal): unknown {
+  if (!refreshed) return value;
   const newest = refreshed.then((answer) => (answer ?? { value }).value);
   return signal ? untilAborted(newest, signal) : newest;
 }

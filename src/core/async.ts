@@ -36,6 +36,23 @@ export function chain<T, R>(value: MaybePromise<T>, next: (value: T) => MaybePro
   return value instanceof Promise ? value.then(next) : next(value);
 }
 
+let now: object | undefined;
+
+/**
+ * The current moment: the same object for all code that runs before the next reply is handled. What was sent in this moment
+ * is as new as what its other callers would send now, so they may share it: none of them can have seen anything end since.
+ */
+export function moment(): object {
+  if (!now) {
+    now = {};
+    // Runs after all code that was ready when the moment began, and before any that waits for something sent since.
+    queueMicrotask(() => {
+      now = undefined;
+    });
+  }
+  return now;
+}
+
 /** Whether this host has `setImmediate`. That of Next's edge runtime throws. */
 export function hasSetImmediate(): boolean {
   return typeof setImmediate === "function" && !("EdgeRuntime" in globalThis);

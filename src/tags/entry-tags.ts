@@ -1,6 +1,6 @@
 import type { Encoded } from "../codec/envelope.js";
 import { readTagged, type Tagged, tagged } from "../codec/tagged.js";
-import type { MaybePromise } from "../core/async.js";
+import { type MaybePromise, moment } from "../core/async.js";
 import type { Command, Connection, Reply, SendOptions } from "../core/connection.js";
 import { tagLabels } from "./labels.js";
 import {
@@ -30,6 +30,7 @@ export interface Sent {
 
 /** A read of the log, which callers that began together share. */
 export class LogRead {
+  readonly moment = moment();
   isDone = false;
   /** What prevented it. */
   error: unknown;
@@ -58,7 +59,7 @@ export class LogRead {
 /** Judges entries with tags, and makes them. One for a cache and all its views. */
 export class EntryTags {
   readonly #log: PurgeLog;
-  /** Reads of the log that may be shared. */
+  /** The last read of the log over each connection. */
   readonly #reads = new WeakMap<Connection, LogRead>();
 
   constructor(purges: LogPlace) {
@@ -81,7 +82,7 @@ export class EntryTags {
    */
   refresh(connection: Connection): LogRead | undefined {
     if (this.#log.isCurrent()) return undefined;
-    return this.#reads.get(connection) ?? this.send(connection, [], READ).log;
+    return this.#shared(connection) ?? this.send(connection, [], READ).log;
   }
 
   /** Sends commands, and does what `refresh` does in the same round trip. @returns the replies, of these commands first */
@@ -90,7 +91,7 @@ export class EntryTags {
     // The log may be in another slot of the cluster.
     if (options.atomic) return { replies: connection.send(commands, options), log: this.refresh(connection) };
     const isCurrent = log.isCurrent();
-    const shared = isCurrent ? undefined : this.#reads.get(connection);
+    const shared = isCurrent ? undefined : this.#shared(connection);
     if (shared || isCurrent) return { replies: connection.send(commands, options), log: shared };
     const read = log.read(connection.near);
     const replies = connection.send([...commands, read.command], options);
@@ -98,9 +99,13 @@ export class EntryTags {
       log.apply(read, all[commands.length] ?? null) ? undefined : readLog(connection, log),
     );
     this.#reads.set(connection, reading);
-    // Nothing that waits for a purge continues before this, and what began at the same time does.
-    queueMicrotask(() => this.#reads.delete(connection));
     return { replies, log: reading };
+  }
+
+  /** A read of the log that began in this moment. */
+  #shared(connection: Connection): LogRead | undefined {
+    const read = this.#reads.get(connection);
+    return read?.moment === moment() ? read : undefined;
   }
 
   /** Opens the payload of an entry with tags; `undefined` where it is malformed. */
