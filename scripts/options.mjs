@@ -90,6 +90,17 @@ const SECTIONS = [
     ],
   },
   {
+    title: "`cachedHandler(handler, options)`, besides those of `httpCache` from `keyGenerator` on",
+    parts: [["fetch/cached-handler.ts", "HandlerOptions"]],
+  },
+  {
+    title: "`cachedFetch(options)`, besides those of `httpCache` from `keyGenerator` on, without `trustForwarded`",
+    parts: [
+      ["fetch/options.ts", "FetchOptions"],
+      ["fetch/options.ts", "CachedFetchOptions"],
+    ],
+  },
+  {
     title: "`routes` of the HTTP cache, and `http.policy`, which also has `cacheControl` and `vary`",
     parts: [["http/routes.ts", "RouteOptions"]],
   },

@@ -1,6 +1,5 @@
 import type { Context, Next } from "hono";
-import { keepsRequestsApart } from "../core/runtime.js";
-import { addDefaults, hasDefaults } from "../http/adapter.js";
+import { addDefaults, hasDefaults, toRequest } from "../http/adapter.js";
 import { type Forwarded, type Host, type OriginRequest, UnreachedError } from "../http/host.js";
 import { enterCache } from "../http/nesting.js";
 import { unconditional } from "../http/rfc/conditional.js";
@@ -58,13 +57,6 @@ export function changeHeaders(c: Context, work: (headers: Headers) => void): voi
     c.res = undefined;
     c.res = copy;
   }
-}
-
-/** The request that handlers get. In Workers a request carries more than its parts; elsewhere `raw` may only look like one. */
-export function toRequest(raw: Request, { url, fields, signal }: OriginRequest): Request {
-  const headers = fields.map(([name, value]): [string, string] => [name, value]);
-  if (!keepsRequestsApart()) return new Request(url, { method: raw.method, headers, signal });
-  return new Request(raw.url === url ? raw : new Request(url, raw), { headers, signal });
 }
 
 /** A request that the middleware has sent through the application. */

@@ -2,6 +2,8 @@ import type { Cache } from "../cache/cache.js";
 import type { PurgeTagsOptions } from "../cache/method-options.js";
 import { ConfigurationError } from "../core/errors.js";
 import { type Check, type Checks, checkOptions, isFunction, isImplementation, isText } from "../core/options.js";
+import { keepsRequestsApart } from "../core/runtime.js";
+import type { OriginRequest } from "./host.js";
 import type { HttpCache } from "./http-cache.js";
 import { type HttpCacheOptions, httpCacheChecks } from "./options.js";
 import type { PurgeOptions } from "./purges.js";
@@ -76,6 +78,13 @@ export function addDefaults(
 /** Whether `addDefaults` may change a response. */
 export function hasDefaults({ cacheControl, vary }: Pick<AdapterOptions<never>, "cacheControl" | "vary">): boolean {
   return cacheControl !== undefined || vary !== undefined;
+}
+
+/** The request that handlers get. In Workers a request carries more than its parts; elsewhere `raw` may only look like one. */
+export function toRequest(raw: Request, { url, fields, signal }: OriginRequest): Request {
+  const headers = fields.map(([name, value]): [string, string] => [name, value]);
+  if (!keepsRequestsApart()) return new Request(url, { method: raw.method, headers, signal });
+  return new Request(raw.url === url ? raw : new Request(url, raw), { headers, signal });
 }
 
 /** Methods that purge stored responses. Each rejects with `ConnectionError` or `ReplyError` when the store fails. */

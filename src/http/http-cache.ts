@@ -91,7 +91,7 @@ export class HttpCache {
     const { events } = cache;
     const observed = events.isHeard("http") ? new ObservedRequest(events) : undefined;
     const call = { exchange, cache, observed };
-    const isPlain = request instanceof ClientRequest && request.isPlain && !hasBody;
+    const isPlain = request instanceof ClientRequest && !hasBody && exchange.bypass === undefined && request.isPlain;
     const outcome = (isPlain ? this.#fastHit(call) : undefined) ?? this.#handle(call);
     if (!observed) return outcome;
     return observed.record(outcome, (result) => ({
@@ -140,7 +140,7 @@ export class HttpCache {
     const { exchange } = call;
     const { request, hasBody, host } = exchange;
     const { cookies } = this.#settings;
-    const bypass = bypassReason(request, hasBody, { cookies });
+    const bypass = exchange.bypass ?? bypassReason(request, hasBody, { cookies });
     if (bypass) return this.#bypass(call, bypass);
     const preset = host.preset();
     if (isForOneClient(preset, this.#settings.policy)) return this.#bypass(call, "preset");
@@ -205,13 +205,14 @@ export class HttpCache {
   }
 
   #context(
-    { exchange: { request, host, key: own }, cache, observed }: Call,
+    { exchange: { request, host, key: own, isOwn = false }, cache, observed }: Call,
     { key, target, originUrl }: Located,
     fields: Fields,
   ): MaybePromise<RequestContext> {
     const settings = this.#settings;
     const { method, fields: sent } = request;
-    const init = { settings, cache, host, target, method, fields, sent, originUrl, hasOwnKey: own !== undefined, key };
+    const carriesAll = isOwn || own !== undefined;
+    const init = { settings, cache, host, target, method, fields, sent, originUrl, carriesAll, key };
     const parts = this.#partsOf(cache);
     return chain(
       baseKey(cache, settings.name, key),

@@ -17,6 +17,10 @@ export interface Exchange {
   readonly hasBody: boolean;
   /** Replaces the URL in the key. @default the URL */
   readonly key?: string | undefined;
+  /** Why the host keeps this request out of the cache: it is neither answered from the store nor stored. @default it does not */
+  readonly bypass?: string | undefined;
+  /** The request is the application's own, not a client's: a background refresh carries all of its fields. @default false */
+  readonly isOwn?: boolean | undefined;
   readonly host: Host;
 }
 

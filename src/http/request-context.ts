@@ -37,7 +37,7 @@ interface ContextInit {
   readonly sent: Fields;
   readonly target: Target;
   readonly originUrl: string;
-  readonly hasOwnKey: boolean;
+  readonly carriesAll: boolean;
   readonly key: string;
   readonly base: string;
   readonly observed: ObservedRequest | undefined;
@@ -52,8 +52,8 @@ export class RequestContext {
   readonly request: RequestHead;
   /** The client's fields, as outer middleware has seen them. */
   readonly sent: Fields;
-  /** The host has made the key, possibly from any field. */
-  readonly hasOwnKey: boolean;
+  /** A background refresh carries all fields: the host has made the key, possibly from any of them, or they are its own. */
+  readonly carriesAll: boolean;
   readonly directives: RequestDirectives;
   /** The stored key of its URL. */
   readonly base: string;
@@ -71,7 +71,7 @@ export class RequestContext {
     this.host = init.host;
     this.request = { method: init.method, url: init.target.url, fields: init.fields };
     this.sent = init.sent;
-    this.hasOwnKey = init.hasOwnKey;
+    this.carriesAll = init.carriesAll;
     this.base = init.base;
     this.state = init.parts.state;
     this.store = init.parts.store;

@@ -217,8 +217,8 @@ export function canRefresh(context: RequestContext, entry: Entry): boolean {
 }
 
 /** The fields that the key was made of, besides the target. A key that the host has made may depend on any field. */
-function refreshFields(fields: Fields, { hasOwnKey, settings }: RequestContext, { head }: Entry): Fields {
-  if (hasOwnKey) return unconditional(fields);
+function refreshFields(fields: Fields, { carriesAll, settings }: RequestContext, { head }: Entry): Fields {
+  if (carriesAll) return unconditional(fields);
   const carried = ["host", ...(settings.trust?.names ?? []), ...head.vary];
   return fields.filter(([name]) => carried.includes(name));
 }

@@ -1,0 +1,43 @@
+import { toResponse } from "../http/answer.js";
+import type { Body } from "../http/body.js";
+import type { Outcome } from "../http/http-cache.js";
+
+/** Changes the header fields of a response: in place, or of a copy where they are read-only. */
+export function withHeaders(response: Response, change: (headers: Headers) => void): Response {
+  // A response without a body may be one object for many requests.
+  if (response.body !== null) {
+    try {
+      change(response.headers);
+      return response;
+    } catch (error) {
+      // Those of a fetched response are read-only.
+      if (!(error instanceof TypeError)) throw error;
+    }
+  }
+  const copy = new Response(response.body, response);
+  change(copy.headers);
+  return copy;
+}
+
+/**
+ * The outcome as a web response.
+ * @param hidden response fields that clients don't get @param guard wraps a body that is still being made
+ */
+export function fromOutcome(
+  outcome: Outcome,
+  { isHead, hidden, guard }: { isHead: boolean; hidden: readonly string[]; guard?: ((body: Body) => Body) | undefined },
+): Response {
+  if ("answer" in outcome) {
+    const { answer } = outcome;
+    const isStream = guard !== undefined && answer.body instanceof ReadableStream;
+    return toResponse(isStream ? { ...answer, body: guard(answer.body) } : answer, isHead);
+  }
+  const { response } = outcome.forwarded;
+  const { member } = outcome;
+  if (member === undefined) return response;
+  const guarded = guard && response.body ? new Response(guard(response.body), response) : response;
+  return withHeaders(guarded, (headers) => {
+    headers.append("cache-status", member);
+    for (const name of hidden) headers.delete(name);
+  });
+}
