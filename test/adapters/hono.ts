@@ -94,6 +94,10 @@ class ShownByHono implements Shown {
     return this.#context.get("kept");
   }
 
+  body(): Promise<string> {
+    return this.#context.req.text();
+  }
+
   target(): Record<string, unknown> {
     const { req } = this.#context;
     return { url: req.url, raw: req.raw.url, path: req.path, query: req.query(), method: req.method };
@@ -110,9 +114,11 @@ const honoHost = (transport: HonoTransport): HonoHost => ({
   protocol: transport.protocol,
   refreshes: true,
   outside: true,
+  mounts: true,
   async open(site) {
     const { app, http, errors } = honoSite(site);
-    const client = await transport.open(app as unknown as Hono);
+    const whole = site.mount === undefined ? app : new Hono().mount(site.mount, app.fetch);
+    const client = await transport.open(whole as unknown as Hono);
     return {
       ...client,
       errors,

@@ -32,6 +32,8 @@ export interface Shown {
   target(): Readonly<Record<string, unknown>>;
   /** The values of a header field, from each place where the framework has them. */
   values(name: string): readonly string[];
+  /** The request's body, also of a method that a web request has none with. */
+  body(): Promise<string>;
   /** What middleware outside the cache has kept for the handler. */
   readonly kept: string | undefined;
 }
@@ -63,6 +65,8 @@ export interface SiteInit {
   readonly outside?: (request: Request) => Outside;
   /** Makes the key. @default the URL */
   readonly keyGenerator?: (request: Request) => string;
+  /** The path under which the cache and the handler are mounted, for hosts with `mounts`. @default the root */
+  readonly mount?: string;
   /** Is given what goes on after answers. @default the host's own way */
   readonly waitUntil?: (work: Promise<unknown>) => void;
 }
@@ -98,6 +102,8 @@ export interface Abilities {
   readonly refreshes: boolean;
   /** Whether middleware can stand outside of the cache, and set fields on the response before. */
   readonly outside: boolean;
+  /** Whether an application can be mounted under a path. */
+  readonly mounts: boolean;
 }
 
 /** One way to put the HTTP cache in front of a handler, and for requests to reach it. */

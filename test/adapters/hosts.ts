@@ -12,3 +12,4 @@ export const HTTP1_HOSTS = by("HTTP/1.1");
 export const HTTP2_HOSTS = by("HTTP/2");
 export const REFRESHING_HOSTS = HTTP_HOSTS.filter(({ refreshes }) => refreshes);
 export const HOSTS_WITH_MIDDLEWARE = HTTP_HOSTS.filter(({ outside }) => outside);
+export const MOUNTING_HOSTS = HTTP_HOSTS.filter(({ mounts }) => mounts);
