@@ -1,15 +1,22 @@
 import fc from "fast-check";
 import { LRUCache } from "lru-cache";
 import { vi } from "vitest";
-import type { Argument, Command, Connection, Reply, Script, SendOptions } from "../../src/core/connection.js";
+import type { Argument, Command, Reply, Script } from "../../src/core/connection.js";
 import { Events } from "../../src/core/events.js";
-import type { ListenerAccess } from "../../src/core/near.js";
-import { Listening, type ListeningHandlers } from "../../src/near/listening.js";
 import { Near } from "../../src/near/near-cache.js";
 import { nearCacheFactory } from "../../src/near/options.js";
 import type { Source } from "../../src/near/source.js";
 import { Tags } from "../../src/tags/tags.js";
-import { deferred } from "../support/deferred.js";
+import {
+  ACCESS,
+  HeldListening,
+  type Later,
+  listening,
+  ScheduledConnection,
+  type Serving,
+  scheduler,
+  settled,
+} from "./scheduler.js";
 
 // The real near caches of two caches of one process. The scheduler of fast-check decides when each command reaches the
 // server, when its reply comes back, and when the process hears of a change, by a connection that may be lost.
@@ -17,8 +24,6 @@ import { deferred } from "../support/deferred.js";
 const KEYS = ["a:1", "a:2"];
 const LIFETIME_MS = 100;
 const WAIT_MS = 80;
-
-type Later = (what: string, run: () => void) => void;
 
 /** What a key held for a while. */
 interface State {
@@ -38,7 +43,7 @@ interface Entry {
 }
 
 /** A server, and what a process hears from it. */
-class Server {
+class Server implements Serving {
   readonly #later: Later;
   readonly #entries = new Map<string, Entry>();
   /** Which states writes have made. Those of commands are found by the command, those of scripts by their arguments. */
@@ -113,6 +118,10 @@ class Server {
     });
   }
 
+  script(_script: Script, [key = ""]: readonly string[], args: readonly Argument[]): Reply {
+    return this.run(["SET", key, ...args], args);
+  }
+
   run(command: Command, by: unknown = command): Reply {
     const [name, ...args] = command as readonly string[];
     const [key = "", text = "", ...options] = args;
@@ -173,110 +182,6 @@ class Server {
   }
 }
 
-interface Request {
-  readonly steps: (() => Reply)[];
-  readonly replies: Reply[];
-  resolve(replies: Reply[]): void;
-}
-
-/** A connection whose commands wait for the scheduler. Without an order it stands for several connections. */
-class ScheduledConnection implements Connection {
-  /** Whether the next request is lost: the caller gets an error, and the server may run it all the same. */
-  losesNext = false;
-  readonly #server: Server;
-  readonly #later: Later;
-  readonly #isOrdered: boolean;
-  readonly #sent: Request[] = [];
-  readonly #served: Request[] = [];
-
-  constructor(server: Server, later: Later, isOrdered: boolean) {
-    this.#server = server;
-    this.#later = later;
-    this.#isOrdered = isOrdered;
-  }
-
-  send(commands: readonly Command[], _options?: SendOptions): Promise<Reply[]> {
-    return this.#request(commands.map((command) => () => this.#server.run(command)));
-  }
-
-  async script(_script: Script, [key = ""]: readonly string[], args: readonly Argument[]): Promise<Reply> {
-    const [reply = null] = await this.#request([() => this.#server.run(["SET", key, ...args], args)]);
-    return reply;
-  }
-
-  /** The commands of others may come between those of one request. */
-  #request(steps: (() => Reply)[]): Promise<Reply[]> {
-    const { promise, resolve, reject } = deferred<Reply[]>();
-    const request: Request = { steps, replies: [], resolve };
-    this.#sent.push(request);
-    for (const _step of steps) this.#later("serve", () => this.#serve(request));
-    if (this.losesNext) this.#later("lose a reply", () => reject(new Error("lost")));
-    this.losesNext = false;
-    return promise;
-  }
-
-  #serve(own: Request): void {
-    const request = (this.#isOrdered && this.#sent[0]) || own;
-    const step = request.steps.shift();
-    if (step) request.replies.push(step());
-    if (request.steps.length > 0) return;
-    this.#sent.splice(this.#sent.indexOf(request), 1);
-    this.#served.push(request);
-    this.#later("reply", () => {
-      const next = (this.#isOrdered && this.#served[0]) || request;
-      this.#served.splice(this.#served.indexOf(next), 1);
-      next.resolve(next.replies);
-    });
-  }
-
-  scan(): AsyncIterable<string[]> {
-    throw new Error("SCAN is not modelled");
-  }
-
-  status(): ReturnType<Connection["status"]> {
-    return { state: "closed", lastError: undefined };
-  }
-
-  async close(): Promise<void> {}
-
-  [Symbol.asyncDispose](): Promise<void> {
-    return this.close();
-  }
-}
-
-/** Listens to nothing: the model says what it hears, and what vouches for entries. */
-class HeldListening extends Listening {
-  readonly handlers: ListeningHandlers;
-  source: Source | undefined;
-
-  constructor(...args: ConstructorParameters<typeof Listening>) {
-    super(...args);
-    this.handlers = args[2];
-    listening = this;
-  }
-
-  override listen(): void {
-    this.generation++;
-  }
-
-  override sourceOf(): Source | undefined {
-    return this.source;
-  }
-}
-
-/** That of the run. */
-let listening: HeldListening;
-
-const ACCESS: ListenerAccess = {
-  key: "scheduled",
-  name: "scheduled",
-  connectTimeoutMs: 1_000,
-  follows: false,
-  addresses: async () => [],
-  open: () => Promise.reject(new Error("not reached")),
-  login: async () => ({ username: undefined, password: undefined }),
-};
-
 /** A name stands for each time that it is likelier than others. */
 const OWN = "GET GET GET GET GET MGET SET SET-PX SET-PX PEXPIRE UNLINK FLUSHDB script claim".split(" ");
 const FOREIGN = "SET SET SET-PX SET-PX PEXPIRE UNLINK FLUSHDB wait wait wait wait lose".split(" ");
@@ -296,15 +201,6 @@ const foreignCalls = fc.array(fc.record({ name: fc.constantFrom(...FOREIGN), key
   minLength: 4,
   maxLength: 10,
   size: "max",
-});
-
-/** All that is done at once, before something else comes in. */
-const settled = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
-const scheduler = fc.scheduler({
-  act: async (run) => {
-    await run();
-    await settled();
-  },
 });
 
 /** Everything that a run is made of. Clocks and timers are fake ones of vitest. */
