@@ -12,6 +12,7 @@ import {
   readLog,
   type Stamp,
   type Verdict,
+  withRead,
 } from "./purge-log.js";
 
 /** An entry as this process has opened it, with the last answer to whether it was purged. */
@@ -94,7 +95,7 @@ export class EntryTags {
     const shared = isCurrent ? undefined : this.#shared(connection);
     if (shared || isCurrent) return { replies: connection.send(commands, options), log: shared };
     const read = log.read(connection.near);
-    const replies = connection.send([...commands, read.command], options);
+    const replies = connection.send([...commands, read.command], withRead(read, options));
     const reading = new LogRead(replies, (all) =>
       log.apply(read, all[commands.length] ?? null) ? undefined : readLog(connection, log),
     );

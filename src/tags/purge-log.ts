@@ -69,6 +69,11 @@ export interface LogRead {
   readonly isUnchanged: IsUnchanged | undefined;
 }
 
+/** How the log is read, and what is sent with that: what is kept in the process must not come from a replica that lags behind. */
+export function withRead({ isUnchanged }: Pick<LogRead, "isUnchanged">, options: SendOptions): SendOptions {
+  return isUnchanged ? { ...options, primary: true } : options;
+}
+
 /**
  * Where the log of a cache is found: with its settings, so that all views of the cache and the HTTP cache in front of it share
  * one. It has no log until tags are used first: code that every program carries imports only this type.
@@ -215,7 +220,8 @@ export class PurgeLog implements LogReader {
     ];
     // The log may have dropped the number of the last one that this process has heard of.
     const heard = known.togetherLast;
-    const replies = (await connection.send(commands, READ)).map(throwIfError);
+    const sent = connection.send(commands, withRead({ isUnchanged: this.#isUnchanged }, READ));
+    const replies = (await sent).map(throwIfError);
     const [last = 0, ...numbers] = replies.map((reply) => (Array.isArray(reply) ? 0 : Number(text(reply))));
     const [together = null, floor = null, togetherFloor = null, epoch = null] = replies.slice(-4);
     if (epoch === null) {
@@ -277,7 +283,7 @@ export async function sendWithLog(
 ): Promise<Reply[]> {
   const read: LogRead | undefined = log.isWanted ? log.read(connection.near) : undefined;
   if (!read) return connection.send(commands, options);
-  const replies = await connection.send([...commands, read.command], options);
+  const replies = await connection.send([...commands, read.command], withRead(read, options));
   if (!log.apply(read, replies[commands.length] ?? null)) await readLog(connection, log);
   return replies;
 }
@@ -286,7 +292,7 @@ export async function sendWithLog(
 export async function readLog(connection: Connection, log: PurgeLog): Promise<void> {
   for (let tries = 0; tries < 2; tries++) {
     const read = log.read(connection.near);
-    const [reply = null] = await connection.send([read.command], READ);
+    const [reply = null] = await connection.send([read.command], withRead(read, READ));
     if (log.apply(read, reply)) return;
   }
 }

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { type CacheOptions, glide, sentinel } from "../../src/index.js";
+import { type CacheOptions, createCache, glide, iovalkey, sentinel } from "../../src/index.js";
 import { command } from "../support/command.js";
 import { type Sentinels, startSentinels } from "../support/sentinels.js";
 import { startValkey, type ValkeyServer } from "../support/servers.js";
@@ -47,6 +47,34 @@ describe.concurrent("a near cache with a primary and its replica", () => {
       await near.sees("key", 2);
       await until(() => near.knows("key"), { what: "the new value to be kept" });
       expect(await near.cache.get("key")).toBe(2);
+    },
+    20_000,
+  );
+
+  it.each([
+    ["whose user may not publish it", ["resetchannels"]],
+    ["of a user who may", ["allchannels"]],
+  ])(
+    "misses no purge that a replica is late with, %s",
+    async (_name, channels) => {
+      await using pair = await startPair();
+      const { primary, replica } = pair;
+      const options = { keyPrefix: "app", connectionFactory: glide({ readFrom: "preferReplica" }) };
+      await using near = new Near({ ...options, location: [primary.url, replica.url] }, TOLD);
+      await command(primary.port, ["ACL", "SETUSER", "purger", "on", ">secret", "~*", "+@all", ...channels]);
+      const location = primary.url.replace("://", "://purger:secret@");
+      await using other = createCache({ location, keyPrefix: "app", connectionFactory: iovalkey() });
+      await other.set("key", 1, { tags: ["a"] });
+      await other.purgeTags(["b"]);
+      await until(() => near.knows("key"), { what: "the value to be kept" });
+      const sizes = () => Promise.all([primary, replica].map(({ port }) => command(port, ["ZCARD", "app:1:"])));
+      await until(async () => new Set(await sizes()).size === 1, { what: "the replica to have the log" });
+      await command(primary.port, ["ACL", "SETUSER", "default", "-psync", "-sync"]);
+      await command(primary.port, ["CLIENT", "KILL", "TYPE", "replica"]);
+      await other.purgeTags(["a"]);
+      expect(new Set(await sizes()).size).toBe(2);
+      await near.sees("key", undefined);
+      expect(await near.cache.get("key")).toBeUndefined();
     },
     20_000,
   );
