@@ -29,6 +29,7 @@ import {
   scheduler,
   settled,
 } from "../near/scheduler.js";
+import { nowMs } from "../promises/model.js";
 
 // Two caches of one process, each with a near cache, and one of another process without. They share entries with tags at one
 // server. The scheduler of fast-check decides when each command of the first process reaches the server, when its reply comes
@@ -40,6 +41,8 @@ const KEYS = ["k", "l"] as const;
 const NAMESPACE = "n";
 /** By which all values of the namespace end. */
 const NAMESPACE_TAG = "ns(n):";
+/** After which a call counts as one that never ends. */
+const PATIENCE_MS = 5_000;
 const TAGS = [["red"], ["blue"], ["red", "blue"]] as const;
 
 interface Value {
@@ -77,6 +80,7 @@ const PURGES = new Map<string, Purging>();
 
 /** Hashes all tags, and loads what is loaded late. */
 export async function prepare(): Promise<void> {
+  await import("../../src/tags/purge-tags.js");
   for (const match of ["any", "all"] as const) {
     for (const tags of [...TAGS, [NAMESPACE_TAG]]) {
       const labels = await tagLabels(tags);
@@ -394,7 +398,8 @@ export async function run({ scheduler, areOrdered, isQuiet, callers, others }: R
   });
   try {
     // Code that is loaded late may come when nothing else is to be done.
-    for (let idle = 0; !areDone && idle < 50; idle++) {
+    const sinceMs = nowMs();
+    while (!areDone && nowMs() < sinceMs + PATIENCE_MS) {
       await scheduler.waitIdle();
       await settled();
     }
