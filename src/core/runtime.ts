@@ -11,6 +11,11 @@ export function keepsRequestsApart(): boolean {
   return globalThis.navigator?.userAgent === "Cloudflare-Workers" || "EdgeRuntime" in globalThis;
 }
 
+/** Whether this is Node 21 or later, and no host that is compatible with it. */
+export function isNode(): boolean {
+  return globalThis.navigator?.userAgent?.startsWith("Node.js/") ?? false;
+}
+
 /**
  * Loads an optional peer package with the first call. Later calls return it at once. A failed load is tried again.
  * @param load has its `import()` in a `try` block with `missingPackage`: bundlers then build where the package is missing

@@ -1,3 +1,4 @@
+import { isNode } from "../core/runtime.js";
 import { toResponse } from "../http/answer.js";
 import type { Body } from "../http/body.js";
 import type { Outcome } from "../http/http-cache.js";
@@ -19,6 +20,23 @@ export function withHeaders(response: Response, change: (headers: Headers) => vo
   return copy;
 }
 
+/** In bytes. Up to this size a stream costs more than the copies. */
+const LONGEST_COPIED = 16_384;
+
+/**
+ * A stored body as a stream with a copy of its own, made when it is read. Node copies bytes once for a response, and again
+ * for its stream; other hosts don't, and need the length of what they send on.
+ */
+function ownStream(bytes: Uint8Array): Body {
+  return new ReadableStream({
+    type: "bytes",
+    pull(controller) {
+      controller.enqueue(new Uint8Array(bytes));
+      controller.close();
+    },
+  });
+}
+
 /**
  * The outcome as a web response.
  * @param hidden response fields that clients don't get @param guard wraps a body that is still being made
@@ -29,8 +47,12 @@ export function fromOutcome(
 ): Response {
   if ("answer" in outcome) {
     const { answer } = outcome;
-    const isStream = guard !== undefined && answer.body instanceof ReadableStream;
-    return toResponse(isStream ? { ...answer, body: guard(answer.body) } : answer, isHead);
+    const { status, body } = answer;
+    if (body instanceof Uint8Array && body.length > LONGEST_COPIED && isNode()) {
+      return toResponse({ status, fields: answer.fields, body: ownStream(body) }, isHead);
+    }
+    const isStream = guard !== undefined && body instanceof ReadableStream;
+    return toResponse(isStream ? { ...answer, body: guard(body) } : answer, isHead);
   }
   const { response } = outcome.forwarded;
   const { member } = outcome;

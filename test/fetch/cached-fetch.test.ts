@@ -1,8 +1,9 @@
 import { createHash } from "node:crypto";
 import { brotliCompressSync, gzipSync } from "node:zlib";
-import { describe, expect, inject, it } from "vitest";
+import { describe, expect, inject, it, onTestFinished } from "vitest";
 import { cachedFetch } from "../../src/fetch/index.js";
-import { ConfigurationError, createCache } from "../../src/index.js";
+import { ConfigurationError, createCache, nearCache } from "../../src/index.js";
+import { ownPrefix } from "../contract/cache/stored.js";
 import { until } from "../support/wait.js";
 import { how, page, startSite, testFetch } from "./site.js";
 
@@ -27,6 +28,37 @@ describe("a cached fetch", () => {
         etag: '"1"',
       });
     expect(site.asked).toEqual(["GET /a"]);
+  });
+
+  it("gives each caller bytes of its own, however it reads a large body", async () => {
+    const large = "0123456789".repeat(10_000);
+    const site = await startSite(page({ ...FRESH, "content-length": String(large.length) }, large));
+    const near = createCache({ location: inject("valkeyUrl"), keyPrefix: ownPrefix(), nearCache: nearCache() });
+    onTestFinished(() => near.close());
+    const fetch = testFetch({ cache: near });
+    const get = async () => {
+      const { body } = await fetch(site.url);
+      if (!body) throw new Error("there is no body");
+      return body;
+    };
+    await (await fetch(site.url)).text();
+    const isNear = async () => {
+      await (await fetch(site.url)).text();
+      return (await near.health()).nearCache?.entries === 1;
+    };
+    await until(isNear, { what: "the near cache to have the response" });
+    for await (const chunk of await get()) chunk.fill(0);
+    const reader = (await get()).getReader({ mode: "byob" });
+    for (let chunk = new Uint8Array(4_096); ; ) {
+      const { done, value } = await reader.read(chunk);
+      if (done || !value) break;
+      chunk = new Uint8Array(value.fill(0).buffer);
+    }
+    await (await get()).cancel();
+    const last = await fetch(site.url);
+    expect(how(last)).toMatch(/^hit/);
+    expect(last.headers.get("content-length")).toBe(String(large.length));
+    expect(await last.text()).toBe(large);
   });
 
   it("asks the origin once for 50 calls at once", async () => {
