@@ -1,20 +1,9 @@
 import type { Context, Handler, MiddlewareHandler } from "hono";
 import { ConfigurationError } from "../core/errors.js";
-import { type Checks, checkOptions, isBoolean, isFunction } from "../core/options.js";
-import { type RouteOptions, routeChecks } from "../http/routes.js";
-import { type HonoOptions, honoChecks } from "./options.js";
+import { checkOptions, isBoolean, isFunction } from "../core/options.js";
+import { checkRoutePolicy, type RoutePolicy, type RoutePolicyOptions, toRoutePolicy } from "../http/route-policy.js";
 
-/** What a route has of its own: options that apply when a response is stored. They go before those of `httpCache`. */
-export interface RoutePolicyOptions extends RouteOptions, Pick<HonoOptions, "cacheControl" | "vary"> {}
-
-/** The options of one response, as the middleware and the engine take them. */
-export interface RoutePolicy {
-  readonly defaults: Pick<HonoOptions, "cacheControl" | "vary">;
-  readonly storage: RouteOptions;
-}
-
-const { cacheControl, vary } = honoChecks;
-const checks: Checks<RoutePolicyOptions> = /* @__PURE__ */ (() => ({ ...routeChecks, cacheControl, vary }))();
+export type { RoutePolicyOptions } from "../http/route-policy.js";
 
 /** The policies that routes have set for the response of a context. */
 export class RoutePolicies {
@@ -23,11 +12,7 @@ export class RoutePolicies {
 
   /** Middleware that sets a route's policy. @throws {ConfigurationError} on options that a route can't have */
   middleware(given: RoutePolicyOptions): MiddlewareHandler {
-    checkOptions<RoutePolicyOptions>("httpCache.policy", given, checks);
-    // An option that is undefined leaves the one of `httpCache`, or of an outer route.
-    const options: RoutePolicyOptions = Object.fromEntries(
-      Object.entries(given).filter(([, value]) => value !== undefined),
-    );
+    const options = checkRoutePolicy("httpCache.policy", given);
     return (c, next) => {
       const outer = this.#given.get(c);
       this.#given.set(c, outer ? { ...outer, ...options } : options);
@@ -41,9 +26,7 @@ export class RoutePolicies {
     if (!given) return undefined;
     const known = this.#made.get(given);
     if (known) return known;
-    const { cacheControl, vary, ...storage } = given;
-    const defaults = { ...(cacheControl !== undefined && { cacheControl }), ...(vary !== undefined && { vary }) };
-    const made = { defaults, storage };
+    const made = toRoutePolicy(given);
     this.#made.set(given, made);
     return made;
   }

@@ -20,7 +20,7 @@ export const LAYERS: readonly (readonly string[])[] = [
 /** Packages that any file may import. */
 const GENERAL: ReadonlySet<string> = new Set(["lru-cache"]);
 /** Packages that all files of one folder may import. Every other package is imported in one file only. */
-const ADAPTERS: Readonly<Record<string, string>> = { hono: "hono", "@opentelemetry/api": "otel" };
+const ADAPTERS: Readonly<Record<string, string>> = { fastify: "fastify", hono: "hono", "@opentelemetry/api": "otel" };
 
 const LONGEST_FILE = 350;
 

@@ -1,0 +1,131 @@
+import type { FastifyInstance, FastifyPluginCallback, FastifyReply, FastifyRequest } from "fastify";
+import { type PurgeMethods, purgeMethods, requireCache, splitOptions } from "../http/adapter.js";
+import { HttpCache } from "../http/http-cache.js";
+import { isInsideCache } from "../http/nesting.js";
+import { ClientRequest } from "../http/plain-request.js";
+import { FastifyHost } from "./host.js";
+import { type InternalRequest, InternalRequests } from "./internal-requests.js";
+import { type FastifyHttpCacheOptions, type FastifyOptions, fastifyChecks } from "./options.js";
+import { NodeHeaders } from "./request-view.js";
+import { type RouteHttpCache, RoutePolicies } from "./routes.js";
+import { hasBody, isRewritten, mountOf, urlOf } from "./target.js";
+
+/** Methods that purge stored responses: `app.httpCache`. */
+export interface FastifyHttpCache extends PurgeMethods {}
+
+declare module "fastify" {
+  interface FastifyInstance {
+    /** Purges stored responses. `httpCacheFastify` sets it. */
+    httpCache: FastifyHttpCache;
+  }
+  interface FastifyContextConfig {
+    /** Options for the responses of this route, which go before those of `httpCacheFastify`; `false` for no cache. */
+    httpCache?: RouteHttpCache;
+  }
+}
+
+const WHERE = "httpCacheFastify";
+
+/** One registration of the plugin, which handles the requests of its context. */
+class Registration {
+  readonly #own: FastifyOptions;
+  readonly #http: HttpCache;
+  readonly #policies: RoutePolicies;
+  readonly #internalRequests: InternalRequests;
+  readonly #hosts = new WeakMap<FastifyReply, FastifyHost>();
+  readonly #trustsFastify: boolean;
+  readonly #cacheId: () => string;
+  readonly methods: FastifyHttpCache;
+
+  constructor(fastify: FastifyInstance, options: FastifyHttpCacheOptions) {
+    const { own, engine } = splitOptions<FastifyOptions>(WHERE, options, fastifyChecks);
+    requireCache(WHERE, options);
+    this.#own = own;
+    this.#http = new HttpCache(engine);
+    this.#policies = new RoutePolicies(own);
+    this.#internalRequests = new InternalRequests(fastify);
+    // The cache's own option goes before Fastify's `trustProxy`.
+    this.#trustsFastify = engine.trustForwarded === undefined;
+    this.#cacheId = () => this.#http.idOf(own.cache);
+    this.methods = purgeMethods(WHERE, this.#http, own);
+  }
+
+  onRequest(request: FastifyRequest, reply: FastifyReply, next: (error?: Error) => void): void {
+    const { raw } = request;
+    const internal = this.#internalRequests.find(raw);
+    const where = (): string => `${request.method} ${request.routeOptions.url ?? request.url}`;
+    const isOff = this.#policies.of(request) === false;
+    const { keyGenerator } = this.#own;
+    if (isOff || (!internal && isInsideCache(raw, this.#cacheId, where, WHERE))) next();
+    else if (!keyGenerator) this.#begin(request, reply, { internal, next, key: undefined });
+    else {
+      Promise.resolve(request)
+        .then(keyGenerator)
+        .then((key) => this.#begin(request, reply, { internal, next, key }))
+        .catch(next);
+    }
+  }
+
+  #begin(
+    request: FastifyRequest,
+    reply: FastifyReply,
+    { internal, next, key }: { internal: InternalRequest | undefined; next: () => void; key: string | undefined },
+  ): void {
+    const host = new FastifyHost(request, reply, {
+      next,
+      cacheId: this.#cacheId,
+      hidden: this.#http.hiddenTagFields,
+      policy: this.#policies.of(request) || undefined,
+      refetch: isRewritten(request) ? undefined : this.#internalRequests.refetch(key),
+      isInternal: internal !== undefined,
+    });
+    this.#hosts.set(reply, host);
+    if (internal) this.#internalRequests.run(internal, host, key);
+    else this.#answer(request, host, key);
+  }
+
+  #answer(request: FastifyRequest, host: FastifyHost, key: string | undefined): void {
+    const { method, headers } = request;
+    const url = urlOf(request, this.#trustsFastify);
+    const head = new ClientRequest({ method, url, headers: new NodeHeaders(headers) }, headers);
+    const exchange = { request: head, ...mountOf(request, url), hasBody: hasBody(request), key, host };
+    const abandon = (error: Error): void => host.abandon(error);
+    const outcome = this.#http.answer(exchange, this.#own.cache);
+    if (outcome instanceof Promise) outcome.then((known) => host.finish(known)).catch(abandon);
+    else host.finish(outcome)?.catch(abandon);
+  }
+
+  hostOf(reply: FastifyReply): FastifyHost | undefined {
+    return this.#hosts.get(reply);
+  }
+}
+
+const plugin: FastifyPluginCallback<FastifyHttpCacheOptions> = (fastify, options, done) => {
+  const registration = new Registration(fastify, options);
+  fastify.addHook("onRequest", (request, reply, next) => registration.onRequest(request, reply, next));
+  fastify.addHook("onSend", (_request, reply, payload, next) => {
+    const host = registration.hostOf(reply);
+    if (host) host.send(payload, next);
+    else next();
+  });
+  fastify.addHook("onError", (_request, reply, _error, next) => {
+    registration.hostOf(reply)?.fail();
+    next();
+  });
+  // Registered twice in one context, the first one stays.
+  if (!Object.hasOwn(fastify, "httpCache")) fastify.decorate("httpCache", registration.methods);
+  done();
+};
+
+/**
+ * A shared HTTP cache (RFC 9111), kept in Valkey, for the context that it is registered in and those inside. Register it
+ * after plugins whose hooks concern one client.
+ * @example await app.register(httpCacheFastify, { cache });
+ * @throws {ConfigurationError} on wrong options, when the application is ready
+ */
+export const httpCacheFastify: FastifyPluginCallback<FastifyHttpCacheOptions> = /* @__PURE__ */ Object.assign(plugin, {
+  // Fastify keeps hooks of other plugins in a context of their own.
+  [Symbol.for("skip-override")]: true,
+  [Symbol.for("fastify.display-name")]: "valkey-edge-cache",
+  [Symbol.for("plugin-meta")]: { name: "valkey-edge-cache", fastify: "5.x" },
+});

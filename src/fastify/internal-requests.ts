@@ -1,0 +1,106 @@
+import { IncomingMessage, ServerResponse } from "node:http";
+import type { Socket } from "node:net";
+import { Duplex } from "node:stream";
+import type { FastifyInstance } from "fastify";
+import { type Forwarded, type Host, type OriginRequest, UnreachedError } from "../http/host.js";
+import type { Fields } from "../http/rfc/message.js";
+import type { FastifyHost } from "./host.js";
+
+/** A request that the plugin has sent through the application. */
+export interface InternalRequest {
+  /** The request that the handlers get. */
+  readonly request: OriginRequest;
+  /** The key that the response is stored under, where the application has a `keyGenerator`. */
+  readonly key: string | undefined;
+  readonly resolve: (forwarded: Forwarded) => void;
+  readonly reject: (error: unknown) => void;
+}
+
+/**
+ * Requests that the plugin sends through the application, as a reply can be sent only once. They are recognised by object
+ * identity. No header marks them, so no client can send one.
+ */
+export class InternalRequests {
+  readonly #fastify: FastifyInstance;
+  readonly #underway = new WeakMap<object, InternalRequest>();
+
+  constructor(fastify: FastifyInstance) {
+    this.#fastify = fastify;
+  }
+
+  /** Sends a request through the whole application. @param key the client's */
+  refetch(key: string | undefined): Host["refetch"] {
+    return (request, sent) =>
+      new Promise<Forwarded>((resolve, reject) => {
+        const { req, res } = exchange(request.url, sent);
+        this.#underway.set(req, { request, key, resolve, reject });
+        res.once("close", () =>
+          reject(
+            new UnreachedError(
+              `${request.url}: a background refresh did not reach httpCacheFastify, so the next request validates it; register plugins that refuse requests without credentials after httpCacheFastify`,
+            ),
+          ),
+        );
+        this.#fastify.routing(req, res);
+      });
+  }
+
+  /** Runs the handlers for an internal request, and hands their response to its sender. @param key of `host`'s request */
+  run({ request, key: before, resolve, reject }: InternalRequest, host: FastifyHost, key: string | undefined): void {
+    if (key === before) void host.forward(request).then(resolve);
+    else {
+      reject(new UnreachedError(`${request.url}: a background refresh made the key ${key} in the place of ${before}`));
+      host.sendNothing();
+    }
+  }
+
+  /** The internal request that Node's request stands for, if it stands for one. */
+  find(raw: object): InternalRequest | undefined {
+    return this.#underway.get(raw);
+  }
+}
+
+/** A connection without a client. */
+class NoSocket extends Duplex {
+  readonly encrypted: boolean;
+
+  constructor(encrypted: boolean) {
+    super();
+    this.encrypted = encrypted;
+  }
+
+  override _read(): void {}
+
+  override _write(_chunk: unknown, _encoding: string, done: () => void): void {
+    done();
+  }
+
+  setTimeout(): this {
+    return this;
+  }
+}
+
+/** A GET as Node's server hands it to an application. */
+function exchange(url: string, fields: Fields): { readonly req: IncomingMessage; readonly res: ServerResponse } {
+  const { protocol, host, pathname, search } = new URL(url);
+  const socket = new NoSocket(protocol === "https:") as unknown as Socket;
+  const req = new IncomingMessage(socket);
+  req.method = "GET";
+  req.url = pathname + search;
+  req.httpVersion = "1.1";
+  req.httpVersionMajor = 1;
+  req.httpVersionMinor = 1;
+  req.headers = { host };
+  for (const [name, value] of fields) req.headers[name] = value;
+  req.rawHeaders = Object.entries(req.headers).flatMap(([name, value]) => [name, String(value)]);
+  req.complete = true;
+  req.push(null);
+  const res = new ServerResponse(req);
+  res.assignSocket(socket);
+  res.once("finish", () => {
+    res.detachSocket(socket);
+    res.emit("close");
+    socket.destroy();
+  });
+  return { req, res };
+}

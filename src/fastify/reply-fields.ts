@@ -1,0 +1,64 @@
+import type { FastifyReply } from "fastify";
+import type { HeaderFields } from "../http/adapter.js";
+import { type Answer, PlainHit } from "../http/answer.js";
+import type { Fields } from "../http/rfc/message.js";
+
+/** The header fields that are set on a reply, through Fastify or on Node's own response. */
+export function fieldsOf(reply: FastifyReply): Fields {
+  const fields: [string, string][] = [];
+  for (const [name, value] of Object.entries(reply.getHeaders())) {
+    for (const line of Array.isArray(value) ? value : [value]) {
+      if (line !== undefined && line !== null) fields.push([name.toLowerCase(), String(line)]);
+    }
+  }
+  return fields;
+}
+
+export function removeFields(reply: FastifyReply, fields: Fields): void {
+  for (const [name] of fields) reply.removeHeader(name);
+}
+
+/** A reply's header fields, changed as those of a web response. */
+export class ReplyHeaders implements HeaderFields, Pick<Headers, "get" | "delete"> {
+  readonly #reply: FastifyReply;
+
+  constructor(reply: FastifyReply) {
+    this.#reply = reply;
+  }
+
+  get(name: string): string | null {
+    const value = this.#reply.getHeader(name);
+    return value === undefined ? null : [value].flat().join(", ");
+  }
+
+  has(name: string): boolean {
+    return this.#reply.hasHeader(name);
+  }
+
+  set(name: string, value: string): void {
+    this.#reply.header(name, value);
+  }
+
+  append(name: string, value: string): void {
+    const own = this.get(name);
+    // Fastify itself keeps the lines of Set-Cookie apart.
+    this.#reply.header(name, own === null || name === "set-cookie" ? value : `${own}, ${value}`);
+  }
+
+  delete(name: string): void {
+    this.#reply.removeHeader(name);
+  }
+}
+
+/** The fields of an answer as Fastify takes them: the lines of one name joined, but for Set-Cookie. */
+export function toRecord(answer: Answer): Record<string, string | string[]> {
+  const ready = answer instanceof PlainHit ? answer.headers : undefined;
+  if (ready && !(ready instanceof Headers)) return ready;
+  const record: Record<string, string | string[]> = {};
+  for (const [name, value] of answer.fields) {
+    const own = Object.hasOwn(record, name) ? record[name] : undefined;
+    if (own === undefined) record[name] = value;
+    else record[name] = name === "set-cookie" ? [own, value].flat() : `${own}, ${value}`;
+  }
+  return record;
+}
