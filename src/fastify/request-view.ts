@@ -58,8 +58,8 @@ export class RequestView {
     // A hook has set `request.headers`, which Fastify merges with those of the raw request.
     if (hasOwnHeaders) this.#replace(request, "headers", { value: headers, writable: true });
     this.#replace(request, "signal", { get: () => signal });
-    // Fastify's `trustProxy` has made the scheme, from a field that is not among these.
-    if (request.protocol !== scheme) headers["x-forwarded-proto"] = scheme;
+    // A proxy has named it, in a field that Fastify's `trustProxy` does not believe or that is not among these.
+    if (request.protocol !== scheme) this.#replace(request, "protocol", { value: scheme });
     this.#showPath(path);
   }
 
@@ -99,9 +99,9 @@ export class RequestView {
   }
 }
 
+/** Fastify takes a fragment for a part of the query. */
 function queryOf(path: string): string {
-  const start = path.indexOf("?");
-  return start < 0 ? "" : path.slice(start + 1);
+  return path.replace(/^[^?#]*[?]?/, "");
 }
 
 /** As Node parses them: one text for each name. */

@@ -1,8 +1,9 @@
+import { FASTIFY_HOSTS } from "./fastify.js";
 import { HONO_HOSTS } from "./hono.js";
 import type { HttpHost } from "./host.js";
 
 /** Every way to put the HTTP cache in front of a handler. One line for each adds it to all suites. */
-export const HTTP_HOSTS: readonly HttpHost[] = [...HONO_HOSTS];
+export const HTTP_HOSTS: readonly HttpHost[] = [...HONO_HOSTS, ...FASTIFY_HOSTS];
 
 const by = (protocol: HttpHost["protocol"]): readonly HttpHost[] =>
   HTTP_HOSTS.filter((host) => host.protocol === protocol);
