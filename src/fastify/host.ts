@@ -1,5 +1,4 @@
 import type { FastifyReply, FastifyRequest } from "fastify";
-import { addDefaults } from "../http/adapter.js";
 import { type Answer, sendable } from "../http/answer.js";
 import type { Forwarded, Host, OriginRequest } from "../http/host.js";
 import type { Outcome } from "../http/http-cache.js";
@@ -7,10 +6,10 @@ import { enterCache } from "../http/nesting.js";
 import { restorePreset } from "../http/preset-fields.js";
 import { unconditional } from "../http/rfc/conditional.js";
 import { type Fields, hasField } from "../http/rfc/message.js";
-import { isGone, isServerError } from "../http/rfc/statuses.js";
 import type { RoutePolicy } from "../http/route-policy.js";
+import { toForwarded, WITHOUT_BODY } from "./forwarded.js";
 import { noBytes, Payload, toReadable } from "./payload.js";
-import { fieldsOf, ReplyHeaders, removeFields, toRecord } from "./reply-fields.js";
+import { fieldsOf, ReplyHeaders, removeFields, toRecord, watchReply } from "./reply.js";
 import { RequestView } from "./request-view.js";
 
 /** Goes on with a hook: with an error, or with a payload in the place of the one it got. */
@@ -37,12 +36,8 @@ interface Held {
   readonly done: Done;
 }
 
-/** The statuses whose responses have neither a body nor a length. */
-const WITHOUT_BODY: ReadonlySet<number> = new Set([204, 205, 304]);
 /** What describes a body. Fastify and other hooks change some of it when they get a reply's payload. */
 const REPRESENTATION = ["content-encoding", "content-length", "content-range", "content-type", "etag"];
-/** Keeps a response from being stored, and is not sent. */
-const NO_STORE: Fields = [["cache-control", "no-store"]];
 /** Replies that a cache waits for. A cache inside of it must leave its decisions alone. */
 const awaited = new WeakSet<FastifyReply>();
 
@@ -66,7 +61,7 @@ export class FastifyHost implements Host {
   #isOver = false;
   #answered: { readonly payload: unknown; readonly fields: Readonly<Record<string, unknown>> } | undefined;
   #given: OriginRequest | undefined;
-  #isStored = true;
+  #hasTrailers = false;
   #hasFailed = false;
 
   constructor(request: FastifyRequest, reply: FastifyReply, parts: HostParts) {
@@ -118,34 +113,20 @@ export class FastifyHost implements Host {
     });
   }
 
-  /** Notices replies that don't come through the hook onSend, and what Fastify shows of others nowhere. */
   #watch(): void {
     const { raw } = this.#reply;
-    const before = <K extends "hijack" | "trailer">(name: K, work: () => void): void => {
-      const method = this.#reply[name];
-      Object.assign(this.#reply, {
-        [name]: (...args: never[]) => {
-          work();
-          return Reflect.apply(method, this.#reply, args);
-        },
-      });
-    };
-    before("trailer", () => (this.#isStored = false));
-    // The status of a response that may change what is stored is known only when it is sent.
-    if (this.#given) before("hijack", () => this.#sentElsewhere());
-    const { writeHead } = raw;
-    Object.assign(raw, {
-      writeHead: (...args: never[]) => {
-        const [status] = args as readonly unknown[];
-        this.#sentElsewhere(typeof status === "number" ? status : undefined);
-        return Reflect.apply(writeHead, raw, args);
-      },
+    const sent = (status?: number): void => this.#sentElsewhere(status);
+    watchReply(this.#reply, {
+      trailer: () => (this.#hasTrailers = true),
+      // The status of a response that may change what is stored is known only when it is sent.
+      hijack: () => this.#given && sent(),
+      head: sent,
     });
     raw.once("close", () => {
-      if (this.#reply.sent) this.#sentElsewhere();
+      if (this.#reply.sent) sent();
     });
     // No handler has to answer a client that has left.
-    this.#given?.signal.addEventListener("abort", () => this.#sentElsewhere(), { once: true });
+    this.#given?.signal.addEventListener("abort", () => sent(), { once: true });
   }
 
   #sentElsewhere(status = this.#reply.raw.statusCode): void {
@@ -179,18 +160,23 @@ export class FastifyHost implements Host {
     this.#held = { payload, done };
     let forwarded: Forwarded;
     try {
-      forwarded = this.#toForwarded(payload);
+      forwarded = toForwarded(this.#reply, payload, {
+        isStorable: this.#given !== undefined,
+        hasTrailers: this.#hasTrailers,
+        hasFailed: this.#hasFailed,
+        preset: this.preset(),
+        policy: this.#parts.policy,
+      });
     } catch {
       // Fastify refuses what can't be made a response.
       this.#sentElsewhere();
       return;
     }
-    if (this.#parts.isInternal) {
-      this.#clear();
-      this.#release();
-      done(null, null);
-    }
     this.#arrive(forwarded);
+    if (!this.#parts.isInternal) return;
+    this.#clear();
+    this.#release();
+    done(null, null);
   }
 
   /** Outer hooks must not see the response that is stored. */
@@ -212,31 +198,6 @@ export class FastifyHost implements Host {
     this.#reply.code(status);
     for (const [name, line] of headers) this.#reply.header(name, line);
     return body;
-  }
-
-  #toForwarded(payload: Payload): Forwarded {
-    const reply = this.#reply;
-    const { statusCode: status } = reply;
-    const { defaults = {}, storage } = this.#parts.policy ?? {};
-    const preset = this.preset();
-    const isError = this.#hasFailed && !isGone(status);
-    const failed = isError && isServerError(status);
-    if (this.#given && !failed) addDefaults(new ReplyHeaders(reply), status, defaults, preset);
-    const headers = new Headers();
-    for (const [name, value] of fieldsOf(reply)) {
-      // Without a given request they are still there.
-      if (this.#given || !preset.some(([other, same]) => other === name && same === value)) headers.append(name, value);
-    }
-    const hasBody = !WITHOUT_BODY.has(status);
-    const { bytes } = payload;
-    // Fastify adds the length, and corrects a wrong one.
-    if (bytes && hasBody && this.#isStored) headers.set("content-length", String(bytes.length));
-    // An error that the handler has thrown may come with header fields that were meant for its response.
-    const added = (isError && !failed) || !this.#isStored ? NO_STORE : [];
-    const isRead = hasBody && this.#request.method !== "HEAD";
-    const body = isRead ? payload.body() : null;
-    const response = new Response(body as ConstructorParameters<typeof Response>[0], { status, headers });
-    return { response, failed, storage, preset: [...preset, ...added] };
   }
 
   /** Sends what the cache has decided. @throws what Fastify throws at it */
@@ -274,7 +235,8 @@ export class FastifyHost implements Host {
     const reply = this.#reply;
     if (reply.sent || this.#isOver) return;
     const isLate = this.#given !== undefined;
-    if (isLate) removeFields(reply, fieldsOf(reply));
+    // The preset fields, which are put back, or also what the handler has set so far.
+    removeFields(reply, isLate ? fieldsOf(reply) : this.preset());
     const fields = this.#setHead(answer);
     const payload = this.#toPayload(answer);
     this.#answered = { payload, fields };

@@ -1,4 +1,4 @@
-import type { FastifyInstance, FastifyPluginCallback, FastifyReply, FastifyRequest } from "fastify";
+import type { FastifyInstance, FastifyPluginAsync, FastifyReply, FastifyRequest } from "fastify";
 import { type PurgeMethods, purgeMethods, requireCache, splitOptions } from "../http/adapter.js";
 import { HttpCache } from "../http/http-cache.js";
 import { isInsideCache } from "../http/nesting.js";
@@ -52,7 +52,7 @@ class Registration {
 
   onRequest(request: FastifyRequest, reply: FastifyReply, next: (error?: Error) => void): void {
     const { raw } = request;
-    const internal = this.#internalRequests.find(raw);
+    const internal = this.#internalRequests.take(raw);
     const where = (): string => `${request.method} ${request.routeOptions.url ?? request.url}`;
     const isOff = this.#policies.of(request) === false;
     const { keyGenerator } = this.#own;
@@ -100,7 +100,7 @@ class Registration {
   }
 }
 
-const plugin: FastifyPluginCallback<FastifyHttpCacheOptions> = (fastify, options, done) => {
+const plugin: FastifyPluginAsync<FastifyHttpCacheOptions> = async (fastify, options) => {
   const registration = new Registration(fastify, options);
   fastify.addHook("onRequest", (request, reply, next) => registration.onRequest(request, reply, next));
   fastify.addHook("onSend", (_request, reply, payload, next) => {
@@ -114,7 +114,6 @@ const plugin: FastifyPluginCallback<FastifyHttpCacheOptions> = (fastify, options
   });
   // Registered twice in one context, the first one stays.
   if (!Object.hasOwn(fastify, "httpCache")) fastify.decorate("httpCache", registration.methods);
-  done();
 };
 
 /**
@@ -123,7 +122,7 @@ const plugin: FastifyPluginCallback<FastifyHttpCacheOptions> = (fastify, options
  * @example await app.register(httpCacheFastify, { cache });
  * @throws {ConfigurationError} on wrong options, when the application is ready
  */
-export const httpCacheFastify: FastifyPluginCallback<FastifyHttpCacheOptions> = /* @__PURE__ */ Object.assign(plugin, {
+export const httpCacheFastify: FastifyPluginAsync<FastifyHttpCacheOptions> = /* @__PURE__ */ Object.assign(plugin, {
   // Fastify keeps hooks of other plugins in a context of their own.
   [Symbol.for("skip-override")]: true,
   [Symbol.for("fastify.display-name")]: "valkey-edge-cache",

@@ -34,13 +34,11 @@ export class InternalRequests {
       new Promise<Forwarded>((resolve, reject) => {
         const { req, res } = exchange(request.url, sent);
         this.#underway.set(req, { request, key, resolve, reject });
-        res.once("close", () =>
-          reject(
-            new UnreachedError(
-              `${request.url}: a background refresh did not reach httpCacheFastify, so the next request validates it; register plugins that refuse requests without credentials after httpCacheFastify`,
-            ),
-          ),
-        );
+        res.once("close", () => {
+          if (!this.#underway.has(req)) return;
+          const error = `${request.url}: a background refresh did not reach httpCacheFastify, so the next request validates it; register plugins that refuse requests without credentials after httpCacheFastify`;
+          reject(new UnreachedError(error));
+        });
         this.#fastify.routing(req, res);
       });
   }
@@ -54,9 +52,11 @@ export class InternalRequests {
     }
   }
 
-  /** The internal request that Node's request stands for, if it stands for one. */
-  find(raw: object): InternalRequest | undefined {
-    return this.#underway.get(raw);
+  /** The internal request that Node's request stands for, if it stands for one. It has then reached the cache. */
+  take(raw: object): InternalRequest | undefined {
+    const internal = this.#underway.get(raw);
+    if (internal) this.#underway.delete(raw);
+    return internal;
   }
 }
 

@@ -4,6 +4,7 @@ import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest }
 import { httpCacheFastify } from "../../src/fastify/index.js";
 import { type Client, overHttp1, overHttp2 } from "./clients.js";
 import type { HttpHost, Opened, Shown, SiteInit } from "./host.js";
+import { wholeText } from "./replies.js";
 
 /** What a hook outside the cache has kept for the handler of a request. */
 const kept = new WeakMap<FastifyRequest, string | undefined>();
@@ -33,11 +34,19 @@ class ShownByFastify implements Shown {
     return kept.get(this.#request);
   }
 
+  async body(): Promise<string> {
+    const { body, raw } = this.#request;
+    if (body instanceof Uint8Array) return new TextDecoder().decode(body);
+    let text = "";
+    for await (const chunk of raw) text += String(chunk);
+    return text;
+  }
+
   target(): Record<string, unknown> {
-    const { originalUrl, host, hostname, port, protocol, query, method, raw } = this.#request;
+    const { originalUrl, url, host, hostname, protocol, query, method, raw } = this.#request;
     const urlOf = (path = ""): string => `${protocol}://${host}${path}`;
-    const urls = { url: urlOf(this.#request.url), originalUrl: urlOf(originalUrl), raw: urlOf(raw.url) };
-    return { ...urls, host, hostname, port, protocol, query: { ...(query as object) }, method };
+    const urls = { url: urlOf(originalUrl), raw: urlOf(raw.url), originForm: url };
+    return { ...urls, host, hostname, protocol, query: { ...(query as object) }, method };
   }
 
   values(name: string): string[] {
@@ -76,7 +85,10 @@ async function fastifySite(
   });
   app.all("/*", async (request: FastifyRequest, reply: FastifyReply) => {
     const response = await handler(toRequest(request), new ShownByFastify(request));
-    return reply.send(response);
+    const whole = wholeText(response);
+    if (whole === undefined) return reply.send(response);
+    for (const [name, value] of response.headers) reply.header(name, value);
+    return reply.code(response.status).send(whole);
   });
   await app.ready();
   return errors;
@@ -91,6 +103,7 @@ const fastifyHost = (
   protocol,
   refreshes: true,
   outside: true,
+  mounts: false,
   async open(site): Promise<Opened> {
     const app = make();
     const errors = await fastifySite(app, site);

@@ -45,7 +45,7 @@ function site(bad: () => Response, given: SiteOptions = {}, headers: Record<stri
 
 describe.each(HTTP_HOSTS)("CWE-400, denial by eviction, through $name:", (host) => {
   // What the cache does about a status is the same for all hosts.
-  it.each(HONO_HOSTS.some((one) => one === host) ? STATUSES : [400, 404, 429, 503])(
+  it.each(HONO_HOSTS.some((one) => one === host) ? STATUSES : [400, 403, 429, 503])(
     "a reload that is answered with %i leaves a fresh page stored",
     async (status) => {
       for (const said of [{}, FRESH, { "cache-control": "no-store" }]) {

@@ -62,3 +62,27 @@ export function toRecord(answer: Answer): Record<string, string | string[]> {
   }
   return record;
 }
+
+/** Called before what Fastify shows of a reply nowhere. */
+export interface ReplyWatch {
+  readonly trailer: () => void;
+  readonly hijack: () => void;
+  /** The head of the response is sent, by Fastify or past it. */
+  readonly head: (status: number | undefined) => void;
+}
+
+export function watchReply(reply: FastifyReply, { trailer, hijack, head }: ReplyWatch): void {
+  const { raw } = reply;
+  before(reply, "trailer", trailer);
+  before(reply, "hijack", hijack);
+  before(raw, "writeHead", (status) => head(typeof status === "number" ? status : undefined));
+}
+
+function before(owner: object, name: string, work: (...args: unknown[]) => void): void {
+  const method: unknown = Reflect.get(owner, name);
+  if (typeof method !== "function") return;
+  Reflect.set(owner, name, (...args: unknown[]): unknown => {
+    work(...args);
+    return Reflect.apply(method, owner, args);
+  });
+}
