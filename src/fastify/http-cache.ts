@@ -1,4 +1,4 @@
-import type { FastifyInstance, FastifyPluginAsync, FastifyReply, FastifyRequest } from "fastify";
+import type { FastifyInstance, FastifyPluginAsync, FastifyReply, FastifyRequest, RouteOptions } from "fastify";
 import { type PurgeMethods, purgeMethods, requireCache, splitOptions } from "../http/adapter.js";
 import { HttpCache } from "../http/http-cache.js";
 import { isInsideCache } from "../http/nesting.js";
@@ -95,6 +95,11 @@ class Registration {
     else host.finish(outcome)?.catch(abandon);
   }
 
+  /** Refuses a wrong route when it is added. @throws {ConfigurationError} */
+  onRoute({ config, url }: RouteOptions): void {
+    if (config?.httpCache !== undefined) this.#policies.check(config.httpCache, url);
+  }
+
   hostOf(reply: FastifyReply): FastifyHost | undefined {
     return this.#hosts.get(reply);
   }
@@ -102,6 +107,7 @@ class Registration {
 
 const plugin: FastifyPluginAsync<FastifyHttpCacheOptions> = async (fastify, options) => {
   const registration = new Registration(fastify, options);
+  fastify.addHook("onRoute", (route) => registration.onRoute(route));
   fastify.addHook("onRequest", (request, reply, next) => registration.onRequest(request, reply, next));
   fastify.addHook("onSend", (_request, reply, payload, next) => {
     const host = registration.hostOf(reply);

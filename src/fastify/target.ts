@@ -10,12 +10,20 @@ type Raw = FastifyRequest["raw"] & {
   readonly baseUrl?: string;
 };
 
-/** @param trustsFastify whether the scheme and the host are what Fastify makes of proxies' fields by its `trustProxy` */
+/** A host name, an IPv4 address or an IPv6 address in brackets, with a port. */
+const AUTHORITY = /^(?:[\w.-]+|\[[\da-f:.]+\])(?::\d{1,5})?$/i;
+
+/** No URL where the host is none. @param trustsFastify whether the scheme and the host are what Fastify makes of proxies' fields by its `trustProxy` */
 export function urlOf(request: FastifyRequest, trustsFastify: boolean): string {
   const { raw } = request;
-  const scheme = trustsFastify ? request.protocol : "encrypted" in raw.socket ? "https" : "http";
+  const scheme = trustsFastify
+    ? request.protocol
+    : "encrypted" in raw.socket && raw.socket.encrypted === true
+      ? "https"
+      : "http";
   const [, absolute, path = ""] = /^(?:https?:\/\/([^/?#]*))?([/?#].*|)$/is.exec(raw.url ?? "") ?? [];
-  return `${scheme}://${absolute ?? hostOf(request, trustsFastify)}${path}`;
+  const host = absolute ?? hostOf(request, trustsFastify);
+  return AUTHORITY.test(host) ? `${scheme}://${host}${path}` : path;
 }
 
 /** In HTTP/2 `:authority` goes before a Host field. RFC 9113 §8.3.1. */

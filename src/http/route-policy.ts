@@ -2,14 +2,12 @@ import { type Checks, checkOptions } from "../core/options.js";
 import { type AdapterOptions, adapterChecks } from "./adapter.js";
 import { type RouteOptions, routeChecks } from "./routes.js";
 
-type Defaults = Pick<AdapterOptions<never>, "cacheControl" | "vary">;
-
 /** What a route has of its own: options that apply when a response is stored. They go before those of the cache. */
-export interface RoutePolicyOptions extends RouteOptions, Defaults {}
+export interface RoutePolicyOptions extends RouteOptions, Pick<AdapterOptions<never>, "cacheControl" | "vary"> {}
 
 /** The options of one response, as an adapter and the engine take them. */
 export interface RoutePolicy {
-  readonly defaults: Defaults;
+  readonly defaults: Pick<RoutePolicyOptions, "cacheControl" | "vary">;
   readonly storage: RouteOptions;
 }
 

@@ -16,7 +16,7 @@ function toRequest(request: FastifyRequest): Request {
     name.startsWith(":") || value === undefined ? [] : [value].flat().map((line): [string, string] => [name, line]),
   );
   const init = { method, headers: lines, signal: request.signal };
-  return new Request(new URL(url, `${protocol}://${host}`), body instanceof Uint8Array ? { ...init, body } : init);
+  return new Request(`${protocol}://${host}${url}`, body instanceof Uint8Array ? { ...init, body } : init);
 }
 
 class ShownByFastify implements Shown {
