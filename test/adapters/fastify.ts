@@ -9,14 +9,19 @@ import { wholeText } from "./replies.js";
 /** What a hook outside the cache has kept for the handler of a request. */
 const kept = new WeakMap<FastifyRequest, string | undefined>();
 
+/** A URL as a handler makes it of what it sees. In HTTP/2 `:authority` goes before a Host field. */
+function urlOf({ protocol, host, headers }: FastifyRequest, path = ""): string {
+  return `${protocol}://${String(headers[":authority"] ?? host)}${path}`;
+}
+
 /** The web request that a handler makes of what it sees. */
 function toRequest(request: FastifyRequest): Request {
-  const { method, protocol, host, url, headers, body } = request;
+  const { method, url, headers, body } = request;
   const lines = Object.entries(headers).flatMap(([name, value]) =>
     name.startsWith(":") || value === undefined ? [] : [value].flat().map((line): [string, string] => [name, line]),
   );
   const init = { method, headers: lines, signal: request.signal };
-  return new Request(`${protocol}://${host}${url}`, body instanceof Uint8Array ? { ...init, body } : init);
+  return new Request(urlOf(request, url), body instanceof Uint8Array ? { ...init, body } : init);
 }
 
 class ShownByFastify implements Shown {
@@ -43,10 +48,11 @@ class ShownByFastify implements Shown {
   }
 
   target(): Record<string, unknown> {
-    const { originalUrl, url, host, hostname, protocol, query, method, raw } = this.#request;
-    const urlOf = (path = ""): string => `${protocol}://${host}${path}`;
-    const urls = { url: urlOf(originalUrl), raw: urlOf(raw.url), originForm: url };
-    return { ...urls, host, hostname, protocol, query: { ...(query as object) }, method };
+    const { originalUrl, url, host, protocol, query, method, raw } = this.#request;
+    const urls = { url: urlOf(this.#request, originalUrl), raw: urlOf(this.#request, raw.url) };
+    // Fastify takes a fragment for a part of the query.
+    const parts = url.includes("#") ? {} : { query: { ...(query as object) } };
+    return { ...urls, ...parts, host, protocol, method };
   }
 
   values(name: string): string[] {

@@ -101,10 +101,8 @@ describe("requests and replies of other kinds", () => {
     const asked = await get("/", { method: "HEAD" });
     expect([asked.status, asked.headers.get("content-length"), runs]).toEqual([200, "5", 1]);
     await get("/");
-    await hit(() => get("/", { method: "HEAD" }));
-    const before = runs;
-    const known = await get("/", { method: "HEAD", headers: { "if-none-match": "*" } });
-    expect([known.status, known.how, runs]).toEqual([304, expect.stringContaining("hit"), before]);
+    expect((await hit(() => get("/", { method: "HEAD" }))).body).toBe("");
+    expect((await get("/")).body).toBe("12345");
   });
 
   it("OPTIONS and POST bypass the cache, and a POST ends what is stored", async () => {
