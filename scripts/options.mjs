@@ -101,7 +101,12 @@ const SECTIONS = [
     ],
   },
   {
-    title: "`routes` of the HTTP cache, and `http.policy`, which also has `cacheControl` and `vary`",
+    title: "`httpCacheFastify`, besides those of `httpCache` from `keyGenerator` on",
+    parts: [["fastify/options.ts", "FastifyOptions"]],
+  },
+  {
+    title:
+      "`routes` of the HTTP cache, `http.policy` and `config.httpCache`; the last two also have `cacheControl` and `vary`",
     parts: [["http/routes.ts", "RouteOptions"]],
   },
   { title: "`instrument(cache, options)`", parts: [["otel/instrument.ts", "InstrumentOptions"]] },

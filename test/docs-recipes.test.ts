@@ -2,6 +2,7 @@ import { randomUUID } from "node:crypto";
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
+import type { FastifyInstance } from "fastify";
 import { Hono } from "hono";
 import { beforeAll, describe, expect, inject, it, onTestFinished } from "vitest";
 import { httpCache } from "../src/hono/index.js";
@@ -151,6 +152,25 @@ describe("the recipes of docs/", () => {
     });
     await afterDeploy("1");
     expect(await pages.get("/"), "it has the new release's tag").toBe(second);
+  });
+
+  it("keep responses of Fastify's routes by their URL or their own options, and end them by tag", async () => {
+    await setUp();
+    const { app } = await run<{ app: FastifyInstance }>("http.md", "httpCacheFastify", own);
+    onTestFinished(() => app.close());
+    const ask = async (url: string) => (await app.inject({ url, headers: { host: "shop.example" } })).body;
+    for (const [url, isKept] of [
+      ["/api/products/1", true],
+      ["/api/prices", true],
+      ["/api/cart", false],
+    ] as const) {
+      const first = await ask(url);
+      await until(() => Date.now() > JSON.parse(first).at, { what: "the next millisecond" });
+      expect((await ask(url)) === first, url).toBe(isKept);
+    }
+    const before = await ask("/api/products/1");
+    expect((await app.inject({ method: "POST", url: "/api/products" })).statusCode).toBe(201);
+    expect(await ask("/api/products/1")).not.toBe(before);
   });
 
   it("make no response of data that a soft purge has made stale", async () => {

@@ -1,17 +1,35 @@
-import type { FastifyInstance, FastifyPluginAsync, FastifyReply, FastifyRequest, RouteOptions } from "fastify";
+import type {
+  FastifyInstance,
+  FastifyPluginAsync,
+  FastifyReply,
+  FastifyRequest,
+  RouteHandlerMethod,
+  RouteOptions,
+} from "fastify";
 import { type PurgeMethods, purgeMethods, requireCache, splitOptions } from "../http/adapter.js";
 import { HttpCache } from "../http/http-cache.js";
+import type { Exchange } from "../http/locate.js";
 import { isInsideCache } from "../http/nesting.js";
 import { ClientRequest } from "../http/plain-request.js";
 import { FastifyHost } from "./host.js";
 import { type InternalRequest, InternalRequests } from "./internal-requests.js";
 import { type FastifyHttpCacheOptions, type FastifyOptions, fastifyChecks } from "./options.js";
 import { NodeHeaders } from "./request-view.js";
-import { type RouteHttpCache, RoutePolicies } from "./routes.js";
+import { type PurgeRouteOptions, purgeRoute, type RouteHttpCache, RoutePolicies } from "./routes.js";
 import { hasBody, isRewritten, mountOf, urlOf } from "./target.js";
 
 /** Methods that purge stored responses: `app.httpCache`. */
-export interface FastifyHttpCache extends PurgeMethods {}
+export interface FastifyHttpCache extends PurgeMethods {
+  /**
+   * A handler for PURGE requests, which purges the URL that the client asked for.
+   * @example
+   * const authorize = (request: FastifyRequest) => request.headers.authorization === `Bearer ${process.env.PURGE_TOKEN}`;
+   * app.addHttpMethod("PURGE");
+   * app.route({ method: "PURGE", url: "/*", handler: app.httpCache.purgeRoute({ authorize }) });
+   * @throws {ConfigurationError} without `authorize`
+   */
+  purgeRoute(options: PurgeRouteOptions): RouteHandlerMethod;
+}
 
 declare module "fastify" {
   interface FastifyInstance {
@@ -47,7 +65,23 @@ class Registration {
     // The cache's own option goes before Fastify's `trustProxy`.
     this.#trustsFastify = engine.trustForwarded === undefined;
     this.#cacheId = () => this.#http.idOf(own.cache);
-    this.methods = purgeMethods(WHERE, this.#http, own);
+    this.methods = {
+      ...purgeMethods(WHERE, this.#http, own),
+      purgeRoute: (given) => purgeRoute(given, (request, soft) => this.#purge(request, soft)),
+    };
+  }
+
+  async #purge(request: FastifyRequest, soft: boolean): Promise<number> {
+    const { cache, keyGenerator } = this.#own;
+    const key = keyGenerator && { key: await keyGenerator(request) };
+    return this.#http.purges.url(cache, key ?? this.#http.askedUrl(this.#located(request)) ?? "", { soft });
+  }
+
+  #located(request: FastifyRequest): Pick<Exchange, "originalUrl" | "within"> & { readonly request: ClientRequest } {
+    const { method, headers } = request;
+    const url = urlOf(request, this.#trustsFastify);
+    const head = new ClientRequest({ method, url, headers: new NodeHeaders(headers) }, headers);
+    return { request: head, ...mountOf(request, url) };
   }
 
   onRequest(request: FastifyRequest, reply: FastifyReply, next: (error?: Error) => void): void {
@@ -85,10 +119,7 @@ class Registration {
   }
 
   #answer(request: FastifyRequest, host: FastifyHost, key: string | undefined): void {
-    const { method, headers } = request;
-    const url = urlOf(request, this.#trustsFastify);
-    const head = new ClientRequest({ method, url, headers: new NodeHeaders(headers) }, headers);
-    const exchange = { request: head, ...mountOf(request, url), hasBody: hasBody(request), key, host };
+    const exchange = { ...this.#located(request), hasBody: hasBody(request), key, host };
     const abandon = (error: Error): void => host.abandon(error);
     const outcome = this.#http.answer(exchange, this.#own.cache);
     if (outcome instanceof Promise) outcome.then((known) => host.finish(known)).catch(abandon);

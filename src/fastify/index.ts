@@ -1,6 +1,7 @@
 export type { AdapterOptions, PurgeMethods } from "../http/adapter.js";
 export type { ForwardedPart, TrustForwarded } from "../http/forwarded.js";
 export type { HttpCacheOptions as EngineOptions } from "../http/options.js";
+export type { PurgeRequestOptions } from "../http/purge-route.js";
 export type { PurgeOptions } from "../http/purges.js";
 export type { PolicyOptions } from "../http/rfc/policy.js";
 export type { QueryRules } from "../http/rfc/target.js";
@@ -8,4 +9,4 @@ export type { RoutePolicyOptions } from "../http/route-policy.js";
 export type { RouteOptions, RouteParams, RouteRule, RouteTable, UrlTest } from "../http/routes.js";
 export { type FastifyHttpCache, httpCacheFastify } from "./http-cache.js";
 export type { FastifyHttpCacheOptions as HttpCacheOptions, FastifyOptions } from "./options.js";
-export type { RouteHttpCache } from "./routes.js";
+export type { PurgeRouteOptions, RouteHttpCache } from "./routes.js";

@@ -6,7 +6,7 @@ import type { HttpCacheOptions } from "../http/options.js";
 
 /** What belongs to Fastify alone. */
 export interface FastifyOptions extends AdapterOptions<FastifyRequest> {
-  /** Where responses are kept. Required. */
+  /** Where responses are kept. */
   cache: Cache;
 }
 

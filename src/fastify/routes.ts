@@ -1,5 +1,6 @@
-import type { FastifyRequest } from "fastify";
+import type { FastifyRequest, RouteHandlerMethod } from "fastify";
 import { ConfigurationError, show } from "../core/errors.js";
+import { type PurgeRequestOptions, purgeReplies } from "../http/purge-route.js";
 import { checkRoutePolicy, type RoutePolicy, type RoutePolicyOptions, toRoutePolicy } from "../http/route-policy.js";
 import type { FastifyOptions } from "./options.js";
 
@@ -33,4 +34,19 @@ export class RoutePolicies {
     this.#made.set(given, made);
     return made;
   }
+}
+
+export interface PurgeRouteOptions extends PurgeRequestOptions<FastifyRequest> {}
+
+/** Answers PURGE requests; see `purgeReplies`. @throws {ConfigurationError} without `authorize` */
+export function purgeRoute(
+  options: PurgeRouteOptions,
+  purge: (request: FastifyRequest, soft: boolean) => Promise<number>,
+): RouteHandlerMethod {
+  const answer = purgeReplies("httpCache.purgeRoute", options, purge);
+  return async (request, reply) => {
+    reply.header("cache-control", "no-store");
+    const { status, body } = await answer(request);
+    return reply.code(status).send(body);
+  };
 }

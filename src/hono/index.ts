@@ -2,6 +2,7 @@ export type { CacheSource } from "../hosts/with-cache.js";
 export type { AdapterOptions, PurgeMethods } from "../http/adapter.js";
 export type { ForwardedPart, TrustForwarded } from "../http/forwarded.js";
 export type { HttpCacheOptions as EngineOptions } from "../http/options.js";
+export type { PurgeRequestOptions } from "../http/purge-route.js";
 export type { PurgeOptions } from "../http/purges.js";
 export type { PolicyOptions } from "../http/rfc/policy.js";
 export type { QueryRules } from "../http/rfc/target.js";

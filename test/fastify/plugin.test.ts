@@ -1,5 +1,5 @@
 import { Readable } from "node:stream";
-import Fastify from "fastify";
+import Fastify, { type FastifyRequest } from "fastify";
 import { describe, expect, it, onTestFinished, vi } from "vitest";
 import { type HttpCacheOptions, httpCacheFastify } from "../../src/fastify/index.js";
 import { hit, ownCache, testApp } from "./app.js";
@@ -408,4 +408,20 @@ describe("a route's config", () => {
     expect(add({ tll: 1 })).toThrow('config.httpCache of /x: unknown option "tll"');
     expect(add({ ttl: -1 })).toThrow("config.httpCache of /x");
   });
+});
+
+it("a route for PURGE purges the URL that the client asked for, for clients that may", async () => {
+  const { app, get } = await testApp();
+  app.addHttpMethod("PURGE");
+  const authorize = ({ headers }: FastifyRequest): boolean => headers.authorization === "Bearer purger";
+  app.route({ method: "PURGE", url: "/*", handler: app.httpCache.purgeRoute({ authorize }) });
+  app.get("/", (_request, reply) => reply.headers(FRESH).send("page"));
+  await get("/");
+  await hit(() => get("/"));
+  const refused = await get("/", { method: "PURGE" });
+  expect([refused.status, refused.headers.get("cache-control")]).toEqual([403, "no-store"]);
+  const purged = await get("/", { method: "PURGE", headers: { authorization: "Bearer purger" } });
+  expect([purged.status, purged.body]).toEqual([200, '{"purged":1}']);
+  expect((await get("/")).how).not.toContain("hit");
+  expect(() => app.httpCache.purgeRoute({} as never)).toThrow(/authorize/);
 });
