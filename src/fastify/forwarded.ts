@@ -21,13 +21,13 @@ export interface Circumstances {
   /** The handler or a hook has failed, and the reply is the error response. */
   readonly hasFailed: boolean;
   readonly preset: Fields;
-  readonly policy: RoutePolicy | undefined;
+  readonly policy: RoutePolicy;
 }
 
 /** A handler's reply as the cache takes it. @throws TypeError where it is no valid response */
 export function toForwarded(reply: FastifyReply, payload: Payload, circumstances: Circumstances): Forwarded {
   const { isStorable, hasTrailers, hasFailed, preset, policy } = circumstances;
-  const { defaults = {}, storage } = policy ?? {};
+  const { defaults, storage } = policy;
   const { statusCode: status } = reply;
   // An error of a client is an answer. One that says that there is nothing may be stored.
   const failed = hasFailed && isServerError(status);

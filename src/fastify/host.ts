@@ -22,7 +22,7 @@ export interface HostParts {
   readonly refetch: Host["refetch"];
   readonly cacheId: () => string;
   /** The options of the route go before those of the plugin. */
-  readonly policy: RoutePolicy | undefined;
+  readonly policy: RoutePolicy;
   /** Response fields that clients don't get. */
   readonly hidden: readonly string[];
   /** No client waits for the reply: it ends without content, and the response is for the store alone. */
@@ -63,6 +63,8 @@ export class FastifyHost implements Host {
   #given: OriginRequest | undefined;
   #hasTrailers = false;
   #hasFailed = false;
+  /** Of Fastify's own option `handlerTimeout`. */
+  #timeout: AbortController | undefined;
 
   constructor(request: FastifyRequest, reply: FastifyReply, parts: HostParts) {
     this.#request = request;
@@ -96,24 +98,32 @@ export class FastifyHost implements Host {
     const { raw } = this.#request;
     enterCache(raw, raw, this.#parts.cacheId());
     awaited.add(this.#reply);
-    this.#given = given;
     const preset = this.preset();
-    // What is stored must not show them. `finish` puts them back.
     if (given) {
+      this.#given = { ...given, signal: this.#handlerSignal(given) };
+      // What is stored must not show them. `finish` puts them back.
       removeFields(this.#reply, preset);
-      this.#view.show(given);
+      this.#view.show(this.#given);
     }
     return new Promise((resolve) => {
       this.#arrived = resolve;
       if (this.#isOver || this.#reply.sent) this.#sentElsewhere();
       else {
-        this.#watch();
+        this.#watch(given?.signal);
         this.#parts.next();
       }
     });
   }
 
-  #watch(): void {
+  /** Fires also when the handler has taken longer than its route allows. */
+  #handlerSignal({ signal }: OriginRequest): AbortSignal {
+    if (!this.#request.routeOptions.handlerTimeout) return signal;
+    this.#timeout = new AbortController();
+    return AbortSignal.any([signal, this.#timeout.signal]);
+  }
+
+  /** @param unwanted fires when the response is not needed any more */
+  #watch(unwanted: AbortSignal | undefined): void {
     const { raw } = this.#reply;
     const sent = (status?: number): void => this.#sentElsewhere(status);
     watchReply(this.#reply, {
@@ -126,7 +136,7 @@ export class FastifyHost implements Host {
       if (this.#reply.sent) sent();
     });
     // No handler has to answer a client that has left.
-    this.#given?.signal.addEventListener("abort", () => sent(), { once: true });
+    unwanted?.addEventListener("abort", () => sent(), { once: true });
   }
 
   #sentElsewhere(status = this.#reply.raw.statusCode): void {
@@ -140,8 +150,9 @@ export class FastifyHost implements Host {
   }
 
   /** The hook onError: what is sent next is an error response. */
-  fail(): void {
+  fail(error: Error): void {
     this.#hasFailed = true;
+    if ("code" in error && error.code === "FST_ERR_HANDLER_TIMEOUT") this.#timeout?.abort(error);
   }
 
   /** The hook onSend. */
@@ -241,7 +252,8 @@ export class FastifyHost implements Host {
     const payload = this.#toPayload(answer);
     this.#answered = { payload, fields };
     this.#arrived = undefined;
-    reply.send(payload);
+    // Fastify would make a text of null.
+    reply.send(payload ?? undefined);
     // The handler still runs. What it sends is not wanted any more.
     if (isLate) Object.assign(reply, { send: (late: unknown) => this.#ignore(late) });
   }

@@ -11,6 +11,7 @@ import { HttpCache } from "../http/http-cache.js";
 import type { Exchange } from "../http/locate.js";
 import { isInsideCache } from "../http/nesting.js";
 import { ClientRequest } from "../http/plain-request.js";
+import type { RoutePolicy } from "../http/route-policy.js";
 import { FastifyHost } from "./host.js";
 import { type InternalRequest, InternalRequests } from "./internal-requests.js";
 import { type FastifyHttpCacheOptions, type FastifyOptions, fastifyChecks } from "./options.js";
@@ -43,6 +44,14 @@ declare module "fastify" {
 }
 
 const WHERE = "httpCacheFastify";
+
+/** What is known of a request when its key is. */
+interface Begun {
+  readonly internal: InternalRequest | undefined;
+  readonly policy: RoutePolicy;
+  readonly next: () => void;
+  readonly key: string | undefined;
+}
 
 /** One registration of the plugin, which handles the requests of its context. */
 class Registration {
@@ -88,28 +97,23 @@ class Registration {
     const { raw } = request;
     const internal = this.#internalRequests.take(raw);
     const where = (): string => `${request.method} ${request.routeOptions.url ?? request.url}`;
-    const isOff = this.#policies.of(request) === false;
-    const { keyGenerator } = this.#own;
-    if (isOff || (!internal && isInsideCache(raw, this.#cacheId, where, WHERE))) next();
-    else if (!keyGenerator) this.#begin(request, reply, { internal, next, key: undefined });
-    else {
-      Promise.resolve(request)
-        .then(keyGenerator)
-        .then((key) => this.#begin(request, reply, { internal, next, key }))
-        .catch(next);
+    const policy = this.#policies.of(request);
+    if (policy === false || (!internal && isInsideCache(raw, this.#cacheId, where, WHERE))) {
+      next();
+      return;
     }
+    const begin = (key?: string): void => this.#begin(request, reply, { internal, policy, next, key });
+    const { keyGenerator } = this.#own;
+    if (keyGenerator) Promise.resolve(request).then(keyGenerator).then(begin).catch(next);
+    else begin();
   }
 
-  #begin(
-    request: FastifyRequest,
-    reply: FastifyReply,
-    { internal, next, key }: { internal: InternalRequest | undefined; next: () => void; key: string | undefined },
-  ): void {
+  #begin(request: FastifyRequest, reply: FastifyReply, { internal, policy, next, key }: Begun): void {
     const host = new FastifyHost(request, reply, {
       next,
+      policy,
       cacheId: this.#cacheId,
       hidden: this.#http.hiddenTagFields,
-      policy: this.#policies.of(request) || undefined,
       refetch: isRewritten(request) ? undefined : this.#internalRequests.refetch(key),
       isInternal: internal !== undefined,
     });
@@ -145,8 +149,8 @@ const plugin: FastifyPluginAsync<FastifyHttpCacheOptions> = async (fastify, opti
     if (host) host.send(payload, next);
     else next();
   });
-  fastify.addHook("onError", (_request, reply, _error, next) => {
-    registration.hostOf(reply)?.fail();
+  fastify.addHook("onError", (_request, reply, error, next) => {
+    registration.hostOf(reply)?.fail(error);
     next();
   });
   // Registered twice in one context, the first one stays.

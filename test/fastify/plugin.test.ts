@@ -296,9 +296,16 @@ describe("errors", () => {
 
   it("of a handler that takes too long by Fastify's own limit don't wait for it", async () => {
     const { app, get } = await testApp();
-    app.get("/", { handlerTimeout: 20 }, () => new Promise(() => {}));
-    expect((await get("/")).status).toBe(503);
-    expect((await get("/")).status).toBe(503);
+    const reasons: unknown[] = [];
+    app.get("/", { handlerTimeout: 20 }, ({ signal }) => {
+      signal.addEventListener("abort", () => reasons.push(signal.reason));
+      return new Promise(() => {});
+    });
+    for (let i = 0; i < 2; i++) expect((await get("/")).status).toBe(503);
+    expect(reasons).toEqual([
+      expect.objectContaining({ code: "FST_ERR_HANDLER_TIMEOUT" }),
+      expect.objectContaining({ code: "FST_ERR_HANDLER_TIMEOUT" }),
+    ]);
   });
 });
 
