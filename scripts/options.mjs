@@ -109,6 +109,10 @@ const SECTIONS = [
       "`routes` of the HTTP cache, `http.policy` and `config.httpCache`; the last two also have `cacheControl` and `vary`",
     parts: [["http/routes.ts", "RouteOptions"]],
   },
+  {
+    title: "`httpCacheNode(options)`, besides those of `httpCache(options)`",
+    parts: [["node/options.ts", "NodeOptions"]],
+  },
   { title: "`instrument(cache, options)`", parts: [["otel/instrument.ts", "InstrumentOptions"]] },
   { title: "`rest(options)`", parts: [["connection/rest/factory.ts", "RestOptions"]] },
   { title: "`valkeyCache(source, options)`", parts: [["hono/valkey-cache.ts", "ValkeyCacheOptions"]] },

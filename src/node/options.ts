@@ -1,0 +1,29 @@
+import type { Cache } from "../cache/cache.js";
+import { type Checks, isFunction } from "../core/options.js";
+import { type AdapterOptions, adapterChecks, isCache } from "../http/adapter.js";
+import type { HttpCacheOptions } from "../http/options.js";
+import type { NodeRequest } from "./messages.js";
+
+/** Handles a request: a listener of a server, or an application of Express or Connect. */
+// biome-ignore lint/suspicious/noExplicitAny: applications take requests of their own types
+export type NodeListener = (req: any, res: any, next?: any) => unknown;
+
+/** What belongs to Node alone. */
+export interface NodeOptions extends AdapterOptions<NodeRequest> {
+  /** Where responses are kept. Required. */
+  cache: Cache;
+  /**
+   * The application or listener that stale responses are refreshed through, in the background.
+   * @default the outermost application of Express, or the listeners of the server
+   */
+  app?: NodeListener | undefined;
+}
+
+/** Options of `httpCacheNode`: Node's part, and those of the cache itself. */
+export interface NodeHttpCacheOptions extends NodeOptions, HttpCacheOptions {}
+
+export const nodeChecks: Checks<NodeOptions> = /* @__PURE__ */ (() => ({
+  ...adapterChecks,
+  cache: isCache,
+  app: isFunction,
+}))();
