@@ -2,7 +2,7 @@ import { notify } from "../core/async.js";
 import { isClosed, type Reply, type Script, type SendOptions, type Twin, type Twins } from "../core/connection.js";
 import { ConnectionError, show } from "../core/errors.js";
 import { randomText } from "../core/text.js";
-import { type Clock, type Duration, LONGEST_TIMER_MS, toMs } from "../core/time.js";
+import { type Clock, type Duration, timerMs, toMs } from "../core/time.js";
 import { withdraw } from "../lease/lost-claims.js";
 import { text } from "../lease/state.js";
 import type { ClientContext } from "./client.js";
@@ -297,7 +297,7 @@ function earlier(one: Moment, other: Moment): Moment {
 
 /** Runs `work` after `ms`, or after the longest time that a timer has. No process is kept running for it. @returns cancels it */
 function later(ms: number, work: () => void): () => void {
-  const timer: ReturnType<typeof setTimeout> & { unref?(): void } = setTimeout(work, Math.min(ms, LONGEST_TIMER_MS));
+  const timer: ReturnType<typeof setTimeout> & { unref?(): void } = setTimeout(work, timerMs(ms));
   timer.unref?.();
   return () => clearTimeout(timer);
 }

@@ -1,3 +1,4 @@
+import { timerMs } from "../core/time.js";
 import { type CurrentLogin, currentLogin, type Login, type LoginSettings } from "./credentials.js";
 import { withDeadline } from "./resilience/deadline.js";
 
@@ -19,8 +20,6 @@ const PART = { renewed: 0.8, failed: 0.25 } as const;
 /** Part of each wait, at random, so that the processes of a fleet don't renew together. */
 const JITTER = 0.1;
 const SHORTEST_MS = 250;
-/** Longer timers end at once. */
-const LONGEST_MS = 2 ** 31 - 1;
 
 /**
  * Logs in again ahead of the end of the credentials. The application's function may return the same credentials until
@@ -36,7 +35,7 @@ export const renewInTime: Renew = ({ settings, login: first, authenticate, retir
     if (isStopped || login.endsMs === Infinity) return;
     const left = leftMs();
     const ms = Math.max(left * part * (1 - JITTER * Math.random()), Math.min(SHORTEST_MS, left));
-    timer = setTimeout(run, Math.min(ms, LONGEST_MS));
+    timer = setTimeout(run, timerMs(ms));
     timer.unref();
   };
   const renew = async (): Promise<void> => {

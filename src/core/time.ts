@@ -10,8 +10,13 @@ export interface Clock {
   sleep(ms: number, signal?: AbortSignal): Promise<void>;
 }
 
-/** Timers fire at once when they are given more, which is about 25 days. */
-export const LONGEST_TIMER_MS = 2 ** 31 - 1;
+/** Timers that are given more, which is about 25 days, fire at once. */
+const LONGEST_TIMER_MS = 2 ** 31 - 1;
+
+/** A delay as timers take it: Node warns in the console of one that is negative, as of a moment that has passed. */
+export function timerMs(ms: number): number {
+  return Math.max(0, Math.min(ms, LONGEST_TIMER_MS));
+}
 
 /** The host's own time. Looked up on each call, so that fake timers reach it. */
 export const systemClock: Clock = {
@@ -20,7 +25,7 @@ export const systemClock: Clock = {
   sleep: (ms, signal) =>
     new Promise((resolve) => {
       if (signal?.aborted) return resolve();
-      const timer = setTimeout(done, Math.min(ms, LONGEST_TIMER_MS));
+      const timer = setTimeout(done, timerMs(ms));
       signal?.addEventListener("abort", done, { once: true });
       function done(): void {
         clearTimeout(timer);

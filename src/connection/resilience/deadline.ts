@@ -1,3 +1,5 @@
+import { timerMs } from "../../core/time.js";
+
 /**
  * Calls `onTimeout` after `ms`, unless it is cleared before.
  *
@@ -10,7 +12,7 @@ export class Deadline {
   constructor(ms: number, onTimeout: () => void) {
     this.#timer = setTimeout(() => {
       this.#timer = setTimeout(onTimeout, 1);
-    }, ms);
+    }, timerMs(ms));
   }
 
   clear(): void {
