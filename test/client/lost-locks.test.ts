@@ -1,16 +1,22 @@
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { rest } from "../../src/connection/rest/factory.js";
 import {
   type Cache,
   type ConnectionFactory,
   createCache,
   glide,
+  glideCluster,
   iovalkey,
   type Lock,
   type LockOptions,
+  sentinel,
   TimeoutError,
 } from "../../src/index.js";
+import { startCluster } from "../support/cluster.js";
 import { command } from "../support/command.js";
 import { startProxy, type TcpProxy } from "../support/proxy.js";
+import { startRestServer } from "../support/rest-server.js";
+import { startSentinels } from "../support/sentinels.js";
 import { startValkey, type ValkeyServer } from "../support/servers.js";
 import { until } from "../support/wait.js";
 
@@ -18,10 +24,70 @@ const KEY = "app:lock:job";
 /** Longer than each test. */
 const TTL = "10m";
 
-describe.each([
-  ["GLIDE", glide],
-  ["iovalkey", iovalkey],
-])("over %s, a lock", (_name, factory) => {
+/** A server behind a proxy, and how caches reach it. */
+interface Site {
+  readonly server: ValkeyServer;
+  readonly proxy: TcpProxy;
+  /** Through the proxy. */
+  readonly location: string;
+  factory(): ConnectionFactory;
+  stop(): Promise<unknown>;
+}
+
+const TIMEOUT = { commandTimeout: "500ms" } as const;
+
+async function alone(factory: (options: typeof TIMEOUT) => ConnectionFactory): Promise<Site> {
+  const server = await startValkey();
+  const proxy = await startProxy({ port: server.port });
+  const stop = () => Promise.all([proxy.close(), server.stop()]);
+  return { server, proxy, location: proxy.url, factory: () => factory(TIMEOUT), stop };
+}
+
+/** A server that is one of several: its address stands for that of a proxy. */
+async function among(
+  server: ValkeyServer,
+  stopAll: () => Promise<unknown>,
+  location: string,
+  factory: (options: typeof TIMEOUT & { readonly addressMap: Record<string, string> }) => ConnectionFactory,
+): Promise<Site> {
+  const proxy = await startProxy({ port: server.port });
+  const addressMap = { [`${server.host}:${server.port}`]: `${proxy.host}:${proxy.port}` };
+  const stop = () => Promise.all([proxy.close(), stopAll()]);
+  return { server, proxy, location, factory: () => factory({ ...TIMEOUT, addressMap }), stop };
+}
+
+describe.each<[string, () => Promise<Site>]>([
+  ["GLIDE", () => alone(glide)],
+  ["iovalkey", () => alone(iovalkey)],
+  [
+    "a cluster",
+    async () => {
+      const { nodes, url, stop } = await startCluster({ primaries: 1 });
+      const [server] = nodes as [ValkeyServer];
+      return among(server, stop, url, glideCluster);
+    },
+  ],
+  [
+    "sentinels",
+    async () => {
+      const { primary, sentinels, service, stop } = await startSentinels({ replicas: 0, sentinels: 1 });
+      const through = sentinels.map(({ host, port }) => ({ host, port }));
+      return among(primary, stop, `valkey://${service}/0`, (options) => sentinel({ ...options, sentinels: through }));
+    },
+  ],
+  [
+    "rest()",
+    async () => {
+      const server = await startValkey();
+      const { url, token, stop } = await startRestServer(server);
+      const proxy = await startProxy({ port: Number(new URL(url).port) });
+      const stopAll = () => Promise.all([proxy.close(), stop(), server.stop()]);
+      const location = `http://${proxy.host}:${proxy.port}`;
+      return { server, proxy, location, factory: () => rest({ ...TIMEOUT, token }), stop: stopAll };
+    },
+  ],
+])("over %s, a lock", (_name, open) => {
+  let site: Site;
   let server: ValkeyServer;
   let proxy: TcpProxy;
   let cache: Cache;
@@ -29,22 +95,20 @@ describe.each([
   const errors: unknown[] = [];
 
   beforeEach(async () => {
-    server = await startValkey();
-    proxy = await startProxy({ port: server.port });
+    site = await open();
+    ({ server, proxy } = site);
     errors.length = 0;
     const options = { keyPrefix: "app", onError: (error: unknown) => void errors.push(error) };
-    const connectionFactory = factory({ commandTimeout: "500ms" });
-    cache = createCache({ location: proxy.url, connectionFactory, ...options });
-    other = createCache({ location: server.url, ...options });
+    cache = createCache({ location: site.location, connectionFactory: site.factory(), ...options });
+    other = createCache({ location: server.url, connectionFactory: iovalkey(), ...options });
     // Its scripts are known to the server, so that one command takes the lock.
     await (await taken(cache)).release();
     await command(server.port, ["DEL", KEY]);
-  });
+  }, 30_000);
 
   afterEach(async () => {
     await Promise.all([cache.close(), other.close()]);
-    await proxy.close();
-    await server.stop();
+    await site.stop();
   });
 
   async function taken(from: Cache, waitTimeout: LockOptions["waitTimeout"] = 0): Promise<Lock> {
@@ -85,12 +149,12 @@ describe.each([
   });
 
   it("that a view gave up on is free when the view is closed, also where its connection was its own", async () => {
-    const inner = factory({ commandTimeout: "500ms" });
+    const inner = site.factory();
     const connectionFactory: ConnectionFactory = {
       shares: false,
       connect: (location, invocation) => inner.connect(location, invocation),
     };
-    await using apart = createCache({ location: proxy.url, connectionFactory, keyPrefix: "app" });
+    await using apart = createCache({ location: site.location, connectionFactory, keyPrefix: "app" });
     const view = apart.for();
     await view.get("a");
     proxy.silence();

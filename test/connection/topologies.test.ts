@@ -19,6 +19,10 @@ const works = async (options: CacheOptions) => {
   await using cache = createCache(options);
   await cache.set("a", { b: 1 });
   expect(await cache.get("a")).toEqual({ b: 1 });
+  await cache.set("tagged", 1, { tags: ["a"] });
+  expect(await cache.get("tagged")).toBe(1);
+  await cache.purgeTags(["a"]);
+  expect(await cache.get("tagged")).toBeUndefined();
 };
 
 describe("TLS", () => {
@@ -121,6 +125,48 @@ describe("replicas", () => {
     const before = await count();
     await readAll();
     expect((await count()) - before).toBe(keys.length);
+  });
+});
+
+describe("tags, with reads from replicas", () => {
+  it.each<[string, () => Promise<CacheOptions & AsyncDisposable>]>([
+    [
+      "a primary and its replica",
+      async () => {
+        const primary = await startValkey({ args: ["--repl-diskless-sync-delay", "0"] });
+        const replica = await startValkey({ args: ["--replicaof", `${primary.host} ${primary.port}`] });
+        const stop = async () => void (await Promise.all([primary.stop(), replica.stop()]));
+        const connectionFactory = glide({ readFrom: "preferReplica" });
+        return { location: [primary.url, replica.url], connectionFactory, [Symbol.asyncDispose]: stop };
+      },
+    ],
+    [
+      "a cluster",
+      async () => {
+        const { url, stop } = await startCluster({ replicas: 1 });
+        const connectionFactory = glideCluster({ readFrom: "preferReplica" });
+        return { location: url.split(","), connectionFactory, [Symbol.asyncDispose]: stop };
+      },
+    ],
+  ])("end what was purged, and nothing else, over %s", async (_name, open) => {
+    await using options = await open();
+    await using cache = createCache(options);
+    const keys = Array.from({ length: 10 }, (_, i) => `key ${i}`);
+    const tags = (_value: unknown, key: string) => [key, "all"];
+    await cache.setMany(new Map(keys.map((key) => [key, 1])), { tags });
+    const become = async (expected: readonly string[]) => {
+      const found = await Promise.all(keys.map((key) => cache.get(key)));
+      return String(keys.filter((_, i) => found[i] === 1)) === String(expected);
+    };
+    // Replicas follow at once, but not in the same moment.
+    await until(() => become(keys), { what: "the replicas to have the values" });
+    await cache.purgeTags(keys.slice(0, 3));
+    await until(() => become(keys.slice(3)), { what: "three values to be gone" });
+    await cache.purgeTags(["all"], { soft: true });
+    await until(() => become([]), { what: "all values to be stale" });
+    expect(await cache.getOrSet("key 9", () => 2, { tags: ["all"] })).toBe(1);
+    await until(async () => (await cache.get("key 9")) === 2, { what: "the new value" });
+    expect(await cache.has("key 1")).toBe(false);
   });
 });
 
