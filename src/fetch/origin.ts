@@ -10,7 +10,7 @@ import type { Fetch, FetchOptions } from "./options.js";
 import { inheritedInit } from "./redirects.js";
 import type { Selecting } from "./selecting.js";
 
-/** Codings that fetch decodes in all runtimes. */
+/** Codings that fetch decodes in all runtimes. Whether it has decoded another one can't be seen, so that stays named. */
 const DECODED: ReadonlySet<string> = new Set(["gzip", "x-gzip", "deflate", "br", "identity"]);
 const VALIDATORS: ReadonlySet<string> = new Set(["if-none-match", "if-modified-since"]);
 
@@ -126,16 +126,16 @@ export class FetchHost implements Host {
     const preset = this.preset();
     const { status, statusText, body } = response;
     if (status < 200 || status > 599) return { response, failed: false, preset };
-    const codings = listMembers(response.headers.get("content-encoding") ?? "");
-    if (!codings.every((coding) => DECODED.has(coding.toLowerCase()))) {
-      return { response, failed: false, preset: [...preset, ["cache-control", "no-store"]] };
-    }
     const headers = new Headers(response.headers);
-    if (codings.length > 0) for (const name of ["content-encoding", "content-length"]) headers.delete(name);
-    // What is stored is not coded, whatever the origin chooses a coding by.
-    const vary = listMembers(headers.get("vary") ?? "").filter((name) => name.toLowerCase() !== "accept-encoding");
-    headers.delete("vary");
-    if (vary.length > 0) headers.set("vary", vary.join(", "));
+    const codings = listMembers(headers.get("content-encoding") ?? "");
+    if (codings.length > 0) headers.delete("content-length");
+    if (codings.every((coding) => DECODED.has(coding.toLowerCase()))) {
+      headers.delete("content-encoding");
+      // What is stored is not coded, whatever the origin chooses a coding by.
+      const vary = listMembers(headers.get("vary") ?? "").filter((name) => name.toLowerCase() !== "accept-encoding");
+      headers.delete("vary");
+      if (vary.length > 0) headers.set("vary", vary.join(", "));
+    }
     change?.(headers);
     return { response: new Response(body, { status, statusText, headers }), failed: false, preset };
   }

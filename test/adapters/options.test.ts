@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import type { Cache } from "../../src/index.js";
 import { type Handler, SHOP, type SiteInit, type SiteOptions } from "./host.js";
-import { HOSTS_WITH_MIDDLEWARE, HTTP_HOSTS, MOUNTING_HOSTS } from "./hosts.js";
+import { HOSTS_WITH_MIDDLEWARE, HTTP_HOSTS, MOUNTING_HOSTS, SERVED_HOSTS } from "./hosts.js";
 import { FRESH, newCache, text } from "./replies.js";
 
 const HIT = expect.stringMatching(/^hit/);
@@ -73,18 +73,21 @@ describe.each(HTTP_HOSTS)("$name has the option", (host) => {
     expect((await ask("/?c", "2")).body).toContain("?b");
   });
 
-  it("trustForwarded, with handlers that see what the proxy says, and purges by it", async () => {
-    const handler: Handler = ({ url, headers }) => text(`${url} ${headers.get("x-forwarded-proto")}`, 200, FRESH);
-    await using opened = await open(handler, { trustForwarded: ["proto"] });
-    const tls = { fields: { "x-forwarded-proto": "https" } };
-    for (let i = 0; i < 2; i++) {
-      expect((await opened.send(tls)).body).toBe(`https://${SHOP}/ https`);
-      expect((await opened.send()).body).toBe(`http://${SHOP}/ http`);
-    }
-    expect(await opened.purge(`https://${SHOP}/`)).toBe(1);
-    expect((await opened.send(tls)).how).toBe("fwd=uri-miss; stored");
-    expect((await opened.send()).how).toEqual(HIT);
-  });
+  it.skipIf(!SERVED_HOSTS.includes(host))(
+    "trustForwarded, with handlers that see what the proxy says, and purges by it",
+    async () => {
+      const handler: Handler = ({ url, headers }) => text(`${url} ${headers.get("x-forwarded-proto")}`, 200, FRESH);
+      await using opened = await open(handler, { trustForwarded: ["proto"] });
+      const tls = { fields: { "x-forwarded-proto": "https" } };
+      for (let i = 0; i < 2; i++) {
+        expect((await opened.send(tls)).body).toBe(`https://${SHOP}/ https`);
+        expect((await opened.send()).body).toBe(`http://${SHOP}/ http`);
+      }
+      expect(await opened.purge(`https://${SHOP}/`)).toBe(1);
+      expect((await opened.send(tls)).how).toBe("fwd=uri-miss; stored");
+      expect((await opened.send()).how).toEqual(HIT);
+    },
+  );
 
   it("query, for the key and for handlers", async () => {
     const handler: Handler = ({ url }, shown) => text(`${url} ${JSON.stringify(shown.target())}`, 200, FRESH);

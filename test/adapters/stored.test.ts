@@ -2,7 +2,7 @@ import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import type { Cache } from "../../src/index.js";
 import { until } from "../support/wait.js";
 import type { Handler, SiteOptions } from "./host.js";
-import { HTTP_HOSTS } from "./hosts.js";
+import { HTTP_HOSTS, SERVED_HOSTS } from "./hosts.js";
 import { FRESH, newCache, text } from "./replies.js";
 
 const PAGE = "0123456789";
@@ -95,7 +95,8 @@ describe.each(HTTP_HOSTS)("$name answers from the store", (host) => {
     expect(methods).toEqual(["HEAD", "GET"]);
   });
 
-  it.each<[string, Record<string, string>]>([
+  // A caller of fetch that has conditions of its own wants no cache.
+  it.skipIf(!SERVED_HOSTS.includes(host)).each<[string, Record<string, string>]>([
     ["If-None-Match", { "if-none-match": '"0", W/"1"' }],
     ["If-None-Match: *", { "if-none-match": "*" }],
     ["If-Modified-Since", { "if-modified-since": "Fri, 02 Jan 2026 00:00:00 GMT" }],
@@ -131,9 +132,12 @@ describe.each(HTTP_HOSTS)("$name answers from the store", (host) => {
     expect([got.status, got.headers.get("content-range")]).toEqual([status, said]);
     if (status !== 416) expect(got.body).toBe(body);
     if (status === 206) expect(got.headers.get("content-length")).toBe(String(body.length));
-    const matched = { range: "bytes=2-4", "if-range": '"1"' };
-    expect(await opened.send({ fields: matched })).toMatchObject({ status: 206, body: "234" });
-    expect(await opened.send({ fields: { ...matched, "if-range": '"2"' } })).toMatchObject({ status: 200, body: PAGE });
+    if (SERVED_HOSTS.includes(host)) {
+      const matched = { range: "bytes=2-4", "if-range": '"1"' };
+      expect(await opened.send({ fields: matched })).toMatchObject({ status: 206, body: "234" });
+      const other = await opened.send({ fields: { ...matched, "if-range": '"2"' } });
+      expect(other).toMatchObject({ status: 200, body: PAGE });
+    }
     expect(await opened.send()).toMatchObject({ status: 200, body: PAGE, how: HIT });
   });
 

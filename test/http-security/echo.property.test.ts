@@ -3,7 +3,7 @@ import { afterAll, beforeAll, expect, it } from "vitest";
 import type { Cache } from "../../src/index.js";
 import { HONO_CALLED, HONO_HOSTS } from "../adapters/hono.js";
 import { SHOP } from "../adapters/host.js";
-import { HTTP_HOSTS } from "../adapters/hosts.js";
+import { HTTP_HOSTS, SERVED_HOSTS } from "../adapters/hosts.js";
 import { newCache } from "../adapters/replies.js";
 import { type Ask, type Layer, OTHER, play, type Says, type Site, type Through } from "./echo.js";
 
@@ -169,11 +169,15 @@ const ask = fc.oneof({ weight: 2, arbitrary: attack }, { weight: 2, arbitrary: v
 const groups = fc.array(fc.array(ask, { minLength: 1, maxLength: 2 }), { minLength: 2, maxLength: 10 });
 
 /** Plays random sites. @returns how many, and how many of the answers were hits */
-async function check(host: fc.Arbitrary<Through>, numRuns: number): Promise<{ runs: number; hits: number }> {
+async function check(
+  host: fc.Arbitrary<Through>,
+  numRuns: number,
+  sites: typeof site = site,
+): Promise<{ runs: number; hits: number }> {
   let [runs, hits] = [0, 0];
   // The sites of the host before have had the same names.
   await cache.clear();
-  const law = fc.asyncProperty(site, groups, host, async (one, asked, through) => {
+  const law = fc.asyncProperty(sites, groups, host, async (one, asked, through) => {
     if (++runs % 500 === 0) await cache.clear();
     const result = await play(one, asked, { cache, cacheName: `echo${runs}`, through });
     hits += result.hits;
@@ -183,6 +187,12 @@ async function check(host: fc.Arbitrary<Through>, numRuns: number): Promise<{ ru
   await fc.assert(law, { seed: SEED, ...(MINUTES > 0 ? byTime : { numRuns }) });
   if (MINUTES > 0) console.log(`${runs} sites, ${hits} hits, seed ${SEED}`);
   return { runs, hits };
+}
+
+/** No proxy stands in front of the calls that an application makes itself. */
+function withoutTrust(one: Site): Site {
+  const { trustForwarded: _, ...options } = one.options;
+  return { ...one, options };
 }
 
 const timeoutMs = (MINUTES + 1) * 60_000;
@@ -204,7 +214,8 @@ it.each(HTTP_HOSTS.filter((host) => !HONO_HOSTS.some((one) => one === host)))(
   "CWE-349 and CWE-524: what one request carries beside the key is shown to no other request, through $name",
   async (host) => {
     const through: Through = { isHono: false, open: (one) => host.open(one) };
-    const { runs, hits } = await check(fc.constant(through), RUNS_OF_OTHERS);
+    const sites = SERVED_HOSTS.includes(host) ? site : site.map(withoutTrust);
+    const { runs, hits } = await check(fc.constant(through), RUNS_OF_OTHERS, sites);
     expect(hits).toBeGreaterThan(runs / 4);
   },
   timeoutMs,

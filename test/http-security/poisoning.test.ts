@@ -10,7 +10,7 @@ import {
   type SiteInit,
   type SiteOptions,
 } from "../adapters/host.js";
-import { HTTP_HOSTS, HTTP1_HOSTS, HTTP2_HOSTS } from "../adapters/hosts.js";
+import { HTTP_HOSTS, HTTP1_HOSTS, HTTP2_HOSTS, SERVED_HOSTS } from "../adapters/hosts.js";
 import { FRESH, newCache, rawServer, text } from "../adapters/replies.js";
 
 let cache: Cache;
@@ -145,27 +145,30 @@ describe.each(HTTP_HOSTS)("CWE-349, poisoning by input outside the key, through 
     expect(how).toMatch(/^hit/);
   });
 
-  it("forwarded values that clients have put before those of the trusted proxy", async () => {
-    const hosts = [SHOP, "other.example"];
-    await using opened = await host.open(echoSite({ trustForwarded: ["proto", "host"], hosts }));
-    const seen = (one: string) =>
-      expect.stringMatching(new RegExp(`^GET https://${one}/x /x ${one} .* x-forwarded-host=${one}(?: |$)`));
-    const get = (one: string, proto = "https") =>
-      opened.send({ target: "/x", fields: { "x-forwarded-host": one, "x-forwarded-proto": proto } });
-    for (let i = 0; i < 2; i++) {
-      expect((await get(`evil.example, ${SHOP}`, "evil, https")).body).toEqual(seen(SHOP));
+  it.skipIf(!SERVED_HOSTS.includes(host))(
+    "forwarded values that clients have put before those of the trusted proxy",
+    async () => {
+      const hosts = [SHOP, "other.example"];
+      await using opened = await host.open(echoSite({ trustForwarded: ["proto", "host"], hosts }));
+      const seen = (one: string) =>
+        expect.stringMatching(new RegExp(`^GET https://${one}/x /x ${one} .* x-forwarded-host=${one}(?: |$)`));
+      const get = (one: string, proto = "https") =>
+        opened.send({ target: "/x", fields: { "x-forwarded-host": one, "x-forwarded-proto": proto } });
+      for (let i = 0; i < 2; i++) {
+        expect((await get(`evil.example, ${SHOP}`, "evil, https")).body).toEqual(seen(SHOP));
+        expect((await get(SHOP)).body).toEqual(seen(SHOP));
+        expect((await get("other.example")).body).toEqual(seen("other.example"));
+      }
+      expect((await get(SHOP)).how).toMatch(/^hit/);
+      for (const bad of ["evil.example", `${SHOP}, evil.example`, `${SHOP}/x#`, `evil@${SHOP}`, `${SHOP}\t.evil`, ""]) {
+        for (let i = 0; i < 2; i++) expect((await get(bad)).how).not.toMatch(/^hit|stored/);
+      }
+      for (const bad of ["evil", "javascript", "https://evil.example/?"]) {
+        expect((await get(SHOP, bad)).how).not.toMatch(/^hit|stored/);
+      }
       expect((await get(SHOP)).body).toEqual(seen(SHOP));
-      expect((await get("other.example")).body).toEqual(seen("other.example"));
-    }
-    expect((await get(SHOP)).how).toMatch(/^hit/);
-    for (const bad of ["evil.example", `${SHOP}, evil.example`, `${SHOP}/x#`, `evil@${SHOP}`, `${SHOP}\t.evil`, ""]) {
-      for (let i = 0; i < 2; i++) expect((await get(bad)).how).not.toMatch(/^hit|stored/);
-    }
-    for (const bad of ["evil", "javascript", "https://evil.example/?"]) {
-      expect((await get(SHOP, bad)).how).not.toMatch(/^hit|stored/);
-    }
-    expect((await get(SHOP)).body).toEqual(seen(SHOP));
-  });
+    },
+  );
 
   it("a host that is not listed fills nothing", async () => {
     await using opened = await host.open(echoSite({ hosts: [SHOP] }));
