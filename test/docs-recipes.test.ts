@@ -4,9 +4,11 @@ import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import type { FastifyInstance } from "fastify";
 import { Hono } from "hono";
-import { beforeAll, describe, expect, inject, it, onTestFinished } from "vitest";
+import { beforeAll, describe, expect, inject, it, onTestFinished, vi } from "vitest";
+import type { CachedHandler } from "../src/fetch/index.js";
 import { httpCache } from "../src/hono/index.js";
 import { createCache } from "../src/index.js";
+import { startSite } from "./fetch/site.js";
 import { blocksOf } from "./support/markdown.js";
 import { build, root } from "./support/project.js";
 import { until } from "./support/wait.js";
@@ -53,12 +55,17 @@ export const render = async (path) => path + " " + ++renders;
 };
 
 /** Runs the block of a page that has this text, over a prefix of its own, and returns what it exports. */
-async function run<T>(page: string, text: string, own: { prefix: string; database: string }): Promise<T> {
+async function run<T>(
+  page: string,
+  text: string,
+  own: { prefix: string; database: string; origin?: string },
+): Promise<T> {
   const block = blocksOf(readFileSync(join(root, "docs", page), "utf8")).find(({ code }) => code.includes(text));
   if (!block) throw new Error(`docs/${page} has no block with ${text}`);
   const code = block.code
     .replaceAll("valkey://localhost:6379", inject("valkeyUrl"))
     .replaceAll('"shop"', JSON.stringify(own.prefix))
+    .replaceAll("https://api.example", own.origin ?? "https://api.example")
     .replaceAll('"./db.js"', `"./db.js?${own.database}"`);
   const file = join(folder, `${randomUUID()}.ts`);
   writeFileSync(file, code);
@@ -171,6 +178,43 @@ describe("the recipes of docs/", () => {
     const before = await ask("/api/products/1");
     expect((await app.inject({ method: "POST", url: "/api/products" })).statusCode).toBe(201);
     expect(await ask("/api/products/1")).not.toBe(before);
+  });
+
+  it("have calls of another service answered from the store, then stale, then purged", async () => {
+    await setUp();
+    // The time that Node sends by itself is not the one that this test sets.
+    const site = await startSite((_request, response) => {
+      response.writeHead(200, { "content-type": "application/json", date: new Date().toUTCString() }).end("{}");
+    });
+    const recipe = await run<{ look(): Promise<string>; fetch: { purgeTags(tags: string[]): Promise<void> } }>(
+      "http.md",
+      "export const look",
+      { ...own, origin: site.url },
+    );
+    expect(await recipe.look()).toMatch(/^valkey-edge-cache-fetch; fwd=uri-miss/);
+    await until(async () => /; hit; ttl=(?:59|60)$/.test(await recipe.look()), { what: "a hit" });
+    vi.useFakeTimers({ toFake: ["Date"], now: Date.now() + 61_000 });
+    onTestFinished(() => void vi.useRealTimers());
+    expect(await recipe.look()).toMatch(/^valkey-edge-cache-fetch; hit; ttl=-\d+$/);
+    await until(() => site.asked.length === 2, { what: "the refresh" });
+    await until(async () => /; hit; ttl=\d+$/.test(await recipe.look()), { what: "the new response" });
+    await recipe.fetch.purgeTags(["products"]);
+    expect(await recipe.look()).toMatch(/^valkey-edge-cache-fetch; fwd=uri-miss/);
+    expect(site.asked).toHaveLength(3);
+  });
+
+  it("put the cache in front of any web handler", async () => {
+    await setUp();
+    const { cached } = await run<{ cached: CachedHandler }>("http.md", "export const cached = ", own);
+    const ask = async () => {
+      const response = await cached(new Request("https://shop.example/products/7"));
+      return (await response.json()) as { made: number };
+    };
+    const first = await ask();
+    expect(first).toEqual({ id: "7", made: expect.any(Number) });
+    expect(await ask()).toEqual(first);
+    await cached.purgeTags(["products"]);
+    await until(async () => (await ask()).made !== first.made, { what: "a new response" });
   });
 
   it("make no response of data that a soft purge has made stale", async () => {

@@ -4,12 +4,7 @@ import { HONO_HOSTS } from "./hono.js";
 import type { HttpHost } from "./host.js";
 
 /** Every way to put the HTTP cache in front of a handler. One line for each adds it to all suites. */
-export const HTTP_HOSTS: readonly HttpHost[] = [
-  ...HONO_HOSTS,
-  ...FASTIFY_HOSTS,
-  ...HANDLER_HOSTS,
-  FETCH_HOST,
-];
+export const HTTP_HOSTS: readonly HttpHost[] = [...HONO_HOSTS, ...FASTIFY_HOSTS, ...HANDLER_HOSTS, FETCH_HOST];
 
 const by = (protocol: HttpHost["protocol"]): readonly HttpHost[] =>
   HTTP_HOSTS.filter((host) => host.protocol === protocol);

@@ -14,7 +14,7 @@ describe("a cached fetch", () => {
     const site = await startSite(page({ ...FRESH, etag: '"1"' }, '{"a":1}'));
     const fetch = testFetch();
     const first = await fetch(`${site.url}/a#top`);
-    expect(how(first)).toBe("fwd=uri-miss; stored");
+    expect(how(first)).toMatch(/^fwd=uri-miss/);
     expect(await first.json()).toEqual({ a: 1 });
     const second = await fetch(new URL("/a", site.url));
     expect(how(second)).toMatch(/^hit; ttl=\d+$/);
@@ -171,7 +171,7 @@ describe("options of a cached fetch", () => {
     const site = await startSite(page(FRESH));
     const fetch = testFetch({ fetch: testFetch({ cacheName: "inner" }) });
     await (await fetch(site.url)).text();
-    expect((await fetch(site.url)).headers.get("cache-status")).toMatch(/^inner; fwd=uri-miss; stored, .*hit/);
+    expect((await fetch(site.url)).headers.get("cache-status")).toMatch(/^inner; fwd=uri-miss.*, .*hit/);
   });
 
   it("keep responses apart from those of the application itself, in one store", async () => {

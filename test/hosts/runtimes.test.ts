@@ -65,6 +65,52 @@ const PERMISSIONS = `
   console.log(JSON.stringify([await cache.get("city"), (await cache.health()).transport]));
 `;
 
+/** The HTTP cache before a handler, and behind calls to a server that redirects and compresses. */
+const WEB = `
+  import { createServer } from "node:http";
+  import { gzipSync } from "node:zlib";
+  import { createCache } from "valkey-edge-cache";
+  import { cachedFetch, cachedHandler } from "valkey-edge-cache/fetch";
+
+  const [runtime, location] = process.argv.slice(2);
+  const cache = createCache({ location, keyPrefix: "web-" + runtime });
+  await cache.clear();
+  const asked = [];
+  const site = createServer((request, response) => {
+    asked.push(request.url);
+    if (request.url === "/late") return;
+    const fields = { "cache-control": "max-age=60", "content-type": "application/json" };
+    if (request.url === "/old") return response.writeHead(301, { ...fields, location: "/new" }).end();
+    response.writeHead(200, { ...fields, "content-encoding": "gzip", vary: "accept-encoding" });
+    response.end(gzipSync(JSON.stringify({ n: asked.length })));
+  });
+  await new Promise((resolve) => site.listen(0, "127.0.0.1", resolve));
+  const url = "http://127.0.0.1:" + site.address().port;
+  const fetch = cachedFetch({ cache });
+  const how = (response) => response.headers.get("cache-status").replace(/^.*?; /, "").replace(/\\d+/, "n");
+  const got = [];
+  for (let i = 0; i < 2; i++) {
+    const response = await fetch(url + "/old", { signal: new AbortController().signal });
+    const { status, redirected, type } = response;
+    const coding = response.headers.get("content-encoding");
+    got.push([response.url.replace(url, ""), status, redirected, type, coding, await response.clone().json()]);
+  }
+  const late = await fetch(url + "/late", { signal: AbortSignal.timeout(50) }).catch((error) => error.name);
+  const absent = await fetch(url + "/absent", { cache: "only-if-cached" }).catch((error) => error.name);
+  let runs = 0;
+  const options = { cache, cacheControl: "max-age=60", onError: console.error };
+  const handler = cachedHandler(async (request) => new Response(request.url + ++runs), options);
+  const answers = [];
+  for (let i = 0; i < 2; i++) {
+    const response = await handler(new Request("https://shop.example/"));
+    answers.push([await response.text(), how(response).replace("; stored", "")]);
+  }
+  site.close();
+  site.closeAllConnections();
+  await cache.close();
+  console.log(JSON.stringify({ got, asked, late, absent, answers }));
+`;
+
 const RUNTIMES: Record<string, { program: string; args: string[] }> = {
   node: { program: "node", args: [] },
   bun: { program: "bun", args: ["run"] },
@@ -76,6 +122,7 @@ describe("the packed package", () => {
   beforeAll(async () => {
     consumer = await consumerOfPacked();
     consumer.write("application.js", APPLICATION);
+    consumer.write("web.js", WEB);
   }, 120_000);
   afterAll(() => consumer[Symbol.dispose]());
 
@@ -95,6 +142,26 @@ describe("the packed package", () => {
     expect(warning).toMatch(/ValkeyEdgeCacheWarning: .* is reached over iovalkey instead of valkey-glide/);
     expect(JSON.parse(answer)).toEqual(["Bern", "iovalkey"]);
   });
+
+  it.for(Object.entries(RUNTIMES))(
+    "keeps the responses of handlers and of calls on %s",
+    async ([name, { program, args }], { skip }) => {
+      const path = await runtime(program);
+      skip(path === undefined, `${program} has no package for this platform`);
+      const printed = await output(path ?? "", [...args, "web.js", name, inject("valkeyUrl")], consumer.folder);
+      const page = ["/new", 200, true, "basic", null, { n: 2 }];
+      expect(JSON.parse(printed)).toEqual({
+        got: [page, page],
+        asked: ["/old", "/new", "/late"],
+        late: "TimeoutError",
+        absent: "TypeError",
+        answers: [
+          ["https://shop.example/1", "fwd=uri-miss"],
+          ["https://shop.example/1", "hit; ttl=n"],
+        ],
+      });
+    },
+  );
 
   it.for(Object.entries(RUNTIMES))("caches on %s, and ends", async ([name, { program, args }], { skip }) => {
     const path = await runtime(program);
