@@ -6,9 +6,15 @@ import type { AttemptCase, FaultCase, HostileCase, SoakCase } from "./faults.ts"
 import { type Environment, readResult } from "./harness/results.ts";
 import { type Table, toMarkdown } from "./harness/table.ts";
 import type { HerdCase } from "./herd.ts";
+import type { HttpCase } from "./http/hits.ts";
 import type { MemoryCase } from "./http/memory.ts";
+import type { OutgoingHerdCase } from "./http/outgoing/herd.ts";
+import type { OutgoingCase } from "./http/outgoing/hits.ts";
+import type { GrowthCase } from "./http/soak/growth.ts";
+import type { SlowClientsCase } from "./http/soak/slow-clients.ts";
+import { growthTable, hostTable, outgoingHerdTable, outgoingTable, slowClientsTable } from "./http/tables.ts";
 import type { WaitingCase } from "./http/waiting.ts";
-import type { HttpCase } from "./http.ts";
+import type { HostCase } from "./http-hosts.ts";
 import type { LoadCase } from "./load.ts";
 import type { ChangeCase } from "./near/changes.ts";
 import type { HitCase } from "./near/hits.ts";
@@ -62,6 +68,11 @@ const tables: Readonly<Record<string, () => Promise<string | undefined>>> = {
   http: () => written<HttpCase>("http", httpTable),
   "http-waiting": () => written<WaitingCase>("http", httpWaitingTable, "waiting"),
   "http-memory": () => written<MemoryCase>("http", httpMemoryTable, "memory"),
+  "http-hosts": () => written<HostCase>("http-hosts", hostTable),
+  "http-fetch": () => written<OutgoingCase>("http-fetch", outgoingTable),
+  "http-fetch-herd": () => written<OutgoingHerdCase>("http-fetch", outgoingHerdTable, "herd"),
+  "http-soak": () => written<GrowthCase>("http-soak", growthTable),
+  "http-slow-clients": () => written<SlowClientsCase>("http-soak", slowClientsTable, "slowClients"),
   near: () => written<HitCase>("near", hitTable),
   "near-get": () => written<HitCase>("near", (result) => hitTable(ofGet(result))),
   "near-changes": () => written<ChangeCase>("near", changeTable, "changes"),

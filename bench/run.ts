@@ -21,6 +21,9 @@ const questions = [
   "near",
   "stalls",
   "http",
+  "http-hosts",
+  "http-fetch",
+  "http-soak",
   "observability",
   "durable-object",
 ];

@@ -5,9 +5,9 @@ import type { AttemptCase, FaultCase, HostileCase, SoakCase } from "./faults.ts"
 import type { Environment } from "./harness/results.ts";
 import { count, type Table } from "./harness/table.ts";
 import type { HerdCase } from "./herd.ts";
+import type { HttpCase } from "./http/hits.ts";
 import type { MemoryCase } from "./http/memory.ts";
 import type { WaitingCase } from "./http/waiting.ts";
-import type { HttpCase } from "./http.ts";
 import type { LoadCase } from "./load.ts";
 import type { ChangeCase } from "./near/changes.ts";
 import type { HitCase } from "./near/hits.ts";

@@ -1,33 +1,22 @@
-import { type ChildProcess, spawn, spawnSync } from "node:child_process";
+import { spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
-import { chmodSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { chmodSync, mkdtempSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { fileURLToPath } from "node:url";
-
-/** What answers requests on a port. */
-export interface HttpContender {
-  readonly name: string;
-  readonly port: number;
-  end(): void;
-}
+import { endWith, type HttpContender, startProgram } from "./program.ts";
 
 const HOST = "127.0.0.1";
 
 /** The handler by itself; with a store, behind `httpCache` or behind a plain GET. */
-export async function startHono(
+export function startHono(
   name: string,
   store?: { by: "httpCache" | "nearCache" | "get"; url: string; checkout?: string | undefined },
 ): Promise<HttpContender> {
-  const server = fileURLToPath(new URL("server.ts", import.meta.url));
   const { by, url, checkout } = store ?? {};
   const args = [by, url, checkout].filter((arg) => arg !== undefined);
-  const child = spawn(process.execPath, [server, ...args], { stdio: ["ignore", "pipe", "inherit"] });
-  const end = endWith(child);
-  const [port] = await once(child.stdout, "data");
-  return { name, port: Number(String(port)), end };
+  return startProgram({ name, file: "server.ts", args });
 }
 
 /** nginx with `proxy_cache` in front of the handler, with one worker; `undefined` where it is not installed. */
@@ -86,16 +75,6 @@ function temporaryFolder(prefix: string): string {
   const folder = mkdtempSync(join(tmpdir(), prefix));
   chmodSync(folder, 0o755);
   return folder;
-}
-
-function endWith(child: ChildProcess, folder?: string): () => void {
-  const end = (): void => void child.kill();
-  process.once("exit", end);
-  child.once("exit", () => {
-    process.off("exit", end);
-    if (folder) rmSync(folder, { recursive: true, force: true });
-  });
-  return end;
 }
 
 async function ready(contender: HttpContender): Promise<HttpContender> {

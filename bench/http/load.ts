@@ -6,6 +6,7 @@ export interface Load {
 }
 
 const HEAD_END = Buffer.from("\r\n\r\n");
+const LAST_CHUNK = Buffer.from("\r\n0\r\n\r\n");
 
 /**
  * Asks the same GET again and again over so many connections, each with one request under way at any time. A client of so
@@ -49,11 +50,22 @@ function run(port: number, request: Buffer, endMs: number, latencies: number[]):
   });
 }
 
-/** Responses with Content-Length alone, as all that is measured has it. */
+/** Responses with Content-Length, or in chunks that end with a chunk of no data, as no body here contains one. */
 function readResponses(socket: Socket, received: () => void, failed: (error: Error) => void): void {
   let head = Buffer.alloc(0);
+  /** Of a body with Content-Length, in bytes. */
   let left = 0;
+  /** The last bytes of a body in chunks, as far as it has come. */
+  let tail: Buffer | undefined;
+  const endOfChunks = (chunk: Buffer): void => {
+    const size = LAST_CHUNK.length;
+    tail = Buffer.concat([tail ?? Buffer.alloc(0), chunk.subarray(-size)]).subarray(-size);
+    if (!tail.equals(LAST_CHUNK)) return;
+    tail = undefined;
+    received();
+  };
   socket.on("data", (chunk) => {
+    if (tail) return endOfChunks(chunk);
     if (left > 0) {
       left -= chunk.length;
       if (left === 0) received();
@@ -63,13 +75,19 @@ function readResponses(socket: Socket, received: () => void, failed: (error: Err
     const end = head.indexOf(HEAD_END);
     if (end === -1) return;
     const text = head.toString("latin1", 0, end);
+    const body = head.subarray(end + HEAD_END.length);
+    head = Buffer.alloc(0);
     const [, length] = /\r\ncontent-length: *(\d+)/i.exec(text) ?? [];
-    if (!text.startsWith("HTTP/1.1 200") || length === undefined) {
+    const isChunked = /\r\ntransfer-encoding: *chunked/i.test(text);
+    if (!text.startsWith("HTTP/1.1 200") || (length === undefined && !isChunked)) {
       failed(new Error(`a response that can't be measured: ${text}`));
       return;
     }
-    left = Number(length) - (head.length - end - HEAD_END.length);
-    head = Buffer.alloc(0);
+    if (isChunked) {
+      tail = Buffer.alloc(0);
+      return endOfChunks(body);
+    }
+    left = Number(length) - body.length;
     if (left === 0) received();
   });
 }
