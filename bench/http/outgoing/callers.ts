@@ -21,7 +21,7 @@ export const open: OpenCall = async (name, location) => {
 async function library(location: string, isNear: boolean): Promise<Call> {
   const { cachedFetch } = await import("valkey-edge-cache/fetch");
   const cache = createCache({ location, ...(isNear ? { nearCache: nearCache() } : {}) });
-  return cachedFetch({ cache, rules: [] });
+  return cachedFetch({ cache });
 }
 
 async function undiciFetch(more: readonly "deduplicate"[]): Promise<Call> {
