@@ -19,7 +19,6 @@ await server.command("CONFIG", "SET", "maxmemory", "512mb");
 await server.command("CONFIG", "SET", "maxmemory-policy", "allkeys-lru");
 
 const contenders = [
-  { name: "Express, the handler alone", by: "handler" },
   { name: "Express, httpCacheNode", by: "library" },
   { name: "Express, httpCacheNode, near cache", by: "near" },
 ];
@@ -27,7 +26,7 @@ const cases: GrowthCase[] = [];
 for (const contender of contenders) {
   if (isWanted(`requests, ${contender.name}`, options)) cases.push(await measureServer(contender, url, steps));
 }
-const callers = ["fetch", "cachedFetch", "cachedFetch, near cache"].filter((name) =>
+const callers = ["cachedFetch", "cachedFetch, near cache"].filter((name) =>
   isWanted(`requests, ${name}`, options),
 );
 if (callers.length > 0) {
@@ -37,7 +36,11 @@ if (callers.length > 0) {
   end();
 }
 const slowClients: SlowClientsCase[] = [];
-for (const contender of [...contenders, { name: "Express, apicache, memory", by: "apicache" }]) {
+const others = [
+  { name: "Express, the handler alone", by: "handler" },
+  { name: "Express, apicache, memory", by: "apicache" },
+];
+for (const contender of [...others, ...contenders]) {
   if (!isWanted(`slow clients, ${contender.name}`, options)) continue;
   slowClients.push(await measureSlowClients(contender, url, slow));
 }
