@@ -71,7 +71,7 @@ export function cachedFetch(options: CachedFetchOptions): CachedFetch {
       if (!next) {
         const guard = caller?.guard.bind(caller);
         const isHead = call.method === "HEAD";
-        const response = fromOutcome(outcome, { isHead, hidden: http.hiddenTagFields, guard });
+        const response = fromOutcome(outcome, { isHead, hidden: http.hiddenTagFields, guard, isRead: true });
         return from(response, host.reached);
       }
       discard(outcome);

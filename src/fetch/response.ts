@@ -40,15 +40,21 @@ function ownStream(bytes: Uint8Array): Body {
 /**
  * The outcome as a web response.
  * @param hidden response fields that clients don't get @param guard wraps a body that is still being made
+ * @param isRead the response is for the application to read, not for a server to send, which is faster with bytes
  */
 export function fromOutcome(
   outcome: Outcome,
-  { isHead, hidden, guard }: { isHead: boolean; hidden: readonly string[]; guard?: ((body: Body) => Body) | undefined },
+  {
+    isHead,
+    hidden,
+    guard,
+    isRead = false,
+  }: { isHead: boolean; hidden: readonly string[]; guard?: ((body: Body) => Body) | undefined; isRead?: boolean },
 ): Response {
   if ("answer" in outcome) {
     const { answer } = outcome;
     const { status, body } = answer;
-    if (body instanceof Uint8Array && body.length > LONGEST_COPIED && isNode()) {
+    if (isRead && body instanceof Uint8Array && body.length > LONGEST_COPIED && isNode()) {
       return toResponse({ status, fields: answer.fields, body: ownStream(body) }, isHead);
     }
     const isStream = guard !== undefined && body instanceof ReadableStream;
