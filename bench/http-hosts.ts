@@ -12,7 +12,7 @@ export interface HostCase extends HttpCase {
 }
 
 const options = benchOptions();
-const sampling = options.quick ? { rounds: 3, sliceMs: 300 } : { rounds: 9, sliceMs: 800 };
+const sampling = options.quick ? { rounds: 3, sliceMs: 300 } : { rounds: 7, sliceMs: 700 };
 // Processes are ended on exit, which these signals alone would skip.
 for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) process.once(signal, () => process.exit(1));
 await using server = await startServer();
