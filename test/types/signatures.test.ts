@@ -9,6 +9,7 @@ import type * as lzmaPath from "../../src/compressors/lzma.js";
 import type * as zstdPath from "../../src/compressors/zstd.js";
 import type { rest as Rest } from "../../src/connection/rest/factory.js";
 import type * as errors from "../../src/core/errors.js";
+import type * as fetching from "../../src/fetch/index.js";
 import type * as hono from "../../src/hono/index.js";
 import type * as hosts from "../../src/hosts/index.js";
 import type * as http from "../../src/http/index.js";
@@ -472,6 +473,8 @@ describe("options", () => {
       | Refusing<lz4Path.Lz4Options>
       | Refusing<lzmaPath.LzmaOptions>
       | Refusing<zstdPath.ZstdOptions>
+      | Refusing<fetching.CachedFetchOptions>
+      | Refusing<fetching.CachedHandlerOptions>
       | Refusing<hono.HttpCacheOptions>
       | Refusing<hono.ValkeyCacheOptions>
       | Refusing<hono.PurgeRouteOptions>
@@ -524,6 +527,18 @@ describe("subpaths", () => {
     expectTypeOf<typeof hono.valkeyCache>().parameter(0).toEqualTypeOf<hono.CacheSource<[c: Context]>>();
     expectTypeOf<hono.ValkeyCacheEnv["Variables"]["cache"]>().toEqualTypeOf<Cache>();
     expectTypeOf<Hono<hono.ValkeyCacheEnv>>().toExtend<hono.Dispatcher>();
+  });
+
+  it("fetch makes functions of the same shape, with purges", () => {
+    type Made = fetching.CachedHandler<[env: { url: string }]>;
+    expectTypeOf<Made>().parameters.toEqualTypeOf<[request: Request, env: { url: string }]>();
+    expectTypeOf<Made>().returns.toEqualTypeOf<Promise<Response>>();
+    expectTypeOf<Made>().toExtend<fetching.WebHandler<[env: { url: string }]>>();
+    expectTypeOf<fetching.CachedFetch>().toExtend<typeof globalThis.fetch>();
+    expectTypeOf<typeof globalThis.fetch>().toExtend<fetching.Fetch>();
+    expectTypeOf<ReturnType<fetching.CachedFetch["purge"]>>().toEqualTypeOf<Promise<number>>();
+    expectTypeOf<fetching.CachedFetchOptions>().not.toHaveProperty("trustForwarded");
+    expectTypeOf<Parameters<typeof fetching.cachedFetch>>().toEqualTypeOf<[options: fetching.CachedFetchOptions]>();
   });
 
   it("hosts makes handlers with a cache as their last argument", () => {
