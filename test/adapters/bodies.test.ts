@@ -73,7 +73,9 @@ describe.each(HTTP_HOSTS)("a body through $name", (host) => {
     await using opened = await host.open({ cache, handler, options: { maxBodySize: 1_000, awaitBackground: true } });
     for (const fields of [{}, { range: "bytes=0-1" }]) {
       const got = await opened.send({ fields });
-      expect([got.body.length, got.how]).toEqual([MEGABYTE.length, expect.not.stringMatching(/hit|stored/)]);
+      // Of a response in one piece, the client may have the part that it asked for.
+      expect(got.body).toHaveLength(got.status === 206 ? 2 : MEGABYTE.length);
+      expect(got.how).not.toMatch(/hit|stored/);
     }
     expect(ranges).toEqual(["none", "bytes=0-1"]);
   });
