@@ -83,7 +83,8 @@ export class Capture {
 
   /** Keeps it from the handlers that their client has left, as others still need the response. */
   holdClose(): void {
-    const release = holdEvents(this.#req, REQUEST_EVENTS);
+    // A request that was read to its end closes, too, and readers of its body wait for that.
+    const release = holdEvents(this.#req, REQUEST_EVENTS, () => property(this.#req, "readableEnded") !== true);
     const no = (): boolean => false;
     const unmask = maskProperties(this.#req, { aborted: no, closed: no, destroyed: no });
     this.#release = () => {

@@ -44,14 +44,18 @@ export class InnerListeners {
   }
 }
 
-/** Holds events back from the listeners that are added from now on. @returns lets them go */
-export function holdEvents(target: Emitter, names: ReadonlySet<string>): () => void {
+/**
+ * Holds events back from the listeners that are added from now on.
+ * @param isHeldBack of an event when it is emitted
+ * @returns lets them go
+ */
+export function holdEvents(target: Emitter, names: ReadonlySet<string>, isHeldBack: () => boolean): () => void {
   const listeners = new InnerListeners(target, names);
   const held: [string, unknown[]][] = [];
   let isHeld = true;
   for (const name of names) {
     listeners.onOuter(name, (...args) => {
-      if (isHeld) held.push([name, args]);
+      if (isHeld && isHeldBack()) held.push([name, args]);
       else listeners.emit(name, ...args);
     });
   }

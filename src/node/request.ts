@@ -121,7 +121,7 @@ export function pathOf(url: string): string {
 /** The path of `whole` with the query of `path`. */
 export function withQueryOf(whole: string, path: string): string {
   const query = path.indexOf("?");
-  return whole.replace(/\?.*$/s, "") + (query < 0 ? "" : path.slice(query));
+  return whole.replace(/[?#].*$/s, "") + (query < 0 ? "" : path.slice(query));
 }
 
 /**
