@@ -2,9 +2,16 @@ import { FASTIFY_HOSTS } from "./fastify.js";
 import { FETCH_HOST, HANDLER_HOSTS } from "./fetch.js";
 import { HONO_HOSTS } from "./hono.js";
 import type { HttpHost } from "./host.js";
+import { NODE_HOSTS } from "./node.js";
 
 /** Every way to put the HTTP cache in front of a handler. One line for each adds it to all suites. */
-export const HTTP_HOSTS: readonly HttpHost[] = [...HONO_HOSTS, ...FASTIFY_HOSTS, ...HANDLER_HOSTS, FETCH_HOST];
+export const HTTP_HOSTS: readonly HttpHost[] = [
+  ...HONO_HOSTS,
+  ...NODE_HOSTS,
+  ...FASTIFY_HOSTS,
+  ...HANDLER_HOSTS,
+  FETCH_HOST,
+];
 
 const by = (protocol: HttpHost["protocol"]): readonly HttpHost[] =>
   HTTP_HOSTS.filter((host) => host.protocol === protocol);

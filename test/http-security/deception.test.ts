@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import type { Cache } from "../../src/index.js";
-import { HONO_TRANSPORTS } from "../adapters/hono.js";
+import { HONO_HOSTS, HONO_TRANSPORTS } from "../adapters/hono.js";
 import type { Attack, Handler, SiteOptions } from "../adapters/host.js";
 import { HTTP_HOSTS, HTTP1_HOSTS } from "../adapters/hosts.js";
 import { FRESH, newCache, text } from "../adapters/replies.js";
@@ -66,17 +66,23 @@ const account =
   ({ headers }) =>
     text(headers.get("cookie")?.includes("session=victim") ? "secret" : "log in", 200, said);
 
+/** What pages for one client say, the most dangerous first. */
+const PAGES: readonly [string, Record<string, string>, SiteOptions][] = [
+  ["is public by mistake", FRESH, {}],
+  ["says nothing, with a default lifetime for the whole site", {}, { defaultTtl: "1h" }],
+  ["says nothing", {}, {}],
+  ["says nothing, with Cache-Control for the whole site", {}, { cacheControl: "public, max-age=60" }],
+  ["is private", { "cache-control": "private, max-age=60" }, { defaultTtl: "1h" }],
+  ["must not be stored", { "cache-control": "no-store" }, { defaultTtl: "1h" }],
+  ["has a Last-Modified", { "last-modified": "Thu, 01 Jan 2026 00:00:00 GMT" }, {}],
+  ["has the type of a style sheet", { "content-type": "text/css" }, {}],
+];
+
 describe.each(HTTP_HOSTS)("CWE-525, web cache deception by a path that looks like a file, through $name:", (host) => {
-  it.each<[string, Record<string, string>, SiteOptions]>([
-    ["says nothing", {}, {}],
-    ["says nothing, with a default lifetime for the whole site", {}, { defaultTtl: "1h" }],
-    ["says nothing, with Cache-Control for the whole site", {}, { cacheControl: "public, max-age=60" }],
-    ["is private", { "cache-control": "private, max-age=60" }, { defaultTtl: "1h" }],
-    ["must not be stored", { "cache-control": "no-store" }, { defaultTtl: "1h" }],
-    ["has a Last-Modified", { "last-modified": "Thu, 01 Jan 2026 00:00:00 GMT" }, {}],
-    ["has the type of a style sheet", { "content-type": "text/css" }, {}],
-    ["is public by mistake", FRESH, {}],
-  ])("a page for one client that %s is given to no other", async (_what, headers, given) => {
+  // What the cache makes of a response's own words is the same for all hosts.
+  const pages = HONO_HOSTS.some((one) => one === host) ? PAGES : PAGES.slice(0, 2);
+
+  it.each(pages)("a page for one client that %s is given to no other", async (_what, headers, given) => {
     const options = { awaitBackground: true, ...given };
     await using opened = await host.open({ cache, handler: account(headers), options });
     for (const target of PATHS) {

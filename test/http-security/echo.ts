@@ -99,7 +99,7 @@ class Expected {
   readonly urls: ReadonlySet<string>;
   readonly hosts: ReadonlySet<string>;
   readonly schemes: ReadonlySet<string>;
-  /** The path and query as they were sent: what bypasses the cache is not normalised. */
+  /** The path and query as they were sent. */
   readonly target: string;
   readonly #fields: ReadonlyMap<string, string>;
 
@@ -124,15 +124,21 @@ class Expected {
     const meant = [named, named === host ? sent.host : named]
       .map((one) => `${scheme}://${one}`)
       .filter((url) => URL.canParse(url))
-      .map((url) => new URL(url));
+      .map((url) => new URL(url))
+      .filter(({ origin }) => origin !== "null");
     const given = sent.search.slice(1);
     const kept = given.split("&").filter((pair) => !(query?.remove && pair.startsWith("utm_")));
     if (query?.sort) kept.sort((a, b) => (nameOf(a) < nameOf(b) ? -1 : nameOf(a) > nameOf(b) ? 1 : 0));
     const normal = query ? kept.join("&") : given;
     const path = `${sent.pathname}${normal === "" ? "" : `?${normal}`}`;
-    this.urls = new Set([sent.href, ...meant.map(({ origin }) => origin + path)]);
     // Of two Host lines a server makes one.
     const second = this.field("host") ?? host;
+    const origins = [sent.origin, new URL(`http://${second}`).origin, ...meant.map(({ origin }) => origin)];
+    // What bypasses the cache is not normalised.
+    this.urls = new Set([
+      sent.href,
+      ...origins.flatMap((origin) => [origin + path, origin + sent.pathname + sent.search]),
+    ]);
     this.hosts = new Set([host, sent.host, second, `${host}, ${second}`, ...meant.map((url) => url.host)]);
     this.schemes = new Set(["http", scheme]);
   }
@@ -325,7 +331,7 @@ export class EchoSite {
         return part === sent || [...expected.urls].some((url) => partOf(url, name) === part);
       }
       if (name === "protocol") return expected.schemes.has(value);
-      if (name === "hostname") return [...expected.urls].some((url) => new URL(url).hostname === value);
+      if (name === "hostname") return [...expected.urls].some((url) => new URL(url).hostname === value.toLowerCase());
       if (name === "tenant") {
         const { tenantField } = this.#site;
         return tenantField === "host"
