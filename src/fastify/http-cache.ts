@@ -12,12 +12,12 @@ import type { Exchange } from "../http/locate.js";
 import { isInsideCache } from "../http/nesting.js";
 import { ClientRequest } from "../http/plain-request.js";
 import type { RoutePolicy } from "../http/route-policy.js";
+import { hasBody, ParsedHeaders } from "../node/request.js";
 import { FastifyHost } from "./host.js";
 import { type InternalRequest, InternalRequests } from "./internal-requests.js";
 import { type FastifyHttpCacheOptions, type FastifyOptions, fastifyChecks } from "./options.js";
-import { NodeHeaders } from "./request-view.js";
 import { type PurgeRouteOptions, purgeRoute, type RouteHttpCache, RoutePolicies } from "./routes.js";
-import { hasBody, isRewritten, mountOf, urlOf } from "./target.js";
+import { isRewritten, locationOf } from "./target.js";
 
 /** Methods that purge stored responses: `app.httpCache`. */
 export interface FastifyHttpCache extends PurgeMethods {
@@ -89,9 +89,8 @@ class Registration {
 
   #located(request: FastifyRequest): Pick<Exchange, "originalUrl" | "within"> & { readonly request: ClientRequest } {
     const { method, headers } = request;
-    const url = urlOf(request, this.#trustsFastify);
-    const head = new ClientRequest({ method, url, headers: new NodeHeaders(headers) }, headers);
-    return { request: head, ...mountOf(request, url) };
+    const { url, ...mounted } = locationOf(request, this.#trustsFastify);
+    return { request: new ClientRequest({ method, url, headers: new ParsedHeaders(headers) }, headers), ...mounted };
   }
 
   onRequest(request: FastifyRequest, reply: FastifyReply, next: (error?: Error) => void): void {
@@ -124,7 +123,7 @@ class Registration {
   }
 
   #answer(request: FastifyRequest, host: FastifyHost, key: string | undefined): void {
-    const exchange = { ...this.#located(request), hasBody: hasBody(request), key, host };
+    const exchange = { ...this.#located(request), hasBody: hasBody(request.raw), key, host };
     const abandon = (error: Error): void => host.abandon(error);
     const outcome = this.#http.answer(exchange, this.#own.cache);
     if (outcome instanceof Promise) outcome.then((known) => host.finish(known)).catch(abandon);

@@ -1,9 +1,6 @@
-import { IncomingMessage, ServerResponse } from "node:http";
-import type { Socket } from "node:net";
-import { Duplex } from "node:stream";
 import type { FastifyInstance } from "fastify";
 import { type Forwarded, type Host, type OriginRequest, UnreachedError } from "../http/host.js";
-import type { Fields } from "../http/rfc/message.js";
+import { syntheticRequest } from "../node/synthetic.js";
 import type { FastifyHost } from "./host.js";
 
 /** A request that the plugin has sent through the application. */
@@ -32,7 +29,7 @@ export class InternalRequests {
   refetch(key: string | undefined): Host["refetch"] {
     return (request, sent) =>
       new Promise<Forwarded>((resolve, reject) => {
-        const { req, res } = exchange(request.url, sent);
+        const { req, res } = syntheticRequest(request.url, sent);
         this.#underway.set(req, { request, key, resolve, reject });
         res.once("close", () => {
           if (!this.#underway.has(req)) return;
@@ -58,49 +55,4 @@ export class InternalRequests {
     if (internal) this.#underway.delete(raw);
     return internal;
   }
-}
-
-/** A connection without a client. */
-class NoSocket extends Duplex {
-  readonly encrypted: boolean;
-
-  constructor(encrypted: boolean) {
-    super();
-    this.encrypted = encrypted;
-  }
-
-  override _read(): void {}
-
-  override _write(_chunk: unknown, _encoding: string, done: () => void): void {
-    done();
-  }
-
-  setTimeout(): this {
-    return this;
-  }
-}
-
-/** A GET as Node's server hands it to an application. */
-function exchange(url: string, fields: Fields): { readonly req: IncomingMessage; readonly res: ServerResponse } {
-  const { protocol, host, pathname, search } = new URL(url);
-  const socket = new NoSocket(protocol === "https:") as unknown as Socket;
-  const req = new IncomingMessage(socket);
-  req.method = "GET";
-  req.url = pathname + search;
-  req.httpVersion = "1.1";
-  req.httpVersionMajor = 1;
-  req.httpVersionMinor = 1;
-  req.headers = { host };
-  for (const [name, value] of fields) req.headers[name] = value;
-  req.rawHeaders = Object.entries(req.headers).flatMap(([name, value]) => [name, String(value)]);
-  req.complete = true;
-  req.push(null);
-  const res = new ServerResponse(req);
-  res.assignSocket(socket);
-  res.once("finish", () => {
-    res.detachSocket(socket);
-    res.emit("close");
-    socket.destroy();
-  });
-  return { req, res };
 }

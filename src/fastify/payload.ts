@@ -7,7 +7,9 @@ export class Payload {
   readonly value: unknown;
   /** All bytes, where they are known. */
   readonly bytes: Uint8Array | undefined;
-  #isRead = false;
+  /** The body of a stream, once it is made. */
+  #body: Body | undefined;
+  #isCancelled = false;
 
   constructor(value: unknown) {
     this.value = value;
@@ -21,35 +23,34 @@ export class Payload {
   body(): Uint8Array | Body | null {
     const { value, bytes } = this;
     if (bytes) return bytes;
-    if (isNodeStream(value)) return this.#lazy(() => iterate(value));
-    return isWebStream(value) ? this.#lazy(() => value.values()) : null;
+    if (isNodeStream(value)) return this.#lazy(() => fromNode(value));
+    return isWebStream(value) ? this.#lazy(() => fromWeb(value)) : null;
   }
 
-  #lazy(open: () => AsyncIterator<unknown>): Body {
-    let chunks: AsyncIterator<unknown> | undefined;
-    return new ReadableStream<Uint8Array>(
+  #lazy(open: () => Source): Body {
+    let source: Source | undefined;
+    this.#body = new ReadableStream<Uint8Array>(
       {
         pull: async (controller) => {
-          this.#isRead = true;
-          chunks ??= open();
-          const { done, value } = await chunks.next();
+          source ??= open();
+          const { done, value } = await source.next();
           if (done) controller.close();
           else controller.enqueue(typeof value === "string" ? Buffer.from(value) : (value as Uint8Array));
         },
-        cancel: async () => {
-          this.#isRead = true;
-          if (isNodeStream(this.value)) this.value.destroy();
-          else if (chunks) await chunks.return?.();
+        cancel: () => {
+          this.#isCancelled = true;
+          if (source) source.cancel();
           else this.#cancel();
         },
       },
       { highWaterMark: 0 },
     );
+    return this.#body;
   }
 
-  /** Ends a stream that was not read. */
+  /** Ends a stream that is not read. */
   discard(): void {
-    if (!this.#isRead) this.#cancel();
+    if (!this.#body?.locked && !this.#isCancelled) this.#cancel();
   }
 
   #cancel(): void {
@@ -67,8 +68,20 @@ function isWebStream(value: unknown): value is ReadableStream<unknown> {
   return typeof value === "object" && value !== null && "getReader" in value && typeof value.getReader === "function";
 }
 
-function iterate(stream: Readable): AsyncIterator<unknown> {
-  return (Symbol.asyncIterator in stream ? stream : new Readable().wrap(stream))[Symbol.asyncIterator]();
+/** A stream that is being read. */
+interface Source {
+  next(): Promise<{ readonly done?: boolean; readonly value?: unknown }>;
+  cancel(): void;
+}
+
+function fromNode(stream: Readable): Source {
+  const chunks = (Symbol.asyncIterator in stream ? stream : new Readable().wrap(stream))[Symbol.asyncIterator]();
+  return { next: () => chunks.next(), cancel: () => stream.destroy() };
+}
+
+function fromWeb(stream: ReadableStream<unknown>): Source {
+  const reader = stream.getReader();
+  return { next: () => reader.read(), cancel: () => void reader.cancel().catch(() => {}) };
 }
 
 /** A web stream as a payload: read as fast as the client reads, and cancelled when the client leaves. */

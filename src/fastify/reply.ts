@@ -5,13 +5,9 @@ import type { Fields } from "../http/rfc/message.js";
 
 /** The header fields that are set on a reply, through Fastify or on Node's own response. */
 export function fieldsOf(reply: FastifyReply): Fields {
-  const fields: [string, string][] = [];
-  for (const [name, value] of Object.entries(reply.getHeaders())) {
-    for (const line of Array.isArray(value) ? value : [value]) {
-      if (line !== undefined && line !== null) fields.push([name.toLowerCase(), String(line)]);
-    }
-  }
-  return fields;
+  return Object.entries(reply.getHeaders()).flatMap(([name, value]) =>
+    [value ?? []].flat().map((line) => [name.toLowerCase(), String(line)] as const),
+  );
 }
 
 export function removeFields(reply: FastifyReply, fields: Fields): void {
