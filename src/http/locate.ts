@@ -58,6 +58,8 @@ export class Locator {
     const { target } = keyed;
     const routed = originalUrl === undefined && asked === request.url && !query ? target : toTarget(request.url);
     if (!routed || !isRoutedAs(request.url, routed)) return undefined;
+    // The origin's own routes may have led to the mount by the path as it came.
+    if (originalUrl !== undefined && !isWritten(originalUrl)) return undefined;
     const path = originalUrl === undefined ? target.path : query ? withQuery(routed, query).path : routed.path;
     const whole = within === undefined ? keyed.key : joinParts([keyed.key, within]);
     const originUrl = `${target.scheme}://${target.host}${path}`;
@@ -73,6 +75,12 @@ export class Locator {
       request instanceof ClientRequest ? request.value(name) : fieldValue(request.fields, name);
     return forwardedUrl(url, fieldOf, trust);
   }
+}
+
+/** Whether a URL's path is written as the URL standard does, so that a router has seen the same one. */
+function isWritten(url: string): boolean {
+  const target = toTarget(url);
+  return target !== undefined && isRoutedAs(url, target);
 }
 
 /** A key that the host has made. */

@@ -4,16 +4,19 @@ import { HttpCache, type Outcome } from "../http/http-cache.js";
 import { isInsideCache } from "../http/nesting.js";
 import { ClientRequest } from "../http/plain-request.js";
 import { restorePreset } from "../http/preset-fields.js";
+import { type PurgeRequestOptions, purgeReplies } from "../http/purge-route.js";
 import { isSafe } from "../http/rfc/invalidation.js";
 import { toFields } from "../http/rfc/message.js";
+import type { RoutePolicyOptions } from "../http/route-policy.js";
 import type { Next, NodeRequest, NodeResponse } from "./messages.js";
-import { type NodeHttpCacheOptions, type NodeListener, type NodeOptions, nodeChecks } from "./options.js";
+import { type NodeHttpCacheOptions, type NodeListener, type NodeOptions, nodeChecks, Policies } from "./options.js";
 import { InternalRequests, NodeHost, type Run } from "./origin.js";
-import { type PurgeRouteOptions, purgeRoute } from "./purge-route.js";
 import { hasBody, isOriginForm, locationOf, ParsedHeaders } from "./request.js";
 import { SinkHeaders, sendAnswer } from "./send.js";
 
 const WHERE = "httpCacheNode";
+
+export interface PurgeRouteOptions extends PurgeRequestOptions<NodeRequest> {}
 
 /** The middleware, and methods that purge stored responses. */
 export interface HttpCacheNode extends PurgeMethods {
@@ -25,13 +28,19 @@ export interface HttpCacheNode extends PurgeMethods {
    */
   wrap(listener: NodeListener): (req: NodeRequest, res: NodeResponse) => void;
   /**
-   * A handler for PURGE requests, which purges the URL that the client asked for.
+   * A handler for PURGE requests, which purges the URL that the client asked for. Other requests go on.
    * @example
    * const authorize = (req) => req.headers.authorization === `Bearer ${process.env.PURGE_TOKEN}`;
    * app.use(http.purgeRoute({ authorize }));
    * @throws {ConfigurationError} without `authorize`
    */
   purgeRoute(options: PurgeRouteOptions): (req: NodeRequest, res: NodeResponse, next: Next) => void;
+  /**
+   * Middleware with options for the responses of one route, which go before those of `httpCacheNode` and its `routes`.
+   * @example app.get("/prices", http.policy({ ttl: "10s" }), handler);
+   * @throws {ConfigurationError} on options that a route can't have
+   */
+  policy(options: RoutePolicyOptions): (req: NodeRequest, res: NodeResponse, next: Next) => void;
 }
 
 /**
@@ -45,6 +54,7 @@ export function httpCacheNode(options: NodeHttpCacheOptions): HttpCacheNode {
   requireCache(WHERE, own);
   const { cache, keyGenerator } = own;
   const http = new HttpCache(engine);
+  const policies = new Policies();
   const cacheId = (): string => http.idOf(cache);
 
   /** Errors of handlers that no framework has caught. */
@@ -86,7 +96,7 @@ export function httpCacheNode(options: NodeHttpCacheOptions): HttpCacheNode {
     if (done) done.catch(failed);
   };
 
-  const internals = new InternalRequests(own);
+  const internals = new InternalRequests(own, policies);
   const middleware = (req: NodeRequest, res: NodeResponse, next: Next): void => handle(req, res, next, internals);
 
   const methods: Omit<HttpCacheNode, never> = {
@@ -101,16 +111,33 @@ export function httpCacheNode(options: NodeHttpCacheOptions): HttpCacheNode {
         };
         handle(req, res, next, wrappedRequests);
       };
-      const wrappedRequests = new InternalRequests(own, wrapped);
+      const wrappedRequests = new InternalRequests(own, policies, wrapped);
       return wrapped;
     },
-    purgeRoute: (given: PurgeRouteOptions) =>
-      purgeRoute(given, async (req, soft) => {
+    purgeRoute: (given: PurgeRouteOptions) => {
+      const reply = purgeReplies(`${WHERE}.purgeRoute`, given, async (req: NodeRequest, soft) => {
         const { url, originalUrl = url } = locationOf(req);
         const request = new ClientRequest({ method: "GET", url, headers: new ParsedHeaders(req.headers) });
         const key = keyGenerator ? { key: await keyGenerator(req) } : undefined;
         return http.purges.url(cache, key ?? http.askedUrl({ request, originalUrl }) ?? "", { soft });
-      }),
+      });
+      return (req: NodeRequest, res: NodeResponse, next: Next): void => {
+        if (req.method !== "PURGE") return void next();
+        reply(req).then(({ status, body }) => {
+          res.statusCode = status;
+          res.setHeader("Content-Type", "application/json");
+          res.setHeader("Cache-Control", "no-store");
+          res.end(JSON.stringify(body));
+        }, next);
+      };
+    },
+    policy: (given: RoutePolicyOptions) => {
+      const set = policies.setter(`${WHERE}.policy`, given);
+      return (req: NodeRequest, _res: NodeResponse, next: Next): void => {
+        set(req);
+        next();
+      };
+    },
   };
   return Object.assign(middleware, methods);
 }
@@ -135,7 +162,11 @@ function fail(host: NodeHost, error: unknown): void {
   if (!capture.isDestroyed) {
     try {
       host.presetFields().putBack(capture.outer);
-      sendAnswer(capture.outer, { status: 500, fields: [], body: null }, { isHead: false, preset: [], hidden: [] });
+      sendAnswer(
+        capture.outer,
+        { status: 500, fields: [], body: null },
+        { isHead: false, preset: [], hidden: [], gone: () => host.signal() },
+      );
       return;
     } catch {
       // The head was sent already.
@@ -175,7 +206,13 @@ function finish(
     else host.restore();
   }
   const flush = capture && (() => capture.flush());
-  sendAnswer(capture?.outer ?? res, answer, { isHead, preset: preset.fields, hidden, flush });
+  sendAnswer(capture?.outer ?? res, answer, {
+    isHead,
+    preset: preset.fields,
+    hidden,
+    flush,
+    gone: () => host.signal(),
+  });
   capture?.keepStatus(answer.status);
 }
 

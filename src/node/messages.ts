@@ -1,8 +1,7 @@
 import type { IncomingHttpHeaders, OutgoingHttpHeaders } from "node:http";
 
 type Callback = (error?: Error | null) => void;
-// biome-ignore lint/suspicious/noExplicitAny: Node's own listeners have any arguments
-type Listener = (...args: any[]) => void;
+type Listener = (...args: unknown[]) => void;
 
 /** What the adapter uses of emitters. */
 export interface Emitter {

@@ -2,6 +2,7 @@ import type { Cache } from "../cache/cache.js";
 import { type Checks, isFunction } from "../core/options.js";
 import { type AdapterOptions, adapterChecks, isCache } from "../http/adapter.js";
 import type { HttpCacheOptions } from "../http/options.js";
+import { checkRoutePolicy, type RoutePolicy, type RoutePolicyOptions, toRoutePolicy } from "../http/route-policy.js";
 import type { NodeRequest } from "./messages.js";
 
 /** Handles a request: a listener of a server, or an application of Express or Connect. */
@@ -27,3 +28,25 @@ export const nodeChecks: Checks<NodeOptions> = /* @__PURE__ */ (() => ({
   cache: isCache,
   app: isFunction,
 }))();
+
+/** The policies that routes have set for the response to a request. */
+export class Policies {
+  readonly #given = new WeakMap<NodeRequest, RoutePolicyOptions>();
+  readonly #made = new WeakMap<RoutePolicyOptions, RoutePolicy>();
+
+  /** @returns sets these options for a request @throws {ConfigurationError} on options that a route can't have */
+  setter(where: string, given: RoutePolicyOptions): (req: NodeRequest) => void {
+    const options = checkRoutePolicy(where, given);
+    return (req) => {
+      const outer = this.#given.get(req);
+      this.#given.set(req, outer ? { ...outer, ...options } : options);
+    };
+  }
+
+  of(req: NodeRequest): RoutePolicy | undefined {
+    const given = this.#given.get(req);
+    const made = given && (this.#made.get(given) ?? toRoutePolicy(given));
+    if (given && made) this.#made.set(given, made);
+    return made;
+  }
+}

@@ -4,7 +4,7 @@ import { enterCache } from "../http/nesting.js";
 import type { Fields } from "../http/rfc/message.js";
 import { Capture } from "./capture.js";
 import { type Method, methodOf, type NodeRequest, type NodeResponse, property, type Sink } from "./messages.js";
-import type { NodeListener, NodeOptions } from "./options.js";
+import type { NodeListener, NodeOptions, Policies } from "./options.js";
 import { substitute, withQueryOf } from "./request.js";
 import { fieldsOf, Preset, SinkHeaders } from "./send.js";
 import { syntheticRequest } from "./synthetic.js";
@@ -19,12 +19,14 @@ export type Run = () => unknown;
 export class Inner {
   readonly capture: Capture;
   readonly preset: Preset;
+  readonly #req: NodeRequest;
   readonly #res: NodeResponse;
-  readonly #options: Pick<NodeOptions, "cacheControl" | "vary">;
+  readonly #application: Pick<InternalRequests, "options" | "policies">;
 
-  constructor(req: NodeRequest, res: NodeResponse, preset: Preset, options: NodeOptions) {
+  constructor(req: NodeRequest, res: NodeResponse, preset: Preset, application: InternalRequests) {
+    this.#req = req;
     this.#res = res;
-    this.#options = options;
+    this.#application = application;
     this.capture = new Capture(req, res);
     this.preset = preset;
     preset.takeFrom(this.capture.outer);
@@ -36,7 +38,8 @@ export class Inner {
     if (request) {
       capture.holdClose();
       const over = (): unknown => capture.fail(new Error("the response is not wanted any more"));
-      request.signal.addEventListener("abort", over, { once: true });
+      if (request.signal.aborted) over();
+      else request.signal.addEventListener("abort", over, { once: true });
     }
     const failed = (error: unknown): void => {
       const isUsed = capture.fail(toError(error));
@@ -51,7 +54,9 @@ export class Inner {
     await capture.head;
     const { status, outer } = capture;
     const headers = new SinkHeaders(outer);
-    if (request) addDefaults(headers, status, this.#options, preset.fields);
+    const { options, policies } = this.#application;
+    const policy = policies.of(this.#req);
+    if (request) addDefaults(headers, status, { ...options, ...policy?.defaults }, preset.fields);
     const made = isOrdinary(status) ? this.#response(status, outer) : undefined;
     // Fields that follow the body can't be kept.
     const only: Fields = headers.has("trailer") ? [["cache-control", "no-store"]] : [];
@@ -59,6 +64,7 @@ export class Inner {
       response: made ?? new Response(null, { status: 599 }),
       failed: false,
       preset: [...preset.fields, ...only],
+      storage: policy?.storage,
       isSent: made === undefined,
     };
   }
@@ -94,13 +100,15 @@ export interface InternalRequest {
  */
 export class InternalRequests {
   readonly options: NodeOptions;
+  readonly policies: Policies;
   readonly #underway = new WeakMap<object, InternalRequest>();
 
   readonly #fallback: NodeListener | undefined;
 
   /** @param fallback what a request is sent through where the application is not known */
-  constructor(options: NodeOptions, fallback?: NodeListener) {
+  constructor(options: NodeOptions, policies: Policies, fallback?: NodeListener) {
     this.options = options;
+    this.policies = policies;
     this.#fallback = fallback;
   }
 
@@ -145,6 +153,7 @@ export class InternalRequests {
   ): Promise<void> {
     const { request, resolve, reject } = internal;
     this.#underway.delete(req);
+    let inner: Inner | undefined;
     try {
       const key = await this.options.keyGenerator?.(req);
       if (key !== internal.key) {
@@ -152,7 +161,7 @@ export class InternalRequests {
           `${request.url}: a background refresh made the key ${key} in the place of ${internal.key}`,
         );
       }
-      const inner = new Inner(req, res, new Preset(res), this.options);
+      inner = new Inner(req, res, new Preset(res), this);
       substitute(req, request);
       enterCache(req, req, cacheId);
       resolve(await inner.respond(request, run));
@@ -162,7 +171,7 @@ export class InternalRequests {
       inner.capture.outer.end();
     } catch (error) {
       reject(error);
-      res.destroy();
+      (inner?.capture.outer ?? res).destroy();
     }
   }
 }
@@ -254,7 +263,7 @@ export class NodeHost implements Host {
   async forward(request: OriginRequest | undefined): Promise<Forwarded> {
     this.signal();
     const req = this.#req;
-    this.#inner = new Inner(req, this.#res, this.presetFields(), this.#internal.options);
+    this.#inner = new Inner(req, this.#res, this.presetFields(), this.#internal);
     if (request) {
       this.#restore = substitute(req, request);
       enterCache(req, req, this.#cacheId());

@@ -3,7 +3,7 @@ import { type Answer, PlainHit } from "../http/answer.js";
 import type { Body } from "../http/body.js";
 import { restorePreset } from "../http/preset-fields.js";
 import type { Fields } from "../http/rfc/message.js";
-import type { Sink } from "./messages.js";
+import { methodOf, type Sink } from "./messages.js";
 
 /** Statuses that never have a body. */
 const WITHOUT_BODY: ReadonlySet<number> = new Set([204, 205, 304]);
@@ -20,24 +20,27 @@ export function fieldsOf(headers: OutgoingHttpHeaders): Fields {
 /** The fields that outer middleware has set on a response. */
 export class Preset {
   readonly fields: Fields;
-  readonly #headers: OutgoingHttpHeaders;
+  /** In the case that they were set in, which HTTP/1.1 sends. */
+  readonly #set: readonly (readonly [name: string, value: number | string | string[]])[];
 
   constructor(sink: Sink) {
-    this.#headers = sink.getHeaders();
-    this.fields = fieldsOf(this.#headers);
+    const headers = sink.getHeaders();
+    const names: unknown = methodOf(sink, "getRawHeaderNames")?.();
+    this.#set = Object.entries(headers).flatMap(([name, value], i) =>
+      value === undefined ? [] : [[Array.isArray(names) ? String(names[i]) : name, value]],
+    );
+    this.fields = fieldsOf(headers);
   }
 
   /** Removes them, as they belong to one client, and what inner handlers set is for all. */
   takeFrom(sink: Sink): void {
-    for (const name of Object.keys(this.#headers)) sink.removeHeader(name);
+    for (const [name] of this.#set) sink.removeHeader(name);
   }
 
   /** Makes them the only fields of the response. */
   putBack(sink: Sink): void {
     for (const name of Object.keys(sink.getHeaders())) sink.removeHeader(name);
-    for (const [name, value] of Object.entries(this.#headers)) {
-      if (value !== undefined) sink.setHeader(name, value);
-    }
+    for (const [name, value] of this.#set) sink.setHeader(name, value);
   }
 }
 
@@ -76,10 +79,12 @@ interface SendOptions {
   readonly hidden: readonly string[];
   /** Called when a part of the body was written. */
   readonly flush?: (() => void) | undefined;
+  /** A signal that fires when the client leaves. */
+  readonly gone: () => AbortSignal;
 }
 
 /** Sends an answer of the cache. */
-export function sendAnswer(sink: Sink, answer: Answer, { isHead, preset, hidden, flush }: SendOptions): void {
+export function sendAnswer(sink: Sink, answer: Answer, { isHead, preset, hidden, flush, gone }: SendOptions): void {
   const { status } = answer;
   const own = toHeaders(answer);
   if (preset.length > 0) {
@@ -100,12 +105,13 @@ export function sendAnswer(sink: Sink, answer: Answer, { isHead, preset, hidden,
   }
   sink.writeHead(status, own);
   flush?.();
-  void sendBody(sink, body, flush);
+  void sendBody(sink, body, gone(), flush);
 }
 
 /** Fields by name. A name that comes twice has a list. */
 function toHeaders(answer: Answer): OutgoingHttpHeaders {
-  if (answer instanceof PlainHit && !(answer.headers instanceof Headers)) return answer.headers;
+  const ready = answer instanceof PlainHit ? answer.headers : undefined;
+  if (ready && !(ready instanceof Headers)) return ready;
   const headers: OutgoingHttpHeaders = {};
   for (const [name, value] of answer.fields) {
     const known = Object.hasOwn(headers, name) ? headers[name] : undefined;
@@ -137,25 +143,24 @@ class Overlay implements Pick<Headers, "append" | "get" | "set"> {
 }
 
 /** Sends a body as fast as the client takes it. */
-async function sendBody(sink: Sink, body: Body, flush: SendOptions["flush"]): Promise<void> {
+async function sendBody(sink: Sink, body: Body, gone: AbortSignal, flush: SendOptions["flush"]): Promise<void> {
   const reader = body.getReader();
   let wake = (): void => {};
-  let isClosed = false;
   sink.on("drain", () => wake());
-  sink.on("close", () => {
-    isClosed = true;
+  const left = (): void => {
     wake();
-    // The body is read to its end for the store, where it is stored.
+    // Where the body is stored, it is read to its end for that.
     reader.cancel().catch(() => {});
-  });
+  };
+  if (gone.aborted) left();
+  else gone.addEventListener("abort", left, { once: true });
   try {
     for (;;) {
       const { done, value } = await reader.read();
-      if (done || isClosed) break;
+      if (done || gone.aborted) break;
       const hasRoom = sink.write(value);
       flush?.();
-      if (hasRoom || isClosed) continue;
-      await new Promise<void>((resolve) => (wake = resolve));
+      if (!hasRoom && !gone.aborted) await new Promise<void>((resolve) => (wake = resolve));
     }
     sink.end();
   } catch (error) {

@@ -237,6 +237,44 @@ describe.each([
     );
   });
 
+  it("a path that leads to a mount as it came, and elsewhere when normalised, bypasses the cache", async () => {
+    const app = make();
+    const router = make.Router({ mergeParams: true });
+    router.use(httpCacheNode({ cache }));
+    router.get("/page", (req, res) => {
+      const { tenant } = req.params as { tenant?: string };
+      res.set("Cache-Control", "max-age=60").send(`page of ${tenant}`);
+    });
+    app.use("/:tenant", router);
+    await using server = await listen(app);
+    const asked = begin(server.port, "/%2e/page").end();
+    const [response] = await once(asked, "response");
+    response.resume();
+    expect(response.headers["cache-status"]).toBe("valkey-edge-cache; fwd=bypass");
+  });
+
+  it("a route's policy goes before the options of the cache", async () => {
+    const app = make();
+    const http = httpCacheNode({ cache, defaultTtl: "1h", cacheControl: "max-age=5" });
+    app.use(http);
+    app.get("/plain", (_req, res) => void res.send("plain"));
+    app.get(
+      "/policy",
+      http.policy({ cacheControl: "max-age=30", vary: "X-Tenant" }),
+      (_req, res) => void res.send("own"),
+    );
+    await using server = await listen(app);
+    const fields = async (path: string) => {
+      const { headers } = await server.get(path);
+      return [headers.get("cache-control"), headers.get("vary")];
+    };
+    expect([await fields("/plain"), await fields("/policy")]).toEqual([
+      ["max-age=5", null],
+      ["max-age=30", "X-Tenant"],
+    ]);
+    expect(() => http.policy({ hosts: [] } as never)).toThrow("httpCacheNode.policy");
+  });
+
   it("handlers see a normalised query everywhere", async () => {
     const app = make();
     app.use(httpCacheNode({ cache, query: { remove: ["utm_*"], sort: true } }));

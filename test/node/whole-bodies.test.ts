@@ -88,6 +88,32 @@ describe.each(HTTP1)("a client of $name that leaves", (kind) => {
     expect([got.body, calls]).toEqual(["page", 1]);
   });
 
+  it("before the head ends a handler whose body is too large to be stored", async () => {
+    const gate = deferred<void>();
+    const asked = deferred<void>();
+    const closed = deferred<string>();
+    let isSeen = false;
+    const watch = (_req: Req, res: Res, next: () => void): void => {
+      res.on("close", () => (isSeen = true));
+      next();
+    };
+    const options = { cache, outside: [watch], maxBodySize: 1_000 };
+    await using app = await open(kind, options, async (_req: Req, res: Res) => {
+      asked.resolve();
+      await gate.promise;
+      res.setHeader("Cache-Control", "max-age=60");
+      res.on("close", () => closed.resolve("closed"));
+      for (let i = 0; i < 100; i++) {
+        if (!res.write(Buffer.alloc(100_000))) await Promise.race([once(res, "drain"), closed.promise]);
+      }
+      res.end();
+    });
+    await leaveEarly(app.port, asked.promise);
+    await until(() => isSeen, { what: "the server to see it" });
+    gate.resolve();
+    expect(await closed.promise).toBe("closed");
+  });
+
   it("is not followed by a stored response that the handler has ended early for it", async () => {
     let calls = 0;
     await using app = await open(kind, { cache }, (req: Req, res: Res) => {
