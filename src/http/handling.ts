@@ -8,6 +8,7 @@ import { beginClientFetch, type RequestContext } from "./request-context.js";
 import { mayCollapse } from "./rfc/admission.js";
 import { unconditional } from "./rfc/conditional.js";
 import { underPreset } from "./rfc/preset.js";
+import { asksForPart, isAnsweredBy } from "./rfc/range.js";
 import { decide } from "./rfc/select.js";
 import type { LookupResult, PendingRead, StoreLocation } from "./store.js";
 import { canRefresh, claim, head, isTaken, refresh, validate, validateByHead } from "./validate.js";
@@ -54,9 +55,10 @@ async function answerLookup(context: RequestContext, lookup: LookupResult): Prom
     const { entry, location } = lookup;
     const preset = context.host.preset();
     const stored = preset.length > 0 ? underPreset(entry.head, preset, context.settings.policy) : entry.head;
-    if (stored) return useResponse(context, { ...entry, head: stored }, location);
+    const isUsable = stored && isAnsweredBy(request.fields, stored);
+    if (isUsable) return useResponse(context, { ...entry, head: stored }, location);
     if (directives.onlyIfCached) return gatewayTimeout(context.status(NOT_STORED));
-    return replace(context, entry, location, { how: "vary-miss", keepsStored: true });
+    return replace(context, entry, location, { how: stored ? "partial" : "vary-miss", keepsStored: true });
   }
   if (directives.onlyIfCached) return gatewayTimeout(context.status(NOT_STORED));
   if (lookup.kind === "failed") return miss(context, undefined, undefined, { how: "miss" });
@@ -170,13 +172,17 @@ async function miss(
 ): Promise<Answer | PassedOn> {
   const { request } = context;
   const plain = unconditional(request.fields);
-  // Under an uncacheable mark the origin may evaluate conditions and ranges itself. Then nothing is stored.
-  const passesOn = lease?.on === "marker" && plain.length < request.fields.length;
+  // A URL whose body could not be stored whole is stored in parts.
+  const isStoredInParts =
+    lease?.on === "marker" || location?.index?.index.names.some((names) => names.includes("range"));
+  const sentRange = isStoredInParts === true && asksForPart(request.fields);
+  // Under an uncacheable mark the origin may evaluate conditions itself. Then nothing is stored.
+  const passesOn = !sentRange && lease?.on === "marker" && plain.length < request.fields.length;
   const originFetch = beginClientFetch(context, passesOn ? undefined : lease, location);
-  const fields = passesOn ? request.fields : plain;
+  const fields = passesOn || sentRange ? request.fields : plain;
   try {
     const got = await context.forward(fields, originFetch, details.how);
-    return await answerFromOrigin(context, got, originFetch, details);
+    return await answerFromOrigin(context, got, originFetch, { ...details, sentRange });
   } catch (error) {
     releaseLease(context, 500, "failed", originFetch, details);
     throw error;

@@ -46,7 +46,7 @@ export interface HttpCacheOptions extends PolicyOptions {
   prefixPurges?: boolean | undefined;
   /** Maximum length of a URL, in characters; a longer URL bypasses the cache. @default 8192 */
   maxUrlLength?: number | undefined;
-  /** Maximum size of a body, in bytes; a larger body is passed through and not stored. @default 1048576 (1 MiB) */
+  /** Maximum size of a body, in bytes; a larger body is passed through, and only parts of it are stored. @default 1048576 (1 MiB) */
   maxBodySize?: number | undefined;
   /** Maximum number of variants of one URL; a new one replaces the oldest. @default 32 */
   maxVariants?: number | undefined;

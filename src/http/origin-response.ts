@@ -9,7 +9,7 @@ import type { ForwardReason } from "./rfc/cache-status.js";
 import { isNotModified } from "./rfc/conditional.js";
 import { isAnsweredFromStore, type Labels, responseLabels } from "./rfc/invalidation.js";
 import { type Fields, fieldValue, hasField, type ResponseHead, type Timing, toFields } from "./rfc/message.js";
-import { answerRange, partialFields } from "./rfc/range.js";
+import { answerRange, partialFields, partLength } from "./rfc/range.js";
 import { isError, isGone, isServerError } from "./rfc/statuses.js";
 import { evaluateStorage, type NotStored } from "./rfc/storable.js";
 import { fieldsFromOrigin, type StoredResponse } from "./rfc/stored-response.js";
@@ -22,11 +22,13 @@ export interface ForwardDetails {
   readonly keepsStored?: boolean;
   /** The last response for this URL was too large. One without a length is then not collected. @default false */
   readonly wasLarge?: boolean;
+  /** The origin saw the request's Range. Then only a part may be stored, as that alone is selected by it. @default false */
+  readonly sentRange?: boolean;
 }
 
 type StorageDecision =
   | { readonly stored: StoredResponse; readonly labels: Labels }
-  | { readonly why: NotStored | "failed" | "labels" | "too-large" | "no-lease" | "sent" | "error" };
+  | { readonly why: NotStored | "failed" | "labels" | "too-large" | "no-lease" | "sent" | "error" | "range" };
 
 /**
  * Answers the client with the origin's response, and stores that where it is allowed. A response that is not stored is
@@ -56,7 +58,7 @@ export async function answerFromOrigin(
       : conditionalAnswer(context, { status: head.status, fields }, originFetch, response, times);
     return answer ?? { forwarded: got, member };
   }
-  const expected = contentLength(head.fields);
+  const expected = bodyLength(head);
   const storing = { ...decision, expected, limit: storage.maxBodySize, details };
   const { body, isComplete } = await storeBody(context, storing, originFetch, response.body);
   const member = context.status({ how, collapsed, stored: isComplete });
@@ -70,6 +72,11 @@ export async function answerFromOrigin(
 function unstorable({ failed, isSent }: Forwarded): Extract<StorageDecision, { why: unknown }> | undefined {
   if (isSent) return { why: "sent" };
   return failed ? { why: "failed" } : undefined;
+}
+
+/** The length that the fields say a body has, in bytes. */
+export function bodyLength(head: ResponseHead): number | undefined {
+  return partLength(head) ?? contentLength(head.fields);
 }
 
 /** How to store a response: by its own options, those of its route, or those of the cache. */
@@ -94,15 +101,16 @@ function decideStorage(
   {
     times,
     storage: { policy, maxBodySize },
-    details: { keepsStored = false, wasLarge = false },
+    details: { keepsStored = false, wasLarge = false, sentRange = false },
   }: { times: Timing; storage: StorageRules; details: ForwardDetails },
 ): StorageDecision {
   const { request } = context;
   // One request that asks for the origin must not replace a fresh page by an error for all.
   if (keepsStored && isError(head.status) && !isGone(head.status)) return { why: "error" };
+  if (sentRange !== (head.status === 206)) return { why: "range" };
   const result = evaluateStorage(request, head, times, policy);
   if (!result.storable) return { why: result.why };
-  const length = contentLength(head.fields);
+  const length = bodyLength(head);
   if (length === undefined ? wasLarge : length > maxBodySize) return { why: "too-large" };
   const labels = responseLabels(head.fields, head.preset);
   if (!labels) return { why: "labels" };

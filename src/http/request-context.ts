@@ -69,7 +69,9 @@ export class RequestContext {
     this.#init = init;
     this.settings = init.settings;
     this.host = init.host;
-    this.request = { method: init.method, url: init.target.url, fields: init.fields };
+    // Range has a meaning for GET alone. RFC 9110 §14.2.
+    const fields = init.method === "GET" ? init.fields : withoutFields(init.fields, RANGE);
+    this.request = { method: init.method, url: init.target.url, fields };
     this.sent = init.sent;
     this.carriesAll = init.carriesAll;
     this.base = init.base;
@@ -209,6 +211,8 @@ export class RequestContext {
     return this.#init.cache.codec.decompressBytes(packed);
   }
 }
+
+const RANGE: ReadonlySet<string> = new Set(["range", "if-range"]);
 
 /** A request to the origin, and what may be done with its response. */
 export interface OriginFetch {

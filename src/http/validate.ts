@@ -1,10 +1,10 @@
 import { Lease } from "../lease/lease.js";
 import { hasLeases } from "../lease/read-or-claim.js";
-import { type Answer, contentLength, notModified, type PassedOn, serve } from "./answer.js";
+import { type Answer, notModified, type PassedOn, serve } from "./answer.js";
 import { type Body, LONGEST_BODY_MS, readAll } from "./body.js";
 import { type Forwarded, UnreachedError } from "./host.js";
 import type { Interest } from "./interest.js";
-import { answerFromOrigin, releaseLease, storageOf } from "./origin-response.js";
+import { answerFromOrigin, bodyLength, releaseLease, storageOf } from "./origin-response.js";
 import type { Entry } from "./record.js";
 import {
   beginBackgroundFetch,
@@ -66,7 +66,7 @@ export async function validate(context: RequestContext, validation: Validation):
   const { entry, decision, lease, location } = validation;
   const originFetch = beginClientFetch(context, lease, location);
   const how = forwardReasonOf(decision);
-  const details = { how, keepsStored: how === "request" };
+  const details = { how, keepsStored: how === "request", sentRange: entry.head.status === 206 };
   let got: Forwarded | undefined;
   try {
     const fields = validationRequest(request.fields, entry.head);
@@ -218,9 +218,9 @@ export function canRefresh(context: RequestContext, entry: Entry): boolean {
 
 /** The fields that the key was made of, besides the target. A key that the host has made may depend on any field. */
 function refreshFields(fields: Fields, { carriesAll, settings }: RequestContext, { head }: Entry): Fields {
-  if (carriesAll) return unconditional(fields);
   const carried = ["host", ...(settings.trust?.names ?? []), ...head.vary];
-  return fields.filter(([name]) => carried.includes(name));
+  const all = carriesAll ? unconditional(fields) : [];
+  return fields.filter((field) => all.includes(field) || carried.includes(field[0]));
 }
 
 /** Validates a stored response in the background. Rejects when that fails. */
@@ -259,7 +259,8 @@ export async function refresh(
     }
     const result = evaluateStorage(request, head, times, policy);
     const labels = responseLabels(head.fields, preset);
-    if (!result.storable || !labels || got.isSent) {
+    const isOfItsKind = (head.status === 206) === (entry.head.status === 206);
+    if (!result.storable || !labels || got.isSent || !isOfItsKind) {
       await discard(response.body);
       // An error that says nothing of the resource leaves what is stored alone.
       const isKept = isError(head.status) && !isGone(head.status);
@@ -267,7 +268,7 @@ export async function refresh(
     }
     const { clock } = settings;
     lease.renewFor(LONGEST_BODY_MS);
-    const body = await readAll(response.body, { limit, clock, interest, expected: contentLength(head.fields) });
+    const body = await readAll(response.body, { limit, clock, interest, expected: bodyLength(head) });
     if (body instanceof Uint8Array) {
       await publisher.store(
         { request, stored: result.stored, labels, stamp: originFetch.stamp, lease, location },

@@ -1,5 +1,5 @@
 import { dateMs, parseHttpDate } from "./age.js";
-import { parseEntityTag, type Selected, stronglyEqual } from "./conditional.js";
+import { parseEntityTag, type Selected, stronglyEqual, unconditional } from "./conditional.js";
 import { type Fields, fieldValue, withField, withoutFields } from "./message.js";
 
 /** Which part of a body to send. `end` is not part of it. */
@@ -10,6 +10,7 @@ export type RangeAnswer =
 
 const WHOLE: RangeAnswer = { kind: "whole" };
 const UNSATISFIABLE: RangeAnswer = { kind: "unsatisfiable" };
+const PART = /^bytes (\d+)-(\d+)\/(\d+)$/i;
 const BYTES = /^bytes[ \t]*=[ \t]*(\d*)-(\d*)[ \t]*$/i;
 
 /** What of a response a 416 leaves out: all about the body that isn't sent, and the fields by which other caches would store the 416 for it. */
@@ -58,6 +59,41 @@ function suffix(wanted: number, length: number): RangeAnswer {
   // Content-Range has no way to write a part of nothing.
   if (length === 0) return WHOLE;
   return { kind: "part", start: Math.max(0, length - wanted), end: length };
+}
+
+/** The number of bytes in a 206 of one range whose length as a whole is known; `undefined` for any other response. */
+export function partLength({ status, fields }: Pick<Selected, "status" | "fields">): number | undefined {
+  const part = status === 206 ? statedPart(fields) : undefined;
+  return part && part.end - part.start;
+}
+
+function statedPart(fields: Fields): { start: number; end: number; length: number } | undefined {
+  const [, first, last, length] = PART.exec(fieldValue(fields, "content-range") ?? "") ?? [];
+  if (first === undefined) return undefined;
+  return { start: Number(first), end: Number(last) + 1, length: Number(length) };
+}
+
+/** Whether a 206 has what its request's Range asks for, no less and no more: it then answers all requests with this Range. RFC 9111 §3.3. */
+export function isWantedPart(request: Fields, response: Fields): boolean {
+  const part = statedPart(response);
+  const size = fieldValue(response, "content-length");
+  if (!part || (size !== undefined && size !== String(part.end - part.start))) return false;
+  const wanted = parseRange(fieldValue(request, "range") ?? "", part.length);
+  return wanted.kind === "part" && wanted.start === part.start && wanted.end === part.end;
+}
+
+/**
+ * Whether the origin may see a request's Range although its response may be stored: the request asks for one range, under
+ * no condition, so that the response depends on the Range alone.
+ */
+export function asksForPart(request: Fields): boolean {
+  const range = fieldValue(request, "range");
+  return range !== undefined && BYTES.test(range) && unconditional(request).length === request.length - 1;
+}
+
+/** Whether a stored response answers a request: a part doesn't where If-Range asks for the whole of another body. */
+export function isAnsweredBy(request: Fields, stored: Selected): boolean {
+  return stored.status !== 206 || ifRangeHolds(request, stored);
 }
 
 /** A strong entity tag, or a date that is the strong validator which RFC 9110 §8.8.2.2 makes of Last-Modified. RFC 9110 §13.1.5. */

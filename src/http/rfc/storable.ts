@@ -13,6 +13,7 @@ import {
   trim,
 } from "./message.js";
 import type { Policy } from "./policy.js";
+import { isWantedPart } from "./range.js";
 import { type CachePolicy, cachePolicy, type ResponseDirectives } from "./response-policy.js";
 import { isAboutOneRequest, isError, isFinal, isUnderstood } from "./statuses.js";
 import { fieldsToStore, type StoredResponse, type Validators } from "./stored-response.js";
@@ -70,6 +71,7 @@ function forbidden(
   const { status, fields } = response;
   if (request.method !== "GET" && request.method !== "POST") return "method";
   if (!isFinal(status) || isAboutOneRequest(status) || policy.statuses?.has(status) === false) return "status";
+  if (status === 206 && !isWantedPart(request.fields, fields)) return "status";
   if (directives.mustUnderstand && !isUnderstood(status)) return "status";
   if (directives.noStore && !directives.mustUnderstand) return "no-store";
   if (requestDirectives(request.fields).noStore) return "no-store";
@@ -86,10 +88,12 @@ export function hasCredentials(fields: Fields, credentialFields: readonly string
   return credentialFields.some((name) => hasField(fields, name));
 }
 
-/** The request fields that a response says it was chosen by, middleware outside included. */
-function selectingNames({ fields, preset }: ResponseHead): readonly string[] | "*" {
-  return varyNames(preset ? [...fields, ...preset] : fields);
+/** The request fields that a response was chosen by: as it says, middleware outside included; and Range, for a part. */
+function selectingNames({ status, fields, preset = [] }: ResponseHead): readonly string[] | "*" {
+  return varyNames([...fields, ...preset, ...(status === 206 ? BY_RANGE : [])]);
 }
+
+const BY_RANGE: Fields = [["vary", "range"]];
 
 function notAllowed(
   request: RequestHead,

@@ -14,7 +14,9 @@ export function validationRequest(request: Fields, stored: StoredResponse): Fiel
   const conditions: [string, string][] = [];
   if (etag !== undefined) conditions.push(["if-none-match", etag]);
   if (lastModified !== undefined) conditions.push(["if-modified-since", lastModified]);
-  return [...unconditional(request), ...conditions];
+  // A part is validated, and replaced, as the part that it is.
+  const range = stored.status === 206 ? request.filter(([name]) => name === "range") : [];
+  return [...unconditional(request), ...range, ...conditions];
 }
 
 /** What became of a stored response after a newer one was seen. */
@@ -82,7 +84,8 @@ function update(
   const dated: Fields = hasField(newer, "date") ? newer : [...newer, ["date", formatHttpDate(timing.responseTimeMs)]];
   const fields = updateFields(stored.fields, dated);
   const response = { status: stored.status, fields, preset };
-  const general = evaluateStorage({ method: "GET", url: request.url, fields: [] }, response, timing, policy);
+  const range = request.fields.filter(([name]) => name === "range");
+  const general = evaluateStorage({ method: "GET", url: request.url, fields: range }, response, timing, policy);
   if (!general.storable) return { outcome: "last", fields, why: general.why };
   const result = evaluateStorage({ ...request, method: "GET" }, response, timing, policy);
   if (!result.storable) return { outcome: "once", fields, why: result.why };

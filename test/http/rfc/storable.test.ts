@@ -22,8 +22,22 @@ describe("storing responses (RFC 9111 §3)", () => {
     expect(whyNot(FRESH, status)).toBe("status");
   });
 
-  it.each([206, 304])("stores no %i, as it is only a part of a response", (status) => {
-    expect(whyNot(FRESH, status)).toBe("status");
+  it("stores no 304, as it is only a part of a response", () => expect(whyNot(FRESH, 304)).toBe("status"));
+
+  it("stores a 206 with exactly the range that was asked for, to be selected by Range (§3.3)", () => {
+    const asked = (range?: string) => request(range === undefined ? {} : { range });
+    const why = (lines: Lines, range?: string) => whyNot({ ...FRESH, ...lines }, 206, {}, asked(range));
+    const lines = { "content-range": "bytes 2-4/10" };
+    expect(why(lines, "bytes=2-4")).toBeUndefined();
+    expect(why({ "content-range": "bytes 2-9/10" }, "bytes=2-")).toBeUndefined();
+    expect(why({ "content-range": "bytes 7-9/10", "content-length": "3" }, "bytes=-3")).toBeUndefined();
+    for (const other of [undefined, "bytes=2-5", "bytes=1-4", "bytes=2-", "bytes=-3", "bytes=2-4,6-7", "lines=2-4"])
+      expect(why(lines, other)).toBe("status");
+    for (const unknown of ["bytes 2-4/*", "bytes 2-4", "bytes */10", "bytes 4-2/10", "lines 2-4/10", ""])
+      expect(why({ "content-range": unknown }, "bytes=2-4")).toBe("status");
+    expect(why({ ...lines, "content-length": "4" }, "bytes=2-4")).toBe("status");
+    const result = evaluate(response({ ...FRESH, ...lines, vary: "Foo" }, 206), {}, asked("bytes=2-4"));
+    expect(result).toMatchObject({ storable: true, stored: { vary: ["foo", "range"] } });
   });
 
   it.each([401, 407, 408, 412, 413, 416, 417, 421, 425, 426, 428, 429, 431, 511])(
