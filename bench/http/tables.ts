@@ -63,10 +63,9 @@ export function outgoingHerdTable({ cases }: Result<OutgoingHerdCase>): Table {
 export function growthTable({ cases }: Result<GrowthCase>): Table {
   const columns = cases[0]?.steps.map(({ requests }) => `${count(requests)}: heap, MiB`) ?? [];
   return {
-    columns: ["process", "requests/s", ...columns.flatMap((column) => [column, "buffers, MiB"]), "RSS, MiB"],
-    rows: cases.map(({ name, requestsPerSecond, steps }) => [
+    columns: ["process", ...columns.flatMap((column) => [column, "buffers, MiB"]), "RSS, MiB"],
+    rows: cases.map(({ name, steps }) => [
       name,
-      count(requestsPerSecond),
       ...steps.flatMap(({ heapMiB, externalMiB }) => [heapMiB.toFixed(1), externalMiB.toFixed(1)]),
       count(steps.at(-1)?.rssMiB ?? Number.NaN),
     ]),

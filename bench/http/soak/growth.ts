@@ -8,7 +8,6 @@ import type { Memory } from "./memory.ts";
 /** Memory of one process over many requests. */
 export interface GrowthCase {
   readonly name: string;
-  readonly requestsPerSecond: number;
   readonly steps: readonly ({ readonly requests: number } & Memory)[];
 }
 
@@ -54,7 +53,6 @@ async function grow(
   steps: readonly number[],
   send: (requests: number) => Promise<Memory>,
 ): Promise<GrowthCase> {
-  const startMs = performance.now();
   const measured: ({ readonly requests: number } & Memory)[] = [];
   let requests = 0;
   for (const step of steps) {
@@ -62,7 +60,7 @@ async function grow(
     requests = step;
     console.log(`${name}, ${step} requests: ${JSON.stringify(measured.at(-1))}`);
   }
-  return { name, requestsPerSecond: (requests * 1_000) / (performance.now() - startMs), steps: measured };
+  return { name, steps: measured };
 }
 
 async function answer(child: ChildProcess): Promise<unknown> {
