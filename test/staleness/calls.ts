@@ -1,5 +1,5 @@
 import type { Call, Log as CallLog } from "../promises/model.ts";
-import { type Birth, type End, type Extension, type Log, OUTSIDE, type Sighting } from "./history.ts";
+import { type Birth, type End, type Extension, type Log, OUTSIDE, type Purge, type Sighting } from "./history.ts";
 
 /** A cache's own lifetime of entries, in milliseconds. */
 export const DEFAULT_TTL_MS = 60_000;
@@ -16,6 +16,8 @@ export interface Circumstances {
 const SCANS = /^(deletePattern|clear|flush)$/;
 const LIFETIMES = /^(touch|expire|expireAt|persist)$/;
 const LOADS = /^getOrSet/;
+/** They delete the purge log as well. */
+const LOSSES = /^(clear|flush)$/;
 
 /** What random calls of one cache did and saw. */
 export function logOfCalls({ calls, unhandled }: CallLog, circumstances: Circumstances): Log {
@@ -35,7 +37,11 @@ export function logOfCalls({ calls, unhandled }: CallLog, circumstances: Circums
       ),
     ),
   ];
-  return { births, ends, extensions, sightings: sightingsOf(calls, circumstances), strange, operations: calls.length };
+  const losses = calls.flatMap(({ operation, startMs, endMs = Infinity, rejection, isDoubtful }) =>
+    LOSSES.test(operation.method) ? [[startMs, rejection || isDoubtful ? Infinity : endMs] as const] : [],
+  );
+  const sightings = sightingsOf(calls, circumstances);
+  return { births, ends, extensions, sightings, purges: [], losses, strange, operations: calls.length };
 }
 
 function birthsOf(call: Call, { client }: Circumstances): Birth[] {
@@ -90,7 +96,9 @@ function sightingsOf(calls: readonly Call[], { process, client, setsClock }: Cir
     const mayBeExpired = client === "herd" && (isLoad || setsClock);
     const fromMs = isLoad ? loading.startMs : startMs;
     return reads.flatMap(([place, seen]) =>
-      seen && "id" in seen ? [{ place, id: seen.id, process, method, startMs: fromMs, mayBeExpired }] : [],
+      seen && "id" in seen
+        ? [{ place, id: seen.id, process, method, startMs: fromMs, mayBeExpired, mayBeStale: isLoad }]
+        : [],
     );
   });
 }
@@ -102,6 +110,8 @@ export function joinLogs(logs: readonly Log[]): Log {
     ends: logs.flatMap(({ ends }) => ends),
     extensions: logs.flatMap(({ extensions }) => extensions),
     sightings: logs.flatMap(({ sightings }) => sightings),
+    purges: logs.flatMap(({ purges }) => purges),
+    losses: logs.flatMap(({ losses }) => losses),
     strange: logs.flatMap(({ strange }) => strange),
     operations: logs.reduce((sum, { operations }) => sum + operations, 0),
   };
@@ -112,6 +122,8 @@ export class Notes implements Log {
   readonly births: Birth[] = [];
   readonly ends: End[] = [];
   readonly extensions: Extension[] = [];
+  readonly purges: Purge[] = [];
+  readonly losses: [number, number][] = [];
   readonly strange: string[] = [];
   operations = 0;
   readonly #process: number;
@@ -128,13 +140,13 @@ export class Notes implements Log {
 
   /** For messages between processes. */
   toLog(): Log {
-    const { births, ends, extensions, sightings, strange, operations } = this;
-    return { births, ends, extensions, sightings, strange, operations };
+    const { births, ends, extensions, sightings, purges, losses, strange, operations } = this;
+    return { births, ends, extensions, sightings, purges, losses, strange, operations };
   }
 
   /** A value is to be written. It may be stored from now on. */
-  writing(place: string, id: number, nowMs: number): Birth {
-    const birth: Birth = { place, id, startMs: nowMs, endMs: Infinity, untilMs: Infinity };
+  writing(place: string, id: number, nowMs: number, more: Pick<Birth, "tags" | "isLoaded"> = {}): Birth {
+    const birth: Birth = { place, id, startMs: nowMs, endMs: Infinity, untilMs: Infinity, ...more };
     this.births.push(birth);
     return birth;
   }
@@ -144,8 +156,13 @@ export class Notes implements Log {
     this.ends.push({ ...end, process: this.#process });
   }
 
+  purged(purge: Omit<Purge, "process">): void {
+    this.purges.push({ ...purge, process: this.#process });
+  }
+
   saw(sighting: Omit<Sighting, "process">): void {
-    const kind = `${sighting.place} ${sighting.id} ${sighting.mayBeExpired}`;
+    const { place, id, mayBeExpired, mayBeStale } = sighting;
+    const kind = `${place} ${id} ${mayBeExpired} ${mayBeStale}`;
     const known = this.#sightings.get(kind);
     if (known && known.startMs >= sighting.startMs) return;
     this.#sightings.set(kind, { ...sighting, process: this.#process });

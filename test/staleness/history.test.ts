@@ -1,5 +1,16 @@
 import { expect, it } from "vitest";
-import { type Birth, type End, History, LOOK, type Log, OUTSIDE, type Promised, type Sighting } from "./history.ts";
+import {
+  type Birth,
+  type End,
+  History,
+  LOOK,
+  type Log,
+  OUTSIDE,
+  type Promised,
+  type Purge,
+  type Sighting,
+  type Violation,
+} from "./history.ts";
 
 const PLACE = "p:1:a";
 const PROMISED: Promised = { maxStalenessMs: 100, ownMs: 0, lost: [] };
@@ -12,11 +23,15 @@ const ended = (startMs: number, more: Partial<End> = {}): End => ({
   ...more,
 });
 const seen = (id: number, startMs: number, more: Partial<Sighting> = {}): Sighting => ({
-  ...{ place: PLACE, id, startMs, process: 0, method: "get", mayBeExpired: false },
+  ...{ place: PLACE, id, startMs, process: 0, method: "get", mayBeExpired: false, mayBeStale: false },
   ...more,
 });
+const NOTHING: Log = {
+  ...{ births: [], ends: [], extensions: [], sightings: [], purges: [], losses: [] },
+  ...{ strange: [], operations: 0 },
+};
 const history = (log: Partial<Log>, promised: Partial<Promised> = {}) =>
-  new History([{ births: [], ends: [], extensions: [], sightings: [], strange: [], operations: 0, ...log }], {
+  new History([{ ...NOTHING, ...log }], {
     ...PROMISED,
     ...promised,
   });
@@ -69,6 +84,48 @@ it("a value ends with its lifetime, unless that was changed", () => {
   const log = { births: [{ ...born(1, 0), untilMs: 30 }], sightings: [seen(1, 50)] };
   expect(promisesBroken(log)).toEqual(["own lifetime"]);
   expect(promisesBroken({ ...log, extensions: [{ place: PLACE, endMs: 10, untilMs: 60 }] })).toEqual([]);
+});
+
+const purged = (startMs: number, more: Partial<Purge> = {}): Purge => ({
+  ...{ prefix: "p:1:", tags: ["red"], match: "any", soft: false, startMs, endMs: startMs + 1, process: 1 },
+  ...more,
+});
+const load = { method: "getOrSet", mayBeStale: true };
+
+it.each<[string, Partial<Log>, Violation["promise"][]]>([
+  ["before the bound", { purges: [purged(10)], sightings: [seen(1, 110)] }, []],
+  ["after the bound", { purges: [purged(10)], sightings: [seen(1, 112)] }, ["purges"]],
+  [
+    "at once, when it is the process's own",
+    { purges: [purged(10, { process: 0 })], sightings: [seen(1, 12)] },
+    ["purges"],
+  ],
+  ["by a load as well", { purges: [purged(10)], sightings: [seen(1, 112, load)] }, ["purges"]],
+  ["but for loads, when it is soft", { purges: [purged(10, { soft: true })], sightings: [seen(1, 112, load)] }, []],
+  [
+    "by other methods also when it is soft",
+    { purges: [purged(10, { soft: true })], sightings: [seen(1, 112)] },
+    ["purges"],
+  ],
+  [
+    "but for loads, when the log was lost",
+    { purges: [purged(10)], losses: [[20, 21]], sightings: [seen(1, 112, load)] },
+    [],
+  ],
+  ["not when it began before the value's write ended", { purges: [purged(1)], sightings: [seen(1, 112)] }, []],
+  [
+    "not when it needs more tags",
+    { purges: [purged(10, { tags: ["red", "blue"], match: "all" })], sightings: [seen(1, 112)] },
+    [],
+  ],
+  ["not in other caches", { purges: [purged(10, { prefix: "q:1:" })], sightings: [seen(1, 112)] }, []],
+])("a purge ends what has its tags %s", (_when, log, broken) => {
+  expect(promisesBroken({ births: [{ ...born(1, 0, 2), tags: ["red"] }], ...log })).toEqual(broken);
+});
+
+it("a value that was loaded is ended by purges since its loader was called", () => {
+  const birth = { ...born(1, 0, 20), tags: ["red"], isLoaded: true };
+  expect(promisesBroken({ births: [birth], purges: [purged(10)], sightings: [seen(1, 130)] })).toEqual(["purges"]);
 });
 
 it("a value that no process has stored is found, also one of another entry", () => {

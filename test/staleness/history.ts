@@ -13,6 +13,22 @@ export interface Birth {
   endMs: number;
   /** When its own lifetime ends at the latest. */
   untilMs: number;
+  /** By which purges end it: those that began after its loader was called, or else after its write ended. @default none */
+  readonly tags?: readonly string[];
+  readonly isLoaded?: boolean;
+}
+
+/** A purge that has ended. */
+export interface Purge {
+  /** What the places begin with that it can end. */
+  readonly prefix: string;
+  readonly tags: readonly string[];
+  readonly match: "any" | "all";
+  /** What it ends may be returned by methods that load. */
+  readonly soft: boolean;
+  readonly startMs: number;
+  readonly endMs: number;
+  readonly process: number;
 }
 
 /** A write, or a look at the server: values that were stored before `startMs` are gone at `endMs`. */
@@ -43,6 +59,8 @@ export interface Sighting {
   startMs: number;
   /** The method may return values whose lifetime has ended, as `getOrSet` of `herd()` does. */
   readonly mayBeExpired: boolean;
+  /** The method may return values that were purged softly: it loads. */
+  readonly mayBeStale: boolean;
 }
 
 /** What one process did and saw. */
@@ -51,6 +69,9 @@ export interface Log {
   readonly ends: readonly End[];
   readonly extensions: readonly Extension[];
   readonly sightings: readonly Sighting[];
+  readonly purges: readonly Purge[];
+  /** From when to when purge logs may have been deleted: what was stored before counts as softly purged. */
+  readonly losses: readonly (readonly [startMs: number, endMs: number])[];
   /** What can't be told by times: values of nobody, errors that no caller got. */
   readonly strange: readonly string[];
   readonly operations: number;
@@ -66,7 +87,7 @@ export interface Promised {
 }
 
 export interface Violation {
-  readonly promise: "bounded staleness" | "own writes" | "own lifetime" | "nothing that never was";
+  readonly promise: "bounded staleness" | "own writes" | "own lifetime" | "purges" | "nothing that never was";
   readonly what: string;
   readonly atMs: number;
   /** What else happened to the entry, and when. */
@@ -88,6 +109,8 @@ export class History {
   /** When a look last found a value at the server. */
   readonly #looks = new Map<Place, Map<number, number>>();
   readonly #sightings: readonly Sighting[];
+  readonly #purges: readonly Purge[];
+  readonly #losses: Log["losses"];
   readonly #strange: readonly string[];
   readonly #promised: Promised;
 
@@ -95,6 +118,8 @@ export class History {
     this.#promised = promised;
     this.#sightings = logs.flatMap(({ sightings }) => sightings);
     this.#strange = logs.flatMap(({ strange }) => strange);
+    this.#losses = [...logs.flatMap(({ losses }) => losses), ...promised.lost];
+    this.#purges = logs.flatMap(({ purges }) => purges.filter((purge) => !isLost(promised, purge)));
     for (const birth of logs.flatMap(({ births }) => births)) {
       const place = home(birth.place);
       const known = this.#births.get(place) ?? new Map();
@@ -103,7 +128,7 @@ export class History {
     for (const end of logs.flatMap(({ ends }) => ends)) {
       push(this.#allEnds, end);
       this.#recordLook(end);
-      if (!promised.lost.some(([fromMs, toMs]) => end.endMs >= fromMs && end.startMs <= toMs)) push(this.#ends, end);
+      if (!isLost(promised, end)) push(this.#ends, end);
     }
     for (const ends of this.#ends.values()) ends.sort((a, b) => a.startMs - b.startMs);
     for (const extension of logs.flatMap(({ extensions }) => extensions)) push(this.#extensions, extension);
@@ -127,7 +152,8 @@ export class History {
     });
   }
 
-  #judge({ place, id, process, method, startMs, mayBeExpired }: Sighting): Violation[] {
+  #judge(sighting: Sighting): Violation[] {
+    const { place, id, process, method, startMs, mayBeExpired, mayBeStale } = sighting;
     const found = (promise: Violation["promise"], what: string): Violation[] => [
       {
         promise,
@@ -144,14 +170,34 @@ export class History {
     const own = this.#endOf(birth, (end) => end.process === process && end.what !== LOOK && counts(end));
     const lateMs = own ? startMs - own.endMs : 0;
     if (own && lateMs > ownMs) return found("own writes", `was returned ${late(lateMs)} its own ${told(own, birth)}`);
-    const end = this.#endOf(birth, (one) => (!mayBeExpired || one.what !== LOOK) && counts(one));
+    // A look finds no value that was purged softly.
+    const mayBeGone = mayBeExpired || (mayBeStale && birth.tags !== undefined);
+    const end = this.#endOf(birth, (one) => (!mayBeGone || one.what !== LOOK) && counts(one));
     const staleMs = end ? startMs - end.endMs : 0;
     if (end && staleMs > maxStalenessMs)
       return found("bounded staleness", `was returned ${late(staleMs)} ${told(end, birth)}`);
+    const purge = this.#purgeOf(birth, sighting);
+    if (purge) return found("purges", `was returned ${late(startMs - purge.endMs)} ${JSON.stringify(purge)}`);
     const overMs = startMs - this.#untilOf(birth);
     if (!mayBeExpired && overMs > ROUNDING_MS)
       return found("own lifetime", `was returned ${late(overMs)} its lifetime; stored at ${span(birth)}`);
     return [];
+  }
+
+  /** A purge because of which a value must not have been returned. */
+  #purgeOf({ place, tags = [], isLoaded, startMs, endMs }: Birth, sighting: Sighting): Purge | undefined {
+    const { maxStalenessMs, ownMs } = this.#promised;
+    // Its stamp may be of a log that was lost.
+    const isOld = this.#losses.some(([, lostMs]) => lostMs + maxStalenessMs > startMs);
+    return this.#purges.find((purge) => {
+      const isOwn = purge.process === sighting.process;
+      if (purge.startMs <= (isLoaded ? startMs : endMs) || !place.startsWith(purge.prefix)) return false;
+      if (sighting.startMs <= purge.endMs + (isOwn ? ownMs : maxStalenessMs)) return false;
+      if (sighting.mayBeStale && (purge.soft || isOld)) return false;
+      return purge.match === "all"
+        ? purge.tags.every((tag) => tags.includes(tag))
+        : purge.tags.some((tag) => tags.includes(tag));
+    });
   }
 
   #eventsOf(place: Place, atMs: number): Violation["events"] {
@@ -186,6 +232,11 @@ export class History {
     const later = (this.#extensions.get(place) ?? []).filter(({ endMs }) => endMs >= startMs);
     return Math.max(untilMs, ...later.map((one) => one.untilMs));
   }
+}
+
+/** Whether a failover may have lost what was written then. */
+function isLost({ lost }: Promised, { startMs, endMs }: { readonly startMs: number; readonly endMs: number }): boolean {
+  return lost.some(([fromMs, toMs]) => endMs >= fromMs && startMs <= toMs);
 }
 
 /** What an end is called that only looked at the server. */

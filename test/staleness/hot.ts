@@ -1,6 +1,6 @@
 import { setTimeout as pause } from "node:timers/promises";
-import { type Cache, type Command, ReplyError } from "valkey-edge-cache";
-import { idOf, nowMs, valueFor } from "../promises/model.ts";
+import { type Cache, type Command, type Namespace, ReplyError } from "valkey-edge-cache";
+import { CACHES, idOf, nowMs, valueFor } from "../promises/model.ts";
 import { pick, placeOf, type Random } from "../promises/operations.ts";
 import { type Circumstances, Notes } from "./calls.ts";
 
@@ -8,6 +8,8 @@ export interface HotParts extends Circumstances {
   readonly cache: Cache;
   readonly prefix: string;
   readonly version: number;
+  /** All its keys are in this namespace of the prefix. @default none */
+  readonly namespace?: Namespace;
   readonly keys: readonly [string, ...string[]];
   /** Those that this process writes. What it writes it knows without being told. */
   readonly written: readonly [string, ...string[]];
@@ -23,6 +25,9 @@ const READERS = 2;
 /** Between two turns of a reader, and of the writer, at most. */
 const READ_PAUSE_MS = 8;
 const WRITE_PAUSE_MS = 80;
+const TAGS = ["red", "blue", "green"] as const;
+/** What stored keys of the namespace begin with after prefix and version. It is the tag of all its values. */
+export const NAMESPACE = { name: "hot", path: "ns(hot):" } as const;
 const SET = "return redis.call('SET', KEYS[1], ARGV[1])";
 
 /** Reads the same few entries over and over, as a near cache is there for, and changes one now and then. */
@@ -75,7 +80,7 @@ export class Hot {
     const load = async (key: string): Promise<unknown> => {
       const { newId, client } = this.#it;
       const id = newId();
-      const birth = this.notes.writing(this.#place(key), id, nowMs());
+      const birth = this.notes.writing(this.#place(key), id, nowMs(), { tags: this.#tagsOf(id), isLoaded: true });
       if (client === "default") loaded.push(() => Object.assign(birth, { endMs: nowMs() }));
       if (random() < 0.3) await pause(random() * 5);
       return valueFor(id);
@@ -83,11 +88,11 @@ export class Hot {
     try {
       if (random() < 0.7) {
         const key = pick(random, keys);
-        this.#saw("getOrSet", key, await cache.getOrSet(key, () => load(key)), fromMs);
+        this.#saw("getOrSet", key, await cache.getOrSet(key, () => load(key), { tags: tagsOfValue }), fromMs);
       } else {
         const loadAll = async (missing: readonly string[]) =>
           new Map(await Promise.all(missing.map(async (key) => [key, await load(key)] as const)));
-        this.#sawAll("getOrSetMany", await cache.getOrSetMany(keys, loadAll), fromMs);
+        this.#sawAll("getOrSetMany", await cache.getOrSetMany(keys, loadAll, { tags: tagsOfValue }), fromMs);
       }
       if (!this.#it.hasFailed(startMs)) for (const stored of loaded) stored();
     } finally {
@@ -102,13 +107,19 @@ export class Hot {
     const ttl = pick(random, [null, 60, 1, 0.3, 0.1]);
     const place = this.#place(key);
     const kinds: (() => Promise<unknown>)[] = [
-      () => this.#set("set", [key], ttl, ([value]) => cache.set(key, value, { ttl })),
-      () => this.#set("add", [key], ttl, ([value]) => cache.add(key, value, { ttl })),
+      () => this.#set("set", [key], ttl, ([value]) => cache.set(key, value, { ttl, tags: tagsOfValue(value) }), true),
+      () => this.#set("add", [key], ttl, ([value]) => cache.add(key, value, { ttl, tags: tagsOfValue(value) }), true),
       () =>
-        this.#set("setMany", some, ttl, async (values) => {
-          const failed = await cache.setMany(new Map(some.map((one, i) => [one, values[i]])), { ttl });
-          return failed.length === 0;
-        }),
+        this.#set(
+          "setMany",
+          some,
+          ttl,
+          async (values) => {
+            const entries = new Map(some.map((one, i) => [one, values[i]]));
+            return (await cache.setMany(entries, { ttl, tags: tagsOfValue })).length === 0;
+          },
+          true,
+        ),
       () => this.#remove("delete", [key], () => cache.delete(key)),
       () => this.#remove("deleteMany", some, () => cache.deleteMany(some)),
       () => this.#extend(key, ttl, () => cache.touch(key, ttl)),
@@ -117,6 +128,7 @@ export class Hot {
       () => this.#set("SET", [key], null, ([value]) => this.#send(["SET", place, JSON.stringify(value)])),
       () => this.#set("EVAL", [key], null, ([value]) => this.#send(["EVAL", SET, "1", place, JSON.stringify(value)])),
       () => this.#remove("UNLINK", [key], () => this.#send(["UNLINK", place])),
+      () => this.#purge(),
       () => this.#remove("GETDEL", [key], () => this.#send(["GETDEL", place])),
     ];
     if (isOneSlot) {
@@ -131,15 +143,22 @@ export class Hot {
     await pick(random, kinds as [() => Promise<unknown>, ...(() => Promise<unknown>)[]])();
   }
 
-  /** @param run resolves with whether everything was written */
+  /**
+   * @param run resolves with whether everything was written
+   * @param isTagged whether the values are written with their tags
+   */
   async #set(
     what: string,
     keys: readonly string[],
     ttl: number | null,
     run: (values: readonly unknown[]) => Promise<unknown>,
+    isTagged = false,
   ): Promise<void> {
     const startMs = nowMs();
-    const births = keys.map((key) => this.notes.writing(this.#place(key), this.#it.newId(), startMs));
+    const births = keys.map((key) => {
+      const id = this.#it.newId();
+      return this.notes.writing(this.#place(key), id, startMs, isTagged ? { tags: this.#tagsOf(id) } : {});
+    });
     const isWritten = await run(births.map(({ id }) => valueFor(id)));
     if (isWritten === false) return;
     const endMs = nowMs();
@@ -157,6 +176,22 @@ export class Hot {
     for (const key of keys) this.notes.ended({ place: this.#place(key), startMs, endMs, what });
   }
 
+  async #purge(): Promise<void> {
+    const { cache, namespace, random, prefix, version } = this.#it;
+    const soft = random() < 0.4;
+    const match = random() < 0.3 ? "all" : "any";
+    const isAll = namespace !== undefined && random() < 0.5;
+    const some = [...new Set([pick(random, TAGS), pick(random, TAGS)])];
+    const startMs = nowMs();
+    await (isAll ? namespace.purge({ soft }) : cache.purgeTags(some, { soft, match }));
+    const tags = isAll ? [NAMESPACE.path] : some;
+    this.notes.purged({ prefix: `${prefix}:${version}:`, tags, soft, match, startMs, endMs: nowMs() });
+  }
+
+  #tagsOf(id: number): readonly string[] {
+    return this.#it.namespace ? [...tagsOf(id), NAMESPACE.path] : tagsOf(id);
+  }
+
   async #extend(key: string, ttl: number | null, run: () => Promise<unknown>): Promise<void> {
     const extension = { place: this.#place(key), endMs: Infinity, untilMs: Infinity };
     this.notes.extensions.push(extension);
@@ -171,7 +206,7 @@ export class Hot {
   }
 
   #place(key: string): string {
-    return placeOf(this.#it, key);
+    return placeOf(this.#it, this.#it.namespace ? NAMESPACE.path + key : key);
   }
 
   #sawAll(method: string, values: ReadonlyMap<string, unknown>, startMs: number): void {
@@ -185,8 +220,21 @@ export class Hot {
     const place = this.#place(key);
     if ("other" in seen) this.notes.strange.push(`${place}: ${method}: ${seen.other}`);
     else {
-      const mayBeExpired = this.#mayBeExpired || (this.#it.client === "herd" && method.startsWith("getOrSet"));
-      this.notes.saw({ place, id: seen.id, method, startMs, mayBeExpired });
+      const mayBeStale = method.startsWith("getOrSet");
+      const mayBeExpired = this.#mayBeExpired || (this.#it.client === "herd" && mayBeStale);
+      this.notes.saw({ place, id: seen.id, method, startMs, mayBeExpired, mayBeStale });
     }
   }
+}
+
+/** The tags of a value, by its number; none for some. */
+function tagsOf(id: number): readonly string[] {
+  const [red, blue, green] = TAGS;
+  // The lowest digits are those of the process.
+  return [[], [red], [blue], [red, blue], [green]][Math.floor(id / CACHES) % 5] ?? [];
+}
+
+function tagsOfValue(value: unknown): readonly string[] {
+  const seen = idOf(value);
+  return seen && "id" in seen ? tagsOf(seen.id) : [];
 }

@@ -17,7 +17,7 @@ import { HOME, randomFrom } from "../promises/operations.ts";
 import { Player } from "../promises/player.ts";
 import { type Circumstances, DEFAULT_TTL_MS, joinLogs, logOfCalls } from "./calls.ts";
 import type { Log } from "./history.ts";
-import { Hot, type HotParts } from "./hot.ts";
+import { Hot, type HotParts, NAMESPACE } from "./hot.ts";
 
 export type Topology = "standalone" | "replica" | "sentinel" | "cluster";
 
@@ -87,6 +87,7 @@ export async function playPart({ round, process: number, where, addressMap }: Pa
     });
   const home = open(round.client, HOME);
   await using wide = open(other, WIDE);
+  const within = wide.namespace(NAMESPACE.name);
   const counts = [home, wide].map((cache): Statistics => statistics(cache));
   const circumstances = { process: number, setsClock: round.setsClocks, isScanWhole: round.topology === "standalone" };
   const hasFailed = (sinceMs: number) =>
@@ -101,6 +102,7 @@ export async function playPart({ round, process: number, where, addressMap }: Pa
   const parts: Omit<HotParts, keyof typeof common>[] = [
     { ...HOME, cache: home, client: round.client, keys: READ_KEYS, isOneSlot: true },
     { ...WIDE, cache: wide, client: other, keys: READ_KEYS, isOneSlot: false },
+    { ...WIDE, cache: within, namespace: within, client: other, keys: WRITTEN_KEYS, isOneSlot: false },
   ];
   const hot = parts.map((one) => new Hot({ ...common, ...one }));
   // Its end closes the cache, which the others use.

@@ -135,13 +135,15 @@ class Disturbance {
   readonly lost: [number, number][] = [];
   readonly #it: Scene;
   readonly #ends: Log["ends"][number][] = [];
+  readonly #losses: Log["losses"][number][] = [];
 
   constructor(scene: Scene) {
     this.#it = scene;
   }
 
   get log(): Log {
-    return { births: [], ends: this.#ends, extensions: [], sightings: [], strange: [], operations: 0 };
+    const nothing = { births: [], extensions: [], sightings: [], purges: [], strange: [], operations: 0 };
+    return { ...nothing, ends: this.#ends, losses: this.#losses };
   }
 
   async go(): Promise<void> {
@@ -289,6 +291,7 @@ class Disturbance {
     const startMs = nowMs();
     for (const { port } of await this.#it.servers.primary()) await command(port, ["FLUSHALL"], { timeoutMs: ADMIN_MS });
     const endMs = nowMs();
+    this.#losses.push([startMs, endMs]);
     for (const place of PLACES) this.#ends.push({ place, startMs, endMs, process: OUTSIDE, what: "FLUSHALL" });
   }
 }

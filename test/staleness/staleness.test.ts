@@ -40,6 +40,7 @@ const PROMISES: readonly Violation["promise"][] = [
   "bounded staleness",
   "own writes",
   "own lifetime",
+  "purges",
   "nothing that never was",
 ];
 
