@@ -59,3 +59,8 @@ export function headersSent(): Error {
 export function withCode<T extends Error>(error: T, code: string): T {
   return Object.assign(error, { code });
 }
+
+/** Whether a field may give a response a lifetime: Cache-Control, Expires, and those of RFC 9213, such as CDN-Cache-Control. */
+export function isLifetime(name: unknown): boolean {
+  return /^(?:.+-)?cache-control$|^expires$/i.test(String(name));
+}

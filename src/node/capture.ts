@@ -1,4 +1,4 @@
-import { headersSent, toBytes, toCall, toHead, withCode } from "./calls.js";
+import { headersSent, isLifetime, toBytes, toCall, toHead, withCode } from "./calls.js";
 import { HeldBody, type Step } from "./held-body.js";
 import { holdEvents, InnerListeners } from "./listeners.js";
 import { type Method, methodOf, type NodeRequest, type NodeResponse, property } from "./messages.js";
@@ -32,6 +32,8 @@ export class Capture {
   #mode: "held" | "passing" | "discarded" = "held";
   #hasHead = false;
   #status = 200;
+  /** What the status was when the handlers last set a lifetime. */
+  #lifetimeStatus: number | undefined;
   /** The handlers have no more to do. */
   #isDone = false;
   #isDestroyed = false;
@@ -69,6 +71,11 @@ export class Capture {
   /** As the handlers have written it. */
   get status(): number {
     return this.#status;
+  }
+
+  /** Whether a lifetime was set before the status of an error. Frameworks leave the fields of a handler that has thrown. */
+  get hasFailedLate(): boolean {
+    return this.#status >= 500 && this.#lifetimeStatus !== undefined && this.#lifetimeStatus < 500;
   }
 
   /** Whether the response has no body, as far as the handlers have made it. */
@@ -249,6 +256,7 @@ export class Capture {
       this.#replace(name, (...args) => {
         if (this.#mode === "discarded") return res;
         if (this.#hasHead) throw headersSent();
+        if (isLifetime(args[0])) this.#lifetimeStatus = res.statusCode;
         return this.outer.call(name, ...args);
       });
     }
@@ -269,8 +277,8 @@ export class Capture {
     if (this.#hasHead) throw headersSent();
     const { status, reason, fields } = toHead(args);
     if (reason !== undefined) res.statusMessage = reason;
-    for (const [name, value] of fields) res.setHeader(name, value);
     res.statusCode = status;
+    for (const [name, value] of fields) res.setHeader(name, value);
     this.#status = status;
     this.#hasHead = true;
     this.#watchSilence();

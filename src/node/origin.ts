@@ -58,8 +58,8 @@ export class Inner {
     const policy = policies.of(this.#req);
     if (request) addDefaults(headers, status, { ...options, ...policy?.defaults }, preset.fields);
     const made = isOrdinary(status) ? this.#response(status, outer) : undefined;
-    // Fields that follow the body can't be kept.
-    const only: Fields = headers.has("trailer") ? [["cache-control", "no-store"]] : [];
+    // Fields that follow the body can't be kept, and the lifetime of a page is not that of an error in its place.
+    const only: Fields = headers.has("trailer") || capture.hasFailedLate ? [["cache-control", "no-store"]] : [];
     return {
       response: made ?? new Response(null, { status: 599 }),
       failed: false,

@@ -49,6 +49,53 @@ async function listen(app: NodeListener) {
 
 const TEXT = "text ".repeat(1_000);
 
+describe("a handler that throws once it has set a lifetime", () => {
+  const fails = (_req: Req, res: Res) => {
+    runs++;
+    res.setHeader("Cache-Control", "public, max-age=60");
+    throw new Error("the database is gone");
+  };
+  let runs = 0;
+  const quiet = (_error: unknown, _req: Req, res: Res, _next: () => void) => {
+    res.statusCode = 503;
+    res.end("try again");
+  };
+  beforeEach(() => {
+    runs = 0;
+    vi.spyOn(console, "error").mockImplementation(() => {});
+  });
+
+  it.each<[string, () => NodeListener]>([
+    ["Express 5", () => express().use(httpCacheNode({ cache }), fails)],
+    ["Express 5, with error middleware", () => express().use(httpCacheNode({ cache }), fails).use(quiet)],
+    ["Express 4", () => express4().use(httpCacheNode({ cache }), fails)],
+    ["Express 4, with error middleware", () => express4().use(httpCacheNode({ cache }), fails).use(quiet)],
+    ["Connect", () => createConnect().use(httpCacheNode({ cache })).use(fails)],
+    ["Connect, with error middleware", () => createConnect().use(httpCacheNode({ cache })).use(fails).use(quiet)],
+    ["node:http", () => httpCacheNode({ cache, onError: () => {} }).wrap(fails)],
+  ])("stores no error for that time: %s", async (_name, make) => {
+    await using app = await listen(make());
+    for (let asked = 1; asked <= 2; asked++) {
+      expect((await app.get("/")).status).toBeGreaterThanOrEqual(500);
+      expect(runs).toBe(asked);
+    }
+  });
+
+  it.each<[string, (res: Res) => unknown]>([
+    ["after the status", (res) => Object.assign(res, { statusCode: 503 }).setHeader("Cache-Control", "max-age=60")],
+    ["with the head", (res) => res.writeHead(503, { "Cache-Control": "max-age=60" })],
+  ])("is not one that gives an error a lifetime of its own, %s", async (_name, begin503) => {
+    const handler = (_req: Req, res: Res) => {
+      runs++;
+      begin503(res);
+      res.end("closed until noon");
+    };
+    await using app = await listen(express().use(httpCacheNode({ cache }), handler));
+    for (let asked = 1; asked <= 2; asked++) expect((await app.get("/")).body).toBe("closed until noon");
+    expect(runs).toBe(1);
+  });
+});
+
 describe.each(HTTP1)("middleware of $name", (kind) => {
   const cacheable = (text: string) => (_req: Req, res: Res) => {
     res.setHeader("Cache-Control", "max-age=60");
