@@ -93,6 +93,25 @@ describe("a cached fetch", () => {
     for (const request of site.requests) expect(request.headers).toMatchObject(headers);
   });
 
+  it("gives fetch what else a call or its Request says, after a redirect, too", async () => {
+    const seen: [input: string | URL | Request, init: RequestInit | undefined][] = [];
+    const fetch = testFetch({
+      fetch: async (input, init) => {
+        seen.push([input, init]);
+        const isOld = new Request(input).url.endsWith("/old");
+        return new Response(null, isOld ? { status: 302, headers: { location: "/new" } } : { headers: FRESH });
+      },
+    });
+    const own = { referrerPolicy: "no-referrer" as const, cf: { cacheTtl: 1 } };
+    await fetch("https://api.example/old", { keepalive: true, ...own });
+    expect(seen.map(([input]) => input)).toEqual(["https://api.example/old", "https://api.example/new"]);
+    for (const [, init] of seen) expect(init).toMatchObject({ keepalive: true, redirect: "manual", ...own });
+    const request = new Request("https://other.example/old", { credentials: "include", keepalive: true });
+    await fetch(request, own);
+    expect(seen[2]).toEqual([request, expect.objectContaining(own)]);
+    expect(seen[3]).toEqual(["https://other.example/new", expect.objectContaining({ credentials: "include", ...own })]);
+  });
+
   it("answers from the store when the origin can't be reached, by stale-if-error", async () => {
     const site = await startSite(page({ "cache-control": "max-age=0, stale-if-error=60", etag: '"1"' }));
     const fetch = testFetch();

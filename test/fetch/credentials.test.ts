@@ -40,6 +40,7 @@ describe("credentialsInKey", () => {
       { "x-api-key": "a" },
       { authorization: "a", "x-api-key": "b" },
       { authorization: "a, b" },
+      { authorization: "a ,b" },
       { authorization: "a,b" },
       { authorization: "" },
       { cookie: "a=b" },
