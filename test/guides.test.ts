@@ -28,9 +28,9 @@ it("AGENTS.md has a line for each file of src/ or its folder, and none for what 
   expect(differences("AGENTS.md", read("AGENTS.md"), files)).toEqual([]);
 });
 
-it("docs/design.md, docs/herd.md, docs/near-cache.md and docs/http.md name only sources that exist", () => {
+it("docs/design.md, docs/herd.md, docs/near-cache.md, docs/http.md and docs/http-policy.md name only sources that exist", () => {
   const sources = filesUnder("src", ".ts");
-  for (const page of ["docs/design.md", "docs/herd.md", "docs/near-cache.md", "docs/http.md"]) {
+  for (const page of ["docs/design.md", "docs/herd.md", "docs/near-cache.md", "docs/http.md", "docs/http-policy.md"]) {
     const named = [...read(page).matchAll(/`(?:src\/)?((?:[\w-]+\/)*[\w.-]+\.ts)`/g)].map(([, path = ""]) => path);
     const missing = named.filter((path) => !sources.some((source) => source === path || source.endsWith(`/${path}`)));
     expect(
