@@ -188,6 +188,8 @@ export class HttpCache {
       request.method === "POST" &&
       !forwarded.failed &&
       !request.fields.some(([name]) => this.#settings.unkeyed.has(name)) &&
+      // The handler saw the target as the client wrote it, in HTTP/2 in `:authority`.
+      url === located.target.url &&
       saysTarget(request.fields, located.target) &&
       unconditional(request.fields).length === request.fields.length &&
       evaluateStorage(request, response, times, policy).storable;

@@ -265,4 +265,10 @@ export function handling(open: () => Cache): void {
       .get({ "x-forwarded-host": "evil" }, "POST");
     expect((await site.answers(FRESH, "good").get()).body).toBe("good");
   });
+
+  it("stores no response to a POST whose handler saw the target in other words than the key has it", async () => {
+    const other = URL_OF_TESTS.replace("example.com", "EXAMPLE.COM");
+    await site.answers({ ...FRESH, "content-location": other }, other).get({}, "POST", other);
+    expect((await site.answers(FRESH, "good").get()).body).toBe("good");
+  });
 }
