@@ -1,7 +1,13 @@
-import type { IncomingHttpHeaders, OutgoingHttpHeaders } from "node:http";
+/** Header fields of a request, by name in lower case. */
+export type RequestHeaders = Readonly<Record<string, string | string[] | undefined>>;
 
-type Callback = (error?: Error | null) => void;
-type Listener = (...args: unknown[]) => void;
+/** Header fields of a response, by name. */
+export type ResponseHeaders = Record<string, number | string | string[] | undefined>;
+
+/** Called when a chunk has been written, or could not be. */
+export type Callback = (error?: Error | null) => void;
+/** A listener of an emitter. */
+export type Listener = (...args: unknown[]) => void;
 
 /** What the adapter uses of emitters. */
 export interface Emitter {
@@ -13,7 +19,7 @@ export interface Emitter {
 export interface NodeRequest extends Emitter {
   method?: string | undefined;
   url?: string | undefined;
-  headers: IncomingHttpHeaders;
+  headers: RequestHeaders;
   httpVersionMajor: number;
   socket: object;
 }
@@ -21,12 +27,12 @@ export interface NodeRequest extends Emitter {
 /** The part of a response that an answer is sent with. */
 export interface Sink {
   getHeader(name: string): number | string | string[] | undefined;
-  getHeaders(): OutgoingHttpHeaders;
+  getHeaders(): ResponseHeaders;
   setHeader(name: string, value: number | string | readonly string[]): unknown;
   removeHeader(name: string): void;
-  writeHead(status: number, headers?: OutgoingHttpHeaders): unknown;
-  write(chunk: string | Uint8Array, encoding?: BufferEncoding, callback?: Callback): boolean;
-  end(chunk?: string | Uint8Array, encoding?: BufferEncoding): unknown;
+  writeHead(status: number, headers?: ResponseHeaders): unknown;
+  write(chunk: string | Uint8Array, encoding?: string, callback?: Callback): boolean;
+  end(chunk?: string | Uint8Array, encoding?: string): unknown;
   destroy(error?: Error): unknown;
   on(name: string, listener: Listener): unknown;
 }

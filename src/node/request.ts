@@ -1,16 +1,15 @@
-import type { IncomingHttpHeaders } from "node:http";
 import type { OriginRequest } from "../http/host.js";
 import type { Exchange } from "../http/locate.js";
 import type { HeaderLines } from "../http/plain-request.js";
 import type { Fields } from "../http/rfc/message.js";
-import { type NodeRequest, property } from "./messages.js";
+import { type NodeRequest, property, type RequestHeaders } from "./messages.js";
 import { replaceProperties } from "./properties.js";
 
 /** The header fields of a request as Node has parsed them, without the pseudo-header fields of HTTP/2. */
 export class ParsedHeaders implements HeaderLines {
-  readonly #headers: IncomingHttpHeaders;
+  readonly #headers: RequestHeaders;
 
-  constructor(headers: IncomingHttpHeaders) {
+  constructor(headers: RequestHeaders) {
     this.#headers = headers;
   }
 

@@ -1,9 +1,8 @@
-import type { OutgoingHttpHeaders } from "node:http";
 import { type Answer, PlainHit } from "../http/answer.js";
 import type { Body } from "../http/body.js";
 import { restorePreset } from "../http/preset-fields.js";
 import type { Fields } from "../http/rfc/message.js";
-import { methodOf, type Sink } from "./messages.js";
+import { methodOf, type ResponseHeaders, type Sink } from "./messages.js";
 
 /** Statuses that never have a body. */
 const WITHOUT_BODY: ReadonlySet<number> = new Set([204, 205, 304]);
@@ -11,7 +10,7 @@ const WITHOUT_BODY: ReadonlySet<number> = new Set([204, 205, 304]);
 const LONGEST_TEXT = 16_384;
 
 /** The fields of a response as Node has them, as lines. */
-export function fieldsOf(headers: OutgoingHttpHeaders): Fields {
+export function fieldsOf(headers: ResponseHeaders): Fields {
   return Object.entries(headers).flatMap(([name, value]) =>
     value === undefined ? [] : [value].flat().map((line) => [name.toLowerCase(), String(line)] as const),
   );
@@ -109,10 +108,10 @@ export function sendAnswer(sink: Sink, answer: Answer, { isHead, preset, hidden,
 }
 
 /** Fields by name. A name that comes twice has a list. */
-function toHeaders(answer: Answer): OutgoingHttpHeaders {
+function toHeaders(answer: Answer): ResponseHeaders {
   const ready = answer instanceof PlainHit ? answer.headers : undefined;
   if (ready && !(ready instanceof Headers)) return ready;
-  const headers: OutgoingHttpHeaders = {};
+  const headers: ResponseHeaders = {};
   for (const [name, value] of answer.fields) {
     const known = Object.hasOwn(headers, name) ? headers[name] : undefined;
     headers[name] = known === undefined ? value : [known].flat().map(String).concat(value);
@@ -122,9 +121,9 @@ function toHeaders(answer: Answer): OutgoingHttpHeaders {
 
 /** The fields of an answer over those that the response has: what is not the answer's own is left alone. */
 class Overlay implements Pick<Headers, "append" | "get" | "set"> {
-  readonly #own: OutgoingHttpHeaders;
+  readonly #own: ResponseHeaders;
 
-  constructor(own: OutgoingHttpHeaders) {
+  constructor(own: ResponseHeaders) {
     this.#own = own;
   }
 

@@ -24,7 +24,7 @@ const OF_CONNECTIONS = ["connection", "keep-alive", "proxy-connection", "transfe
 function valuesOf(req: NodeRequest, name: string): string[] {
   const { headers, headersDistinct, rawHeaders } = req;
   const lines = rawHeaders.flatMap((line, i) => (i % 2 === 1 && rawHeaders[i - 1]?.toLowerCase() === name ? line : []));
-  const authority = name === "host" ? (headers.host ?? headers[":authority"]) : undefined;
+  const authority = name === "host" ? (headers[":authority"] ?? headers.host) : undefined;
   return [authority, headers[name], headersDistinct?.[name], lines].flat().flatMap((value) => value ?? []);
 }
 

@@ -31,9 +31,14 @@ export class FailingOften implements ConnectionFactory {
     };
   }
 
-  /** Each error, and whether a caller or `onError` got it. */
+  /** Each error, and whether a caller or `onError` got it. A call with several round trips rejects with one of their errors. */
   found(heard: ReadonlySet<unknown>): StoreError[] {
-    return this.errors.map(({ error, call }) => ({ call, error: String(error), wasHeard: heard.has(error) }));
+    const rejected = new Set(
+      this.errors.filter(({ error, call }) => call?.rejection && heard.has(error)).map(({ call }) => call),
+    );
+    const wasHeard = (error: Error, call: Call | undefined): boolean =>
+      heard.has(error) || (!!call && rejected.has(call));
+    return this.errors.map(({ error, call }) => ({ call, error: String(error), wasHeard: wasHeard(error, call) }));
   }
 
   async #run<T>(what: string, work: () => Promise<T>): Promise<T> {
