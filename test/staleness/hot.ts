@@ -3,6 +3,7 @@ import { type Cache, type Command, type Namespace, ReplyError } from "valkey-edg
 import { CACHES, idOf, nowMs, valueFor } from "../promises/model.ts";
 import { pick, placeOf, type Random } from "../promises/operations.ts";
 import { type Circumstances, Notes } from "./calls.ts";
+import type { Birth } from "./history.ts";
 
 export interface HotParts extends Circumstances {
   readonly cache: Cache;
@@ -76,25 +77,32 @@ export class Hot {
     const startMs = nowMs();
     if (this.#loading++ === 0) this.#loadingMs = startMs;
     const fromMs = this.#loadingMs;
-    const loaded: (() => void)[] = [];
+    const births: Birth[] = [];
     const load = async (key: string): Promise<unknown> => {
       const { newId, client } = this.#it;
       const id = newId();
       const birth = this.notes.writing(this.#place(key), id, nowMs(), { tags: this.#tagsOf(id), isLoaded: true });
-      if (client === "default") loaded.push(() => Object.assign(birth, { endMs: nowMs() }));
+      if (client === "default") births.push(birth);
       if (random() < 0.3) await pause(random() * 5);
       return valueFor(id);
     };
     try {
+      let returned: readonly unknown[];
       if (random() < 0.7) {
         const key = pick(random, keys);
-        this.#saw("getOrSet", key, await cache.getOrSet(key, () => load(key), { tags: tagsOfValue }), fromMs);
+        returned = [await cache.getOrSet(key, () => load(key), { tags: tagsOfValue })];
+        this.#saw("getOrSet", key, returned[0], fromMs);
       } else {
         const loadAll = async (missing: readonly string[]) =>
           new Map(await Promise.all(missing.map(async (key) => [key, await load(key)] as const)));
-        this.#sawAll("getOrSetMany", await cache.getOrSetMany(keys, loadAll, { tags: tagsOfValue }), fromMs);
+        const values = await cache.getOrSetMany(keys, loadAll, { tags: tagsOfValue });
+        returned = [...values.values()];
+        this.#sawAll("getOrSetMany", values, fromMs);
       }
-      if (!this.#it.hasFailed(startMs)) for (const stored of loaded) stored();
+      if (this.#it.hasFailed(startMs)) return;
+      // What replaces a value that was purged softly is loaded in the background, and may be stored later.
+      const ids = new Set(returned.map(idOf).flatMap((seen) => (seen && "id" in seen ? [seen.id] : [])));
+      for (const birth of births) if (ids.has(birth.id)) birth.endMs = nowMs();
     } finally {
       this.#loading--;
     }
