@@ -54,8 +54,9 @@ function parseBrackets(pattern: string, start: number): { bytes: Uint8Array; end
     if (pattern[at] === "\\" && at + 1 < pattern.length) {
       bytes[pattern.charCodeAt(++at)] = 1;
     } else if (pattern[at + 1] === "-" && at + 2 < pattern.length) {
-      const [from, to] = [pattern.charCodeAt(at), pattern.charCodeAt(at + 2)];
-      bytes.fill(1, Math.min(from, to), Math.max(from, to) + 1);
+      // C's char is signed on most machines, so bytes from 128 on come before the others.
+      const [from = 0, to = 0] = Int8Array.of(pattern.charCodeAt(at), pattern.charCodeAt(at + 2)).sort();
+      for (let byte = from; byte <= to; byte++) bytes[byte & 0xff] = 1;
       at += 2;
     } else {
       bytes[pattern.charCodeAt(at)] = 1;

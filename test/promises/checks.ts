@@ -173,7 +173,8 @@ export const CHECKS: Readonly<Record<string, Check>> = {
         wasHeard ? [] : [{ what: `${error} was neither thrown nor reported`, calls: call ? [call] : [] }],
       ),
       ...reports.flatMap(({ method, key, error }) => {
-        const hasKey = key !== "" || /Many$|^(mget|mset|flush|sets\.(union|difference|intersection))$/.test(method);
+        const hasKey =
+          key !== "" || /Many$|^(mget|mset|flush|purge|purgeTags|sets\.(union|difference|intersection))$/.test(method);
         return method !== "" && hasKey
           ? []
           : [{ what: `reported without its method or key: ${method} ${error}`, calls: [] }];
