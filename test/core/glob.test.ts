@@ -79,3 +79,8 @@ describe("compileGlob", () => {
     expect(compileGlob(`${"*[ab]?".repeat(60)}*c`)("ab".repeat(1_500))).toBe(false);
   });
 });
+
+it("takes the bytes of a range as signed numbers, as servers do: those of other letters than ASCII's come first", () => {
+  expect(compileGlob("[🐎-a]")("\\")).toBe(true);
+  expect(compileGlob("[🐎-a]")("b")).toBe(false);
+});
