@@ -3,11 +3,13 @@ import { type Checks, isFunction } from "../core/options.js";
 import { type AdapterOptions, adapterChecks, isCache } from "../http/adapter.js";
 import type { HttpCacheOptions } from "../http/options.js";
 import { checkRoutePolicy, type RoutePolicy, type RoutePolicyOptions, toRoutePolicy } from "../http/route-policy.js";
-import type { NodeRequest } from "./messages.js";
+import type { Next, NodeRequest, NodeResponse } from "./messages.js";
 
-/** Handles a request: a listener of a server, or an application of Express or Connect. */
-// biome-ignore lint/suspicious/noExplicitAny: applications take requests of their own types
-export type NodeListener = (req: any, res: any, next?: any) => unknown;
+/**
+ * Handles a request: a listener of a server, or an application of Express or Connect. It is the type of a method, as the
+ * parameters of methods may be narrower: applications take requests and responses of their own types.
+ */
+export type NodeListener = { handle(req: NodeRequest, res: NodeResponse, next?: Next): unknown }["handle"];
 
 /** What belongs to Node alone. */
 export interface NodeOptions extends AdapterOptions<NodeRequest> {

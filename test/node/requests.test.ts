@@ -1,7 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { once } from "node:events";
 import type { IncomingMessage, ServerResponse } from "node:http";
-import { connect as connectHttp2 } from "node:http2";
+import { connect as connectHttp2, type Http2ServerRequest } from "node:http2";
 import { connect } from "node:net";
 import { afterEach, beforeEach, describe, expect, inject, it, vi } from "vitest";
 import { type Cache, ConfigurationError, createCache } from "../../src/index.js";
@@ -191,7 +191,7 @@ describe("HTTP/2", () => {
   it("shows handlers the target that is in the key, in all pseudo-header fields", async () => {
     const kind = SERVERS.find(({ name }) => name === "node:http2");
     if (!kind) throw new Error("there is no such server");
-    await using app = await open(kind, { cache }, (req, res) => {
+    await using app = await open(kind, { cache }, (req: Http2ServerRequest, res) => {
       res.setHeader("Cache-Control", "max-age=60");
       res.end(JSON.stringify([req.authority, req.scheme, req.headers[":authority"], req.headers.host, req.url]));
     });
