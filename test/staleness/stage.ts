@@ -166,6 +166,8 @@ class Disturbance {
         const startMs = nowMs();
         await fault(random, (fromMs) => this.#lose(fromMs));
         this.events.push([startMs, `${name}, ${(nowMs() - startMs).toFixed(0)} ms`]);
+        // What was stored may be gone, and purge logs with it.
+        if (/server killed|evicted/.test(name)) this.#losses.push([startMs, nowMs()]);
       }
     };
     // One thing at a time goes wrong between processes and servers, and one at the servers.
