@@ -172,7 +172,7 @@ describe("the recipes for Express", () => {
     it("are read at the server each time, also where a near cache keeps keys of this prefix", async () => {
       await using server = await startValkey();
       const replaced: Replaced = [
-        [SESSIONS.prefix, "shop:1:"],
+        [SESSIONS.prefix, "shop:1:session:"],
         ['keyPrefix: "shop"', 'keyPrefix: "shop", nearCache: nearCache()'],
         ["createCache, ", "createCache, nearCache, "],
       ];
