@@ -280,7 +280,7 @@ export class Entries {
     try {
       const storing = await make();
       if (!storing || storing.ttlMs <= 0) return await this.#giveUp(key, generation);
-      const stored = await this.#seal(key, storing, generation);
+      const stored = await this.#seal(storing, generation);
       // At the timeout the lease was given up.
       const lease = this.#generations.get(key) === generation ? generation?.lease : undefined;
       const isStored = lease
@@ -295,7 +295,7 @@ export class Entries {
     }
   }
 
-  async #seal(key: string, { fields, tags, ttlMs }: Storing, generation: Generation | undefined): Promise<Encoded> {
+  async #seal({ fields, tags, ttlMs }: Storing, generation: Generation | undefined): Promise<Encoded> {
     const { codec, tags: known } = this.#cache.parts.settings;
     const met = await known.meet();
     const frame = toFrame(fields);

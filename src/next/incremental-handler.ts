@@ -1,7 +1,7 @@
 import type { Age, Found, Reading, Storing } from "./entries.js";
 import type { Fields } from "./frame.js";
 import type { Durations } from "./purges.js";
-import { distDirOf, type NextHandlerOptions, type OpenStore, type Store, toStore } from "./setup.js";
+import { type NextHandlerOptions, type OpenStore, type Store, toStore } from "./setup.js";
 
 /** What Next gives the handler of each request. */
 export interface IncrementalContext {
@@ -74,7 +74,7 @@ export function handlerClass(open: OpenStore): IncrementalCacheHandlerClass {
     readonly #isPrefetch: boolean;
 
     constructor({ serverDistDir, _requestHeaders: headers = {} }: IncrementalContext) {
-      this.#store = open(distDirOf(serverDistDir));
+      this.#store = open(serverDistDir);
       this.#isPrefetch = headers["next-router-prefetch"] === "1" || headers.purpose === "prefetch";
     }
 
@@ -142,7 +142,7 @@ function toResult({ fields, state }: Found, context: IncrementalGetContext): Inc
   const { lastModified, cacheControl } = lifetimeOf(fields);
   const entry: IncrementalEntry<unknown> = {
     lastModified,
-    value: valueOf(fields),
+    value: toValue(fields),
     ...(cacheControl && { cacheControl }),
   };
   if (state === "refreshing") return { ...entry, lastModified: Date.now() };
@@ -157,7 +157,7 @@ function toResult({ fields, state }: Found, context: IncrementalGetContext): Inc
 /** Values that were read already, as a near cache keeps their fields. */
 const values = new WeakMap<Fields, unknown>();
 
-function valueOf(fields: Fields): unknown {
+function toValue(fields: Fields): unknown {
   const known = values.get(fields);
   if (known) return known;
   const { lastModified: _at, cacheControl: _control, ...value } = fields;

@@ -1,3 +1,4 @@
+export type { CacheOrOptions, GivenCache, OwnCacheOptions } from "../hosts/own-cache.js";
 export {
   type CacheControl,
   type IncrementalCacheHandler,

@@ -1,15 +1,11 @@
 import { readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
-import type { Cache } from "../cache/cache.js";
-import type { CacheOptions, LocatedCacheOptions } from "../cache/options.js";
-import { cacheChecks } from "../cache/options.js";
 import { warnOnce } from "../connection/copies.js";
 import { identityOf, registered } from "../connection/registry.js";
 import { ConfigurationError } from "../core/errors.js";
-import { type Checks, checkOptions, isText, isWait } from "../core/options.js";
+import { isText, isWait, wrongOption } from "../core/options.js";
 import { type Duration, toMs } from "../core/time.js";
-import { isCache } from "../http/adapter.js";
-import { createCache } from "../index.js";
+import { type CacheOrOptions, ownCache } from "../hosts/own-cache.js";
 import { nearCache } from "../near/node.js";
 import { Builds } from "./builds.js";
 import { Entries } from "./entries.js";
@@ -19,9 +15,9 @@ import { Purges } from "./purges.js";
 export interface NextOptions {
   /** Distinguishes the entries of one build from those of all others. @default the text of the file `BUILD_ID` in `distDir` */
   buildId?: string | undefined;
-  /** The folder of the build, as `distDir` in Next's configuration. @default ".next" */
+  /** The folder of the build, as `distDir` in Next's configuration. @default ".next", or where Next says it is */
   distDir?: string | undefined;
-  /** How long a page or function may take: then others generate it as well. Requests wait for another process as long at most. @default "5s" */
+  /** How long one process alone generates an entry; others wait for it as long at most. @default "5s" */
   generationTimeout?: Duration | undefined;
   /** The longest lifetime of an entry, where Next's own is longer. @default "30d" */
   maxTtl?: Duration | undefined;
@@ -29,23 +25,10 @@ export interface NextOptions {
   keepBuilds?: Duration | undefined;
 }
 
-/** Where entries are kept: a cache, which the handlers don't close, or the options of one. */
-export type NextHandlerOptions = NextOptions & ({ cache: Cache } | CacheOptions | LocatedCacheOptions);
+/** Options of the handlers: their own, and a cache or the options of one. */
+export type NextHandlerOptions = NextOptions & CacheOrOptions;
 
-const nextDefaults = {
-  distDir: ".next",
-  generationTimeout: "5s",
-  maxTtl: "30d",
-  keepBuilds: "1h",
-} as const satisfies NextOptions;
-
-const nextChecks: Checks<NextOptions> = /* @__PURE__ */ (() => ({
-  buildId: isText,
-  distDir: isText,
-  generationTimeout: isWait,
-  maxTtl: isWait,
-  keepBuilds: isWait,
-}))();
+const checks = { buildId: isText, distDir: isText, generationTimeout: isWait, maxTtl: isWait, keepBuilds: isWait };
 
 /** What the handlers of one cache and build share in a process. */
 export interface Store {
@@ -55,26 +38,34 @@ export interface Store {
   readonly maxTtlMs: number;
 }
 
-/** The store; `undefined` where nothing is to be stored. @param distDir what Next says of the folder of the build */
-export type OpenStore = (distDir?: string) => Store | undefined;
+/** The store; `undefined` where nothing is to be stored. @param serverDistDir what Next says of the folder of its server */
+export type OpenStore = (serverDistDir?: string) => Store | undefined;
 
 /**
- * Checks options. The store is made when it is first used.
+ * The store by options: the same for all handlers of this process that have equal ones. Opens no connection.
  * @param where the function that takes them, for messages
  * @throws {ConfigurationError}
  */
 export function toStore(where: string, options: NextHandlerOptions): OpenStore {
-  if ("cache" in options) checkOptions<NextOptions & { cache: Cache }>(where, options, { ...nextChecks, cache: isCache });
-  else {
-    checkOptions<NextOptions & CacheOptions>(where, options, { ...cacheChecks, ...nextChecks });
-    if (options.location === undefined && options.connectionFactory?.location === undefined) {
-      throw new ConfigurationError(`${where}: option "location" is missing; give "valkey://localhost:6379", or a cache`);
-    }
+  const { buildId, distDir, generationTimeout = "5s", maxTtl = "30d", keepBuilds = "1h", ...cacheOptions } = options;
+  for (const [name, value] of Object.entries({ buildId, distDir, generationTimeout, maxTtl, keepBuilds })) {
+    const wrong = wrongOption(name, value, checks);
+    if (wrong !== undefined) throw new ConfigurationError(`${where}: ${wrong}`);
   }
+  const { cache } = ownCache(where, cacheOptions);
+  const make = (build: string): Store => {
+    const purges = new Purges(cache);
+    const entries = new Entries(cache, purges, toMs(generationTimeout, "generationTimeout"));
+    const builds = new Builds(cache, build, toMs(keepBuilds, "keepBuilds"));
+    return { entries, purges, builds, maxTtlMs: toMs(maxTtl, "maxTtl") };
+  };
+  const name = options.cache ? `cache ${identityOf(options.cache)}` : JSON.stringify(options, withoutCode);
   let store: Store | undefined;
-  return (distDir) => {
+  return (serverDistDir) => {
     if (isBuilding()) return undefined;
-    store ??= open(options, distDir);
+    if (store) return store;
+    const build = buildId ?? readBuildId(distDir, serverDistDir);
+    store = registered(`next ${build} ${name}`, () => make(build));
     return store;
   };
 }
@@ -82,71 +73,44 @@ export function toStore(where: string, options: NextHandlerOptions): OpenStore {
 /** The store that the environment names. Without one there is a warning, and nothing is stored. */
 export function storeOfEnvironment(where: string): OpenStore {
   let openStore: OpenStore | undefined;
-  return (distDir) => {
+  return (serverDistDir) => {
     if (isBuilding()) return undefined;
     try {
       openStore ??= toStore(where, environmentOptions());
-      return openStore(distDir);
+      return openStore(serverDistDir);
     } catch (error) {
       if (!(error instanceof ConfigurationError)) throw error;
-      warnOnce(`${where}: ${error.message}. Nothing is cached meanwhile`);
+      warnOnce(`${where}: ${error.message}. Until then nothing is cached`);
       return undefined;
     }
   };
 }
 
 function environmentOptions(): NextHandlerOptions {
-  const { VALKEY_URL: location, VALKEY_KEY_PREFIX: keyPrefix, VALKEY_NEAR_CACHE: near } = process.env;
-  if (!location)
-    throw new ConfigurationError('VALKEY_URL is not set; set it to a location such as "valkey://localhost:6379"');
-  const keep = near === "0" || near === "false" ? undefined : nearCache();
-  return { location, keyPrefix: keyPrefix ?? "", nearCache: keep };
+  const { VALKEY_URL: location, VALKEY_KEY_PREFIX: keyPrefix = "", VALKEY_NEAR_CACHE: near } = process.env;
+  if (!location) {
+    throw new ConfigurationError('VALKEY_URL is not set; give a location such as "valkey://localhost:6379"');
+  }
+  return { location, keyPrefix, nearCache: near === "0" ? undefined : nearCache() };
 }
 
-/** `next build` generates pages for its own output: each instance would overwrite entries of the builds that run. */
+/** `next build` takes what it generates into its own output. Running instances may be of another build. */
 function isBuilding(): boolean {
   return process.env.NEXT_PHASE === "phase-production-build";
 }
 
-function open(options: NextHandlerOptions, distDir: string | undefined): Store {
-  const { buildId = readBuildId(options.distDir ?? distDir ?? nextDefaults.distDir) } = options;
-  const key = "cache" in options ? identityOf(options.cache) : JSON.stringify(options, withoutCode);
-  return registered(`next ${buildId} ${key}`, () => {
-    const cache = "cache" in options ? options.cache : createCache(cacheOptions(options));
-    const purges = new Purges(cache);
-    return {
-      purges,
-      entries: new Entries(
-        cache,
-        purges,
-        toMs(options.generationTimeout ?? nextDefaults.generationTimeout, "generationTimeout"),
-      ),
-      builds: new Builds(cache, buildId, toMs(options.keepBuilds ?? nextDefaults.keepBuilds, "keepBuilds")),
-      maxTtlMs: toMs(options.maxTtl ?? nextDefaults.maxTtl, "maxTtl"),
-    };
-  });
-}
-
-/** Each bundle that names the same options has functions of its own. */
+/** Each file that has equal options has functions of its own. */
 function withoutCode(_name: string, value: unknown): unknown {
   return typeof value === "function" ? "code" : value;
 }
 
-function cacheOptions(options: CacheOptions | LocatedCacheOptions): CacheOptions | LocatedCacheOptions {
-  const own = Object.entries(options).filter(([name]) => Object.hasOwn(cacheChecks, name));
-  return Object.fromEntries(own) as unknown as CacheOptions;
-}
-
-function readBuildId(distDir: string): string {
+/** Next gives the folder of its server to the handlers of pages, the first of which it makes before all else. */
+function readBuildId(distDir: string | undefined, serverDistDir: string | undefined): string {
+  const found = registered("next build", () => ({ folder: serverDistDir && dirname(serverDistDir) }));
   try {
-    return readFileSync(join(distDir, "BUILD_ID"), "utf8").trim();
+    return readFileSync(join(distDir ?? found.folder ?? ".next", "BUILD_ID"), "utf8").trim();
   } catch {
     // `next dev` writes none.
     return "development";
   }
-}
-
-/** The folder of the build, by that of its server. */
-export function distDirOf(serverDistDir: string | undefined): string | undefined {
-  return serverDistDir === undefined ? undefined : dirname(serverDistDir);
 }

@@ -50,7 +50,9 @@ export function handlerOf(open: OpenStore): UseCacheHandler {
       const { state } = found;
       if (state === "stale" && ageOf(found.fields) === "fresh") entry.revalidate = -1;
       // Another one generates it. The timestamp stays, as Next compares it with the times of purges.
-      if (state === "refreshing") entry.revalidate = (Date.now() - entry.timestamp) / 1_000 + SERVED_S;
+      if (state === "refreshing") {
+        entry.revalidate = Math.max(entry.revalidate, (Date.now() - entry.timestamp) / 1_000 + SERVED_S);
+      }
       return { ...entry, value: streamOf(value) };
     },
 

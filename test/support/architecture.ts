@@ -11,7 +11,7 @@ export const LAYERS: readonly (readonly string[])[] = [
   ["cache"],
   ["http", "observability", "definitions"],
   ["hosts", "otel"],
-  ["hono", "fetch", "node", "adapters"],
+  ["hono", "fetch", "node", "adapters", "next"],
   ["fastify"],
   ["api"],
   ["."],
@@ -23,7 +23,11 @@ const GENERAL: ReadonlySet<string> = new Set(["lru-cache"]);
 const ADAPTERS: Readonly<Record<string, string>> = { fastify: "fastify", hono: "hono", "@opentelemetry/api": "otel" };
 
 /** Files whose framework takes a default export only. */
-const DEFAULT_EXPORTS: ReadonlySet<string> = new Set(["adapters/unstorage.ts"]);
+const DEFAULT_EXPORTS: ReadonlySet<string> = new Set([
+  "adapters/unstorage.ts",
+  "next/incremental.ts",
+  "next/use-cache.ts",
+]);
 
 const LONGEST_FILE = 350;
 
