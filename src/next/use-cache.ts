@@ -1,6 +1,11 @@
 import { storeOfEnvironment } from "./setup.js";
-import { handlerOf } from "./use-cache-handler.js";
+import { handlerOf, type UseCacheEntry, type UseCacheHandler } from "./use-cache-handler.js";
+
+export type { Durations } from "./purges.js";
+export type { UseCacheEntry, UseCacheHandler };
+
+const handler: UseCacheHandler = handlerOf(storeOfEnvironment("valkey-edge-cache/next/use-cache"));
 
 /** A handler for `cacheHandlers` in Next's configuration, with the store that `VALKEY_URL` names. */
 // biome-ignore lint/style/noDefaultExport: Next takes a default export.
-export default handlerOf(storeOfEnvironment("valkey-edge-cache/next/use-cache"));
+export default handler;
