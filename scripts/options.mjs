@@ -113,6 +113,10 @@ const SECTIONS = [
     title: "`httpCacheNode(options)`, besides those of `httpCache(options)`",
     parts: [["node/options.ts", "NodeOptions"]],
   },
+  {
+    title: "`keyvStore(options)`, besides those of `createCache`, or `cache`",
+    parts: [["adapters/keyv.ts", "KeyvStoreSettings"]],
+  },
   { title: "`instrument(cache, options)`", parts: [["otel/instrument.ts", "InstrumentOptions"]] },
   { title: "`rest(options)`", parts: [["connection/rest/factory.ts", "RestOptions"]] },
   { title: "`valkeyCache(source, options)`", parts: [["hono/valkey-cache.ts", "ValkeyCacheOptions"]] },

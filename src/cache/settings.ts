@@ -1,6 +1,6 @@
 import type { ClientFactory } from "../client/client.js";
 import { defaultClient } from "../client/default-client.js";
-import { Codec } from "../codec/codec.js";
+import { Codec, type CodecOptions } from "../codec/codec.js";
 import { identity } from "../compressors/identity.js";
 import { ObservedConnection } from "../connection/observed.js";
 import { type ConnectionOptions, connectionChecks } from "../connection/options.js";
@@ -44,6 +44,7 @@ export interface Settings {
   readonly sharesConnection: boolean;
   readonly client: ClientFactory;
   readonly codec: Codec;
+  readonly codecOptions: CodecOptions;
   readonly ttlMs: number | null;
   readonly prefix: string;
   /** What keys begin with, after prefix and version; empty outside of namespaces. */
@@ -114,6 +115,11 @@ export function toSettings(
             onError(error, place);
           },
         });
+  const codecOptions: CodecOptions = {
+    serializer: options.serializer ?? json(),
+    compressor: options.compressor ?? identity(),
+    maxDecompressedSize: options.maxDecompressedSize ?? cacheDefaults.maxDecompressedSize,
+  };
   return {
     connect: (invocation) => {
       const connection = new ObservedConnection(factory.connect(location, invocation), events);
@@ -121,11 +127,8 @@ export function toSettings(
     },
     sharesConnection: factory.shares,
     client: options.client ?? defaultClient(),
-    codec: new Codec({
-      serializer: options.serializer ?? json(),
-      compressor: options.compressor ?? identity(),
-      maxDecompressedSize: options.maxDecompressedSize ?? cacheDefaults.maxDecompressedSize,
-    }),
+    codec: new Codec(codecOptions),
+    codecOptions,
     purges,
     tags,
     ttlMs: ttl === null ? null : toMs(ttl, "ttl"),

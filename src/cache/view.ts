@@ -1,11 +1,13 @@
 import type { Loader } from "../client/client.js";
 import { acquire, type Lock } from "../client/lock.js";
+import { Codec } from "../codec/codec.js";
 import { type Connection, type Invocation, PROCESS } from "../core/connection.js";
 import { ConnectionError } from "../core/errors.js";
 import type { Channels, EventName, Listener } from "../core/event-types.js";
 import type { Events } from "../core/events.js";
 import { type Key, StoredKey } from "../core/key.js";
 import { type Duration, systemClock } from "../core/time.js";
+import type { Serializer } from "../core/value-format.js";
 import type { LogPlace } from "../tags/purge-log.js";
 import { checked, checkNoOptions, NO_OPTIONS, notALoader, toAcquireOptions, toLoadOptions } from "./arguments.js";
 import type { Cache, Namespace } from "./cache.js";
@@ -328,6 +330,13 @@ export function makeCache(
   channels?: Channels,
 ): Cache {
   return new CacheView(openParts(toSettings(options, choose, channels), PROCESS));
+}
+
+/** A view of a cache whose values have another serializer: over its connection, with its client and its options. */
+export function withSerializer({ parts }: Cache, serializer: Serializer): Cache {
+  const { settings, invocation } = parts;
+  const codec = new Codec({ ...settings.codecOptions, serializer });
+  return new CacheView(openParts({ ...settings, codec }, invocation, parts));
 }
 
 function closed(): ConnectionError {
