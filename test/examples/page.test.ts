@@ -1,35 +1,10 @@
-import { accessSync, constants } from "node:fs";
-import { delimiter, join } from "node:path";
-import { type Browser, chromium, type Page } from "playwright-core";
+import type { Browser, Page } from "playwright-core";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { hasBrowser, startBrowser } from "../support/browser.js";
 import { until } from "../support/wait.js";
 import { type Service, startService } from "./service.js";
 
-/** Without its own talk to the outside. */
-const FLAGS = [
-  "--no-sandbox",
-  "--disable-gpu",
-  "--disable-quic",
-  "--no-first-run",
-  "--disable-background-networking",
-  "--disable-component-update",
-  "--disable-sync",
-];
-
-const program = ["chromium", "chromium-browser", "google-chrome"]
-  .flatMap((name) => (process.env.PATH ?? "").split(delimiter).map((folder) => join(folder, name)))
-  .find(isProgram);
-
-function isProgram(path: string): boolean {
-  try {
-    accessSync(path, constants.X_OK);
-    return true;
-  } catch {
-    return false;
-  }
-}
-
-describe.skipIf(program === undefined)("the page, in a browser", () => {
+describe.skipIf(!hasBrowser)("the page, in a browser", () => {
   let service: Service;
   let browser: Browser;
   let page: Page;
@@ -37,7 +12,7 @@ describe.skipIf(program === undefined)("the page, in a browser", () => {
 
   beforeAll(async () => {
     service = await startService();
-    browser = await chromium.launch({ executablePath: program ?? "", args: FLAGS });
+    browser = await startBrowser();
   });
 
   afterAll(async () => {

@@ -1,0 +1,3 @@
+import { common } from "./config.mjs";
+
+export default { ...common, images: { customCacheHandler: true } };
