@@ -7,7 +7,8 @@ export function ask(name) {
   return new Promise((resolve, reject) => {
     get(`${process.env.ORIGIN_URL}/${name}`, async (response) => {
       try {
-        const parts = await Array.fromAsync(response);
+        const parts = [];
+        for await (const part of response) parts.push(part);
         const text = Buffer.concat(parts).toString();
         if (response.statusCode !== 200) throw new Error(text);
         resolve(JSON.parse(text));

@@ -1,12 +1,20 @@
 import { cacheLife, cacheTag } from "next/cache";
+import { Suspense } from "react";
 import { ask } from "../../../origin.js";
 
 export const generateStaticParams = () => [{ id: "built" }];
 
-/** A page that is cached as a whole. */
-export default async function Page({ params }) {
+/** A page without anything that belongs to a request: after its first request it is static. */
+export default ({ params }) => (
+  <Suspense fallback={<p>Loading</p>}>
+    <Content params={params} />
+  </Suspense>
+);
+
+const Content = async ({ params }) => <Whole id={(await params).id} />;
+
+async function Whole({ id }) {
   "use cache";
-  const { id } = await params;
   cacheTag(`whole-${id}`);
   cacheLife("hours");
   const { generation } = await ask(`whole-${id}`);
