@@ -46,7 +46,9 @@ async function submit(instance: Instance, path: string, form: string): Promise<s
   const html = await instance.text(path);
   const [, fields = ""] = new RegExp(`<form[^>]* id="${form}"[^>]*>(.*?)</form>`, "s").exec(html) ?? [];
   const body = new FormData();
-  for (const [, name = "", value = ""] of fields.matchAll(/<input type="hidden" name="([^"]*)"(?: value="([^"]*)")?/g)) {
+  for (const [, name = "", value = ""] of fields.matchAll(
+    /<input type="hidden" name="([^"]*)"(?: value="([^"]*)")?/g,
+  )) {
     body.append(name, value.replaceAll("&quot;", '"').replaceAll("&amp;", "&"));
   }
   return instance.text(path, { method: "POST", body });
@@ -219,7 +221,7 @@ describe("server actions", () => {
     return until(
       async () => {
         const [here, there] = await numbers();
-        return here === there && here;
+        return here === there ? here : undefined;
       },
       { what: "the same generation in both" },
     );
@@ -234,7 +236,11 @@ describe("server actions", () => {
     expect(page).toBeGreaterThanOrEqual(2);
     const later = Number(shown(await b.text("/post/update"))?.replace("generation ", ""));
     expect(later).toBeGreaterThanOrEqual(page);
-    expect([await settled("update"), await settled("update"), origin.calls("local-update")]).toEqual([later, later, later]);
+    expect([await settled("update"), await settled("update"), origin.calls("local-update")]).toEqual([
+      later,
+      later,
+      later,
+    ]);
     expect(later).toBeLessThanOrEqual(3);
   });
 

@@ -123,7 +123,7 @@ async function start(app: string, settings: Settings): Promise<Instance> {
       rmSync(folder, { recursive: true, force: true });
     },
   };
-  const answers = () => running.ended || instance.fetch("/");
+  const answers = async () => running.ended || (await instance.fetch("/")).ok;
   await until(answers, { what: `next ${command}`, timeoutMs: 60_000 });
   if (running.ended) throw new Error(`next ${command} ended: ${running.log()}`);
   return instance;

@@ -88,14 +88,20 @@ describe("what two instances generate", () => {
   });
 
   it("a page that is missing, or elsewhere, is so in both after one generation", async () => {
-    for (const [path, status] of [["/missing/gone", 404], ["/missing/moved", 307]] as const) {
+    for (const [path, status] of [
+      ["/missing/gone", 404],
+      ["/missing/moved", 307],
+    ] as const) {
       expect([(await a.fetch(path)).status, (await b.fetch(path)).status]).toEqual([status, status]);
     }
     expect([origin.calls("missing-gone"), origin.calls("missing-moved")]).toEqual([1, 1]);
   });
 
   it("a page of the pages router that is missing, or elsewhere, is so in both", async () => {
-    for (const [path, status] of [["/old/missing", 404], ["/old/moved", 307]] as const) {
+    for (const [path, status] of [
+      ["/old/missing", 404],
+      ["/old/moved", 307],
+    ] as const) {
       expect([(await a.fetch(path)).status, (await b.fetch(path)).status]).toEqual([status, status]);
       expect([(await a.fetch(path)).status, (await b.fetch(path)).status]).toEqual([status, status]);
     }

@@ -1,7 +1,9 @@
-import * as values from "../../../../values.js";
+import { brief, local, nested, refreshed, remote, streamed } from "../../../../values.js";
+
+const kinds = { brief, local, nested, refreshed, remote, streamed };
 
 export async function GET(_request, { params }) {
   const { kind, id } = await params;
-  const value = await values[kind](id);
+  const value = await kinds[kind](id);
   return Response.json(value.tail === undefined ? value : { ...value, tail: await value.tail });
 }
