@@ -1,5 +1,5 @@
 import { HEADER_LENGTH, isEnvelope } from "../codec/envelope.js";
-import { chain, type MaybePromise } from "../core/async.js";
+import { chain, type MaybePromise, notify } from "../core/async.js";
 import type { Command, Connection, ConnectionEvent, Reply } from "../core/connection.js";
 import { ReplyError } from "../core/errors.js";
 import type { CacheCall } from "../core/events.js";
@@ -45,6 +45,7 @@ export class Near implements NearCache, ConnectionNear, Member {
   readonly #connections = new Set<Connection>();
   readonly #watchers = new Set<(event: ConnectionEvent) => void>();
   readonly #waiters = new Waiters();
+  readonly #listeners = new Set<(storedKey: string) => void>();
   #dropped = 0;
   #droppedKey = "";
 
@@ -83,6 +84,13 @@ export class Near implements NearCache, ConnectionNear, Member {
       size: this.#store.size,
       ...(error && this.#mode !== "ttl" ? { lastError: error } : refusal ? { lastError: refusal } : {}),
     };
+  }
+
+  onKey(listener: (storedKey: string) => void): () => void {
+    // One of its own, so that the same listener can be added twice.
+    const added = (key: string): void => listener(key);
+    this.#listeners.add(added);
+    return () => void this.#listeners.delete(added);
   }
 
   // What a connection asks.
@@ -261,6 +269,7 @@ export class Near implements NearCache, ConnectionNear, Member {
       this.#droppedKey = key;
     }
     this.#waiters.wake(key);
+    for (const listener of this.#listeners) notify(listener, this.#context.report, key);
   }
 
   hear(key: string, message: string, source: Source): void {

@@ -42,6 +42,11 @@ export interface NearCache {
   /** A connection that answers reads from the process where it can, and drops what is written over it. */
   wrap(connection: Connection): Connection;
   health(): NearHealth;
+  /**
+   * Calls `listener` with the stored key of each change that it hears of: while `health().listening`, of all under the cache's
+   * prefix, this process's own writes included, whether or not it holds an entry. @returns a function that ends this
+   */
+  onKey(listener: (storedKey: string) => void): () => void;
 }
 
 /** Makes the near cache of one cache: `nearCache()`. @throws {ConfigurationError} where the host or the transport can't do what was asked for */
