@@ -1,13 +1,13 @@
 import type { Driver, TransactionOptions, WatchCallback, WatchEvent } from "unstorage";
-import { createCache, nearCache } from "valkey-edge-cache";
 import type { Cache } from "../cache/cache.js";
 import { type CacheOptions, cacheChecks } from "../cache/options.js";
 import { notify } from "../core/async.js";
 import type { ConnectionFactory } from "../core/connection.js";
 import { ConfigurationError } from "../core/errors.js";
 import { escapeGlob } from "../core/glob.js";
-import { type Checks, checkOptions, isImplementation, isString } from "../core/options.js";
+import { type Checks, checkOptions, isString } from "../core/options.js";
 import type { Duration } from "../core/time.js";
+import { nearCache, type OwnCache, ownCache } from "../hosts/own-cache.js";
 import type { NearCacheOptions } from "../near/options.js";
 import type { NearCacheFactory } from "../near/port.js";
 import { asText, asValues, bytesOf, plain, toItem, toRaw } from "./storage-values.js";
@@ -28,9 +28,12 @@ export interface ValkeyDriverOptions extends Omit<CacheOptions, "location" | "ne
   driver?: string | undefined;
 }
 
+const WHERE = "valkeyDriver";
+
 const checks: Checks<ValkeyDriverOptions> = {
   ...cacheChecks,
-  cache: isImplementation("a cache as createCache() returns it", "get", "getMany", "deletePattern"),
+  // Checked with the options beside it.
+  cache: null,
   nearCache: (value) =>
     ["function", "object", "boolean"].includes(typeof value) && value !== null ? undefined : "true, or nearCache()",
   base: isString,
@@ -48,8 +51,8 @@ const checks: Checks<ValkeyDriverOptions> = {
  * const storage = createStorage({ driver: valkeyDriver({ location: "valkey://localhost:6379" }) });
  */
 export function valkeyDriver(options: ValkeyDriverOptions = {}): Driver<ValkeyDriverOptions, Cache> {
-  checkOptions<ValkeyDriverOptions>("valkeyDriver", options, checks);
-  const { cache, close } = options.cache ? given(options.cache, options) : own(options);
+  checkOptions<ValkeyDriverOptions>(WHERE, options, checks);
+  const { cache, close } = source(options);
   const writing = options.cache || options.serializer ? asValues : asText;
   const base = withoutColon(options.base);
   const head = base === "" ? "" : `${base}:`;
@@ -118,6 +121,7 @@ export function valkeyDriver(options: ValkeyDriverOptions = {}): Driver<ValkeyDr
   };
 }
 
+// biome-ignore lint/style/noDefaultExport: unstorage and Nitro take a driver's default export
 export { valkeyDriver as default };
 
 /** A driver's cache, which may be made by its first call. */
@@ -126,41 +130,34 @@ interface Source {
   readonly close: () => Promise<void> | undefined;
 }
 
-function given(cache: Cache, options: ValkeyDriverOptions): Source {
-  const more = Object.entries(options).find(([name, value]) => value !== undefined && !PLAIN.has(name));
-  if (!more) return { cache: () => cache, close: () => undefined };
-  throw new ConfigurationError(
-    `valkeyDriver: option "${more[0]}" is given beside "cache", which has its own; leave one of them out`,
-  );
-}
-
-/** The options that a cache doesn't have. */
-const PLAIN: ReadonlySet<string> = new Set(["cache", "base", "ttl", "driver"]);
-
-function own(options: ValkeyDriverOptions): Source {
-  let made: Cache | undefined;
-  const cache = (): Cache => {
-    made ??= make(options, options.location ?? environment());
+function source(options: ValkeyDriverOptions): Source {
+  let made: OwnCache | undefined;
+  const own = (): OwnCache => {
+    made ??= makeCache(options);
     return made;
   };
+  const isKnown = options.cache ?? options.location ?? options.connectionFactory?.location ?? environment();
   // A build evaluates configurations, too, and need not know the server.
-  if (options.location !== undefined || isLocated(options.connectionFactory) || environment() !== undefined) cache();
-  return { cache, close: () => made?.close() };
+  if (isKnown !== undefined) own();
+  return { cache: () => own().cache, close: () => made?.close() };
 }
 
-function make(options: ValkeyDriverOptions, location: CacheOptions["location"] | undefined): Cache {
-  const { cache: _, base: __, driver: ___, nearCache: near, connectionFactory, ...more } = options;
-  const common = {
-    serializer: plain(),
-    ...more,
-    // 0 is no lifetime for drivers, and the end of an entry for caches.
-    ttl: options.ttl || null,
+function makeCache({ base: _, driver: __, ttl, ...options }: ValkeyDriverOptions): OwnCache {
+  const { cache, connectionFactory, nearCache: near } = options;
+  if (cache) return ownCache(WHERE, { ...options, cache });
+  const own = {
+    ...options,
+    cache,
+    serializer: options.serializer ?? plain(),
+    // Drivers take 0 for no lifetime, and caches for the end of an entry.
+    ttl: ttl || null,
     nearCache: typeof near === "function" ? near : near ? nearCache(near === true ? {} : near) : undefined,
   };
-  if (isLocated(connectionFactory)) return createCache({ ...common, location: undefined, connectionFactory });
-  if (location !== undefined) return createCache({ ...common, location, connectionFactory });
+  const location = options.location ?? (connectionFactory?.location === undefined ? environment() : undefined);
+  if (location !== undefined) return ownCache(WHERE, { ...own, location });
+  if (isLocated(connectionFactory)) return ownCache(WHERE, { ...own, location, connectionFactory });
   throw new ConfigurationError(
-    'valkeyDriver: there is no server; give the option "location" or "cache", or set VALKEY_URL in the environment',
+    `${WHERE}: there is no server; give the option "location" or "cache", or set VALKEY_URL in the environment`,
   );
 }
 

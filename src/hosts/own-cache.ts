@@ -4,6 +4,9 @@ import type { CacheOptions, LocatedCacheOptions } from "../cache/options.js";
 import { ConfigurationError } from "../core/errors.js";
 import { isImplementation, wrongOption } from "../core/options.js";
 
+// Of the runtime's entry point, too.
+export { nearCache } from "valkey-edge-cache";
+
 /** Where an adapter keeps its entries: in a cache that exists, or in one of its own, by the options of `createCache`. */
 export type CacheOrOptions = GivenCache | OwnCacheOptions;
 

@@ -36,7 +36,6 @@ export function valkeyDriverContract(name: string, open: OpenDriver): void {
       await storage.dispose();
     });
 
-    const cache = (): Cache => driver.getInstance?.() ?? expect.fail("the driver has no instance");
     const bytesAt = async (key: string) => Uint8Array.from((await storage.getItemRaw<Uint8Array>(key)) ?? []);
 
     it("has every capability that a driver can have", () => {
@@ -47,6 +46,7 @@ export function valkeyDriverContract(name: string, open: OpenDriver): void {
         ].sort(),
       );
       expect(driver.flags).toEqual({ maxDepth: true, ttl: true });
+      expect(driver.getInstance?.()).toHaveProperty("getOrSet");
     });
 
     it("returns of any text what unstorage's memory driver returns, and its bytes", async () => {
@@ -165,16 +165,15 @@ export function valkeyDriverContract(name: string, open: OpenDriver): void {
     });
 
     it("clears one base, and leaves others alone: those that begin alike, and those that a glob would match", async () => {
-      const bases = ["a", "ab", "a*", "a?", "[ab]", "c:a"];
-      const fill = () => Promise.all(bases.map((base) => storage.setItem(`${base}:item`, base)));
+      const bases = ["a", "ab", "a*", "a?", "[ab]", "a\\", "c:a"];
+      // By the driver, as a storage takes some of these characters out of keys.
+      const fill = () => Promise.all(bases.map((base) => driver.setItem?.(`${base}:item`, base, {})));
       for (const base of bases) {
         await fill();
-        const key = `${base}:item`;
-        expect(await storage.getKeys(base), `keys of ${base}`).toEqual([key]);
-        await storage.clear(base);
-        expect(await storage.hasItem(`${base}:item`)).toBe(false);
+        expect(await driver.getKeys(`${base}:`, {}), `keys of ${base}`).toEqual([`${base}:item`]);
+        await driver.clear?.(`${base}:`, {});
         const left = bases.filter((other) => other !== base).map((other) => `${other}:item`);
-        expect((await storage.getKeys()).sort(), `after clear of ${base}`).toEqual(left.sort());
+        expect((await driver.getKeys("", {})).sort(), `after clear of ${base}`).toEqual(left.sort());
       }
     });
 
