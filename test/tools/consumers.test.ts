@@ -33,8 +33,8 @@ const NODE_TYPES = ["@types/node", "undici-types"];
 const consumers = new Map<Case["types"], Consumer>();
 
 beforeAll(async () => {
-  consumers.set("with Node's types", await consumerOfPacked("hono", "fastify", ...NODE_TYPES));
-  consumers.set("without Node's types", await consumerOfPacked("hono"));
+  consumers.set("with Node's types", await consumerOfPacked("hono", "fastify", "unstorage", ...NODE_TYPES));
+  consumers.set("without Node's types", await consumerOfPacked("hono", "unstorage"));
 }, 180_000);
 
 afterAll(() => {

@@ -7,7 +7,7 @@ import { consumerOfPacked } from "../support/packed.js";
 import { manifest, root } from "../support/project.js";
 
 it("declarations name only types that their subpath or the main entry point exports", async () => {
-  using consumer = await consumerOfPacked("hono", "@opentelemetry/api");
+  using consumer = await consumerOfPacked("hono", "@opentelemetry/api", "unstorage");
   const folder = realpathSync(join(consumer.folder, "node_modules", manifest.name));
   const entries = Object.entries(manifest.exports).flatMap(([path, target]) =>
     typeof target === "string" || target.types === undefined ? [] : [[path, join(folder, target.types)] as const],
