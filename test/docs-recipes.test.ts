@@ -4,6 +4,8 @@ import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import type { FastifyInstance } from "fastify";
 import { Hono } from "hono";
+import { defineCachedFunction, type StorageInterface } from "ocache";
+import type { Storage } from "unstorage";
 import { beforeAll, describe, expect, inject, it, onTestFinished, vi } from "vitest";
 import type { CachedHandler } from "../src/fetch/index.js";
 import { httpCache } from "../src/hono/index.js";
@@ -72,6 +74,9 @@ async function run<T>(
   return import(/* @vite-ignore */ pathToFileURL(file).href) as Promise<T>;
 }
 
+/** The database of a test. */
+const databaseOf = ({ database }: { database: string }) => `${pathToFileURL(join(folder, "db.js")).href}?${database}`;
+
 interface Values<T> {
   get(id: string): Promise<T | undefined>;
 }
@@ -91,8 +96,7 @@ describe("the recipes of docs/", () => {
     own = { prefix: `recipes-${randomUUID()}`, database: randomUUID() };
     const cache = createCache({ location: inject("valkeyUrl"), keyPrefix: own.prefix });
     onTestFinished(() => cache.close());
-    const path = pathToFileURL(join(folder, "db.js")).href;
-    const { db } = (await import(/* @vite-ignore */ `${path}?${own.database}`)) as {
+    const { db } = (await import(/* @vite-ignore */ databaseOf(own))) as {
       db: { insert(tenant: string, users: User[]): Promise<void> };
     };
     return { cache, db };
@@ -201,6 +205,48 @@ describe("the recipes of docs/", () => {
     await recipe.fetch.purgeTags(["products"]);
     expect(await recipe.look()).toMatch(/^valkey-edge-cache-fetch; fwd=uri-miss/);
     expect(site.asked).toHaveLength(3);
+  });
+
+  it("have the entries of a storage found by getOrSet, and the other way round", async () => {
+    const { db } = await setUp();
+    await db.insert("", [ann, bob]);
+    const { cache, storage, user, userBefore } = await run<{
+      cache: AsyncDisposable;
+      storage: Storage;
+      user(id: string): Promise<User>;
+      userBefore(id: string): Promise<User>;
+    }>("unstorage.md", "export async function userBefore", own);
+    onTestFinished(() => cache[Symbol.asyncDispose]());
+    const { counts } = (await import(/* @vite-ignore */ databaseOf(own))) as { counts: { user: number } };
+    expect([await userBefore("1"), await user("1"), await user("2"), await userBefore("2")]).toEqual([
+      ann,
+      ann,
+      bob,
+      bob,
+    ]);
+    expect(counts.user).toBe(2);
+    expect(await storage.getItems(["1", "2"])).toEqual([
+      { key: "1", value: ann },
+      { key: "2", value: bob },
+    ]);
+  });
+
+  it("keep what functions of ocache return, for all processes, bytes included", async () => {
+    const { cache } = await setUp();
+    const { square, storage } = await run<{
+      square(n: number): Promise<{ square: number }>;
+      storage: StorageInterface;
+    }>("unstorage.md", "StorageInterface", own);
+    expect([await square(3), await square(3)]).toEqual([{ square: 9 }, { square: 9 }]);
+    // Another process has the same storage, and another function.
+    const load = vi.fn(async () => Uint8Array.of(1, 255));
+    const once = () => defineCachedFunction(load, { name: "bytes", getKey: () => "a", maxAge: 60, storage })();
+    expect([await once(), await once()]).toEqual([Uint8Array.of(1, 255), Uint8Array.of(1, 255)]);
+    expect(load).toHaveBeenCalledOnce();
+    const [key = ""] = await cache.keys("*square*");
+    expect(await cache.ttl(key)).toBeGreaterThan(50);
+    await storage.set(key, null);
+    expect(await storage.get(key)).toBeNull();
   });
 
   it("put the cache in front of any web handler", async () => {

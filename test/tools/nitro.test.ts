@@ -37,7 +37,10 @@ const FILES = {
 
 interface Instance extends AsyncDisposable {
   readonly log: () => string;
-  call(path: string, init?: RequestInit): Promise<{ readonly status: number; readonly body: unknown; readonly ms: number }>;
+  call(
+    path: string,
+    init?: RequestInit,
+  ): Promise<{ readonly status: number; readonly body: unknown; readonly ms: number }>;
 }
 
 /** An application that was built, as another process. */
