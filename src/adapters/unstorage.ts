@@ -6,7 +6,7 @@ import type { ConnectionFactory } from "../core/connection.js";
 import { ConfigurationError } from "../core/errors.js";
 import { escapeGlob } from "../core/glob.js";
 import { type Checks, checkOptions, isString } from "../core/options.js";
-import type { Duration } from "../core/time.js";
+import { type Duration, systemClock } from "../core/time.js";
 import { nearCache, type OwnCache, ownCache } from "../hosts/own-cache.js";
 import type { NearCacheOptions } from "../near/options.js";
 import type { NearCacheFactory } from "../near/port.js";
@@ -29,6 +29,8 @@ export interface ValkeyDriverOptions extends Omit<CacheOptions, "location" | "ne
 }
 
 const WHERE = "valkeyDriver";
+/** A near cache listens about 60 ms after the first reply. */
+const LISTENING_MS = 1_000;
 
 const checks: Checks<ValkeyDriverOptions> = {
   ...cacheChecks,
@@ -106,8 +108,7 @@ export function valkeyDriver(options: ValkeyDriverOptions = {}): Driver<ValkeyDr
     async watch(callback) {
       const watcher = watch(cache(), head, callback);
       watchers.add(watcher);
-      // Has the connection opened: the near cache listens only then.
-      await cache().health();
+      await listens(cache());
       return () => {
         watchers.delete(watcher);
         watcher.end();
@@ -202,6 +203,17 @@ function watch(cache: Cache, head: string, callback: WatchCallback): Watcher {
     },
     end,
   };
+}
+
+/** Opens the connection, without which the near cache doesn't listen, and waits until it does, but not for long. */
+async function listens(cache: Cache): Promise<void> {
+  const { near } = cache.parts.settings;
+  await cache.health();
+  const untilMs = performance.now() + LISTENING_MS;
+  const isLate = (): boolean => performance.now() > untilMs;
+  while (near && near.health().invalidation !== "ttl" && !near.health().listening && !isLate()) {
+    await systemClock.sleep(10);
+  }
 }
 
 function withoutColon(base = ""): string {
