@@ -1,8 +1,15 @@
 import type { Cache } from "../cache/cache.js";
+import type { Reply } from "../core/connection.js";
 import { throwIfError } from "../core/errors.js";
 import { escapeGlob } from "../core/glob.js";
+import { toText } from "../core/text.js";
+import type { Stamp } from "../tags/purge-log.js";
 
+/** The name of a hash with all builds, each with where the purge log was when it had its first request. */
 const BUILDS = "next-builds";
+
+/** How long after a failure it is noted again. */
+const RETRY_MS = 5_000;
 
 /**
  * The builds that have entries. Those of a build are deleted when it has had no requests for a while, as after a deploy: in a
@@ -12,7 +19,8 @@ export class Builds {
   readonly #cache: Cache;
   readonly #id: string;
   readonly #keepMs: number;
-  #noted = Number.NEGATIVE_INFINITY;
+  #notedMs = Number.NEGATIVE_INFINITY;
+  #noted: Promise<Stamp | undefined> = Promise.resolve(undefined);
 
   constructor(cache: Cache, id: string, keepMs: number) {
     this.#cache = cache;
@@ -30,56 +38,67 @@ export class Builds {
     return stem(this.#id);
   }
 
-  /** Notes in the background that this build has requests, several times in the time that it is kept. */
-  note(): void {
+  /**
+   * Notes in the background that this build has requests, several times in the time that it is kept.
+   * @returns where the purge log was when it had its first one; `undefined` if the store fails. Never rejects
+   */
+  note(): Promise<Stamp | undefined> {
     const nowMs = performance.now();
-    if (nowMs - this.#noted < this.#keepMs / 4) return;
-    this.#noted = nowMs;
-    this.#note().catch((error: unknown) => {
+    if (nowMs - this.#notedMs < this.#keepMs / 4) return this.#noted;
+    this.#notedMs = nowMs;
+    this.#noted = this.#note().catch((error: unknown) => {
+      this.#cache.report(error, "next.builds", "");
+      this.#notedMs += RETRY_MS - this.#keepMs / 4;
+      return undefined;
+    });
+    return this.#noted;
+  }
+
+  async #note(): Promise<Stamp | undefined> {
+    const { connection, parts } = this.#cache;
+    const alive = ["SET", this.#key(this.#id), "", "PX", String(this.#keepMs)] as const;
+    const replies = await connection.send([alive, ["HGETALL", this.#key()]], { idempotent: true });
+    const [, pairs = null] = replies.map(throwIfError);
+    const builds = new Map((Array.isArray(pairs) ? pairs : []).map(pairOf));
+    this.#clearUnused([...builds.keys()]).catch((error: unknown) => {
       this.#cache.report(error, "next.builds", "");
     });
-  }
-
-  async #note(): Promise<void> {
-    const list = this.#key(BUILDS);
-    const replies = await this.#cache.connection.send(
-      [
-        ["SET", this.#key(`${BUILDS}:${this.#id}`), "", "PX", String(this.#keepMs)],
-        ["SADD", list, this.#id],
-        ["SMEMBERS", list],
-      ],
-      { idempotent: true },
-    );
-    const [, , members = null] = replies.map(throwIfError);
-    const others = (Array.isArray(members) ? members.map(String) : []).filter((id) => id !== this.#id);
-    for (const id of others) await this.#clearUnused(id, list);
-  }
-
-  async #clearUnused(id: string, list: string): Promise<void> {
-    const { connection } = this.#cache;
-    const [isUsed = null] = await connection.send([["EXISTS", this.#key(`${BUILDS}:${id}`)]], {
-      readOnly: true,
-      primary: true,
+    const known = builds.get(this.#id)?.split(" ");
+    if (known) return [known[0] ?? "", Number(known[1])];
+    const met = await parts.settings.tags.meet();
+    await met.refresh(connection)?.done;
+    const stamp = met.stamp ?? (await met.begin(connection));
+    if (!stamp) return undefined;
+    const [set = null] = await connection.send([["HSET", this.#key(), this.#id, stamp.join(" ")]], {
+      idempotent: true,
     });
-    if (throwIfError(isUsed) !== 0) return;
-    // One process deletes them.
-    const [isFirst = null] = await connection.send([["SREM", list, id]]);
-    if (throwIfError(isFirst) !== 1) return;
-    try {
+    throwIfError(set);
+    return stamp;
+  }
+
+  async #clearUnused(ids: readonly string[]): Promise<void> {
+    const { connection } = this.#cache;
+    for (const id of ids) {
+      if (id === this.#id) continue;
+      const [isUsed = null] = await connection.send([["EXISTS", this.#key(id)]], { readOnly: true, primary: true });
+      if (throwIfError(isUsed) !== 0) continue;
       await this.#cache.deletePattern(`${escapeGlob(stem(id))}*`);
-    } catch (error) {
-      // Another process goes on.
-      await connection.send([["SADD", list, id]]);
-      throw error;
+      const [gone = null] = await connection.send([["HDEL", this.#key(), id]], { idempotent: true });
+      throwIfError(gone);
     }
   }
 
-  #key(name: string): string {
-    return String(this.#cache.makeKey(name));
+  #key(id?: string): string {
+    return String(this.#cache.makeKey(id === undefined ? BUILDS : `${BUILDS}:${id}`));
   }
+}
+
+function pairOf(pair: Reply): [string, string] {
+  const [name = "", value = ""] = Array.isArray(pair) ? pair : [];
+  return [toText(name as Uint8Array), toText(value as Uint8Array)];
 }
 
 /** Begins the keys of a build. Parentheses are escaped, so that no build's stem begins another one's. */
 function stem(id: string): string {
-  return `next(${id.replace(/[%()]/g, encodeURIComponent)}):`;
+  return `next(${id.replace(/[%()]/g, (char) => `%${char.charCodeAt(0).toString(16)}`)}):`;
 }

@@ -1,12 +1,10 @@
 import type { Cache } from "../cache/cache.js";
 import { RecentlyFresh } from "../client/single-flight.js";
-import { type Encoded, type Envelope, isEnvelope, markOf, NO_TOKEN, readEnvelope, seal } from "../codec/envelope.js";
-import { isTagged, readTagged, type Tagged } from "../codec/tagged.js";
+import type { Encoded } from "../codec/envelope.js";
 import type { Command, Reply } from "../core/connection.js";
-import { DecodeError, refusesWrites, show, throwIfError } from "../core/errors.js";
+import { refusesWrites, throwIfError } from "../core/errors.js";
 import type { CacheCall } from "../core/events.js";
 import type { Known } from "../core/near.js";
-import { toBytes } from "../core/text.js";
 import { systemClock } from "../core/time.js";
 import { Lease, type LeaseContext } from "../lease/lease.js";
 import { hasLeases, readOrClaim } from "../lease/read-or-claim.js";
@@ -14,9 +12,11 @@ import { Wait } from "../lease/wait.js";
 import type { EntryTags, LogRead } from "../tags/entry-tags.js";
 import { tagLabels } from "../tags/labels.js";
 import type { Stamp } from "../tags/purge-log.js";
-import { type Fields, readFrame, toFrame } from "./frame.js";
+import type { Fields } from "./frame.js";
 import { Generation, Generations } from "./generations.js";
+import type { Outage } from "./outage.js";
 import { isPastDeadline, type Purges } from "./purges.js";
+import { type Opened, type OpenedEntry, openEntry, sealEntry } from "./stored.js";
 
 /** What Next's own rules say of an entry: it is served, served and generated again, or generated before it is served. */
 export type Age = "fresh" | "stale" | "gone";
@@ -30,6 +30,8 @@ export interface Reading {
   readonly isShared: boolean;
   /** Whether Next generates the entry where there is none, or it is stale. */
   readonly generates: boolean;
+  /** What may be stored where there is no entry, before Next generates one. @default nothing */
+  readonly ready?: () => Promise<Storing | undefined>;
 }
 
 export interface Found {
@@ -43,6 +45,8 @@ export interface Storing {
   readonly fields: Fields;
   readonly tags: readonly string[];
   readonly ttlMs: number;
+  /** Where the purge log was before it was made. @default as the generation knows */
+  readonly stamp?: Stamp;
 }
 
 /** How long a stale entry is served after a failed generation, before the next one. */
@@ -51,17 +55,8 @@ const RETRY_MS = 5_000;
 const LEASE_MS = 5_000;
 /** How long this process doesn't ask for a lease that another one has. */
 const TAKEN_MS = 500;
-const MARK = /* @__PURE__ */ markOf("next");
-const PACKED = [0x4e, 0x7a] as const;
 const READ = { readOnly: true };
 const CLAIM = { idempotent: true };
-
-/** An entry as it was read. */
-interface Opened {
-  readonly envelope: Envelope;
-  readonly tagged: Tagged;
-  readonly fields: Fields;
-}
 
 type Looked = "claimed" | "busy" | Found;
 
@@ -72,6 +67,7 @@ type Looked = "claimed" | "busy" | Found;
 export class Entries {
   readonly #cache: Cache;
   readonly #purges: Purges;
+  readonly #outage: Outage;
   readonly #timeoutMs: number;
   readonly #leases: LeaseContext;
   readonly #generations = new Generations();
@@ -80,9 +76,10 @@ export class Entries {
   readonly #taken = new RecentlyFresh();
 
   /** @param timeoutMs how long a generation may take, and callers wait for it */
-  constructor(cache: Cache, purges: Purges, timeoutMs: number) {
+  constructor(cache: Cache, purges: Purges, outage: Outage, timeoutMs: number) {
     this.#cache = cache;
     this.#purges = purges;
+    this.#outage = outage;
     this.#timeoutMs = timeoutMs;
     const { invocation } = cache;
     this.#leases = {
@@ -98,8 +95,8 @@ export class Entries {
 
   /** The entry; `undefined` where Next is to generate it. */
   async get(name: string, reading: Reading): Promise<Found | undefined> {
-    const key = this.#cache.makeKey(name);
-    const stored = String(key);
+    if (this.#outage.lasts) return undefined;
+    const stored = String(this.#cache.makeKey(name));
     try {
       return await this.#cache.parts.calls.observe("next.get", stored, (call) => this.#find(stored, reading, call));
     } catch (error) {
@@ -153,17 +150,17 @@ export class Entries {
     const { token } = looked;
     const reply = throwIfError(looked.reply);
     if (reply === null) {
-      if (reading.generates)
-        await this.#start(key, token === "" ? undefined : new Lease(this.#leases, key, token), false);
-      return "claimed";
+      const lease = token === "" ? undefined : new Lease(this.#leases, key, token);
+      const ready = await this.#ready(met, reading, lease);
+      if (!ready && reading.generates) await this.#start(key, lease, false);
+      return ready ?? "claimed";
     }
-    const opened = await this.#open(known, toStored(reply, key), key);
-    if (!opened) {
-      if (token === "" || readEnvelope(toStored(reply, key), key).token !== token) return claims ? "busy" : "claimed";
-      await this.#start(key, new Lease(this.#leases, key, token), false);
-      return "claimed";
-    }
-    return this.#judge(met, key, opened, reading, claims);
+    const opened = await this.#open(known, reply, key);
+    if (opened.fields) return this.#judge(met, key, opened, reading, claims);
+    // A lease. It is this caller's own where the command was sent again after its reply was lost.
+    const isOwn = token !== "" && opened.envelope.token === token;
+    if (isOwn) await this.#start(key, new Lease(this.#leases, key, token), false);
+    return claims && !isOwn ? "busy" : "claimed";
   }
 
   async #read(
@@ -192,20 +189,10 @@ export class Entries {
     return !read || refusesWrites(read.reply) ? get() : { ...read, log };
   }
 
-  /** What is stored, as far as it has a value. What a near cache has is opened once. */
-  async #open(known: Known | undefined, stored: Encoded, key: string): Promise<Opened | undefined> {
+  /** What is stored. What a near cache has is opened once. */
+  async #open(known: Known | undefined, reply: Reply, key: string): Promise<Opened> {
     if (known?.derivedBy === this) return known.derived as Opened;
-    if (!isEnvelope(stored)) throw new DecodeError(`key ${show(key)}: it holds no entry of Next; delete the key`);
-    const envelope = readEnvelope(stored, key);
-    if (envelope.payload === undefined) return undefined;
-    if (envelope.mark !== MARK || !isTagged(envelope.payload))
-      throw new DecodeError(`key ${show(key)}: it holds no entry of Next; delete the key`);
-    const tagged = readTagged(envelope.payload, key);
-    let bytes = toBytes(tagged.payload);
-    if (bytes[0] === PACKED[0] && bytes[1] === PACKED[1]) {
-      bytes = await this.#cache.parts.settings.codec.decompressBytes(bytes.subarray(2), key);
-    }
-    const opened = { envelope, tagged, fields: readFrame(bytes) };
+    const opened = await openEntry(this.#cache.parts.settings.codec, reply, key);
     if (known) {
       known.derived = opened;
       known.derivedBy = this;
@@ -216,7 +203,7 @@ export class Entries {
   async #judge(
     met: EntryTags,
     key: string,
-    { envelope, tagged, fields }: Opened,
+    { envelope, tagged, fields }: OpenedEntry,
     reading: Reading,
     claims: boolean,
   ): Promise<Looked> {
@@ -247,6 +234,18 @@ export class Entries {
     return { fields, state: lease ? "stale" : "refreshing" };
   }
 
+  /** What need not be generated: it is stored under the lease, so that it overtakes nothing. */
+  async #ready(met: EntryTags, reading: Reading, lease: Lease | undefined): Promise<Found | undefined> {
+    const storing = await reading.ready?.();
+    if (!storing || storing.ttlMs <= 0 || reading.age(storing.fields) !== "fresh") return undefined;
+    const { fields, stamp, tags, ttlMs } = storing;
+    const labels = await tagLabels(tags);
+    const verdict = await met.verdict({ stamp, labels, payload: "" }, this.#cache.connection);
+    if (verdict !== "good") return undefined;
+    await lease?.publish(await this.#seal(storing, undefined), ttlMs);
+    return { fields, state: "fresh" };
+  }
+
   /** Notes that Next generates an entry. */
   async #start(key: string, lease: Lease | undefined, isRefresh: boolean): Promise<void> {
     const met = await this.#cache.parts.settings.tags.meet();
@@ -265,6 +264,7 @@ export class Entries {
   /** Ends a generation that has stored nothing: other callers may take the lease. */
   async #giveUp(key: string, generation: Generation | undefined): Promise<void> {
     this.#generations.end(key, generation, false);
+    if (this.#outage.lasts) return;
     try {
       await generation?.lease?.yield(generation.isRefresh ? RETRY_MS : 0);
     } catch (error) {
@@ -279,7 +279,7 @@ export class Entries {
     if (generation) generation.isStoring = true;
     try {
       const storing = await make();
-      if (!storing || storing.ttlMs <= 0) return await this.#giveUp(key, generation);
+      if (!storing || storing.ttlMs <= 0 || this.#outage.lasts) return await this.#giveUp(key, generation);
       const stored = await this.#seal(storing, generation);
       // At the timeout the lease was given up.
       const lease = this.#generations.get(key) === generation ? generation?.lease : undefined;
@@ -295,23 +295,14 @@ export class Entries {
     }
   }
 
-  async #seal({ fields, tags, ttlMs }: Storing, generation: Generation | undefined): Promise<Encoded> {
-    const { codec, tags: known } = this.#cache.parts.settings;
-    const met = await known.meet();
-    const frame = toFrame(fields);
-    const packed = await codec.compressBytes(frame);
-    const payload = packed ? Buffer.concat([Buffer.from(PACKED), packed]) : frame;
-    // Next generates without a `get` where a request forces it. Others that run have begun before it.
-    const stamp: Stamp | undefined = generation?.stamp ?? this.#generations.oldestStamp ?? met.stamp;
-    const [tagged = payload] = await met.attach([payload], [tags], stamp ?? (await met.begin(this.#cache.connection)));
-    const startedMs = generation?.startedMs ?? Date.now();
-    const header = {
-      freshUntilMs: Date.now() + ttlMs,
-      deltaMs: Date.now() - startedMs,
-      token: NO_TOKEN,
-      leaseUntilMs: 0,
-    };
-    return seal(header, MARK, tagged);
+  async #seal(storing: Storing, generation: Generation | undefined): Promise<Encoded> {
+    const { codec, tags } = this.#cache.parts.settings;
+    const met = await tags.meet();
+    // Next generates without a `get` where a request forces it. What runs then has begun before it.
+    const known = storing.stamp ?? generation?.stamp ?? this.#generations.oldestStamp ?? met.stamp;
+    const stamp = known ?? (await met.begin(this.#cache.connection));
+    const durationMs = generation ? Date.now() - generation.startedMs : 0;
+    return sealEntry({ ...storing, codec, met, stamp, durationMs });
   }
 
   async #write(key: string, stored: Encoded, ttlMs: number): Promise<boolean> {
@@ -321,11 +312,7 @@ export class Entries {
   }
 
   #report(error: unknown, step: string, key: string): void {
+    this.#outage.note(error);
     this.#cache.report(error, `next.${step}`, key);
   }
-}
-
-function toStored(reply: Reply, key: string): Encoded {
-  if (typeof reply === "string" || reply instanceof Uint8Array) return reply;
-  throw new DecodeError(`key ${show(key)}: it holds no entry of Next; delete the key`);
 }

@@ -1,61 +1,18 @@
 import type { Age, Found, Reading, Storing } from "./entries.js";
 import type { Fields } from "./frame.js";
+import type {
+  CacheControl,
+  IncrementalCacheHandler,
+  IncrementalCacheHandlerClass,
+  IncrementalContext,
+  IncrementalEntry,
+  IncrementalGetContext,
+  IncrementalSetContext,
+  IncrementalValue,
+} from "./incremental-port.js";
+import { prerendered } from "./prerendered.js";
 import type { Durations } from "./purges.js";
 import { type NextHandlerOptions, type OpenStore, type Store, toStore } from "./setup.js";
-
-/** What Next gives the handler of each request. */
-export interface IncrementalContext {
-  serverDistDir?: string | undefined;
-  _requestHeaders?: Readonly<Record<string, string | string[] | undefined>> | undefined;
-}
-
-/** How long Next uses a page, in seconds. */
-export interface CacheControl {
-  revalidate: number | false;
-  expire: number | undefined;
-}
-
-/** A page, a response, an image or a fetched response, as Next has it. */
-export interface IncrementalValue {
-  kind: string;
-}
-
-/** What Next says of what it reads. */
-export interface IncrementalGetContext {
-  kind?: string | undefined;
-  revalidate?: number | false | undefined;
-  tags?: string[] | undefined;
-  softTags?: string[] | undefined;
-}
-
-/** What Next says of what it stores. */
-export interface IncrementalSetContext {
-  fetchCache?: boolean | undefined;
-  kind?: string | undefined;
-  tags?: string[] | undefined;
-  cacheControl?: CacheControl | undefined;
-  revalidate?: number | false | undefined;
-}
-
-/** What Next reads. */
-export interface IncrementalEntry<Value> {
-  lastModified: number;
-  value: Value | null;
-  cacheControl?: CacheControl;
-}
-
-/** What Next calls for pages, route handlers, fetched responses and images. */
-export interface IncrementalCacheHandler {
-  // The values are of Next's own types, which this package does not import.
-  // biome-ignore lint/suspicious/noExplicitAny: see above
-  get(cacheKey: string, context: IncrementalGetContext): Promise<IncrementalEntry<any> | null>;
-  set(cacheKey: string, value: IncrementalValue | null, context: IncrementalSetContext): Promise<void>;
-  revalidateTag(tags: string | string[], durations?: Durations): Promise<void>;
-  resetRequestCache(): void;
-}
-
-/** The class that Next makes a handler of for each request. */
-export type IncrementalCacheHandlerClass = new (context: IncrementalContext) => IncrementalCacheHandler;
 
 /**
  * A class for `cacheHandler` in Next's configuration: make it in a file that this names.
@@ -70,10 +27,13 @@ export function incrementalCacheHandler(options: NextHandlerOptions): Incrementa
 export function handlerClass(open: OpenStore): IncrementalCacheHandlerClass {
   return class ValkeyIncrementalCache implements IncrementalCacheHandler {
     readonly #store: Store | undefined;
+    readonly #context: IncrementalContext;
     /** Next serves a stale page to a prefetch without generating it again. */
     readonly #isPrefetch: boolean;
 
-    constructor({ serverDistDir, _requestHeaders: headers = {} }: IncrementalContext) {
+    constructor(context: IncrementalContext) {
+      const { serverDistDir, _requestHeaders: headers = {} } = context;
+      this.#context = context;
       this.#store = open(serverDistDir);
       this.#isPrefetch = headers["next-router-prefetch"] === "1" || headers.purpose === "prefetch";
     }
@@ -81,13 +41,20 @@ export function handlerClass(open: OpenStore): IncrementalCacheHandlerClass {
     async get(cacheKey: string, context: IncrementalGetContext) {
       const store = this.#store;
       if (!store) return null;
-      store.builds.note();
+      const firstUsed = store.builds.note();
       const isFetch = context.kind === "FETCH";
       const reading: Reading = {
         tags: isFetch ? [...(context.tags ?? []), ...(context.softTags ?? [])] : [],
         age: (fields) => ageOf(fields, context),
         isShared: isFetch,
         generates: isFetch || !this.#isPrefetch,
+        ...(!isFetch && {
+          ready: async () => {
+            const page = await prerendered(this.#context, cacheKey, context);
+            const stamp = page && (await firstUsed);
+            return page && stamp && { ...toStoring(page.value, page, store), stamp };
+          },
+        }),
       };
       const found = await store.entries.get(store.builds.name(placeOf(context.kind), cacheKey), reading);
       return found ? toResult(found, context) : null;
@@ -168,15 +135,15 @@ function toValue(fields: Fields): unknown {
 
 function toStoring(
   value: IncrementalValue | null,
-  context: IncrementalSetContext,
+  context: IncrementalSetContext & { lastModified?: number },
   { builds, maxTtlMs }: Store,
 ): Storing {
-  const { revalidate = false, cacheControl = { revalidate, expire: undefined } } = context;
+  const { revalidate = false, cacheControl = { revalidate, expire: undefined }, lastModified = Date.now() } = context;
   const fields = value?.kind === "FETCH" ? fromFetched(value) : { ...value };
   const header: unknown = Object(fields.headers)[TAGS_FIELD];
   const tags = context.fetchCache ? (context.tags ?? []) : typeof header === "string" ? header.split(",") : [];
   return {
-    fields: { ...fields, lastModified: Date.now(), ...(context.fetchCache ? {} : { cacheControl }) },
+    fields: { ...fields, lastModified, ...(context.fetchCache ? {} : { cacheControl }) },
     tags: [...tags, builds.tag],
     ttlMs: Math.min((cacheControl.expire ?? Infinity) * 1_000, maxTtlMs),
   };

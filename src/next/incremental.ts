@@ -1,16 +1,8 @@
-import { handlerClass, type IncrementalCacheHandlerClass } from "./incremental-handler.js";
+import { handlerClass } from "./incremental-handler.js";
+import type { IncrementalCacheHandlerClass } from "./incremental-port.js";
 import { storeOfEnvironment } from "./setup.js";
 
-export type {
-  CacheControl,
-  IncrementalCacheHandler,
-  IncrementalCacheHandlerClass,
-  IncrementalContext,
-  IncrementalEntry,
-  IncrementalGetContext,
-  IncrementalSetContext,
-  IncrementalValue,
-} from "./incremental-handler.js";
+export type * from "./incremental-port.js";
 export type { Durations } from "./purges.js";
 
 const Handler: IncrementalCacheHandlerClass = handlerClass(storeOfEnvironment("valkey-edge-cache/next/incremental"));

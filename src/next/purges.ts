@@ -1,6 +1,7 @@
 import type { Cache } from "../cache/cache.js";
 import { throwIfError } from "../core/errors.js";
 import { tagLabels } from "../tags/labels.js";
+import type { Outage } from "./outage.js";
 
 /** As Next gives them: how many seconds what is stale may be served. */
 export interface Durations {
@@ -9,6 +10,8 @@ export interface Durations {
 
 /** How long it is remembered that the time of a tag is over: as long as entries live at most. */
 const MEMORY_MS = 366 * 86_400_000;
+/** How long after a failure purges are sent again. */
+const RETRY_MS = 1_000;
 /** How many purges are kept while the store fails. */
 const MAX_UNSENT = 1_000;
 const SENT = Promise.resolve(true);
@@ -20,12 +23,14 @@ const SENT = Promise.resolve(true);
  */
 export class Purges {
   readonly #cache: Cache;
+  readonly #outage: Outage;
   /** Purges that were not sent, as the store failed, and those that are under way. */
   readonly #unsent = new Map<string, { readonly tags: readonly string[]; readonly durations: Durations | undefined }>();
   #sending: Promise<boolean> | undefined;
 
-  constructor(cache: Cache) {
+  constructor(cache: Cache, outage: Outage) {
     this.#cache = cache;
+    this.#outage = outage;
   }
 
   /** Purges, and reports errors. What can't be sent is sent before the next read. Never rejects. */
@@ -54,9 +59,14 @@ export class Purges {
         await this.#purge(tags, durations);
         this.#unsent.delete(id);
       } catch (error) {
+        this.#outage.note(error);
         this.#cache.report(error, "next.revalidateTag", "");
         // A wrong tag would never be sent.
-        if (!(error instanceof TypeError)) return false;
+        if (!(error instanceof TypeError)) {
+          // Instances with near caches may ask nothing meanwhile.
+          setTimeout(() => void this.flush(), RETRY_MS).unref();
+          return false;
+        }
         this.#unsent.delete(id);
       }
     }

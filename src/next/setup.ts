@@ -9,6 +9,7 @@ import { type CacheOrOptions, ownCache } from "../hosts/own-cache.js";
 import { nearCache } from "../near/node.js";
 import { Builds } from "./builds.js";
 import { Entries } from "./entries.js";
+import { Outage } from "./outage.js";
 import { Purges } from "./purges.js";
 
 /** Options of the handlers for Next, besides those of the cache. Durations are seconds, or strings such as `"5m"`. */
@@ -54,8 +55,9 @@ export function toStore(where: string, options: NextHandlerOptions): OpenStore {
   }
   const { cache } = ownCache(where, cacheOptions);
   const make = (build: string): Store => {
-    const purges = new Purges(cache);
-    const entries = new Entries(cache, purges, toMs(generationTimeout, "generationTimeout"));
+    const outage = new Outage(cache.connection);
+    const purges = new Purges(cache, outage);
+    const entries = new Entries(cache, purges, outage, toMs(generationTimeout, "generationTimeout"));
     const builds = new Builds(cache, build, toMs(keepBuilds, "keepBuilds"));
     return { entries, purges, builds, maxTtlMs: toMs(maxTtl, "maxTtl") };
   };
@@ -104,11 +106,16 @@ function withoutCode(_name: string, value: unknown): unknown {
   return typeof value === "function" ? "code" : value;
 }
 
-/** Next gives the folder of its server to the handlers of pages, the first of which it makes before all else. */
+/** Where the build is, as Next says to the handlers of pages: it makes the first of them before it reads anything. */
+interface Build {
+  folder?: string;
+}
+
 function readBuildId(distDir: string | undefined, serverDistDir: string | undefined): string {
-  const found = registered("next build", () => ({ folder: serverDistDir && dirname(serverDistDir) }));
+  const build = registered<Build>("next build", () => ({}));
+  if (serverDistDir !== undefined) build.folder ??= dirname(serverDistDir);
   try {
-    return readFileSync(join(distDir ?? found.folder ?? ".next", "BUILD_ID"), "utf8").trim();
+    return readFileSync(join(distDir ?? build.folder ?? ".next", "BUILD_ID"), "utf8").trim();
   } catch {
     // `next dev` writes none.
     return "development";
