@@ -105,11 +105,11 @@ function ageOf(fields: Fields, context: IncrementalGetContext): Age {
 }
 
 /** The entry in the form in which Next finds it fresh or stale, as it compares its time with its lifetime. */
-function toResult({ fields, state }: Found, context: IncrementalGetContext): IncrementalEntry<unknown> {
+function toResult({ fields, state }: Found, context: IncrementalGetContext): IncrementalEntry<never> {
   const { lastModified, cacheControl } = lifetimeOf(fields);
-  const entry: IncrementalEntry<unknown> = {
+  const entry: IncrementalEntry<never> = {
     lastModified,
-    value: toValue(fields),
+    value: toValue(fields) as never,
     ...(cacheControl && { cacheControl }),
   };
   if (state === "refreshing") return { ...entry, lastModified: Date.now() };

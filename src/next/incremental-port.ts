@@ -45,9 +45,8 @@ export interface IncrementalEntry<Value> {
 
 /** What Next calls for pages, route handlers, fetched responses and images. */
 export interface IncrementalCacheHandler {
-  // The values are of Next's own types, which this package does not import.
-  // biome-ignore lint/suspicious/noExplicitAny: see above
-  get(cacheKey: string, context: IncrementalGetContext): Promise<IncrementalEntry<any> | null>;
+  /** The value is of a type of Next's, which this package doesn't import: `never` can be assigned to all of them. */
+  get(cacheKey: string, context: IncrementalGetContext): Promise<IncrementalEntry<never> | null>;
   set(cacheKey: string, value: IncrementalValue | null, context: IncrementalSetContext): Promise<void>;
   revalidateTag(tags: string | string[], durations?: Durations): Promise<void>;
   resetRequestCache(): void;

@@ -106,8 +106,8 @@ describe.each([
     const atOnce = Array.from({ length: 10 }, (_, i) => timed(instance, `/post/${name(`${what}-${i}`)}`));
     slow.push(...(await Promise.all(atOnce)).map(({ ms }) => Math.round(ms)));
     console.log(`${name(what)}: ${slow.join(", ")} ms`);
-    // Each waits for the shell of the page, for the function, and for storing it.
-    expect(Math.max(...slow)).toBeLessThan(3 * commandTimeoutMs + 500);
+    // What a page asks for after the first failure is not waited for.
+    expect(Math.max(...slow)).toBeLessThan(commandTimeoutMs + 500);
     if (signal === "SIGKILL") await valkey.restart();
     else await valkey.kill("SIGCONT");
     await until(() => isCached(instance, `/post/${name(`${what}-again`)}`), {
@@ -123,7 +123,7 @@ describe.each([
     await using instance = await first.start({ origin, valkeyUrl: "valkey://127.0.0.1:1", handlers });
     const { html, ms } = await timed(instance, `/post/${name("never")}`);
     expect(shown(html)).toBe("generation 1");
-    expect(ms).toBeLessThan(2 * commandTimeoutMs + 500);
+    expect(ms).toBeLessThan(commandTimeoutMs + 500);
     expect(instance.log()).not.toMatch(/unhandled/i);
   });
 });

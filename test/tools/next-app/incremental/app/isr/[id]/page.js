@@ -2,7 +2,7 @@ import { draftMode } from "next/headers";
 import { ask } from "../../../origin.js";
 
 export const revalidate = 3600;
-export const generateStaticParams = () => [{ id: "built" }];
+export const generateStaticParams = () => [{ id: "built" }, { id: "purged" }];
 
 /** A page that is static once it was generated. */
 export default async function Page({ params }) {
