@@ -12,13 +12,23 @@ import type { OutgoingHerdCase } from "./http/outgoing/herd.ts";
 import type { OutgoingCase } from "./http/outgoing/hits.ts";
 import type { GrowthCase } from "./http/soak/growth.ts";
 import type { SlowClientsCase } from "./http/soak/slow-clients.ts";
-import { growthTable, hostTable, outgoingHerdTable, outgoingTable, slowClientsTable } from "./http/tables.ts";
+import {
+  growthTable,
+  hostTable,
+  nextColdTable,
+  nextTable,
+  outgoingHerdTable,
+  outgoingTable,
+  slowClientsTable,
+} from "./http/tables.ts";
 import type { WaitingCase } from "./http/waiting.ts";
 import type { HostCase } from "./http-hosts.ts";
 import type { LoadCase } from "./load.ts";
 import type { ChangeCase } from "./near/changes.ts";
 import type { HitCase } from "./near/hits.ts";
 import type { ListenerCase } from "./near/listeners.ts";
+import type { ColdCase } from "./next/cold.ts";
+import type { NextCase } from "./next.ts";
 import type { StallCase } from "./stalls.ts";
 import type { GridCase } from "./stores/grid.ts";
 import {
@@ -73,6 +83,8 @@ const tables: Readonly<Record<string, () => Promise<string | undefined>>> = {
   "http-fetch-herd": () => written<OutgoingHerdCase>("http-fetch", outgoingHerdTable, "herd"),
   "http-soak": () => written<GrowthCase>("http-soak", growthTable),
   "http-slow-clients": () => written<SlowClientsCase>("http-soak", slowClientsTable, "slowClients"),
+  next: () => written<NextCase>("next", nextTable),
+  "next-cold": () => written<ColdCase>("next", nextColdTable, "cold"),
   near: () => written<HitCase>("near", hitTable),
   "near-get": () => written<HitCase>("near", (result) => hitTable(ofGet(result))),
   "near-changes": () => written<ChangeCase>("near", changeTable, "changes"),

@@ -24,6 +24,7 @@ const questions = [
   "http-hosts",
   "http-fetch",
   "http-soak",
+  "next",
   "observability",
   "durable-object",
 ];

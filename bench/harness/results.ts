@@ -41,7 +41,7 @@ export async function readResult(name: string): Promise<unknown> {
 }
 
 async function version(name: string): Promise<string> {
-  for (const modules of ["../node_modules/", "../../node_modules/"]) {
+  for (const modules of ["../node_modules/", "../../node_modules/", "../../test/tools/node_modules/"]) {
     try {
       const text = await readFile(new URL(`${modules}${name}/package.json`, import.meta.url), "utf8");
       return (JSON.parse(text) as { version: string }).version;

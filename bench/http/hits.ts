@@ -23,6 +23,8 @@ export interface HitSampling {
   readonly sliceMs: number;
   /** Names of the contenders that this one is compared with, besides the baseline. @default none */
   readonly peersOf?: (name: string) => readonly string[];
+  /** What is requested. @default the size of the body */
+  readonly path?: string;
 }
 
 const CONNECTIONS = 50;
@@ -34,9 +36,8 @@ const CONNECTIONS = 50;
 export async function measureHits(
   kilobytes: number,
   contenders: readonly HttpContender[],
-  { rounds, sliceMs, peersOf }: HitSampling,
+  { rounds, sliceMs, peersOf, path = `/${kilobytes}` }: HitSampling,
 ): Promise<HttpCase> {
-  const path = `/${kilobytes}`;
   const slices = new Map<string, Load[]>(contenders.map(({ name }) => [name, []]));
   for (const contender of contenders) await warm(contender, path, sliceMs);
   for (let round = 0; round < rounds; round++) {

@@ -1,5 +1,7 @@
 import { count, type Table } from "../harness/table.ts";
 import type { HostCase } from "../http-hosts.ts";
+import type { ColdCase } from "../next/cold.ts";
+import type { NextCase } from "../next.ts";
 import type { Result } from "../tables.ts";
 import type { OutgoingHerdCase } from "./outgoing/herd.ts";
 import type { OutgoingCase } from "./outgoing/hits.ts";
@@ -20,6 +22,41 @@ export function hostTable({ cases }: Result<HostCase>): Table {
         ratio.toFixed(2),
         byPeer === undefined ? "–" : byPeer.toFixed(2),
         p99Ms.toFixed(1),
+      ]),
+    ),
+  };
+}
+
+/** Requests per second of cached pages of Next, and their ratio to those with Next's own handlers. */
+export function nextTable({ cases }: Result<NextCase>): Table {
+  return {
+    columns: ["page", "KB", "cached by", "requests/s", "ratio", "p99, ms"],
+    rows: cases.flatMap(({ page, kilobytes, contenders }) =>
+      contenders.map(({ name, perSecond, ratio, p99Ms }) => [
+        page,
+        `${kilobytes}`,
+        name,
+        count(perSecond),
+        ratio.toFixed(2),
+        p99Ms.toFixed(1),
+      ]),
+    ),
+  };
+}
+
+/** How often a fleet of Next's instances generates one page. */
+export function nextColdTable({ cases }: Result<ColdCase>): Table {
+  return {
+    columns: ["page", "instances × requests", "origin's time, ms", "cached by", "generations", "p50, ms", "p99, ms"],
+    rows: cases.flatMap(({ page, instances, requests, originMs, contenders }) =>
+      contenders.map(({ name, generations, p50Ms, p99Ms }) => [
+        page,
+        `${instances} × ${requests}`,
+        count(originMs),
+        name,
+        count(generations),
+        count(p50Ms),
+        count(p99Ms),
       ]),
     ),
   };

@@ -3,13 +3,14 @@ import { join } from "node:path";
 
 const { resolve } = createRequire(import.meta.url);
 
-/** The files of the handlers: Next's own, the application's own, or those of the package. */
+/** The files of the handlers: Next's own, the application's own, those of the package, or others by path. */
 const files = {
   next: [],
   own: ["./use-cache-handler.mjs", "./incremental-handler.mjs"],
   package: ["valkey-edge-cache/next/use-cache", "valkey-edge-cache/next/incremental"],
 };
-const [useCache, incremental] = files[process.env.HANDLERS ?? "package"].map((name) => resolve(name));
+const { HANDLERS = "package" } = process.env;
+const [useCache, incremental] = (files[HANDLERS] ?? HANDLERS.split(",")).map((name) => resolve(name));
 
 /** What both applications have in common. One build serves with each kind of handlers. */
 export const common = {
