@@ -2,6 +2,7 @@ import type { Cache } from "../cache/cache.js";
 import { cacheChecks } from "../cache/options.js";
 import { withSerializer } from "../cache/view.js";
 import { BATCH_SIZE } from "../core/async.js";
+import { ConfigurationError } from "../core/errors.js";
 import { escapeGlob } from "../core/glob.js";
 import { type Checks, checkOptions, isBoolean } from "../core/options.js";
 import { toText } from "../core/text.js";
@@ -258,3 +259,30 @@ const keyvText: Serializer = {
     return text.startsWith("=") ? text.slice(1) : text;
   },
 };
+
+/** A string that begins with a colon, which Keyv's serializers escape, or with a colon that is escaped in JSON. */
+const ESCAPED = /(?:^|[:[,])\s*"(?::|\\u003a)/i;
+
+/**
+ * A deserializer with the results of Keyv's own, several times as fast for most values: Keyv calls a function for each part of
+ * a value, for the sake of text that begins with a colon, and of bytes. This does so only where a value has such parts.
+ * @param deserialize the `deserialize` of a Keyv 5, or the `parse` of Keyv 6's `jsonSerializer`; `undefined` is returned as it is
+ * @throws {ConfigurationError} when it is another one than Keyv's own
+ * @example
+ * const keyv = new Keyv({ store: keyvStore({ location: "valkey://localhost:6379" }) });
+ * keyv.deserialize = fastDeserialize(keyv.deserialize);
+ */
+export function fastDeserialize<D extends ((text: string) => unknown) | undefined>(deserialize: D): D {
+  if (!deserialize) return deserialize;
+  if (JSON.stringify(deserialize(SAMPLE)) !== SAMPLE_READ) {
+    throw new ConfigurationError(
+      "fastDeserialize: this is not the deserializer that Keyv has by default; leave one of your own as it is",
+    );
+  }
+  const fast = (text: string): unknown => (ESCAPED.test(text) ? deserialize(text) : JSON.parse(text));
+  return fast as D;
+}
+
+/** What deserializers of others most likely read in another way: escapes of Keyv's, and dates. */
+const SAMPLE = '{"value":["::a","2026-01-31T00:00:00.000Z"]}';
+const SAMPLE_READ = '{"value":[":a","2026-01-31T00:00:00.000Z"]}';
