@@ -19,6 +19,8 @@ export async function ensurePackages() {
 export async function ensureTools() {
   // Their programs come in packages, so no script has to fetch them.
   await ensureLocked("test/tools", "--ignore-scripts");
+  // Apart, as what it needs is not what the tools need.
+  await ensureLocked("test/tools/keyv-suite", "--ignore-scripts");
 }
 
 /**

@@ -9,7 +9,12 @@ interface Locked {
   readonly optionalDependencies?: Readonly<Record<string, string>>;
 }
 
-describe.each(["package-lock.json", "bench/package-lock.json", "test/tools/package-lock.json"])("%s", (file) => {
+describe.each([
+  "package-lock.json",
+  "bench/package-lock.json",
+  "test/tools/package-lock.json",
+  "test/tools/keyv-suite/package-lock.json",
+])("%s", (file) => {
   const { packages } = JSON.parse(readFileSync(join(root, file), "utf8")) as { packages: Record<string, Locked> };
   const paths = Object.keys(packages);
 
