@@ -158,7 +158,10 @@ class FleetWrap {
     let isLoaded = false;
     const text = await this.#store.load(
       this.#keyv._getKeyPrefix(key),
-      async ({ ttl }) => {
+      async ({ ttl, stale }) => {
+        // Another process may have refreshed it since this one has read it.
+        const now = forceRefresh && stale !== undefined ? await this.#keyv.deserializeData(stale) : undefined;
+        if (now?.expires !== undefined && !this.#isDue(now, options)) return this.#textOf(now, ttl);
         for (const keyv of forceRefresh ? [] : this.#behind) {
           const found = await lookUp(keyv, key);
           if (found) return this.#textOf(found, ttl);
