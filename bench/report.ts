@@ -72,6 +72,7 @@ const root = new URL("../", import.meta.url);
 const blocks = /(<!-- bench:([\w-]+) -->\n).*?(<!-- \/bench -->)/gs;
 
 const tables: Readonly<Record<string, () => Promise<string | undefined>>> = {
+  adapters: () => written<HitCase>("adapters", hitTable),
   basic: () => written<GridCase>("basic", (result) => gridTable(atOneKilobyte(result))),
   "basic-all": () => written<GridCase>("basic", gridTable),
   "basic-iovalkey": () => written<GridCase>("basic", (result) => gridTable(atOneKilobyte(result)), "iovalkey"),

@@ -19,6 +19,7 @@ const questions = [
   "views",
   "herd",
   "near",
+  "adapters",
   "stalls",
   "http",
   "http-hosts",
