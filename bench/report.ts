@@ -73,6 +73,8 @@ const blocks = /(<!-- bench:([\w-]+) -->\n).*?(<!-- \/bench -->)/gs;
 
 const tables: Readonly<Record<string, () => Promise<string | undefined>>> = {
   adapters: () => written<HitCase>("adapters", hitTable),
+  "adapters-keyv": () => written<HitCase>("adapters", (result) => hitTable(through("keyv", result))),
+  "adapters-unstorage": () => written<HitCase>("adapters", (result) => hitTable(through("unstorage", result))),
   basic: () => written<GridCase>("basic", (result) => gridTable(atOneKilobyte(result))),
   "basic-all": () => written<GridCase>("basic", gridTable),
   "basic-iovalkey": () => written<GridCase>("basic", (result) => gridTable(atOneKilobyte(result)), "iovalkey"),
@@ -178,6 +180,12 @@ function conditions({ node, valkey, system, cores, packages }: Environment): str
 /** Single reads that hit, for the first page. */
 function ofGet(result: Result<HitCase>): Result<HitCase> {
   return { ...result, cases: result.cases.filter(({ operation }) => operation.startsWith("get, ")) };
+}
+
+/** The library's own calls, and those through another one. */
+function through(library: string, { cases, ...result }: Result<HitCase>): Result<HitCase> {
+  const isOf = ({ name }: { name: string }): boolean => name === "cache.get" || name.startsWith(`${library}, `);
+  return { ...result, cases: cases.map((one) => ({ ...one, contenders: one.contenders.filter(isOf) })) };
 }
 
 function atOneKilobyte(result: Result<GridCase>): Result<GridCase> {
