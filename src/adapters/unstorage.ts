@@ -10,7 +10,7 @@ import { type Duration, systemClock } from "../core/time.js";
 import { nearCache, type OwnCache, ownCache } from "../hosts/own-cache.js";
 import type { NearCacheOptions } from "../near/options.js";
 import type { NearCacheFactory } from "../near/port.js";
-import { asText, asValues, bytesOf, plain, toItem, toRaw } from "./storage-values.js";
+import { asText, asValue, bytesOf, plain, textOf, toItem, toRaw } from "./storage-values.js";
 
 /** Options of `valkeyDriver`: a cache, or those of `createCache`. Configuration files can have the ones that are data. */
 export interface ValkeyDriverOptions extends Omit<CacheOptions, "location" | "nearCache" | "ttl"> {
@@ -46,8 +46,8 @@ const checks: Checks<ValkeyDriverOptions> = {
  * A driver of unstorage, and so of Nitro and Nuxt, whose items are entries of a cache. Creating it does no I/O, and each call
  * ends within its deadline.
  *
- * In the driver's own cache, items are stored as the text or the bytes that they are. In a cache that is given, text that is
- * JSON is stored as the value that it says, which `cache.get` returns.
+ * In the driver's own cache, items are stored as the text that they are. In a cache that is given, text that is JSON is stored
+ * as the value that it says, which `cache.get` returns.
  * @throws {ConfigurationError} on wrong options
  * @example
  * const storage = createStorage({ driver: valkeyDriver({ location: "valkey://localhost:6379" }) });
@@ -55,7 +55,7 @@ const checks: Checks<ValkeyDriverOptions> = {
 export function valkeyDriver(options: ValkeyDriverOptions = {}): Driver<ValkeyDriverOptions, Cache> {
   checkOptions<ValkeyDriverOptions>(WHERE, options, checks);
   const { cache, close } = source(options);
-  const writing = options.cache || options.serializer ? asValues : asText;
+  const writing = options.cache || options.serializer ? asValue : asText;
   const base = withoutColon(options.base);
   const head = base === "" ? "" : `${base}:`;
   const watchers = new Set<Watcher>();
@@ -83,11 +83,11 @@ export function valkeyDriver(options: ValkeyDriverOptions = {}): Driver<ValkeyDr
       const found = await cache().getMany(items.map(({ key }) => head + key));
       return items.map(({ key }) => ({ key, value: toItem(found.get(head + key)) }));
     },
-    setItem: (key, value, one) => set(key, writing.text(value), one),
-    setItemRaw: async (key, value, one) => set(key, writing.bytes(await bytesOf(value, key)), one),
+    setItem: (key, value, one) => set(key, writing(value), one),
+    setItemRaw: async (key, value, one) => set(key, writing(textOf(await bytesOf(value, key))), one),
     // Commands of one turn share a round trip.
     async setItems(items, all) {
-      await Promise.all(items.map(({ key, value, options: one }) => set(key, writing.text(value), one, all)));
+      await Promise.all(items.map(({ key, value, options: one }) => set(key, writing(value), one, all)));
     },
     async removeItem(key) {
       await cache().delete(head + key);

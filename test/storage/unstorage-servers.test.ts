@@ -95,20 +95,24 @@ describe.each(TRANSPORTS)("over %s, a storage", (_, factory) => {
 });
 
 describe("the driver of unstorage", () => {
-  it("stores items as plain text and bytes under its base, which other clients read", async () => {
+  it("stores items as plain text under its base, which other clients read, and bytes as unstorage does", async () => {
     const keyPrefix = ownPrefix();
     const { storage } = open({ location: inject("valkeyUrl"), keyPrefix, base: "app:" });
     await storage.setItem("text", "Grüße");
     await storage.setItem("object", { a: [1] });
     await storage.setItem("number", 12);
     await storage.setItemRaw("bytes", Buffer.from("plain bytes"));
+    await storage.setItemRaw("control", Uint8Array.of(2, 0, 2, 5));
+    await storage.setItemRaw("binary", Uint8Array.of(1, 255));
     const at = (key: string) => command(port(), ["GET", `${keyPrefix}:1:app:${key}`]);
     expect(await at("text")).toBe("Grüße");
     expect(await at("object")).toBe('{"a":[1]}');
     expect(await at("number")).toBe("12");
     expect(await at("bytes")).toBe("plain bytes");
-    expect(await command(port(), ["KEYS", `${keyPrefix}*`])).toHaveLength(4);
-    expect((await storage.getKeys()).sort()).toEqual(["bytes", "number", "object", "text"]);
+    expect(await at("control")).toBe("\x02\x00\x02\x05");
+    expect(await at("binary")).toBe("base64:Af8=");
+    expect(await command(port(), ["KEYS", `${keyPrefix}*`])).toHaveLength(6);
+    expect((await storage.getKeys()).sort()).toEqual(["binary", "bytes", "control", "number", "object", "text"]);
   });
 
   it("reads what other drivers have stored: text, JSON, and bytes as unstorage writes them into stores of text", async () => {
