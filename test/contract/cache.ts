@@ -22,6 +22,7 @@ import { refusals } from "./cache/refusals.js";
 import { setAlgebra } from "./cache/set-algebra.js";
 import { sets } from "./cache/sets.js";
 import { softExpiry } from "./cache/soft-expiry.js";
+import { deleteOwn } from "./cache/stored.js";
 import { tags } from "./cache/tags.js";
 import { values } from "./cache/values.js";
 import { versions } from "./cache/versions.js";
@@ -47,7 +48,10 @@ export function cacheContract(name: string, make: Open, traits: CacheTraits): vo
       held = make();
       await held.has("anything");
     });
-    afterAll(() => held?.close());
+    afterAll(async () => {
+      if (held) await deleteOwn(held);
+      await held?.close();
+    });
 
     const open: Open = (options) => {
       const cache = make(options);

@@ -22,7 +22,20 @@ export async function plant(cache: Cache, key: string, value: Argument): Promise
   await raw(cache, "SET", String(cache.makeKey(key)), value);
 }
 
+/** The start of the prefixes of this test file. Made when first needed, as workerd has no randomness while modules load. */
+let ofThisFile: string | undefined;
+let prefixes = 0;
+
 /** A prefix that nobody else has. */
 export function ownPrefix(): string {
-  return `t${crypto.randomUUID().slice(0, 13)}`;
+  ofThisFile ??= `t${crypto.randomUUID().slice(0, 8)}`;
+  return `${ofThisFile}-${(++prefixes).toString(36).padStart(4, "0")}`;
+}
+
+/** Deletes what this test file has stored: each scan of another file would examine it. */
+export async function deleteOwn({ connection }: Cache): Promise<void> {
+  if (ofThisFile === undefined) return;
+  for await (const keys of connection.scan({ match: `*${ofThisFile}-*`, count: 5_000, removes: true })) {
+    if (keys.length > 0) await connection.send([["UNLINK", ...keys]]);
+  }
 }
