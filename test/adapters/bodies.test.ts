@@ -164,7 +164,7 @@ describe.each(HTTP1_HOSTS)("a body on its way through $name", (host) => {
     const handler: Handler = (_request, { path }) =>
       path === "/"
         ? new Response(streamOf(["a", MEGABYTE.slice(1)]), { headers: FRESH })
-        : new Response(streamOf(parts(1_000)), { headers: FRESH });
+        : new Response(streamOf(parts(150)), { headers: FRESH });
     await using opened = await host.open({ cache, handler });
     const slow = await receiving(opened);
     slow.pause();

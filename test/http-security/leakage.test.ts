@@ -5,7 +5,7 @@ import { afterEach, beforeEach, describe, expect, inject, it } from "vitest";
 import { type HttpCacheOptions, httpCache } from "../../src/hono/index.js";
 import { type Cache, createCache } from "../../src/index.js";
 import { type Handler, SHOP, type SiteOptions } from "../adapters/host.js";
-import { HTTP_HOSTS, REFRESHING_HOSTS, SERVED_HOSTS } from "../adapters/hosts.js";
+import { casesOf, HTTP_HOSTS, REFRESHING_HOSTS, SERVED_HOSTS } from "../adapters/hosts.js";
 import { FRESH, newCache, STALE, text } from "../adapters/replies.js";
 import { testApp, toGot } from "../hono/app.js";
 import { deferred } from "../support/deferred.js";
@@ -35,20 +35,25 @@ const apart = (options: SiteOptions): SiteOptions => ({ ...options, cacheName: `
 const NOBODY = "-,-,-,-";
 
 describe.each(HTTP_HOSTS)("CWE-524, what is made for credentials, through $name,", (host) => {
-  const forbidden: Record<string, string>[] = [
-    { "cache-control": "max-age=60" },
-    { "cache-control": "max-age=60, stale-while-revalidate=60", etag: '"1"' },
-    { "cache-control": "max-age=60, proxy-revalidate" },
-    { "cache-control": "max-age=60, immutable" },
-    { "cache-control": "no-cache", etag: '"1"' },
-    { "cache-control": "max-age=60, publicly" },
-    { "cache-control": 'max-age=60, ext="public"' },
-    { "cache-control": "public", "cdn-cache-control": "max-age=60" },
-    { expires: "Fri, 31 Dec 2100 00:00:00 GMT" },
-    { "last-modified": "Thu, 01 Jan 2026 00:00:00 GMT" },
-    { "cache-control": "public, private, max-age=60" },
-    { "cache-control": "s-maxage=60, no-store" },
-  ];
+  const forbidden = casesOf<Record<string, string>>(host, {
+    all: [
+      { "cache-control": "max-age=60" },
+      { "cache-control": "max-age=60, stale-while-revalidate=60", etag: '"1"' },
+      { expires: "Fri, 31 Dec 2100 00:00:00 GMT" },
+    ],
+    engine: [
+      { "cache-control": "max-age=60, proxy-revalidate" },
+      { "cache-control": "max-age=60, immutable" },
+      { "cache-control": "no-cache", etag: '"1"' },
+      { "cache-control": "max-age=60, publicly" },
+      { "cache-control": 'max-age=60, ext="public"' },
+      { "cache-control": "public", "cdn-cache-control": "max-age=60" },
+      { "last-modified": "Thu, 01 Jan 2026 00:00:00 GMT" },
+      { "cache-control": "public, private, max-age=60" },
+      { "cache-control": "s-maxage=60, no-store" },
+    ],
+  });
+  const permitting = casesOf(host, { all: ["public"], engine: ["must-revalidate", "s-maxage=60"] });
 
   it.each(Object.entries(SECRETS))("%s: %s, is stored only where the response permits it", async (name, secret) => {
     for (const headers of forbidden) {
@@ -60,7 +65,7 @@ describe.each(HTTP_HOSTS)("CWE-524, what is made for credentials, through $name,
         expect([got.body, got.headers.get("x-seen")], JSON.stringify(headers)).toEqual([NOBODY, NOBODY]);
       }
     }
-    for (const directive of ["public", "must-revalidate", "s-maxage=60"]) {
+    for (const directive of permitting) {
       const handler = whoami({ "cache-control": `max-age=60, ${directive}` });
       await using opened = await host.open({ cache, handler, options: apart(KEYED) });
       await opened.send({ fields: { [name]: secret } });
@@ -123,7 +128,7 @@ describe.each(HTTP_HOSTS)("CWE-524, cookies, through $name:", (host) => {
   });
 
   it("Vary: Cookie in any case keeps the allowed cookies apart", async () => {
-    for (const vary of ["Cookie", "cOOkie", "accept, COOKIE", "accept ,\tcookie"]) {
+    for (const vary of casesOf(host, { all: ["cOOkie"], engine: ["Cookie", "accept, COOKIE", "accept ,\tcookie"] })) {
       const options = apart({ awaitBackground: true, allowCookies: ["tier"] });
       await using opened = await host.open({ cache, handler: whoami({ ...FRESH, vary }), options });
       for (let i = 0; i < 2; i++) {

@@ -1,13 +1,13 @@
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import type { Cache } from "../../src/index.js";
 import type { Got, Handler } from "../adapters/host.js";
-import { HTTP_HOSTS, HTTP1_HOSTS } from "../adapters/hosts.js";
+import { ENGINE_HOSTS, HTTP_HOSTS, HTTP1_HOSTS } from "../adapters/hosts.js";
 import { FRESH, newCache, text } from "../adapters/replies.js";
 import { raw } from "../contract/cache/stored.js";
 import { testApp } from "../hono/app.js";
 
 /** `VARIANTS=10000` sends more. */
-const VARIANTS = Number(process.env.VARIANTS ?? 2_000);
+const VARIANTS = Number(process.env.VARIANTS ?? 500);
 
 let cache: Cache;
 
@@ -49,7 +49,7 @@ describe("CWE-770, variants of one URL:", () => {
   it("many lists of names in Vary leave no more than maxVariants", async () => {
     const { app, get, errors } = testApp(cache, { awaitBackground: true, maxVariants: 8 });
     app.get("*", (c) => c.text("page", 200, { ...FRESH, vary: c.req.header("x-vary") ?? "" }));
-    await flood(300, 1, (i) => get("/", { headers: { "x-vary": `a${i}, x-vary` } }));
+    await flood(100, 1, (i) => get("/", { headers: { "x-vary": `a${i}, x-vary` } }));
     expect(errors).toEqual([]);
     expect((await storedKeys()).length).toBeLessThanOrEqual(1 + 8 + 1);
   });
@@ -90,11 +90,11 @@ describe("CWE-770, many query strings:", () => {
     const { app, get } = testApp(cache, { awaitBackground: true, query: { remove: ["utm_*", "_"], sort: true } });
     app.get("*", (c) => c.text(c.req.url, 200, FRESH));
     const url = (i: number): string => `/?utm_source=${i}&b=1&_=${i}&a=1&utm_${i}`;
-    await flood(500, 20, (i) => get(url(i)));
+    await flood(200, 20, (i) => get(url(i)));
     expect(await storedKeys()).toHaveLength(1);
-    await flood(500, 20, (i) => get(`/?q=${i}`));
+    await flood(200, 20, (i) => get(`/?q=${i}`));
     const keys = await storedKeys();
-    expect(keys).toHaveLength(501);
+    expect(keys).toHaveLength(201);
     for (const key of keys) expect(await raw(cache, "PTTL", key)).toBeGreaterThan(0);
   });
 
@@ -172,7 +172,7 @@ describe.each(HTTP_HOSTS)("CWE-770, oversized and malformed input through $name:
   });
 });
 
-it.each(HTTP1_HOSTS)(
+it.each(HTTP1_HOSTS.filter((host) => ENGINE_HOSTS.includes(host)))(
   "CWE-770, a hundred connections to $name that ask for a hundred variants each get their own",
   async (host) => {
     const handler: Handler = (_request, shown) => text(shown.values("foo")[0] ?? "", 200, { ...FRESH, vary: "foo" });
