@@ -344,7 +344,7 @@ export function events(open: Open): void {
             expect(calls).toEqual([expect.objectContaining({ method, count, hits: hit, misses: miss, stale: 0 })]);
           }
         }),
-        { numRuns: 8 },
+        { numRuns: 4 },
       );
     });
   });
