@@ -3,19 +3,15 @@ import { benchOptions, isComplete, isWanted } from "./harness/options.ts";
 import { environment, writeResult } from "./harness/results.ts";
 import { startServer } from "./harness/server.ts";
 import { toMarkdown } from "./harness/table.ts";
-import { type HttpCase, measureHits } from "./http/hits.ts";
 import { nextColdTable, nextTable } from "./http/tables.ts";
 import { type Application, buildApplication, mapHandlers, nextHandlers, packageHandlers } from "./next/application.ts";
 import { type ColdCase, measureCold, startOrigin } from "./next/cold.ts";
+import { measurePage, type NextCase } from "./next/hits.ts";
 
 /** Requests of a cached page of a Next application, and of a page that no instance has. */
-export interface NextCase extends HttpCase {
-  readonly page: string;
-}
-
 const options = benchOptions();
-const sampling = options.quick ? { rounds: 3, sliceMs: 300 } : { rounds: 9, sliceMs: 1_500 };
-const rounds = options.quick ? 1 : 5;
+const sampling = options.quick ? { rounds: 3, sliceMs: 300 } : { rounds: 9, sliceMs: 1_000 };
+const rounds = options.quick ? 1 : 3;
 // Processes are ended on exit, which these signals alone would skip.
 for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) process.once(signal, () => process.exit(1));
 // Next is a package of test/tools.
@@ -30,7 +26,7 @@ const pages = [
 ];
 const cases: NextCase[] = [];
 for (const { page, application, path } of pages) {
-  if (isWanted(`hits, ${page}`, options)) cases.push(await measurePage(page, application, `${path}/hit`));
+  if (isWanted(`hits, ${page}`, options)) cases.push(await measureHits(page, application, `${path}/hit`));
 }
 const cold: ColdCase[] = [];
 for (const page of pages) {
@@ -45,17 +41,15 @@ if (isComplete(options)) await writeResult("next", result);
 // Connections to instances that have ended would keep this process.
 process.exit();
 
-async function measurePage(page: string, application: Application, path: string): Promise<NextCase> {
+async function measureHits(page: string, application: Application, path: string): Promise<NextCase> {
   // Nothing is loaded once the page is cached.
   await using origin = await startOrigin(0);
-  const contenders = await Promise.all(
+  const instances = await Promise.all(
     [nextHandlers, mapHandlers, ...packageHandlers].map((own) =>
       application.start(own, { origin: origin.url, location }),
     ),
   );
-  const [{ port } = { port: 0 }] = contenders;
-  const { byteLength } = await (await fetch(`http://127.0.0.1:${port}${path}`)).arrayBuffer();
-  const measured = await measureHits(Math.round(byteLength / 1_024), contenders, { ...sampling, path });
-  for (const { end } of contenders) end();
+  const measured = await measurePage(instances, path, sampling);
+  for (const { end } of instances) end();
   return { page, ...measured };
 }

@@ -28,7 +28,7 @@ import type { ChangeCase } from "./near/changes.ts";
 import type { HitCase } from "./near/hits.ts";
 import type { ListenerCase } from "./near/listeners.ts";
 import type { ColdCase } from "./next/cold.ts";
-import type { NextCase } from "./next.ts";
+import type { NextCase } from "./next/hits.ts";
 import type { StallCase } from "./stalls.ts";
 import type { GridCase } from "./stores/grid.ts";
 import {

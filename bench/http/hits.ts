@@ -23,8 +23,6 @@ export interface HitSampling {
   readonly sliceMs: number;
   /** Names of the contenders that this one is compared with, besides the baseline. @default none */
   readonly peersOf?: (name: string) => readonly string[];
-  /** What is requested. @default the size of the body */
-  readonly path?: string;
 }
 
 const CONNECTIONS = 50;
@@ -36,8 +34,9 @@ const CONNECTIONS = 50;
 export async function measureHits(
   kilobytes: number,
   contenders: readonly HttpContender[],
-  { rounds, sliceMs, peersOf, path = `/${kilobytes}` }: HitSampling,
+  { rounds, sliceMs, peersOf }: HitSampling,
 ): Promise<HttpCase> {
+  const path = `/${kilobytes}`;
   const slices = new Map<string, Load[]>(contenders.map(({ name }) => [name, []]));
   for (const contender of contenders) await warm(contender, path, sliceMs);
   for (let round = 0; round < rounds; round++) {

@@ -1,7 +1,7 @@
 import { count, type Table } from "../harness/table.ts";
 import type { HostCase } from "../http-hosts.ts";
 import type { ColdCase } from "../next/cold.ts";
-import type { NextCase } from "../next.ts";
+import type { NextCase } from "../next/hits.ts";
 import type { Result } from "../tables.ts";
 import type { OutgoingHerdCase } from "./outgoing/herd.ts";
 import type { OutgoingCase } from "./outgoing/hits.ts";
@@ -30,15 +30,17 @@ export function hostTable({ cases }: Result<HostCase>): Table {
 /** Requests per second of cached pages of Next, and their ratio to those with Next's own handlers. */
 export function nextTable({ cases }: Result<NextCase>): Table {
   return {
-    columns: ["page", "KB", "cached by", "requests/s", "ratio", "p99, ms"],
+    columns: ["page", "KB", "cached by", "requests/s", "ratio", "middle half", "p99, ms", "CPU, µs a request"],
     rows: cases.flatMap(({ page, kilobytes, contenders }) =>
-      contenders.map(({ name, perSecond, ratio, p99Ms }) => [
+      contenders.map(({ name, perSecond, ratio, low, high, p99Ms, cpuMicros }) => [
         page,
         `${kilobytes}`,
         name,
         count(perSecond),
         ratio.toFixed(2),
+        `${low.toFixed(2)}–${high.toFixed(2)}`,
         p99Ms.toFixed(1),
+        count(cpuMicros),
       ]),
     ),
   };

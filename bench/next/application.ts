@@ -27,10 +27,15 @@ export const packageHandlers: readonly Handlers[] = [
   { name: "valkey-edge-cache", by: "package", isNear: false },
 ];
 
+/** A running instance. */
+export interface Instance extends HttpContender {
+  readonly pid: number;
+}
+
 /** One of the applications that the tests have, built once. */
 export interface Application extends Disposable {
   /** Starts an instance with a copy of the build, as on a machine of its own. */
-  start(handlers: Handlers, settings: { origin: string; location: string }): Promise<HttpContender>;
+  start(handlers: Handlers, settings: { origin: string; location: string }): Promise<Instance>;
 }
 
 const root = fileURLToPath(new URL("../../", import.meta.url));
@@ -61,7 +66,7 @@ async function start(
   build: string,
   { name, by, isNear = true }: Handlers,
   { origin, location }: { origin: string; location: string },
-): Promise<HttpContender> {
+): Promise<Instance> {
   const folder = mkdtempSync(join(parent, "bench-"));
   cpSync(build, folder, { recursive: true, filter: (path) => !path.endsWith("/.next/cache") });
   const env = environment({
@@ -80,7 +85,7 @@ async function start(
     }),
   ]);
   await answers(port);
-  return { name, port, end };
+  return { name, port, end, pid: child.pid ?? 0 };
 }
 
 /** Reads on afterwards, as a full pipe would stop the program. */

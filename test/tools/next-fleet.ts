@@ -10,8 +10,8 @@ import { apps, environment, openApp, tools } from "./app.js";
 const next = join(tools, "node_modules", "next", "dist", "bin", "next");
 const sources = join(tools, "next-app");
 
-/** An answer that takes so many milliseconds, a failure, or none ever. */
-export type Step = number | "fail" | "hang";
+/** An answer that takes so many milliseconds, a failure at once or after 300 ms, or none ever. */
+export type Step = number | "fail" | "fail late" | "hang";
 
 /** What the applications load, by name, and how often they did. */
 export interface Origin extends AsyncDisposable {
@@ -31,8 +31,10 @@ export async function startOrigin(): Promise<Origin> {
     calls.set(name, generation);
     const step = scripts.get(name)?.shift() ?? 0;
     if (step === "hang") return;
-    const answer = () => response.writeHead(step === "fail" ? 500 : 200).end(JSON.stringify({ generation }));
-    if (typeof step === "number" && step > 0) setTimeout(answer, step);
+    const isFailure = step === "fail" || step === "fail late";
+    const takesMs = step === "fail late" ? 300 : step === "fail" ? 0 : step;
+    const answer = () => response.writeHead(isFailure ? 500 : 200).end(JSON.stringify({ generation }));
+    if (takesMs > 0) setTimeout(answer, takesMs);
     else answer();
   });
   const port = await listenAnywhere(server);

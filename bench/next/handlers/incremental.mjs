@@ -1,6 +1,6 @@
 const entries = new Map();
 
-/** Keeps pages in a Map: no handler of an application's own can do less. */
+/** Keeps pages in a Map: the least that handlers of an application's own can do. */
 export default class MapHandler {
   async get(key) {
     return entries.get(key) ?? null;

@@ -1,4 +1,4 @@
-/** Keeps entries in a Map: no handler of an application's own can do less. */
+/** Keeps entries in a Map: the least that handlers of an application's own can do. */
 const entries = new Map();
 
 export default {
