@@ -147,12 +147,14 @@ describe("fleetWrap", () => {
     const refreshed = managers.map((manager) => heard(manager, "refresh"));
     const answers = await Promise.all(managers.map((manager) => manager.wrap("a", load, 120_000)));
     expect(answers).toEqual(["old", "old", "old", "old"]);
+    expect(await first.wrap("a", load, 120_000)).toBe("old");
     release();
     await until(() => refreshed.every((listener) => listener.mock.calls.length > 0), { what: "the refresh" });
     expect(refreshed[0]).toHaveBeenCalledWith({ key: "a", value: "new" });
     expect(await first.get("a")).toBe("new");
     expect(await first.wrap("a", load)).toBe("new");
     expect(load).toHaveBeenCalledOnce();
+    expect(refreshed[0]).toHaveBeenCalledOnce();
   });
 
   it("takes over what another process has refreshed", async () => {

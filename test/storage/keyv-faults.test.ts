@@ -96,13 +96,15 @@ describe.each(transports)("over %s", (_, transport) => {
     it("has every call of Keyv 6 answer a miss in time, and emits each error once", async () => {
       const { server, fail, options } = await broken();
       await using _server = server;
-      const keyv = new Keyv6({ store: keyvStore(options) });
+      const keyv = new Keyv6({ store: keyvStore(options), stats: true });
       const errors: unknown[] = [];
       keyv.on("error", (error: unknown) => errors.push(error));
       await keyv.set("a", 1);
       await fail();
       expect(await outcomes(callsOf(keyv))).toEqual({ ...MISSES, deleteMany: [false, false] });
       expect(errors).toHaveLength(Object.keys(MISSES).length);
+      // It counts one for each key: what fails is no miss.
+      expect(keyv.stats.errors).toBe(Object.keys(MISSES).length + 3);
       await keyv.disconnect();
     });
 

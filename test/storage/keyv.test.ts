@@ -144,12 +144,14 @@ describe.each(versions)("%s", (_, make) => {
       await keyv.setMany([
         { key: "a", value: 1 },
         { key: "b:c", value: 2 },
+        { key: ":d", value: 3 },
       ]);
       await other.set("x", 3);
       expect(await all(keyv)).toEqual(
         new Map<string, unknown>([
           ["a", 1],
           ["b:c", 2],
+          [":d", 3],
         ]),
       );
       expect(await all(other)).toEqual(new Map([["x", 3]]));
@@ -190,6 +192,13 @@ describe.each(versions)("%s", (_, make) => {
     ];
     for (const [i, [namespace, key]] of pairs.entries()) await make(options, namespace).set(key, i);
     for (const [i, [namespace, key]] of pairs.entries()) expect(await make(options, namespace).get(key)).toBe(i);
+  });
+
+  it("iterates over more entries than one batch has", async () => {
+    const keyv = make({ location: `memory:${randomUUID()}` }, "many");
+    const entries = Array.from({ length: 1_201 }, (_, value) => ({ key: `k${value}`, value }));
+    await keyv.setMany(entries);
+    expect(await all(keyv)).toEqual(new Map(entries.map(({ key, value }) => [key, value])));
   });
 
   it("needs one round trip for several keys", async () => {
