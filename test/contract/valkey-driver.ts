@@ -51,7 +51,10 @@ export function valkeyDriverContract(name: string, open: OpenDriver): void {
 
     it("returns of any text what unstorage's memory driver returns, and its bytes", async () => {
       const model = createStorage({ driver: memoryDriver() });
-      const texts = fc.uniqueArray(fc.oneof(WELL_FORMED, fc.string({ unit: "binary" })), { minLength: 20 });
+      const texts = fc.uniqueArray(
+        fc.oneof(WELL_FORMED, fc.string({ unit: "binary" }), fc.constantFrom("\ud800", "a\udc00")),
+        { minLength: 20 },
+      );
       await fc.assert(
         fc.asyncProperty(texts, async (all) => {
           const items = all.map((value, i) => ({ key: `item:${i}`, value }));
@@ -148,6 +151,7 @@ export function valkeyDriverContract(name: string, open: OpenDriver): void {
       );
       const near = (seconds: number) => expect.closeTo(seconds, -0.5);
       expect(ttls).toEqual([near(100), near(120), undefined, undefined, near(10), near(50)]);
+      expect([await storage.hasItem("c"), await storage.hasItem("d")]).toEqual([true, true]);
     });
 
     it("refuses a lifetime that is none", async () => {

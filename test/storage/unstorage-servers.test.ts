@@ -190,6 +190,7 @@ describe("the driver of unstorage", () => {
     await expect(storage.getItem("a")).rejects.toThrow(
       'valkeyDriver: there is no server; give the option "location" or "cache", or set VALKEY_URL in the environment',
     );
+    await storage.dispose();
     vi.stubEnv("VALKEY_URL", inject("valkeyUrl"));
     await storage.setItem("a", 1);
     expect(await storage.getItem("a")).toBe(1);
