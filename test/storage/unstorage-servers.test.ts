@@ -50,9 +50,9 @@ describe.each(TRANSPORTS)("over %s, a storage", (_, factory) => {
     await expect(storage.getItem("a")).rejects.toThrow("closed");
   });
 
-  it("sends what it reads or sets together in one round trip", async () => {
+  it("sends what it reads or sets together in one batch", async () => {
     await using proxy = await startProxy({ port: port() });
-    const { storage, driver } = open({ location: proxy.url, keyPrefix: ownPrefix(), connectionFactory: factory({}) });
+    const { storage } = open({ location: proxy.url, keyPrefix: ownPrefix(), connectionFactory: factory({}) });
     const items = Array.from({ length: 10 }, (_, i) => ({ key: `item:${i}`, value: i }));
     await storage.setItem("first", 1);
     // A client may give a batch to its socket in two parts.
@@ -63,7 +63,6 @@ describe.each(TRANSPORTS)("over %s, a storage", (_, factory) => {
     };
     expect(await taken(storage.setItems(items, { ttl: 10 }))).toBeLessThanOrEqual(2);
     expect(await taken(storage.getItems(items.map(({ key }) => key)))).toBeLessThanOrEqual(2);
-    expect(await taken(driver.getMeta?.("item:1", {}) as Promise<unknown>)).toBe(1);
     expect(await storage.getItems(items.map(({ key }) => key))).toEqual(items);
   });
 
