@@ -117,7 +117,10 @@ const SECTIONS = [
     title: "`keyvStore(options)`, besides those of `createCache`, or `cache`",
     parts: [["adapters/keyv.ts", "KeyvStoreSettings"]],
   },
-  { title: "`useCacheHandler(options)`, `incrementalCacheHandler(options)`", parts: [["next/setup.ts", "NextOptions"]] },
+  {
+    title: "`useCacheHandler(options)`, `incrementalCacheHandler(options)`",
+    parts: [["next/setup.ts", "NextOptions"]],
+  },
   { title: "`instrument(cache, options)`", parts: [["otel/instrument.ts", "InstrumentOptions"]] },
   { title: "`rest(options)`", parts: [["connection/rest/factory.ts", "RestOptions"]] },
   { title: "`valkeyCache(source, options)`", parts: [["hono/valkey-cache.ts", "ValkeyCacheOptions"]] },
