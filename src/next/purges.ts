@@ -27,6 +27,7 @@ export class Purges {
   /** Purges that were not sent, as the store failed, and those that are under way. */
   readonly #unsent = new Map<string, { readonly tags: readonly string[]; readonly durations: Durations | undefined }>();
   #sending: Promise<boolean> | undefined;
+  #retry: NodeJS.Timeout | undefined;
 
   constructor(cache: Cache, outage: Outage) {
     this.#cache = cache;
@@ -37,40 +38,47 @@ export class Purges {
   async add(tags: readonly string[], durations: Durations | undefined): Promise<void> {
     if (tags.length === 0) return;
     const id = JSON.stringify([tags, durations?.expire, durations !== undefined]);
-    // Both handlers are called with the tags of one call of Next.
     if (this.#unsent.size < MAX_UNSENT) this.#unsent.set(id, { tags, durations });
-    await this.flush();
-    // What came while others were sent.
-    if (this.#unsent.has(id)) await this.flush();
+    // Others may have been on their way when it came.
+    if ((await this.flush()) && this.#unsent.has(id)) await this.flush();
   }
 
   /** Sends what is unsent. Never rejects. @returns whether all is sent */
   flush(): Promise<boolean> {
     if (this.#unsent.size === 0) return SENT;
-    this.#sending ??= this.#flush().finally(() => {
+    if (this.#outage.lasts) return this.#later();
+    // Both handlers are called with the tags of one call of Next: what is equal is sent once.
+    this.#sending ??= SENT.then(() => this.#flush()).finally(() => {
       this.#sending = undefined;
     });
     return this.#sending;
   }
 
   async #flush(): Promise<boolean> {
-    for (const [id, { tags, durations }] of this.#unsent) {
+    for (const [id, purge] of this.#unsent) {
+      // Before it is sent, as an equal one that comes afterwards may be for what was stored since.
+      this.#unsent.delete(id);
       try {
-        await this.#purge(tags, durations);
-        this.#unsent.delete(id);
+        await this.#purge(purge.tags, purge.durations);
       } catch (error) {
         this.#outage.note(error);
         this.#cache.report(error, "next.revalidateTag", "");
         // A wrong tag would never be sent.
-        if (!(error instanceof TypeError)) {
-          // Instances with near caches may ask nothing meanwhile.
-          setTimeout(() => void this.flush(), RETRY_MS).unref();
-          return false;
-        }
-        this.#unsent.delete(id);
+        if (error instanceof TypeError) continue;
+        this.#unsent.set(id, purge);
+        return this.#later();
       }
     }
     return true;
+  }
+
+  /** This process may read nothing meanwhile. */
+  async #later(): Promise<boolean> {
+    this.#retry ??= setTimeout(() => {
+      this.#retry = undefined;
+      void this.flush();
+    }, RETRY_MS).unref();
+    return false;
   }
 
   async #purge(tags: readonly string[], durations: Durations | undefined): Promise<void> {

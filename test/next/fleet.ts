@@ -43,7 +43,7 @@ export class Fleet implements AsyncDisposable {
 }
 
 /** An entry as Next gives it to `set`. */
-export function entry(text: string, of: Partial<Omit<UseCacheEntry, "value">> = {}): Promise<UseCacheEntry> {
+export function entry(text: string, of: Partial<UseCacheEntry> = {}): Promise<UseCacheEntry> {
   return Promise.resolve({
     value: new Blob([text]).stream(),
     tags: [],
@@ -58,4 +58,10 @@ export function entry(text: string, of: Partial<Omit<UseCacheEntry, "value">> = 
 /** The text of an entry that `get` has found. */
 export async function text(found: UseCacheEntry | undefined): Promise<string | undefined> {
   return found && new Response(found.value).text();
+}
+
+export async function all<T>(items: AsyncIterable<T>): Promise<T[]> {
+  const list: T[] = [];
+  for await (const item of items) list.push(item);
+  return list;
 }
