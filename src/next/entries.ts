@@ -117,7 +117,7 @@ export class Entries {
     const own = this.#generations.get(key);
     if (own && !own.isRefresh) {
       if (own.isStoring || (reading.isShared && own.lease)) await own.ended;
-      else {
+      else if (own.lease) {
         // Next asks again only when the generation before this one has failed. This one goes on with the lease.
         this.#limit(key, own);
         return undefined;
