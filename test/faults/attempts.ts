@@ -9,7 +9,7 @@ export interface Attempts {
   /** After `close()` had resolved. */
   readonly afterClose: number;
   readonly closeMs: number;
-  /** The error of the last call; of the last one that says more than that time has passed, where there was one. */
+  /** The error of the last call; of the last one that names the cause, where there was one. */
   readonly error: string;
   /** CPU time in percent of a core. One process runs all causes of a transport, its servers included. */
   readonly cpuPercent: number;
@@ -101,9 +101,11 @@ const PROGRAM = (transport: keyof typeof TRANSPORTS, seconds: number, quietSecon
     const cache = await open(cell);
     if (!cache) return [];
     let error = "";
-    // An attempt that a busy machine has no time for says so, and says nothing of the cause that others have named.
+    // An attempt that a busy machine has no time for says so, and says nothing of the cause that others have named. Only of a
+    // server that hangs it is the cause, and another one that the attempt before was given up.
     const note = (text) => {
-      if (error === "" || !/ within \\d+ ms|did not answer in time/.test(text)) error = text;
+      const isTime = / within \\d+ ms|did not answer in time/.test(text);
+      if (error === "" || isTime === (cell.cause === "hanging")) error = text;
     };
     const call = () => cache.get("a").then(() => (error = ""), (failure) => note(String(failure)));
     const isLost = cell.cause.startsWith("lost");
