@@ -154,7 +154,8 @@ export class Loads {
       const loaded = [...all].filter(([, one]) => one !== undefined);
       const isStored = isStorable && ttlMs !== undefined;
       const encoded = isStored ? await context.codec.encodeAll(loaded) : [];
-      const payloads = tagsOf && isStored ? await tagLoaded(context, loaded, encoded, { tagsOf, stamp }) : encoded;
+      const payloads =
+        tagsOf && isStored ? await tagLoaded(context, loaded, encoded, { method, tagsOf, stamp }) : encoded;
       const replaces = run.background === true || options.forceRefresh === true;
       const gone = replaces ? keys.filter((key) => all.get(key) === undefined && watch.current.has(key)) : [];
       try {

@@ -189,6 +189,7 @@ type Tagging = Pick<Loaded, "tagsOf" | "stamp">;
 
 /**
  * Adds its tags to each value that was loaded: purges since its load began apply to it. A store error is reported.
+ * @param method the one that has loaded them, for reports
  * @returns `undefined` where the values can't be stored with their tags
  * @throws TypeError on wrong tags
  */
@@ -196,7 +197,7 @@ export async function tagLoaded(
   context: TagContext & Pick<ClientContext, "report">,
   pairs: readonly (readonly [key: string, value: unknown])[],
   encoded: readonly Encoded[],
-  { tagsOf, stamp }: Tagging,
+  { tagsOf, stamp, method }: Tagging & { readonly method: string },
 ): Promise<readonly Encoded[] | undefined> {
   const tags = pairs.map(([key, value]) => tagsOf?.(value, key) ?? []);
   if (tags.every(({ length }) => length === 0)) return encoded;
@@ -205,7 +206,7 @@ export async function tagLoaded(
     const since = stamp ?? (await met.begin(context.unordered));
     return await met.attach(encoded, tags, since);
   } catch (error) {
-    tolerate(context, error, "getOrSet", pairs.length === 1 ? (pairs[0]?.[0] ?? "") : "");
+    tolerate(context, error, method, pairs.length === 1 ? (pairs[0]?.[0] ?? "") : "");
     return undefined;
   }
 }

@@ -1,7 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { afterEach, describe, expect, inject, it } from "vitest";
 import type { Connection, ConnectionFactory, Reply } from "../../src/core/connection.js";
-import { ReplyError } from "../../src/core/errors.js";
+import { ConnectionError, ReplyError } from "../../src/core/errors.js";
 import { type Cache, createCache, iovalkey, memory } from "../../src/index.js";
 
 const open: Cache[] = [];
@@ -118,3 +118,38 @@ describe.each<[string, () => ConnectionFactory, () => string]>([
     }
   });
 });
+
+it.each([
+  ["getOrSet", (cache: Cache) => cache.getOrSet("k", ({ tags }) => tags("red") ?? 1), "k"],
+  [
+    "getOrSetMany",
+    (cache: Cache) =>
+      cache.getOrSetMany(["k", "l"], (missing, { tags }) => {
+        tags("red");
+        return new Map(missing.map((key) => [key, 1]));
+      }),
+    "",
+  ],
+] as const)(
+  "a purge log that can't be begun is reported as an error of %s, which answers",
+  async (method, call, key) => {
+    const store = memory();
+    const errors: unknown[] = [];
+    const factory: ConnectionFactory = {
+      shares: false,
+      connect(...given): Connection {
+        const inner = store.connect(...given);
+        inner.script = () => Promise.reject(new ConnectionError("the connection was lost"));
+        return inner;
+      },
+    };
+    const cache = createCache({
+      ...{ location: "memory:", keyPrefix: randomUUID(), connectionFactory: factory },
+      onError: (_error, context) => errors.push(context),
+    });
+    open.push(cache);
+    const answer = await call(cache);
+    expect(answer instanceof Map ? [...answer.values()] : [answer]).toEqual(key === "" ? [1, 1] : [1]);
+    expect(errors).toEqual([{ method, key: key === "" ? "" : expect.stringMatching(/:k$/) }]);
+  },
+);

@@ -121,7 +121,7 @@ export class Leases {
     let write: Stored;
     try {
       encoded = await context.codec.encode(value, lease.key);
-      const tagging = { tagsOf: tags && (() => tags), stamp };
+      const tagging = { method, tagsOf: tags && (() => tags), stamp };
       [stored] = (await tagLoaded(context, [[key, value]], [encoded], tagging)) ?? [];
       if (stored === undefined) {
         await this.yield(lease);
