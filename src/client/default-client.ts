@@ -245,10 +245,7 @@ export class DefaultClient extends KeyCommands implements Client {
     const { value, ttlMs } = loaded;
     const encoded = isStorable && ttlMs !== undefined ? await codec.encode(value, key) : undefined;
     const all = encoded === undefined ? [] : [encoded];
-    const tagging =
-      loaded.tagsOf && all.length > 0
-        ? tagLoaded(this.context, [[key, value]], all, { ...loaded, method: "getOrSet" })
-        : all;
+    const tagging = loaded.tagsOf && all.length > 0 ? tagLoaded(this.context, [[key, value]], all, loaded) : all;
     const [payload] = (await tagging) ?? [];
     // Written or deleted in this process meanwhile: this value may be older than that.
     if (isStorable && shared.isCurrent()) {

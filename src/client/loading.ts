@@ -11,6 +11,8 @@ import type { ClientContext, Loader, LoaderContext, LoadOptions, TagsOf } from "
 
 /** A loader's value, its lifetime, and how long the loader took. */
 export interface Loaded {
+  /** The one that has called the loader. */
+  readonly method: string;
   readonly value: unknown;
   /** `null` never expires; `undefined` is not stored. */
   readonly ttlMs: number | null | undefined;
@@ -83,7 +85,7 @@ export async function load(context: LoadContext, run: Load, defaultTimeoutMs = I
   const { ttlMs, given } = loaderContext;
   const tagsOf: TagsOf | undefined = given.length > 0 ? withGiven(options.tags, given) : options.tags;
   const stored = value !== undefined && ttlMs !== undefined && (ttlMs === null || ttlMs > 0);
-  return { value, ttlMs: stored ? ttlMs : undefined, durationMs, tagsOf, stamp };
+  return { method, value, ttlMs: stored ? ttlMs : undefined, durationMs, tagsOf, stamp };
 }
 
 /** The call's tags, and those that the loader has given. */

@@ -185,11 +185,10 @@ async function metNow(context: TagContext): Promise<{ met: EntryTags; stamp: Sta
 }
 
 /** What a loaded value is tagged by. */
-type Tagging = Pick<Loaded, "tagsOf" | "stamp">;
+type Tagging = Pick<Loaded, "method" | "tagsOf" | "stamp">;
 
 /**
  * Adds its tags to each value that was loaded: purges since its load began apply to it. A store error is reported.
- * @param method the one that has loaded them, for reports
  * @returns `undefined` where the values can't be stored with their tags
  * @throws TypeError on wrong tags
  */
@@ -197,7 +196,7 @@ export async function tagLoaded(
   context: TagContext & Pick<ClientContext, "report">,
   pairs: readonly (readonly [key: string, value: unknown])[],
   encoded: readonly Encoded[],
-  { tagsOf, stamp, method }: Tagging & { readonly method: string },
+  { tagsOf, stamp, method }: Tagging,
 ): Promise<readonly Encoded[] | undefined> {
   const tags = pairs.map(([key, value]) => tagsOf?.(value, key) ?? []);
   if (tags.every(({ length }) => length === 0)) return encoded;
@@ -215,7 +214,7 @@ export async function tagLoaded(
 export async function tagsOnly(
   context: TagContext,
   key: string,
-  { value, tagsOf, stamp }: Tagging & Pick<Loaded, "value">,
+  { value, tagsOf, stamp }: Omit<Tagging, "method"> & Pick<Loaded, "value">,
 ): Promise<Encoded | undefined> {
   if (!tagsOf || value === undefined) return undefined;
   try {
