@@ -1,9 +1,10 @@
 import { readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
+import { type CacheOptions, cacheChecks } from "../cache/options.js";
 import { warnOnce } from "../connection/copies.js";
 import { identityOf, registered } from "../connection/registry.js";
 import { ConfigurationError } from "../core/errors.js";
-import { isText, isWait, wrongOption } from "../core/options.js";
+import { checkOptions, isText, isWait } from "../core/options.js";
 import { type Duration, toMs } from "../core/time.js";
 import { type CacheOrOptions, ownCache } from "../hosts/own-cache.js";
 import { nearCache } from "../near/node.js";
@@ -29,7 +30,15 @@ export interface NextOptions {
 /** Options of the handlers: their own, and a cache or the options of one. */
 export type NextHandlerOptions = NextOptions & CacheOrOptions;
 
-const checks = { buildId: isText, distDir: isText, generationTimeout: isWait, maxTtl: isWait, keepBuilds: isWait };
+const checks = {
+  // Checked with the options beside it.
+  cache: null,
+  buildId: isText,
+  distDir: isText,
+  generationTimeout: isWait,
+  maxTtl: isWait,
+  keepBuilds: isWait,
+};
 
 /** What the handlers of one cache and build share in a process. */
 export interface Store {
@@ -48,11 +57,9 @@ export type OpenStore = (serverDistDir?: string) => Store | undefined;
  * @throws {ConfigurationError}
  */
 export function toStore(where: string, options: NextHandlerOptions): OpenStore {
+  const given: object = options;
+  checkOptions<NextOptions & CacheOptions & { cache?: unknown }>(where, given, { ...cacheChecks, ...checks });
   const { buildId, distDir, generationTimeout = "5s", maxTtl = "30d", keepBuilds = "1h", ...cacheOptions } = options;
-  for (const [name, value] of Object.entries({ buildId, distDir, generationTimeout, maxTtl, keepBuilds })) {
-    const wrong = wrongOption(name, value, checks);
-    if (wrong !== undefined) throw new ConfigurationError(`${where}: ${wrong}`);
-  }
   const { cache } = ownCache(where, cacheOptions);
   const make = (build: string): Store => {
     const outage = new Outage(cache.connection);

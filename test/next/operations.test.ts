@@ -115,7 +115,9 @@ describe("options", () => {
       'useCacheHandler: option "generationTimeout" is 0; give a duration above 0',
     );
     const unknown = { location: "memory:", builds: 1 };
-    expect(() => incrementalCacheHandler(unknown)).toThrow('unknown option "builds"');
+    expect(() => incrementalCacheHandler(unknown)).toThrow(
+      /^incrementalCacheHandler: unknown option "builds"; known options are: .*keepBuilds/,
+    );
   });
 
   it("that are equal share one store in a process", async () => {
