@@ -135,7 +135,7 @@ it("compresses once what is stored, and never what has a Content-Encoding", asyn
 });
 
 it.each([1, 20])(
-  "a body of exactly the limit, in %i chunks and without a length, keeps nobody waiting",
+  "a body of exactly the limit, in %i chunks and without a length, holds up no other request",
   async (chunks) => {
     const chunk = new Uint8Array(1_000 / chunks).fill(7);
     const body = (count: number) => ReadableStream.from(Array.from({ length: count }, () => chunk));

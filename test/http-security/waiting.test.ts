@@ -90,7 +90,7 @@ describe.each(HTTP_HOSTS)("CWE-400, a request through $name whose response no ot
   );
 
   it.each(casesOf(host, SLOW))(
-    "by %s keeps nobody waiting, although its handler never answers",
+    "by %s holds up no other request, although its handler never answers",
     async (_what, attack) => {
       let attacks = 0;
       const handler: Handler = async ({ headers }) => {
@@ -279,7 +279,7 @@ describe("CWE-400, a store that stands still", () => {
   it.each([
     ["before the request", 0],
     ["while the handler runs", 1],
-  ])("%s keeps nobody waiting for a lease afterwards", async (_when, runsBefore) => {
+  ])("%s leaves no request waiting for a lease afterwards", async (_when, runsBefore) => {
     await using server = await startValkey();
     await using own = createCache({ location: server.url, commandTimeout: "100ms" });
     const gate = new Gate();

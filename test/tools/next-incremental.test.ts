@@ -74,10 +74,10 @@ describe("what two instances generate", () => {
     expect((await b.fetch("/handler/fields")).headers.get("x-handler")).toBe("fields");
   });
 
-  it("the flight data of a page, which client navigation loads, is of the same generation", async () => {
+  it("the RSC data of a page, which client navigation loads, is of the same generation", async () => {
     await a.text("/isr/flight");
-    const flight = await b.text("/isr/flight", { headers: { rsc: "1" }, redirect: "follow" });
-    expect(flight).toContain("isr 1");
+    const data = await b.text("/isr/flight", { headers: { rsc: "1" }, redirect: "follow" });
+    expect(data).toContain("isr 1");
     expect(origin.calls("isr-flight")).toBe(1);
   });
 
