@@ -1,6 +1,6 @@
 import type { Source } from "./sources.js";
 
-/** A file imports only from rows above its own and from its own folder. The last row is the top of `src/`. */
+/** A file imports only from rows above its own and from its own folder. The row `.` is the top of `src/`. */
 export const LAYERS: readonly (readonly string[])[] = [
   ["core"],
   ["codec", "serializers", "compressors"],
@@ -10,17 +10,22 @@ export const LAYERS: readonly (readonly string[])[] = [
   ["client"],
   ["cache"],
   ["http", "observability", "definitions"],
-  ["hosts", "otel"],
-  ["hono", "fetch", "node", "adapters", "next"],
+  ["hosts", "otel", "inspect"],
+  ["hono", "fetch", "node", "adapters", "next", "inspector"],
   ["fastify"],
   ["api"],
   ["."],
+  ["cli"],
 ];
 
 /** Packages that any file may import. */
 const GENERAL: ReadonlySet<string> = new Set(["lru-cache"]);
-/** Packages that all files of one folder may import. Every other package is imported in one file only. */
-const ADAPTERS: Readonly<Record<string, string>> = { fastify: "fastify", hono: "hono", "@opentelemetry/api": "otel" };
+/** Packages that all files of some folders may import. Every other package is imported in one file only. */
+const ADAPTERS: Readonly<Record<string, readonly string[]>> = {
+  fastify: ["fastify"],
+  hono: ["hono", "inspector"],
+  "@opentelemetry/api": ["otel"],
+};
 
 /** Files whose framework takes a default export only. */
 const DEFAULT_EXPORTS: ReadonlySet<string> = new Set([
@@ -74,7 +79,7 @@ function vendors(sources: readonly Source[]): string[] {
   const names = [...new Set(sources.flatMap(({ packages }) => packages))].filter((name) => !GENERAL.has(name)).sort();
   return names.flatMap((name) => {
     const importers = sources.filter(({ packages }) => packages.includes(name)).map(({ path }) => path);
-    const outside = importers.filter((path) => folderOf(path) !== ADAPTERS[name]);
+    const outside = importers.filter((path) => ADAPTERS[name]?.includes(folderOf(path)) !== true);
     return outside.length > 1 ? [`${name} is imported in more than one file: ${outside.join(", ")}`] : [];
   });
 }
