@@ -4,12 +4,14 @@
 import { mkdirSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { build } from "./build.mjs";
+import { failures } from "./failures.mjs";
 import { ensureNeeds } from "./needs.mjs";
 import { ensurePackages, ensureTools } from "./packages.mjs";
 import { bin, Interrupted, mustRun, root, run, Stop, script } from "./run.mjs";
 import { cases, summary } from "./summary.mjs";
 
 const results = join(root, ".cache", "test-results.json");
+const unhandledErrors = join(root, ".cache", "unhandled-errors.json");
 const withTools = process.argv[2] === "--tools";
 
 await script(async () => {
@@ -27,11 +29,14 @@ await script(async () => {
   if (!withTools) {
     failed.push(
       ...(await step(() => mustRun("Type-checking", join(bin, "tsc"), ["-p", "tsconfig.json"]))),
-      ...(await step(() => mustRun("Linting", join(bin, "biome"), ["check", "--error-on-warnings"]))),
+      ...(await step(() =>
+        mustRun("Linting", join(bin, "biome"), ["check", "--error-on-warnings", "--diagnostic-level=warn"]),
+      )),
     );
   }
   const { report, passed, line } = await test(failed.length);
-  for (const message of failed) console.error(message);
+  const list = failures({ results: report, unhandled: read(unhandledErrors), steps: failed, root });
+  if (list !== "") console.log(list);
   if (!withTools) console.log(cases(testSources(), report));
   console.log(line);
   return passed ? 0 : 1;
@@ -54,13 +59,15 @@ async function step(work) {
 /** @param {number} failedSteps */
 async function test(failedSteps) {
   mkdirSync(dirname(results), { recursive: true });
-  rmSync(results, { force: true });
-  const reporters = ["--reporter=default", "--reporter=json", `--outputFile.json=${results}`];
+  for (const file of [results, unhandledErrors]) rmSync(file, { force: true });
+  process.env.UNHANDLED_ERRORS = unhandledErrors;
+  const own = join(root, "scripts", "unhandled-errors.mjs");
+  const reporters = ["--reporter=default", "--reporter=json", `--outputFile.json=${results}`, `--reporter=${own}`];
   const args = withTools
     ? ["--config", "test/tools/vitest.config.ts", ...process.argv.slice(3)]
     : process.argv.slice(2);
   const { code } = await run(join(bin, "vitest"), ["run", ...reporters, ...args]);
-  const report = readResults();
+  const report = read(results);
   return { report, ...summary(report, code, failedSteps) };
 }
 
@@ -79,11 +86,12 @@ function testSources() {
   });
 }
 
-function readResults() {
+/** @param {string} file */
+function read(file) {
   try {
-    return JSON.parse(readFileSync(results, "utf8"));
+    return JSON.parse(readFileSync(file, "utf8"));
   } catch {
-    // vitest ended before it wrote a report, which counts as a failure.
+    // vitest ended before it wrote the file. A missing report counts as a failure.
     return undefined;
   }
 }
