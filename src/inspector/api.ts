@@ -1,4 +1,7 @@
+import type { FleetLive, LiveEvent, ProcessLive } from "../inspect/live.js";
 import type { EntryReport, Finding, KeyRow, Progress, PurgePreview, PurgeTarget, WhyReport } from "../inspect/port.js";
+
+export type { FleetLive, HotName, LiveCounts, LiveEvent, LiveLatency, ProcessLive } from "../inspect/live.js";
 
 /*
  * What the inspector's page and its server exchange. Paths are relative to where the inspector is mounted:
@@ -8,7 +11,7 @@ import type { EntryReport, Finding, KeyRow, Progress, PurgePreview, PurgeTarget,
  *   GET  api/keys?pattern&ns&version&tag  lines of JSON: KeysLine; the scan goes on as the client reads, and ends when it leaves
  *   GET  api/entry?key                    EntryAnswer; `key` is a stored key
  *   GET  api/health                       Finding[]
- *   POST api/preview                      lines of JSON: WorkLine; body: PurgeTarget
+ *   POST api/preview                      lines of JSON: WorkLine; body: PurgeTarget; field X-CSRF-Token
  *   POST api/purge                        lines of JSON: WorkLine; body: PurgeRequest; field X-CSRF-Token
  *
  * An error before the first line is a response with a status of 400 or more and a Failure.
@@ -46,92 +49,6 @@ export interface Live {
   readonly dropped: number;
   /** The newest events of this process, at most 50. */
   readonly events: readonly LiveEvent[];
-}
-
-/** What is counted in one second, of one process or of all. */
-export interface LiveCounts {
-  readonly calls: number;
-  readonly hits: number;
-  readonly misses: number;
-  readonly stale: number;
-  readonly failed: number;
-  readonly loads: number;
-  readonly failedLoads: number;
-  readonly waits: number;
-  readonly roundTrips: number;
-  readonly nearHits: number;
-  readonly errors: number;
-  readonly requests: number;
-  readonly requestHits: number;
-  /** Milliseconds of loading that hits have saved. */
-  readonly savedMs: number;
-  /** The lease is held by, and the value waited for by, so many callers at the end of the second. */
-  readonly leasesHeld: number;
-  readonly waiters: number;
-}
-
-/** Of the last minute. */
-export interface LiveLatency {
-  readonly count: number;
-  readonly p50Ms: number;
-  readonly p99Ms: number;
-  readonly maxMs: number;
-}
-
-export interface ProcessLive {
-  readonly now: LiveCounts;
-  /** Since someone watches; `seconds`: for how long. */
-  readonly total: LiveCounts & { readonly seconds: number };
-  readonly roundTrip: LiveLatency;
-  readonly load: LiveLatency;
-  readonly wait: LiveLatency;
-  readonly leases: readonly { readonly key: string; readonly sinceMs: number }[];
-  readonly breaker: "closed" | "open" | "half-open" | "idle";
-  readonly lastError: string | undefined;
-  readonly near:
-    | { readonly entries: number; readonly bytes: number; readonly invalidation: string; readonly listening: boolean }
-    | undefined;
-  /** The most calls, and the slowest loads, since someone watches: at most 20 each. */
-  readonly hottest: readonly HotName[];
-  readonly slowest: readonly HotName[];
-  readonly hottestKeys: readonly HotName[];
-  readonly slowestKeys: readonly HotName[];
-}
-
-/** A definition or a key, with what happened to it. */
-export interface HotName {
-  readonly name: string;
-  readonly calls: number;
-  readonly hits: number;
-  readonly misses: number;
-  readonly stale: number;
-  readonly loads: number;
-  /** Of its loads. */
-  readonly meanMs: number;
-  readonly maxMs: number;
-}
-
-export interface FleetLive {
-  readonly now: LiveCounts;
-  readonly processes: readonly {
-    readonly id: string;
-    readonly host: string;
-    readonly now: LiveCounts;
-    readonly breaker: string;
-    /** Of its near cache. */
-    readonly nearEntries: number | undefined;
-  }[];
-}
-
-/** An event, as the page shows it in a list. */
-export interface LiveEvent {
-  readonly atMs: number;
-  readonly name: string;
-  readonly method: string;
-  readonly key: string;
-  readonly count: number;
-  readonly durationMs: number | undefined;
-  readonly detail: string | undefined;
 }
 
 export type KeysLine =
