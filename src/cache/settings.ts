@@ -6,7 +6,7 @@ import { ObservedConnection } from "../connection/observed.js";
 import { type ConnectionOptions, connectionChecks } from "../connection/options.js";
 import { notify } from "../core/async.js";
 import { UnavailableError } from "../core/availability.js";
-import type { Connection, ConnectionFactory, Invocation } from "../core/connection.js";
+import type { Connection, ConnectionAbout, ConnectionFactory, Invocation } from "../core/connection.js";
 import { ConfigurationError, show } from "../core/errors.js";
 import type { Channels } from "../core/event-types.js";
 import { type EventSource, Events, emitError } from "../core/events.js";
@@ -40,6 +40,10 @@ export type ChooseFactory = (location: Location, options: ConnectionOptions) => 
 export interface Settings {
   /** Does no I/O. A function, so that the settings hold no password. */
   readonly connect: (invocation: Invocation) => Connection;
+  /** Where it is kept, without the password. */
+  readonly place: Place;
+  /** How it is connected; `undefined` where the factory doesn't say. */
+  readonly about: ConnectionAbout | undefined;
   /** Whether all invocations may share one connection, as the factory says. */
   readonly sharesConnection: boolean;
   readonly client: ClientFactory;
@@ -66,6 +70,9 @@ export interface Settings {
   readonly onError: ReportError;
 }
 
+/** A location without its password. */
+export type Place = Omit<Location, "password">;
+
 type ReportError = (error: unknown, context: FailureContext) => void;
 
 /** @throws {ConfigurationError} before any I/O */
@@ -82,6 +89,7 @@ export function toSettings(
     );
   }
   const location = parseLocation(own ?? options.location);
+  const { password: _, ...place } = location;
   const forFactory = connectionOptions(options);
   const factory = options.connectionFactory ?? choose(location, forFactory);
   const { ttl = cacheDefaults.ttl, keyPrefix = cacheDefaults.keyPrefix, version = cacheDefaults.version } = options;
@@ -125,6 +133,8 @@ export function toSettings(
       const connection = new ObservedConnection(factory.connect(location, invocation), events);
       return near ? near.wrap(connection) : connection;
     },
+    place,
+    about: factory.about,
     sharesConnection: factory.shares,
     client: options.client ?? defaultClient(),
     codec: new Codec(codecOptions),

@@ -1,3 +1,4 @@
+import type { ConnectionAbout } from "../core/connection.js";
 import { ConfigurationError } from "../core/errors.js";
 import type { Location } from "../core/location.js";
 import { type Check, type Checks, isBoolean, isFunction, isOneOf, isText, isWait, orNull } from "../core/options.js";
@@ -115,6 +116,12 @@ export function toTiming({ connectTimeout = 1, commandTimeout = 1, maxIdle = 60 
     commandTimeoutMs: toMs(commandTimeout, "commandTimeout"),
     maxIdleMs: maxIdle === null ? Infinity : toMs(maxIdle, "maxIdle"),
   };
+}
+
+/** How a factory connects. @param factory its name */
+export function aboutOf(factory: string, options: ConnectionOptions): ConnectionAbout {
+  const { readFrom = "primary", clientName } = options;
+  return { factory, readFrom, clientName, ...toTiming(options) };
 }
 
 /** The credentials, TLS options and address map that a location and the options give together. */

@@ -67,6 +67,8 @@ export interface SendOptions {
   text?: boolean | undefined;
   /** The primary answers, even where reads go to replicas. @default false */
   primary?: boolean | undefined;
+  /** @internal Only to learn whether a command is allowed: a refusal is not remembered, and changes nothing for other callers. @default false */
+  probes?: boolean | undefined;
   /** The waiting caller. A script that the server has lost is not retried once this is settled. */
   waiter?: { readonly isSettled: boolean } | undefined;
 }
@@ -144,6 +146,18 @@ export interface OrderedConnection extends Connection {
   inOrder<T, R>(prepared: MaybePromise<T>, send: (connection: Connection, prepared: T) => Promise<R>): Promise<R>;
 }
 
+/** How a factory connects, without secrets. Times are milliseconds. */
+export interface ConnectionAbout {
+  /** The function that made it, such as `"glideCluster"`. */
+  readonly factory: string;
+  readonly readFrom: string;
+  readonly clientName: string | undefined;
+  readonly connectTimeoutMs: number;
+  readonly commandTimeoutMs: number;
+  /** `Infinity` never. */
+  readonly maxIdleMs: number;
+}
+
 /** Makes connections, and decides how long they live and which callers share them. */
 export interface ConnectionFactory {
   /**
@@ -153,6 +167,8 @@ export interface ConnectionFactory {
   readonly shares: boolean;
   /** The URL that it connects to, for a factory that is made for one. The cache then takes no location. @default none */
   readonly location?: string | undefined;
+  /** @internal How it connects. @default not known */
+  readonly about?: ConnectionAbout | undefined;
   /**
    * A connection, for the whole process or for one invocation. Does no I/O.
    * @throws {ConfigurationError} when this factory doesn't support the location

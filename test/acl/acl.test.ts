@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { CONNECTIONS, commandsOf, FEATURES, type Row, rules, USERS, withTables } from "../../scripts/acl.mjs";
+import { reachOf, USERS, withTables } from "../../scripts/acl.mjs";
 import {
   type CacheOptions,
   createCache,
@@ -14,6 +14,7 @@ import {
   type ReadFrom,
   sentinel,
 } from "../../src/index.js";
+import { CONNECTIONS, commandsOf, FEATURES, INSPECTION, type Row, rules } from "../../src/inspect/features.js";
 import { startCluster, type ValkeyCluster } from "../support/cluster.js";
 import { command } from "../support/command.js";
 import { filesUnder } from "../support/file-map.js";
@@ -85,7 +86,8 @@ async function refused(ports: readonly number[]): Promise<Map<string, Set<string
 }
 
 /** Holds a row to what is sent: all of it, nothing else, and no required command can be left out. */
-async function verify(place: Place, { required, optional = [], asked = [], reach }: Row): Promise<void> {
+async function verify(place: Place, row: Row, reach = reachOf(row) || undefined): Promise<void> {
+  const { required, optional = [], asked = [] } = row;
   const all = [...place.base, ...required, ...optional, ...asked];
   const without = (...left: string[]) => {
     const rest = all.filter((one) => !left.includes(one));
@@ -206,10 +208,10 @@ describe.each<[string, typeof glide | typeof iovalkey]>([
 
   it("hears of changes, for a near cache", async () => {
     const base = [...any, ...commandsOf(FEATURES.entries)];
-    const kept = (row: Row): Row => ({ ...row, reach: `~app:1:* ${row.reach}` });
-    await verify(place(heard, base, { near: { invalidation: "tracking" } }), kept(CONNECTIONS.near));
+    const kept = (row: Row) => [row, `~app:1:* ${reachOf(row)}`] as const;
+    await verify(place(heard, base, { near: { invalidation: "tracking" } }), ...kept(CONNECTIONS.near));
     const near = { invalidation: "channel", maxStaleness: 0.2 } as const;
-    await verify(place(announced, base, { near }), kept(CONNECTIONS.nearChannel));
+    await verify(place(announced, base, { near }), ...kept(CONNECTIONS.nearChannel));
   });
 
   it.each(Object.entries(USERS))("may use all of %s", async (who, text) => {
@@ -272,7 +274,8 @@ describe("a user with exactly the commands of the table", () => {
     const near = nearCache({ invalidation: "tracking" });
     await verify(
       { ...plain, connect: (user, host) => ({ ...plain.connect(user, host), nearCache: near }) },
-      { ...CONNECTIONS.nearCluster, reach: `~app:* ${CONNECTIONS.near.reach}` },
+      CONNECTIONS.nearCluster,
+      `~app:* ${reachOf(CONNECTIONS.near)}`,
     );
   });
 
@@ -340,7 +343,7 @@ describe("the tables of docs/servers.md", () => {
   });
 
   it("have every command that the sources name", () => {
-    const rows = [...Object.values(FEATURES), ...Object.values(CONNECTIONS)];
+    const rows = [FEATURES, CONNECTIONS, INSPECTION].flatMap((table): Row[] => Object.values(table));
     // The first two need no rule, and the others are options.
     const known = new Set([
       "auth",

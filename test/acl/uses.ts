@@ -1,6 +1,6 @@
 import { expect } from "vitest";
-import type { FEATURES } from "../../scripts/acl.mjs";
 import type { Cache } from "../../src/index.js";
+import type { FEATURES } from "../../src/inspect/features.js";
 import { PurgeLog, readLog } from "../../src/tags/purge-log.js";
 import { testApp } from "../hono/app.js";
 import { until } from "../support/wait.js";

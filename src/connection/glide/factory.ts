@@ -6,7 +6,7 @@ import { toText } from "../../core/text.js";
 import { systemClock } from "../../core/time.js";
 import { iamOf } from "../elasticache-iam.js";
 import { listenerAccess, NO_TOKEN, toTlsSettings } from "../listener.js";
-import { accessOf, type ConnectionOptions, connectionChecks, refuseReplicas, toTiming } from "../options.js";
+import { aboutOf, accessOf, type ConnectionOptions, connectionChecks, refuseReplicas, toTiming } from "../options.js";
 import { sharedConnection } from "../registry.js";
 import type { DialConnection } from "../resilience/dialer.js";
 import { LazyConnection } from "../resilience/lazy-connection.js";
@@ -64,6 +64,7 @@ function glideFactory(name: FactoryName, options: GlideOptions, make: MakeTransp
   });
   return {
     shares: true,
+    about: aboutOf(name, options),
     connect(location) {
       const settings = toSettings(name, location, options);
       const { maxIdleMs } = toTiming(options);

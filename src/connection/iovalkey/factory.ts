@@ -9,6 +9,7 @@ import { systemClock } from "../../core/time.js";
 import { outsideInvocation } from "../deferred.js";
 import { toServerName } from "../node-socket.js";
 import {
+  aboutOf,
   accessOf,
   areTlsOptions,
   type ConnectionOptions,
@@ -61,6 +62,7 @@ export function iovalkeyFactory(
   const servers = new Map<string, KnownServer>();
   return {
     shares,
+    about: aboutOf("iovalkey", options),
     connect(location, invocation) {
       const settings = toSettings(location, options);
       const { connector } = options;

@@ -116,7 +116,7 @@ export class RoundTrip<T> {
     if (this.#goesElsewhere(open, result.find(isMisdirected), isHarmless)) return;
     const { availability, options } = this.#dialer;
     for (const [i, reply] of result.entries()) {
-      if (isError(reply)) result[i] = availability.explain(reply, this.#commands[i]);
+      if (isError(reply) && !this.#options?.probes) result[i] = availability.explain(reply, this.#commands[i]);
     }
     const refused = options.explain ? result.findIndex(isRefusal) : -1;
     const refusal: unknown = result[refused];

@@ -5,7 +5,7 @@ import { type Check, checkOptions, isBoolean, isFunction, isWait } from "../../c
 import { keepsRequestsApart } from "../../core/runtime.js";
 import { type Duration, systemClock } from "../../core/time.js";
 import { outsideInvocation } from "../deferred.js";
-import { toTiming } from "../options.js";
+import { aboutOf, toTiming } from "../options.js";
 import { identityOf, sharedConnection } from "../registry.js";
 import { CircuitBreaker } from "../resilience/circuit-breaker.js";
 import { LazyConnection } from "../resilience/lazy-connection.js";
@@ -52,6 +52,7 @@ export function rest(options: RestOptions): ConnectionFactory {
   const breakers = new Map<string, CircuitBreaker>();
   return {
     shares,
+    about: aboutOf("rest", { commandTimeout: options.commandTimeout, maxIdle: null }),
     location: options.url,
     connect(location, invocation) {
       const name = location.display;

@@ -10,6 +10,7 @@ import type { CredentialSource } from "../credentials.js";
 import { DeferredConnection, outsideInvocation } from "../deferred.js";
 import { type OpenIovalkey, toSettings as toIovalkeySettings } from "../iovalkey/factory.js";
 import {
+  aboutOf,
   accessOf,
   areTlsOptions,
   type ConnectionOptions,
@@ -83,6 +84,7 @@ export function sentinelFactory(options: SentinelOptions, make: MakeTransport): 
   const known = new Map<string, Availability>();
   return {
     shares,
+    about: aboutOf("sentinel", options),
     connect({ replicas, ...place }, invocation) {
       const location = { ...place, replicas: false };
       const own = { ...options, readFrom: options.readFrom ?? (replicas ? "preferReplica" : "primary") };
