@@ -62,6 +62,8 @@ export interface Settings {
   readonly ignoreErrors: boolean;
   readonly events: Events;
   readonly near: NearCache | undefined;
+  /** Where the inspector logs changes. */
+  readonly logger: Logger | false;
   /** The purge log, which the HTTP cache shares. */
   readonly purges: LogPlace;
   /** Tags of entries. */
@@ -152,6 +154,7 @@ export function toSettings(
     ignoreErrors: options.ignoreErrors ?? cacheDefaults.ignoreErrors,
     events,
     near,
+    logger,
     onError,
   };
 }

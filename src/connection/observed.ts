@@ -89,9 +89,10 @@ export class ObservedConnection implements Connection {
   }
 
   #count(commands: number): void {
-    const { sent } = this.#events;
+    const { sent, used } = this.#events;
     sent.roundTrips++;
     sent.commands += commands;
+    used?.(this.#inner);
   }
 
   /**

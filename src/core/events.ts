@@ -1,4 +1,5 @@
 import { notify } from "./async.js";
+import type { Connection } from "./connection.js";
 import {
   ConfigurationError,
   ConnectionError,
@@ -53,6 +54,8 @@ export class Events {
   readonly #source: EventSource;
   /** What the cache has sent, and what it has not, as the process knew the answer; with and without listeners. */
   readonly sent = { roundTrips: 0, commands: 0, nearHits: 0 };
+  /** Called before each round trip with the connection below the near cache, by which the fleet's summaries go along. */
+  used: ((connection: Connection) => void) | undefined;
   /** What the near cache holds, where there is one. */
   near: { readonly entries: number; readonly size: number } | undefined;
   #samplers = 0;
