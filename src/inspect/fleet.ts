@@ -93,6 +93,7 @@ export class Membership {
     const [forgotten, ...others] = this.#seen.forgotten;
     if (forgotten !== undefined) commands.push(["HDEL", summaries, forgotten, ...others]);
     commands.push(["HGETALL", summaries]);
+    this.#recorder.ownRoundTrips++;
     const replies = await connection.send(commands, { idempotent: true, primary: true });
     for (const reply of replies) throwIfError(reply);
     return this.#seen.next(readSummaries(replies.at(-1) ?? null));

@@ -39,7 +39,8 @@ export class HottestNames {
   }
 
   load(name: string, durationMs: number): void {
-    const row = this.#rows.get(name);
+    // The call that has loaded it ends later.
+    const row = this.#rows.get(name) ?? (this.#rows.size < CAPACITY ? this.#enter(name) : undefined);
     if (row) addLoad(row, durationMs);
   }
 

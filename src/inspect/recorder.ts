@@ -14,7 +14,6 @@ type Totals = { -readonly [K in Exclude<keyof LiveCounts, "leasesHeld" | "waiter
 const NAMES = 20;
 /** How many leases it gets. */
 const LEASES = 50;
-/** Round trips that take counts of other processes: not the application's. */
 const NO_TOTALS: Totals = {
   calls: 0,
   hits: 0,
@@ -50,6 +49,8 @@ export function recorderOf(cache: Cache, where: string): Recorder {
 export class Recorder {
   /** Names of definitions. @default the first part of the user's key */
   nameOf: NameOf;
+  /** Round trips of watchers themselves, which are no part of what the application does. */
+  ownRoundTrips = 0;
   readonly #cache: Cache;
   readonly #events: Events;
   #watchers = 0;
@@ -68,7 +69,7 @@ export class Recorder {
   /** Begins to count, unless it counts already. */
   watch(): Watcher {
     this.#watchers++;
-    this.#recording ??= new Recording(this.#cache, this.#events, (key) => this.nameOf(key));
+    this.#recording ??= new Recording(this.#cache, this.#events, this);
     return new Watcher(this.#recording, () => {
       this.#watchers--;
       if (this.#watchers > 0) return;
@@ -130,7 +131,8 @@ class Recording {
   readonly #startedMs = performance.now();
   readonly #sent: Events["sent"];
   readonly #totals: Totals = { ...NO_TOTALS };
-  readonly #nameOf: NameOf;
+  readonly #recorder: Recorder;
+  readonly #ownRoundTrips: number;
   readonly #keys = new HottestNames();
   readonly #slowKeys = new SlowestNames();
   readonly #names = new HottestNames();
@@ -138,10 +140,11 @@ class Recording {
   readonly #latencies = { roundTrip: new LastMinute(), load: new LastMinute(), wait: new LastMinute() };
   #lastError: string | undefined;
 
-  constructor(cache: Cache, events: Events, nameOf: NameOf) {
+  constructor(cache: Cache, events: Events, recorder: Recorder) {
     this.#cache = cache;
     this.#source = events;
-    this.#nameOf = nameOf;
+    this.#recorder = recorder;
+    this.#ownRoundTrips = recorder.ownRoundTrips;
     this.#sent = { ...events.sent };
     const totals = this.#totals;
     const { events: recent } = this;
@@ -178,7 +181,7 @@ class Recording {
     const { roundTrips, nearHits } = this.#source.sent;
     return {
       ...this.#totals,
-      roundTrips: roundTrips - this.#sent.roundTrips,
+      roundTrips: roundTrips - this.#sent.roundTrips - (this.#recorder.ownRoundTrips - this.#ownRoundTrips),
       nearHits: nearHits - this.#sent.nearHits,
     };
   }
@@ -262,7 +265,7 @@ class Recording {
 
   #name(key: string): string | undefined {
     try {
-      const name: unknown = this.#nameOf(key);
+      const name: unknown = this.#recorder.nameOf(key);
       return typeof name === "string" && name !== "" ? name : undefined;
     } catch {
       return undefined;

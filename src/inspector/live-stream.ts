@@ -34,7 +34,8 @@ export function liveStream(c: Context, cache: Cache, options: LiveOptions): Resp
   return c.body(body);
 }
 
-class LiveStream implements UnderlyingDefaultSource<Uint8Array> {
+/** The source of a stream. */
+class LiveStream {
   readonly #cache: Cache;
   readonly #watcher: Watcher;
   readonly #options: LiveOptions;
