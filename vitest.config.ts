@@ -19,8 +19,8 @@ function sourcesByName(host: string): { find: RegExp; replacement: string }[] {
 const IN_WORKERD = "test/workerd/**/*.test.ts";
 
 const common = {
-  testTimeout: 15_000,
-  hookTimeout: 30_000,
+  testTimeout: 30_000,
+  hookTimeout: 60_000,
   restoreMocks: true,
   unstubEnvs: true,
   unstubGlobals: true,

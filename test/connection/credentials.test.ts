@@ -13,6 +13,7 @@ import {
 import { command } from "../support/command.js";
 import { runScript } from "../support/script.js";
 import { startValkey, type ValkeyServer } from "../support/servers.js";
+import { stopwatch } from "../support/stopwatch.js";
 import { until } from "../support/wait.js";
 
 const transports: Readonly<Record<string, (options: ConnectionOptions) => ConnectionFactory>> = { glide, iovalkey };
@@ -142,9 +143,9 @@ describe.each(Object.entries(transports))("credentials over %s()", (_, factory) 
   it("that never come are named within the connect timeout", async () => {
     await using server = await startValkey();
     await using cache = cacheOf(server, { credentials: () => new Promise(() => {}), connectTimeout: "200ms" });
-    const startMs = performance.now();
+    const took = stopwatch();
     await expect(cache.get("a")).rejects.toThrow(/option "credentials": no answer within 180 ms.*connectTimeout/);
-    expect(performance.now() - startMs).toBeLessThan(1_000);
+    expect(took()).toBeLessThan(1_000);
   });
 
   it("log an open connection in again before they end", async () => {

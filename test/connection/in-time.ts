@@ -1,6 +1,7 @@
 import { expect } from "vitest";
 import { type Cache, ConnectionError } from "../../src/index.js";
 import { COMMANDS } from "../contract/cache/commands.js";
+import { stopwatch } from "../support/stopwatch.js";
 import { until } from "../support/wait.js";
 
 export const QUICK = { connectTimeout: "500ms", commandTimeout: "300ms" } as const;
@@ -15,8 +16,7 @@ export interface End {
 
 /** The outcome of a call and its duration. */
 export async function end(call: Promise<unknown>): Promise<End> {
-  const startMs = performance.now();
-  const ms = () => performance.now() - startMs;
+  const ms = stopwatch();
   return await call.then(
     (value) => ({ value, error: undefined, ms: ms() }),
     (error: unknown) => ({ value: undefined, error, ms: ms() }),

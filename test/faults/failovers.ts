@@ -21,7 +21,7 @@ const underSentinels = (
 ): Fault => ({
   name,
   async prepare(stack) {
-    const servers = stack.use(await startSentinels({ replicas: 2 }));
+    const servers = stack.use(await startSentinels({ replicas: 2, downAfterMs: 500 }));
     const sentinels = servers.sentinels.map(({ host, port }) => ({ host, port }));
     const connectionFactory = sentinel({ sentinels, ...TIMES, ...options });
     const cache = stack.use(createCache({ location: `valkey://${servers.service}/0`, connectionFactory }));

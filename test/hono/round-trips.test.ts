@@ -4,6 +4,7 @@ import { httpCache } from "../../src/hono/index.js";
 import { type Cache, createCache } from "../../src/index.js";
 import { startProxy, type TcpProxy } from "../support/proxy.js";
 import { startValkey } from "../support/servers.js";
+import { stopwatch } from "../support/stopwatch.js";
 import { until } from "../support/wait.js";
 import { testApp } from "./app.js";
 
@@ -85,10 +86,10 @@ it.each([
   app.post("*", (c) => c.text("posted"));
   await get("/");
   await breakIt();
-  const started = performance.now();
+  const took = stopwatch();
   const all = await Promise.all([get("/"), get("/a"), get("/b", { method: "HEAD" }), get("/", { method: "POST" })]);
   expect(all.map(({ status }) => status)).toEqual([200, 200, 200, 200]);
-  expect(performance.now() - started).toBeLessThan(2_500);
+  expect(took()).toBeLessThan(2_500);
   expect(errors.length).toBeGreaterThan(0);
 });
 

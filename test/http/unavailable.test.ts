@@ -3,6 +3,7 @@ import { createCache, glide, iovalkey } from "../../src/index.js";
 import { Site } from "../contract/http/site.js";
 import { command } from "../support/command.js";
 import { startValkey, type ValkeyServer } from "../support/servers.js";
+import { stopwatch } from "../support/stopwatch.js";
 
 const FRESH = { "cache-control": "max-age=60" };
 
@@ -34,10 +35,10 @@ describe.each([
     const { site: one, warn, cache } = site(factory, "901ms");
     const errors: string[] = [];
     cache.on("error", ({ method, kind }) => errors.push(`${method}: ${kind}`));
-    const startMs = performance.now();
+    const took = stopwatch();
     for (let i = 0; i < 4; i++)
       expect(await one.get({}, "GET", `http://shop.example/${i % 2}`)).toMatchObject({ status: 200, body: "page" });
-    expect(performance.now() - startMs).toBeLessThan(1_000);
+    expect(took()).toBeLessThan(1_000);
     expect(one.asked).toHaveLength(4);
     expect(await cache.connection.send([["DBSIZE"]])).toEqual([0]);
     expect(warn).toHaveBeenCalledTimes(1);
@@ -49,9 +50,9 @@ describe.each([
 
   it("lets concurrent requests for one URL wait for no lease", async () => {
     const { site: one } = site(factory, "902ms");
-    const startMs = performance.now();
+    const took = stopwatch();
     const answers = await Promise.all(Array.from({ length: 10 }, () => one.get()));
     for (const answer of answers) expect(answer).toMatchObject({ status: 200, body: "page" });
-    expect(performance.now() - startMs).toBeLessThan(1_000);
+    expect(took()).toBeLessThan(1_000);
   });
 });

@@ -5,6 +5,7 @@ import { type CacheOptions, iovalkey, type NearCacheOptions } from "../../src/in
 import { command } from "../support/command.js";
 import { startProxy } from "../support/proxy.js";
 import { startValkey, type ValkeyServer } from "../support/servers.js";
+import { stopwatch } from "../support/stopwatch.js";
 import { until } from "../support/wait.js";
 import { startListenerProxy } from "./listener-proxy.js";
 import { listenersAt, Near } from "./near.js";
@@ -92,9 +93,9 @@ describe("a listener", () => {
     await near.keep("key", 1);
     proxy.hang();
     await command(server.port, ["SET", KEY, "2"]);
-    const writtenMs = performance.now();
+    const took = stopwatch();
     await near.sees("key", 2);
-    expect(performance.now() - writtenMs).toBeLessThan(STALE_MS + 200);
+    expect(took()).toBeLessThan(STALE_MS + 200);
     for (let reads = 0; reads < 3; reads++) expect(await near.read("key")).toEqual({ value: 2, isKnown: false });
     proxy.heal();
     await until(() => near.knows("key"), { what: "the near cache to listen again", timeoutMs: 10_000 });
@@ -104,10 +105,10 @@ describe("a listener", () => {
     await using proxy = await startListenerProxy(server.port);
     proxy.hang();
     await using hung = open(proxy.port, BOUND, { connectionFactory: iovalkey({ connectTimeout: "500ms" }) });
-    const startedMs = performance.now();
+    const took = stopwatch();
     await hung.cache.set("key", 1);
     for (let reads = 0; reads < 50; reads++) expect(await hung.read("key")).toEqual({ value: 1, isKnown: false });
-    expect(performance.now() - startedMs).toBeLessThan(400);
+    expect(took()).toBeLessThan(400);
     await until(() => hung.errors.length > 0, { what: "a report", timeoutMs: 10_000 });
     expect(hung.errors[0]?.message).toMatch(/can't hear of changes.*no answer within 500 ms/);
     proxy.heal();
@@ -176,9 +177,9 @@ describe("a listener", () => {
     await own.stop();
     const before = proxy.accepted;
     await until(() => near.errors.length > 0, { what: "a report", timeoutMs: 10_000 });
-    const startedMs = performance.now();
+    const took = stopwatch();
     await near.cache.close();
-    expect(performance.now() - startedMs).toBeLessThan(100);
+    expect(took()).toBeLessThan(100);
     const attempts = proxy.accepted - before;
     expect(attempts).toBeGreaterThanOrEqual(3);
     expect(attempts).toBeLessThanOrEqual(12);

@@ -27,7 +27,7 @@ export class Near implements AsyncDisposable {
   }
 
   /** Writes a value, and reads it until the process knows it. */
-  async keep(key: string, value: unknown, timeoutMs = 5_000): Promise<void> {
+  async keep(key: string, value: unknown, timeoutMs = 10_000): Promise<void> {
     await until(() => this.cache.set(key, value), { what: `${key} to be written`, timeoutMs });
     await until(() => this.knows(key), { what: `${key} to be kept`, timeoutMs });
   }

@@ -87,7 +87,7 @@ async function startWithReplica(): Promise<Servers> {
 }
 
 async function startUnderSentinels(): Promise<Servers> {
-  const group = await startSentinels();
+  const group = await startSentinels({ downAfterMs: 500 });
   const all = [group.primary, ...group.replicas];
   const where = {
     location: [`valkey://${group.service}/0`],

@@ -5,6 +5,7 @@ import { type Cache, createCache, herd } from "valkey-edge-cache";
 import { fleetWrap, keyvStore } from "valkey-edge-cache/keyv";
 import { afterEach, describe, expect, inject, it, vi } from "vitest";
 import { startValkey } from "../support/servers.js";
+import { stopwatch } from "../support/stopwatch.js";
 import { until } from "../support/wait.js";
 
 const caches: Cache[] = [];
@@ -222,9 +223,9 @@ describe("fleetWrap", () => {
     const { manager } = make({ location: server.url });
     await manager.wrap("a", () => 1);
     await server.kill("SIGSTOP");
-    const start = performance.now();
+    const took = stopwatch();
     expect(await manager.wrap("a", () => 2)).toBe(2);
-    expect(performance.now() - start).toBeLessThan(3_000);
+    expect(took()).toBeLessThan(3_000);
     await server.kill("SIGKILL");
     expect(await manager.wrap("a", () => 3)).toBe(3);
   });

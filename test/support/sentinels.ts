@@ -27,6 +27,11 @@ export interface SentinelOptions {
   replicas?: number;
   /** Number of sentinels. @default 3 */
   sentinels?: number;
+  /**
+   * How long a server may be silent until sentinels call it down, and fail over. Long by default, so that they don't because
+   * the machine is busy. @default 5000
+   */
+  downAfterMs?: number;
 }
 
 interface Seat {
@@ -37,7 +42,6 @@ interface Seat {
 const SERVICE = "primary";
 /** Replicas copy without delay. */
 const SOON = ["--repl-diskless-sync-delay", "0"];
-const DOWN_AFTER_MS = 500;
 
 /** Starts a primary with replicas, and sentinels that monitor them. When this resolves, all know each other. */
 export async function startSentinels(options: SentinelOptions = {}): Promise<Sentinels> {
@@ -47,7 +51,9 @@ export async function startSentinels(options: SentinelOptions = {}): Promise<Sen
   await Promise.all(replicas.map(({ port }) => until(() => isFollowing(port), { what: "a replica to follow" })));
   const seats = await Promise.all(Array.from({ length: options.sentinels ?? 3 }, newSeat));
   const folder = await mkdtemp(join(tmpdir(), "sentinel-"));
-  const running = await Promise.all(seats.map((seat) => startSentinel(seat, { seats, primary, replicas, folder })));
+  const { downAfterMs = 5_000 } = options;
+  const surroundings = { seats, primary, replicas, folder, downAfterMs };
+  const running = await Promise.all(seats.map((seat) => startSentinel(seat, surroundings)));
   const stop = async () => {
     await Promise.all([...running, primary, ...replicas].map((one) => one.stop()));
     await rm(folder, { recursive: true, force: true });
@@ -94,10 +100,14 @@ interface Surroundings {
   primary: ValkeyServer;
   replicas: readonly ValkeyServer[];
   folder: string;
+  downAfterMs: number;
 }
 
 /** Sentinels discover each other slowly, so each gets the addresses of the others. */
-async function startSentinel(seat: Seat, { seats, primary, replicas, folder }: Surroundings): Promise<Running> {
+async function startSentinel(
+  seat: Seat,
+  { seats, primary, replicas, folder, downAfterMs }: Surroundings,
+): Promise<Running> {
   const others = seats.filter(({ id }) => id !== seat.id);
   const own = await mkdtemp(join(folder, `${seat.port}-`));
   const file = join(own, "sentinel.conf");
@@ -108,7 +118,7 @@ async function startSentinel(seat: Seat, { seats, primary, replicas, folder }: S
     `dir ${own}`,
     `sentinel myid ${seat.id}`,
     `sentinel monitor ${SERVICE} ${HOST} ${primary.port} ${quorum}`,
-    `sentinel down-after-milliseconds ${SERVICE} ${DOWN_AFTER_MS}`,
+    `sentinel down-after-milliseconds ${SERVICE} ${downAfterMs}`,
     `sentinel failover-timeout ${SERVICE} 5000`,
     ...replicas.map(({ port }) => `sentinel known-replica ${SERVICE} ${HOST} ${port}`),
     ...others.map(({ id, port }) => `sentinel known-sentinel ${SERVICE} ${HOST} ${port} ${id}`),

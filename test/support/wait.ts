@@ -5,7 +5,7 @@ const realNow = performance.now.bind(performance);
 export interface Until {
   /** The condition, as named in the failure. */
   what: string;
-  /** @default 5000 */
+  /** Long enough for a busy machine. @default 10000 */
   timeoutMs?: number;
   /** @default 10 */
   everyMs?: number;
@@ -16,7 +16,7 @@ export interface Until {
  * Works with fake timers, too.
  */
 export async function until<T>(condition: () => T | Promise<T>, options: Until): Promise<NonNullable<T>> {
-  const { what, timeoutMs = 5_000, everyMs = 10 } = options;
+  const { what, timeoutMs = 10_000, everyMs = 10 } = options;
   const endMs = realNow() + timeoutMs;
   let last: unknown;
   let cause: unknown;

@@ -6,7 +6,7 @@ import { type Login, withLogin } from "../credentials.js";
 import type { IamSettings } from "../elasticache-iam.js";
 import { withAuthorities } from "../node-socket.js";
 import { renewInTime } from "../renewal.js";
-import type { TrackWork } from "../resilience/background-work.js";
+import type { DialScope } from "../resilience/dialer.js";
 import { fill, GlideConnection } from "./connection.js";
 import { fromGlide } from "./conversion.js";
 import { type DialSettings, dialGlide, type Opener } from "./dial.js";
@@ -36,8 +36,9 @@ const CLUSTER_BACKOFF = { numberOfRetries: 1, factor: 600, exponentBase: 2 };
 /** Operating systems refuse TCP connections to this address, so nothing leaves the machine. */
 const NOWHERE: [string, number] = ["255.255.255.255", 1];
 
-/** Opens a client. @param retire replaces the connection at its next use @throws {ConnectionError} @throws {GlideMissingError} */
-export async function openGlide(settings: GlideSettings, track: TrackWork, retire: () => void): Promise<Connection> {
+/** Opens a client. @throws {ConnectionError} @throws {GlideMissingError} */
+export async function openGlide(settings: GlideSettings, scope: DialScope): Promise<Connection> {
+  const { retire } = scope;
   const module = await loadGlide(settings.logLevel);
   // GLIDE falls back to the address that it has where a resolver throws.
   for (const address of settings.addresses) settings.addressMap?.resolve(address);
@@ -45,8 +46,8 @@ export async function openGlide(settings: GlideSettings, track: TrackWork, retir
   return withLogin(settings, async ({ endsMs, ...login }) => {
     const current = { ...settings, ...login, tls };
     const { clients, connection } = await (settings.cluster
-      ? openCluster(module, current, track)
-      : openStandalone(module, current, track));
+      ? openCluster(module, current, scope)
+      : openStandalone(module, current, scope));
     if (endsMs < Infinity)
       connection.onClose = renewInTime({
         settings,
@@ -83,9 +84,9 @@ function authenticate(clients: readonly Authenticated[], login: Login, retire: (
   };
 }
 
-async function openStandalone(module: GlideModule, settings: GlideSettings, track: TrackWork): Promise<Opened> {
+async function openStandalone(module: GlideModule, settings: GlideSettings, scope: DialScope): Promise<Opened> {
   const opener = standalone(module, { ...settings, readFrom: "primary" });
-  const { client, replicas, isWhole } = await dialGlide(settings, track, opener);
+  const { client, replicas, isWhole } = await dialGlide(settings, scope, opener);
   const reader = replicas.length === 0 ? undefined : await openReader(module, settings, replicas, isWhole);
   const close = (): void => {
     client.close();
@@ -100,7 +101,7 @@ async function openStandalone(module: GlideModule, settings: GlideSettings, trac
  * the address resolver each time, so the resolver stops it. Before that the resolver returns each address unchanged, which
  * keeps the server name of TLS.
  */
-async function openCluster(module: GlideModule, settings: GlideSettings, track: TrackWork): Promise<Opened> {
+async function openCluster(module: GlideModule, settings: GlideSettings, scope: DialScope): Promise<Opened> {
   const create = async () => {
     let isClosed = false;
     const resolve = toGlideResolver(settings);
@@ -118,7 +119,7 @@ async function openCluster(module: GlideModule, settings: GlideSettings, track: 
     };
     return { client, close };
   };
-  const { client } = await dialGlide(settings, track, { create, ping: undefined });
+  const { client } = await dialGlide(settings, scope, { create, ping: undefined });
   const connection = new GlideConnection(module, settings, client.client, { reader: undefined, close: client.close });
   return { connection, clients: [client.client] };
 }

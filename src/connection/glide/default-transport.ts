@@ -4,14 +4,16 @@ import type { Location } from "../../core/location.js";
 import { warnOnce } from "../copies.js";
 import { currentLogin } from "../credentials.js";
 import { toSettings as toIovalkeySettings } from "../iovalkey/factory.js";
-import { openOnNode } from "../iovalkey/node.js";
+import { loadClient, openOnNode } from "../iovalkey/node.js";
 import type { ConnectionOptions } from "../options.js";
 import { TopologyError } from "../probe.js";
 import type { TrackWork } from "../resilience/background-work.js";
+import { timeLeftMs } from "../resilience/deadline.js";
+import type { DialScope } from "../resilience/dialer.js";
 import { type GlideSettings, openGlide } from "./client.js";
 import { GlideRefusedError, toConnectionError } from "./dial.js";
 import { findPrimary } from "./find-primary.js";
-import { GlideMissingError } from "./module.js";
+import { GlideMissingError, loadGlide } from "./module.js";
 
 /** Why GLIDE can't be used in this process; known with the first dial. */
 let missing: GlideMissingError | undefined;
@@ -43,11 +45,17 @@ export class DefaultTransport {
     return this.isCluster;
   }
 
+  /** Loads the client that the next dial uses first. */
+  prepare(): Promise<unknown> {
+    return (missing ?? this.#refused) ? loadClient() : loadGlide(this.#settings.logLevel);
+  }
+
   async open(track: TrackWork, retire: () => void): Promise<Connection> {
+    const scope = { track, retire, endMs: performance.now() + this.#settings.connectTimeoutMs };
     let reason = missing ?? this.#refused;
     if (!reason) {
       try {
-        return await this.#openGlide(track, retire);
+        return await this.#openGlide(scope);
       } catch (error) {
         if (error instanceof GlideMissingError) reason = missing = error;
         else if (error instanceof GlideRefusedError) reason = this.#refused = error;
@@ -55,13 +63,13 @@ export class DefaultTransport {
       }
     }
     refuseSubstitute(this.#location, this.#options, reason);
-    const connection = await this.#openSubstitute(retire);
+    const connection = await this.#openSubstitute(scope);
     warnOnce(`${this.#settings.name} is reached over iovalkey instead of valkey-glide: ${reason.message}`);
     return connection;
   }
 
-  async #openGlide(track: TrackWork, retire: () => void): Promise<Connection> {
-    const open = () => openGlide({ ...this.#settings, cluster: this.isCluster }, track, retire);
+  async #openGlide(scope: DialScope): Promise<Connection> {
+    const open = () => openGlide({ ...this.#settings, cluster: this.isCluster }, scope);
     try {
       return await open();
     } catch (error) {
@@ -73,10 +81,13 @@ export class DefaultTransport {
     }
   }
 
-  async #openSubstitute(retire: () => void): Promise<Connection> {
+  async #openSubstitute({ retire, endMs }: DialScope): Promise<Connection> {
     const settings = this.#settings;
     const { addresses } = settings;
-    const primary = async () => (await findPrimary({ ...settings, ...(await currentLogin(settings)) })).primary;
+    const primary = async () => {
+      const login = await currentLogin(settings);
+      return (await findPrimary({ ...settings, ...login, connectTimeoutMs: timeLeftMs(endMs) })).primary;
+    };
     const address =
       addresses.length > 1
         ? await primary().catch((cause) => Promise.reject(toConnectionError(cause, settings)))

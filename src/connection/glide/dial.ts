@@ -4,8 +4,8 @@ import type { ClientInfo } from "../client-info.js";
 import type { LoginSettings } from "../credentials.js";
 import type { IamSettings } from "../elasticache-iam.js";
 import { ProbeError, type ProbeResult, REACHABLE, TopologyError } from "../probe.js";
-import type { TrackWork } from "../resilience/background-work.js";
-import { withDeadline } from "../resilience/deadline.js";
+import { timeLeftMs, withDeadline } from "../resilience/deadline.js";
+import type { DialScope } from "../resilience/dialer.js";
 import { fromGlide } from "./conversion.js";
 import { anyAnswer, findPrimary, type ServerSettings } from "./find-primary.js";
 
@@ -86,7 +86,7 @@ const LONGEST_PAUSE_MS = 8_000;
  */
 export async function dialGlide<C extends { close(): void }>(
   settings: DialSettings,
-  track: TrackWork,
+  scope: DialScope,
   opener: Opener<C>,
 ): Promise<Dialled<C>> {
   const { password, credentials } = settings;
@@ -96,7 +96,7 @@ export async function dialGlide<C extends { close(): void }>(
   const pauseMs = last?.pauseMs ?? 0;
   failures.set(key, { untilMs: 0, pauseMs, error: undefined, password });
   try {
-    const dialled = await dial(settings, new Opening(settings, track, opener), last !== undefined);
+    const dialled = await dial(settings, new Opening(settings, scope, opener), last !== undefined);
     failures.delete(key);
     return dialled;
   } catch (cause) {
@@ -117,14 +117,14 @@ async function dial<C extends { close(): void }>(
   opening: Opening<C>,
   hasFailed: boolean,
 ): Promise<Dialled<C>> {
-  const { cluster, addresses, connectTimeoutMs } = settings;
+  const { cluster, addresses } = settings;
   if (!cluster && addresses.length > 1) {
-    const { primary, replicas, isWhole, doubt } = await findPrimary(settings);
+    const { primary, replicas, isWhole, doubt } = await findPrimary({ ...settings, connectTimeoutMs: opening.leftMs });
     return { client: await opening.afterProbe([primary], doubt), replicas, isWhole };
   }
   const alone = { replicas: [], isWhole: true };
   if (!hasFailed) return { client: await opening.atOnce(addresses), ...alone };
-  const { doubt } = await anyAnswer(settings, connectTimeoutMs);
+  const { doubt } = await anyAnswer(settings, opening.leftMs);
   return { client: await opening.afterProbe(addresses, doubt), ...alone };
 }
 
@@ -147,15 +147,14 @@ export function toConnectionError(cause: unknown, { name, iam }: Pick<DialSettin
 /** Opens one client. It may try two at once, and takes the first that connects. */
 class Opening<C extends { close(): void }> {
   readonly #settings: DialSettings;
-  readonly #track: TrackWork;
+  readonly #scope: DialScope;
   readonly #opener: Opener<C>;
-  readonly #startMs = performance.now();
   readonly #tries: Promise<C>[] = [];
   #isOver = false;
 
-  constructor(settings: DialSettings, track: TrackWork, opener: Opener<C>) {
+  constructor(settings: DialSettings, scope: DialScope, opener: Opener<C>) {
     this.#settings = settings;
-    this.#track = track;
+    this.#scope = scope;
     this.#opener = opener;
   }
 
@@ -163,8 +162,8 @@ class Opening<C extends { close(): void }> {
   async atOnce(addresses: readonly Address[]): Promise<C> {
     const first = this.#try(addresses);
     if (await isDecided(first, PATIENCE_MS)) return first;
-    const asked = anyAnswer(this.#settings, this.#leftMs);
-    this.#track(asked);
+    const asked = anyAnswer(this.#settings, this.leftMs);
+    this.#scope.track(asked);
     // GLIDE's error says why it can't connect to a cluster, but not that the server is no cluster.
     if (this.#opener.ping === undefined) return this.#finish(Promise.race([first, asked.then(() => first)]));
     const opened = asked.then((answer) => this.#afterAnswer(addresses, answer));
@@ -185,7 +184,7 @@ class Opening<C extends { close(): void }> {
     const mayTryAgain = hadFirst || this.#settings.clientName !== undefined;
     if (mayTryAgain && doubt === undefined && !(await isDecided(first, PATIENCE_MS))) void this.#try(addresses);
     const { hasSubstitute, connectTimeoutMs } = this.#settings;
-    const leftMs = this.#leftMs;
+    const leftMs = this.leftMs;
     const mostMs = hasSubstitute ? Math.min(SUBSTITUTE_MS, leftMs / 2) : leftMs;
     const ms = doubt === undefined ? mostMs : Math.min(DOUBT_MS, leftMs);
     const timeoutError = () => new Error("no connection in time");
@@ -205,7 +204,8 @@ class Opening<C extends { close(): void }> {
   async #finish(chosen: Promise<C>): Promise<C> {
     const client = await chosen.catch(() => undefined);
     this.#isOver = true;
-    for (const one of this.#tries) this.#track(one.then((other) => (other === client ? undefined : this.#end(other))));
+    for (const one of this.#tries)
+      this.#scope.track(one.then((other) => (other === client ? undefined : this.#end(other))));
     return chosen;
   }
 
@@ -248,13 +248,12 @@ class Opening<C extends { close(): void }> {
       if (failure instanceof ReplyError && failure.code === "NOAUTH")
         throw new ProbeError(failure.message, "give a password");
       if (failure === undefined || failure instanceof ReplyError) return;
-      if (this.#isOver || this.#leftMs === 0 || !(failure instanceof TimeoutError)) throw failure;
+      if (this.#isOver || this.leftMs === 0 || !(failure instanceof TimeoutError)) throw failure;
     }
   }
 
-  /** Time left until just before the deadline of the whole dial, whose error has no cause. */
-  get #leftMs(): number {
-    return Math.max(0, this.#settings.connectTimeoutMs - 10 - (performance.now() - this.#startMs));
+  get leftMs(): number {
+    return timeLeftMs(this.#scope.endMs);
   }
 }
 

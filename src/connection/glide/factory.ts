@@ -13,6 +13,7 @@ import { LazyConnection } from "../resilience/lazy-connection.js";
 import { nameFactory } from "../topology.js";
 import { type GlideLogLevel, type GlideSettings, openGlide } from "./client.js";
 import { DefaultTransport } from "./default-transport.js";
+import { loadGlide } from "./module.js";
 
 export interface GlideOptions extends ConnectionOptions {
   /** Log level of GLIDE's native side, which logs to standard output for the whole process. @default "off" */
@@ -43,6 +44,7 @@ export function glideCluster(options: GlideOptions = {}): ConnectionFactory {
 /** How to connect to a location. */
 interface Transport {
   readonly dial: DialConnection;
+  readonly prepare: () => Promise<unknown>;
   readonly isCluster: () => boolean;
   readonly findsCluster: () => boolean;
 }
@@ -50,7 +52,8 @@ interface Transport {
 type MakeTransport = (settings: GlideSettings, location: Location) => Transport;
 
 const onlyGlide: MakeTransport = (settings) => ({
-  dial: (track, retire) => openGlide(settings, track, retire),
+  dial: (track, retire) => openGlide(settings, { track, retire, endMs: performance.now() + settings.connectTimeoutMs }),
+  prepare: () => loadGlide(settings.logLevel),
   isCluster: () => settings.cluster,
   findsCluster: () => false,
 });
@@ -97,6 +100,7 @@ function connection(transport: Transport, settings: GlideSettings, maxIdleMs: nu
       return !transport.isCluster();
     },
     findsCluster: transport.findsCluster,
+    prepare: transport.prepare,
     explain: nameFactory,
     clock: systemClock,
   });
@@ -151,6 +155,7 @@ export function glideElseIovalkey(options: ConnectionOptions): ConnectionFactory
     const transport = new DefaultTransport(settings, location, options);
     return {
       dial: (track, retire) => transport.open(track, retire),
+      prepare: () => transport.prepare(),
       isCluster: () => transport.isCluster,
       findsCluster: () => transport.findsCluster(),
     };

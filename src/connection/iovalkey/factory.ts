@@ -49,7 +49,7 @@ export type OpenIovalkey = (
 export function iovalkeyFactory(
   options: IovalkeyOptions,
   open: OpenIovalkey,
-  explain?: DialerOptions["explain"],
+  own: Pick<DialerOptions, "explain" | "prepare"> = {},
 ): ConnectionFactory {
   checkOptions<IovalkeyOptions>("iovalkey", options, {
     ...connectionChecks,
@@ -71,8 +71,8 @@ export function iovalkeyFactory(
         new LazyConnection((_, retire) => open(settings, connector, retire), {
           ...settings,
           ...known,
+          ...own,
           redial: true,
-          explain,
           clock: systemClock,
         });
       if (shares) return sharedConnection(key, () => lazy(), settings.credentials);

@@ -14,7 +14,7 @@ import { type IovalkeyOptions, iovalkeyFactory, type OpenIovalkey, toSettings } 
  * createCache({ location: "unix:///run/valkey.sock", connectionFactory: iovalkey() });
  */
 export function iovalkey(options: IovalkeyOptions = {}): ConnectionFactory {
-  const factory = iovalkeyFactory(options, openOnNode, nameFactory);
+  const factory = iovalkeyFactory(options, openOnNode, { explain: nameFactory, prepare: loadClient });
   return {
     ...factory,
     listener(location) {
@@ -28,8 +28,10 @@ export function iovalkey(options: IovalkeyOptions = {}): ConnectionFactory {
   };
 }
 
+export const loadClient = () => import("./client.js");
+
 /** Loads the client late, and keeps it logged in while it is open. */
 export const openOnNode: OpenIovalkey = async (settings, connector, retire) => {
-  const { openIovalkey } = await import("./client.js");
+  const { openIovalkey } = await loadClient();
   return openIovalkey({ ...settings, tls: await withAuthorities(settings.tls) }, connector, retire, renewInTime);
 };

@@ -121,3 +121,8 @@ export function withDeadline<T>(work: Promise<T>, ms: number, timeoutError: () =
     work.then(resolve, reject).finally(() => deadline.clear());
   });
 }
+
+/** Time left until just before the deadline of the whole dial, whose error has no cause. */
+export function timeLeftMs(endMs: number): number {
+  return Math.max(0, endMs - 10 - performance.now());
+}

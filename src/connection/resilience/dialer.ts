@@ -14,6 +14,14 @@ import { type Watcher, Watchers } from "./watchers.js";
  */
 export type DialConnection = (track: TrackWork, retire: () => void) => Promise<Connection>;
 
+/** What a dial may do, and until when. */
+export interface DialScope {
+  readonly track: TrackWork;
+  readonly retire: () => void;
+  /** When the time of the whole dial is up, by `performance.now()`. An error before that can name the cause. */
+  readonly endMs: number;
+}
+
 export interface DialerOptions {
   /** The server, for messages. */
   readonly name: string;
@@ -26,6 +34,11 @@ export interface DialerOptions {
    * connection by itself.
    */
   readonly redial: boolean;
+  /**
+   * Loads the code that dials need. That takes none of their time, as the first load can take long in a busy process. An
+   * error is ignored here, as the dial fails for the same reason. @default nothing
+   */
+  readonly prepare?: (() => Promise<unknown>) | undefined;
   /** Called with replies that nodes of a cluster send. Returns whether another dial connects to the cluster. @default never */
   readonly findsCluster?: (() => boolean) | undefined;
   /** Says more about a reply that the server as a whole is the reason of. @default nothing more */
@@ -251,13 +264,14 @@ export class Dialer {
   }
 
   async #open(isCancelled: () => boolean): Promise<OpenConnection | undefined> {
-    const { name, connectTimeoutMs, clock } = this.options;
+    const { name, connectTimeoutMs, clock, prepare } = this.options;
     const timeoutError = () =>
       new TimeoutError(
         `${name} could not be reached within ${connectTimeoutMs} ms; check that it is running, or raise connectTimeout`,
       );
     const startedMs = clock.now();
     let open: OpenConnection | undefined;
+    if (prepare) await prepare().catch(() => {});
     const dialled = this.#dial(this.#background.track, () => open && this.retire(open));
     try {
       const connection = await withDeadline(dialled, connectTimeoutMs, timeoutError);

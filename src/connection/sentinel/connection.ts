@@ -15,6 +15,7 @@ import type { Address } from "../../core/location.js";
 import type { Clock } from "../../core/time.js";
 import type { TrackWork } from "../resilience/background-work.js";
 import { withDeadline } from "../resilience/deadline.js";
+import type { DialScope } from "../resilience/dialer.js";
 import { LazyConnection } from "../resilience/lazy-connection.js";
 import { isPrimaryRole, isSwitchOf, Sentinels, type Servers } from "./discovery.js";
 
@@ -23,7 +24,9 @@ export interface SentinelTransport {
   /** @param onSwitch called with the messages of `+switch-master`, if the transport can subscribe */
   openSentinel(address: Address, onSwitch: (message: string) => void, track: TrackWork): Promise<Connection>;
   /** Finds out which of several servers is the primary. */
-  openServers(servers: Servers, track: TrackWork, retire: () => void): Promise<Connection>;
+  openServers(servers: Servers, scope: DialScope): Promise<Connection>;
+  /** Loads the code that it needs. */
+  prepare(): Promise<unknown>;
 }
 
 export interface SentinelSettings {
@@ -66,7 +69,11 @@ export class SentinelConnection implements Connection {
     };
     const open = (address: Address, track: TrackWork) => transport.openSentinel(address, onSwitch, track);
     this.#sentinels = new Sentinels({ service, addresses, replicas, keeps, timeoutMs, open });
-    this.#lazy = new LazyConnection((track, retire) => this.#dial(track, retire), { ...settings, redial: true });
+    const { connectTimeoutMs } = settings;
+    this.#lazy = new LazyConnection(
+      (track, retire) => this.#dial({ track, retire, endMs: performance.now() + connectTimeoutMs }),
+      { ...settings, prepare: () => transport.prepare(), redial: true },
+    );
   }
 
   send(commands: readonly Command[], options?: SendOptions): Promise<Reply[]> {
@@ -108,9 +115,9 @@ export class SentinelConnection implements Connection {
     return this.close();
   }
 
-  async #dial(track: TrackWork, retire: () => void): Promise<Connection> {
+  async #dial(scope: DialScope): Promise<Connection> {
     const servers = await this.#sentinels.locate();
-    const connection = await this.#transport.openServers(servers, track, retire);
+    const connection = await this.#transport.openServers(servers, scope);
     try {
       await this.#checkRole(connection, servers);
     } catch (error) {

@@ -181,7 +181,8 @@ export function overIovalkey(open: OpenIovalkey): MakeTransport {
     return {
       openSentinel: ({ host, port }) =>
         open({ ...sentinels, name: `the sentinel at ${host}:${port}`, address: { host, port } }, undefined, () => {}),
-      openServers: ({ primary }, _, retire) => open({ ...servers, address: primary }, undefined, retire),
+      openServers: ({ primary }, { retire }) => open({ ...servers, address: primary }, undefined, retire),
+      prepare: async () => {},
     };
   };
 }

@@ -3,7 +3,7 @@ import { warnOnce } from "../copies.js";
 import { openGlide } from "../glide/client.js";
 import { refuseSubstitute } from "../glide/default-transport.js";
 import { toSettings as toGlideSettings } from "../glide/factory.js";
-import { GlideMissingError } from "../glide/module.js";
+import { GlideMissingError, loadGlide } from "../glide/module.js";
 import { openOnNode } from "../iovalkey/node.js";
 import type { SentinelTransport } from "./connection.js";
 import { type MakeTransport, overIovalkey, type SentinelOptions, sentinelFactory } from "./factory.js";
@@ -49,16 +49,18 @@ const overGlide: MakeTransport = (place, options) => {
     openSentinel: (address, onSwitch, track) => {
       const { host, port } = address;
       const settings = { ...sentinels, name: `the sentinel at ${host}:${port}`, addresses: [address] };
+      const scope = { track, retire: () => {}, endMs: performance.now() + settings.connectTimeoutMs };
       return orElse(
-        async () => new WatchedSentinel(await openGlide(settings, track, () => {}), { address, settings, onSwitch }),
+        async () => new WatchedSentinel(await openGlide(settings, scope), { address, settings, onSwitch }),
         (reason) => instead(reason).openSentinel(address, onSwitch, track),
       );
     },
-    openServers: (found, track, retire) =>
+    openServers: (found, scope) =>
       orElse(
-        () => openGlide({ ...servers, addresses: [found.primary, ...found.replicas] }, track, retire),
-        (reason) => instead(reason).openServers(found, track, retire),
+        () => openGlide({ ...servers, addresses: [found.primary, ...found.replicas] }, scope),
+        (reason) => instead(reason).openServers(found, scope),
       ),
+    prepare: () => loadGlide(own.logLevel),
   };
 };
 

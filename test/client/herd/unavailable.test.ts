@@ -4,6 +4,7 @@ import { startCluster } from "../../support/cluster.js";
 import { command } from "../../support/command.js";
 import { startOldServer } from "../../support/old-server.js";
 import { startValkey, type ValkeyServer } from "../../support/servers.js";
+import { stopwatch } from "../../support/stopwatch.js";
 import { until } from "../../support/wait.js";
 
 let server: ValkeyServer;
@@ -52,13 +53,13 @@ describe.each([
     it("loads, stores and answers each value, and no caller waits for a lease", async () => {
       const open = fleet({}, factory);
       const { cache } = open();
-      const startMs = performance.now();
+      const took = stopwatch();
       for (let i = 0; i < 6; i++) expect(await cache.getOrSet(`key ${i}`, () => `loaded ${i}`)).toBe(`loaded ${i}`);
       const { cache: other } = open();
       const loader = vi.fn(() => "not called");
       for (let i = 0; i < 6; i++) expect(await other.getOrSet(`key ${i}`, loader)).toBe(`loaded ${i}`);
       expect(loader).not.toHaveBeenCalled();
-      expect(performance.now() - startMs).toBeLessThan(1_000);
+      expect(took()).toBeLessThan(1_000);
     });
 
     it("lets callers of other processes wait for the load during which the refusal shows, and no longer", async () => {
@@ -68,10 +69,10 @@ describe.each([
       await until(() => other.connection.send([["EXISTS", String(other.makeKey("a"))]]).then(([n]) => n === 1), {
         what: "the first lease",
       });
-      const startMs = performance.now();
+      const took = stopwatch();
       const loader = vi.fn(() => "second");
       expect(await other.getOrSet("a", loader)).toBe("first");
-      expect(performance.now() - startMs).toBeLessThan(1_000);
+      expect(took()).toBeLessThan(1_000);
       expect(loader).not.toHaveBeenCalled();
       expect(await loading).toBe("first");
     });
@@ -168,12 +169,12 @@ describe.each([
   it("goes without leases where a command inside the scripts is refused", async () => {
     await command(server.port, ["ACL", "SETUSER", "timeless", "on", ">x", "~*", "&*", "+@all", "-time"]);
     const { cache, warn } = fleet({ location: asUser("timeless") }, factory)();
-    const startMs = performance.now();
+    const took = stopwatch();
     for (let i = 0; i < 4; i++) {
       await cache.getOrSet("a", () => i, { ttl: "10ms" });
       await until(async () => !(await cache.has("a")), { what: "the value to be stale" });
     }
-    expect(performance.now() - startMs).toBeLessThan(1_000);
+    expect(took()).toBeLessThan(1_000);
     expect(warn).toHaveBeenCalledTimes(1);
     expect(warn.mock.calls[0]?.[0]).toContain("ACL SETUSER timeless +time");
   });

@@ -3,6 +3,7 @@ import { type CacheOptions, createCache, glideCluster } from "../../../src/index
 import { startCluster } from "../../support/cluster.js";
 import { command } from "../../support/command.js";
 import { startValkey, type ValkeyServer } from "../../support/servers.js";
+import { stopwatch } from "../../support/stopwatch.js";
 import { until } from "../../support/wait.js";
 
 /** How often a server ran a command since its statistics were reset. */
@@ -134,9 +135,9 @@ describe("a replica that can't answer", () => {
       await until(async () => (await cache.get("a")) === 1, { what: "the value to be replicated" });
       await servers.replica.kill(signal);
       for (let i = 0; i < 3; i++) {
-        const startMs = performance.now();
+        const took = stopwatch();
         expect(await cache.get("a")).toBe(1);
-        expect(performance.now() - startMs).toBeLessThan(1_000);
+        expect(took()).toBeLessThan(1_000);
       }
       if (signal === "SIGSTOP") await servers.replica.kill("SIGCONT");
     },
@@ -180,9 +181,9 @@ describe("a replica that can't answer", () => {
     await until(async () => (await cache.get("a")) === 1, { what: "the value to be replicated" });
     await servers.replica.kill("SIGSTOP");
     for (let i = 0; i < 3; i++) expect(await cache.get("a")).toBe(1);
-    const startMs = performance.now();
+    const took = stopwatch();
     for (let i = 0; i < 20; i++) expect(await cache.get("a")).toBe(1);
-    expect(performance.now() - startMs).toBeLessThan(200);
+    expect(took()).toBeLessThan(200);
     await servers.replica.kill("SIGCONT");
     await command(servers.replica.port, ["CONFIG", "RESETSTAT"]);
     vi.spyOn(performance, "now").mockReturnValue(performance.now() + 10_000);
@@ -213,9 +214,9 @@ describe("a replica that can't answer", () => {
         await one.replicas[0]?.kill(signal);
         for (const [i, key] of keys.entries()) expect(await one.cache.get(key)).toBe(i);
         expect((await one.cache.getMany(keys)).size).toBe(20);
-        const startMs = performance.now();
+        const took = stopwatch();
         for (const [i, key] of keys.entries()) expect(await one.cache.get(key)).toBe(i);
-        expect(performance.now() - startMs).toBeLessThan(1_000);
+        expect(took()).toBeLessThan(1_000);
         if (signal === "SIGSTOP") await one.replicas[0]?.kill("SIGCONT");
       },
     );

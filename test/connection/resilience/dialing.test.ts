@@ -83,6 +83,23 @@ describe("a lazy connection", () => {
     expect(late.close).toHaveBeenCalledTimes(1);
   });
 
+  it("loads the code of dials first, which takes none of their time", async () => {
+    const loaded = deferred<void>();
+    const dial = vi.fn(async () => fakeConnection());
+    const connection = lazy(dial, { prepare: () => loaded.promise });
+    const sent = connection.send(PING);
+    expect(await settledAfter(5_000, sent)).toBe("pending");
+    expect(dial).not.toHaveBeenCalled();
+    loaded.resolve();
+    expect(await sent).toEqual(["PONG"]);
+  });
+
+  it("dials where its code can't be loaded, and so reports why", async () => {
+    const broken = new ConfigurationError("can't be loaded");
+    const connection = lazy(() => Promise.reject(broken), { prepare: () => Promise.reject(new Error("no module")) });
+    await expect(connection.send(PING)).rejects.toBe(broken);
+  });
+
   it("a dial that is replaced starts again for its waiters, and its connection is closed when it opens", async () => {
     const [slow, fresh] = [deferred<Connection>(), fakeConnection()];
     const dial = vi.fn(async () => fresh).mockReturnValueOnce(slow.promise as Promise<typeof fresh>);

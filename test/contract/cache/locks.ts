@@ -38,7 +38,7 @@ export function locks(open: Open): void {
       expect(await cache.lock("job", { waitTimeout: "100ms", retryEvery: "10ms" })).toBeUndefined();
       const waitedMs = performance.now() - startMs;
       expect(waitedMs).toBeGreaterThanOrEqual(95);
-      expect(waitedMs).toBeLessThan(1_000);
+      expect(waitedMs).toBeLessThan(5_000);
     });
 
     it("is not waited for unless asked", async () => {
@@ -46,7 +46,7 @@ export function locks(open: Open): void {
       await cache.lock("job");
       const startMs = performance.now();
       expect(await cache.lock("job", { retryEvery: "10s" })).toBeUndefined();
-      expect(performance.now() - startMs).toBeLessThan(1_000);
+      expect(performance.now() - startMs).toBeLessThan(5_000);
     });
 
     it("goes to a waiting caller once it is released", async () => {
