@@ -105,8 +105,9 @@ describe.each<[string, () => Promise<Site>]>([
       const options = { keyPrefix: "app", onError: (error: unknown) => void errors.push(error) };
       cache = createCache({ location: site.location, connectionFactory: site.factory(), ...options });
       other = createCache({ location: server.url, connectionFactory: iovalkey(), ...options });
-      // Its scripts are known to the server, so that one command takes the lock.
-      await (await taken(cache)).release();
+      // Its scripts are known to the server, so that one command takes the lock. The first attempts may be late.
+      await until(async () => (await taken(cache)).release(), { what: "the first lock" });
+      errors.length = 0;
       await command(server.port, ["DEL", KEY]);
     }, 30_000);
 

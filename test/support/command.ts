@@ -3,7 +3,7 @@ import { HOST } from "./ports.js";
 
 export interface CommandOptions {
   password?: string;
-  /** @default 1000 */
+  /** Long enough for a busy machine. @default 10000 */
   timeoutMs?: number;
 }
 
@@ -11,7 +11,7 @@ export interface CommandOptions {
 export async function command(
   port: number,
   [name, ...args]: readonly [string, ...string[]],
-  { password, timeoutMs = 1_000 }: CommandOptions = {},
+  { password, timeoutMs = 10_000 }: CommandOptions = {},
 ): Promise<unknown> {
   const client = new Redis({
     host: HOST,
