@@ -12,7 +12,7 @@ import type { ClientContext } from "./client.js";
  * later number is larger even where the server's clock was set back: the lock is held while more than that is left of the
  * key's lifetime. A value of another form is another program's lock.
  */
-const KEPT_MS = 600_000;
+export const KEPT_MS = 600_000;
 
 /** 96 random bits. */
 const TOKEN_LENGTH = 16;

@@ -42,6 +42,11 @@ export function isTagged(payload: Encoded): boolean {
   return typeof payload === "string" ? payload.startsWith(MAGIC) : payload[0] === 0x11 && payload[1] === 0x54;
 }
 
+/** How many bytes are before the value in a payload with tags, by its first 29 bytes; `NaN` where those are malformed. */
+export function taggedHeadLength(payload: Uint8Array): number {
+  return LABELS_AT + LABEL * Number(textIn(payload, NUMBER_END, LABELS_AT));
+}
+
 /** Tags and an encoded value: text for a text value, bytes for a binary one. */
 export function tagged({ stamp, labels, payload }: Tagged): Encoded {
   const [epoch, position] = stamp ?? NO_STAMP;

@@ -79,6 +79,13 @@ export function readRecord(stored: Uint8Array, key: string): Stored {
   throw broken(key);
 }
 
+/** How many bytes a record has before the body of its response, by its first bytes; 0 where it is no response. */
+export function recordHeadLength(record: Uint8Array): number {
+  const payload = record.subarray(HEADER_LENGTH);
+  const isResponse = payload[0] === 0x52 && String.fromCharCode(record[3] ?? 0) === MARK;
+  return isResponse ? HEADER_LENGTH + HEAD_START + decimal(payload.subarray(2, HEAD_START)) : 0;
+}
+
 function readEntry(envelope: Envelope, payload: Uint8Array, key: string): Entry {
   const bodyStart = HEAD_START + decimal(payload.subarray(2, HEAD_START));
   if (!(bodyStart <= payload.length)) throw broken(key);

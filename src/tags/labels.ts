@@ -8,6 +8,9 @@ const MAX_REMEMBERED = 1_000;
 
 const remembered = new Map<string, string>();
 
+/** What `tagText` makes of a tag. */
+const TAG = /^3:tag\d+:(.*)$/s;
+
 /** The first characters of a SHA-256 in base64url; each stands for six bits. */
 export async function digest(text: string, length: number): Promise<string> {
   const bytes = await crypto.subtle.digest("SHA-256", toBytes(text));
@@ -35,6 +38,16 @@ export function labelsOf(texts: readonly string[]): MaybePromise<string[]> {
   const known = texts.map((text) => remembered.get(text));
   if (known.every((label) => label !== undefined)) return known;
   return Promise.all(texts.map((text, i) => known[i] ?? chain(digest(text, LENGTH), (label) => remember(text, label))));
+}
+
+/** The tags whose labels this process remembers, by label. Made for each call, so that writes pay nothing for it. */
+export function rememberedTags(): Map<string, string> {
+  const tags = new Map<string, string>();
+  for (const [text, label] of remembered) {
+    const [, tag] = TAG.exec(text) ?? [];
+    if (tag !== undefined) tags.set(label, tag);
+  }
+  return tags;
 }
 
 function remember(text: string, label: string): string {

@@ -34,6 +34,11 @@ export class HerdClient extends DefaultClient {
     this.settings = settings;
   }
 
+  /** @internal The settings of a herd client; `undefined` for other clients. */
+  static settingsOf(client: object): HerdSettings | undefined {
+    return client instanceof HerdClient ? client.settings : undefined;
+  }
+
   override async getOrSetMany(
     keys: readonly string[],
     loader: ManyLoader,

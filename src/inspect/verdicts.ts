@@ -1,0 +1,93 @@
+import type { Cache } from "../cache/cache.js";
+import { ReplyError } from "../core/errors.js";
+import { rememberedTags, tagLabels } from "../tags/labels.js";
+import { judge, type PurgeLog, purgeLogOf, type Verdict } from "../tags/purge-log.js";
+import type { Reader } from "../tags/records.js";
+import { type Form, stampedOf } from "./form.js";
+import { namespaceTags } from "./keys.js";
+import type { TagReport } from "./port.js";
+
+/** What purges mean for an entry. */
+export interface Judgement {
+  readonly verdict: Verdict;
+  readonly tags: readonly TagReport[];
+  /** Why the log could not be read. */
+  readonly error: ReplyError | undefined;
+}
+
+const UNTAGGED: Judgement = { verdict: "good", tags: [], error: undefined };
+
+/** Judges entries by the purge log of one cache, as it was last read, and names their tags. */
+export class Verdicts {
+  readonly #cache: Pick<Cache, "connection" | "purges">;
+  /** What labels are known to be made of. */
+  readonly #names: Map<string, string>;
+
+  private constructor(cache: Pick<Cache, "connection" | "purges">, names: Map<string, string>) {
+    this.#cache = cache;
+    this.#names = names;
+  }
+
+  /** @param candidates tags that entries may have, and namespaces that they may be in */
+  static async open(
+    cache: Pick<Cache, "connection" | "purges">,
+    candidates: { readonly tags?: readonly string[] | undefined; readonly namespaces?: readonly string[] | undefined },
+  ): Promise<Verdicts> {
+    const verdicts = new Verdicts(cache, rememberedTags());
+    await verdicts.#learn([...(candidates.tags ?? []), ...namespaceTags(candidates.namespaces ?? [])]);
+    return verdicts;
+  }
+
+  async #learn(tags: readonly string[]): Promise<void> {
+    const distinct = [...new Set(tags)];
+    const labels = await tagLabels(distinct);
+    for (const [i, tag] of distinct.entries()) this.#names.set(labels[i] ?? "", tag);
+  }
+
+  /** What later purges mean for what a key holds. The log was read since. @throws {ConnectionError} */
+  async of(form: Form, namespaces: readonly string[] = []): Promise<Judgement> {
+    const entry = stampedOf(form);
+    if (!entry) return UNTAGGED;
+    const { labels, stamp, reader } = entry;
+    if (namespaces.length > 0) await this.#learn(namespaceTags(namespaces));
+    const { connection, purges } = this.#cache;
+    try {
+      const log = purgeLogOf(purges);
+      const verdict = await judge(connection, log, entry, reader);
+      const purged = await this.#purgedBy(log, verdict, { labels, stamp, reader });
+      return { verdict, tags: this.#reports(labels, purged), error: undefined };
+    } catch (error) {
+      if (!(error instanceof ReplyError)) throw error;
+      return { verdict: "good", tags: this.#reports(labels, new Map()), error };
+    }
+  }
+
+  /** Which labels were purged. Of labels that were purged together, each alone was not. */
+  async #purgedBy(
+    log: PurgeLog,
+    verdict: Verdict,
+    {
+      labels,
+      stamp,
+      reader,
+    }: { labels: readonly string[]; stamp: readonly [string, number] | undefined; reader: Reader },
+  ): Promise<ReadonlyMap<string, "soft" | "hard">> {
+    const purged = new Map<string, "soft" | "hard">();
+    if (verdict === "good") return purged;
+    const verdictOf = (some: readonly string[]) => log.verdict({ labels: some, stamp }, reader);
+    if (labels.some((label) => verdictOf([label]) === "unknown")) await log.ask(this.#cache.connection, labels);
+    for (const label of labels) {
+      const one = verdictOf([label]);
+      if (one === "soft" || one === "hard") purged.set(label, one);
+    }
+    if ([...purged.values()].includes(verdict)) return purged;
+    for (const label of labels) {
+      if (verdictOf(labels.filter((other) => other !== label)) !== verdict) purged.set(label, verdict);
+    }
+    return purged;
+  }
+
+  #reports(labels: readonly string[], purged: ReadonlyMap<string, "soft" | "hard">): TagReport[] {
+    return labels.map((label) => ({ label, tag: this.#names.get(label), purged: purged.get(label) ?? "no" }));
+  }
+}
