@@ -3,6 +3,7 @@ import { fileURLToPath } from "node:url";
 import { cloudflareTest } from "@cloudflare/vitest-plugin";
 import { defineConfig } from "vitest/config";
 import manifest from "./package.json" with { type: "json" };
+import { inspectorPage } from "./scripts/inspector-page.mjs";
 
 const fromRoot = (path: string) => fileURLToPath(new URL(path, import.meta.url));
 
@@ -35,6 +36,7 @@ export default defineConfig({
     globalSetup: "test/support/global-setup.ts",
     projects: [
       {
+        plugins: [inspectorPage()],
         resolve: {
           // The examples import the package by its name.
           alias: [...sourcesByName("node")],
@@ -50,6 +52,7 @@ export default defineConfig({
       },
       {
         plugins: [
+          inspectorPage(),
           cloudflareTest(({ inject }) => ({
             // The example, whose Durable Object is tested.
             main: "examples/durable-object/worker.ts",

@@ -12,6 +12,7 @@ import {
   writeFileSync,
 } from "node:fs";
 import { join } from "node:path";
+import { inspectorPage } from "./inspector-page.mjs";
 import { ensurePackages } from "./packages.mjs";
 import { bin, mustRun, root, Stop, script } from "./run.mjs";
 import { buildVendor } from "./vendor.mjs";
@@ -66,7 +67,7 @@ async function buildScripts(target) {
   const bundle = await rolldown({
     cwd: root,
     input: entries(),
-    plugins: [loadedBy(join(root, "src", "index.ts"), main)],
+    plugins: [loadedBy(join(root, "src", "index.ts"), main), inspectorPage()],
     external: (id) => !/^[./]/.test(id),
     platform: "neutral",
     transform: { target: "es2022" },
@@ -116,7 +117,7 @@ function entries() {
 function fingerprint() {
   const hash = createHash("sha256");
   const sources = readdirSync(join(root, "src"), { recursive: true, encoding: "utf8" }).filter((name) =>
-    name.endsWith(".ts"),
+    /\.(ts|html|css)$/.test(name),
   );
   const settings = [
     "package.json",
@@ -124,6 +125,7 @@ function fingerprint() {
     "tsconfig.json",
     "tsconfig.build.json",
     "scripts/build.mjs",
+    "scripts/inspector-page.mjs",
     "scripts/vendor.mjs",
   ];
   for (const path of [...sources.sort().map((name) => join("src", name)), ...settings]) {

@@ -30,6 +30,9 @@ await script(async () => {
     failed.push(
       ...(await step(() => mustRun("Type-checking", join(bin, "tsc"), ["-p", "tsconfig.json"]))),
       ...(await step(() =>
+        mustRun("Type-checking the page", join(bin, "tsc"), ["-p", "src/inspector/page/tsconfig.json"]),
+      )),
+      ...(await step(() =>
         mustRun("Linting", join(bin, "biome"), ["check", "--error-on-warnings", "--diagnostic-level=warn"]),
       )),
     );

@@ -1,3 +1,6 @@
-/** The inspector's page. `__NONCE__` stands for the nonce of its script and its style. */
-export const pageHtml =
-  '<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Cache inspector</title></head><body></body></html>';
+/**
+ * The inspector's page, one HTML file. `scripts/inspector-page.mjs` makes it of `src/inspector/page/`, and the build and the
+ * tests have it in the place of this text. The server replaces each `__NONCE__` by the nonce of its Content-Security-Policy.
+ */
+export const pageHtml: string =
+  '<!doctype html><html lang="en"><title>Inspector</title><p>The page is missing: run npm run build.</p></html>';
