@@ -200,6 +200,8 @@ function ratioOptions(width: number, colours: Colours): uPlot.Options {
   const fillColour = stroke.replace(/^rgb\((.*)\)$/, "rgba($1, 0.18)");
   return {
     ...common(width, RATIO_HEIGHT),
+    // Half a label is below the lowest line.
+    padding: [10, 8, 8, 0],
     series: [{}, { label: "Hit ratio", stroke, width: 1.5, fill: fillColour, points: { show: false } }],
     scales: { x: { time: true, range: timeRange }, y: { range: [0, 100] } },
     axes: [

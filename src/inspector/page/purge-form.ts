@@ -92,20 +92,20 @@ export class PurgeForm {
   #showFields(): void {
     const { by } = this;
     const names = (label: string) => field(label, this.#names, "One name a line, the outermost first.");
-    const fields = {
-      key: [
+    const fields: Readonly<Record<By, () => readonly HTMLElement[]>> = {
+      key: () => [
         field("Key", this.#key),
         h("label", { class: "check" }, this.#isStored, "It is a stored key, with prefix and version"),
       ],
-      pattern: [field("Pattern of keys", this.#pattern), names("Only in this namespace")],
-      tag: [
+      pattern: () => [field("Pattern of keys", this.#pattern), names("Only in this namespace")],
+      tag: () => [
         field("Tags", this.#tags, "One tag a line."),
         h("label", { class: "check" }, this.#all, "Only what has all of them"),
       ],
-      namespace: [names("Namespace")],
-    }[by];
+      namespace: () => [names("Namespace")],
+    };
     const text = WAYS.find((way) => way.by === by)?.text ?? "";
-    fill(this.#place, h("p", { class: "muted" }, text), ...fields);
+    fill(this.#place, h("p", { class: "muted" }, text), ...fields[by]());
   }
 }
 

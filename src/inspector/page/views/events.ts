@@ -33,6 +33,7 @@ export function eventsView(context: Context, route: Route): View {
   const status = h("p", { class: "status" });
   const none = empty("No events", "They appear as calls of this process come. Only this process's own are listed.");
   const { element: list, body } = table("Events, the newest first", COLUMNS);
+  const results = h("div", { class: "results" }, list);
   const rows = new KeyedList<Numbered>(
     body,
     ({ id }) => String(id),
@@ -49,7 +50,7 @@ export function eventsView(context: Context, route: Route): View {
       .filter(Boolean);
     const matching = numbers.of(events).filter(({ event }) => words.every((word) => textOf(event).includes(word)));
     rows.show(matching.slice(0, SHOWN));
-    list.hidden = matching.length === 0;
+    results.hidden = matching.length === 0;
     none.hidden = matching.length > 0;
     setText(status, statusText(matching.length, context, paused));
   };
@@ -75,7 +76,7 @@ export function eventsView(context: Context, route: Route): View {
       ),
       status,
       none,
-      list,
+      results,
     ),
     search: filter,
     update,
@@ -120,12 +121,18 @@ function statusText(matching: number, { feed }: Context, paused: readonly LiveEv
   return `${shown}${paused ? ", paused" : ""}${lost}.`;
 }
 
+/** Requests to the HTTP cache have a URL in its place. */
+function keyOf(name: string, key: string): HTMLElement | string {
+  if (key === "") return NONE;
+  return name === "http" ? data(key) : keyLink(key);
+}
+
 function eventRow({ atMs, name, method, key, count: number, durationMs, detail }: LiveEvent): HTMLElement {
   return row(COLUMNS, [
     clockTime(atMs),
     badge(name, TONES[name] ?? "plain"),
     data(method),
-    key === "" ? NONE : keyLink(key),
+    keyOf(name, key),
     count(number),
     durationMs === undefined ? NONE : latency(durationMs),
     detail === undefined ? NONE : data(detail, { maxLength: 200 }),

@@ -25,7 +25,7 @@ export function herdView({ feed }: Context): View {
     client,
     picture.element,
     figures.element,
-    card("Leases held now by this process", leases.element),
+    card("Leases held now", leases.element),
     card("Processes of the fleet", fleet.element),
   );
   return {
@@ -43,7 +43,7 @@ export function herdView({ feed }: Context): View {
         load,
       );
       figures.show(live);
-      leases.show(live.process.leases, feed.now());
+      leases.show(leasesOf(live), feed.now());
       fleet.show(live.fleet, info?.processId);
     },
     end: () => undefined,
@@ -110,8 +110,20 @@ class HerdFigures {
   }
 }
 
+interface Lease {
+  readonly key: string;
+  readonly sinceMs: number;
+  /** `undefined` while the store can't be reached: it is this one. */
+  readonly process: string | undefined;
+}
+
+function leasesOf({ process, fleet }: Live): readonly Lease[] {
+  return fleet?.leases ?? process.leases.map((lease) => ({ ...lease, process: undefined }));
+}
+
 const LEASE_COLUMNS: readonly Column[] = [
   { title: "Key", isName: true },
+  { title: "Process" },
   { title: "Held for", isFigure: true },
 ];
 
@@ -120,17 +132,21 @@ class Leases {
   readonly #none = empty("No lease is held", "Nothing is being loaded under a lease right now.");
   readonly element = h("div", {}, this.#none, this.#table.element);
   #now = 0;
-  readonly #list = new KeyedList<{ key: string; sinceMs: number }>(
+  readonly #list = new KeyedList<Lease>(
     this.#table.body,
-    ({ key, sinceMs }) => `${sinceMs} ${key}`,
+    ({ key, process }) => JSON.stringify([process, key]),
     (lease) => {
       const age = h("span");
-      const element = row(LEASE_COLUMNS, [keyLink(lease.key), age]);
+      const element = row(LEASE_COLUMNS, [
+        keyLink(lease.key),
+        lease.process === undefined ? "this one" : data(lease.process),
+        age,
+      ]);
       return { element, update: ({ sinceMs }) => setText(age, duration(this.#now - sinceMs)) };
     },
   );
 
-  show(leases: Live["process"]["leases"], now: number): void {
+  show(leases: readonly Lease[], now: number): void {
     this.#now = now;
     this.#none.hidden = leases.length > 0;
     this.#table.element.hidden = leases.length === 0;

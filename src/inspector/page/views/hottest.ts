@@ -22,9 +22,13 @@ export function hottestView({ feed }: Context): View {
     element,
     update() {
       if (!feed.live) return;
-      const { process } = feed.live;
-      setText(since, `Of this process, in the ${duration(process.total.seconds * 1_000)} since it is watched.`);
-      for (const list of lists) list.show(process);
+      const { process, fleet } = feed.live;
+      const keys = fleet ? "keys of the whole fleet" : "keys of this process";
+      setText(
+        since,
+        `In the ${duration(process.total.seconds * 1_000)} since they are watched: definitions of this process, and ${keys}.`,
+      );
+      for (const list of lists) list.show({ ...process, ...fleet });
     },
     end: () => undefined,
   };
@@ -100,8 +104,8 @@ class HotList {
     this.element = card(list.title, this.#none, this.#table);
   }
 
-  show(process: ProcessLive): void {
-    const names = process[this.#list.of];
+  show(all: Pick<ProcessLive, List["of"]>): void {
+    const names = all[this.#list.of];
     this.#none.hidden = names.length > 0;
     this.#table.hidden = names.length === 0;
     this.#rows.show(names);
