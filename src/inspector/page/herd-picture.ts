@@ -3,7 +3,7 @@ import { fill, h, setText, setVar, svg } from "./dom.js";
 import { count, counted, latency, percent, rate } from "./format.js";
 
 /** More dots than this say no more. */
-const MOST_DOTS = 48;
+const MOST_DOTS = 38;
 
 interface Lane {
   readonly name: "hits" | "stale" | "leases" | "waiters";
