@@ -4,9 +4,13 @@ import { etag } from "hono/etag";
 import { HTTPException } from "hono/http-exception";
 import { type Cache, statistics } from "valkey-edge-cache";
 import { httpCache, type ValkeyCacheEnv, valkeyCache } from "valkey-edge-cache/hono";
+import { inspector } from "valkey-edge-cache/inspector";
+import { Access, type AccessOptions } from "./access.ts";
 import { defineAnswers, tagsOf } from "./answers.ts";
 import type { Cities } from "./cities/cities.ts";
+import { demo } from "./demo.ts";
 import { ParameterError, type Query, readCount, readDegrees, readText } from "./parameters.ts";
+import type { StoreSwitch } from "./store-switch.ts";
 
 export interface AppOptions {
   cache: Cache;
@@ -15,6 +19,12 @@ export interface AppOptions {
   page: string;
   /** Clients with this token may purge; without a token no client may. */
   purgeToken?: string | undefined;
+  /** Which clients may use the inspector and the buttons of the page. @default no client */
+  access?: AccessOptions | undefined;
+  /** More caches over the same store, over which the buttons spread their callers. @default none */
+  fleet?: readonly Cache[] | undefined;
+  /** Makes the store fail. @default the store can't be made to fail */
+  storeSwitch?: StoreSwitch | undefined;
   /** Respond only when the response is stored, for a host that stops once it has responded. @default false */
   awaitBackground?: boolean;
   /** Called with work that goes on after the response, for hosts without `waitUntil`. */
@@ -31,12 +41,17 @@ interface AppEnv {
 /** Fresh for ten minutes; for a day after that, whoever asks gets the old answer at once, and a new one is made meanwhile. */
 const CACHE_CONTROL = "public, max-age=600, stale-while-revalidate=86400";
 
+export const INSPECTOR_PATH = "/inspector";
+
 /** The routes, the same on every host. */
 export function createApp({
   cache,
   cities,
   page,
   purgeToken,
+  access: accessOptions = {},
+  fleet,
+  storeSwitch,
   awaitBackground = false,
   waitUntil,
 }: AppOptions): Hono<AppEnv> {
@@ -47,6 +62,8 @@ export function createApp({
     keyGenerator: keyOf,
     // Places don't move, so a reload, for which browsers send no-cache, need not compute them again.
     requestDirectives: false,
+    // The page explains Cache-Status, the key included: clients may know it, as it is their own question.
+    debug: true,
     awaitBackground,
     ...(waitUntil && { waitUntil: (_c: Context, work: Promise<void>) => waitUntil(work) }),
   });
@@ -83,6 +100,13 @@ export function createApp({
     await c.var.cache.purgeTags(c.req.queries("tag") ?? ["cities"]);
     return c.body(null, 204);
   });
+
+  const access = new Access(accessOptions);
+  const inspectorPath = access.isPossible ? INSPECTOR_PATH : undefined;
+  if (inspectorPath) {
+    app.route(inspectorPath, inspector({ cache, authorize: (c) => access.authorize(c), allowChanges: true }));
+  }
+  app.route("/demo", demo({ cache, cities, access, fleet, storeSwitch, inspector: inspectorPath }));
 
   app.onError((error, c) => {
     if (error instanceof ParameterError) {

@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 import { handle } from "hono/aws-lambda";
-import { createCache, nearCache } from "valkey-edge-cache";
+import { createCache, herd, nearCache } from "valkey-edge-cache";
 import { createApp } from "./app.ts";
 import { CITIES_FILE } from "./build-cities.ts";
 import { createCities } from "./cities/cities.ts";
@@ -9,6 +9,7 @@ import { createCities } from "./cities/cities.ts";
 const cache = createCache({
   location: process.env.VALKEY_URL || "memory:",
   keyPrefix: "cities",
+  client: herd(),
   nearCache: nearCache(),
 });
 
@@ -19,6 +20,7 @@ export const handler = handle(
     cities: createCities(() => readFileSync(CITIES_FILE)),
     page: readFileSync(new URL("page.html", import.meta.url), "utf8"),
     purgeToken: process.env.PURGE_TOKEN,
+    access: { token: process.env.INSPECTOR_TOKEN },
     awaitBackground: true,
   }),
 );

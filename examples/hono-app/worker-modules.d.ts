@@ -16,6 +16,7 @@ declare namespace Cloudflare {
   interface Env {
     readonly VALKEY_URL?: string;
     readonly PURGE_TOKEN?: string;
+    readonly INSPECTOR_TOKEN?: string;
   }
 }
 

@@ -3,7 +3,7 @@ import { createServer } from "node:http";
 import { connect } from "node:net";
 import { describe, expect, inject, it } from "vitest";
 import type { StatisticsSnapshot } from "../../src/index.js";
-import { HOST, listenAnywhere } from "../support/ports.js";
+import { HOST, listen, listenAnywhere } from "../support/ports.js";
 import { startValkey } from "../support/servers.js";
 import { until } from "../support/wait.js";
 import { fromOf } from "./cache-status.js";
@@ -27,7 +27,47 @@ async function open(url: string, start: string): Promise<AsyncDisposable> {
   return { [Symbol.asyncDispose]: async () => void socket.destroy() };
 }
 
-it("prints its address, serves the page and answers from memory", async () => {
+it("prints the addresses of the page and of the inspector, and what to try, and answers from memory", async () => {
+  await using service = await startService();
+  await until(() => service.output().includes("Try next"), { what: "all that it prints" });
+  const [first, second, third] = service.output().split("\n");
+  expect(first).toMatch(/^Listening on http:\/\/localhost:\d+ \(cache: in memory;/);
+  expect(second).toContain(`Inspector: ${service.url}/inspector (`);
+  expect(third).toMatch(/^Try next: .*“500 callers at once”/);
+});
+
+it("says which password opens the inspector, and never the password itself", async () => {
+  await using service = await startService({ INSPECTOR_TOKEN: "not-to-be-printed" });
+  await until(() => service.output().includes("Try next"), { what: "all that it prints" });
+  expect(service.output()).toMatch(/Inspector: .*INSPECTOR_TOKEN as the password/);
+  expect(service.output()).not.toContain("not-to-be-printed");
+});
+
+it("offers the buttons to this machine, and with INSPECTOR_TOKEN only to clients that have it", async () => {
+  const state = async (url: string, headers = {}) => (await fetch(`${url}/demo`, { headers })).json();
+  await using open = await startService();
+  expect(await state(open.url)).toMatchObject({ isAllowed: true, canFail: true });
+  await using guarded = await startService({ INSPECTOR_TOKEN: "secret" });
+  expect(await state(guarded.url)).toMatchObject({ isAllowed: false, needsToken: true });
+  expect(await state(guarded.url, { authorization: "Bearer secret" })).toMatchObject({ isAllowed: true });
+});
+
+it("takes the next free port where none is given and 3000 is taken, and says so", async () => {
+  const other = createServer();
+  // Another process may have it already, which is as good.
+  await listen(other, 3_000).catch(() => {});
+  try {
+    await using service = await startService({ PORT: "" });
+    const port = Number(new URL(service.url).port);
+    expect(port).toBeGreaterThan(3_000);
+    expect(service.output()).toMatch(`Port 3000 is taken, so this listens on port ${port}.\n`);
+    expect((await ask(service.url)).from).toBe("miss");
+  } finally {
+    other.close();
+  }
+});
+
+it("serves the page and answers from memory", async () => {
   await using service = await startService();
   expect(service.output()).toMatch(/^Listening on http:\/\/localhost:\d+ \(cache: in memory;/);
   expect(await (await fetch(service.url)).text()).toMatch(/^<!doctype html>/);

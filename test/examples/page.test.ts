@@ -1,8 +1,20 @@
+import { readFileSync } from "node:fs";
+import { createRequire } from "node:module";
 import type { Browser, Page } from "playwright-core";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { hasBrowser, startBrowser } from "../support/browser.js";
 import { until } from "../support/wait.js";
 import { type Service, startService } from "./service.js";
+
+const axeSource = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
+
+/** The rules of accessibility that the page breaks, each with what breaks it. */
+async function axeFindings(page: Page): Promise<string[]> {
+  await page.evaluate(axeSource);
+  return page.evaluate<string[]>(
+    "axe.run().then(({ violations }) => violations.map(({ id, nodes }) => id + ': ' + nodes.map(({ target }) => target)))",
+  );
+}
 
 describe.skipIf(!hasBrowser)("the page, in a browser", () => {
   let service: Service;
@@ -120,11 +132,182 @@ describe.skipIf(!hasBrowser)("the page, in a browser", () => {
     expect(problems).toEqual([]);
   });
 
+  it("explains each part of Cache-Status in words, as the answer has it", async () => {
+    await page.goto(`${service.url}/?q=Quito`);
+    await badge().getByText("miss").waitFor();
+    await page.getByRole("button", { name: "Ask again" }).click();
+    await badge().getByText("hit").waitFor();
+    expect(await page.locator("#status-field").textContent()).toMatch(
+      /^Cache-Status: valkey-edge-cache; hit; ttl=\d+; key="/,
+    );
+    const parts = await page.locator("#status-parts").textContent();
+    expect(parts).toMatch(
+      /hit.*the handler did not run.*ttl=\d+.*stays fresh for another \d+ min.*Stored under this key/,
+    );
+    expect(problems).toEqual([]);
+  });
+
+  it.each([
+    ["a; fwd=uri-miss; stored", [/nothing was stored for this question/, /was stored, for all who ask next/]],
+    ["a; fwd=stale; fwd-status=304", [/no longer fresh/, /answered with status 304; the reader gets another one/]],
+    ["a; hit; ttl=60", [/did not run/, /fresh for another 1 min\./]],
+    ["a; hit; ttl=-75", [/did not run/, /fresh until 1 min 15 s ago/]],
+    ["a; fwd=miss; collapsed", [/nothing was stored that can answer it/, /the handler ran once for both/]],
+    ["a; fwd=miss; collapsed=?0; stored=?0", [/nothing was stored/, /went on alone/, /was not stored/]],
+    ['a; fwd=miss; key="x, \\"y; z\\""; detail=no-lease', [/nothing/, /this key: x, "y; z"\./, /no right to replace/]],
+    ["a; fwd=bypass; detail=authorization", [/told not to handle it/, /the request had credentials/]],
+    ['a; fwd=method; detail="why, so"', [/its method is not one/, /In detail: why, so\./]],
+    ["a; fwd=vary-miss; later=1", [/other header fields/, /RFC 9211 doesn't name/]],
+    ["a; fwd=request", [/asked for a new answer/]],
+    ["a; fwd=partial", [/only a part/]],
+    ["a; fwd=new-reason", [/the reason is “new-reason”/]],
+    ['"origin; cache", b; hit', [/by its name/, /did not run/]],
+  ])("explains the Cache-Status %s", async (field, texts) => {
+    await page.route("**/cities/search*", async (route) => {
+      const response = await route.fetch();
+      await route.fulfill({ response, headers: { ...response.headers(), "cache-status": field } });
+    });
+    await page.goto(`${service.url}/?q=Quito`);
+    await badge().waitFor();
+    const parts = page.locator("#status-parts dd");
+    const explained = (await parts.allTextContents()).filter((text) => !text.startsWith("The cache that says this"));
+    for (const [i, text] of texts.slice(field.includes('"origin') ? 1 : 0).entries())
+      expect(explained[i]).toMatch(text);
+    const codes = await page.locator("#status-parts code").allTextContents();
+    expect(codes.join("; ").replace('"origin; cache"; b', '"origin; cache", b')).toBe(field);
+  });
+
+  it("links to the inspector", async () => {
+    await page.goto(service.url);
+    await page.getByRole("link", { name: "Open the inspector" }).click();
+    await page.waitForURL(`${service.url}/inspector/**`);
+    expect(await page.title()).toMatch(/inspector/i);
+  });
+
+  const outcome = () => page.locator("#outcome");
+
+  it("shows one load for 500 callers, in numbers", async () => {
+    await page.goto(service.url);
+    await page.getByRole("button", { name: "500 callers at once" }).click();
+    await page.getByRole("heading", { name: "1 load for 500 callers" }).waitFor();
+    const text = await outcome().textContent();
+    expect(text).toMatch(/5 instances.*One of them computed the answer; the other 499 waited/);
+    expect(text).toMatch(/Callers500Answer computedonceWaited499Computing took1,\d{3} ms/);
+    expect(text).toMatch(/a second of waiting that stands in for a slow database/);
+    expect(await outcome().locator("circle").count()).toBe(500);
+    expect(await outcome().locator("circle.loader").count()).toBe(1);
+    expect(problems).toEqual([]);
+  });
+
+  it("purges: an answer is a hit before, a miss after it, and then a hit again", async () => {
+    await page.goto(`${service.url}/?q=Bergen`);
+    await badge().waitFor();
+    await page.getByRole("button", { name: "Purge" }).click();
+    await page.getByRole("heading", { name: "All that was stored is ended" }).waitFor();
+    expect(await outcome().textContent()).toMatch(
+      /“Bergen” was a hit before; the next answer was a miss, .*the one after that a hit.*Beforehit, [\d.]+ ms.*Next answermiss, [\d.]+ ms/,
+    );
+    expect(problems).toEqual([]);
+  });
+
+  it("makes the store fail: answers go on, the breaker opens, and hits come back", async () => {
+    await page.goto(service.url);
+    await page.getByRole("button", { name: "Make the store fail" }).click();
+    await page.getByRole("heading", { name: "The store fails, and answers go on" }).waitFor();
+    // One experiment at a time.
+    const other = page.getByRole("button", { name: "Purge" });
+    expect(await other.getAttribute("aria-disabled")).toBe("true");
+    await page.getByRole("heading", { name: "Answers went on without the store" }).waitFor({ timeout: 25_000 });
+    const text = (await outcome().textContent()) ?? "";
+    expect(text).toMatch(
+      /The store failed for 5 s, and is back\. \d+ questions were asked meanwhile: all were answered/,
+    );
+    expect(text).toMatch(
+      /the circuit breaker opened\. From then on \d+ round trips were refused at once.*answers are hits again/,
+    );
+    expect(text).toMatch(/Failed0Slowest answer.*Tried in vain\d+Refused at once[1-9].*Circuit breakerclosed again/);
+    expect(text).toMatch(/The failure is simulated/);
+    expect(await outcome().locator(".bar-hit").count()).toBeGreaterThanOrEqual(5);
+    expect(await outcome().locator(".bar-failed").count()).toBe(0);
+    await until(async () => (await other.getAttribute("aria-disabled")) === "false", { what: "the other buttons" });
+    expect(problems).toEqual([]);
+  }, 40_000);
+
+  it("says what went wrong with an experiment", async () => {
+    await page.goto(service.url);
+    await page.route("**/demo/callers", (route) =>
+      route.fulfill({ status: 500, json: { error: { message: "The server failed" } } }),
+    );
+    await page.getByRole("button", { name: "500 callers at once" }).click();
+    await page.getByRole("heading", { name: "That did not work" }).waitFor();
+    expect(await outcome().textContent()).toContain("The server says: The server failed.");
+  });
+
+  it("keeps the buttons off until the server's token is given, where it has one", async () => {
+    await using guarded = await startService({ INSPECTOR_TOKEN: "secret" });
+    await page.goto(guarded.url);
+    const button = page.getByRole("button", { name: "500 callers at once" });
+    await page.getByText("They need the server's token.").waitFor();
+    expect(await button.isDisabled()).toBe(true);
+    await page.getByLabel("Token").fill("guess");
+    await page.keyboard.press("Enter");
+    await page.getByText("That is not the server's token.").waitFor();
+    await page.getByLabel("Token").fill("secret");
+    await page.keyboard.press("Enter");
+    await until(() => button.isEnabled(), { what: "the buttons to be on" });
+    await button.click();
+    await page.getByRole("heading", { name: "1 load for 500 callers" }).waitFor();
+    expect(problems).toEqual([]);
+  });
+
+  it("is used by keyboard alone", async () => {
+    await page.goto(service.url);
+    await page.getByRole("button", { name: "Purge" }).and(page.locator(":enabled")).waitFor();
+    const focused = () => page.evaluate<string>("document.activeElement?.textContent ?? ''");
+    const tabTo = async (name: string) => {
+      for (let i = 0; i < 30 && (await focused()) !== name; i++) await page.keyboard.press("Tab");
+      expect(await focused()).toBe(name);
+    };
+    await tabTo("Open the inspector");
+    await tabTo("Berlin");
+    await page.keyboard.press("Enter");
+    await badge().waitFor();
+    await tabTo("Ask again");
+    await tabTo("What the cache did");
+    await page.keyboard.press("Space");
+    expect(await page.locator("#status-parts").isVisible()).toBe(false);
+    await tabTo("Purge");
+    await page.keyboard.press("Enter");
+    await page.getByRole("heading", { name: "All that was stored is ended" }).waitFor();
+    // The button keeps the focus.
+    expect(await focused()).toBe("Purge");
+  });
+
+  it.each([
+    ["light", 1280],
+    ["dark", 1280],
+    ["light", 390],
+    ["dark", 390],
+  ] as const)("has nothing that axe finds fault with: %s, %i pixels wide", async (colorScheme, width) => {
+    await page.emulateMedia({ colorScheme });
+    await page.setViewportSize({ width, height: 800 });
+    await page.goto(service.url);
+    await page.getByRole("button", { name: "Purge" }).and(page.locator(":enabled")).waitFor();
+    expect(await axeFindings(page)).toEqual([]);
+    await page.getByRole("button", { name: "Berlin" }).click();
+    await badge().waitFor();
+    await page.getByRole("button", { name: "500 callers at once" }).click();
+    await page.getByRole("heading", { name: "1 load for 500 callers" }).waitFor();
+    expect(await axeFindings(page)).toEqual([]);
+  });
+
   it("fits a narrow phone and a wide screen", async () => {
     for (const width of [320, 390, 768, 1440]) {
       await page.setViewportSize({ width, height: 800 });
       await page.goto(`${service.url}/?q=springfield`);
       await badge().waitFor();
+      await page.getByRole("button", { name: "Purge" }).click();
+      await page.getByRole("heading", { name: "All that was stored is ended" }).waitFor();
       expect(await page.evaluate("document.documentElement.scrollWidth")).toBe(width);
     }
   });

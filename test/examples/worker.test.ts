@@ -43,4 +43,23 @@ it.each([
   expect(fromOf(await worker.header("/cities/near?lat=52.52&lng=13.405&n=1", "cache-status"))).toBe("hit");
   expect((await worker.fetch("/")).text).toContain("<!doctype html>");
   expect((await worker.fetch("/cities/search?q=")).status).toBe(400);
+  // Whatever the host is called: a Worker can't see whether a client is on this machine.
+  expect(JSON.parse((await worker.fetch("/demo")).text)).toMatchObject({ isPossible: false });
+  expect((await worker.fetch("/demo/callers", { method: "POST" })).status).toBe(403);
+  expect((await worker.fetch("/inspector/")).status).toBe(404);
+});
+
+it.each([
+  ["in Valkey", () => ({ VALKEY_URL: inject("valkeyUrl") })],
+  ["in memory", () => ({})],
+])("has the inspector and the buttons for clients with INSPECTOR_TOKEN, its cache %s", async (_, bindings) => {
+  await using worker = await runWorker(script, { ...bindings(), INSPECTOR_TOKEN: "secret" }, { files });
+  const authorized = { headers: { authorization: "Bearer secret" } };
+  expect((await worker.fetch("/inspector/api/info")).status).toBe(401);
+  expect(JSON.parse((await worker.fetch("/inspector/api/info", authorized)).text)).toMatchObject({ prefix: "cities" });
+  expect((await worker.fetch("/demo/callers", { method: "POST" })).status).toBe(401);
+  const called = await worker.fetch("/demo/callers", { method: "POST", ...authorized });
+  expect(JSON.parse(called.text)).toMatchObject({ callers: 500, instances: 1, loads: 1, waited: 499 });
+  expect((await worker.fetch("/demo/purge", { method: "POST", ...authorized })).status).toBe(200);
+  expect((await worker.fetch("/demo/outage", { method: "POST", ...authorized })).status).toBe(404);
 });

@@ -18,7 +18,10 @@ export async function bundleWorker(consumer: Consumer, source: string): Promise<
 }
 
 export interface RunningWorker extends AsyncDisposable {
-  fetch(path: string, init?: { headers?: Record<string, string> }): Promise<{ status: number; text: string }>;
+  fetch(
+    path: string,
+    init?: { method?: string; headers?: Record<string, string> },
+  ): Promise<{ status: number; text: string }>;
   /** The value of a response field. */
   header(path: string, name: string): Promise<string | null>;
 }
