@@ -4,6 +4,7 @@ import { cloudflareTest } from "@cloudflare/vitest-plugin";
 import { defineConfig } from "vitest/config";
 import manifest from "./package.json" with { type: "json" };
 import { inspectorPage } from "./scripts/inspector-page.mjs";
+import { SlowFilesFirst } from "./test/support/sequencer.js";
 
 const fromRoot = (path: string) => fileURLToPath(new URL(path, import.meta.url));
 
@@ -19,37 +20,52 @@ function sourcesByName(host: string): { find: RegExp; replacement: string }[] {
 
 const IN_WORKERD = "test/workerd/**/*.test.ts";
 
+/**
+ * Files that share processes, one after another, as a new process and its modules take longer than most of them. They stop
+ * what they start, and change nothing that belongs to a whole process.
+ */
+const TOGETHER = [
+  "test/{adapters,codec,core,definitions,fastify,fetch,hono,http,http-security,lease,model,node,serializers}/**/*.test.ts",
+  "test/{connection/resilience,connection/memory,observability,scripts,storage,support,types}/**/*.test.ts",
+  "test/client/*.test.ts",
+  // The others take long, so that a process of their own is no loss.
+  "test/cache/!(contract.*).test.ts",
+];
+
 const common = {
   testTimeout: 30_000,
   hookTimeout: 60_000,
   restoreMocks: true,
   unstubEnvs: true,
   unstubGlobals: true,
-  // Most test files wait for servers and timers half of the time.
-  maxWorkers: availableParallelism() + 1,
+  // Many test files wait for servers and timers most of the time.
+  maxWorkers: availableParallelism() + 2,
 };
+
+/** Projects of tests on Node. */
+function onNode(name: string, files: { include: string[]; exclude: string[]; isolate: boolean }) {
+  return {
+    plugins: [inspectorPage()],
+    // The examples import the package by its name.
+    resolve: { alias: [...sourcesByName("node")] },
+    // Processes instead of threads, as GLIDE is a native addon.
+    test: { ...common, name, ...files, pool: "forks" as const },
+  };
+}
 
 // biome-ignore lint/style/noDefaultExport: vitest asks for it
 export default defineConfig({
   test: {
     // At the top, so that it runs once and not once for each project.
     globalSetup: "test/support/global-setup.ts",
+    sequence: { sequencer: SlowFilesFirst },
     projects: [
-      {
-        plugins: [inspectorPage()],
-        resolve: {
-          // The examples import the package by its name.
-          alias: [...sourcesByName("node")],
-        },
-        test: {
-          ...common,
-          name: "node",
-          include: ["test/**/*.test.ts", "examples/**/*.test.ts"],
-          exclude: [IN_WORKERD, "test/tools/**"],
-          // Processes instead of threads, as GLIDE is a native addon.
-          pool: "forks",
-        },
-      },
+      onNode("node", {
+        include: ["test/**/*.test.ts", "examples/**/*.test.ts"],
+        exclude: [IN_WORKERD, "test/tools/**", ...TOGETHER],
+        isolate: true,
+      }),
+      onNode("together", { include: TOGETHER, exclude: [], isolate: false }),
       {
         plugins: [
           inspectorPage(),

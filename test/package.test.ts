@@ -85,7 +85,7 @@ describe("the packed package", () => {
 
   it("has types that resolve in every kind of ESM project", async () => {
     await expect(output(join(bin, "attw"), [tarball, "--profile", "esm-only"])).resolves.toContain("🟢");
-  });
+  }, 120_000);
 
   it("has types that compile in a strict project without Node's types", async () => {
     writeFileSync(join(consumer, "use.ts"), TYPED);
@@ -99,7 +99,7 @@ describe("the packed package", () => {
     };
     writeFileSync(join(consumer, "tsconfig.json"), JSON.stringify({ compilerOptions, files: ["use.ts"] }));
     await expect(output(join(bin, "tsc"), ["-p", consumer])).resolves.toBe("");
-  });
+  }, 120_000);
 
   it.each(programs)("caches in memory and exports every subpath on Node %s", async (_version, program) => {
     const paths = Object.keys(manifest.exports).filter((path) => path !== "./package.json");

@@ -57,7 +57,7 @@ describe("the TypeScript of README.md", () => {
 
   it("type-checks", async () => {
     await expect(output(join(bin, "tsc"), ["-p", folder])).resolves.toBe("");
-  });
+  }, 60_000);
 
   it.each(inLanguage("ts"))("runs without an error: the block in line $line", async (block) => {
     const args = ["--input-type=module", "--eval", RUNNER, pathToFileURL(fileOf(block)).href];
@@ -75,7 +75,7 @@ describe("the first example of README.md, without a server", async () => {
       const code = inLanguage("ts")[0]?.code.replace("valkey://localhost:6379", url);
       const file = join(folder, `node-${version}.mjs`);
       writeFileSync(file, `${code}\nconsole.log(JSON.stringify(city));\n`);
-      const { stdout, stderr } = await promisify(execFile)(node, [file], { timeout: 10_000 });
+      const { stdout, stderr } = await promisify(execFile)(node, [file], { timeout: 25_000 });
       expect(stdout).toBe('{"name":"Bern"}\n');
       const warnings = stderr.trim().split("\n");
       expect(warnings).toHaveLength(1);

@@ -157,6 +157,7 @@ export type PurgeTarget =
   | { readonly by: "key"; readonly key: string; readonly isStored?: boolean | undefined }
   | { readonly by: "pattern"; readonly pattern: string; readonly namespaces?: readonly string[] | undefined }
   | { readonly by: "tag"; readonly tags: readonly string[]; readonly match?: "any" | "all" | undefined }
+  /** Without names: every entry under the prefix, in every version, which only `free` can end. */
   | { readonly by: "namespace"; readonly namespaces: readonly string[] };
 
 /** How far a long work has come, from its beginning. */

@@ -48,7 +48,9 @@ export async function purge(cache: Cache, target: PurgeTarget, options: PurgeWor
   signal?.throwIfAborted();
   if (target.by === "key") return purgeKey(cache, target, options);
   if (target.by === "tag") await cache.purgeTags(target.tags, { soft, match: target.match ?? "any" });
-  if (target.by === "namespace") await within(cache, target.namespaces).purge({ soft });
+  // No write ends every entry of a prefix, so they can only be deleted.
+  const isWhole = target.by === "namespace" && target.namespaces.length === 0 && free && !soft;
+  if (target.by === "namespace" && !isWhole) await within(cache, target.namespaces).purge({ soft });
   if (target.by !== "pattern" && (soft || !free)) {
     const progress = { scanned: 0, total: await countKeys(cache), matched: 0, bytes: 0 };
     options.onProgress?.(progress);
@@ -97,6 +99,8 @@ function scopeOf(cache: Cache, target: PurgeTarget): Scope {
     case "pattern":
       return { ...all, selected: selectPattern(cache, target.pattern, target.namespaces) };
     case "namespace":
+      // Throws where the pattern would match every key of the database.
+      if (target.namespaces.length === 0) cache.parts.keys.all({});
       return { ...all, selected: selectNamespace(cache, target.namespaces) };
     case "tag": {
       const { tags, match = "any" } = target;

@@ -32,7 +32,7 @@ describe("without tls.ca, over both transports", () => {
         console.log(await cache.set("a", 1).catch((error) => error.message));
         await cache.close();
       }`,
-      20_000,
+      25_000,
       ["/usr/bin/env", ...cleared, ...set],
     );
     return stdout

@@ -53,7 +53,7 @@ describe("elasticacheIam()", () => {
       `const tls = { ca: ${JSON.stringify(tls.ca)} };
       const cacheOf = (iam) => lib.createCache({ location: "${location}", tls, credentials: lib.elasticacheIam(iam) });
       ${source}`,
-      20_000,
+      25_000,
       ["/usr/bin/env", ...variables, "AWS_EC2_METADATA_DISABLED=true"],
     );
 

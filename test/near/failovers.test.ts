@@ -28,56 +28,48 @@ describe.concurrent("a near cache with a primary and its replica", () => {
   it.each([
     ["the default transport", undefined],
     ["glide()", glide({ readFrom: "preferReplica" })],
-  ])(
-    "keeps nothing that a replica is late with: %s",
-    async (_name, connectionFactory) => {
-      await using pair = await startPair();
-      const { primary, replica } = pair;
-      const readFrom = connectionFactory ? {} : { readFrom: "preferReplica" };
-      const options = { location: [primary.url, replica.url], keyPrefix: "app", connectionFactory, ...readFrom };
-      await using near = new Near(options as CacheOptions, TOLD);
-      await near.keep("key", 1);
-      const isCopied = async () => (await command(replica.port, ["GET", "app:1:key"])) === "1";
-      await until(isCopied, { what: "the replica to have the value" });
-      // The replica can't follow any more, and goes on answering with what it has.
-      await command(primary.port, ["ACL", "SETUSER", "default", "-psync", "-sync"]);
-      await command(primary.port, ["CLIENT", "KILL", "TYPE", "replica"]);
-      await command(primary.port, ["SET", "app:1:key", "2"]);
-      expect(await command(replica.port, ["GET", "app:1:key"])).toBe("1");
-      await near.sees("key", 2);
-      await until(() => near.knows("key"), { what: "the new value to be kept" });
-      expect(await near.cache.get("key")).toBe(2);
-    },
-    20_000,
-  );
+  ])("keeps nothing that a replica is late with: %s", async (_name, connectionFactory) => {
+    await using pair = await startPair();
+    const { primary, replica } = pair;
+    const readFrom = connectionFactory ? {} : { readFrom: "preferReplica" };
+    const options = { location: [primary.url, replica.url], keyPrefix: "app", connectionFactory, ...readFrom };
+    await using near = new Near(options as CacheOptions, TOLD);
+    await near.keep("key", 1);
+    const isCopied = async () => (await command(replica.port, ["GET", "app:1:key"])) === "1";
+    await until(isCopied, { what: "the replica to have the value" });
+    // The replica can't follow any more, and goes on answering with what it has.
+    await command(primary.port, ["ACL", "SETUSER", "default", "-psync", "-sync"]);
+    await command(primary.port, ["CLIENT", "KILL", "TYPE", "replica"]);
+    await command(primary.port, ["SET", "app:1:key", "2"]);
+    expect(await command(replica.port, ["GET", "app:1:key"])).toBe("1");
+    await near.sees("key", 2);
+    await until(() => near.knows("key"), { what: "the new value to be kept" });
+    expect(await near.cache.get("key")).toBe(2);
+  });
 
   it.each([
     ["whose user may not publish it", ["resetchannels"]],
     ["of a user who may", ["allchannels"]],
-  ])(
-    "misses no purge that a replica is late with, %s",
-    async (_name, channels) => {
-      await using pair = await startPair();
-      const { primary, replica } = pair;
-      const options = { keyPrefix: "app", connectionFactory: glide({ readFrom: "preferReplica" }) };
-      await using near = new Near({ ...options, location: [primary.url, replica.url] }, TOLD);
-      await command(primary.port, ["ACL", "SETUSER", "purger", "on", ">secret", "~*", "+@all", ...channels]);
-      const location = primary.url.replace("://", "://purger:secret@");
-      await using other = createCache({ location, keyPrefix: "app", connectionFactory: iovalkey() });
-      await other.set("key", 1, { tags: ["a"] });
-      await other.purgeTags(["b"]);
-      await until(() => near.knows("key"), { what: "the value to be kept" });
-      const sizes = () => Promise.all([primary, replica].map(({ port }) => command(port, ["ZCARD", "app:1:"])));
-      await until(async () => new Set(await sizes()).size === 1, { what: "the replica to have the log" });
-      await command(primary.port, ["ACL", "SETUSER", "default", "-psync", "-sync"]);
-      await command(primary.port, ["CLIENT", "KILL", "TYPE", "replica"]);
-      await other.purgeTags(["a"]);
-      expect(new Set(await sizes()).size).toBe(2);
-      await near.sees("key", undefined);
-      expect(await near.cache.get("key")).toBeUndefined();
-    },
-    20_000,
-  );
+  ])("misses no purge that a replica is late with, %s", async (_name, channels) => {
+    await using pair = await startPair();
+    const { primary, replica } = pair;
+    const options = { keyPrefix: "app", connectionFactory: glide({ readFrom: "preferReplica" }) };
+    await using near = new Near({ ...options, location: [primary.url, replica.url] }, TOLD);
+    await command(primary.port, ["ACL", "SETUSER", "purger", "on", ">secret", "~*", "+@all", ...channels]);
+    const location = primary.url.replace("://", "://purger:secret@");
+    await using other = createCache({ location, keyPrefix: "app", connectionFactory: iovalkey() });
+    await other.set("key", 1, { tags: ["a"] });
+    await other.purgeTags(["b"]);
+    await until(() => near.knows("key"), { what: "the value to be kept" });
+    const sizes = () => Promise.all([primary, replica].map(({ port }) => command(port, ["ZCARD", "app:1:"])));
+    await until(async () => new Set(await sizes()).size === 1, { what: "the replica to have the log" });
+    await command(primary.port, ["ACL", "SETUSER", "default", "-psync", "-sync"]);
+    await command(primary.port, ["CLIENT", "KILL", "TYPE", "replica"]);
+    await other.purgeTags(["a"]);
+    expect(new Set(await sizes()).size).toBe(2);
+    await near.sees("key", undefined);
+    expect(await near.cache.get("key")).toBeUndefined();
+  });
 
   it("follows when they change places and all connections stay open", async () => {
     await using pair = await startPair();

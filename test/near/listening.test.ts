@@ -99,7 +99,7 @@ describe("a listener", () => {
     for (let reads = 0; reads < 3; reads++) expect(await near.read("key")).toEqual({ value: 2, isKnown: false });
     proxy.heal();
     await until(() => near.knows("key"), { what: "the near cache to listen again", timeoutMs: 10_000 });
-  }, 20_000);
+  });
 
   it.concurrent("that hangs from the start slows no call, and is had later", async () => {
     await using proxy = await startListenerProxy(server.port);
@@ -113,7 +113,7 @@ describe("a listener", () => {
     expect(hung.errors[0]?.message).toMatch(/can't hear of changes.*no answer within 500 ms/);
     proxy.heal();
     await until(() => hung.knows("key"), { what: "the near cache to listen", timeoutMs: 10_000 });
-  }, 25_000);
+  });
 
   it.concurrent("whose messages the server can't send any more ends, and vouches for nothing", async () => {
     const limit = ["--client-output-buffer-limit", "pubsub 1mb 1mb 0"];
@@ -132,7 +132,7 @@ describe("a listener", () => {
     proxy.heal();
     await near.sees("key", 2);
     await near.keep("key", 3);
-  }, 20_000);
+  });
 
   it.concurrent("that the server has no place for is had later", async () => {
     await using own = await startValkey();
@@ -148,7 +148,7 @@ describe("a listener", () => {
     admin.disconnect();
     await until(() => near.knows("key"), { what: "the near cache to listen", timeoutMs: 10_000 });
     expect((await near.health()).invalidation).toBe("tracking");
-  }, 20_000);
+  });
 
   it.concurrent("tracks again after a load balancer has closed connections while the server was down", async () => {
     await using own = await startValkey();
@@ -187,7 +187,7 @@ describe("a listener", () => {
     await until(() => performance.now() > untilMs, { what: "the two longest pauses so far" });
     // One may have been under way.
     expect(proxy.accepted - before).toBeLessThanOrEqual(attempts + 1);
-  }, 15_000);
+  });
 });
 
 describe("caches of one process and one server", () => {
@@ -223,7 +223,7 @@ describe("caches of one process and one server", () => {
     await second.keep("key", 1, 10_000);
     await command(server.port, ["SET", "second:1:key", "2"]);
     await second.sees("key", 2);
-  }, 20_000);
+  });
 });
 
 describe("a process that stood still", () => {

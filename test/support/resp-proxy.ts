@@ -1,4 +1,5 @@
 import { connect, createServer, type Socket } from "node:net";
+import { encode } from "../../src/connection/probe.js";
 import { HOST, listenAnywhere } from "./ports.js";
 
 /** What proxies such as Envoy and twemproxy pass on: the cache's own commands on keys, and scripts. */
@@ -10,12 +11,14 @@ const CROSS_SLOT_ERROR = 'return redis.error_reply("CROSSSLOT Keys in request do
 const CROSSSLOT = `*3\r\n$4\r\nEVAL\r\n$${CROSS_SLOT_ERROR.length}\r\n${CROSS_SLOT_ERROR}\r\n$1\r\n0\r\n`;
 
 export interface RespProxyOptions {
-  /** What it does with other commands: an error reply as Envoy, or the end of the connection as twemproxy. */
-  unknown: "error" | "close";
+  /** What it does with other commands: an error reply as Envoy, the end of the connection as twemproxy, or it passes them on. */
+  unknown: "error" | "close" | "pass";
   /** Commands that it doesn't know, although it passes on others of their kind. @default none */
   refused?: readonly string[];
   /** A command that it refuses as a cluster refuses keys of several slots. @default none */
   crossSlot?: string;
+  /** What it sends in the place of commands, by their names in upper case. @default the commands themselves */
+  instead?: Readonly<Record<string, readonly string[]>>;
 }
 
 export interface RespProxy extends AsyncDisposable {
@@ -30,12 +33,12 @@ export interface RespProxy extends AsyncDisposable {
 /** Starts a proxy in front of a server that knows a part of the commands only. */
 export async function startRespProxy(
   target: number,
-  { unknown, refused: unknowns = [], crossSlot }: RespProxyOptions,
+  { unknown, refused: unknowns = [], crossSlot, instead = {} }: RespProxyOptions,
 ): Promise<RespProxy> {
   const refused: string[] = [];
   const open = new Set<Socket>();
   let accepted = 0;
-  const isPassed = (name: string): boolean => PASSED.test(name) && !unknowns.includes(name);
+  const isPassed = (name: string): boolean => (unknown === "pass" || PASSED.test(name)) && !unknowns.includes(name);
   const listener = createServer({ noDelay: true }, (client) => {
     accepted++;
     const server = connect({ host: HOST, port: target, noDelay: true });
@@ -60,6 +63,7 @@ export async function startRespProxy(
         const name = nameOf(command);
         rest = rest.subarray(end);
         if (name === crossSlot) server.write(CROSSSLOT);
+        else if (instead[name]) server.write(encode(instead[name]));
         else if (isPassed(name)) server.write(command);
         else {
           refused.push(name);

@@ -25,7 +25,7 @@ const INDEX = JSON.stringify(new URL("../../src/index.ts", import.meta.url));
  */
 export async function runScript(
   source: string,
-  timeoutMs = 10_000,
+  timeoutMs = 25_000,
   launcher: readonly string[] = [],
 ): Promise<ScriptEnd> {
   const module = `${ORPHAN}\nconst lib = await import(${INDEX});\n${source}`;

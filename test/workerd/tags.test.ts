@@ -140,7 +140,8 @@ describe.each(CLIENTS)("in a Worker, under the client %s,", (_, client) => {
   });
 });
 
-it("a lock is renewed in a Worker for as long as its invocation lasts, and no longer", async () => {
+// The lock ends too soon where a busy machine stops the process.
+it("a lock is renewed in a Worker for as long as its invocation lasts, and no longer", { retry: 3 }, async () => {
   const cache = createCache({ location: inject("valkeyUrl"), keyPrefix: ownPrefix() });
   const take = async (view: Cache): Promise<Lock | undefined> => view.lock("job", { ttl: "150ms", renew: true });
   await using other = cache.for();

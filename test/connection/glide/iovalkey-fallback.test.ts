@@ -71,7 +71,7 @@ describe("the default uses iovalkey, and says so once,", () => {
 
   it("if GLIDE can't open its socket, as on a read-only file system", async ({ skip }) => {
     skip(!(await works(READ_ONLY)), "mount namespaces can't be made here");
-    const end = await runScript(THREE_CACHES(inject("valkeyUrl"), "read-only"), 10_000, READ_ONLY);
+    const end = await runScript(THREE_CACHES(inject("valkeyUrl"), "read-only"), 25_000, READ_ONLY);
     const { printed, warnings } = read(end);
     expect(printed).toEqual(FALLEN_BACK);
     expect(warnings).toEqual([
@@ -82,7 +82,7 @@ describe("the default uses iovalkey, and says so once,", () => {
   it("if there is no home directory, without which GLIDE would end the process", async ({ skip }) => {
     skip(!(await works(HOMELESS)), "the user can't be changed here");
     const { printed, warnings } = read(
-      await runScript(THREE_CACHES(inject("valkeyUrl"), "homeless"), 10_000, HOMELESS),
+      await runScript(THREE_CACHES(inject("valkeyUrl"), "homeless"), 25_000, HOMELESS),
     );
     expect(printed).toEqual(FALLEN_BACK);
     expect(warnings).toEqual([warning("valkey-glide needs a home directory; set HOME, or use iovalkey()")]);

@@ -38,7 +38,7 @@ describe("a connection through sentinels", () => {
     expect(connection.status().state).toBe("idle");
     expect(proxy.accepted).toBe(0);
     await connection.send([["PING"]]);
-    expect(proxy.accepted).toBe(1);
+    expect(proxy.accepted).toBeGreaterThan(0);
   });
 
   it("takes the name of the service from the location or from its option", async () => {
