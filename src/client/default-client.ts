@@ -235,12 +235,13 @@ export class DefaultClient extends KeyCommands implements Client {
     if (!forceRefresh) {
       // The loader is called now, for a caller that does not take what is stored.
       const joined = sharing.forced.join(key, () => shared.signal());
+      if (joined) shared.enters("wait");
       const log = joined && readLog(this.context);
       const forced = await joined;
-      if (forced && (await mayShare(this.context, forced, key, log))) {
+      if (forced && (await mayShare(this.context, forced, key, log)))
         return { ...forced, value: await asHit(codec, forced, key) };
-      }
     }
+    shared.enters("load");
     const loaded = await this.load("getOrSet", key, loader, options, () => shared.signal());
     const { value, ttlMs } = loaded;
     const encoded = isStorable && ttlMs !== undefined ? await codec.encode(value, key) : undefined;
@@ -300,10 +301,9 @@ export class DefaultClient extends KeyCommands implements Client {
     signal: () => AbortSignal | undefined,
     run: Pick<Load, "keys" | "stale" | "background"> = { stale: undefined },
   ): Promise<Loaded> {
-    const never = () => new AbortController().signal;
     return load(
       this.context,
-      { ...run, method, key, loader, options, signal: () => signal() ?? never() },
+      { ...run, method, key, loader, options, signal: () => signal() ?? new AbortController().signal },
       this.#hardTimeoutMs,
     );
   }

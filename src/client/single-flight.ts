@@ -8,11 +8,15 @@ export interface Shared {
   isCurrent(): boolean;
   /** Fires when the last caller has left. */
   signal(): AbortSignal;
+  /** Says that the work has found no value: it loads one, as one of its callers, or waits for one that another process loads. */
+  enters(stage: "load" | "wait"): void;
 }
 
 /** Running work of this process, by key. Callers of a key that is running share its work. */
 export class Coalesced<T> {
   readonly #running = new Map<string, SharedWork<T>>();
+  /** Work that has found no value, also where later callers don't join it. */
+  readonly #loading = new Set<SharedWork<T>>();
   readonly #onJoin: (key: string) => void;
 
   /** @param onJoin called when a caller joins running work; what it throws is the caller's */
@@ -41,7 +45,7 @@ export class Coalesced<T> {
       this.#onJoin(key);
       return running.join(signal).then(follows);
     }
-    const started = new SharedWork<T>(this.#running, key);
+    const started = new SharedWork<T>(this.#running, this.#loading, key);
     this.#running.set(key, started);
     return started.lead(work, leads, signal, unheard);
   }
@@ -60,6 +64,13 @@ export class Coalesced<T> {
     return running !== undefined && !running.isGivenUp && running.moment !== moment();
   }
 
+  /** How many callers wait for a value that another caller loads. */
+  get waiters(): number {
+    let count = 0;
+    for (const { waiters } of this.#loading) count += waiters;
+    return count;
+  }
+
   /** Later callers start new work: the entry was written, and running work may be older. */
   forget(key: string): void {
     this.#running.delete(key);
@@ -73,13 +84,16 @@ export class Coalesced<T> {
 class SharedWork<T> implements Shared {
   readonly moment = moment();
   readonly #running: Map<string, SharedWork<T>>;
+  readonly #loading: Set<SharedWork<T>>;
   readonly #key: string;
+  #stage: "load" | "wait" | undefined;
   #result: Promise<T> | undefined;
   #controller: AbortController | undefined;
   #waiting = 0;
 
-  constructor(running: Map<string, SharedWork<T>>, key: string) {
+  constructor(running: Map<string, SharedWork<T>>, loading: Set<SharedWork<T>>, key: string) {
     this.#running = running;
+    this.#loading = loading;
     this.#key = key;
   }
 
@@ -124,7 +138,18 @@ class SharedWork<T> implements Shared {
   #over(): void {
     // Lets the garbage collector free the answer early.
     this.#result = undefined;
+    if (this.#stage) this.#loading.delete(this);
     if (this.isCurrent()) this.#running.delete(this.#key);
+  }
+
+  enters(stage: "load" | "wait"): void {
+    this.#stage = stage;
+    this.#loading.add(this);
+  }
+
+  /** Of its callers, one runs the loader. */
+  get waiters(): number {
+    return Math.max(0, this.#stage === "load" ? this.#waiting - 1 : this.#waiting);
   }
 
   signal(): AbortSignal {
@@ -237,6 +262,11 @@ export class Sharing {
   readonly #refreshing = new Map<string, object>();
   /** Keys of loads in progress that were neither written nor deleted since the loads began. */
   readonly #watched = new Set<Set<string>>();
+
+  /** How many callers wait for a value that another caller loads. */
+  get waiters(): number {
+    return this.running.waiters + this.forced.waiters;
+  }
 
   /** Begins a refresh. @returns a function that ends it; `undefined` when the key is being refreshed */
   startRefresh(key: string): (() => void) | undefined {

@@ -9,10 +9,12 @@ import type {
   Script,
   SendOptions,
 } from "../core/connection.js";
-import type { Events } from "../core/events.js";
+import type { Events, SendAlong } from "../core/events.js";
 
 /** The last event of each cache. Connections of several invocations share a breaker, whose events are emitted once. */
 const lastEvent = new WeakMap<Events, ConnectionEvent>();
+
+const ALONG: SendOptions = { idempotent: true, primary: true };
 
 /** The connection of one cache, with its round trips and what happens to it as the cache's events. */
 export class ObservedConnection implements Connection {
@@ -21,6 +23,7 @@ export class ObservedConnection implements Connection {
   /** Kept here, as connections hold it weakly. */
   readonly #watcher = (event: ConnectionEvent): void => this.#emit(event);
   readonly #unwatch: (() => void) | undefined;
+  readonly #along: SendAlong = (commands) => this.#inner.send(commands, ALONG);
 
   constructor(inner: Connection, events: Events) {
     this.#inner = inner;
@@ -92,7 +95,7 @@ export class ObservedConnection implements Connection {
     const { sent, used } = this.#events;
     sent.roundTrips++;
     sent.commands += commands;
-    used?.(this.#inner);
+    used?.(this.#along);
   }
 
   /**

@@ -1,5 +1,4 @@
 import { notify } from "./async.js";
-import type { Connection } from "./connection.js";
 import {
   ConfigurationError,
   ConnectionError,
@@ -26,6 +25,7 @@ import {
   type Run,
   type Tracer,
 } from "./event-types.js";
+import { HeldLeases } from "./held-leases.js";
 
 const plainly: Run = (work) => work();
 
@@ -33,6 +33,9 @@ const KINDS = Object.keys(EVENTS_OF) as Recorded[];
 
 /** One round trip in so many is a sample. A prime number, so that it doesn't keep step with a pattern of calls. */
 const SAMPLED = 17;
+
+/** Sends commands to the primary over the connection of a round trip. @returns replies in the shapes of the connection */
+export type SendAlong = (commands: readonly (readonly [string, ...string[]])[]) => Promise<readonly unknown[]>;
 
 /** The cache that events come from. */
 export interface EventSource {
@@ -54,8 +57,9 @@ export class Events {
   readonly #source: EventSource;
   /** What the cache has sent, and what it has not, as the process knew the answer; with and without listeners. */
   readonly sent = { roundTrips: 0, commands: 0, nearHits: 0 };
-  /** Called before each round trip with the connection below the near cache, by which the fleet's summaries go along. */
-  used: ((connection: Connection) => void) | undefined;
+  readonly #held = new HeldLeases();
+  /** Called before each round trip with what sends other commands along with it, below the near cache and uncounted. */
+  used: ((send: SendAlong) => void) | undefined;
   /** What the near cache holds, where there is one. */
   near: { readonly entries: number; readonly size: number } | undefined;
   #samplers = 0;
@@ -69,6 +73,11 @@ export class Events {
     this.#onListenerError = onListenerError;
     this.#channels = channels;
     this.#source = source;
+  }
+
+  /** The leases of the cache that this process holds now. */
+  get held(): HeldLeases {
+    return this.#held;
   }
 
   /** Not a field, as a cache that is printed shows those. */

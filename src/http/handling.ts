@@ -33,7 +33,8 @@ export async function handle(context: RequestContext, pendingRead?: PendingRead)
     const signal = host.signal() ?? new AbortController().signal;
     const changes = context.store.changes(awaitedKey(lookup) ?? base);
     const wait = (wakeUp: AbortSignal) => collapsing.next(signal, wakeUp, changes);
-    const isTimeLeft = await context.state.wakeUps.during(base, wait).catch(() => undefined);
+    const waited = context.state.wakeUps.during(base, wait);
+    const isTimeLeft = await context.events.held.waiting(waited).catch(() => undefined);
     if (isTimeLeft === undefined) {
       collapsing.end(false);
       context.status({ how: "miss", collapsed: false, detail: "client-gone" });

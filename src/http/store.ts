@@ -75,6 +75,7 @@ export class Store {
       clock,
       leaseMs,
       graceMs: 0,
+      held: cache.events.held,
       waitUntil,
       onError(error, key) {
         if (error instanceof UnavailableError) {

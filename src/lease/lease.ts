@@ -10,6 +10,7 @@ import {
   type SendOptions,
 } from "../core/connection.js";
 import { DecodeError, throwIfError } from "../core/errors.js";
+import type { HeldLeases } from "../core/held-leases.js";
 import { randomText } from "../core/text.js";
 import { type WithdrawalContext, withdrawHeld, withdrawLost } from "./lost-claims.js";
 import { CLAIM, DROP, PUBLISH, RENEW, SEIZE, YIELD } from "./scripts.js";
@@ -50,6 +51,8 @@ export interface LeaseContext extends WithdrawalContext {
    * when the server refuses a command of leases.
    */
   onError(error: unknown, key: string): void;
+  /** Where leases count while they are held. @default they are not counted */
+  readonly held?: HeldLeases | undefined;
   /** Called after each renewal. @param held whether the lease is still this caller's */
   onRenewed?(key: string, held: boolean): void;
 }
@@ -82,6 +85,7 @@ export class Lease {
     this.key = key;
     this.token = token;
     this.on = on;
+    this.#count();
   }
 
   /**
@@ -213,7 +217,10 @@ export class Lease {
     const { connection, leaseMs, onError, onRenewed } = this.#context;
     try {
       const reply = await this.#run(RENEW, String(leaseMs));
-      if (reply === 1) onRenewed?.(this.key, true);
+      if (reply === 1) {
+        onRenewed?.(this.key, true);
+        if (!this.#isEnded) this.#count();
+      }
       if (reply === 1 || this.#isEnded) return;
     } catch (error) {
       // A closed connection ends the lease with its term.
@@ -222,12 +229,22 @@ export class Lease {
       return onError(error, this.key);
     }
     this.isLost = true;
+    this.#context.held?.delete(this);
     onRenewed?.(this.key, false);
     this.#lost?.abort(this.#lostError());
   }
 
+  /** Every reader has a marker, and a user without leases has none. */
+  #count(): void {
+    const { held, clock, leaseMs } = this.#context;
+    if (!held || this.on === "marker" || this.on === "nothing") return;
+    const nowMs = clock.now();
+    held.add(this, this.key, nowMs, nowMs + leaseMs);
+  }
+
   #end(): void {
     this.#isEnded = true;
+    this.#context.held?.delete(this);
     this.#renewing?.abort(ENDED);
   }
 

@@ -45,6 +45,7 @@ export class Leases {
       clock: context.clock,
       leaseMs: settings.leaseMs,
       graceMs: settings.graceMs,
+      held: context.events.held,
       onError: (error, key) => context.report(withCost(error), method, key),
       onRenewed: (key, held) => context.events.emit("renew", () => ({ method, key, held })),
       // Errors of the host's own waitUntil are reported by the loads that use it.

@@ -70,7 +70,8 @@ export class ManyLoad {
       wait ??= new Wait(context.clock, settings.waitMs);
       left = batch.waiting;
       const changes = context.connection.near?.changes(left);
-      const event = (await wait.next(shared.signal(), undefined, changes)) ? "poll" : "timeout";
+      const waited = context.events.held.waiting(wait.next(shared.signal(), undefined, changes));
+      const event = (await waited) ? "poll" : "timeout";
       if (next("Waiting", event) === "Lookup") continue;
       this.#emitWaits(wait, left, { waiting: [], alone: left });
       await this.#keep(await this.#load(left, []));

@@ -99,6 +99,7 @@ export class HerdProtocol {
     const { clock, connection, events } = this.#context;
     const { method } = this.#parts;
     events.emit("claim", () => ({ method, key, won: false }));
+    shared.enters("wait");
     const wait = new Wait(clock, this.#settings.waitMs);
     for (;;) {
       const event = (await wait.next(shared.signal(), undefined, connection.near?.changes([key]))) ? "poll" : "timeout";
@@ -197,6 +198,7 @@ export class HerdProtocol {
   async #load(lease: Lease, { key, loader, options, shared }: LoadRequest, old?: Refreshable): Promise<Answer> {
     const signal = (): AbortSignal => (shared ? AbortSignal.any([lease.lost, shared.signal()]) : lease.lost);
     let loaded: LoadedOne;
+    shared?.enters("load");
     void lease.renew();
     try {
       // The callers may have left before the loader is called.
@@ -218,6 +220,7 @@ export class HerdProtocol {
 
   /** Loads without a lease, and so without storing. @throws what the loader throws */
   async #loadAlone({ key, loader, options, shared }: LoadRequest): Promise<Answer> {
+    shared?.enters("load");
     const signal = () => shared?.signal() ?? new AbortController().signal;
     const run = { method: this.#parts.method, key, loader, stale: undefined, options, signal };
     const loaded = await load(this.#context, run, this.#settings.hardTimeoutMs);
