@@ -13,6 +13,14 @@ export interface FleetKeys {
   readonly summaries: string;
 }
 
+const WATCHED = "{valkey-edge-cache}:watched";
+const SUMMARIES = "{valkey-edge-cache}:processes";
+
+/** Whether the name of a lock is that of a key of the fleet, which is none. */
+export function isFleetName(name: string): boolean {
+  return name === WATCHED || name === SUMMARIES;
+}
+
 /**
  * The keys of a cache's fleet, those of locks, so that no entry has them and near caches don't hear of their writes. They
  * share a slot of a cluster. @returns `undefined` where the key function has no keys of locks
@@ -21,8 +29,8 @@ export function fleetKeys(cache: Cache): FleetKeys | undefined {
   const keys = new KeyBuilder({ ...cache.parts.settings, namespace: "" });
   try {
     return {
-      watched: keys.lock("{valkey-edge-cache}:watched", {}),
-      summaries: keys.lock("{valkey-edge-cache}:processes", {}),
+      watched: keys.lock(WATCHED, {}),
+      summaries: keys.lock(SUMMARIES, {}),
     };
   } catch (error) {
     if (error instanceof ConfigurationError || error instanceof TypeError) return undefined;
@@ -52,14 +60,6 @@ const LONGEST_SUMMARY = 16_384;
 /** A watcher reads no more processes than these. */
 const MOST_PROCESSES = 1_000;
 
-let ownId: string | undefined;
-
-/** The id of this process. It is drawn late, as hosts don't allow randomness while code is loaded. */
-export function processId(): string {
-  ownId ??= randomText(8);
-  return ownId;
-}
-
 /** The host's name and the process's number, where there are any. */
 export function hostName(): string {
   const process = globalThis.process as { pid?: number; getBuiltinModule?: (id: string) => unknown } | undefined;
@@ -73,14 +73,28 @@ export function hostName(): string {
   return globalThis.navigator?.userAgent?.slice(0, 60) ?? "unknown";
 }
 
-let sequence = 0;
+/** The summaries that this process writes, for one cache. */
+export class OwnSummaries {
+  #id: string | undefined;
+  #sequence = 0;
 
-/** The next summary of this process, as JSON. */
-export function summarize(live: ProcessLive): string {
+  /** It is drawn late, as hosts don't allow randomness while code is loaded. */
+  get id(): string {
+    this.#id ??= randomText(8);
+    return this.#id;
+  }
+
+  /** The next one, as JSON. */
+  next(live: ProcessLive): string {
+    return JSON.stringify(summarize(live, ++this.#sequence));
+  }
+}
+
+function summarize(live: ProcessLive, sequence: number): Omit<Summary, "id"> {
   const { now, breaker, near, leases } = live;
   const isShort = ({ name }: HotName): boolean => name.length <= LONGEST_NAME;
-  const summary: Omit<Summary, "id"> = {
-    sequence: ++sequence,
+  return {
+    sequence,
     host: hostName(),
     now,
     breaker,
@@ -89,7 +103,6 @@ export function summarize(live: ProcessLive): string {
     hottestKeys: live.hottestKeys.filter(isShort).slice(0, MOST),
     slowestKeys: live.slowestKeys.filter(isShort).slice(0, MOST),
   };
-  return JSON.stringify(summary);
 }
 
 /** The summaries in a reply to HGETALL. What is not one is left out: other versions and programs may write there. */
@@ -213,9 +226,9 @@ export class Seen {
   }
 }
 
-/** This process alone, where the fleet is not watched. */
-export function fleetOf(live: ProcessLive): FleetLive {
-  return toFleet(readSummaries([[processId(), summarize(live)]]));
+/** One process alone, where the fleet is not watched. */
+export function fleetOf(id: string, live: ProcessLive): FleetLive {
+  return toFleet([{ id, ...summarize(live, 0) }]);
 }
 
 function toFleet(summaries: readonly Summary[]): FleetLive {

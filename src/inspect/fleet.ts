@@ -1,11 +1,11 @@
 import type { Cache } from "../cache/cache.js";
 import { eventsOf } from "../cache/events-of.js";
 import { type Command, type Connection, isClosed } from "../core/connection.js";
-import { throwIfError } from "../core/errors.js";
-import type { Events } from "../core/events.js";
+import { ReplyError } from "../core/errors.js";
+import type { Events, SendAlong } from "../core/events.js";
 import { keepsRequestsApart } from "../core/runtime.js";
 import { systemClock } from "../core/time.js";
-import { type FleetKeys, fleetKeys, processId, readSummaries, Seen, summarize } from "./fleet-summaries.js";
+import { type FleetKeys, fleetKeys, fleetOf, OwnSummaries, readSummaries, Seen } from "./fleet-summaries.js";
 import type { FleetLive, FleetSecond, ProcessLive } from "./live.js";
 import { type Recorder, recorderOf, type Watcher } from "./recorder.js";
 
@@ -21,6 +21,8 @@ import { type Recorder, recorderOf, type Watcher } from "./recorder.js";
 
 /** How often a process that is used looks whether it is watched. */
 const LOOK_MS = 3_000;
+/** How long it does not look after the server has refused that. */
+const REFUSED_MS = 5 * 60_000;
 const SECOND_MS = 1_000;
 /** How long the mark stays without a watcher. */
 const WATCHED_MS = 5_000;
@@ -44,10 +46,10 @@ export class Membership {
   /** How many want this process to report. */
   #reporters = 0;
   #lookedMs = Number.NEGATIVE_INFINITY;
-  #isLooking = false;
   #reporting: Reporting | undefined;
   #fleet: { readonly atMs: number; readonly read: Promise<FleetLive> } | undefined;
   readonly #seen = new Seen();
+  readonly #own = new OwnSummaries();
 
   constructor(cache: Cache, events: Events, recorder: Recorder) {
     this.#events = events;
@@ -55,11 +57,21 @@ export class Membership {
     this.#keys = fleetKeys(cache);
   }
 
+  /** The id of this process. */
+  get id(): string {
+    return this.#own.id;
+  }
+
+  /** This process as its own fleet. */
+  alone(live: ProcessLive): FleetLive {
+    return fleetOf(this.id, live);
+  }
+
   /** Has this process report itself while the fleet is watched. @returns a function that ends this */
   report(): () => void {
     if (!this.#keys) return () => {};
     this.#reporters++;
-    this.#events.used = (connection) => this.#used(connection);
+    this.#events.used = (send) => this.#used(send);
     let isOver = false;
     return () => {
       if (isOver) return;
@@ -85,69 +97,66 @@ export class Membership {
   }
 
   async #watch(connection: Connection, live: ProcessLive | undefined): Promise<FleetLive> {
-    if (!this.#keys) throw new TypeError("the fleet has no keys: this keyFunction leaves the version out");
+    if (!this.#keys) return live ? this.alone(live) : this.#seen.next([]);
     const { watched, summaries } = this.#keys;
     const commands: Command[] = [["SET", watched, "1", "PX", String(WATCHED_MS)]];
     // A process that reports by a timer has written its summary already.
-    if (live && !this.#reporting?.isTimed) commands.push(...toCommands(this.#keys, live));
+    if (live && !this.#reporting?.isTimed) commands.push(...this.#write(this.#keys, live));
     const [forgotten, ...others] = this.#seen.forgotten;
     if (forgotten !== undefined) commands.push(["HDEL", summaries, forgotten, ...others]);
     commands.push(["HGETALL", summaries]);
     this.#recorder.ownRoundTrips++;
     const replies = await connection.send(commands, { idempotent: true, primary: true });
-    for (const reply of replies) throwIfError(reply);
+    const refused = replies.find((reply) => reply instanceof ReplyError);
+    // An ACL may not allow it.
+    if (refused && live) return this.alone(live);
+    if (refused) throw refused;
     return this.#seen.next(readSummaries(replies.at(-1) ?? null));
   }
 
   /** Called before each round trip of the application. */
-  #used(connection: Connection): void {
-    this.#reporting?.used(connection);
+  #used(send: SendAlong): void {
+    this.#reporting?.used(send);
     if (this.#reporting) return;
     const nowMs = performance.now();
-    if (nowMs - this.#lookedMs < LOOK_MS || this.#isLooking) return;
+    if (nowMs - this.#lookedMs < LOOK_MS) return;
     this.#lookedMs = nowMs;
-    this.#isLooking = true;
-    void this.#look(connection).finally(() => {
-      this.#isLooking = false;
-    });
+    void this.#look(send);
   }
 
-  async #look(connection: Connection): Promise<void> {
+  async #look(send: SendAlong): Promise<void> {
     if (!this.#keys) return;
     try {
-      const [reply = null] = await connection.send([["EXISTS", this.#keys.watched]], {
-        idempotent: true,
-        primary: true,
-      });
-      if (reply === 1 && this.#reporters > 0) this.#begin(connection);
+      const [reply] = await send([["EXISTS", this.#keys.watched]]);
+      if (reply === 1 && this.#reporters > 0) this.#begin(send);
+      if (reply instanceof ReplyError) this.#lookedMs += REFUSED_MS;
     } catch {
       // The application's own command has the same error.
     }
   }
 
-  #begin(connection: Connection): void {
+  #begin(send: SendAlong): void {
     const keys = this.#keys;
     if (!keys || this.#reporting) return;
     const watcher = this.#recorder.watch();
-    const write = async (by: Connection): Promise<void> => {
-      const commands: Command[] = [...toCommands(keys, watcher.second().process), ["EXISTS", keys.watched]];
-      const replies = await by.send(commands, { idempotent: true, primary: true });
+    const write = async (by: SendAlong): Promise<void> => {
+      const replies = await by([...this.#write(keys, watcher.second().process), ["EXISTS", keys.watched]]);
       if (replies.at(-1) === 0) this.#end();
     };
-    this.#reporting = new Reporting(connection, { watcher, write, onLost: () => this.#end() });
+    this.#reporting = new Reporting(send, { watcher, write, onLost: () => this.#end() });
   }
 
   #end(): void {
     this.#reporting?.stop();
     this.#reporting = undefined;
   }
-}
 
-function toCommands({ summaries }: FleetKeys, live: ProcessLive): Command[] {
-  return [
-    ["HSET", summaries, processId(), summarize(live)],
-    ["PEXPIRE", summaries, String(SUMMARIES_MS)],
-  ];
+  #write({ summaries }: FleetKeys, live: ProcessLive): [string, ...string[]][] {
+    return [
+      ["HSET", summaries, this.id, this.#own.next(live)],
+      ["PEXPIRE", summaries, String(SUMMARIES_MS)],
+    ];
+  }
 }
 
 /** This process reports, until the fleet is not watched any more. */
@@ -155,7 +164,7 @@ class Reporting {
   /** Where requests are kept apart, nothing may run between them: each second of use is reported by its own round trip. */
   readonly isTimed = !keepsRequestsApart();
   readonly #watcher: Watcher;
-  readonly #write: (connection: Connection) => Promise<void>;
+  readonly #write: (send: SendAlong) => Promise<void>;
   readonly #onLost: () => void;
   #timer: ReturnType<typeof setInterval> | undefined;
   #isWriting = false;
@@ -163,14 +172,14 @@ class Reporting {
   #failed = 0;
 
   constructor(
-    connection: Connection,
+    send: SendAlong,
     {
       watcher,
       write,
       onLost,
     }: {
       readonly watcher: Watcher;
-      readonly write: (connection: Connection) => Promise<void>;
+      readonly write: (send: SendAlong) => Promise<void>;
       readonly onLost: () => void;
     },
   ) {
@@ -178,17 +187,17 @@ class Reporting {
     this.#write = write;
     this.#onLost = onLost;
     if (!this.isTimed) return;
-    this.#timer = setInterval(() => void this.#once(connection), SECOND_MS);
+    this.#timer = setInterval(() => void this.#once(send), SECOND_MS);
     const timer: { unref?(): void } = this.#timer;
     timer.unref?.();
-    void this.#once(connection);
+    void this.#once(send);
   }
 
-  used(connection: Connection): void {
+  used(send: SendAlong): void {
     const nowMs = performance.now();
     if (this.isTimed || nowMs - this.#writtenMs < SECOND_MS) return;
     this.#writtenMs = nowMs;
-    void this.#once(connection);
+    void this.#once(send);
   }
 
   stop(): void {
@@ -196,16 +205,16 @@ class Reporting {
     this.#watcher.stop();
   }
 
-  async #once(connection: Connection): Promise<void> {
+  async #once(send: SendAlong): Promise<void> {
     // A store that answers slowly gets no queue of summaries.
     if (this.#isWriting && this.isTimed) return;
     this.#isWriting = true;
     try {
-      await this.#write(connection);
+      await this.#write(send);
       this.#failed = 0;
     } catch {
       this.#failed++;
-      if (isClosed(connection) || this.#failed >= MOST_FAILURES) this.#onLost();
+      if (this.#failed >= MOST_FAILURES) this.#onLost();
     } finally {
       this.#isWriting = false;
     }

@@ -1,6 +1,7 @@
 import type { Cache } from "../cache/cache.js";
 import { toNamespace } from "../cache/key-builder.js";
 import { defaultKeyFunction } from "../core/key.js";
+import { isFleetName } from "./fleet-summaries.js";
 
 /** What a stored key says. */
 export interface ParsedKey {
@@ -80,6 +81,7 @@ function parseCustom(storedKey: string, settings: Cache["parts"]["settings"]): P
 }
 
 function parsed(storedKey: string, whole: string, version: number | "lock"): ParsedKey {
+  if (version === "lock" && isFleetName(whole)) return other(storedKey);
   const split = splitNamespaces(whole);
   if (version === "lock") return { storedKey, of: "lock", version: undefined, ...split };
   return { storedKey, of: whole === "" ? "log" : "entry", version, ...split };

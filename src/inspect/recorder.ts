@@ -187,7 +187,8 @@ class Recording {
   }
 
   herd(): Pick<LiveCounts, "leasesHeld" | "waiters"> {
-    return { leasesHeld: 0, waiters: 0 };
+    const { held } = this.#source;
+    return { leasesHeld: held.list().length, waiters: held.waiters + this.#cache.parts.sharing.waiters };
   }
 
   process(now: LiveCounts): ProcessLive {
@@ -213,7 +214,7 @@ class Recording {
   }
 
   leases(): ProcessLive["leases"] {
-    return [].slice(0, LEASES);
+    return this.#source.held.list().slice(0, LEASES);
   }
 
   status(): Pick<ProcessLive, "breaker" | "lastError"> {

@@ -67,7 +67,7 @@ class Server {
   }
 
   async #route(c: Context): Promise<Response> {
-    const path = pathWithin(c);
+    const { path } = c.req;
     const [, name] = API.exec(path) ?? [];
     if (name === undefined) return page(c, path);
     const method = Object.hasOwn(ROUTES, name) ? ROUTES[name] : undefined;
@@ -91,13 +91,14 @@ class Server {
     const { sharesConnection } = whole.parts.settings;
     if (sharesConnection) return this.#api(c, name, whole);
     // A request has a connection of its own here, which lives as long as its response.
-    const view = whole.for({ signal: c.req.raw.signal });
-    const { response, sent } = afterBody(await this.#api(c, name, view));
-    void sent.then(() => view.close());
+    const cache = whole.for({ signal: c.req.raw.signal });
+    const { response, sent } = afterBody(await this.#api(c, name, cache).catch(this.#failed.bind(this, c)));
+    const closed = sent.then(() => cache.close()).catch((error: unknown) => cache.report(error, "inspector", ""));
+    waitUntil(c, closed);
     return response;
   }
 
-  #api(c: Context, name: string, cache: Cache): Promise<Response> | Response {
+  async #api(c: Context, name: string, cache: Cache): Promise<Response> {
     if (c.req.method === "HEAD") return c.body(null);
     switch (name) {
       case "info":
@@ -150,18 +151,27 @@ class Server {
   }
 }
 
+/** Keeps the host running until the promise settles, where it would stop earlier. */
+function waitUntil(c: Context, work: Promise<unknown>): void {
+  try {
+    c.executionCtx.waitUntil(work);
+  } catch {
+    // Hono throws where the host has none.
+  }
+}
+
 /** The page, at the path of the mount with a slash behind it: its own requests are relative to that. */
 function page(c: Context, path: string): Response {
   if (c.req.method !== "GET" && c.req.method !== "HEAD") {
     c.header("allow", "GET");
     return failure(c, 405, "the page answers GET only");
   }
-  const [, last = ""] = /([^/]*)$/.exec(path) ?? [];
-  if (last.includes(".")) return failure(c, 404, "there is no such file");
-  if (last !== "") {
+  if (!path.endsWith("/")) {
+    const { pathname, search } = new URL(c.req.url);
+    const last = pathname.slice(pathname.lastIndexOf("/") + 1);
+    if (last.includes(".")) return failure(c, 404, "there is no such file");
     // Relative to the URL that the browser has, which a mount or a proxy may not show here.
-    const { search } = new URL(c.req.url);
-    return c.redirect(`./${last}/${search}`, 302);
+    if (last !== "") return c.redirect(`./${last}/${search}`, 302);
   }
   const nonce = newNonce();
   c.header("content-security-policy", pagePolicy(nonce));
@@ -174,11 +184,6 @@ const ADD_SLASH =
 
 function withSlash(html: string): string {
   return html.replace("<head>", () => `<head>${ADD_SLASH}`);
-}
-
-/** The path of the request, as far as this application sees it. */
-function pathWithin(c: Context): string {
-  return c.req.path;
 }
 
 function failure(c: Context, status: 400 | 403 | 404 | 405 | 413 | 500 | 503, error: string): Response {

@@ -2,7 +2,6 @@ import type { Context } from "hono";
 import type { Cache } from "../cache/cache.js";
 import { systemClock } from "../core/time.js";
 import { membershipOf } from "../inspect/fleet.js";
-import { fleetOf } from "../inspect/fleet-summaries.js";
 import type { FleetLive, ProcessLive } from "../inspect/live.js";
 import { recorderOf, type Watcher } from "../inspect/recorder.js";
 import type { Live } from "./api.js";
@@ -95,11 +94,11 @@ class LiveStream {
 
   /** `undefined` while the store doesn't answer, which holds nothing else up. */
   async #fleet(process: ProcessLive): Promise<FleetLive | undefined> {
-    if (!this.#options.fleet) return fleetOf(process);
+    const membership = membershipOf(this.#cache, "inspector");
+    if (!this.#options.fleet) return membership.alone(process);
     if (!this.#pending) {
-      const { connection } = this.#cache;
-      const read = membershipOf(this.#cache, "inspector").watch(connection, process);
-      this.#pending = read
+      this.#pending = membership
+        .watch(this.#cache.connection, process)
         .catch(() => undefined)
         .finally(() => {
           this.#pending = undefined;

@@ -20,16 +20,16 @@ type Fields = Readonly<Record<string, unknown>>;
 /** The body of a purge or a preview. @throws {BadRequest} */
 export async function purgeRequestOf(c: Context, cache: Cache): Promise<ParsedRequest> {
   const body = parse(await textOf(c));
-  const known = ["by", "soft", "free", ...(FIELDS_OF[String(body.by)] ?? [])];
-  const unknown = Object.keys(body).find((name) => !known.includes(name));
   const target = targetOf(body, cache);
+  const known = ["by", "soft", "free", ...FIELDS_OF[target.by]];
+  const unknown = Object.keys(body).find((name) => !known.includes(name));
   if (unknown !== undefined) {
     throw new BadRequest(`unknown field ${show(unknown)}; known fields are: ${known.join(", ")}`);
   }
   return { target, soft: flag(body, "soft"), free: flag(body, "free") };
 }
 
-const FIELDS_OF: Readonly<Record<string, readonly string[]>> = {
+const FIELDS_OF: Readonly<Record<PurgeTarget["by"], readonly string[]>> = {
   key: ["key", "isStored"],
   pattern: ["pattern", "namespaces"],
   tag: ["tags", "match"],

@@ -1,16 +1,20 @@
 import type { Context } from "hono";
 import type { Cache } from "../cache/cache.js";
+import type { Place } from "../cache/settings.js";
 import { DefaultClient } from "../client/default-client.js";
 import { HerdClient } from "../client/herd/client.js";
 import { LIBRARY } from "../connection/client-info.js";
 import { show } from "../core/errors.js";
 import { compileGlob, escapeGlob } from "../core/glob.js";
 import { makePattern, StoredKey } from "../core/key.js";
-import { processId } from "../inspect/fleet-summaries.js";
+import { diagnose } from "../inspect/doctor.js";
+import { inspectEntry } from "../inspect/entry.js";
+import { membershipOf } from "../inspect/fleet.js";
+import { countKeys, listKeys } from "../inspect/list.js";
 import type { KeySelection } from "../inspect/port.js";
+import { explain } from "../inspect/why.js";
 import type { EntryAnswer, HealthAnswer, Info, KeysLine } from "./api.js";
 import { json, lines, toLine } from "./json.js";
-import { countKeys, diagnose, explain, inspectEntry, listKeys } from "./pending.js";
 import { issueToken } from "./security.js";
 
 /** What is wrong with a request, as one sentence. */
@@ -25,30 +29,34 @@ export class BadRequest extends Error {
 
 export async function info(c: Context, cache: Cache, mayChange: boolean): Promise<Response> {
   const { settings, client } = cache.parts;
-  const { server } = settings.events.source;
   const { serializer, compressor } = settings.codecOptions;
   const answer: Info = {
     library: LIBRARY.version,
     prefix: settings.prefix,
     version: settings.version,
-    server: server
-      ? `${server.address}${server.port === undefined ? "" : `:${server.port}`}/${server.database}`
-      : "memory",
+    server: serverOf(settings.place),
     client: client instanceof HerdClient ? "herd" : client instanceof DefaultClient ? "default" : "other",
     codec: compressor.name === "identity" ? serializer.name : `${serializer.name} with ${compressor.name}`,
     hasNearCache: settings.near !== undefined,
     mayChange,
     token: mayChange ? await issueToken(c) : undefined,
-    processId: processId(),
+    processId: membershipOf(cache, "inspector").id,
   };
   return json(c, answer);
+}
+
+/** Without a username and a password. */
+function serverOf({ scheme, addresses, database, display }: Place): string {
+  if (scheme === "memory") return "memory";
+  const hosts = addresses.map(({ host, port }) => `${host}:${port}`);
+  return hosts.length === 0 ? display : `${hosts.join(", ")}/${database}`;
 }
 
 export async function entry(c: Context, cache: Cache): Promise<Response> {
   const text = c.req.query("key");
   if (text === undefined || text === "") throw new BadRequest("the parameter key is missing; give a stored key");
   const key = storedKeyOf(cache, text);
-  const tags = c.req.queries("tag") ?? [];
+  const tags = c.req.queries("tag");
   const [inspected, why] = await Promise.all([inspectEntry(cache, key, { tags }), explain(cache, key, { tags })]);
   const answer: EntryAnswer = { entry: inspected, why };
   return json(c, answer);

@@ -3,10 +3,10 @@ import type { Cache } from "../cache/cache.js";
 import { notify } from "../core/async.js";
 import { show } from "../core/errors.js";
 import type { Progress, PurgeTarget } from "../inspect/port.js";
+import { previewPurge, purge } from "../inspect/purge.js";
 import type { WorkLine } from "./api.js";
 import { lines, toLine } from "./json.js";
 import type { InspectorChange, InspectorSettings } from "./options.js";
-import { previewPurge, purge } from "./pending.js";
 import { purgeRequestOf } from "./purge-request.js";
 import { messageOf } from "./reads.js";
 
