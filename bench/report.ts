@@ -23,6 +23,7 @@ import {
 } from "./http/tables.ts";
 import type { WaitingCase } from "./http/waiting.ts";
 import type { HostCase } from "./http-hosts.ts";
+import type { InspectorCase } from "./inspector.ts";
 import type { LoadCase } from "./load.ts";
 import type { ChangeCase } from "./near/changes.ts";
 import type { HitCase } from "./near/hits.ts";
@@ -44,6 +45,7 @@ import {
   httpMemoryTable,
   httpTable,
   httpWaitingTable,
+  inspectorTable,
   listenerTable,
   loadTable,
   makingTable,
@@ -92,6 +94,7 @@ const tables: Readonly<Record<string, () => Promise<string | undefined>>> = {
   "near-get": () => written<HitCase>("near", (result) => hitTable(ofGet(result))),
   "near-changes": () => written<ChangeCase>("near", changeTable, "changes"),
   "near-listeners": () => written<ListenerCase>("near", listenerTable, "listeners"),
+  inspector: () => written<InspectorCase>("inspector", inspectorTable),
   observability: () => written<GridCase>("observability", observabilityTable),
   stalls: () => written<StallCase>("stalls", stallTable),
   tags: () => written<HitCase>("tags", hitTable),

@@ -27,6 +27,7 @@ const questions = [
   "http-soak",
   "next",
   "observability",
+  "inspector",
   "durable-object",
 ];
 

@@ -8,6 +8,7 @@ import type { HerdCase } from "./herd.ts";
 import type { HttpCase } from "./http/hits.ts";
 import type { MemoryCase } from "./http/memory.ts";
 import type { WaitingCase } from "./http/waiting.ts";
+import type { InspectorCase } from "./inspector.ts";
 import type { LoadCase } from "./load.ts";
 import type { ChangeCase } from "./near/changes.ts";
 import type { HitCase } from "./near/hits.ts";
@@ -52,6 +53,20 @@ export function observabilityTable({ cases }: Result<GridCase>): Table {
         `${ratio.toFixed(2)} (${low.toFixed(2)}–${high.toFixed(2)})`,
         (threadMicros - (first?.threadMicros ?? Number.NaN)).toFixed(1),
       ]),
+    ]),
+  };
+}
+
+/** What is measured is the whole service, so what the watcher adds is the difference to the first row. */
+export function inspectorTable({ cases }: Result<InspectorCase>): Table {
+  const [baseline] = cases;
+  return {
+    columns: ["watched by", "events/s", "processor, %", "more, %"],
+    rows: cases.map(({ name, eventsPerSecond, percent, low, high }, i) => [
+      name,
+      count(eventsPerSecond),
+      `${percent.toFixed(1)} (${low.toFixed(1)}–${high.toFixed(1)})`,
+      i === 0 ? "" : (percent - (baseline?.percent ?? Number.NaN)).toFixed(1),
     ]),
   };
 }

@@ -122,6 +122,7 @@ const SECTIONS = [
     parts: [["next/setup.ts", "NextOptions"]],
   },
   { title: "`instrument(cache, options)`", parts: [["otel/instrument.ts", "InstrumentOptions"]] },
+  { title: "`inspector(options)`", parts: [["inspector/options.ts", "InspectorOptions"]] },
   { title: "`rest(options)`", parts: [["connection/rest/factory.ts", "RestOptions"]] },
   { title: "`valkeyCache(source, options)`", parts: [["hono/valkey-cache.ts", "ValkeyCacheOptions"]] },
   {
