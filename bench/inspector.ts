@@ -52,7 +52,7 @@ async function next(lines: AsyncIterator<string>): Promise<string> {
 }
 
 const options = benchOptions();
-const [rounds, seconds] = options.quick ? [1, 3] : [8, 10];
+const [rounds, seconds] = options.quick ? [1, 3] : [6, 8];
 const measured = new Map<string, number[]>(WATCHERS.map(({ name }) => [name, []]));
 const child = spawn(process.execPath, [service, String(EVENTS)], { stdio: ["ignore", "pipe", "inherit"] });
 try {
