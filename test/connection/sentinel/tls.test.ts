@@ -26,7 +26,7 @@ it("TLS to sentinels and TLS to servers are configured separately", async () => 
   // The sentinel must start first.
   await until(() => cache.set("a", 1), { what: "the cache to work" });
   expect(await cache.get("a")).toBe(1);
-  await using trusting = open({ tls: { insecure: true }, sentinelTls: { insecure: true } });
+  await using trusting = open({ tls: { insecure: true }, sentinelTls: { insecure: true }, connectTimeout: "10s" });
   expect(await trusting.get("a")).toBe(1);
   for (const options of [{ tls }, { sentinelTls: tls }, { tls, sentinelTls: true }]) {
     await using wrong = open(options);
