@@ -29,9 +29,8 @@ await script(async () => {
   if (!withTools) {
     failed.push(
       ...(await step(() => mustRun("Type-checking", join(bin, "tsc"), ["-p", "tsconfig.json"]))),
-      ...(await step(() =>
-        mustRun("Type-checking the page", join(bin, "tsc"), ["-p", "src/inspector/page/tsconfig.json"]),
-      )),
+      ...(await step(() => mustRun("Type-checking the page", join(bin, "tsc"), ["-p", "src/inspector/page"]))),
+      ...(await step(() => mustRun("Type-checking its tests", join(bin, "tsc"), ["-p", "test/inspector/page"]))),
       ...(await step(() =>
         mustRun("Linting", join(bin, "biome"), ["check", "--error-on-warnings", "--diagnostic-level=warn"]),
       )),

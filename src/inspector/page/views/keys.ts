@@ -240,7 +240,7 @@ function statusText({ rows, scanned, total, state }: Listing): string {
     total === undefined
       ? `${exactCount(scanned)} looked at`
       : `${exactCount(scanned)} of ${exactCount(total)} looked at`;
-  if (state === "done") return `${found}: all. ${counted(scanned, "key")} of the database were looked at.`;
+  if (state === "done") return `${found}: all. ${exactCount(scanned)} keys of the database were looked at.`;
   if (state === "reading") return `Scanning: ${found}, ${seen}`;
   if (state === "waiting") return `${found} so far, ${seen}. The scan goes on with the next page.`;
   return `${found}, ${seen}. The scan was ended.`;

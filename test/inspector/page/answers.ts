@@ -1,5 +1,5 @@
-import type { EntryReport, Finding, KeyRow, PurgePreview, WhyReport } from "../../src/inspect/port.js";
-import type { HotName, Info, Live, LiveCounts, LiveEvent } from "../../src/inspector/api.js";
+import type { EntryReport, Finding, KeyRow, PurgePreview, WhyReport } from "../../../src/inspect/port.js";
+import type { HotName, Info, Live, LiveCounts, LiveEvent } from "../../../src/inspector/api.js";
 
 /** What a test says that the service answers. All of it may change while the service runs. */
 export interface Answers {

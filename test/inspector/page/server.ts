@@ -1,9 +1,9 @@
 import { once } from "node:events";
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
-import type { Live } from "../../src/inspector/api.js";
-import { pageHtml } from "../../src/inspector/page.js";
-import type { Answers } from "./page-answers.js";
+import type { Live } from "../../../src/inspector/api.js";
+import { pageHtml } from "../../../src/inspector/page.js";
+import type { Answers } from "./answers.js";
 
 /** The policy of the real server. */
 const policy = (nonce: string) =>
@@ -122,15 +122,18 @@ async function sendKeys(answers: Answers, keys: PageServer["keys"], response: Se
   const { rows, batch, total } = answers;
   response.writeHead(200, { "content-type": "application/x-ndjson" });
   keys.open += 1;
+  const closed = new AbortController();
   response.on("close", () => {
     keys.open -= 1;
+    closed.abort();
   });
   for (let start = 0; start < rows.length; start += batch) {
     const end = Math.min(rows.length, start + batch);
     const scanned = Math.round((end / rows.length) * total);
     keys.written += 1;
     const line = JSON.stringify({ rows: rows.slice(start, end), scanned, total });
-    if (!response.write(`${line}\n`)) await Promise.race([once(response, "drain"), once(response, "close")]);
+    if (!response.write(`${line}
+`)) await once(response, "drain", { signal: closed.signal }).catch(() => undefined);
     if (response.destroyed) return;
   }
   response.end(`${JSON.stringify({ done: true, scanned: total })}\n`);
