@@ -8,7 +8,8 @@ export type { FleetLive, HotName, LiveCounts, LiveEvent, LiveLatency, ProcessLiv
  *
  *   GET  api/info                         Info
  *   GET  api/live                         server-sent events: one `live` a second, with a Live in JSON
- *   GET  api/keys?pattern&ns&version&tag  lines of JSON: KeysLine; the scan goes on as the client reads, and ends when it leaves
+ *   GET  api/keys?pattern&ns&version&tag  lines of JSON: KeysLine; the scan ends when the client leaves, and with `limit=N` after so
+ *                                         many keys: browsers read a response ahead by many megabytes, so they can't slow it down
  *   GET  api/entry?key                    EntryAnswer; `key` is a stored key
  *   GET  api/health                       Finding[]
  *   POST api/preview                      lines of JSON: WorkLine; body: PurgeTarget; field X-CSRF-Token
@@ -54,6 +55,8 @@ export interface Live {
 export type KeysLine =
   | { readonly rows: readonly KeyRow[]; readonly scanned: number; readonly total: number | undefined }
   | { readonly done: true; readonly scanned: number }
+  /** The scan has ended at the limit, and there may be more keys. */
+  | { readonly more: true; readonly scanned: number }
   | { readonly error: string };
 
 export interface EntryAnswer {

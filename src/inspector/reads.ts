@@ -82,6 +82,7 @@ const LONGEST_TEXT = 1_024;
 /** Keys as lines, of which the next batch is read from the server when the client has read the last one. */
 export async function keys(c: Context, cache: Cache): Promise<Response> {
   const selection = selectionOf(c);
+  const limit = wholeNumber(c, "limit") ?? Number.POSITIVE_INFINITY;
   const ended = new AbortController();
   const total = await countKeys(cache);
   const batches = listKeys(cache, selection, { signal: ended.signal })[Symbol.asyncIterator]();
@@ -92,6 +93,7 @@ export async function keys(c: Context, cache: Cache): Promise<Response> {
     LONGEST_LIST_MS,
   );
   let scanned = 0;
+  let sent = 0;
   const body = new ReadableStream<Uint8Array>(
     {
       async pull(controller) {
@@ -102,7 +104,11 @@ export async function keys(c: Context, cache: Cache): Promise<Response> {
           if (step.done) send({ done: true, scanned });
           else {
             scanned = step.value.scanned;
-            return send({ ...step.value, total });
+            sent += step.value.rows.length;
+            send({ ...step.value, total });
+            if (sent < limit) return;
+            send({ more: true, scanned });
+            batches.return?.().catch(() => {});
           }
         } catch (error) {
           send({ error: messageOf(error) });
@@ -133,16 +139,20 @@ function selectionOf(c: Context): KeySelection {
   if (namespaces.join("").length > LONGEST_TEXT) {
     throw new BadRequest(`the parameters ns are too long; give at most ${LONGEST_TEXT} characters`);
   }
-  const version = text("version");
-  if (version !== undefined && !/^-?\d{1,15}$/.test(version)) {
-    throw new BadRequest(`the parameter version is ${show(version)}; give a whole number`);
-  }
   return {
     pattern: text("pattern"),
     namespaces: namespaces.length > 0 ? namespaces : undefined,
-    version: version === undefined ? undefined : Number(version),
+    version: wholeNumber(c, "version"),
     tag: text("tag"),
   };
+}
+
+/** @throws {BadRequest} */
+function wholeNumber(c: Context, name: string): number | undefined {
+  const text = c.req.query(name);
+  if (text === undefined || text === "") return undefined;
+  if (/^-?\d{1,15}$/.test(text)) return Number(text);
+  throw new BadRequest(`the parameter ${name} is ${show(text)}; give a whole number`);
 }
 
 export function messageOf(error: unknown): string {

@@ -13,8 +13,9 @@ export interface Filter {
 }
 
 /**
- * Keys as a scan finds them. The stream is read only while a page wants rows, so that the server's scan stands still in
- * between; at most one page more than was asked for is in memory.
+ * Keys as scans find them, so many at a time. A browser reads a response far ahead of its page, so a page can't slow a scan
+ * down by not reading. Each scan has a limit instead; where the page wants more, the next one begins anew with twice the
+ * limit, and adds the keys that are not there yet. Together they look at no more than about twice as many keys as one would.
  */
 export class Listing {
   readonly rows: KeyRow[] = [];
@@ -25,15 +26,14 @@ export class Listing {
   state: "reading" | "waiting" | "done" | "stopped" = "waiting";
   /** Namespaces of the keys seen so far, as JSON of their names, with the number of keys. */
   readonly namespaces = new Map<string, number>();
+  readonly #filter: Filter;
+  readonly #seen = new Set<string>();
   readonly #controller = new AbortController();
-  readonly #lines: AsyncGenerator<KeysLine>;
+  #limit = 0;
   #onChange: () => void = () => undefined;
 
   constructor(filter: Filter) {
-    const query = new URLSearchParams();
-    for (const name of ["pattern", "version", "tag"] as const) if (filter[name] !== "") query.set(name, filter[name]);
-    for (const name of filter.ns) query.append("ns", name);
-    this.#lines = getLines<KeysLine>(`api/keys?${query}`, { signal: this.#controller.signal });
+    this.#filter = filter;
   }
 
   /** Calls the listener with each change, in place of the one before. */
@@ -41,54 +41,63 @@ export class Listing {
     this.#onChange = listener;
   }
 
-  /** Reads until there are so many rows, or the scan has ended. */
+  /** Reads until there are so many rows, or the whole database was looked at. */
   async readTo(rows: number): Promise<void> {
-    if (this.state !== "waiting") return;
-    this.state = this.rows.length >= rows ? "waiting" : "reading";
+    if (this.state !== "waiting" || this.rows.length >= rows) return;
+    this.state = "reading";
+    this.#onChange();
     try {
-      while (this.state === "reading" && this.rows.length < rows) {
-        const line = await this.#lines.next();
-        if (line.done) this.#end("done");
-        else this.#take(line.value);
-        this.#onChange();
-      }
+      while (this.state === "reading" && this.rows.length < rows) await this.#scan(rows);
       if (this.state === "reading") this.state = "waiting";
     } catch (error) {
       if (this.#controller.signal.aborted) return;
       this.error = error instanceof Error ? error.message : String(error);
-      this.#end("stopped");
+      this.state = "stopped";
     }
     this.#onChange();
   }
 
-  /** Ends the scan; the rows stay. */
+  /** Ends the scan that runs, if one does; the rows stay. */
   stop(): void {
-    if (this.state === "done") return;
-    this.#end("stopped");
+    if (this.state !== "reading") return;
+    this.state = "stopped";
     this.#controller.abort();
     this.#onChange();
   }
 
-  #end(state: "done" | "stopped"): void {
-    this.state = state;
+  async #scan(rows: number): Promise<void> {
+    this.#limit = Math.max(rows, this.#limit * 2);
+    const lines = getLines<KeysLine>(`api/keys?${this.#query()}`, { signal: this.#controller.signal });
+    for await (const line of lines) {
+      if ("error" in line) throw new Error(line.error);
+      // A scan from the beginning is behind the one before at first.
+      this.scanned = Math.max(this.scanned, line.scanned);
+      if ("more" in line) return;
+      if ("done" in line) {
+        this.state = "done";
+        return;
+      }
+      this.total = line.total;
+      for (const row of line.rows) this.#add(row);
+      this.#onChange();
+    }
+    throw new Error("The service has ended the list before it was complete. Scan again.");
   }
 
-  #take(line: KeysLine): void {
-    if ("error" in line) {
-      this.error = line.error;
-      this.#end("stopped");
-      return;
+  #query(): URLSearchParams {
+    const query = new URLSearchParams({ limit: String(this.#limit) });
+    for (const name of ["pattern", "version", "tag"] as const) {
+      if (this.#filter[name] !== "") query.set(name, this.#filter[name]);
     }
-    this.scanned = line.scanned;
-    if ("done" in line) {
-      this.#end("done");
-      return;
-    }
-    this.total = line.total;
-    for (const row of line.rows) {
-      this.rows.push(row);
-      const path = JSON.stringify(row.namespaces);
-      this.namespaces.set(path, (this.namespaces.get(path) ?? 0) + 1);
-    }
+    for (const name of this.#filter.ns) query.append("ns", name);
+    return query;
+  }
+
+  #add(row: KeyRow): void {
+    if (this.#seen.has(row.storedKey)) return;
+    this.#seen.add(row.storedKey);
+    this.rows.push(row);
+    const path = JSON.stringify(row.namespaces);
+    this.namespaces.set(path, (this.namespaces.get(path) ?? 0) + 1);
   }
 }

@@ -10,6 +10,8 @@ export interface Answers {
   /** How many rows a batch has, and how many keys there are in all. */
   batch: number;
   total: number;
+  /** Waited for before each batch of keys. */
+  beforeBatch?: ((start: number) => Promise<void>) | undefined;
   entry: EntryReport;
   why: WhyReport;
   findings: readonly Finding[];

@@ -67,7 +67,7 @@ export async function startPageServer(answers: Answers): Promise<PageServer> {
         response.on("close", () => streams.delete(response));
         return response.write(eventOf(answers.live));
       case "/api/keys":
-        return sendKeys(answers, keys, response);
+        return sendKeys(answers, keys, response, Number(url.searchParams.get("limit")));
       case "/api/preview":
       case "/api/purge":
         posts.push({ path: url.pathname, body: await bodyOf(request), token: tokenOf(request) });
@@ -117,26 +117,35 @@ async function bodyOf(request: IncomingMessage): Promise<unknown> {
   return JSON.parse(Buffer.concat(parts).toString());
 }
 
-/** As the real server does: the next batch is made when the client has read the last one. */
-async function sendKeys(answers: Answers, keys: PageServer["keys"], response: ServerResponse): Promise<void> {
+/** As the real server does: the next batch is made when the client has read the last one, and no more than the limit. */
+async function sendKeys(
+  answers: Answers,
+  keys: PageServer["keys"],
+  response: ServerResponse,
+  limit: number,
+): Promise<void> {
   const { rows, batch, total } = answers;
   response.writeHead(200, { "content-type": "application/x-ndjson" });
+  const send = (line: object) => response.write(`${JSON.stringify(line)}\n`);
   keys.open += 1;
   const closed = new AbortController();
   response.on("close", () => {
     keys.open -= 1;
     closed.abort();
   });
-  for (let start = 0; start < rows.length; start += batch) {
+  let scanned = 0;
+  for (let start = 0; start < rows.length && start < limit; start += batch) {
+    await answers.beforeBatch?.(start);
     const end = Math.min(rows.length, start + batch);
-    const scanned = Math.round((end / rows.length) * total);
+    scanned = Math.round((end / rows.length) * total);
     keys.written += 1;
-    const line = JSON.stringify({ rows: rows.slice(start, end), scanned, total });
-    if (!response.write(`${line}
-`)) await once(response, "drain", { signal: closed.signal }).catch(() => undefined);
+    if (!send({ rows: rows.slice(start, end), scanned, total })) {
+      await once(response, "drain", { signal: closed.signal }).catch(() => undefined);
+    }
     if (response.destroyed) return;
   }
-  response.end(`${JSON.stringify({ done: true, scanned: total })}\n`);
+  send(rows.length > limit ? { more: true, scanned } : { done: true, scanned: total });
+  response.end();
 }
 
 async function sendWork(
