@@ -18,8 +18,8 @@ export interface DemoOptions {
 }
 
 const CALLERS = 500;
-/** What the load of a demonstration takes longer than the search that it does: it stands in for a slow database. */
-const SLOW_MS = 1_000;
+/** What the load of a demonstration takes longer than the search that it does: a slow database, and time to look at the inspector. */
+const SLOW_MS = 3_000;
 const OUTAGE_MS = 5_000;
 
 /** What the three buttons of the page do. */
