@@ -15,7 +15,8 @@ export interface Lz4Options extends CompressorOptions {
 
 const loadLz4 = optionalPackage(async () => {
   try {
-    return filled(await import("lz4-napi"));
+    // The package itself, but for runtimes without native code: bundlers for them fail at its addon (`imports` of package.json).
+    return filled(await import("#lz4-napi"));
   } catch (cause) {
     throw missingPackage("lz4-napi", "lz4()", cause);
   }
