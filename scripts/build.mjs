@@ -86,6 +86,8 @@ async function buildScripts(target) {
     sourcemap: true,
   });
   await bundle.close();
+  // npm makes executables of packages that it installs executable. This one is also run from here.
+  chmodSync(join(target, "cli", "bin.js"), 0o755);
 }
 
 /**
@@ -105,10 +107,10 @@ function loadedBy(entry, found) {
   };
 }
 
-/** The files that the package's exports and imports name. */
+/** The files that the package's exports, imports and executables name. */
 function entries() {
-  const { exports, imports } = JSON.parse(readFileSync(join(root, "package.json"), "utf8"));
-  const targets = JSON.stringify({ exports, imports }).match(/(?<="\.\/dist\/)[^"]+(?=\.js")/g) ?? [];
+  const { exports, imports, bin: programs } = JSON.parse(readFileSync(join(root, "package.json"), "utf8"));
+  const targets = JSON.stringify({ exports, imports, programs }).match(/(?<="(?:\.\/)?dist\/)[^"]+(?=\.js")/g) ?? [];
   const own = targets.filter((name) => !name.startsWith("vendor/"));
   return Object.fromEntries(own.map((name) => [name, join("src", `${name}.ts`)]));
 }
