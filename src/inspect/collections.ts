@@ -3,18 +3,12 @@ import type { Command, Reply } from "../core/connection.js";
 import { ReplyError } from "../core/errors.js";
 import { rememberedTags } from "../tags/labels.js";
 import { LABEL_LENGTH, readTail } from "../tags/records.js";
-import { numberIn } from "./read.js";
+import { numberIn, type RawEntry } from "./read.js";
 
 /** How many members of a collection are read. */
 const PAGE = 100;
 /** A cursor is valid on one server only. Atomic commands go to the primary. */
 const READ = { readOnly: true, atomic: true } as const;
-
-/** How many members or fields a collection has. */
-export function sizeCommand(type: string, key: string): Command | undefined {
-  const name = SIZES[type];
-  return name === undefined ? undefined : [name, key];
-}
 
 const SIZES: Readonly<Record<string, string>> = {
   set: "SCARD",
@@ -23,6 +17,23 @@ const SIZES: Readonly<Record<string, string>> = {
   list: "LLEN",
   stream: "XLEN",
 };
+
+/** How many members collections have, by key. */
+export async function readSizes(
+  { connection }: Pick<Cache, "connection">,
+  heads: readonly Pick<RawEntry, "type" | "storedKey">[],
+): Promise<Map<string, number>> {
+  const asked = heads.flatMap(({ type, storedKey }) => {
+    const name = SIZES[type];
+    return name === undefined ? [] : [{ command: [name, storedKey] as const, storedKey }];
+  });
+  if (asked.length === 0) return new Map();
+  const replies = await connection.send(
+    asked.map(({ command }) => command),
+    { readOnly: true, primary: true },
+  );
+  return new Map(asked.map(({ storedKey }, i) => [storedKey, numberIn(replies[i] ?? null) ?? 0]));
+}
 
 /** Some members of a collection, or some fields with their values: not decoded. */
 export interface Page {

@@ -78,6 +78,7 @@ async function guessSerializer(bytes: Uint8Array, mark: string | undefined): Pro
   if (number !== undefined) return { codec: "number", value: number };
   if (isPickle(bytes)) return { codec: "pickle", error: PICKLE };
   const text = utf8(bytes);
+  if (text !== undefined && mark === markOf("keyv")) return { codec: "keyv", value: text.replace(/^=/, "") };
   const candidates: (() => Serializer)[] = [];
   if (isStructuredClone(bytes)) candidates.push(structuredClone);
   if (text !== undefined) candidates.push(json);

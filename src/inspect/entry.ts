@@ -1,6 +1,8 @@
 import type { Cache } from "../cache/cache.js";
-import type { Key } from "../core/key.js";
-import { StoredKey } from "../core/key.js";
+import { show } from "../core/errors.js";
+import { type Key, StoredKey } from "../core/key.js";
+import { systemClock } from "../core/time.js";
+import { readSizes } from "./collections.js";
 import { envelopeOf, type Form, formOf, leaseOf } from "./form.js";
 import { keyParser, type ParsedKey } from "./keys.js";
 import type { EntryReport } from "./port.js";
@@ -20,6 +22,20 @@ export interface InspectOptions {
 }
 
 const MAX_BYTES = 2 ** 20;
+/** What is read of a value that is not wanted: what is before it. */
+const HEAD = 65_536;
+
+function toMaxBytes(given: number = MAX_BYTES): number {
+  if (Number.isSafeInteger(given) && given > 0) return given;
+  throw new TypeError(
+    `maxBytes: ${show(given)} is not a number of bytes; give a whole number above 0, such as 1048576`,
+  );
+}
+
+async function withoutValue(cache: Cache, raw: RawEntry): Promise<FoundValue> {
+  const size = (await readSizes(cache, [raw])).get(raw.storedKey);
+  return { report: undefined, unreadable: undefined, size };
+}
 
 /** All that is known of one entry. */
 export interface Inspected {
@@ -42,7 +58,8 @@ export async function inspectEntry(cache: Cache, key: Key, options: InspectOptio
 
 /** As `inspectEntry`, with what the report was made of. @throws {ConnectionError} */
 export async function inspect(cache: Cache, key: Key, options: InspectOptions): Promise<Inspected> {
-  const { maxBytes = MAX_BYTES, tags, value = true } = options;
+  const { tags, value = true } = options;
+  const maxBytes = value ? toMaxBytes(options.maxBytes) : HEAD;
   const storedKey = cache.parts.keys.stored(key, {});
   const parsed = parsedKey(cache, key, storedKey);
   const [raw] = await readRaw(cache, [storedKey], { maxBytes, isDetailed: true });
@@ -50,11 +67,11 @@ export async function inspect(cache: Cache, key: Key, options: InspectOptions): 
   const form = formOf(raw, parsed, cache.parts.settings.codec);
   const verdicts = await Verdicts.open(cache, { tags });
   const [judgement, found] = await Promise.all([
-    verdicts.of(form, parsed.namespaces),
-    readValue(cache, { raw, form, key: parsed, maxBytes }),
+    verdicts.of(form, parsed),
+    value ? readValue(cache, { raw, form, key: parsed, maxBytes }) : withoutValue(cache, raw),
   ]);
   const report = toReport(cache, { raw, form, key: parsed, judgement, found });
-  return { raw, form, key: parsed, judgement, found, report: value ? report : { ...report, value: undefined } };
+  return { raw, form, key: parsed, judgement, found, report };
 }
 
 /** What is known of a key: also where the cache's key function can't be reversed, as the caller has given the user's key. */
@@ -68,7 +85,7 @@ function parsedKey(cache: Cache, key: Key, storedKey: string): ParsedKey {
 function toReport(cache: Cache, { raw, form, key, judgement, found }: Omit<Inspected, "report">): EntryReport {
   const herd = herdOf(cache);
   const state = stateOf(form, raw, { herd, verdict: judgement.verdict });
-  const isDecoded = state === "fresh" || state === "stale";
+  const isDecoded = (form.is === "plain" || form.is === "value") && (state === "fresh" || state === "stale");
   return {
     storedKey: raw.storedKey,
     key: key.key,
@@ -87,4 +104,22 @@ function toReport(cache: Cache, { raw, form, key, judgement, found }: Omit<Inspe
     tags: judgement.tags,
     value: found.report,
   };
+}
+
+/** The report on an entry of a store that can't be reached. */
+export function unknownEntry(cache: Cache, key: Key): EntryReport {
+  const storedKey = cache.parts.keys.stored(key, {});
+  const nowMs = systemClock.now();
+  const unknown = { type: "none", leftMs: undefined, length: undefined, bytes: undefined, refusal: undefined };
+  const rest = { isWhole: true, atMs: nowMs, nowMs, idleMs: undefined, memoryBytes: undefined };
+  const judgement = { verdict: "good", tags: [], error: undefined } as const;
+  const found = { report: undefined, unreadable: undefined, size: undefined };
+  const parsed = parsedKey(cache, key, storedKey);
+  return toReport(cache, {
+    raw: { storedKey, ...unknown, ...rest },
+    form: { is: "none" },
+    key: parsed,
+    judgement,
+    found,
+  });
 }

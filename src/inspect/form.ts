@@ -1,3 +1,4 @@
+import { KEPT_MS } from "../client/lock.js";
 import type { Codec } from "../codec/codec.js";
 import {
   type Envelope,
@@ -120,8 +121,12 @@ export function envelopeOf(form: Form): Envelope | undefined {
 /** The lease on an entry, or the pause after a failed load. */
 export function leaseOf(
   form: Form,
-  { atMs }: Pick<RawEntry, "atMs">,
+  { atMs, leftMs }: Pick<RawEntry, "atMs" | "leftMs">,
 ): { readonly holder: string | undefined; readonly untilMs: number } | undefined {
+  if (form.is === "lock") {
+    const heldMs = (leftMs ?? Infinity) - KEPT_MS;
+    return heldMs > 0 ? { holder: form.holder, untilMs: atMs + heldMs } : undefined;
+  }
   const envelope = envelopeOf(form);
   if (!envelope || form.is === "uncacheable") return undefined;
   const { token, leaseUntilMs } = envelope;

@@ -3,13 +3,13 @@ import type { Command } from "../core/connection.js";
 import { show } from "../core/errors.js";
 import type { Inspected } from "./entry.js";
 import { count } from "./figures.js";
+import { namespaceText, type ParsedKey } from "./keys.js";
 import { numberIn } from "./read.js";
 import type { Reading } from "./reading.js";
 
-/** What to look at or do, and what the server says that bears on a call. */
+/** What to look at or do. */
 export interface Hints {
   readonly hints: readonly string[];
-  readonly facts: readonly string[];
   /** Why the server would not store a value. */
   readonly unwritable: string | undefined;
 }
@@ -20,13 +20,13 @@ const NEIGHBOURS = 5;
 /** Hints on one entry. A missing one costs one more round trip. @throws {ConnectionError} */
 export async function hintsFor(cache: Cache, inspected: Inspected, reading: Reading): Promise<Hints> {
   const hints = [...codecHints(inspected), ...nearHints(cache), ...keyHints(cache, inspected)];
-  if (reading.is !== "missing") return { hints, facts: [], unwritable: undefined };
+  if (reading.is !== "missing") return { hints, unwritable: undefined };
   const more = await missingHints(cache, inspected);
   return { ...more, hints: [...more.hints, ...hints] };
 }
 
 async function missingHints(cache: Cache, { key, raw }: Inspected): Promise<Hints> {
-  const elsewhere = neighbours(cache, key.key === undefined ? raw.storedKey : key.key);
+  const elsewhere = neighbours(cache, key, raw.storedKey);
   const commands: Command[] = [
     ...elsewhere.map(({ storedKey }): Command => ["EXISTS", storedKey]),
     ["INFO", "stats"],
@@ -43,7 +43,7 @@ async function missingHints(cache: Cache, { key, raw }: Inspected): Promise<Hint
       `The server has evicted ${count(evicted, "key")} since its start, under the policy ${policy}: this may have been one of them; give it more memory.`,
     );
   }
-  return { hints, facts: [], unwritable: unwritable(info) };
+  return { hints, unwritable: unwritable(info) };
 }
 
 function unwritable(info: ReadonlyMap<string, string>): string | undefined {
@@ -66,31 +66,28 @@ function infoOf(replies: readonly unknown[]): Map<string, string> {
   return info;
 }
 
-/** Where else a key may be that is missing. */
-function neighbours(cache: Cache, key: string): { storedKey: string; says: string }[] {
-  const { version, prefix, namespace, keyFunction } = cache.parts.settings;
-  const found: { storedKey: string; says: string }[] = [];
-  const add = (says: (storedKey: string) => string, make: () => string): void => {
-    try {
-      const storedKey = make();
-      if (storedKey !== "") found.push({ storedKey, says: says(storedKey) });
-    } catch {
-      // The user's key function has no such key.
-    }
-  };
+/** A stored key to look at, and what it means that there is an entry. */
+interface Neighbour {
+  readonly storedKey: string;
+  readonly says: string;
+}
+
+/** Where else a key may be that is missing: in other versions, and as the stored key that it may have been given as. */
+function neighbours(cache: Cache, { key, version, namespaces }: ParsedKey, storedKey: string): Neighbour[] {
+  if (key === undefined || version === undefined) return [];
+  const { prefix, keyFunction } = cache.parts.settings;
+  const found: Neighbour[] = [];
   for (let other = version - NEIGHBOURS; other <= version + NEIGHBOURS; other++) {
-    if (other === version) continue;
-    add(
-      () => `The key exists in version ${other}, and this cache reads version ${version}.`,
-      () => keyFunction(namespace + key, prefix, other),
-    );
+    const says = `The key exists in version ${other}, and this is version ${version}.`;
+    try {
+      found.push({ storedKey: keyFunction(namespaceText(namespaces) + key, prefix, other), says });
+    } catch {
+      // The user's key function has no such version.
+    }
   }
-  add(
-    () =>
-      `${show(key)} is itself a stored key: give it as such, without the prefix and version that were put before it.`,
-    () => key,
-  );
-  return found;
+  const isStored = `${show(key)} is itself a stored key: give it as such, as a prefix and a version were put before it.`;
+  if (key !== "") found.push({ storedKey: key, says: isStored });
+  return found.filter((one) => one.storedKey !== storedKey);
 }
 
 function codecHints({ found, report }: Inspected): string[] {

@@ -1,4 +1,5 @@
 import type { Cache } from "../cache/cache.js";
+import { show } from "../core/errors.js";
 import type { KeyBatch, KeyRow, KeySelection } from "./port.js";
 import { numberIn } from "./read.js";
 import { readRows } from "./rows.js";
@@ -13,7 +14,16 @@ export interface ListOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
-export const SCAN_COUNT = 500;
+const SCAN_COUNT = 500;
+/** More at once would hold the server up for other clients. */
+const MAX_SCAN_COUNT = 10_000;
+
+function toScanCount(given: number = SCAN_COUNT): number {
+  if (Number.isSafeInteger(given) && given >= 1 && given <= MAX_SCAN_COUNT) return given;
+  throw new TypeError(
+    `scanCount: ${show(given)} is not a number of keys; give a whole number from 1 to ${MAX_SCAN_COUNT}`,
+  );
+}
 
 /**
  * The keys of a cache, by steps of SCAN, each with what its first bytes say. A key may come twice. The server is asked for the next
@@ -23,7 +33,7 @@ export const SCAN_COUNT = 500;
 export async function* listKeys(
   cache: Cache,
   selection: KeySelection,
-  { scanCount = SCAN_COUNT, signal }: ListOptions = {},
+  { scanCount, signal }: ListOptions = {},
 ): AsyncIterable<KeyBatch> {
   const selected = select(cache, selection);
   const verdicts = await Verdicts.open(cache, {
@@ -41,14 +51,15 @@ export async function* listKeys(
 export async function* scanSelected(
   cache: Cache,
   { pattern, isSelected }: Selected,
-  { scanCount, signal }: { readonly scanCount: number; readonly signal: AbortSignal | undefined },
+  { scanCount, signal }: ListOptions,
 ): AsyncIterable<{ readonly keys: string[]; readonly scanned: number }> {
   signal?.throwIfAborted();
+  const count = toScanCount(scanCount);
   let scanned = 0;
   const total = (await countKeys(cache)) ?? Infinity;
-  for await (const found of cache.connection.scan({ match: pattern, count: scanCount })) {
+  for await (const found of cache.connection.scan({ match: pattern, count })) {
     signal?.throwIfAborted();
-    scanned = Math.min(total, scanned + scanCount);
+    scanned = Math.min(total, scanned + count);
     yield { keys: found.filter(isSelected), scanned };
     signal?.throwIfAborted();
   }

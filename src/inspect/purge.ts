@@ -1,10 +1,12 @@
-import type { Cache, Namespace } from "../cache/cache.js";
+import type { Cache } from "../cache/cache.js";
 import { nextTurn } from "../core/async.js";
 import { StoredKey } from "../core/key.js";
-import { randomText } from "../core/text.js";
-import { variantStem } from "../http/keys.js";
+import { newGeneration, variantStem } from "../http/keys.js";
 import { PURGE, SOFTEN } from "../http/scripts.js";
-import { countKeys, SCAN_COUNT, scanSelected } from "./list.js";
+import { preparePurge } from "../tags/purge-tags.js";
+import { toTags } from "../tags/tags.js";
+import { namespaceText } from "./keys.js";
+import { countKeys, scanSelected } from "./list.js";
 import type { KeyRow, Progress, PurgePreview, PurgeTarget, WorkOptions } from "./port.js";
 import { readRows } from "./rows.js";
 import { type Selected, select, selectNamespace, selectPattern } from "./select.js";
@@ -23,17 +25,25 @@ export interface PurgeWork extends WorkOptions {
 
 /** The keys of a target, as far as patterns say them, and which of their rows are meant. */
 interface Scope {
+  /** The only keys that are meant; absent where a scan finds them. */
+  readonly keys: readonly string[] | undefined;
   readonly selected: Selected;
   readonly isMeant: (row: KeyRow) => boolean;
   readonly tags: readonly string[];
+  /** Keys to delete when all others are deleted. The list grows with the scan. */
+  readonly last: readonly string[];
 }
 
 /** What a purge would end. Nothing is changed. @throws {ConnectionError} @throws {ReplyError} @throws TypeError on a target that is none */
-export async function previewPurge(cache: Cache, target: PurgeTarget, options: WorkOptions): Promise<PurgePreview> {
+export async function previewPurge(
+  cache: Cache,
+  target: PurgeTarget,
+  options: WorkOptions = {},
+): Promise<PurgePreview> {
   const samples: KeyRow[] = [];
-  const progress = await walk(cache, target, options, async (rows) => {
-    for (const row of rows) if (samples.length < SAMPLES) samples.push(row);
-    return rows.length;
+  const scope = scopeOf(cache, target);
+  const progress = await walk(cache, scope, options, async (rows) => {
+    samples.push(...rows.slice(0, SAMPLES - samples.length));
   });
   return { ...progress, samples };
 }
@@ -43,70 +53,101 @@ export async function previewPurge(cache: Cache, target: PurgeTarget, options: W
  * batch. What was done when the signal fires stays done, and the same purge once more does the rest.
  * @throws {ConnectionError} @throws {ReplyError} @throws TypeError on a target that is none
  */
-export async function purge(cache: Cache, target: PurgeTarget, options: PurgeWork): Promise<Progress> {
-  const { soft = false, free = false, signal } = options;
+export async function purge(cache: Cache, target: PurgeTarget, options: PurgeWork = {}): Promise<Progress> {
+  const { soft = false, free = false, signal, onProgress } = options;
   signal?.throwIfAborted();
-  if (target.by === "key") return purgeKey(cache, target, options);
-  if (target.by === "tag") await cache.purgeTags(target.tags, { soft, match: target.match ?? "any" });
-  // No write ends every entry of a prefix, so they can only be deleted.
-  const isWhole = target.by === "namespace" && target.namespaces.length === 0 && free && !soft;
-  if (target.by === "namespace" && !isWhole) await within(cache, target.namespaces).purge({ soft });
-  if (target.by !== "pattern" && (soft || !free)) {
-    const progress = { scanned: 0, total: await countKeys(cache), matched: 0, bytes: 0 };
-    options.onProgress?.(progress);
-    return progress;
+  const scope = scopeOf(cache, target);
+  const labelled = labelledBy(cache, target);
+  if (target.by === "namespace" && !labelled && (soft || !free)) {
+    throw new TypeError(
+      "namespaces: there is none, and no write ends every entry; give names, or the option free alone",
+    );
+  }
+  if (labelled) {
+    const { tags, match, only } = labelled;
+    const send = await preparePurge(tags, { soft, match, only });
+    await send(cache.connection, cache);
+    if (soft || !free) {
+      const progress = { scanned: 0, total: await countKeys(cache), matched: 0, bytes: 0 };
+      onProgress?.(progress);
+      return progress;
+    }
   }
   // A load under way must not store its value behind the scan.
-  cache.parts.sharing.forgetAll();
-  return walk(cache, target, options, (rows) => end(cache, rows, soft));
+  if (target.by !== "key") cache.parts.sharing.forgetAll();
+  // What was loaded since the purge of a tag stays.
+  const isMeant = target.by === "tag" ? (row: KeyRow) => row.state === "ended" && scope.isMeant(row) : scope.isMeant;
+  const ending = { soft, whole: target.by === "key" };
+  const progress = await walk(cache, { ...scope, isMeant }, options, (rows) => end(cache, rows, ending));
+  if (scope.last.length > 0) await cache.parts.client.delete(scope.last);
+  return progress;
 }
 
-/** Goes through the keys of a target batch by batch. @param work on the rows that are meant; how many of them count */
+interface Labelled {
+  readonly tags: readonly string[];
+  readonly match: "any" | "all";
+  readonly only: "data" | undefined;
+}
+
+/** The tags by which a target is ended in one write; `undefined` where its keys have to be found. @throws TypeError */
+function labelledBy(cache: Cache, target: PurgeTarget): Labelled | undefined {
+  if (target.by === "tag") return { tags: target.tags, match: target.match ?? "any", only: undefined };
+  const tag = target.by === "namespace" ? tagOf(cache, target.namespaces) : "";
+  return tag === "" ? undefined : { tags: [tag], match: "any", only: "data" };
+}
+
+/** The tag of a namespace; empty for all that is outside of any. @throws TypeError on wrong names */
+function tagOf({ parts }: Cache, namespaces: readonly string[]): string {
+  return parts.settings.namespace + namespaceText(namespaces);
+}
+
+/** Every entry under the prefix, and then the purge logs, as `clear` deletes them. @throws {ConfigurationError} where that would be every key of the database */
+function wholeScope({ parts }: Cache): Scope {
+  const { pattern, isEntry, logs } = parts.keys.all({});
+  return { keys: undefined, selected: { pattern, isSelected: isEntry }, isMeant: () => true, tags: [], last: logs };
+}
+
+/** Goes through the keys of a target batch by batch. @param work on the rows that are meant */
 async function walk(
   cache: Cache,
-  target: PurgeTarget,
-  { signal, onProgress, scanCount = SCAN_COUNT }: WorkOptions,
-  work: (rows: readonly KeyRow[]) => Promise<number>,
+  { keys: only, selected, isMeant, tags }: Scope,
+  { signal, onProgress, scanCount }: WorkOptions,
+  work: (rows: readonly KeyRow[]) => Promise<unknown>,
 ): Promise<Progress> {
   signal?.throwIfAborted();
-  const { selected, isMeant, tags } = scopeOf(cache, target);
   const verdicts = await Verdicts.open(cache, { tags });
   let progress: Progress = { scanned: 0, total: await countKeys(cache), matched: 0, bytes: 0 };
-  const add = async (keys: readonly string[], scanned: number): Promise<void> => {
+  const batches = only ? [{ keys: only, scanned: only.length }] : scanSelected(cache, selected, { scanCount, signal });
+  for await (const { keys, scanned } of batches) {
     const rows = (await readRows(cache, keys, verdicts)).filter((row) => row.kind !== "none" && isMeant(row));
     signal?.throwIfAborted();
-    const matched = progress.matched + (await work(rows));
+    if (rows.length > 0) await work(rows);
     const bytes = rows.reduce((sum, row) => sum + (row.type === "string" ? row.size : 0), progress.bytes);
-    progress = { ...progress, scanned, matched, bytes };
+    progress = { ...progress, scanned, matched: progress.matched + rows.length, bytes };
     onProgress?.(progress);
-  };
-  if (target.by === "key") await add([storedKeyOf(cache, target)], 1);
-  else {
-    for await (const { keys, scanned } of scanSelected(cache, selected, { scanCount, signal })) {
-      await add(keys, scanned);
-      // In memory nothing else would run before the end.
-      await nextTurn();
-    }
+    // In memory nothing else would run before the end.
+    await nextTurn();
   }
   return progress;
 }
 
 function scopeOf(cache: Cache, target: PurgeTarget): Scope {
-  const all = { isMeant: () => true, tags: [] };
+  const all = { isMeant: () => true, tags: [], keys: undefined, last: [] };
   switch (target.by) {
     case "key":
-      return { ...all, selected: { pattern: "", isSelected: () => false } };
+      return { ...all, selected: { pattern: "", isSelected: () => false }, keys: [storedKeyOf(cache, target)] };
     case "pattern":
       return { ...all, selected: selectPattern(cache, target.pattern, target.namespaces) };
     case "namespace":
-      // Throws where the pattern would match every key of the database.
-      if (target.namespaces.length === 0) cache.parts.keys.all({});
-      return { ...all, selected: selectNamespace(cache, target.namespaces) };
+      if (tagOf(cache, target.namespaces) !== "")
+        return { ...all, selected: selectNamespace(cache, target.namespaces) };
+      return wholeScope(cache);
     case "tag": {
-      const { tags, match = "any" } = target;
+      const { match = "any" } = target;
+      const tags = toTags(target.tags, "tags", Infinity);
       const has = (row: KeyRow) => (tag: string) => row.tags.some((one) => one.tag === tag);
       const isMeant = (row: KeyRow): boolean => (match === "all" ? tags.every(has(row)) : tags.some(has(row)));
-      return { selected: select(cache, {}), isMeant, tags };
+      return { ...all, selected: select(cache, {}), isMeant, tags };
     }
   }
 }
@@ -115,33 +156,30 @@ function storedKeyOf(cache: Cache, { key, isStored = false }: PurgeTarget & { re
   return String(cache.makeKey(isStored ? new StoredKey(key) : key));
 }
 
-/** Deletes entries, or makes them stale. @returns how many there were */
-async function end(cache: Cache, rows: readonly KeyRow[], soft: boolean): Promise<number> {
-  const { client } = cache.parts;
-  const keys = rows.map(({ storedKey }) => storedKey);
-  if (keys.length === 0) return 0;
-  return soft ? client.expireSoft(keys) : client.delete(keys);
-}
-
-async function purgeKey(
-  cache: Cache,
-  target: PurgeTarget & { readonly by: "key" },
-  options: PurgeWork,
-): Promise<Progress> {
-  const { soft = false } = options;
-  return walk(cache, target, options, async (rows) => {
-    const [row] = rows;
-    if (row === undefined) return 0;
-    if (row.kind === "response" || row.kind === "variants" || row.kind === "uncacheable") {
-      const args = soft ? [variantStem(row.storedKey), randomText(12)] : [variantStem(row.storedKey)];
-      return Number(await cache.connection.script(soft ? SOFTEN : PURGE, [row.storedKey], args));
-    }
-    return end(cache, rows, soft);
+/** Deletes entries, or makes them stale. @throws {ConnectionError} @throws {ReplyError} */
+async function end({ parts, connection }: Cache, rows: readonly KeyRow[], { soft, whole }: Ending): Promise<void> {
+  const isScripted = (row: KeyRow): boolean => HTTP_KINDS.has(row.kind) && (soft || whole);
+  const keys = rows.filter((row) => !isScripted(row)).map(({ storedKey }) => storedKey);
+  if (keys.length > 0) await (soft ? parts.client.expireSoft(keys) : parts.client.delete(keys));
+  const scripts = rows.filter(isScripted).map(({ storedKey }) => {
+    const base = whole ? urlKeyOf(storedKey) : storedKey;
+    const stem = variantStem(base);
+    return soft
+      ? connection.script(SOFTEN, [base], [stem, newGeneration()])
+      : connection.script(PURGE, [base], [stem], { idempotent: true });
   });
+  await Promise.all(scripts);
 }
 
-function within(cache: Cache, [first, ...others]: readonly string[]): Namespace {
-  if (first === undefined)
-    throw new TypeError("namespaces: there is none; give the names of a namespace, the outermost first");
-  return others.reduce((namespace, name) => namespace.namespace(name), cache.namespace(first));
+interface Ending {
+  readonly soft: boolean;
+  /** A response goes with all responses of its URL. */
+  readonly whole: boolean;
+}
+
+const HTTP_KINDS: ReadonlySet<KeyRow["kind"]> = new Set(["response", "variants", "uncacheable"]);
+
+/** The key of a URL in that of one of its variants: see `variantKey` of http/keys.ts. */
+function urlKeyOf(storedKey: string): string {
+  return /^(.*\}):[^:]{12}:[^:]{32}$/s.exec(storedKey)?.[1] ?? storedKey;
 }

@@ -129,6 +129,7 @@ function isUnread({ type, refusal, length }: RawEntry, maxBytes: number): boolea
 /** For a user that may run GET and not GETRANGE. */
 async function readByGet({ connection }: Pick<Cache, "connection">, raw: RawEntry): Promise<RawEntry> {
   const [reply = null] = await connection.send([["GET", raw.storedKey]], READ);
+  if (reply === null) return { ...raw, type: "none", refusal: undefined };
   if (!(reply instanceof Uint8Array)) return raw;
   return { ...raw, type: "string", bytes: reply, length: reply.length, isWhole: true, refusal: undefined };
 }

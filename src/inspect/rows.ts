@@ -1,9 +1,9 @@
 import type { Cache } from "../cache/cache.js";
-import { sizeCommand } from "./collections.js";
-import { type Form, formOf, headLength } from "./form.js";
+import { readSizes } from "./collections.js";
+import { formOf, headLength } from "./form.js";
 import { keyParser } from "./keys.js";
 import type { KeyRow } from "./port.js";
-import { numberIn, type RawEntry, readRaw } from "./read.js";
+import { type RawEntry, readRaw } from "./read.js";
 import { herdOf, kindOf, stateOf, timesOf } from "./state.js";
 import type { Verdicts } from "./verdicts.js";
 
@@ -22,10 +22,13 @@ export async function readRows(cache: Cache, keys: readonly string[], verdicts: 
   const herd = herdOf(cache);
   const heads = await withLongHeads(cache, await readRaw(cache, keys, { maxBytes: HEAD }));
   const sizes = await readSizes(cache, heads);
-  const rows = heads.map(async (raw): Promise<KeyRow> => {
+  const formed = heads.map((raw) => {
     const key = parse(raw.storedKey);
-    const form: Form = formOf(raw, key, codec);
-    const { verdict, tags } = await verdicts.of(form, key.namespaces);
+    return { raw, key, form: formOf(raw, key, codec) };
+  });
+  await verdicts.prepare(formed.map(({ form }) => form));
+  const rows = formed.map(async ({ raw, key, form }): Promise<KeyRow> => {
+    const { verdict, tags } = await verdicts.of(form, key);
     const { storedKey, type, length, bytes } = raw;
     return {
       storedKey,
@@ -51,18 +54,4 @@ async function withLongHeads(cache: Cache, heads: readonly RawEntry[]): Promise<
   const read = await readRaw(cache, long, { maxBytes: LONG_HEAD });
   const byKey = new Map(read.map((raw) => [raw.storedKey, raw]));
   return heads.map((raw) => byKey.get(raw.storedKey) ?? raw);
-}
-
-/** How many members collections have, by key. */
-async function readSizes({ connection }: Cache, heads: readonly RawEntry[]): Promise<Map<string, number>> {
-  const asked = heads.flatMap(({ type, storedKey }) => {
-    const command = sizeCommand(type, storedKey);
-    return command ? [{ command, storedKey }] : [];
-  });
-  if (asked.length === 0) return new Map();
-  const replies = await connection.send(
-    asked.map(({ command }) => command),
-    { readOnly: true, primary: true },
-  );
-  return new Map(asked.map(({ storedKey }, i) => [storedKey, numberIn(replies[i] ?? null) ?? 0]));
 }

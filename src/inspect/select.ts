@@ -19,12 +19,23 @@ export function select(
 ): Selected {
   checkPattern(pattern);
   const matches = compileGlob(pattern);
+  const within = textOf(cache, namespaces);
   const isInVersion = (key: ParsedKey): boolean => version === undefined || key.version === version;
   const isSelected = (key: ParsedKey): boolean =>
     isInVersion(key) &&
-    namespaces.every((name, i) => key.namespaces[i] === name) &&
+    isWithin(key, within) &&
     (matches(key.key ?? "") || matches(namespaceText(key.namespaces) + (key.key ?? "")));
   return selected(cache, { namespaces, version: version ?? "*", pattern: `*${pattern}`, isSelected });
+}
+
+/** What the keys of namespaces begin with, those that the cache is a view of included. @throws TypeError on wrong names */
+function textOf({ parts }: Pick<Cache, "parts">, namespaces: readonly string[]): string {
+  return parts.settings.namespace + namespaceText(namespaces);
+}
+
+/** @param within the text of a namespace, with those that it is in */
+function isWithin(key: ParsedKey, within: string): boolean {
+  return namespaceText(key.namespaces).startsWith(within);
 }
 
 /** The keys that `deletePattern` of a cache, or of a namespace in it, would delete. @throws TypeError */
@@ -41,8 +52,8 @@ export function selectPattern(
 
 /** All keys of a namespace, and of those within it: what `clear` would delete. @throws TypeError */
 export function selectNamespace(cache: Pick<Cache, "parts">, namespaces: readonly string[]): Selected {
-  const isSelected = (key: ParsedKey): boolean =>
-    key.of === "entry" && namespaces.every((name, i) => key.namespaces[i] === name);
+  const within = textOf(cache, namespaces);
+  const isSelected = (key: ParsedKey): boolean => key.of === "entry" && isWithin(key, within);
   return selected(cache, { namespaces, version: "*", pattern: "*", isSelected });
 }
 
@@ -60,8 +71,8 @@ function selected(
     readonly isSelected: (key: ParsedKey) => boolean;
   },
 ): Selected {
-  const { keyFunction, prefix, namespace } = cache.parts.settings;
-  const within = escapeGlob(namespace + namespaceText(namespaces)) + pattern;
+  const { keyFunction, prefix } = cache.parts.settings;
+  const within = escapeGlob(textOf(cache, namespaces)) + pattern;
   const parse = keyParser(cache);
   return {
     pattern: makePattern(keyFunction, within, prefix, version),

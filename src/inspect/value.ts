@@ -7,6 +7,7 @@ import { nextValue } from "./next.js";
 import type { ValueReport } from "./port.js";
 import { isJson, print, printBytes, utf8 } from "./print.js";
 import type { RawEntry } from "./read.js";
+import { parseResponseKey } from "./response-key.js";
 
 /** A decoded value, and what the client of the cache would make of it. */
 export interface FoundValue {
@@ -51,8 +52,10 @@ export async function readValue(cache: Cache, { raw, form, key, maxBytes }: Read
       const why = form.refusal?.message ?? "more bytes are before its value than were read; raise maxBytes";
       return { ...NOTHING, report: bytesReport(raw.bytes, maxBytes, why) };
     }
-    case "lock":
-      return { ...NOTHING, report: bytesReport(raw.bytes, maxBytes, undefined, "lock") };
+    case "lock": {
+      const decoded = raw.bytes && (await decode(raw.bytes, undefined));
+      return { ...NOTHING, report: bytesReport(raw.bytes, maxBytes, undefined, "lock"), unreadable: decoded?.ownError };
+    }
     case "response":
       return { ...NOTHING, report: await responseReport(cache, { raw, form, key, maxBytes }) };
     case "variants":
@@ -71,12 +74,7 @@ export async function readValue(cache: Cache, { raw, form, key, maxBytes }: Read
   async function decodedValue(payload: Uint8Array, mark: string | undefined): Promise<FoundValue> {
     if (!raw.isWhole) return { ...NOTHING, report: partReport(payload, raw, maxBytes) };
     const decoded = await decode(payload, mark);
-    const own = decoded.ownError;
-    return {
-      ...NOTHING,
-      report: reportOf(decoded, payload, maxBytes),
-      unreadable: own,
-    };
+    return { ...NOTHING, report: reportOf(decoded, payload, maxBytes), unreadable: decoded.ownError };
   }
 }
 
@@ -116,16 +114,13 @@ async function readCollection(cache: Cache, type: "set" | "hash", { raw, maxByte
   return { ...NOTHING, size, report: { ...report, isCut: report.isCut || !isWhole } };
 }
 
-/** The URL in the user's key of a response, where it is not hashed. */
-const URL_IN_KEY = /^http:[^:]*:\{(.*?)\}/s;
-
 async function responseReport(
   cache: Cache,
   { raw, form, key, maxBytes }: ReadOptions,
 ): Promise<ValueReport | undefined> {
   if (form.is !== "response") return undefined;
   const { head, body } = form;
-  const [, url = ""] = URL_IN_KEY.exec(key.key ?? "") ?? [];
+  const { url = "" } = parseResponseKey(key.key ?? "") ?? {};
   const response = { url, status: head.status, fields: head.fields, bodySize: body.length };
   const base = {
     codec: head.packed ? `HTTP response with ${cache.parts.settings.codecOptions.compressor.name}` : "HTTP response",

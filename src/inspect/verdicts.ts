@@ -1,11 +1,17 @@
 import type { Cache } from "../cache/cache.js";
+import { inBatches } from "../core/async.js";
 import { ReplyError } from "../core/errors.js";
+import { labelHashes } from "../http/keys.js";
+import { NO_LABELS, responseLabels } from "../http/rfc/invalidation.js";
+import type { Fields } from "../http/rfc/message.js";
+import { prefixesOf, toTarget } from "../http/rfc/target.js";
 import { rememberedTags, tagLabels } from "../tags/labels.js";
 import { judge, type PurgeLog, purgeLogOf, type Verdict } from "../tags/purge-log.js";
 import type { Reader } from "../tags/records.js";
 import { type Form, stampedOf } from "./form.js";
-import { namespaceTags } from "./keys.js";
+import { namespaceTags, type ParsedKey } from "./keys.js";
 import type { TagReport } from "./port.js";
+import { parseResponseKey } from "./response-key.js";
 
 /** What purges mean for an entry. */
 export interface Judgement {
@@ -13,6 +19,10 @@ export interface Judgement {
   readonly tags: readonly TagReport[];
   /** Why the log could not be read. */
   readonly error: ReplyError | undefined;
+}
+
+function ignoreReplies(error: unknown): void {
+  if (!(error instanceof ReplyError)) throw error;
 }
 
 const UNTAGGED: Judgement = { verdict: "good", tags: [], error: undefined };
@@ -38,22 +48,53 @@ export class Verdicts {
     return verdicts;
   }
 
+  /** Tags, groups and path prefixes of a response, which its fields and its URL say. */
+  async #learnResponse(fields: Fields, { key = "" }: ParsedKey): Promise<void> {
+    const { name = "", url = "" } = parseResponseKey(key) ?? {};
+    const { tags, groups } = responseLabels(fields) ?? NO_LABELS;
+    const target = toTarget(url);
+    const prefixes = target ? prefixesOf(target) : [];
+    const labels = await labelHashes({ tags, groups, prefixes }, name, url);
+    for (const [i, text] of [...tags, ...groups, ...prefixes].entries()) this.#names.set(labels[i] ?? "", text);
+  }
+
   async #learn(tags: readonly string[]): Promise<void> {
+    if (tags.length === 0) return;
     const distinct = [...new Set(tags)];
     const labels = await tagLabels(distinct);
     for (const [i, tag] of distinct.entries()) this.#names.set(labels[i] ?? "", tag);
   }
 
-  /** What later purges mean for what a key holds. The log was read since. @throws {ConnectionError} */
-  async of(form: Form, namespaces: readonly string[] = []): Promise<Judgement> {
-    const entry = stampedOf(form);
-    if (!entry) return UNTAGGED;
-    const { labels, stamp, reader } = entry;
-    if (namespaces.length > 0) await this.#learn(namespaceTags(namespaces));
-    const { connection, purges } = this.#cache;
+  /** Asks at once for what several entries need to know of older purges. @throws {ConnectionError} */
+  async prepare(forms: readonly Form[]): Promise<void> {
+    const log = this.#log();
+    if (!log) return;
+    const stamped = forms.map(stampedOf).filter((entry) => entry !== undefined);
+    const unknown = stamped.filter((entry) => log.verdict(entry, entry.reader) === "unknown");
+    const labels = [...new Set(unknown.flatMap((entry) => entry.labels))];
+    // What can't be asked for is reported for each entry.
+    await inBatches(labels, (some) => log.ask(this.#cache.connection, some).catch(ignoreReplies));
+  }
+
+  #log(): PurgeLog | undefined {
     try {
-      const log = purgeLogOf(purges);
-      const verdict = await judge(connection, log, entry, reader);
+      return purgeLogOf(this.#cache.purges);
+    } catch {
+      // The cache's key function has no key for a log, so that nothing has tags.
+      return undefined;
+    }
+  }
+
+  /** What later purges mean for what a key holds. The log was read since. @throws {ConnectionError} */
+  async of(form: Form, key: ParsedKey): Promise<Judgement> {
+    const entry = stampedOf(form);
+    const log = entry && this.#log();
+    if (!log) return UNTAGGED;
+    const { labels, stamp, reader } = entry;
+    await this.#learn(namespaceTags(key.namespaces));
+    if (form.is === "response") await this.#learnResponse(form.head.fields, key);
+    try {
+      const verdict = await judge(this.#cache.connection, log, entry, reader);
       const purged = await this.#purgedBy(log, verdict, { labels, stamp, reader });
       return { verdict, tags: this.#reports(labels, purged), error: undefined };
     } catch (error) {
