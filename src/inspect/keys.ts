@@ -16,18 +16,30 @@ export interface ParsedKey {
 }
 
 /** A namespace at the beginning of a key, as `toNamespace` of cache/key-builder.ts writes it. */
-const NAMESPACE = /^ns\(([^()]*)\):/;
+const NAMESPACE = /^ns\(([^()]+)\):/;
 const ESCAPED = /%(2[589])/g;
 
-/** A user's key with the names of its namespaces before it. */
+/** A user's key with the names of its namespaces before it. A key that only begins alike is in none. */
 function splitNamespaces(whole: string): { key: string; namespaces: string[] } {
   const namespaces: string[] = [];
-  let key = whole;
-  for (let found = NAMESPACE.exec(key); found; found = NAMESPACE.exec(key)) {
-    namespaces.push((found[1] ?? "").replace(ESCAPED, (_all, hex: string) => String.fromCharCode(parseInt(hex, 16))));
-    key = key.slice(found[0].length);
+  for (let text = ""; ; ) {
+    const key = whole.slice(text.length);
+    const [start, escaped = ""] = NAMESPACE.exec(key) ?? [];
+    if (start === undefined) return { key, namespaces };
+    const name = escaped.replace(ESCAPED, (_all, hex: string) => String.fromCharCode(Number.parseInt(hex, 16)));
+    if (written(name, text) !== text + start) return { key, namespaces };
+    namespaces.push(name);
+    text += start;
   }
-  return { key, namespaces };
+}
+
+/** What keys of a namespace begin with; `undefined` where the name can't be one. */
+function written(name: string, parent: string): string | undefined {
+  try {
+    return toNamespace(name, parent);
+  } catch {
+    return undefined;
+  }
 }
 
 /** What keys of these namespaces begin with, after prefix and version. It is also their tag. @throws TypeError on wrong names */

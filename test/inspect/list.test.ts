@@ -139,6 +139,8 @@ it("hostile keys: control characters, a megabyte, other applications' bytes, nam
     '<script>alert("x")</script>',
     "é😀",
     "ns():x",
+    "ns(%zz):x",
+    `ns(${"n".repeat(2_000)}):x`,
     "ns(a",
     "k".repeat(2 ** 20),
   ];
