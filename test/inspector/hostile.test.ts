@@ -3,7 +3,20 @@ import type { EntryAnswer, KeysLine } from "../../src/inspector/api.js";
 import { linesOf, openCache, serveInspector, watchLive } from "./app.js";
 
 /** Ways to leave a text, a tag, an attribute, a script, a comment, a line or a header field. */
-const OPENERS = ["", "'", '"', "`", "</script>", "</style>", "-->", "]]>", "\r\n\r\n", "\u2028", "\\", "&lt;/script&gt;"];
+const OPENERS = [
+  "",
+  "'",
+  '"',
+  "`",
+  "</script>",
+  "</style>",
+  "-->",
+  "]]>",
+  "\r\n\r\n",
+  "\u2028",
+  "\\",
+  "&lt;/script&gt;",
+];
 const SCRIPTS = [
   "<script>alert(1)</script>",
   "<img src=x onerror=alert(1)>",
@@ -49,7 +62,9 @@ describe("the inspector, given more than a hundred payloads as keys, values, tag
     const base = `${await serveInspector({ cache })}/cache`;
     await using live = await watchLive(base);
     for (const payload of PAYLOADS) {
-      await cache.getOrSet(payload === "" ? "empty" : payload, () => Promise.reject(new Error(payload))).catch(() => {});
+      await cache
+        .getOrSet(payload === "" ? "empty" : payload, () => Promise.reject(new Error(payload)))
+        .catch(() => {});
     }
     const second = await live.next();
     expect(second?.process.now).toMatchObject({ calls: PAYLOADS.length, failedLoads: PAYLOADS.length });
