@@ -92,7 +92,7 @@ describe("top, while processes report", () => {
   it("shows calls, loads, leases and the slowest keys of the fleet, live, until q", async () => {
     await using shell = terminal(["top", ...place], { columns: 100, rows: 60 });
     await shell.showing(ENTER);
-    await shell.showing(/1 process that report/);
+    await shell.showing(/CACHE, as 1 process reports/);
     await shell.showing("SLOWEST KEYS");
     const shown = lastFrame(shell.shown());
     expect(shown).toMatch(/SERVER, all its clients/);
@@ -115,7 +115,7 @@ describe("top, while processes report", () => {
 
   it.each([40, 60, 120])("fits %i columns and the rows of the terminal", async (columns) => {
     await using shell = terminal(["top", ...place], { columns, rows: 20 });
-    await shell.showing(/process that report/);
+    await shell.showing(/as 1 process reports/);
     shell.type("q");
     await shell.ended();
     for (const frame of shell.shown().split("\x1b[H").slice(1)) {

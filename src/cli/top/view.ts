@@ -62,7 +62,7 @@ function fleetLines({ fleet, seenLeases }: TopSample, out: Output): string[] {
     return [style.bold("CACHE"), ...wrap(text, columns), ...(seenLeases ? leasesSeen(seenLeases, out) : [])];
   }
   return [
-    style.bold(cut(`CACHE, ${counted(fleet.processes.length, "process", "processes")} that report`, columns)),
+    style.bold(cut(`CACHE, as ${counted(fleet.processes.length, "process reports", "processes report")}`, columns)),
     ...countLines(fleet, out),
     "",
     ...processLines(fleet, out),
