@@ -126,7 +126,7 @@ async function draw() {
     const cache = await openCache(location);
     const calls = load(cache, () => isOn);
     const { url, close } = await serveInspector(cache);
-    await watch(url);
+    await watch(url, () => cache.purgeTags(["search", "report"]));
     isOn = false;
     await calls;
     close();
@@ -151,8 +151,11 @@ async function serveInspector(cache) {
   return { url: `http://${HOST}:${port}/`, close: () => server.close() };
 }
 
-/** @param {string} url */
-async function watch(url) {
+/**
+ * @param {string} url
+ * @param {() => Promise<unknown>} purge makes callers wait
+ */
+async function watch(url, purge) {
   const browser = await chromium.launch({
     executablePath: chromiumPath(),
     args: ["--no-sandbox"],
@@ -166,6 +169,11 @@ async function watch(url) {
       await page.emulateMedia({ colorScheme: scheme === "dark" ? "dark" : "light" });
       await page.evaluate(`location.hash = ${JSON.stringify(`#/${view}`)}`);
       await sleep(2_500);
+      for (let tries = 0; view === "herd" && tries < 20; tries += 1) {
+        await purge();
+        const waiters = await page.waitForSelector("[data-lane=waiters] i", { timeout: 2_500 }).catch(() => undefined);
+        if (waiters) break;
+      }
       const path = join(FOLDER, `${name}.png`);
       await page.screenshot({ path });
       const { size } = statSync(path);

@@ -177,7 +177,7 @@ const TILES: readonly Tile[] = [
   { title: "HTTP requests", value: ({ requests }) => requests, text: perSecond },
   { title: "Errors", value: ({ errors }) => errors, text: perSecond },
   { title: "Waiters", value: ({ waiters }) => waiters, text: count },
-  { title: "Loading saved", value: ({ savedMs }) => savedMs, text: (ms) => `${duration(ms)}/s` },
+  { title: "Loading saved", value: ({ savedMs }) => savedMs, text: (ms) => `${rate(ms / 1_000)} s/s` },
 ];
 
 /** A figure of the last second, with a line of the last minute. */
