@@ -7,14 +7,16 @@ import { type Cache, createCache, herd, memory } from "../../src/index.js";
 import { watchFleet } from "../../src/inspect/fleet.js";
 import { listKeys } from "../../src/inspect/list.js";
 import type { FleetLive } from "../../src/inspect/live.js";
+import type { Info } from "../../src/inspector/api.js";
 import { inspector, reportStatistics } from "../../src/inspector/index.js";
 import { slotOf } from "../../src/near/slots.js";
 import { startCluster } from "../support/cluster.js";
 import { command } from "../support/command.js";
 import { startRestServer } from "../support/rest-server.js";
+import { startValkey } from "../support/servers.js";
 import { until } from "../support/wait.js";
 import { watched } from "../support/watched.js";
-import { everyone, openCache, uniquePrefix } from "./app.js";
+import { everyone, openCache, serveInspector, uniquePrefix, watchLive } from "./app.js";
 
 let prefix: string;
 /** What all members of a test share. */
@@ -267,6 +269,27 @@ describe("processes of a fleet over real servers", () => {
       everyMs: 200,
     });
   }, 60_000);
+
+  it("report as an ACL user with the rules of docs/servers.md; without them each is shown alone, and says nothing of it", async () => {
+    await using server = await startValkey();
+    const client = ["+client|setinfo", "+info", "+get", "+set", "+ping", `~${prefix}:1:*`];
+    const rules = { app: ["+exists", "+hdel", "+hgetall", "+hset", "+pexpire", `~${prefix}:lock:*`], strict: [] };
+    const open = async (user: keyof typeof rules): Promise<Cache> => {
+      await command(server.port, ["ACL", "SETUSER", user, "on", ">password", ...client, ...rules[user]]);
+      const cache = openCache({ location: server.url.replace("//", `//${user}:password@`), keyPrefix: prefix });
+      reportStatistics(cache);
+      const timer = setInterval(() => void cache.get("a").catch(() => {}), 100);
+      onTestFinished(() => clearInterval(timer));
+      return cache;
+    };
+    const allowed = await open("app");
+    await watchUntil(allowed, ({ processes }) => processes.length === 1);
+    const strict = await open("strict");
+    const base = `${await serveInspector({ cache: strict })}/cache`;
+    const { processId } = (await (await fetch(`${base}/api/info`)).json()) as Info;
+    await using live = await watchLive(base);
+    expect((await live.next())?.fleet?.processes).toMatchObject([{ id: processId, breaker: "closed" }]);
+  }, 30_000);
 
   it("share one slot of a cluster", async () => {
     await using cluster = await startCluster();
