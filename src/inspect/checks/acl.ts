@@ -4,6 +4,7 @@ import { counted, type Diagnosis, note, ok, problem, warning } from "./finding.j
 import {
   askPermissions,
   mustKnow,
+  namesWhat,
   type Permission,
   type Permissions,
   type Question,
@@ -125,10 +126,10 @@ function questionsOf({ required, optional, reach }: Need, names: Names): Questio
   const log = reach.includes("purge log") ? names("purge log") : [];
   const keys = reach.filter((one) => !isChannel(one) && one !== "purge log").flatMap(names);
   const namesFor = (command: string): readonly string[] => {
-    if (command === "publish") return channels.slice(-1);
-    if (command === "subscribe") return channels;
-    if (/^z/.test(command) || keys.length === 0) return log;
-    return keys;
+    const what = namesWhat(command);
+    if (what === "nothing") return [];
+    if (what === "channel") return command === "publish" ? channels.slice(-1) : channels;
+    return command.startsWith("z") || keys.length === 0 ? log : keys;
   };
   return [...required, ...optional].flatMap((command) => {
     const of = namesFor(command);
@@ -141,8 +142,7 @@ function lackOf(need: Need, names: Names, permissions: Permissions, { pattern }:
   const has = (one: Question, ...found: Permission[]): boolean => found.includes(permissions.of(one));
   const those = (commands: readonly string[], ...found: Permission[]): string[] =>
     commands.filter((command) => questions.some((one) => one.command === command && has(one, ...found)));
-  const refused = new Set(questions.filter((one) => has(one, "reach", "either")).map(({ name }) => name));
-  const reaches = need.reach.filter((reach) => names(reach).some((name) => refused.has(name)));
+  const reaches = need.reach.filter((reach) => names(reach).some((name) => permissions.refuses(name, questions)));
   // What is appended to the purge log is published to near caches, which can do without.
   const isOptional = (reach: Reach): boolean => reach === "changes" && need.optional.includes("publish");
   const reachRules = (optional: boolean): string[] =>

@@ -74,7 +74,7 @@ export const eventLoop: Check = {
 };
 
 const CLOCK_ASKS = 5;
-/** Below this, nobody can see a difference. */
+/** A smaller difference has no effect that can be noticed. */
 const EXACT_MS = 100;
 const WRONG_MS = 1_000;
 

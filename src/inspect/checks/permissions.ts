@@ -15,6 +15,7 @@ export type Permission = "allowed" | "command" | "reach" | "either" | "absent" |
 export interface Question {
   /** As rules name it, such as `"client|tracking"`. */
   readonly command: string;
+  /** Empty where it names neither. */
   readonly name: string;
 }
 
@@ -24,6 +25,8 @@ export interface Permissions {
   /** How it was found out. */
   readonly by: string;
   of(question: Question): Permission;
+  /** Whether these questions are refused for a key or a channel, or may be. */
+  refuses(name: string, questions: readonly Question[]): boolean;
 }
 
 /** What commands take besides a key, so that nothing is written: the key is one that nothing is stored under, or an argument is no number. */
@@ -110,31 +113,88 @@ for i, joined in ipairs(ARGV) do
 end
 return refused`;
 
+/** Asks in one way. Absent answers are not known. */
+type Ask = (questions: readonly Question[]) => Promise<readonly (Permission | undefined)[]>;
+
 /** Answers questions about the user's rules, in the best of the ways that the server leaves open. Nothing is written. */
 export async function askPermissions(subject: Subject, questions: readonly Question[]): Promise<Permissions> {
-  const known = new Map<string, Permission>();
-  const permissions = (user: string | undefined, by: string): Permissions => ({
-    user,
-    by,
-    of: (question) => known.get(toId(question)) ?? "unknown",
-  });
   const distinct = [...new Map(questions.map((one) => [toId(one), one])).values()];
   const user = await whoAmI(subject);
   const dry = user === undefined ? undefined : await dryRun(subject, user, distinct);
-  if (dry) {
-    for (const [i, question] of distinct.entries()) known.set(toId(question), dry[i] ?? "unknown");
-    return permissions(user, "ACL DRYRUN");
+  if (user !== undefined && dry) {
+    const known = await withReaches(distinct, dry, async (more) => (await dryRun(subject, user, more)) ?? []);
+    return new Known(user, "ACL DRYRUN", known);
   }
-  const harmless = distinct.filter(({ command }) => Object.hasOwn(HARMLESS, command));
-  const tried = await subject.askAll(harmless.map(toCommand));
-  for (const [i, question] of harmless.entries()) known.set(toId(question), toPermission(tried[i] ?? null));
-  const rest = distinct.filter(({ command }) => Object.hasOwn(ASKED, command));
+  const isHarmless = ({ command }: Question): boolean => Object.hasOwn(HARMLESS, command);
+  const rest = distinct.filter((one) => !isHarmless(one));
   const checked = await byScript(subject, rest);
-  for (const [i, question] of rest.entries()) known.set(toId(question), checked?.[i] ?? "unknown");
-  return permissions(
-    user ?? userIn(tried),
-    checked ? "commands that change nothing, and a script" : "commands that change nothing",
-  );
+  const ask: Ask = async (asked) => {
+    const replies = await subject.askAll(asked.filter(isHarmless).map(toCommand));
+    const tried = new Map(asked.filter(isHarmless).map((one, i) => [toId(one), toPermission(replies[i] ?? null)]));
+    return asked.map((one) => tried.get(toId(one)) ?? checked?.[rest.indexOf(one)]);
+  };
+  const known = await withReaches(distinct, await ask(distinct), ask);
+  return new Known(user, `commands that change nothing${checked ? ", and a script" : ""}`, known);
+}
+
+/**
+ * The answers, and more of them: a command that is refused itself says nothing of the keys and channels that it names. So
+ * those are asked for with a command that is known to be allowed.
+ */
+async function withReaches(
+  questions: readonly Question[],
+  answers: readonly (Permission | undefined)[],
+  ask: Ask,
+): Promise<ReadonlyMap<string, Permission>> {
+  const known = new Map(questions.map((one, i) => [toId(one), answers[i] ?? "unknown"]));
+  const isAllowed = (one: Question): boolean => /allowed|reach/.test(known.get(toId(one)) ?? "");
+  const more = [isOfChannel, isOfKey].flatMap((isOfKind) => {
+    const ofKind = questions.filter((one) => one.name !== "" && isOfKind(one));
+    const witness = ofKind.find(isAllowed);
+    const clear = new Set(ofKind.filter(isAllowed).map(({ name }) => name));
+    const names = new Set(ofKind.map(({ name }) => name).filter((name) => !clear.has(name)));
+    return witness ? [...names].map((name) => ({ command: witness.command, name })) : [];
+  });
+  if (more.length === 0) return known;
+  const found = await ask(more);
+  for (const [i, one] of more.entries()) known.set(toId(one), found[i] ?? "unknown");
+  return known;
+}
+
+/** What a command names: a channel, a key, or neither. */
+export function namesWhat(command: string): "channel" | "key" | "nothing" {
+  if (command === "publish" || command === "subscribe") return "channel";
+  return toCommand({ command, name: "a key" }).includes("a key") ? "key" : "nothing";
+}
+
+const isOfChannel = ({ command }: Question): boolean => namesWhat(command) === "channel";
+const isOfKey = ({ command }: Question): boolean => namesWhat(command) === "key";
+
+class Known implements Permissions {
+  readonly #known: ReadonlyMap<string, Permission>;
+
+  constructor(
+    readonly user: string | undefined,
+    readonly by: string,
+    known: ReadonlyMap<string, Permission>,
+  ) {
+    this.#known = known;
+  }
+
+  of(question: Question): Permission {
+    return this.#known.get(toId(question)) ?? "unknown";
+  }
+
+  refuses(name: string, questions: readonly Question[]): boolean {
+    const own = questions.filter((one) => one.name === name);
+    if (own.length === 0) return false;
+    const answers = new Set(own.map((one) => this.of(one)));
+    if (answers.has("reach") || answers.has("either")) return true;
+    if (!answers.has("command") || answers.has("allowed")) return false;
+    const others = new Set([...this.#known].filter(([id]) => id.endsWith(` ${name}`)).map(([, answer]) => answer));
+    // Where no command is allowed that could tell, the rule is named as well: it is needed in any case.
+    return !others.has("allowed");
+  }
 }
 
 function toId({ command, name }: Question): string {
