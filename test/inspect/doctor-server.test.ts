@@ -29,7 +29,7 @@ const APP = { keyPrefix: "app", client: herd(), logger: false } as const;
 /** What the doctor finds of a cache with these options. */
 async function findingsOf(options: Partial<CacheOptions> & { location: string }): Promise<readonly Finding[]> {
   await using cache = createCache({ ...APP, ...options });
-  return examined(cache);
+  return await examined(cache);
 }
 
 async function findingOf(check: string, options: Partial<CacheOptions> & { location: string }): Promise<Finding> {
@@ -39,7 +39,7 @@ async function findingOf(check: string, options: Partial<CacheOptions> & { locat
 describe("doctor, on one server", () => {
   let server: ValkeyServer;
   beforeAll(async () => {
-    server = await startValkey();
+    server = await startValkey({ args: ["--enable-protected-configs", "yes"] });
   });
   afterAll(() => server?.stop());
 
@@ -60,7 +60,11 @@ describe("doctor, on one server", () => {
 
   it.each([
     [{}, "warning", /^no maxmemory/],
-    [{ maxmemory: "100mb", "maxmemory-policy": "noeviction" }, "warning", /^maxmemory 100 MiB, policy noeviction, \d+ % used$/],
+    [
+      { maxmemory: "100mb", "maxmemory-policy": "noeviction" },
+      "warning",
+      /^maxmemory 100 MiB, policy noeviction, \d+ % used$/,
+    ],
     [{ maxmemory: "1mb", "maxmemory-policy": "noeviction" }, "problem", /policy noeviction, 1\d\d % used$/],
     [{ maxmemory: "100mb", "maxmemory-policy": "volatile-lru" }, "note", /volatile-lru$/],
     [{ maxmemory: "100mb", "maxmemory-policy": "allkeys-random" }, "note", /allkeys-random$/],
@@ -94,7 +98,10 @@ describe("doctor, on one server", () => {
     const persistence = () => findingOf("persistence", { location: server.url });
     expect(await persistence()).toMatchObject({ level: "ok", found: "no persistence" });
     await having({ save: "3600 1 300 100" }, async () => {
-      expect(await persistence()).toMatchObject({ level: "note", found: expect.stringMatching(/^snapshots \(save 3600 1/) });
+      expect(await persistence()).toMatchObject({
+        level: "note",
+        found: expect.stringMatching(/^snapshots \(save 3600 1/),
+      });
     });
     await having({ appendonly: "yes", appendfsync: "always" }, async () => {
       const found = "append-only file, appendfsync always";
@@ -177,7 +184,7 @@ describe("doctor, on one server", () => {
     const findings = await examined(cache);
     expect(finding(findings, "latency")).toMatchObject({
       level: "warning",
-      found: expect.stringMatching(/^1[5-9]\d ms in the median, .* commandTimeout is 500 ms/),
+      found: expect.stringMatching(/^1[4-9]\d ms in the median, .* commandTimeout is 500 ms/),
     });
     expect(finding(findings, "clock").level).toBe("ok");
   });
@@ -232,8 +239,21 @@ describe("doctor, on one server", () => {
   it("says how the near cache hears of changes, and why not by tracking", async () => {
     const near = (options: Partial<CacheOptions> & { location: string }) =>
       findingOf("tracking", { nearCache: nearCache(), ...options });
-    expect(await near({ location: server.url })).toMatchObject({ level: "ok", found: expect.stringContaining("listens") });
-    await command(server.port, ["ACL", "SETUSER", "near", "on", ">password", "allkeys", "allchannels", "+@all", "-client|tracking"]);
+    expect(await near({ location: server.url })).toMatchObject({
+      level: "ok",
+      found: expect.stringContaining("listens"),
+    });
+    await command(server.port, [
+      "ACL",
+      "SETUSER",
+      "near",
+      "on",
+      ">password",
+      "allkeys",
+      "allchannels",
+      "+@all",
+      "-client|tracking",
+    ]);
     const location = server.url.replace("//", "//near:password@");
     await using cache = createCache({ ...APP, location, nearCache: nearCache() });
     await cache.get("a");
@@ -255,6 +275,7 @@ describe("doctor, on one server", () => {
     await command(server.port, ["ACL", "SETUSER", "few", "on", ">password", "allkeys", "+@all", "-unlink"]);
     const location = server.url.replace("//", "//few:password@");
     await using cache = createCache({ ...APP, location });
+    await cache.set("a", 1);
     await expect(cache.delete("a")).rejects.toThrow(/unlink/i);
     expect(finding(await examined(cache), "refusals.unlink")).toMatchObject({
       level: "warning",
@@ -286,7 +307,17 @@ describe("doctor, on one server", () => {
   });
 
   it("learns name and version from HELLO where INFO is refused, and skips what only INFO has", async () => {
-    await command(server.port, ["ACL", "SETUSER", "blind", "on", ">password", "allkeys", "+@all", "-info", "-config|get"]);
+    await command(server.port, [
+      "ACL",
+      "SETUSER",
+      "blind",
+      "on",
+      ">password",
+      "allkeys",
+      "+@all",
+      "-info",
+      "-config|get",
+    ]);
     const findings = await findingsOf({ location: server.url.replace("//", "//blind:password@") });
     expect(finding(findings, "version")).toMatchObject({ level: "ok", found: expect.stringMatching(/^Valkey \d/) });
     expect(finding(findings, "eviction")).toMatchObject({
@@ -300,7 +331,10 @@ describe("doctor, on one server", () => {
   it("says that text is plain on its way to another machine", async () => {
     const connectionFactory = iovalkey({ addressMap: () => ({ host: HOST, port: server.port }) });
     const remote = { location: "valkey://cache.example:6379", connectionFactory };
-    expect(await findingOf("encryption", remote)).toMatchObject({ level: "note", remedy: expect.stringContaining("valkeys://") });
+    expect(await findingOf("encryption", remote)).toMatchObject({
+      level: "note",
+      remedy: expect.stringContaining("valkeys://"),
+    });
     expect((await findingOf("encryption", { location: server.url })).level).toBe("ok");
   });
 });
@@ -329,7 +363,10 @@ describe("doctor, on several servers", () => {
     for (const readFrom of ["primary", "preferReplica"] as const) {
       const findings = await findingsOf({ location, connectionFactory: glide({ readFrom }) });
       expect(finding(findings, "role")).toMatchObject({ level: "ok", found: "primary" });
-      expect(finding(findings, "replication")).toMatchObject({ level: "ok", found: expect.stringMatching(/^1 replica, /) });
+      expect(finding(findings, "replication")).toMatchObject({
+        level: "ok",
+        found: expect.stringMatching(/^1 replica, /),
+      });
       expect(finding(findings, "replication").meaning.includes("Reads from replicas")).toBe(readFrom !== "primary");
     }
   });
@@ -356,7 +393,10 @@ describe("doctor, on several servers", () => {
     expect(finding(findings, "topology")).toMatchObject({ level: "ok", found: "a cluster of 3 primaries" });
     const memory = findings.filter(({ check }) => check === "memory");
     expect(memory.map(({ found }) => found.split(": ", 1)[0]).sort()).toEqual(
-      cluster.nodes.slice(0, 3).map(({ port }) => `${HOST}:${port}`).sort(),
+      cluster.nodes
+        .slice(0, 3)
+        .map(({ port }) => `${HOST}:${port}`)
+        .sort(),
     );
   });
 
@@ -381,17 +421,16 @@ describe("doctor, on several servers", () => {
   });
 
   it("finds slots that no node serves", async () => {
-    const [node] = cluster.nodes.slice(-1);
     await using alone = await startCluster({ primaries: 2 });
-    await command(alone.nodes[0]?.port ?? 0, ["CONFIG", "SET", "cluster-require-full-coverage", "no"]);
     await using cache = createCache({ ...APP, location: alone.url, connectionFactory: glideCluster() });
     await cache.get("a");
     for (const { port } of alone.nodes) await command(port, ["CLUSTER", "DELSLOTS", "1"]);
-    const isDown = async () =>
-      String(await command(alone.nodes[1]?.port ?? 0, ["CLUSTER", "INFO"])).includes("cluster_state:fail");
-    await until(isDown, { what: "the cluster to notice" });
-    const findings = await examined(cache);
-    expect(linesOf(findings, "problem").join()).toMatch(/CLUSTERDOWN|16383 of 16384 slots/);
-    expect(node).toBeDefined();
+    const isDown = async ({ port }: ValkeyServer) =>
+      String(await command(port, ["CLUSTER", "INFO"])).includes("cluster_state:fail");
+    for (const node of alone.nodes) await until(() => isDown(node), { what: "the cluster to notice" });
+    expect(finding(await examined(cache), "topology")).toMatchObject({
+      level: "problem",
+      found: 'a cluster of 2 primaries, whose state is "fail": 16383 of 16384 slots are served',
+    });
   });
 });

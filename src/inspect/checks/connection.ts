@@ -106,7 +106,7 @@ export const encryption: Check = {
   },
 };
 
-/** What this connection was refused before the doctor came. */
+/** What this connection was refused in the last minutes. */
 export const refusals: Check = {
   name: "refusals",
   needsServer: true,
