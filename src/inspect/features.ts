@@ -228,6 +228,17 @@ export const INSPECTION = {
       "time",
     ],
   },
+  entries: {
+    title: "entries, reasons, and lists of keys",
+    required: ["getrange", "pttl", "scan", "strlen", "time", "type"],
+    optional: ["dbsize", "exists", "info", "memory|usage", "object|idletime", "zcard", "zrevrangebyscore"],
+    reach: ["all versions"],
+  },
+  fleet: {
+    title: "what processes report while they are watched",
+    required: ["exists", "hdel", "hgetall", "hset", "pexpire", "set"],
+    reach: ["locks"],
+  },
 } as const satisfies Readonly<Record<string, Row>>;
 
 /** The names of features. */

@@ -354,7 +354,7 @@ describe("the tables of docs/servers.md", () => {
       ...rows.flatMap(commandsOf).map((one) => one.split("|", 1)[0]),
     ]);
     const named = filesUnder("src", ".ts")
-      .filter((file) => !file.startsWith("connection/memory/"))
+      .filter((file) => !file.startsWith("connection/memory/") && !file.startsWith("inspector/page/"))
       .flatMap((file) => {
         const source = readFileSync(join(root, "src", file), "utf8");
         return [...source.matchAll(/redis\.p?call\('([A-Z]+)'|(?<!Set\()\["([A-Z]+)"/g)];

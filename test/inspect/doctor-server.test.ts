@@ -272,14 +272,14 @@ describe("doctor, on one server", () => {
   });
 
   it("reports what the connection was refused before", async () => {
-    await command(server.port, ["ACL", "SETUSER", "few", "on", ">password", "allkeys", "+@all", "-unlink"]);
+    await command(server.port, ["ACL", "SETUSER", "few", "on", ">password", "allkeys", "+@all", "-pttl"]);
     const location = server.url.replace("//", "//few:password@");
     await using cache = createCache({ ...APP, location });
     await cache.set("a", 1);
-    await expect(cache.delete("a")).rejects.toThrow(/unlink/i);
-    expect(finding(await examined(cache), "refusals.unlink")).toMatchObject({
+    await expect(cache.ttl("a")).rejects.toThrow(/pttl/i);
+    expect(finding(await examined(cache), "refusals.pttl")).toMatchObject({
       level: "warning",
-      remedy: expect.stringContaining('run "ACL SETUSER few +unlink"'),
+      remedy: expect.stringContaining('run "ACL SETUSER few +pttl"'),
     });
   });
 
