@@ -351,6 +351,9 @@ describe("the tables of docs/servers.md", () => {
       "px",
       "match",
       "prefix",
+      // What the command line shows.
+      "b",
+      "http",
       ...rows.flatMap(commandsOf).map((one) => one.split("|", 1)[0]),
     ]);
     const named = filesUnder("src", ".ts")
