@@ -27,7 +27,8 @@ function toScanCount(given: number = SCAN_COUNT): number {
 
 /**
  * The keys of a cache, by steps of SCAN, each with what its first bytes say. A key may come twice. The server is asked for the next
- * step when the caller wants it, so a list that is left early costs no more.
+ * step when the caller wants it, so a list that is left early costs no more. Reading counts as a use of each key, as any read
+ * does, where the server evicts those that were not used for the longest time.
  * @throws {ConnectionError} @throws {ReplyError} @throws TypeError on a selection that is none
  */
 export async function* listKeys(

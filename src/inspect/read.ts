@@ -55,17 +55,20 @@ function beginRead(
   }
 }
 
-/** The commands that read one key. */
+/** The commands that read one key. The last two count as a use of it, so what the server knows of its last use is asked for first. */
 function commandsFor(key: string, maxBytes: number, isDetailed: boolean): Command[] {
-  const basic: Command[] = [
+  // Without samples, the server would look at all members of a collection.
+  const details: Command[] = [
+    ["OBJECT", "IDLETIME", key],
+    ["MEMORY", "USAGE", key, "SAMPLES", "16"],
+  ];
+  return [
     ["TYPE", key],
     ["PTTL", key],
+    ...(isDetailed ? details : []),
     ["STRLEN", key],
     ["GETRANGE", key, "0", String(maxBytes - 1)],
   ];
-  if (!isDetailed) return basic;
-  // Without samples, the server would look at all members of a collection.
-  return [...basic, ["OBJECT", "IDLETIME", key], ["MEMORY", "USAGE", key, "SAMPLES", "16"]];
 }
 
 /**
@@ -96,9 +99,12 @@ export async function readRaw(
 
 function toRaw(
   storedKey: string,
-  [type = null, pttl = null, strlen = null, range = null, idle = null, memory = null]: readonly Reply[],
+  replies: readonly Reply[],
   { maxBytes, atMs, nowMs }: { readonly maxBytes: number; readonly atMs: number; readonly nowMs: number },
 ): RawEntry {
+  const [type = null, pttl = null] = replies;
+  const [idle = null, memory = null] = replies.slice(2, -2);
+  const [strlen = null, range = null] = replies.slice(-2);
   const left = numberIn(pttl);
   const bytes =
     range instanceof Uint8Array ? range : typeof range === "string" ? new TextEncoder().encode(range) : undefined;

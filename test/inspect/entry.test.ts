@@ -1,6 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { serialize } from "node:v8";
 import { afterEach, describe, expect, inject, it } from "vitest";
+import { keyvStore } from "../../src/adapters/keyv.js";
 import { placeholder } from "../../src/codec/envelope.js";
 import { bz2 } from "../../src/compressors/bz2.js";
 import { gzip, zlib } from "../../src/compressors/deflate.js";
@@ -14,8 +15,10 @@ import { cachedHandler } from "../../src/fetch/index.js";
 import { type Cache, type CacheOptions, createCache, herd, json } from "../../src/index.js";
 import { inspectEntry } from "../../src/inspect/entry.js";
 import type { EntryReport } from "../../src/inspect/port.js";
+import { sealEntry } from "../../src/next/stored.js";
 import { msgpack } from "../../src/serializers/msgpack.js";
 import { structuredClone as cloned } from "../../src/serializers/structured-clone.js";
+import { until } from "../support/wait.js";
 
 const open: Cache[] = [];
 afterEach(() => Promise.all(open.splice(0).map((cache) => cache.close())));
@@ -333,4 +336,49 @@ it("keys of a user's own functions are taken apart, and without a reverse functi
   const blind = make({ keyFunction });
   await blind.set("b", 1);
   expect(await inspectEntry(blind, "b")).toMatchObject({ key: "b", version: 1, kind: "value", state: "fresh" });
+});
+
+it("an entry is read in one round trip, which says when it was used before", async () => {
+  const cache = make({ location: inject("valkeyUrl"), client: herd() });
+  await cache.set("a", "x".repeat(10_000), { tags: ["news"], ttl: 600 });
+  const idle = async () => {
+    const [reply = null] = await cache.connection.send([["OBJECT", "IDLETIME", String(cache.makeKey("a"))]]);
+    return Number(reply) >= 1;
+  };
+  await until(idle, { what: "the server to count a second without a use" });
+  const trips: (readonly string[])[] = [];
+  const end = cache.on("roundTrip", ({ commands }) => void trips.push(commands));
+  const entry = await inspectEntry(cache, "a");
+  end();
+  expect(trips).toHaveLength(1);
+  expect(entry.idleMs).toBeGreaterThanOrEqual(1_000);
+  expect(entry.memoryBytes).toBeGreaterThan(10_000);
+  expect((entry.expiresMs ?? 0) - (entry.staleUntilMs ?? 0)).toBeLessThan(5_000);
+});
+
+it("entries of Next and of Keyv are recognised", async () => {
+  const cache = make({ compressor: gzip() });
+  const met = await cache.parts.settings.tags.meet();
+  const { codec } = cache.parts.settings;
+  for (const length of [10, 100_000]) {
+    const fields = { kind: "PAGE", tags: ["a"], value: new TextEncoder().encode("x".repeat(length)) };
+    const sealing = { codec, met, fields, tags: ["page"], stamp: undefined, ttlMs: 60_000, durationMs: 5 };
+    const entry = await put(cache, "next", await sealEntry(sealing));
+    expect(entry).toMatchObject({ kind: "value", state: "stale", tags: [{ tag: "page", purged: "soft" }] });
+    expect(entry.value).toMatchObject({
+      codec: "next",
+      json: { fields: { kind: "PAGE" }, parts: [["value", "bytes", length]] },
+    });
+  }
+  const keyPrefix = randomUUID();
+  const location = `memory:${keyPrefix}`;
+  const store = keyvStore({ cache: make({ location, keyPrefix, client: herd() }) });
+  await store.set("k", "plain", 60_000);
+  const reader = make({ location, keyPrefix });
+  const keys: string[] = [];
+  for await (const some of reader.connection.scan({ match: "*", count: 100 })) keys.push(...some);
+  expect((await inspectEntry(reader, new StoredKey(keys[0] ?? ""))).value).toMatchObject({
+    codec: "keyv",
+    text: '"plain"',
+  });
 });

@@ -37,6 +37,8 @@ async function prepare(cache: Cache, key: string, pick: Pick): Promise<string> {
     "envelope",
     "tagged",
     "tagged",
+    "tagged",
+    "tagged",
     "lease",
     "plain",
     "bytes",
@@ -67,7 +69,7 @@ async function prepare(cache: Cache, key: string, pick: Pick): Promise<string> {
         await cache.purgeTags(["before"]);
         const log = cache.parts.settings.purges.log?.stamp;
         payload = String(tagged({ stamp: pick([log, log, undefined]), labels: await tagLabels(tags), payload }));
-        purge = pick(["none", "soft", "hard", "together", "half together", "other"]);
+        purge = pick(["none", "soft", "hard", "hard", "hard", "together", "half together", "other"]);
       }
       await put(seal({ freshUntilMs, deltaMs, token, leaseUntilMs }, codec.mark, payload));
       if (purge === "soft") await cache.purgeTags([`a ${key}`], { soft: true });
@@ -89,11 +91,12 @@ async function prepare(cache: Cache, key: string, pick: Pick): Promise<string> {
     case "newer":
       await put("\x11V2 and something else");
       return what;
-    case "mark":
-      await put(
-        seal({ freshUntilMs: nowMs + pick(SECONDS) * 1_000, deltaMs: 0, token: NO_TOKEN, leaseUntilMs: 0 }, "~", "x"),
-      );
-      return what;
+    case "mark": {
+      const freshUntilMs = nowMs + pick(SECONDS) * 1_000;
+      const leaseUntilMs = pick([0, nowMs + 30_000]);
+      await put(seal({ freshUntilMs, deltaMs: 0, token: "abcdefghijkl", leaseUntilMs }, "~", "x"));
+      return JSON.stringify({ what, fresh: freshUntilMs - nowMs, lease: leaseUntilMs - nowMs });
+    }
     case "list":
       await cache.connection.send([["SADD", stored, "member"]]);
       return what;
@@ -174,7 +177,7 @@ describe.each(["memory", "server"])("over %s", (place) => {
       const seed = Math.floor(Math.random() * 2 ** 31);
       const pick = randomOf(seed);
       const seen = new Set<string>();
-      for (let i = 0; i < 250; i++) {
+      for (let i = 0; i < 400; i++) {
         const key = `key ${i}`;
         const state = await prepare(writer, key, pick);
         const why = await explain(looker, key);
