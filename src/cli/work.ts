@@ -1,4 +1,3 @@
-import type { Cache } from "../cache/cache.js";
 import type { KeyRow, Progress, PurgePreview, PurgeTarget } from "../inspect/port.js";
 import { previewPurge, purge } from "../inspect/purge.js";
 import { canAsk, checkConfirmation, confirm } from "./confirm.js";
@@ -84,7 +83,6 @@ async function run(context: Context, work: Work): Promise<number> {
   const view = new ProgressView(err, doing, verb);
   let before = NOTHING;
   let now = NOTHING;
-  const ignored = watchIgnored(cache);
   try {
     for (const target of targets) {
       signal.throwIfAborted();
@@ -94,7 +92,6 @@ async function run(context: Context, work: Work): Promise<number> {
       };
       before = sum(before, await purge(cache, target, { signal, onProgress, soft, free }));
       now = before;
-      ignored.throwFirst();
     }
   } catch (error) {
     view.clear();
@@ -104,27 +101,11 @@ async function run(context: Context, work: Work): Promise<number> {
     if (!isInterrupted) throw error;
     if (json) await out.lines(safeJson({ interrupted: true, done: now }));
     return error.code;
-  } finally {
-    ignored.stop();
   }
   view.clear();
   if (json) await out.lines(safeJson({ interrupted: false, done: now }));
   else await out.lines(...wrap(doneText(now, work, view.elapsedMs), out.columns).map(out.style.green));
   return EXIT.ok;
-}
-
-/** A cache with `ignoreErrors` has methods that resolve although nothing was done. Here that is a failure. */
-function watchIgnored(cache: Cache): { throwFirst(): void; stop(): void } {
-  const errors: unknown[] = [];
-  const stop = cache.on("call", ({ error }) => {
-    if (error !== undefined && cache.parts.settings.ignoreErrors) errors.push(error);
-  });
-  return {
-    stop,
-    throwFirst() {
-      if (errors.length > 0) throw errors[0];
-    },
-  };
 }
 
 function doneText({ matched, bytes: size }: Progress, { isOneWrite, done, what }: Work, elapsedMs: number): string {
