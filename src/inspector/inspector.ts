@@ -1,4 +1,5 @@
 import { type Context, Hono } from "hono";
+import { HTTPException } from "hono/http-exception";
 import type { Cache } from "../cache/cache.js";
 import { ConfigurationError, ConnectionError, ReplyError } from "../core/errors.js";
 import { afterBody } from "../hosts/with-cache.js";
@@ -55,6 +56,8 @@ class Server {
       if (allowed instanceof Response) return allowed;
       if (allowed !== true) return failure(c, 403, "you may not look into this cache");
     } catch (error) {
+      // Hono's middleware, such as basicAuth(), refuses by an exception that has the response.
+      if (error instanceof HTTPException) return error.getResponse();
       this.#cache?.report(error, "inspector", "");
       if (!this.#cache) console.error("valkey-edge-cache: inspector: authorize has failed.", error);
       return failure(c, 500, "internal error");
@@ -122,7 +125,7 @@ class Server {
       try {
         return (await authorize(c)) === true;
       } catch (error) {
-        cache.report(error, "inspector", "");
+        if (!(error instanceof HTTPException)) cache.report(error, "inspector", "");
         return false;
       }
     };

@@ -13,7 +13,8 @@ export interface InspectorOptions {
   cache: CacheSource<[c: Context]>;
   /**
    * Whether the client may look into the cache: it sees every key and value. Called for every request, and again for each
-   * live stream that is open. `false` answers 403, a `Response` is answered as it is, and an error is reported and answers 500.
+   * live stream that is open. `false` answers 403; a `Response`, or the one of an
+   * `HTTPException` as Hono's `basicAuth()` throws it, is answered as it is; another error is reported and answers 500.
    */
   authorize: (c: Context) => MaybePromise<boolean | Response>;
   /** Allow clients to purge. @default false */

@@ -1,4 +1,5 @@
-import { HTTPException } from "hono/http-exception";
+import type { Context } from "hono";
+import { basicAuth } from "hono/basic-auth";
 import { describe, expect, it, vi } from "vitest";
 import { ConfigurationError } from "../../src/index.js";
 import { type InspectorOptions, inspector } from "../../src/inspector/index.js";
@@ -52,9 +53,20 @@ describe("authorize of the inspector", () => {
     ]);
   });
 
+  it("may be middleware of Hono that throws its refusal, such as basicAuth()", async () => {
+    const onError = vi.fn();
+    const login = basicAuth({ username: "ann", password: "hunter2" });
+    const authorize = async (c: Context): Promise<boolean> => login(c, async () => {}).then(() => true);
+    const base = await serveInspector({ cache: openCache({ onError }), authorize });
+    const refused = await fetch(`${base}/cache/`);
+    expect([refused.status, refused.headers.get("www-authenticate")]).toEqual([401, 'Basic realm="Secure Area"']);
+    const allowed = await fetch(`${base}/cache/`, { headers: { authorization: `Basic ${btoa("ann:hunter2")}` } });
+    expect(allowed.status).toBe(200);
+    expect(onError).not.toHaveBeenCalled();
+  });
+
   it.each([
     ["an error", new Error("password of the database: hunter2")],
-    ["an error of Hono with a response", new HTTPException(401, { message: "hunter2" })],
     ["no error at all", "hunter2"],
   ])("answers 500 without details when it throws %s, which onError is called with", async (_what, thrown) => {
     const onError = vi.fn();
