@@ -38,7 +38,8 @@ export function failures({ results, unhandled = [], steps = [], root }) {
 function ofFile({ name, message, status, assertionResults }, root) {
   const file = relative(root, name);
   const failed = assertionResults.filter((test) => test.status === "failed");
-  if (failed.length === 0 && status === "failed") return [entry(file, message || "the file did not end", root)];
+  if (failed.length === 0 && status === "failed")
+    return [entry(file, message || "a hook of it failed, or it did not end", root)];
   return failed.map(({ ancestorTitles, title, failureMessages }) => {
     // The first ancestor is the file, which has no name.
     const names = [...ancestorTitles.filter((each) => each !== ""), title];

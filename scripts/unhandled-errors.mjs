@@ -2,18 +2,20 @@
 import { writeFileSync } from "node:fs";
 
 /**
- * A reporter of vitest for errors outside of tests, such as rejected promises that are not handled: its JSON report lacks
- * them. Writes them as JSON to the file that `UNHANDLED_ERRORS` names.
+ * A reporter of vitest for errors outside of tests: in hooks that run for several tests, and rejected promises that are not
+ * handled. Vitest's JSON report lacks them. Writes them as JSON to the file that `UNHANDLED_ERRORS` names.
  */
 // biome-ignore lint/style/noDefaultExport: vitest asks for it
 export default class UnhandledErrors {
   /**
-   * @param {readonly unknown[]} _modules
+   * @param {readonly import("vitest/node").TestModule[]} modules
    * @param {readonly { stack?: string, message?: string }[]} errors
    */
-  onTestRunEnd(_modules, errors) {
+  onTestRunEnd(modules, errors) {
     const file = process.env.UNHANDLED_ERRORS;
     if (file === undefined) return;
-    writeFileSync(file, JSON.stringify(errors.map((error) => error.stack ?? error.message ?? String(error))));
+    const inHooks = modules.flatMap((module) => [...module.children.allSuites()].flatMap((suite) => suite.errors()));
+    const texts = [...inHooks, ...errors].map((error) => error.stack ?? error.message ?? String(error));
+    writeFileSync(file, JSON.stringify(texts));
   }
 }

@@ -52,7 +52,7 @@ describe("the list of failures", () => {
         "  test/sums.test.ts",
         "    Cannot find module './sum.js'",
         "  test/sums.test.ts",
-        "    the file did not end",
+        "    a hook of it failed, or it did not end",
       ].join("\n"),
     );
   });
