@@ -67,7 +67,9 @@ async function prepare(cache: Cache, key: string, pick: Pick): Promise<string> {
       if (what === "tagged") {
         const tags = [`a ${key}`, `b ${key}`];
         await cache.purgeTags(["before"]);
-        const log = cache.parts.settings.purges.log?.stamp;
+        const met = await cache.parts.settings.tags.meet();
+        await met.refresh(cache.connection)?.done;
+        const log = met.stamp;
         payload = String(tagged({ stamp: pick([log, log, undefined]), labels: await tagLabels(tags), payload }));
         purge = pick(["none", "soft", "hard", "hard", "hard", "together", "half together", "other"]);
       }
