@@ -1,9 +1,9 @@
 import { readFile } from "node:fs/promises";
+import { createCache, defaultClient, glideCluster, herd, nearCache, sentinel } from "valkey-edge-cache";
 import type { Cache } from "../cache/cache.js";
 import type { CacheOptions, LocatedCacheOptions, Logger } from "../cache/options.js";
 import type { ConnectionOptions, TlsOptions } from "../connection/options.js";
 import type { Compressor, Serializer } from "../core/value-format.js";
-import { createCache, defaultClient, glideCluster, herd, nearCache, sentinel } from "../index.js";
 import { CACHE_OPTIONS } from "./commands.js";
 import { cacheOfConfig } from "./config-module.js";
 import { EXIT, Exit } from "./exit-codes.js";

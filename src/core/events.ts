@@ -58,7 +58,7 @@ export class Events {
   /** What the cache has sent, and what it has not, as the process knew the answer; with and without listeners. */
   readonly sent = { roundTrips: 0, commands: 0, nearHits: 0 };
   readonly #held = new HeldLeases();
-  /** Called before each round trip with what sends other commands along with it, below the near cache and uncounted. */
+  /** @internal Called before each round trip with what sends other commands along with it, below the near cache and uncounted. */
   used: ((send: SendAlong) => void) | undefined;
   /** What the near cache holds, where there is one. */
   near: { readonly entries: number; readonly size: number } | undefined;
@@ -75,7 +75,7 @@ export class Events {
     this.#source = source;
   }
 
-  /** The leases of the cache that this process holds now. */
+  /** @internal The leases of the cache that this process holds now. */
   get held(): HeldLeases {
     return this.#held;
   }

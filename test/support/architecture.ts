@@ -25,6 +25,8 @@ const ADAPTERS: Readonly<Record<string, readonly string[]>> = {
   fastify: ["fastify"],
   hono: ["hono", "inspector"],
   "@opentelemetry/api": ["otel"],
+  // The package itself: its exports decide which entry point that is, and bundles don't carry it twice.
+  "valkey-edge-cache": ["hosts", "cli"],
 };
 
 /** Files whose framework takes a default export only. */
