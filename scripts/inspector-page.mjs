@@ -10,16 +10,26 @@ const MODULE = join(root, "src", "inspector", "page.ts");
 const FOLDER = join(root, "src", "inspector", "page");
 
 /**
+ * What of Vitest the plugin uses: `false` keeps a module out of its cache.
+ * @typedef {{ defineCacheKeyGenerator(callback: (module: { id: string }) => false | undefined): void }} CacheOfVitest
+ */
+
+/**
  * Puts the page's HTML in the place of src/inspector/page.ts.
- * @returns {{ name: string, load(id: string): Promise<{ code: string, map: null } | undefined> }}
+ * @returns {{ name: string, load(id: string): Promise<{ code: string, map: null } | undefined>, configureVitest(vitest: CacheOfVitest): void }}
  */
 export function inspectorPage() {
   /** @type {Promise<string> | undefined} */
   let html;
+  const isPage = (/** @type {string} */ id) => id.split("?")[0] === MODULE;
   return {
     name: "inspector-page",
+    // Vitest keeps transformed modules by the text of their own file, and the page is made of other files.
+    configureVitest({ defineCacheKeyGenerator }) {
+      defineCacheKeyGenerator(({ id }) => (isPage(id) ? false : undefined));
+    },
     async load(id) {
-      if (id.split("?")[0] !== MODULE) return undefined;
+      if (!isPage(id)) return undefined;
       html ??= buildPage();
       return { code: `export const pageHtml = ${JSON.stringify(await html)};\n`, map: null };
     },
