@@ -111,14 +111,14 @@ function endedReading(
 function purgedReading({ judgement, raw, report }: Inspected, aged: Valued): Valued {
   const { verdict } = judgement;
   if (verdict === "good" || !("envelope" in aged) || !aged.envelope) return aged;
-  const purged = report.tags
-    .filter((one) => one.purged === verdict)
-    .map(({ tag, label }) => tag ?? `with the hash ${label}`);
-  const names = purged.length > 0 ? purged.map((one) => JSON.stringify(one)).join(", ") : "";
+  const names = report.tags
+    .filter(({ purged }) => purged === verdict)
+    .map(({ tag, label }) => (tag === undefined ? `#${label}` : JSON.stringify(tag)));
+  const subject = names.length === 1 ? `the tag ${names[0]} was` : `the tags ${names.join(", ")} were`;
   const what =
-    names === ""
+    names.length === 0
       ? "the purge log no longer says what was purged since"
-      : `the tag ${names} was purged ${verdict === "soft" ? "softly " : ""}since`;
+      : `${subject} purged ${verdict === "soft" ? "softly " : ""}since`;
   if (verdict === "hard") return endedReading(aged.envelope, raw, what, true);
   return { is: "stale", envelope: aged.envelope, because: what };
 }

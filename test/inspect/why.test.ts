@@ -6,6 +6,7 @@ import { cachedHandler } from "../../src/fetch/index.js";
 import { type Cache, type CacheOptions, createCache, herd } from "../../src/index.js";
 import { explain } from "../../src/inspect/why.js";
 import { msgpack } from "../../src/serializers/msgpack.js";
+import { tagLabels } from "../../src/tags/labels.js";
 import { startValkey } from "../support/servers.js";
 
 const open: Cache[] = [];
@@ -18,11 +19,28 @@ function make(options: Partial<CacheOptions> = {}): Cache {
   return cache;
 }
 
+it("names a tag by its hash where this process doesn't know it", async () => {
+  const cache = make();
+  await cache.set("a", 1, { tags: ["forgotten"] });
+  await cache.purgeTags(["forgotten"]);
+  const [label] = await tagLabels(["forgotten"]);
+  // The process remembers so many.
+  await tagLabels(Array.from({ length: 1_000 }, (_, i) => `other ${i}`));
+  const said = async (tags: string[]) => (await explain(cache, "a", { tags })).summary;
+  expect(await said([])).toBe(`getOrSet would load: the tag #${label} was purged since`);
+  expect(await said(["forgotten"])).toBe('getOrSet would load: the tag "forgotten" was purged since');
+});
+
 it("names what decides: the grace, the lease, the purged tag, the bytes", async () => {
   const cache = make();
   await cache.set("purged", 1, { tags: ["news", "front"] });
   await cache.purgeTags(["news"]);
   expect((await explain(cache, "purged")).summary).toBe('getOrSet would load: the tag "news" was purged since');
+  await cache.set("both", 1, { tags: ["news", "front"] });
+  await cache.purgeTags(["news", "front"]);
+  expect((await explain(cache, "both")).summary).toBe(
+    'getOrSet would load: the tags "news", "front" were purged since',
+  );
   await cache.set("soft", 1, { tags: ["news"] });
   await cache.purgeTags(["news"], { soft: true });
   expect((await explain(cache, "soft")).summary).toBe(
