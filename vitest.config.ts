@@ -20,6 +20,14 @@ function sourcesByName(host: string): { find: RegExp; replacement: string }[] {
 
 const IN_WORKERD = "test/workerd/**/*.test.ts";
 
+/** Tests in a browser or in a terminal, which `npm run test:ui` runs: those take a processor each. */
+const UI = [
+  "test/cli/*.test.ts",
+  "test/examples/{page,walk}.test.ts",
+  "test/inspector/page/*.test.ts",
+  "test/inspector/{browser,page-live}.test.ts",
+];
+
 /**
  * Files that share processes, one after another, as a new process and its modules take longer than most of them. They stop
  * what they start, and change nothing that belongs to a whole process.
@@ -62,9 +70,10 @@ export default defineConfig({
     projects: [
       onNode("node", {
         include: ["test/**/*.test.ts", "examples/**/*.test.ts"],
-        exclude: [IN_WORKERD, "test/tools/**", ...TOGETHER],
+        exclude: [IN_WORKERD, "test/tools/**", ...TOGETHER, ...UI],
         isolate: true,
       }),
+      onNode("ui", { include: UI, exclude: [], isolate: true }),
       onNode("together", { include: TOGETHER, exclude: [], isolate: false }),
       {
         plugins: [

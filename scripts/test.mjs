@@ -1,6 +1,7 @@
 // @ts-check
-// npm test: all checks and tests, also from a fresh clone. npm run test:tools: only the tests with bundlers and package
-// managers, which it installs. Arguments are passed to vitest: parts of file paths, and options.
+// npm test: all checks and tests, also from a fresh clone, but for two groups that have commands of their own. npm run test:ui:
+// the tests in browsers and terminals. npm run test:tools: those with bundlers and package managers, which it installs.
+// Arguments are passed to vitest: parts of file paths, and options. With arguments, npm test looks among those of test:ui, too.
 import { mkdirSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { build } from "./build.mjs";
@@ -12,13 +13,13 @@ import { cases, summary } from "./summary.mjs";
 
 const results = join(root, ".cache", "test-results.json");
 const unhandledErrors = join(root, ".cache", "unhandled-errors.json");
-const withTools = process.argv[2] === "--tools";
+const group = process.argv[2] === "--tools" ? "tools" : process.argv[2] === "--ui" ? "ui" : undefined;
 
 await script(async () => {
   try {
     await ensurePackages();
     ensureNeeds();
-    if (withTools) await ensureTools();
+    if (group === "tools") await ensureTools();
   } catch (error) {
     if (!(error instanceof Stop)) throw error;
     console.error(`\n${error.message}\n`);
@@ -26,7 +27,7 @@ await script(async () => {
     return 1;
   }
   const failed = await step(() => build());
-  if (!withTools) {
+  if (group === undefined) {
     failed.push(
       ...(await step(() => mustRun("Type-checking", join(bin, "tsc"), ["-p", "tsconfig.json"]))),
       ...(await step(() => mustRun("Type-checking the page", join(bin, "tsc"), ["-p", "src/inspector/page"]))),
@@ -39,7 +40,7 @@ await script(async () => {
   const { report, passed, line } = await test(failed.length);
   const list = failures({ results: report, unhandled: read(unhandledErrors), steps: failed, root });
   if (list !== "") console.log(list);
-  if (!withTools) console.log(cases(testSources(), report));
+  if (group === undefined) console.log(cases(testSources(), report));
   console.log(line);
   return passed ? 0 : 1;
 });
@@ -58,6 +59,16 @@ async function step(work) {
   }
 }
 
+/**
+ * vitest's options for the tests of this run.
+ * @param {boolean} isChosen whether arguments say which files
+ */
+function groupOptions(isChosen) {
+  if (group === "tools") return ["--config", "test/tools/vitest.config.ts"];
+  if (group === "ui") return ["--project", "ui"];
+  return isChosen ? [] : ["--project", "!ui"];
+}
+
 /** @param {number} failedSteps */
 async function test(failedSteps) {
   mkdirSync(dirname(results), { recursive: true });
@@ -65,9 +76,8 @@ async function test(failedSteps) {
   process.env.UNHANDLED_ERRORS = unhandledErrors;
   const own = join(root, "scripts", "unhandled-errors.mjs");
   const reporters = ["--reporter=default", "--reporter=json", `--outputFile.json=${results}`, `--reporter=${own}`];
-  const args = withTools
-    ? ["--config", "test/tools/vitest.config.ts", ...process.argv.slice(3)]
-    : process.argv.slice(2);
+  const given = process.argv.slice(group === undefined ? 2 : 3);
+  const args = [...groupOptions(given.length > 0), ...given];
   const { code } = await run(join(bin, "vitest"), ["run", ...reporters, ...args]);
   const report = read(results);
   return { report, ...summary(report, code, failedSteps) };

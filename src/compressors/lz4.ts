@@ -1,6 +1,7 @@
+import { importLz4 } from "#lz4-package";
 import { chain } from "../core/async.js";
 import { isBoolean } from "../core/options.js";
-import { filled, missingPackage, optionalPackage } from "../core/runtime.js";
+import { optionalPackage } from "../core/runtime.js";
 import type { Compressor } from "../core/value-format.js";
 import { type CompressorOptions, compressorOptions } from "./options.js";
 import { checkEnd, damaged, tooLong } from "./output.js";
@@ -13,14 +14,7 @@ export interface Lz4Options extends CompressorOptions {
   blockChecksums?: boolean | undefined;
 }
 
-const loadLz4 = optionalPackage(async () => {
-  try {
-    // The package itself, but for runtimes without native code: bundlers for them fail at its addon (`imports` of package.json).
-    return filled(await import("#lz4-napi"));
-  } catch (cause) {
-    throw missingPackage("lz4-napi", "lz4()", cause);
-  }
-});
+const loadLz4 = optionalPackage(importLz4);
 
 /**
  * The LZ4 frame format, as Python's `lz4.frame` reads and writes it. Needs the native package `lz4-napi` (Node, Bun,

@@ -127,7 +127,7 @@ describe.skipIf(!hasBrowser)("the page, in a browser", () => {
     await badge().waitFor();
     await until(async () => (await requests()) > before, { what: "the panel to count the question" });
     expect(await panel.textContent()).toMatch(
-      /Hit ratio[\d.]+ %.*p50\)[\d.]+ ms.*p99\)[\d.]+ ms.*Handler runs\d+.*Errors0/,
+      /Hit ratio[\d.]+ %.*p50\)[\d.,]+ ms.*p99\)[\d.,]+ ms.*Handler runs\d+.*Errors0/,
     );
     expect(problems).toEqual([]);
   });

@@ -23,7 +23,11 @@ export function finding(findings: readonly Finding[], check: string): Finding {
   return found;
 }
 
+/** What is found of how busy this machine is: no test decides that. */
+const OF_THE_MACHINE: readonly string[] = ["event-loop", "latency"];
+
 /** The findings of a level, as lines. */
 export function linesOf(findings: readonly Finding[], ...levels: readonly Finding["level"][]): string[] {
-  return findings.filter(({ level }) => levels.includes(level)).map(({ check, found }) => `${check}: ${found}`);
+  const shown = findings.filter(({ check, level }) => levels.includes(level) && !OF_THE_MACHINE.includes(check));
+  return shown.map(({ check, found }) => `${check}: ${found}`);
 }

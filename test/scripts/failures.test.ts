@@ -110,16 +110,17 @@ describe(".ci/run ends with", () => {
   const print = (code: number, ...lines: string[]) =>
     `printf '%s\\n' ${lines.map((line) => `'${line}'`).join(" ")}; exit ${code}`;
 
-  it("the sum of both counts where all passed", async () => {
+  it("the sum of all counts where all passed", async () => {
     const { code, lines } = await run({
       test: print(0, "a test", "7 cases written, 5 executed", "5 passed, 0 failed, 2 skipped"),
+      "test:ui": print(0, "4 passed, 0 failed"),
       "test:tools": print(0, "3 passed, 0 failed"),
     });
     expect(code).toBe(0);
-    expect(lines.slice(-2)).toEqual(["3 passed, 0 failed", "8 passed, 0 failed, 2 skipped"]);
+    expect(lines.slice(-2)).toEqual(["3 passed, 0 failed", "12 passed, 0 failed, 2 skipped"]);
   });
 
-  it("the failures of both scripts, and the sum of both counts", async () => {
+  it("the failures of all scripts, and the sum of their counts", async () => {
     const many = Array.from({ length: 200 }, (_, line) => `line ${line}`);
     const { code, lines } = await run({
       test: print(
@@ -130,6 +131,7 @@ describe(".ci/run ends with", () => {
         "7 cases written, 5 executed",
         "5 passed, 1 failed",
       ),
+      "test:ui": print(0, "4 passed, 0 failed"),
       "test:tools": print(1, ...many, "Failed:", "  test/tools/b.test.ts > builds", "3 passed, 1 failed"),
     });
     expect(code).toBe(1);
@@ -141,16 +143,17 @@ describe(".ci/run ends with", () => {
       "test:tools:",
       "Failed:",
       "  test/tools/b.test.ts > builds",
-      "8 passed, 2 failed",
+      "12 passed, 2 failed",
     ]);
   });
 
   it("the last lines of a script that ended without a count, which has failed", async () => {
     const { code, lines } = await run({
       test: print(1, "out of memory"),
+      "test:ui": print(0, "4 passed, 0 failed"),
       "test:tools": print(0, "3 passed, 0 failed"),
     });
     expect(code).toBe(1);
-    expect(lines.slice(-3)).toEqual(["test ended without a count:", "out of memory", "3 passed, 1 failed"]);
+    expect(lines.slice(-3)).toEqual(["test ended without a count:", "out of memory", "7 passed, 1 failed"]);
   });
 });
