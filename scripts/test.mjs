@@ -3,6 +3,7 @@
 // the tests in browsers and terminals. npm run test:tools: those with bundlers and package managers, which it installs.
 // Arguments are passed to vitest: parts of file paths, and options. With arguments, npm test looks among those of test:ui, too.
 import { mkdirSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { availableParallelism } from "node:os";
 import { dirname, join } from "node:path";
 import { build } from "./build.mjs";
 import { failures } from "./failures.mjs";
@@ -65,7 +66,8 @@ async function step(work) {
  */
 function groupOptions(isChosen) {
   if (group === "tools") return ["--config", "test/tools/vitest.config.ts"];
-  if (group === "ui") return ["--project", "ui"];
+  // Each browser keeps a processor busy.
+  if (group === "ui") return ["--project", "ui", `--maxWorkers=${availableParallelism()}`];
   return isChosen ? [] : ["--project", "!ui"];
 }
 

@@ -36,7 +36,7 @@ export async function openTab(browser: Browser, options: OpenOptions = {}): Prom
     reducedMotion: reducedMotion ? "reduce" : "no-preference",
   });
   // So that a failed wait says for what.
-  page.setDefaultTimeout(10_000);
+  page.setDefaultTimeout(25_000);
   const problems: string[] = [];
   page.on("console", (message) => {
     if (allowsFailures && /Failed to load resource/.test(message.text())) return;
