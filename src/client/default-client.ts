@@ -21,7 +21,7 @@ import type {
 } from "./client.js";
 import { type Found, foundIn, KeyCommands, READ, type Stored } from "./key-commands.js";
 import { asHit, type Load, type Loaded, load } from "./loading.js";
-import { Loads } from "./loads.js";
+import { keyOf, Loads } from "./loads.js";
 import { sameSlot, tolerate } from "./refusals.js";
 import { type Answer, forOneCaller, recordShared, type Shared, valueForLeader } from "./single-flight.js";
 import {
@@ -281,7 +281,7 @@ export class DefaultClient extends KeyCommands implements Client {
       context: this.context,
       read: (keys, stale, call) => this.#readMany("getMany", keys, this.reads, call, stale),
       load: (method, loader, options, { signal, ...run }) =>
-        this.load(method, method === "getOrSet" ? (run.keys?.[0] ?? "") : "", loader, options, signal, run),
+        this.load(method, keyOf(method, run.keys ?? []), loader, options, signal, run),
       write: (pairs, encoded, options) => this.#write(this.context.connection, pairs, encoded, options),
       delete: (keys) => this.delete(keys),
     });

@@ -37,6 +37,11 @@ interface Run {
   readonly options: LoadOptions;
 }
 
+/** The key that events and reports have beside the method; empty where the method is given several. */
+export function keyOf(method: string, keys: readonly string[]): string {
+  return method === "getOrSet" ? (keys[0] ?? "") : "";
+}
+
 /** Loads of the default client that have several keys, or no caller that waits. */
 export class Loads {
   readonly #parts: LoadsParts;
@@ -92,9 +97,9 @@ export class Loads {
       keys.push(key);
       releases.push(release);
     }
-    const [key = ""] = keys;
     if (keys.length === 0) return;
-    const origin = { method, key: method === "getOrSet" ? key : "" };
+    const key = keyOf(method, keys);
+    const origin = { method, key };
     const begin = context.events.begin("refresh", () => ({ kind: "refresh", ...origin }));
     const load = async (): Promise<unknown> => {
       const payload = method === "getOrSet" ? stale.get(key) : undefined;
@@ -163,7 +168,7 @@ export class Loads {
         if (isStored && payloads) await this.#store(method, loaded, payloads, ttlMs, watch.current, options.call);
       } catch (error) {
         // A store error neither fails the caller nor is lost.
-        tolerate(context, error, method, "");
+        tolerate(context, error, method, keyOf(method, keys));
       }
       for (const [i, [key, one]] of loaded.entries()) {
         if (i > 0 && i % BATCH_SIZE === 0) await nextTurn();
@@ -188,7 +193,7 @@ export class Loads {
     if (call) return;
     const bytes = encoded.reduce((sum, { length }) => sum + length, 0);
     const count = loaded.length - failed.length;
-    const key = method === "getOrSet" ? (loaded[0]?.[0] ?? "") : "";
-    this.#parts.context.events.emit("set", () => ({ method, key, count, bytes }));
+    const keys = loaded.map(([key]) => key);
+    this.#parts.context.events.emit("set", () => ({ method, key: keyOf(method, keys), count, bytes }));
   }
 }

@@ -1,6 +1,8 @@
 import { describe, expect, it, vi } from "vitest";
 import type { Connection, ConnectionFactory, Reply } from "../../src/core/connection.js";
 import { type Cache, createCache, defaultClient, herd, memory, ReplyError } from "../../src/index.js";
+import { until } from "../support/wait.js";
+import { watched } from "../support/watched.js";
 
 const full = (): ReplyError => new ReplyError("OOM", "command not allowed when used memory > 'maxmemory'");
 
@@ -52,4 +54,22 @@ describe.each([
       expect(told).toEqual(keys.map((key) => [true, { method, key }]));
     },
   );
+
+  it.each([
+    ["stored", 2],
+    ["deleted", undefined],
+  ])("reaches onError with the key, where what getOrSet loads in the background can't be %s", async (_, value) => {
+    const { factory, fail } = watched(memory());
+    const onError = vi.fn();
+    await using cache = createCache({ location: "memory:", connectionFactory: factory, client, onError });
+    await cache.set("a", 1);
+    await cache.expireSoft("a");
+    const load = () => {
+      fail(full());
+      return value;
+    };
+    expect(await cache.getOrSet<number | undefined>("a", load)).toBe(1);
+    await until(() => onError.mock.calls.length > 0, { what: "the error" });
+    expect(onError).toHaveBeenCalledExactlyOnceWith(expect.any(ReplyError), { method: "getOrSet", key: ":1:a" });
+  });
 });

@@ -14,7 +14,9 @@ export interface Caller {
   /** Of the entry that it writes: the last sent version and the last acknowledged version. */
   version: number;
   acknowledged: number;
-  /** The last known value of its counter. It is unknown after a failed increment, which may have run. */
+  /** Whether acknowledged writes may be lost at any time. */
+  readonly mayForget: boolean;
+  /** The last known value of its counter, or the highest if writes may be lost. It is unknown after a failed increment, which may have run. */
   counter: number | undefined;
   /** Increments that timed out, and until when they may still run, by `performance.now()`. */
   late: { readonly times: number; readonly untilMs: number };
@@ -32,6 +34,7 @@ export function newCaller(id: number, cache: Cache, mayForget: boolean, wrong: (
     cache,
     version: 0,
     acknowledged: 0,
+    mayForget,
     counter: undefined,
     late: { times: 0, untilMs: 0 },
     era: 0,
@@ -52,7 +55,6 @@ export function newCaller(id: number, cache: Cache, mayForget: boolean, wrong: (
       if (version > most || version < lowest) wrong(`${key} has version ${version}, not ${lowest} to ${most}`);
     },
   };
-  if (mayForget) caller.counter = Number.NaN;
   return caller;
 }
 
@@ -101,7 +103,7 @@ export const STEPS = {
     for (const name of ["a", "b"]) caller.check(`${key}${name}`, found.get(`${key}${name}`), 0, 1);
   },
   async incr(caller: Caller) {
-    const { counter: before, era } = caller;
+    const { counter: before, era, mayForget } = caller;
     const doubtful = performance.now() < caller.late.untilMs ? caller.late.times : 0;
     caller.counter = undefined;
     const value = Number(
@@ -113,10 +115,13 @@ export const STEPS = {
       }),
     );
     if (era !== caller.era) return;
-    if (before !== undefined && !Number.isNaN(before) && (value <= before || value > before + 1 + doubtful)) {
+    const least = before === undefined || mayForget ? 1 : before + 1;
+    const most = before === undefined ? ANY : before + 1 + doubtful;
+    if (value < least || value > most) {
       caller.wrong(`counter:${caller.id} was ${before}, and is ${value} after 1 was added`);
     }
-    caller.counter = Number.isNaN(before) ? Number.NaN : value;
+    // An old primary that returns has the values from before the loss.
+    caller.counter = mayForget ? Math.max(value, before ?? 0) : value;
   },
   async getOrSet(caller: Caller) {
     // Some callers share it, and it expires soon.
