@@ -111,7 +111,7 @@ describe("a server that hangs", () => {
     await server.kill("SIGSTOP");
     const first = await end(cache.get("a"));
     expect(first.error).toBeInstanceOf(TimeoutError);
-    expect(first.ms).toBeGreaterThanOrEqual(290);
+    expect(first.totalMs).toBeGreaterThanOrEqual(290);
     expect(String(first.error)).toMatch(/did not answer.*commandTimeout/);
     await expectEachFailsInTime(cache);
     await server.kill("SIGCONT");
@@ -134,9 +134,9 @@ describe("a server that hangs", () => {
     await using cache = createCache({ location: server.url });
     await cache.get("a");
     await server.kill("SIGSTOP");
-    const { error, ms } = await end(cache.get("a"));
+    const { error, ms, totalMs } = await end(cache.get("a"));
     expect(error).toBeInstanceOf(TimeoutError);
-    expect(ms).toBeGreaterThan(900);
+    expect(totalMs).toBeGreaterThan(900);
     expect(ms).toBeLessThan(1_900);
   });
 

@@ -11,15 +11,20 @@ export const DEADLINE_MS = 1_500;
 export interface End {
   readonly error: unknown;
   readonly value: unknown;
+  /** Without the time in which this process did not run: for bounds from above. */
   readonly ms: number;
+  /** With it: for bounds from below. */
+  readonly totalMs: number;
 }
 
 /** The outcome of a call and its duration. */
 export async function end(call: Promise<unknown>): Promise<End> {
-  const ms = stopwatch();
+  const startMs = performance.now();
+  const took = stopwatch();
+  const times = () => ({ ms: took(), totalMs: performance.now() - startMs });
   return await call.then(
-    (value) => ({ value, error: undefined, ms: ms() }),
-    (error: unknown) => ({ value: undefined, error, ms: ms() }),
+    (value) => ({ value, error: undefined, ...times() }),
+    (error: unknown) => ({ value: undefined, error, ...times() }),
   );
 }
 

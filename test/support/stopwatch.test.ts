@@ -7,7 +7,8 @@ it("a stopwatch measures how long calls take", async () => {
   await pause(100);
   const ms = took();
   expect(ms).toBeGreaterThan(20);
-  expect(ms).toBeLessThanOrEqual(101);
+  // Each of its steps may be late by some milliseconds that it takes for the call's.
+  expect(ms).toBeLessThan(170);
   await pause(50);
   expect(took()).toBe(ms);
 });
