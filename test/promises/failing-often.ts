@@ -6,11 +6,13 @@ import { running } from "./player.ts";
 const PART = 0.03;
 /** Gives a lease up after an error that was reported, and again until it succeeds; further errors are not reported. */
 const RETRIED = "yield";
+/** Releases a lock, also in the background after an error that was reported; further errors are not reported. */
+const RELEASES = "the script extend";
 
 /** A store some of whose round trips fail, before or after they are carried out. */
 export class FailingOften implements ConnectionFactory {
   readonly shares = true;
-  readonly errors: { readonly error: Error; readonly call: Call | undefined }[] = [];
+  readonly errors: { readonly error: Error; readonly what: string; readonly call: Call | undefined }[] = [];
   readonly #inner: ConnectionFactory;
   readonly #random: Random;
 
@@ -33,12 +35,11 @@ export class FailingOften implements ConnectionFactory {
 
   /** Each error, and whether a caller or `onError` got it. A call with several round trips rejects with one of their errors. */
   found(heard: ReadonlySet<unknown>): StoreError[] {
-    const rejected = new Set(
-      this.errors.filter(({ error, call }) => call?.rejection && heard.has(error)).map(({ call }) => call),
-    );
-    const wasHeard = (error: Error, call: Call | undefined): boolean =>
-      heard.has(error) || (!!call && rejected.has(call));
-    return this.errors.map(({ error, call }) => ({ call, error: String(error), wasHeard: wasHeard(error, call) }));
+    const noticed = new Set(this.errors.filter(({ error }) => heard.has(error)).map(({ call }) => call));
+    return this.errors.map(({ error, what, call }) => {
+      const isFurther = call !== undefined && noticed.has(call) && (!!call.rejection || what === RELEASES);
+      return { call, error: String(error), wasHeard: heard.has(error) || isFurther };
+    });
   }
 
   async #run<T>(what: string, work: () => Promise<T>): Promise<T> {
@@ -47,7 +48,7 @@ export class FailingOften implements ConnectionFactory {
     if (mayHaveRun) await work();
     const error = new ConnectionError(`the store failed at ${what}`);
     error.mayHaveRun = mayHaveRun;
-    this.errors.push({ error, call: running.getStore() });
+    this.errors.push({ error, what, call: running.getStore() });
     throw error;
   }
 }
