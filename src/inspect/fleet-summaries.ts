@@ -4,7 +4,7 @@ import type { Reply } from "../core/connection.js";
 import { ConfigurationError } from "../core/errors.js";
 import { randomText, toText } from "../core/text.js";
 import { mergeHotNames } from "./hot-names.js";
-import type { FleetLive, HotName, LiveCounts, ProcessLive } from "./live.js";
+import { type FleetLive, type HotName, type LiveCounts, NO_COUNTS, type ProcessLive } from "./live.js";
 
 export interface FleetKeys {
   /** There while the fleet is watched. */
@@ -144,25 +144,6 @@ function readSummary(id: string, json: string): Summary | undefined {
     return undefined;
   }
 }
-
-export const NO_COUNTS: LiveCounts = {
-  calls: 0,
-  hits: 0,
-  misses: 0,
-  stale: 0,
-  failed: 0,
-  loads: 0,
-  failedLoads: 0,
-  waits: 0,
-  roundTrips: 0,
-  nearHits: 0,
-  errors: 0,
-  requests: 0,
-  requestHits: 0,
-  savedMs: 0,
-  leasesHeld: 0,
-  waiters: 0,
-};
 
 const COUNTS = Object.keys(NO_COUNTS) as (keyof LiveCounts)[];
 

@@ -20,6 +20,26 @@ export interface LiveCounts {
   readonly waiters: number;
 }
 
+/** Before anything is counted. */
+export const NO_COUNTS: LiveCounts = {
+  calls: 0,
+  hits: 0,
+  misses: 0,
+  stale: 0,
+  failed: 0,
+  loads: 0,
+  failedLoads: 0,
+  waits: 0,
+  roundTrips: 0,
+  nearHits: 0,
+  errors: 0,
+  requests: 0,
+  requestHits: 0,
+  savedMs: 0,
+  leasesHeld: 0,
+  waiters: 0,
+};
+
 /** Of the last minute. */
 export interface LiveLatency {
   readonly count: number;

@@ -5,7 +5,7 @@ import type { CacheEvents, EventName } from "../core/event-types.js";
 import type { Events } from "../core/events.js";
 import { addLatency, Histogram, type LatencyStatistics, NO_LATENCY } from "../observability/histogram.js";
 import { HottestNames, SlowestNames } from "./hot-names.js";
-import type { LiveCounts, LiveEvent, LiveLatency, ProcessLive } from "./live.js";
+import { type LiveCounts, type LiveEvent, type LiveLatency, NO_COUNTS, type ProcessLive } from "./live.js";
 import { RECENT, RecentEvents } from "./recent-events.js";
 
 type Totals = { -readonly [K in Exclude<keyof LiveCounts, "leasesHeld" | "waiters">]: LiveCounts[K] };
@@ -14,22 +14,7 @@ type Totals = { -readonly [K in Exclude<keyof LiveCounts, "leasesHeld" | "waiter
 const NAMES = 20;
 /** How many leases it gets. */
 const LEASES = 50;
-const NO_TOTALS: Totals = {
-  calls: 0,
-  hits: 0,
-  misses: 0,
-  stale: 0,
-  failed: 0,
-  loads: 0,
-  failedLoads: 0,
-  waits: 0,
-  roundTrips: 0,
-  nearHits: 0,
-  errors: 0,
-  requests: 0,
-  requestHits: 0,
-  savedMs: 0,
-};
+const { leasesHeld: _, waiters: __, ...NO_TOTALS } = NO_COUNTS;
 
 /** The names under which stored keys are counted. */
 export type NameOf = (storedKey: string) => string | undefined;

@@ -1,9 +1,10 @@
 import type { Cache } from "../cache/cache.js";
+import type { ValueCodec } from "../cache/value-codec.js";
+import { toText } from "../core/text.js";
 import { firstPage, logContents } from "./collections.js";
-import { type Decoded, decodeValue, type Guess } from "./decode.js";
+import { type Decoded, decodeValue, type Guess, reason } from "./decode.js";
 import type { Form } from "./form.js";
 import type { ParsedKey } from "./keys.js";
-import { nextValue } from "./next.js";
 import type { ValueReport } from "./port.js";
 import { isJson, print, printBytes, utf8 } from "./print.js";
 import type { RawEntry } from "./read.js";
@@ -173,4 +174,24 @@ function bytesReport(
 function partReport(payload: Uint8Array, { length = 0 }: RawEntry, maxBytes: number): ValueReport {
   const error = `only ${payload.length} of its bytes were read, as the stored value has ${length}; raise maxBytes`;
   return { ...bytesReport(payload, maxBytes, error), isCut: true };
+}
+
+/*
+ * Entries of Next: next/frame.ts and next/stored.ts have their form, in a layer below this one. Only the head is shown, with
+ * name, type and length of each part after it.
+ */
+const HEAD_AT = 6;
+
+/** The head of an entry of Next. Never throws. */
+async function nextValue(payload: Uint8Array, codec: ValueCodec): Promise<Guess> {
+  const isPacked = payload[0] === 0x4e && payload[1] === 0x7a;
+  try {
+    const frame = isPacked ? await codec.decompressBytes(payload.subarray(2)) : payload;
+    const length = new DataView(frame.buffer, frame.byteOffset, frame.byteLength).getUint32(2);
+    const head: unknown = JSON.parse(toText(frame.subarray(HEAD_AT, HEAD_AT + length)));
+    const [fields, parts] = Array.isArray(head) ? head : [];
+    return { codec: "next", value: { fields, parts } };
+  } catch (error) {
+    return { codec: "next", error: reason(error) };
+  }
 }

@@ -24,7 +24,7 @@ export const tracking: Check = {
     const [why, remedy] = lastError ? toFoundAndRemedy(lastError.message, "") : ["", ""];
     const found = `near cache with ${entries} entries (${size} bytes), invalidation "${invalidation}"`;
     if (invalidation === "tracking" && listening) {
-      return [ok(`${found}, and it listens`, "The server sends a notification of every change, whoever made it.")];
+      return [ok(`${found}, and it listens`, "The server sends a notification of every change, by any client.")];
     }
     if (invalidation === "tracking") {
       return [

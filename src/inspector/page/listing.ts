@@ -22,7 +22,7 @@ export class Listing {
   scanned = 0;
   total: number | undefined;
   error: string | undefined;
-  /** `reading`: the server scans. `waiting`: for a page to be asked for. `stopped`: the view was left, or by hand. */
+  /** `reading`: the server scans. `waiting`: for a page to be asked for. `stopped`: the view was left, or the scan was stopped. */
   state: "reading" | "waiting" | "done" | "stopped" = "waiting";
   /** Namespaces of the keys seen so far, as JSON of their names, with the number of keys. */
   readonly namespaces = new Map<string, number>();

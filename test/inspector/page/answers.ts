@@ -1,3 +1,4 @@
+import { NO_COUNTS } from "../../../src/inspect/live.js";
 import type { EntryReport, Finding, KeyRow, PurgePreview, WhyReport } from "../../../src/inspect/port.js";
 import type { HotName, Info, Live, LiveCounts, LiveEvent } from "../../../src/inspector/api.js";
 
@@ -23,25 +24,7 @@ export interface Answers {
 }
 
 export function countsOf(parts: Partial<LiveCounts> = {}): LiveCounts {
-  return {
-    calls: 0,
-    hits: 0,
-    misses: 0,
-    stale: 0,
-    failed: 0,
-    loads: 0,
-    failedLoads: 0,
-    waits: 0,
-    roundTrips: 0,
-    nearHits: 0,
-    errors: 0,
-    requests: 0,
-    requestHits: 0,
-    savedMs: 0,
-    leasesHeld: 0,
-    waiters: 0,
-    ...parts,
-  };
+  return { ...NO_COUNTS, ...parts };
 }
 
 const BUSY = countsOf({
