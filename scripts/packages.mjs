@@ -15,12 +15,18 @@ export async function ensurePackages() {
   checkPinnedNode(lock?.packages["node_modules/node"]?.version ?? "");
 }
 
-/** Installs the bundlers and package managers that test/tools uses, unless they are installed already. */
+/** Installs the bundlers, package managers and frameworks that test/tools uses, and what builds the site, unless they are installed. */
 export async function ensureTools() {
   // Their programs come in packages, so no script has to fetch them.
   await ensureLocked("test/tools", "--ignore-scripts");
   // Apart, as what it needs is not what the tools need.
   await ensureLocked("test/tools/keyv-suite", "--ignore-scripts");
+  await ensureDocs();
+}
+
+/** Installs what builds the site, unless it is installed already. */
+export async function ensureDocs() {
+  await ensureLocked("docs", "--ignore-scripts");
 }
 
 /**

@@ -12,6 +12,7 @@ interface Locked {
 describe.each([
   "package-lock.json",
   "bench/package-lock.json",
+  "docs/package-lock.json",
   "test/tools/package-lock.json",
   "test/tools/keyv-suite/package-lock.json",
 ])("%s", (file) => {

@@ -2,7 +2,7 @@ import { BaseSequencer, type TestSpecification } from "vitest/node";
 
 /** Files that take long, mostly as they wait for timers, servers and other processes. */
 const SLOW =
-  /\/test\/(?:faults|staleness|promises|workerd|acl)\/|\/(?:processes|page|memory|credentials|lost-locks|docs-express|failovers|listening|read-from|copies|package|keyv-faults|worker)\.test/;
+  /\/test\/(?:faults|staleness|promises|workerd|acl)\/|\/(?:processes|page|memory|credentials|lost-locks|express-recipes|failovers|listening|read-from|copies|package|keyv-faults|worker)\.test/;
 
 /**
  * Spreads the slow files over the others, so that there is always work for every core, and short files come last: the run

@@ -1,5 +1,5 @@
 import { randomUUID } from "node:crypto";
-import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import type { FastifyInstance } from "fastify";
@@ -7,16 +7,16 @@ import { Hono } from "hono";
 import { defineCachedFunction, type StorageInterface } from "ocache";
 import type { Storage } from "unstorage";
 import { beforeAll, describe, expect, inject, it, onTestFinished, vi } from "vitest";
-import type { CachedHandler } from "../src/fetch/index.js";
-import { httpCache } from "../src/hono/index.js";
-import { createCache } from "../src/index.js";
-import { startSite } from "./fetch/site.js";
-import { blocksOf } from "./support/markdown.js";
-import { build, root } from "./support/project.js";
-import { until } from "./support/wait.js";
+import type { CachedHandler } from "../../src/fetch/index.js";
+import { httpCache } from "../../src/hono/index.js";
+import { createCache } from "../../src/index.js";
+import { startSite } from "../fetch/site.js";
+import { documented, replaced } from "../support/docs.js";
+import { build, root } from "../support/project.js";
+import { until } from "../support/wait.js";
 
 /** Inside the repository, so that imports find the package by its own name. */
-const folder = join(root, ".cache", "recipes");
+const folder = join(root, ".cache", "docs", "features");
 
 interface User {
   id: string;
@@ -62,13 +62,12 @@ async function run<T>(
   text: string,
   own: { prefix: string; database: string; origin?: string },
 ): Promise<T> {
-  const block = blocksOf(readFileSync(join(root, "docs", page), "utf8")).find(({ code }) => code.includes(text));
-  if (!block) throw new Error(`docs/${page} has no block with ${text}`);
-  const code = block.code
-    .replaceAll("valkey://localhost:6379", inject("valkeyUrl"))
-    .replaceAll('"shop"', JSON.stringify(own.prefix))
-    .replaceAll("https://api.example", own.origin ?? "https://api.example")
-    .replaceAll('"./db.js"', `"./db.js?${own.database}"`);
+  const code = replaced(documented(page, text), {
+    "valkey://localhost:6379": inject("valkeyUrl"),
+    '"shop"': JSON.stringify(own.prefix),
+    "https://api.example": own.origin ?? "https://api.example",
+    '"./db.js"': `"./db.js?${own.database}"`,
+  });
   const file = join(folder, `${randomUUID()}.ts`);
   writeFileSync(file, code);
   return import(/* @vite-ignore */ pathToFileURL(file).href) as Promise<T>;

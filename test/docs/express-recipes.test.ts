@@ -8,17 +8,17 @@ import { pathToFileURL } from "node:url";
 import type { RedisStore } from "connect-redis";
 import type { RateLimiterRedis } from "rate-limiter-flexible";
 import { beforeAll, describe, expect, inject, it, onTestFinished } from "vitest";
-import type { Cache } from "../src/index.js";
-import { startCluster } from "./support/cluster.js";
-import { command } from "./support/command.js";
-import { blocksOf } from "./support/markdown.js";
-import { HOST } from "./support/ports.js";
-import { build, root } from "./support/project.js";
-import { startValkey } from "./support/servers.js";
-import { until } from "./support/wait.js";
+import type { Cache } from "../../src/index.js";
+import { startCluster } from "../support/cluster.js";
+import { command } from "../support/command.js";
+import { docsBlocks } from "../support/docs.js";
+import { HOST } from "../support/ports.js";
+import { build, root } from "../support/project.js";
+import { startValkey } from "../support/servers.js";
+import { until } from "../support/wait.js";
 
 /** Inside the repository, so that imports find the package by its own name. */
-const folder = join(root, ".cache", "express-recipes");
+const folder = join(root, ".cache", "docs", "express-recipes");
 const SESSIONS = { page: "sessions.md", prefix: "shop-session:" };
 const LIMITS = { page: "rate-limits.md", prefix: "shop-limit" };
 /** A deadline of the recipes, and what else a request may take here. */
@@ -41,10 +41,7 @@ interface LimitRecipe extends Recipe {
 
 /** Starts one instance of the application on a page. @param replaced texts of its block, which it must have, and others */
 async function start<R extends Recipe>(recipe: { page: string }, location: string, replaced: Replaced = []) {
-  const block = blocksOf(readFileSync(join(root, "docs", recipe.page), "utf8")).find(
-    ({ language }) => language === "ts",
-  );
-  let code = block?.code ?? "";
+  let code = docsBlocks(recipe.page).find(({ language }) => language === "ts")?.code ?? "";
   for (const [from, to] of [["valkey://localhost:6379", location], ...replaced] as const) {
     if (!code.includes(from)) throw new Error(`docs/${recipe.page} has no block with ${from}`);
     code = code.replaceAll(from, to);

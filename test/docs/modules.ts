@@ -1,0 +1,25 @@
+/** What blocks of docs/ import besides packages, as far as they use it: declarations by the name of their file. */
+export const MODULES: Readonly<Record<string, string>> = {
+  "db.d.ts": `type User = { readonly id: string; readonly name: string; readonly team: string };
+export declare const db: {
+  user(id: string, options?: { readonly signal?: AbortSignal; readonly tenant?: string }): Promise<User>;
+  users(ids: readonly string[]): Promise<Map<string, User>>;
+  members(team: string): Promise<User[]>;
+  rename(id: string, name: string): Promise<void>;
+  join(id: string, team: string): Promise<void>;
+  insert(tenant: string, users: readonly User[]): Promise<void>;
+  remove(tenant: string): Promise<void>;
+};
+`,
+  "render.d.ts": `export declare function render(path: string): Promise<string>;
+`,
+  "reports.d.ts": `export declare function findReport(id: string, options: { from: Date; deep: boolean }): Promise<string>;
+`,
+  "cloudflare.d.ts": `declare module "cloudflare:sockets" {
+  export function connect(
+    address: { hostname: string; port: number },
+    options?: { secureTransport?: "on" | "off" },
+  ): { readable: ReadableStream<Uint8Array>; writable: WritableStream<Uint8Array> };
+}
+`,
+};
