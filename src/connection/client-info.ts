@@ -1,7 +1,7 @@
 import type { Command } from "../core/connection.js";
 
 /** What CLIENT SETINFO sends to servers. The version is that of package.json. */
-export const LIBRARY = { name: "valkey-edge-cache", version: "0.1.0" } as const;
+export const LIBRARY = { name: "valkey-edge-cache", version: "1.0.0-rc.1" } as const;
 
 export interface ClientInfo {
   /** The server, for messages. */

@@ -147,7 +147,7 @@ export function busyAnswers(): Answers {
     });
   return {
     info: {
-      library: "0.1.0",
+      library: "1.0.0-rc.1",
       prefix: "shop",
       version: 1,
       server: "cache.internal:6379/0",
