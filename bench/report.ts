@@ -1,8 +1,14 @@
-import { readdir, readFile, writeFile } from "node:fs/promises";
+import { globSync } from "node:fs";
+import { mkdir, readFile, writeFile } from "node:fs/promises";
+import { relative } from "node:path";
+import { fileURLToPath } from "node:url";
+import { brief } from "./brief.ts";
+import { charts } from "./charts.ts";
 import type { ColdStartCase } from "./cold-start.ts";
 import type { WrapCase } from "./definitions.ts";
 import type { DurableObjectCase } from "./durable-object.ts";
 import type { AttemptCase, FaultCase, HostileCase, SoakCase } from "./faults.ts";
+import { toSvg, toText } from "./harness/bar-chart.ts";
 import { type Environment, readResult } from "./harness/results.ts";
 import { type Table, toMarkdown } from "./harness/table.ts";
 import type { HerdCase } from "./herd.ts";
@@ -30,6 +36,7 @@ import type { HitCase } from "./near/hits.ts";
 import type { ListenerCase } from "./near/listeners.ts";
 import type { ColdCase } from "./next/cold.ts";
 import type { NextCase } from "./next/hits.ts";
+import { slowerTable } from "./slower.ts";
 import type { StallCase } from "./stalls.ts";
 import type { GridCase } from "./stores/grid.ts";
 import {
@@ -67,11 +74,14 @@ import type { MakingCase } from "./views/making.ts";
 import type { RequestCase } from "./views/requests.ts";
 
 /**
- * Writes the tables of results/*.json into the documents, each between `<!-- bench:NAME -->` and `<!-- /bench -->`.
- * With `--check` nothing is written, and a document that says something else is an error.
+ * Writes the tables of results/*.json into the documents, each between `<!-- bench:NAME -->` and `<!-- /bench -->`, and draws
+ * the charts: `<!-- chart:NAME -->` has the picture with its text alternative. With `--check` nothing is written, and a
+ * document or a picture that says something else is an error.
  */
 const root = new URL("../", import.meta.url);
+const pictures = new URL("docs/benchmarks/", root);
 const blocks = /(<!-- bench:([\w-]+) -->\n).*?(<!-- \/bench -->)/gs;
+const chartBlocks = /(<!-- chart:([\w-]+) -->\n).*?(<!-- \/chart -->)/gs;
 
 const tables: Readonly<Record<string, () => Promise<string | undefined>>> = {
   adapters: () => written<HitCase>("adapters", hitTable),
@@ -117,31 +127,40 @@ const tables: Readonly<Record<string, () => Promise<string | undefined>>> = {
   faults: () => written<FaultCase>("faults", faultTable),
   attempts: () => written<AttemptCase>("attempts", attemptTable),
   soak: () => written<SoakCase>("soak", soakTable),
+  brief,
+  slower: async () => toMarkdown(await slowerTable()),
   hostile: () => written<HostileCase>("hostile", hostileTable),
   "herd-hit": () => written<GridCase>("herd-hit", (result) => gridTable(atOneKilobyte(result))),
 };
 
 const isCheck = process.argv.includes("--check");
-for (const document of await documents()) {
+for (const document of documents()) {
   const before = await readFile(document, "utf8");
-  const after = await filled(before);
-  if (after === before) continue;
-  const path = document.pathname.slice(root.pathname.length);
+  await replace(document, before, await withCharts(document, await filled(before)));
+}
+await mkdir(pictures, { recursive: true });
+for (const [name, chart] of Object.entries(charts)) {
+  const picture = new URL(`${name}.svg`, pictures);
+  await replace(picture, await readFile(picture, "utf8").catch(() => ""), toSvg(await chart()));
+}
+
+async function replace(file: URL, before: string, after: string): Promise<void> {
+  if (after === before) return;
+  const path = file.pathname.slice(root.pathname.length);
   if (isCheck) {
     console.error(`${path} does not say what bench/results says; run node bench/report.ts`);
     process.exitCode = 1;
   } else {
-    await writeFile(document, after);
+    await writeFile(file, after);
     console.log(`${path} has the new results.`);
   }
 }
 
-async function documents(): Promise<URL[]> {
-  const folders = ["./", "docs/", "bench/"].map((folder) => new URL(folder, root));
-  const files = await Promise.all(
-    folders.map(async (folder) => (await readdir(folder)).map((name) => new URL(name, folder))),
-  );
-  return files.flat().filter(({ pathname }) => pathname.endsWith(".md"));
+function documents(): URL[] {
+  const patterns = ["*.md", "docs/**/*.md", "bench/*.md"];
+  // What the site is made from, and what is generated for it, has no figures of ours.
+  const exclude = ["**/node_modules", "docs/reference", "docs/.vitepress"];
+  return globSync(patterns, { cwd: fileURLToPath(root), exclude }).map((path) => new URL(path, root));
 }
 
 async function filled(text: string): Promise<string> {
@@ -155,6 +174,20 @@ async function filled(text: string): Promise<string> {
     const table = made.get(name);
     return table ? `${begin}${table}\n${end}` : block;
   });
+}
+
+async function withCharts(document: URL, text: string): Promise<string> {
+  const made = new Map<string, string>();
+  for (const [, , name = ""] of text.matchAll(chartBlocks)) {
+    const chart = charts[name];
+    if (!chart) throw new Error(`there is no chart:${name}; there are ${Object.keys(charts).join(", ")}`);
+    const path = relative(fileURLToPath(new URL(".", document)), fileURLToPath(new URL(`${name}.svg`, pictures)));
+    made.set(name, `![${toText(await chart())}](${path.replaceAll("\\", "/")})`);
+  }
+  return text.replace(
+    chartBlocks,
+    (_, begin: string, name: string, end: string) => `${begin}${made.get(name)}\n${end}`,
+  );
 }
 
 /**
