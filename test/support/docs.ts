@@ -21,8 +21,8 @@ export interface DocsBlock extends Block {
 
 /** Paths of the pages below docs/ that are written, not generated: `herd.md`, `guides/express.md`. */
 export function docsPages(): string[] {
-  const ours = (path: string) => !/^(?:reference|node_modules|\.vitepress)\//.test(path);
-  const paths = globSync("**/*.md", { cwd: docs, exclude: ["node_modules", "reference", ".vitepress"] });
+  const ours = (path: string) => !/^(?:reference|project|node_modules|\.vitepress)\//.test(path);
+  const paths = globSync("**/*.md", { cwd: docs, exclude: ["node_modules", "reference", "project", ".vitepress"] });
   return paths
     .map((path) => path.replaceAll("\\", "/"))
     .filter(ours)

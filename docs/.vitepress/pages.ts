@@ -1,0 +1,151 @@
+import { globSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { PROJECT_PAGES, root, siteMarkdown } from "./links.ts";
+
+const docs = join(root, "docs");
+
+/** A group of the sidebar. */
+interface Section {
+  readonly text: string;
+  /** The folder whose pages it has. */
+  readonly folder?: string;
+  /** Pages in their order, without `.md`; those of the folder that are not named follow in alphabetical order. */
+  readonly pages: readonly string[];
+}
+
+/** The rest of docs/ itself is in "Features". */
+const SECTIONS: readonly Section[] = [
+  { text: "Start", pages: ["start"] },
+  {
+    text: "Guides",
+    folder: "guides",
+    pages: ["express", "fastify", "hono", "nextjs", "nestjs", "nitro", "sveltekit", "lambda", "vercel"],
+  },
+  { text: "Recipes", folder: "recipes", pages: [] },
+  { text: "Concepts", folder: "concepts", pages: [] },
+  {
+    text: "Features",
+    folder: ".",
+    pages: ["options", "herd", "tags", "near-cache", "http", "definitions", "namespaces", "per-request", "locks"],
+  },
+  { text: "Reference", pages: ["reference/index", "errors", "cli", "stored-bytes", "versions"] },
+  { text: "Compare", pages: ["compare", "benchmarks"] },
+  {
+    text: "Migrate",
+    folder: "migrate",
+    pages: ["from-django-valkey", "cache-manager", "keyv", "unstorage"],
+  },
+  { text: "Troubleshooting", pages: ["troubleshooting", "doctor"] },
+  { text: "Decisions", folder: "decisions", pages: ["design"] },
+  { text: "Project", folder: "project", pages: ["changelog"] },
+];
+
+/** Where the pages are that are made from doc comments. */
+const REFERENCE = "reference";
+
+export interface Item {
+  readonly text: string;
+  readonly link?: string;
+  readonly collapsed?: boolean;
+  readonly items?: readonly Item[];
+}
+
+/** Writes the pages of the site whose texts stand outside of docs/. */
+export function writeProjectPages(): void {
+  rmSync(join(docs, "project"), { recursive: true, force: true });
+  for (const [page, source] of PROJECT_PAGES) {
+    const file = join(docs, page);
+    mkdirSync(dirname(file), { recursive: true });
+    writeFileSync(file, siteMarkdown(source, readFileSync(join(root, source), "utf8")));
+  }
+}
+
+/** The paths below docs/ of all pages of the site, without `.md`. */
+export function sitePages(): string[] {
+  const paths = globSync("**/*.md", { cwd: docs, exclude: ["node_modules", ".vitepress"] });
+  return paths
+    .map((path) => path.replaceAll("\\", "/").replace(/\.md$/, ""))
+    .filter((path) => !/^(?:node_modules|\.vitepress)\//.test(path))
+    .sort();
+}
+
+/** The sidebar of all pages but those of the reference, and that of the reference. */
+export function sidebar(): Record<string, Item[]> {
+  const pages = sitePages();
+  const groups = [...contents(pages)].map(([{ text }, own]) => ({
+    text,
+    collapsed: text !== "Start",
+    items: own.map(pageItem),
+  }));
+  return { "/": groups.filter(({ items }) => items.length > 0), [`/${REFERENCE}/`]: referenceItems(pages) };
+}
+
+/** The first page of each section, for the bar at the top. */
+export function firstPages(): (Item & { readonly activeMatch: string })[] {
+  return [...contents(sitePages())].flatMap(([{ text, folder }, [first]]) => {
+    if (first === undefined || !SHOWN_AT_THE_TOP.includes(text)) return [];
+    const active = folder === undefined || folder === "." ? `${first}$` : `${folder}/`;
+    return [{ text, link: linkTo(first), activeMatch: `^/${active}` }];
+  });
+}
+
+const SHOWN_AT_THE_TOP = ["Start", "Guides", "Recipes", "Concepts", "Features", "Reference", "Compare"];
+
+/** The title of a page: its first heading, as text. */
+export function titleOf(page: string): string {
+  const markdown = readFileSync(join(docs, `${page}.md`), "utf8");
+  const [, heading] = /^# (.+)$/m.exec(markdown) ?? [];
+  return heading === undefined ? (page.split("/").at(-1) ?? page) : plain(heading);
+}
+
+/** The pages of each section, in their order. */
+function contents(pages: readonly string[]): Map<Section, string[]> {
+  const found = new Map(SECTIONS.map((section) => [section, namedPages(section, pages)]));
+  const taken = new Set([...found.values()].flat());
+  for (const [section, own] of found) {
+    own.push(...pages.filter((page) => dirname(page) === section.folder && page !== "index" && !taken.has(page)));
+  }
+  return found;
+}
+
+/** The pages that a section names, in its folder or in docs/ itself. */
+function namedPages({ folder, pages: named }: Section, pages: readonly string[]): string[] {
+  return named.flatMap((name) => {
+    const inFolder = folder === undefined || folder === "." ? name : `${folder}/${name}`;
+    const page = pages.includes(inFolder) ? inFolder : name;
+    return pages.includes(page) ? [page] : [];
+  });
+}
+
+/** A group for each folder of the reference, as each is a module of the package. */
+function referenceItems(pages: readonly string[]): Item[] {
+  const own = pages.filter((page) => page.startsWith(`${REFERENCE}/`));
+  const folders = [...new Set(own.map((page) => dirname(page)))];
+  return folders.map((folder) => {
+    const items = own.filter((page) => dirname(page) === folder).map(pageItem);
+    return {
+      text: folder === REFERENCE ? "Reference" : folder.slice(REFERENCE.length + 1),
+      collapsed: folder !== REFERENCE,
+      items,
+    };
+  });
+}
+
+function pageItem(page: string): Item {
+  // The theme takes the text as HTML.
+  const text = titleOf(page).replaceAll("&", "&amp;").replaceAll("<", "&lt;");
+  return { text, link: linkTo(page) };
+}
+
+function linkTo(page: string): string {
+  return `/${page.replace(/(^|\/)index$/, "$1")}`;
+}
+
+/** A heading without its marks. */
+function plain(heading: string): string {
+  return heading
+    .replace(/\[([^\]]*)\]\([^)]*\)/g, "$1")
+    .replace(/[`*]/g, "")
+    .replace(/\\(.)/g, "$1")
+    .trim();
+}
