@@ -5,6 +5,7 @@ import type { AddressResolver } from "./address-map.js";
 import { dialSocket } from "./node-socket.js";
 import type { TlsSettings } from "./options.js";
 import { withDeadline } from "./resilience/deadline.js";
+import { REACHABLE } from "./unreachable.js";
 
 /** How to probe a server. */
 export interface ProbeSettings {
@@ -51,7 +52,6 @@ export class TopologyError extends ProbeError {}
 /** The server closed the connection instead of an answer. */
 class ClosedError extends ProbeError {}
 
-export const REACHABLE = "check that it is running, and the location";
 const LOGIN = "check the username and the password";
 /** The longest reply. INFO about replication is much shorter. */
 const MAX_BYTES = 65_536;
@@ -99,7 +99,7 @@ async function probeOnce(address: Address, settings: ProbeSettings, subject: Sub
   const { timeoutMs } = settings;
   // The certificate is judged before the login, by `authorized`.
   const socket = await dialSocket(address, settings, { rejectUnauthorized: false });
-  const timeoutError = () => new ProbeError(`no answer within ${timeoutMs} ms`, REACHABLE);
+  const timeoutError = () => new ProbeError(`no answer within ${Math.round(timeoutMs)} ms`, REACHABLE);
   try {
     return await withDeadline(ask(socket, settings, subject), timeoutMs, timeoutError);
   } finally {

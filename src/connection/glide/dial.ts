@@ -3,9 +3,10 @@ import type { Address } from "../../core/location.js";
 import type { ClientInfo } from "../client-info.js";
 import type { LoginSettings } from "../credentials.js";
 import type { IamSettings } from "../elasticache-iam.js";
-import { ProbeError, type ProbeResult, REACHABLE, TopologyError } from "../probe.js";
+import { ProbeError, type ProbeResult, TopologyError } from "../probe.js";
 import { timeLeftMs, withDeadline } from "../resilience/deadline.js";
 import type { DialScope } from "../resilience/dialer.js";
+import { REACHABLE, remedyOf } from "../unreachable.js";
 import { fromGlide } from "./conversion.js";
 import { anyAnswer, findPrimary, type ServerSettings } from "./find-primary.js";
 
@@ -132,7 +133,7 @@ async function dial<C extends { close(): void }>(
 export function toConnectionError(cause: unknown, { name, iam }: Pick<DialSettings, "name" | "iam">): ConnectionError {
   const message = (cause instanceof Error ? cause.message : String(cause)).replaceAll("\n", "");
   if (cause instanceof TopologyError) return new ConnectionError(`${name}: ${message}; ${cause.remedy}`, { cause });
-  if (iam && cause instanceof UnexplainedError) {
+  if (iam && cause instanceof UnexplainedError && remedyOf(message) === REACHABLE) {
     const remedy = "check the AWS credentials of this process, and what elasticacheIam() was given";
     return new ConnectionError(`${name} could not be logged in to: ${message}; ${remedy}`, { cause });
   }
@@ -140,7 +141,7 @@ export function toConnectionError(cause: unknown, { name, iam }: Pick<DialSettin
     const remedy = "use the connection factory iovalkey()";
     return new GlideRefusedError(`${name} could not be reached: ${message}; ${remedy}`, { cause });
   }
-  const remedy = cause instanceof ProbeError ? cause.remedy : REACHABLE;
+  const remedy = cause instanceof ProbeError ? cause.remedy : remedyOf(message);
   return new ConnectionError(`${name} could not be reached: ${message}; ${remedy}`, { cause });
 }
 

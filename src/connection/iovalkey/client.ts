@@ -21,6 +21,7 @@ import type { Renew } from "../renewal.js";
 import { withDeadline } from "../resilience/deadline.js";
 import { toReplyError, toShape } from "../resp2.js";
 import { ScriptRunner, scanServer } from "../server-commands.js";
+import { remedyOf } from "../unreachable.js";
 import { ByteDuplex } from "./byte-duplex.js";
 import type { Connector } from "./connector.js";
 import { appendCommand, checkParts, toReply } from "./conversion.js";
@@ -86,9 +87,7 @@ async function open(
     if (error instanceof ConnectionError) throw error;
     const reason = cause ?? error;
     const message = reason instanceof Error && reason.message !== "" ? reason.message : String(reason);
-    throw new ConnectionError(`${name} could not be reached: ${message}; check that it is running, and the location`, {
-      cause: reason,
-    });
+    throw new ConnectionError(`${name} could not be reached: ${message}; ${remedyOf(message)}`, { cause: reason });
   }
 }
 
