@@ -22,4 +22,26 @@ export declare const db: {
   ): { readable: ReadableStream<Uint8Array>; writable: WritableStream<Uint8Array> };
 }
 `,
+  "bun.d.ts": `declare const Bun: {
+  sleep(ms: number): Promise<void>;
+  serve(options: {
+    port?: number;
+    routes?: Record<string, (request: Request & { params: { id: string } }) => Response | Promise<Response>>;
+    fetch?: (request: Request) => Response | Promise<Response>;
+  }): { readonly url: URL; stop(): Promise<void> };
+};
+`,
+  "deno.d.ts": `declare const Deno: {
+  readonly env: { get(name: string): string | undefined };
+  serve(
+    options: { port?: number; hostname?: string },
+    handler: (request: Request) => Response | Promise<Response>,
+  ): { shutdown(): Promise<void> };
+  addSignalListener(signal: "SIGTERM" | "SIGINT", handler: () => void): void;
+};
+`,
+  "vercel.d.ts": `declare module "@vercel/functions" {
+  export function waitUntil(work: Promise<unknown>): void;
+}
+`,
 };
