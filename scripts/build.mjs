@@ -11,7 +11,7 @@ import {
   rmSync,
   writeFileSync,
 } from "node:fs";
-import { join } from "node:path";
+import { dirname, join, relative, resolve } from "node:path";
 import { inspectorPage } from "./inspector-page.mjs";
 import { ensurePackages } from "./packages.mjs";
 import { bin, mustRun, root, Stop, script } from "./run.mjs";
@@ -84,6 +84,11 @@ async function buildScripts(target) {
     // Not minified, so that errors and stack traces show readable code. Bundlers for Workers minify.
     minify: false,
     sourcemap: true,
+    // By the place in dist/, so that stack traces and debuggers name files below the package's own folder.
+    sourcemapPathTransform: (source, map) => {
+      const path = resolve(dirname(map), source);
+      return relative(join(dist, relative(target, dirname(map))), path).replaceAll("\\", "/");
+    },
   });
   await bundle.close();
   // npm makes executables of packages that it installs executable. This one is also run from here.

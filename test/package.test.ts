@@ -4,12 +4,13 @@ import {
   mkdtempSync,
   readdirSync,
   readFileSync,
+  realpathSync,
   rmSync,
   symlinkSync,
   writeFileSync,
 } from "node:fs";
 import { tmpdir } from "node:os";
-import { dirname, join } from "node:path";
+import { basename, dirname, join, relative, resolve } from "node:path";
 import { publint } from "publint";
 import { formatMessage } from "publint/utils";
 import { afterAll, beforeAll, describe, expect, inject, it } from "vitest";
@@ -65,6 +66,9 @@ describe("the packed package", () => {
 
   afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
+  const installed = (...path: string[]) => join(consumer, "node_modules", manifest.name, ...path);
+  const read = (...path: string[]) => readFileSync(installed(...path), "utf8");
+
   const run = (program: string, source: string, ...args: string[]) =>
     output(program, ["--input-type=module", "--eval", source, ...args], consumer);
 
@@ -74,7 +78,69 @@ describe("the packed package", () => {
       (file) => !/^package\/(dist\/.*\.(js|js\.map|d\.ts)|(dist\/vendor\/)?[A-Z]+(\.md)?|package\.json)$/.test(file),
     );
     expect(others).toEqual([]);
-    expect(files).toEqual(expect.arrayContaining(["package/README.md", "package/LICENSE", "package/dist/index.js"]));
+    const named = ["README.md", "LICENSE", "CHANGELOG.md", "dist/index.js", "dist/vendor/NOTICE.md"];
+    expect(files).toEqual(expect.arrayContaining(named.map((name) => `package/${name}`)));
+    expect(files.filter((file) => /^package\/dist\/cli\/.*\.d\.ts$/.test(file))).toEqual([]);
+  });
+
+  it("has readable code: lines of usual length, with the names and comments of the sources", () => {
+    const own = readdirSync(installed("dist"), { recursive: true, encoding: "utf8" }).filter((name) =>
+      /^(?!vendor\b).*\.js$/.test(name),
+    );
+    expect(own.length).toBeGreaterThan(50);
+    // The inspector's page is one long text in its file.
+    const minified = own.filter((name) => {
+      const lines = read("dist", name)
+        .split("\n")
+        .filter((line) => !line.startsWith("import ") && line.length < 10_000);
+      return lines.length > 20 && lines.join("").length / lines.length > 80;
+    });
+    expect(minified).toEqual([]);
+    expect(read("dist", "index.js")).toContain("/** ");
+  });
+
+  it("has a source map for each of its own files, with the whole sources, by paths below its folder", () => {
+    const files = readdirSync(installed("dist"), { recursive: true, encoding: "utf8" });
+    const maps = files.filter((name) => name.endsWith(".js.map"));
+    for (const name of maps) {
+      const map = JSON.parse(read("dist", name)) as { sources: string[]; sourcesContent: (string | null)[] };
+      const paths = map.sources.map((source) =>
+        relative(installed(), resolve(dirname(installed("dist", name)), source)),
+      );
+      for (const [index, path] of paths.entries()) {
+        // The build puts the inspector's page in the place of a constant.
+        if (path === join("src", "inspector", "page.ts")) continue;
+        if (path.startsWith("src")) {
+          expect(map.sourcesContent[index], `${name}: ${path}`).toBe(readFileSync(join(root, path), "utf8"));
+        } else {
+          expect(path, name).toMatch(/^(scripts|node_modules)\b/);
+        }
+      }
+      expect(read("dist", name.replace(/\.map$/, ""))).toContain(`sourceMappingURL=${basename(name)}`);
+    }
+    const unmapped = files.filter((name) => name.endsWith(".js") && !maps.includes(`${name}.map`));
+    const withCode = unmapped.filter((name) => !name.startsWith("vendor") && !isOfImportsAlone(read("dist", name)));
+    expect(withCode).toEqual([]);
+  });
+
+  it.each(programs)("shows sources in stack traces on Node %s with --enable-source-maps", async (_version, program) => {
+    const file = join(consumer, "wrong.mjs");
+    const call = "try { createCache({ tttl: 1 }); } catch (error) { console.log(error.stack); }";
+    writeFileSync(file, `import { createCache } from "${manifest.name}";\n${call}\n`);
+    const stack = await output(program, ["--enable-source-maps", file], consumer);
+    const line = readFileSync(join(root, "src/index.ts"), "utf8")
+      .split("\n")
+      .findIndex((text) => text.includes("return makeCache("));
+    expect(stack).toContain(`${join(realpathSync(installed()), "src/index.ts")}:${line + 1}:`);
+  });
+
+  it("has a README whose relative links npm resolves: the repository is on GitHub, and has their files", () => {
+    expect(manifest.repository.url).toMatch(/^git\+https:\/\/github\.com\/[\w-]+\/[\w-]+\.git$/);
+    for (const name of ["README.md", "CHANGELOG.md"]) {
+      const links = [...read(name).matchAll(/\]\(([^)#:]+)(?:#[^)]*)?\)|(?:src|srcset|href)="([^"#:]+)"/g)];
+      const paths = links.map(([, link = "", attribute = ""]) => link || attribute);
+      expect(paths.filter((path) => path.startsWith("/") || !existsSync(join(root, path)))).toEqual([]);
+    }
   });
 
   it("passes publint", async () => {
@@ -118,6 +184,11 @@ describe("the packed package", () => {
     expect(own.length).toBeLessThanOrEqual(2);
   });
 });
+
+/** Whether a file only passes on what other files have. */
+function isOfImportsAlone(code: string): boolean {
+  return code.replace(/^\s*(?:import|export)\b[^;]*;?|\/\/.*$/gm, "").trim() === "";
+}
 
 interface Loaded {
   /** Modules loaded by the import of the package. */
