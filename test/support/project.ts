@@ -11,6 +11,8 @@ interface Manifest {
   readonly name: string;
   readonly version: string;
   readonly repository: { readonly url: string };
+  readonly publishConfig: Readonly<Record<string, unknown>>;
+  readonly engines: { readonly node: string };
   readonly scripts: Readonly<Record<string, string>>;
   readonly exports: Readonly<Record<string, string | Readonly<Record<string, string>>>>;
   readonly dependencies: Readonly<Record<string, string>>;
