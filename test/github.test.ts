@@ -117,8 +117,8 @@ describe.skipIf(bun === undefined)(".github", () => {
     expect(writing.sort()).toEqual([
       ".github/workflows/docs.yml: publish id-token",
       ".github/workflows/docs.yml: publish pages",
-      ".github/workflows/release.yml: npm id-token",
       ".github/workflows/release.yml: notes contents",
+      ".github/workflows/release.yml: npm id-token",
     ]);
   });
 

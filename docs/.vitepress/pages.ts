@@ -36,7 +36,7 @@ const SECTIONS: readonly Section[] = [
     pages: ["from-django-valkey", "cache-manager", "keyv", "unstorage"],
   },
   { text: "Troubleshooting", pages: ["troubleshooting", "doctor"] },
-  { text: "Decisions", folder: "decisions", pages: ["design"] },
+  { text: "Decisions", folder: "decisions", pages: ["index", "design"] },
   { text: "Project", folder: "project", pages: ["changelog"] },
 ];
 
