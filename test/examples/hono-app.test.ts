@@ -47,6 +47,18 @@ it("serves the page", async () => {
   expect(await response.text()).toMatch("<title>Places</title>");
 });
 
+it.each(["near", "search"])("shows on its page the code of the route %s as it stands in the sources", (route) => {
+  const read = (name: string) => readFileSync(new URL(`../../examples/hono-app/${name}`, import.meta.url), "utf8");
+  // Blank lines stand between the parts; indentation differs, as each part is shown by itself.
+  const lines = (text: string) => text.replace(/^ +/gm, "");
+  const sources = lines(`${read("app.ts")}${read("answers.ts")}`);
+  const shown =
+    new RegExp(`<template id="code-${route}">\\n([\\s\\S]*?)</template>`).exec(read("page.html"))?.[1] ?? "";
+  const parts = lines(shown).trim().split("\n\n");
+  expect(parts).toHaveLength(3);
+  for (const part of parts) expect(sources).toContain(part);
+});
+
 it("says what its cache has done", async () => {
   await ask("/cities/search?q=lodz");
   await ask("/cities/search?q=lodz");

@@ -3,6 +3,7 @@ import { createRequire } from "node:module";
 import type { Browser, Page } from "playwright-core";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { hasBrowser, startBrowser } from "../support/browser.js";
+import { manifest } from "../support/project.js";
 import { until } from "../support/wait.js";
 import { type Service, startService } from "./service.js";
 
@@ -175,6 +176,30 @@ describe.skipIf(!hasBrowser)("the page, in a browser", () => {
       expect(explained[i]).toMatch(text);
     const codes = await page.locator("#status-parts code").allTextContents();
     expect(codes.join("; ").replace('"origin; cache"; b', '"origin; cache", b')).toBe(field);
+  });
+
+  it("shows the code of the route beside its answer, and which part of it a hit left out", async () => {
+    await page.goto(`${service.url}/?q=Lima`);
+    await badge().getByText("miss").waitFor();
+    expect(await page.locator("#code").textContent()).toMatch(
+      /app\.get\("\/cities\/search"[\s\S]*search: define\(cache/,
+    );
+    expect(await page.locator("#code-note").textContent()).toMatch(/so the handler ran/);
+    expect(await page.locator("#code .did-not-run").count()).toBe(0);
+    await page.getByRole("button", { name: "Ask again" }).click();
+    await badge().getByText("hit").waitFor();
+    expect(await page.locator("#code-note").textContent()).toMatch(/in grey, did not run/);
+    expect(await page.locator("#code .did-not-run").textContent()).toMatch(/^app\.get\("\/cities\/search"/);
+    await results().first().getByRole("button").click();
+    await page.locator("#code").getByText('app.get("/cities/near"').waitFor();
+    expect(problems).toEqual([]);
+  });
+
+  it("says which cache it shows, and where its documentation is", async () => {
+    await page.goto(service.url);
+    expect(await page.getByRole("heading", { level: 1 }).textContent()).toBe("valkey-edge-cache");
+    const link = page.getByRole("link", { name: "Documentation" });
+    expect(await link.getAttribute("href")).toBe(manifest.homepage);
   });
 
   it("links to the inspector", async () => {

@@ -10,6 +10,7 @@ export const root = fileURLToPath(new URL("../..", import.meta.url));
 interface Manifest {
   readonly name: string;
   readonly version: string;
+  readonly homepage: string;
   readonly repository: { readonly url: string };
   readonly publishConfig: Readonly<Record<string, unknown>>;
   readonly engines: { readonly node: string };
