@@ -206,7 +206,7 @@ function typeText(declared) {
 }
 
 /** Literals as code; words as they are. @param {string} text */
-function quoted(text) {
+export function quoted(text) {
   const literal = /^(?:"[^"]*"|true|false|null|undefined|-?[\d.]+|\[.*?\])/.exec(text)?.[0];
   return literal === undefined ? text : `\`${literal}\`${text.slice(literal.length)}`;
 }

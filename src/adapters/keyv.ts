@@ -30,6 +30,7 @@ export interface KeyvStoreSettings {
   serializer?: undefined;
 }
 
+/** Options of `keyvStore()`: those of `createCache`, or `cache`, and its own. */
 export type KeyvStoreOptions = CacheOrOptions & KeyvStoreSettings;
 
 /** An entry as Keyv gives it: `ttl` is in milliseconds. */

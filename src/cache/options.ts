@@ -31,7 +31,9 @@ export interface Logger {
 
 /** Options of a cache whose connection factory knows where to connect, as `rest({ url, token })` does. */
 export interface LocatedCacheOptions extends Omit<CacheOptions, "location"> {
+  /** The location is the connection factory's own. */
   location?: undefined;
+  /** How to connect, with the location to connect to. */
   connectionFactory: ConnectionFactory & { readonly location: string };
 }
 
@@ -75,7 +77,7 @@ export interface CacheOptions extends ConnectionOptions {
   onError?: ((error: unknown, context: FailureContext) => void) | undefined;
   /**
    * Where the cache warns of the errors that `onError` would get: of the first one, and then at most once a minute. Anything
-   * with a method `warn`, such as a pino logger; `false` for no warnings. @default console
+   * with a method `warn`, such as a pino logger; `false` for no warnings. @default `console`
    */
   logger?: Logger | false | undefined;
 }

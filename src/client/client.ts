@@ -56,6 +56,7 @@ export type ClientFactory = (context: ClientContext) => Client;
 /** The tags of a value under a key, in order. @throws TypeError on wrong tags */
 export type TagsOf = (value: unknown, key: string) => readonly string[];
 
+/** How a client writes one value. */
 export interface WriteOptions {
   /** In milliseconds, above 0; `null` never expires. */
   readonly ttlMs: number | null;
@@ -67,17 +68,21 @@ export interface WriteOptions {
   readonly call?: CacheCall | undefined;
 }
 
+/** How a client writes several values. */
 export interface WriteEntriesOptions {
   /** In milliseconds, above 0; `null` never expires. */
   readonly ttlMs: number | null;
-  /** By key. */
+  /** The tags of the values that have some, by key. */
   readonly tags?: ReadonlyMap<string, readonly string[]> | undefined;
+  /** The record of this call for its events; absent without listeners. */
   readonly call?: CacheCall | undefined;
 }
 
+/** How a client reads a value that may have to be loaded. */
 export interface LoadOptions {
   /** In milliseconds; `null` never expires; 0 or less stores nothing. */
   readonly ttlMs: number | null;
+  /** Computes the tags of a value that was loaded. */
   readonly tags?: TagsOf | undefined;
   /** Ends this caller's wait, with the signal's reason. */
   readonly signal?: AbortSignal | undefined;
@@ -91,6 +96,7 @@ export interface LoadOptions {
   readonly call?: CacheCall | undefined;
 }
 
+/** How a client deletes the keys that match a pattern. */
 export interface DeleteOptions {
   /** How many keys the server looks at for each batch. */
   readonly count: number;

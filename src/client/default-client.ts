@@ -40,7 +40,9 @@ const ATOMIC: SendOptions = { atomic: true, idempotent: true };
 
 /** What the decoding of a reply goes with: its call, and the read of the purge log that began with its read. */
 export interface DecodeOptions {
+  /** The record of the call for its events; absent without listeners. */
   readonly call?: CacheCall | undefined;
+  /** The read of the purge log that began with the read of the value; absent where no entries have tags. */
   readonly log?: LogRead | undefined;
   /** Is given the payloads of stale values. */
   readonly stale?: Map<string, Encoded> | undefined;
@@ -62,6 +64,7 @@ export function defaultClient(options: DefaultClientOptions = {}): ClientFactory
   return (context) => new DefaultClient(context, { hardTimeoutMs });
 }
 
+/** The client that `defaultClient()` makes, for clients of your own that extend it. */
 export class DefaultClient extends KeyCommands implements Client {
   protected readonly reads: SendOptions;
   /** Has the usual ways of reading values. */

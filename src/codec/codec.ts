@@ -49,8 +49,11 @@ export function mayBeNumber(stored: string | Uint8Array): boolean {
   return (first >= 0x30 && first <= 0x39) || first === 0x2d || first === 0x6e || first === 0x69;
 }
 
+/** How values become stored bytes. */
 export interface CodecOptions {
+  /** Turns values into text or bytes. */
   readonly serializer: Serializer;
+  /** Makes those bytes shorter, where that pays. */
   readonly compressor: Compressor;
   /** In bytes. A value that would decompress to more is an error, when it is read and when it is written. */
   readonly maxDecompressedSize: number;

@@ -3,6 +3,7 @@ import type { Compressor } from "../core/value-format.js";
 import { builtin, compressWith, decompressWith } from "./node-zlib.js";
 import { type CompressorOptions, compressorOptions, isWhole } from "./options.js";
 
+/** Options of `brotli()`. */
 export interface BrotliOptions extends CompressorOptions {
   /** From 0 (fastest) to 11 (smallest, and slow). 4 or 5 suits a cache better. @default 11 */
   level?: number | undefined;

@@ -3,6 +3,7 @@ import { decompressBzip2, isBzip2 } from "./bzip2/decoder.js";
 import { compressBzip2 } from "./bzip2/encoder.js";
 import { type CompressorOptions, compressorOptions, isWhole } from "./options.js";
 
+/** Options of `bz2()`. */
 export interface Bz2Options extends CompressorOptions {
   /** Block size in units of 100,000 bytes, 1 to 9: repetitions are found within a block. @default 9 */
   level?: number | undefined;

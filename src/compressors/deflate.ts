@@ -48,6 +48,7 @@ const FUNCTIONS = {
   deflate: { compress: "deflateRawSync", decompress: "inflateRawSync" },
 } as const;
 
+/** Options of `deflate()`. */
 export interface DeflateOptions extends CompressorOptions {
   /** From 0 (none) over 1 (fastest) to 9 (smallest); -1 means 6, zlib's default. @default -1 */
   level?: number | undefined;
@@ -66,6 +67,7 @@ export function deflate(options: DeflateOptions = {}): Compressor {
   return deflateCompressor("deflate", settings, () => "unknown");
 }
 
+/** Options of `gzip()`. */
 export interface GzipOptions extends CompressorOptions {
   /** From 0 (none) over 1 (fastest) to 9 (smallest). @default 9 */
   level?: number | undefined;
@@ -80,6 +82,7 @@ export function gzip(options: GzipOptions = {}): Compressor {
   return deflateCompressor("gzip", { ...settings, windowBits: 15 }, isGzipHeader);
 }
 
+/** Options of `zlib()`. */
 export interface ZlibOptions extends CompressorOptions {
   /** From 0 (none) over 1 (fastest) to 9 (smallest); -1 means 6, zlib's default. @default -1 */
   level?: number | undefined;

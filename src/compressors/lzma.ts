@@ -7,6 +7,7 @@ import { aloneLength, isLzmaAlone, isXz, xzLength } from "./lzma-containers.js";
 import { type CompressorOptions, compressorOptions, isWhole } from "./options.js";
 import { BoundedBytes, damaged, tooLong } from "./output.js";
 
+/** Options of `lzma()`. */
 export interface LzmaOptions extends CompressorOptions {
   /** From 0 (fastest) to 9 (smallest). Compressing takes 3 MiB of memory at 0, 94 MiB at 6 and 674 MiB at 9. @default 6 */
   level?: number | undefined;

@@ -4,6 +4,7 @@ import { builtin, compressWith, decompressWith } from "./node-zlib.js";
 import { type CompressorOptions, compressorOptions, isWhole } from "./options.js";
 import { damaged, tooLong } from "./output.js";
 
+/** Options of `zstd()`. */
 export interface ZstdOptions extends CompressorOptions {
   /** From 1 (fast) to 22 (smallest). Negative levels, down to -131072, are faster still. @default 3 */
   level?: number | undefined;

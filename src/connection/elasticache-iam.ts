@@ -12,6 +12,7 @@ export interface SigningRequest {
   readonly expiresIn: number;
 }
 
+/** Options of `elasticacheIam()`. */
 export interface ElastiCacheIamOptions {
   /** Name of the cluster or replication group, which is not its address. */
   clusterName: string;

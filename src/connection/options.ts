@@ -10,6 +10,7 @@ import { identityOf } from "./registry.js";
 /** Which servers answer reads, in GLIDE's terms. Writes always go to the primary. */
 export type ReadFrom = "primary" | "preferReplica" | "AZAffinity" | "AZAffinityReplicasAndPrimary" | "allNodes";
 
+/** How a connection checks the server's certificate, and which one it shows. */
 export interface TlsOptions {
   /** Accept any certificate, for tests. @default false */
   insecure?: boolean | undefined;

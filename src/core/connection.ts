@@ -6,6 +6,7 @@ import type { ListenerAccess, NearReads } from "./near.js";
 /** A command's name, then its arguments. */
 export type Command = readonly [name: string, ...args: Argument[]];
 
+/** An argument of a command: text, or bytes. */
 export type Argument = string | Uint8Array;
 
 /**
@@ -50,6 +51,7 @@ export type Twin = (call: Call, keys: readonly string[], args: readonly Argument
 
 export type Twins = ReadonlyMap<Script, Twin>;
 
+/** How a batch of commands is sent, and when it may be retried. */
 export interface SendOptions {
   /** Run all commands as one transaction, or none of them if one can't be queued. @default false */
   atomic?: boolean | undefined;
@@ -73,6 +75,7 @@ export interface SendOptions {
   waiter?: { readonly isSettled: boolean } | undefined;
 }
 
+/** Which keys a scan finds. */
 export interface ScanOptions {
   /** A glob in the notation of SCAN's MATCH. */
   match: string;
@@ -82,6 +85,7 @@ export interface ScanOptions {
   removes?: boolean;
 }
 
+/** What a connection knows of itself and its server, as `cache.health()` reports it. */
 export interface ConnectionStatus {
   /**
    * The state of the circuit breaker. `"idle"`: no connection is open, as no command was sent or the connection was lost.

@@ -163,6 +163,7 @@ export type ErrorKind =
   | "usage"
   | "other";
 
+/** The name of an event. */
 export type EventName = keyof CacheEvents;
 /** Called with each event of a name. It is not waited for, and what it throws goes to `onError`. */
 export type Listener<E extends EventName> = (event: CacheEvents[E]) => void;

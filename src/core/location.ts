@@ -1,5 +1,6 @@
 import { ConfigurationError } from "./errors.js";
 
+/** The address of a server. */
 export interface Address {
   readonly host: string;
   readonly port: number;
@@ -24,6 +25,7 @@ export interface Location {
   readonly display: string;
 }
 
+/** The scheme of a location's URL: `valkeys`, `rediss` and `https` use TLS. */
 export type Scheme = "valkey" | "valkeys" | "redis" | "rediss" | "unix" | "memory" | "https" | "http";
 
 const SCHEMES: readonly Scheme[] = ["valkey", "valkeys", "redis", "rediss", "unix", "memory", "https", "http"];

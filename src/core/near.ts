@@ -96,6 +96,7 @@ export interface ListenerAccess {
   login(): Promise<{ readonly username: string | undefined; readonly password: string | undefined }>;
 }
 
+/** Called with what a connection receives, and once when it ends. */
 export interface ListenerHandlers {
   readonly data: (bytes: Uint8Array) => void;
   readonly closed: (error: Error | undefined) => void;

@@ -36,6 +36,7 @@ export class RoutePolicies {
   }
 }
 
+/** Options of `purgeRoute()`. */
 export interface PurgeRouteOptions extends PurgeRequestOptions<FastifyRequest> {}
 
 /** Answers PURGE requests; see `purgeReplies`. @throws {ConfigurationError} without `authorize` */

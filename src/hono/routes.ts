@@ -31,6 +31,7 @@ export class RoutePolicies {
   }
 }
 
+/** Options of `purgeRoute()`. */
 export interface PurgeRouteOptions extends PurgeRequestOptions<Context> {}
 
 /** Answers PURGE requests; see `purgeReplies`. @throws {ConfigurationError} without `authorize` */

@@ -10,6 +10,7 @@ export interface ValkeyCacheEnv {
   Variables: { cache: Cache };
 }
 
+/** Options of `valkeyCache()`. */
 export interface ValkeyCacheOptions {
   /** Keeps the host running until the promise settles. @default `c.executionCtx.waitUntil`, where the host has it */
   waitUntil?: ((c: Context, work: Promise<unknown>) => void) | undefined;

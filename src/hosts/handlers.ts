@@ -7,6 +7,7 @@ export interface WorkerContext {
   waitUntil(work: Promise<unknown>): void;
 }
 
+/** A fetch handler of a Worker, with the cache as its last argument. */
 export type WorkerHandler<Env, Context extends WorkerContext> = (
   request: Request,
   env: Env,

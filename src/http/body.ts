@@ -1,6 +1,7 @@
 import type { Clock } from "../core/time.js";
 import { ALONE_MS, type Interest } from "./interest.js";
 
+/** The bytes of a response's body. */
 export type Body = ReadableStream<Uint8Array>;
 
 /** How long a lease is renewed while the origin makes the body. */

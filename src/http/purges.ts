@@ -14,6 +14,7 @@ import { invalidatedGroups, invalidatedUrls, type Labels, NO_LABELS } from "./rf
 import type { RequestHead, ResponseHead } from "./rfc/message.js";
 import { cacheKey, prefixesOf } from "./rfc/target.js";
 
+/** Options of purges. */
 export interface PurgeOptions {
   /** Keep the responses, and validate them before they are used again, instead of deleting them. @default false */
   soft?: boolean | undefined;

@@ -16,6 +16,7 @@ import { SinkHeaders, sendAnswer } from "./send.js";
 
 const WHERE = "httpCacheNode";
 
+/** Options of `purgeRoute()`. */
 export interface PurgeRouteOptions extends PurgeRequestOptions<NodeRequest> {}
 
 /** The middleware, and methods that purge stored responses. */

@@ -6,6 +6,7 @@ import { type Checks, checkOptions, isBoolean, isOneOf, isText } from "../core/o
 import { recordMetrics } from "./metrics.js";
 import { recordSpans } from "./spans.js";
 
+/** Options of `instrument()`. */
 export interface InstrumentOptions {
   /**
    * The attribute `cache.name` of all metrics and spans. The counts of caches with one name add up.

@@ -25,6 +25,7 @@ export function herd(options: HerdOptions = {}): ClientFactory {
   return (context) => new HerdClient(context, settings);
 }
 
+/** The client that `herd()` makes, for clients of your own that extend it. */
 export class HerdClient extends DefaultClient {
   protected readonly settings: HerdSettings;
   #protocol: HerdProtocol | undefined;

@@ -15,6 +15,7 @@ import { type GlideLogLevel, type GlideSettings, openGlide } from "./client.js";
 import { DefaultTransport } from "./default-transport.js";
 import { loadGlide } from "./module.js";
 
+/** Options of `glide()` and `glideCluster()`. */
 export interface GlideOptions extends ConnectionOptions {
   /** Log level of GLIDE's native side, which logs to standard output for the whole process. @default "off" */
   logLevel?: GlideLogLevel | undefined;

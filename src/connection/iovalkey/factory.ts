@@ -26,11 +26,13 @@ import { LazyConnection } from "../resilience/lazy-connection.js";
 import type { IovalkeySettings } from "./client.js";
 import type { Connector } from "./connector.js";
 
+/** How `iovalkey()` checks the server's certificate, and which one it shows. */
 export interface IovalkeyTlsOptions extends TlsOptions {
   /** The server name for SNI, which the certificate must match. It can't be an IP address. @default the location's host */
   servername?: string | undefined;
 }
 
+/** Options of `iovalkey()`. */
 export interface IovalkeyOptions extends ConnectionOptions {
   /** How to check the server, and the client certificate, for `valkeys:` and `rediss:` locations. @default the system's authorities */
   tls?: IovalkeyTlsOptions | undefined;

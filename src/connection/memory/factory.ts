@@ -7,11 +7,12 @@ import { type Clock, systemClock } from "../../core/time.js";
 import { DeferredConnection } from "../deferred.js";
 import type { Stores } from "./connection.js";
 
+/** Options of `memory()`. */
 export interface MemoryOptions {
   /**
    * The capacity of each store in bytes: keys and values as a server counts them, plus 240 for each entry. A full store
    * evicts the least recently used entries. An entry that would not fit even alone is refused with the code OOM.
-   * @default 67_108_864 (64 MiB)
+   * @default 67108864 (64 MiB)
    */
   maxSize?: number | undefined;
   /** The maximum number of entries in each store. @default as many as fit into `maxSize` */

@@ -13,6 +13,7 @@ import { type Fetch, RestConnection, type RestSettings } from "./connection.js";
 
 export type { Fetch } from "./connection.js";
 
+/** Options of `rest()`. */
 export interface RestOptions {
   /** The endpoint's URL. Give it here, or as the cache's location. @default the location */
   url?: string | undefined;

@@ -29,6 +29,7 @@ export interface SentinelAddress {
   port?: number | undefined;
 }
 
+/** Options of `sentinel()`. */
 export interface SentinelOptions extends ConnectionOptions {
   /** Some or all of the sentinels. One that answers is enough. */
   sentinels: readonly SentinelAddress[];

@@ -74,6 +74,7 @@ export const UNKEYED_FIELDS: ReadonlySet<string> = new Set([
 /** Why a request is neither answered from the store nor its response stored. */
 export type Bypass = "method" | "method-override" | "body" | "cookie" | "upgrade" | "precondition" | "malformed";
 
+/** Which requests the cache may handle. */
 export interface AdmissionOptions {
   /**
    * The cookies that don't change any response, by name; a name may end in `*`. A request with any other cookie bypasses

@@ -26,6 +26,7 @@ export type Decision =
   /** The client wants no answer but a stored one, and this one won't do: 504. RFC 9111 §5.2.1.7. */
   | { readonly action: "gateway-timeout" };
 
+/** Why a stored response may be served. */
 export type ServeReason = "fresh" | "stale-while-revalidate" | "max-stale";
 
 /** RFC 9111 §4, for a stored response that matches the request's URL, method and selecting fields. */

@@ -41,6 +41,7 @@ export type NotStored =
   /** It is stale from the start, and can neither be validated nor served stale. */
   | "useless";
 
+/** Whether a response may be stored: what to keep of it, or why not. */
 export type Storability =
   | { readonly storable: true; readonly stored: StoredResponse }
   | { readonly storable: false; readonly why: NotStored };

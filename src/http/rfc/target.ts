@@ -68,6 +68,7 @@ export function saysTarget(fields: Fields, { host }: Target): boolean {
   return said === undefined || said === host;
 }
 
+/** Which URLs have a key, and how their queries are normalised. */
 export interface CacheKeyOptions {
   /** The hosts, with their ports, to store anything for, in lower case; `undefined` for any. */
   readonly hosts: ReadonlySet<string> | undefined;
