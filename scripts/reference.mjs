@@ -160,18 +160,15 @@ function subpathPages() {
   if (absent.length > 0)
     throw new Stop(`reference: ${absent.join(", ")}: add a sentence to SUBPATHS in scripts/reference.mjs`);
   own.sort((a, b) => order.indexOf(a.subpath) - order.indexOf(b.subpath));
-  return Map.groupBy(own, ({ source }) => source)
-    .entries()
-    .map(([source, of]) => {
-      const [first = ""] = of.map(({ subpath }) => subpath);
-      return {
-        source,
-        subpaths: of.map(({ subpath }) => subpath),
-        name: first.slice(2).replaceAll("/", "-"),
-        title: of.map(({ subpath }) => `${packageName}${subpath.slice(1)}`).join(", "),
-      };
-    })
-    .toArray();
+  return [...Map.groupBy(own, ({ source }) => source)].map(([source, of]) => {
+    const paths = of.map(({ subpath }) => subpath);
+    return {
+      source,
+      subpaths: paths,
+      name: (paths[0] ?? "").slice(2).replaceAll("/", "-"),
+      title: paths.map((path) => `${packageName}${path.slice(1)}`).join(", "),
+    };
+  });
 }
 
 /**

@@ -31,7 +31,9 @@ it("the reference links every subpath of the package, and the pages about option
 
 it("every value that an entry point exports is in the reference, and nothing that is internal", async () => {
   const pages = readdirSync(folder).map(page).join("\n");
-  const headings = new Set([...pages.matchAll(/^## (?:`abstract` )?(\w+)/gm)].map(([, name = ""]) => name));
+  const headings = new Set(
+    [...pages.matchAll(/^## (?:`abstract` )?([\w\\]+)/gm)].map(([, name = ""]) => name.replaceAll("\\", "")),
+  );
   for (const { subpath } of subpaths()) {
     const exported = Object.keys((await import(manifest.name + subpath.slice(1))) as object);
     expect(exported.filter((name) => !headings.has(name))).toEqual([]);
@@ -42,8 +44,12 @@ it("every value that an entry point exports is in the reference, and nothing tha
 });
 
 it("options are tables with their sentence and default, and errors lead to the page that explains them", () => {
-  expect(page("options.md")).toMatch(/`ttl\?` \| \[`Duration`\]\(.*\) \\\| `null` \| Lifetime: seconds.*\*\*Default\*\* /);
-  expect(page("cache.md")).toContain("[`DecodeError`](../errors.md#decodeerror) when the stored bytes can't be decoded");
+  expect(page("options.md")).toMatch(
+    /`ttl\?` \| \[`Duration`\]\(.*\) \\\| `null` \| Lifetime: seconds.*\*\*Default\*\* /,
+  );
+  expect(page("cache.md")).toContain(
+    "[`DecodeError`](../errors.md#decodeerror) when the stored bytes can't be decoded",
+  );
   // Words are words, and literals are code.
   expect(page("http.md")).toContain("**Default** as the client sends it");
   expect(page("http.md")).toContain("**Default** `1048576` (1 MiB)");

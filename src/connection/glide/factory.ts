@@ -117,11 +117,13 @@ export function toSettings(factory: FactoryName, location: Location, options: Gl
     );
   }
   refuseReplicas(location, "the option readFrom");
-  const { tls, ...login } = accessOf(factory, location, options);
+  // Where no factory was given, the options are those of the cache.
+  const where = factory === "glideElseIovalkey" ? "createCache" : factory;
+  const { tls, ...login } = accessOf(where, location, options);
   const iam = iamOf(options.credentials);
   if (tls?.cert !== undefined || tls?.key !== undefined) {
     throw new ConfigurationError(
-      `${factory}: option "tls" has a client certificate, which GLIDE doesn't support; use the connection factory iovalkey()`,
+      `${where}: option "tls" has a client certificate, which GLIDE doesn't support; use the connection factory iovalkey()`,
     );
   }
   const { connectTimeoutMs, commandTimeoutMs } = toTiming(options);
