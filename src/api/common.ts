@@ -45,14 +45,13 @@ export type {
   WriteOptions,
 } from "../client/client.js";
 export {
-  type DecodeOptions,
   DefaultClient,
   type DefaultClientOptions,
   defaultClient,
 } from "../client/default-client.js";
 export { HerdClient, herd } from "../client/herd/client.js";
 export type { HerdOptions, HerdSettings } from "../client/herd/options.js";
-export type { KeyCommands, Stored } from "../client/key-commands.js";
+export type { DecodeOptions, KeyCommands, Stored } from "../client/key-commands.js";
 export type { Load, Loaded } from "../client/loading.js";
 export type { Lock } from "../client/lock.js";
 export type { Answer, Coalesced, RecentlyFresh, Shared, Sharing } from "../client/single-flight.js";

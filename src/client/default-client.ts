@@ -6,7 +6,6 @@ import type { CacheCall } from "../core/events.js";
 import type { NearReads, Passes } from "../core/near.js";
 import { checkOptions, isWait, orNull } from "../core/options.js";
 import { type Duration, toMs } from "../core/time.js";
-import type { LogRead } from "../tags/entry-tags.js";
 import { type ReadManyOptions, readMany, settleAll } from "./bulk-reads.js";
 import { type Pair, setCommand, type WriteManyOptions, writeIf, writeMany, writeOne } from "./bulk-writes.js";
 import type {
@@ -19,7 +18,7 @@ import type {
   WriteEntriesOptions,
   WriteOptions,
 } from "./client.js";
-import { type Found, foundIn, KeyCommands, READ, type Stored } from "./key-commands.js";
+import { type DecodeOptions, type Found, foundIn, KeyCommands, READ, type Stored } from "./key-commands.js";
 import { asHit, type Load, type Loaded, load } from "./loading.js";
 import { keyOf, Loads } from "./loads.js";
 import { sameSlot, tolerate } from "./refusals.js";
@@ -37,16 +36,6 @@ import {
 
 const READ_TEXT: SendOptions = { readOnly: true, text: true };
 const ATOMIC: SendOptions = { atomic: true, idempotent: true };
-
-/** What the decoding of a reply goes with: its call, and the read of the purge log that began with its read. */
-export interface DecodeOptions {
-  /** The record of the call for its events; absent without listeners. */
-  readonly call?: CacheCall | undefined;
-  /** The read of the purge log that began with the read of the value; absent where no entries have tags. */
-  readonly log?: LogRead | undefined;
-  /** Is given the payloads of stale values. */
-  readonly stale?: Map<string, Encoded> | undefined;
-}
 
 /** Options of `defaultClient()`. */
 export interface DefaultClientOptions {

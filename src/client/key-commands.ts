@@ -16,12 +16,23 @@ import { inBatches, nextTurn } from "../core/async.js";
 import { UnavailableError } from "../core/availability.js";
 import type { Argument, Command, Reply, Script, SendOptions } from "../core/connection.js";
 import { DecodeError, ReplyError, show, throwIfError } from "../core/errors.js";
+import type { CacheCall } from "../core/events.js";
 import type { LogRead } from "../tags/entry-tags.js";
 import type { ClientContext, DeleteOptions } from "./client.js";
 import { EXPIRE, EXPIRE_SOFTLY, INCREMENT, MOVE } from "./entry-scripts.js";
 import { countsNoTags, notAnInteger, sameSlot } from "./refusals.js";
 import type { Answer, Coalesced } from "./single-flight.js";
 import { type JudgedScript, judged, runJudged, sendWithLog } from "./tagged-entries.js";
+
+/** What the decoding of a reply goes with: its call, and the read of the purge log that began with its read. */
+export interface DecodeOptions {
+  /** The record of the call for its events; absent without listeners. */
+  readonly call?: CacheCall | undefined;
+  /** The read of the purge log that began with the read of the value; absent where no entries have tags. */
+  readonly log?: LogRead | undefined;
+  /** Is given the payloads of stale values. */
+  readonly stale?: Map<string, Encoded> | undefined;
+}
 
 /** The stored form in a reply to a read; `undefined` when there is none. @throws {ReplyError} */
 export function toStored(reply: Reply, key: string): Encoded | undefined {
