@@ -28,6 +28,18 @@ it("AGENTS.md has a line for each file of src/ or its folder, and none for what 
   expect(differences("AGENTS.md", read("AGENTS.md"), files)).toEqual([]);
 });
 
+it("docs/decisions has a record of one form for each decision, and its index lists all of them", () => {
+  const pages = filesUnder("docs/decisions", ".md").filter((page) => page !== "index.md");
+  expect(pages.length).toBeGreaterThan(10);
+  const listed = [...read("docs/decisions/index.md").matchAll(/^- \[([^\]]+)\]\((.+?)\): \S/gm)];
+  const titles = Object.fromEntries(listed.map(([, title, page]) => [page, title]));
+  expect(Object.keys(titles).sort()).toEqual(pages);
+  for (const page of pages) {
+    const headings = [...read(`docs/decisions/${page}`).matchAll(/^(#+) (.+)$/gm)].map(([, , text]) => text);
+    expect(headings, page).toEqual([titles[page], "Context", "Decision", "Consequences", "What would change it"]);
+  }
+});
+
 it("docs/design.md, docs/herd.md, docs/near-cache.md, docs/http.md and docs/http-policy.md name only sources that exist", () => {
   const sources = filesUnder("src", ".ts");
   for (const page of ["docs/design.md", "docs/herd.md", "docs/near-cache.md", "docs/http.md", "docs/http-policy.md"]) {

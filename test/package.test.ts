@@ -173,6 +173,17 @@ describe("the packed package", () => {
     await expect(run(program, CONSUMER, ...names)).resolves.toBe('{"name":"Bern"}\n');
   });
 
+  it.each(programs)("can be required by CommonJS, with every subpath, on Node %s", async (_version, program) => {
+    const names = Object.keys(manifest.exports).map((path) => path.replace(/^\./, manifest.name));
+    const file = join(consumer, "all.cjs");
+    writeFileSync(
+      file,
+      `const names = ${JSON.stringify(names)};
+       console.log(names.every((name) => typeof require(name) === "object") && typeof require("${manifest.name}").createCache);`,
+    );
+    await expect(output(program, [file], consumer)).resolves.toBe("function\n");
+  });
+
   it("loads GLIDE with the first command, and no transport at import", async () => {
     const { imported, used } = JSON.parse(await run(join(bin, "node"), MODULES, inject("valkeyUrl"))) as Loaded;
     const transports = /\/node_modules\/(@valkey\/valkey-glide|iovalkey)\//;

@@ -11,7 +11,7 @@ import { purgeTwins } from "../tags/records.js";
  * `memory:name` is a further store. A store lives as long as the factory, even when every connection is closed.
  *
  * Replies and errors are those of a server. For users of `cache.connection`, it also has string, set, hash and lifetime
- * commands that the cache itself does not send; docs/design.md lists all of them.
+ * commands that the cache itself does not send; docs/decisions/memory-transport.md lists them.
  * @throws {ConfigurationError} when an option is unknown or of a wrong type
  * @example
  * const cache = createCache({ location: "memory:", connectionFactory: memory({ maxSize: 16 * 2 ** 20 }) });

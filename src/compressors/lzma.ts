@@ -39,7 +39,7 @@ const DECODER_MEMORY = 66 * 2 ** 20;
 
 /**
  * Writes the .xz format as Python's `lzma.compress` does, and reads .xz and the older .lzma. Needs the native package
- * `lzma-native` (Node, Bun), which the first use loads. Why that one: docs/design.md, "Dependencies".
+ * `lzma-native` (Node, Bun), which the first use loads. Why that one: docs/decisions/packages.md.
  * @throws {ConfigurationError} on wrong options, and (at the first use) when the package is not installed
  */
 export function lzma(options: LzmaOptions = {}): Compressor {

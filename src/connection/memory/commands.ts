@@ -8,7 +8,10 @@ import { sortedSets } from "./sorted-sets.js";
 import type { Answer, CommandTable, Store } from "./store.js";
 import { counters, strings } from "./strings.js";
 
-/** The cache sends some of these commands, the others serve users of `cache.connection`. docs/design.md has both lists. */
+/**
+ * The cache sends some of these commands, the others serve users of `cache.connection`. docs/decisions/memory-transport.md
+ * has both lists.
+ */
 const TABLES: readonly CommandTable[] = [
   strings,
   counters,

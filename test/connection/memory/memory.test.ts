@@ -110,11 +110,11 @@ describe("a memory connection", () => {
     expect(replies).toEqual(["OK", "\ufffd", 1]);
   });
 
-  it("has exactly the commands that docs/design.md lists", async () => {
+  it("has exactly the commands that docs/decisions/memory-transport.md lists", async () => {
     const [reply] = await connect().send([["LPUSH", "a", "1"]]);
     const supported = String(reply).match(/\b[A-Z]{3,}\b/g) ?? [];
-    const page = readFileSync(new URL("../../../docs/design.md", import.meta.url), "utf8");
-    const section = /## The memory transport's commands\n(.*?)\n## /s.exec(page)?.[1] ?? "";
+    const page = readFileSync(new URL("../../../docs/decisions/memory-transport.md", import.meta.url), "utf8");
+    const section = /## Decision\n(.*?)\n## /s.exec(page)?.[1] ?? "";
     const listed = Array.from(section.matchAll(/`([A-Z]{3,})`/g), ([, name]) => name);
     expect(listed.toSorted()).toEqual(supported.filter((word) => !["ERR", "LPUSH"].includes(word)).toSorted());
   });
