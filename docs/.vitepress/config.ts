@@ -2,29 +2,35 @@ import { globSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { defineConfig } from "vitepress";
 import llmstxt from "vitepress-plugin-llms";
+import { accessibleTheme } from "./accessible-theme.ts";
 import { diagrams } from "./diagrams.ts";
 import { repository, siteLink, siteMarkdown, slugOf } from "./links.ts";
 import { firstPages, sidebar, writeProjectPages } from "./pages.ts";
+import { miniSearch } from "./search.ts";
+import { tables } from "./tables.ts";
 
 writeProjectPages();
 
+/** The path of the site on its host. */
+const base = process.env.SITE_BASE ?? "/";
 const description = "A cache for TypeScript back ends, kept in Valkey or Redis";
 
 export default defineConfig({
   title: "valkey-edge-cache",
   description,
   lang: "en",
-  base: process.env.SITE_BASE ?? "/",
-  cleanUrls: false,
-  // The workers' files of others are no pages.
+  base,
   srcExclude: ["**/node_modules/**"],
+  head: [["link", { rel: "icon", type: "image/svg+xml", href: `${base}logo.svg` }]],
   markdown: {
+    theme: { light: "github-light-high-contrast", dark: "github-dark-high-contrast" },
     anchor: { slugify: slugOf },
     // As on GitHub, where braces are text.
     attrs: { disable: true },
     languageAlias: { mjs: "js", cjs: "js" },
     config(markdown) {
       diagrams(markdown);
+      tables(markdown);
       markdown.core.ruler.push("site-links", ({ tokens, env }) => {
         for (const token of tokens.flatMap(({ children }) => children ?? [])) {
           const href = token.type === "link_open" ? token.attrGet("href") : null;
@@ -34,20 +40,19 @@ export default defineConfig({
     },
   },
   themeConfig: {
+    logo: { src: "/logo.svg", alt: "" },
+    notFound: { linkLabel: "Take me home" },
     nav: firstPages(),
     sidebar: sidebar(),
     outline: { level: [2, 3] },
     externalLinkIcon: true,
     search: {
       provider: "local",
-      options: {
-        detailedView: false,
-        miniSearch: { searchOptions: { boost: { title: 6, titles: 3, text: 1 }, prefix: true, fuzzy: 0.2 } },
-      },
+      options: { miniSearch },
     },
     socialLinks: [{ icon: "github", link: repository }],
   },
-  vite: { plugins: [llmstxt({ description, excludeIndexPage: false, injectLLMHint: false })] },
+  vite: { plugins: [accessibleTheme(), llmstxt({ description, excludeIndexPage: false, injectLLMHint: false })] },
   /** The Markdown of pages has the links of the site, too. */
   buildEnd({ outDir }) {
     for (const path of globSync("**/*.md", { cwd: outDir })) {

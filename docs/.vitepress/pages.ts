@@ -19,10 +19,48 @@ const SECTIONS: readonly Section[] = [
   {
     text: "Guides",
     folder: "guides",
-    pages: ["express", "fastify", "hono", "nextjs", "nestjs", "nitro", "sveltekit", "lambda", "vercel"],
+    pages: [
+      "express",
+      "fastify",
+      "hono",
+      "nextjs",
+      "nestjs",
+      "nitro-nuxt",
+      "sveltekit",
+      "lambda",
+      "vercel",
+      "workers",
+      "bun",
+      "deno",
+      "elasticache",
+      "memorydb",
+      "memorystore",
+      "azure",
+      "cluster",
+      "sentinel",
+      "tls",
+    ],
   },
-  { text: "Recipes", folder: "recipes", pages: [] },
-  { text: "Concepts", folder: "concepts", pages: [] },
+  {
+    text: "Recipes",
+    folder: "recipes",
+    pages: [
+      "slow-function",
+      "per-user-and-tenant",
+      "negative-results",
+      "stale-on-error",
+      "warm-up",
+      "outgoing-calls",
+      "cron-lock",
+      "idempotent-jobs",
+      "rate-limits",
+      "sessions",
+      "deploys",
+      "testing",
+      "metrics-and-alerts",
+    ],
+  },
+  { text: "Concepts", folder: "concepts", pages: ["stampedes", "invocations", "failures", "consistency"] },
   {
     text: "Features",
     folder: ".",
@@ -43,11 +81,12 @@ const SECTIONS: readonly Section[] = [
 /** Where the pages are that are made from doc comments. */
 const REFERENCE = "reference";
 
+/** An entry of the sidebar, in the theme's shape. */
 export interface Item {
-  readonly text: string;
-  readonly link?: string;
-  readonly collapsed?: boolean;
-  readonly items?: readonly Item[];
+  text: string;
+  link?: string;
+  collapsed?: boolean;
+  items?: Item[];
 }
 
 /** Writes the pages of the site whose texts stand outside of docs/. */
@@ -81,7 +120,7 @@ export function sidebar(): Record<string, Item[]> {
 }
 
 /** The first page of each section, for the bar at the top. */
-export function firstPages(): (Item & { readonly activeMatch: string })[] {
+export function firstPages(): { text: string; link: string; activeMatch: string }[] {
   return [...contents(sitePages())].flatMap(([{ text, folder }, [first]]) => {
     if (first === undefined || !SHOWN_AT_THE_TOP.includes(text)) return [];
     const active = folder === undefined || folder === "." ? `${first}$` : `${folder}/`;

@@ -112,7 +112,7 @@ it("the sidebar has every page of docs/ once", () => {
   const collect = (items: ReturnType<typeof sidebar>[string]) => {
     for (const { link, items: inner = [] } of items) {
       if (link !== undefined) links.push(link);
-      collect([...inner]);
+      collect(inner);
     }
   };
   collect(sidebar()["/"] ?? []);

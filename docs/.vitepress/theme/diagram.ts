@@ -50,8 +50,8 @@ export const Diagram = defineComponent({
     });
     return () =>
       svg.value === ""
-        ? h("pre", { ref: place, class: "diagram-text" }, text)
-        : h("div", { class: "diagram", role: "img", "aria-label": "Diagram", innerHTML: svg.value });
+        ? h("pre", { ref: place, class: "diagram-text", tabindex: 0 }, text)
+        : h("div", { class: "diagram", tabindex: 0, role: "img", "aria-label": "Diagram", innerHTML: svg.value });
   },
 });
 
