@@ -6,7 +6,7 @@ import { accessibleTheme } from "./accessible-theme.ts";
 import { diagrams } from "./diagrams.ts";
 import { repository, siteLink, siteMarkdown, slugOf } from "./links.ts";
 import { firstPages, sidebar, writeProjectPages } from "./pages.ts";
-import { miniSearch } from "./search.ts";
+import { miniSearch, searchable } from "./search.ts";
 import { tables } from "./tables.ts";
 
 writeProjectPages();
@@ -48,7 +48,7 @@ export default defineConfig({
     externalLinkIcon: true,
     search: {
       provider: "local",
-      options: { miniSearch },
+      options: { miniSearch, _render: searchable },
     },
     socialLinks: [{ icon: "github", link: repository }],
   },

@@ -2,6 +2,23 @@ import type { DefaultTheme } from "vitepress";
 
 type MiniSearchOptions = NonNullable<DefaultTheme.LocalSearchOptions["miniSearch"]>;
 
+interface Renderer {
+  render(markdown: string, env: object): string;
+}
+
+/** How many times the words of a page's comment are counted. */
+const WEIGHT = 3;
+
+/**
+ * The HTML of a page as the search reads it. The words of the comment `<!-- search: … -->` belong to its first section: those
+ * that people look for and the page says otherwise, such as "dogpile".
+ */
+export function searchable(markdown: string, env: object, renderer: Renderer): string {
+  const html = renderer.render(markdown, env);
+  const [, words] = /<!-- search:([\s\S]*?)-->/.exec(markdown) ?? [];
+  return words === undefined ? html : html.replace("</h1>", `</h1>\n<p>${words.repeat(WEIGHT)}</p>`);
+}
+
 /**
  * How the index of the search is made and asked. The site takes functions as their text, so that none may use anything
  * outside of itself.
