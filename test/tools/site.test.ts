@@ -215,6 +215,7 @@ describe.skipIf(!hasBrowser)("the site, in a browser", () => {
     await opened.page.locator("#local-search button").first().click();
     const missed: string[] = [];
     for (const [question, ...answers] of QUESTIONS) {
+      if (!answers.some((page) => built.has(page))) continue;
       const results = await search(opened.page, question);
       if (!results.some((page) => answers.includes(page))) missed.push(`${question}: ${results.join(", ")}`);
     }
