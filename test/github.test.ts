@@ -141,6 +141,13 @@ describe.skipIf(bun === undefined)(".github", () => {
     expect(manifest.publishConfig).toEqual({ access: "public", provenance: true });
   });
 
+  it("builds the site for the path below which GitHub serves it", () => {
+    const { jobs } = files.get(".github/workflows/docs.yml") as Workflow;
+    const build = jobs.build?.steps?.find(({ run }) => run === "npm run docs");
+    expect(build?.env?.SITE_BASE).toMatch(/^\/\$\{\{ github\.event\.repository\.name \}\}\/$/);
+    expect(readFileSync(join(root, "docs/.vitepress/config.ts"), "utf8")).toContain("process.env.SITE_BASE");
+  });
+
   it("checks with the oldest Node that package.json allows", () => {
     const { jobs } = files.get(".github/workflows/ci.yml") as {
       jobs: { checks: { strategy: { matrix: { node: string[] } } } };
