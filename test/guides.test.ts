@@ -1,4 +1,4 @@
-import { readFileSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, it } from "vitest";
 import { differences, filesUnder } from "./support/file-map.js";
@@ -10,6 +10,15 @@ it("CONTRIBUTING.md names only npm scripts that package.json has", () => {
   const names = [...read("CONTRIBUTING.md").matchAll(/`npm (?!install )(?:run )?([\w:-]+)/g)].map(([, name]) => name);
   expect(names).toContain("figures");
   expect(names.filter((name) => name === undefined || !(name in manifest.scripts))).toEqual([]);
+});
+
+it("CONTRIBUTING.md names only files and folders that exist", () => {
+  const text = read("CONTRIBUTING.md").replaceAll(/NAME[\w./]*/g, "");
+  const paths = [...text.matchAll(/`((?:src|test|docs|bench|examples|scripts|\.github)\/[\w./-]*)`/g)].map(
+    ([, path = ""]) => path,
+  );
+  expect(paths.length).toBeGreaterThan(15);
+  expect(paths.filter((path) => !existsSync(join(root, path)))).toEqual([]);
 });
 
 it("CONTRIBUTING.md, SECURITY.md, AGENTS.md and test/README.md link only to files that exist", () => {
