@@ -44,4 +44,11 @@ export declare const db: {
   export function waitUntil(work: Promise<unknown>): void;
 }
 `,
+  "valkey-object.d.ts": `import type { ConnectionFactory } from "valkey-edge-cache";
+export interface ValkeyObjects {
+  getByName(name: string): object;
+}
+export declare class ValkeyObject {}
+export declare function throughObject(objects: ValkeyObjects, name?: string): ConnectionFactory;
+`,
 };

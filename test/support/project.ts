@@ -60,11 +60,13 @@ export async function nodes(): Promise<Map<string, string>> {
 }
 
 /**
- * Where a runtime is; `undefined` where its package has none for this platform. The command `bun` only works after a script
- * of its package has run, which an installation may not allow, so the program itself is called.
+ * Where a runtime is; `undefined` where its package has none for this platform. The programs themselves come first: the
+ * command `bun` only works after a script of its package has run, which an installation may not allow, and the command
+ * `deno` starts another process, which doesn't end with it.
  */
 export async function runtime(program: string): Promise<string | undefined> {
-  const paths = [join(bin, program), ...globSync(join(root, "node_modules/@oven/*/bin", program))];
+  const own = globSync([`@oven/*/bin/${program}`, `@deno/*/${program}`], { cwd: join(root, "node_modules") });
+  const paths = [...own.map((path) => join(root, "node_modules", path)), join(bin, program)];
   for (const path of paths) {
     const runs = await output(path, ["--version"]).then(
       () => true,
