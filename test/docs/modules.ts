@@ -15,6 +15,35 @@ export declare const db: {
 `,
   "reports.d.ts": `export declare function findReport(id: string, options: { from: Date; deep: boolean }): Promise<string>;
 `,
+  "clouds.d.ts": `declare module "google-auth-library" {
+  export class GoogleAuth {
+    constructor(options: { scopes: string });
+    getClient(): Promise<{
+      readonly credentials: { readonly expiry_date?: number | null };
+      getAccessToken(): Promise<{ readonly token?: string | null }>;
+    }>;
+  }
+}
+declare module "@azure/identity" {
+  export class DefaultAzureCredential {
+    getToken(scope: string): Promise<{ readonly token: string; readonly expiresOnTimestamp: number }>;
+  }
+}
+declare module "@aws-crypto/sha256-js" {
+  export class Sha256 {}
+}
+declare module "@aws-sdk/credential-provider-node" {
+  export function defaultProvider(): () => Promise<{ readonly accessKeyId: string; readonly secretAccessKey: string }>;
+}
+declare module "@smithy/signature-v4" {
+  type Query = Record<string, string | string[] | null>;
+  interface Request { method: string; protocol: string; hostname: string; path: string; query?: Query; headers: Record<string, string> }
+  export class SignatureV4 {
+    constructor(options: { credentials: () => Promise<object>; region: string; service: string; sha256: new () => object });
+    presign(request: Request, options: { expiresIn: number }): Promise<Request>;
+  }
+}
+`,
   "cloudflare.d.ts": `declare module "cloudflare:sockets" {
   export function connect(
     address: { hostname: string; port: number },

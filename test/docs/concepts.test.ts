@@ -1,0 +1,98 @@
+import { existsSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { beforeAll, describe, expect, it, onTestFinished } from "vitest";
+import { run } from "../support/cli.js";
+import { documented, importBlock, writeBlock } from "../support/docs.js";
+import { freePort } from "../support/ports.js";
+import { build, root } from "../support/project.js";
+import { startValkey, type ValkeyServer } from "../support/servers.js";
+
+const LOCATION = "valkey://localhost:6379";
+let server: ValkeyServer;
+
+beforeAll(async () => {
+  await build();
+  server = await startValkey();
+  return () => server.stop();
+}, 120_000);
+
+/** Runs a block as a process, over the server. */
+async function printed(file: string): Promise<string> {
+  const { code, stdout, stderr } = await run([process.execPath, file]);
+  expect(code, stderr).toBe(0);
+  return stdout;
+}
+
+describe("docs/concepts", () => {
+  it("stampedes.md: a hundred callers in each of four processes load once", async () => {
+    const block = documented("concepts/stampedes.md", "A hundred callers");
+    const files = Array.from({ length: 4 }, () => writeBlock(block, { [LOCATION]: server.url }));
+    const lines = await Promise.all(files.map(printed));
+    const none = "100 answers, 0 load\n";
+    expect(lines.sort()).toEqual([none, none, none, "100 answers, 1 load\n"]);
+  });
+
+  it("consistency.md: prints what its comments say", async () => {
+    const block = documented("concepts/consistency.md", "let stored");
+    const said = [...block.code.matchAll(/console\.log\(.*\); \/\/ (\d)/g)].map(([, value]) => value);
+    expect(said).toEqual(["1", "1", "2"]);
+    expect(await printed(writeBlock(block, { [LOCATION]: server.url }))).toBe(`${said.join("\n")}\n`);
+  });
+
+  it("consistency.md: every row but that of regions names test files, which exist, and pages", () => {
+    const page = readFileSync(join(root, "docs", "concepts", "consistency.md"), "utf8");
+    const [, table = ""] = /^## The table\n([\s\S]*?)\n## /m.exec(page) ?? [];
+    const rows = table
+      .split("\n")
+      .filter((line) => line.startsWith("| "))
+      .slice(1)
+      .map((line) => line.split(" | ").map((cell) => cell.replace(/^\| | \|$/g, "").trim()));
+    expect(rows.length).toBeGreaterThan(12);
+    for (const [about = "", promised, not, pages = "", tests = ""] of rows) {
+      expect([promised, not], about).not.toContain("");
+      const files = [...tests.matchAll(/`([^`]+)`/g)].map(([, file = ""]) => file);
+      if (about !== "several regions") expect(files, about).not.toEqual([]);
+      for (const file of files) {
+        expect(file, about).toMatch(/^test\/.*\.test\.ts$/);
+        expect(existsSync(join(root, file)), `${file} of "${about}"`).toBe(true);
+      }
+      const links = [...pages.matchAll(/\]\(([^)#]*)/g)].map(([, link = ""]) => link);
+      expect(links, about).not.toEqual([]);
+      for (const link of links) {
+        const path = join(root, "docs", "concepts", link === "" ? "consistency.md" : link);
+        expect(existsSync(path), `${link} of "${about}"`).toBe(true);
+      }
+    }
+  });
+
+  it("failures.md: getOrSet answers and other methods reject while the server is gone, within the deadline", async () => {
+    const port = await freePort();
+    const block = documented("concepts/failures.md", "export const greeting");
+    const { greeting, remember, close } = await importBlock<{
+      greeting(): Promise<string>;
+      remember(name: string): Promise<boolean>;
+      close(): Promise<void>;
+    }>(block, { [LOCATION]: `valkey://127.0.0.1:${port}` });
+    onTestFinished(() => close());
+    expect(await greeting()).toBe("hello");
+    expect(await remember("Ann")).toBe(false);
+
+    const well = await importBlock<{ remember(name: string): Promise<boolean>; close(): Promise<void> }>(block, {
+      [LOCATION]: server.url,
+    });
+    onTestFinished(() => well.close());
+    expect(await well.remember("Ann")).toBe(true);
+  });
+
+  it("invocations.md: views of requests share what the process has, and end alone", async () => {
+    const block = documented("concepts/invocations.md", "export async function handle");
+    const { handle, shutDown } = await importBlock<{
+      handle(request: Request, waitUntil?: (work: Promise<unknown>) => void): Promise<Response>;
+      shutDown(): Promise<void>;
+    }>(block, { [LOCATION]: server.url });
+    onTestFinished(() => shutDown());
+    const ask = async () => (await handle(new Request("http://localhost/"), () => {})).json();
+    expect(await Promise.all([ask(), ask()])).toEqual([{ name: "Ann" }, { name: "Ann" }]);
+    expect(await ask()).toEqual({ name: "Ann" });
+  });
+});
