@@ -1,6 +1,6 @@
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { beforeAll, describe, expect, it, onTestFinished } from "vitest";
+import { beforeAll, describe, expect, it, onTestFinished, vi } from "vitest";
 import { run } from "../support/cli.js";
 import { documented, importBlock, writeBlock } from "../support/docs.js";
 import { freePort } from "../support/ports.js";
@@ -74,7 +74,10 @@ describe("docs/concepts", () => {
       close(): Promise<void>;
     }>(block, { [LOCATION]: `valkey://127.0.0.1:${port}` });
     onTestFinished(() => close());
+    const warn = vi.spyOn(console, "warn").mockReturnValue();
+    onTestFinished(() => warn.mockRestore());
     expect(await greeting()).toBe("hello");
+    expect(warn).toHaveBeenCalledWith("cache:", "getOrSet", ":1:greeting", expect.stringMatching(/^ConnectionError: /));
     expect(await remember("Ann")).toBe(false);
 
     const well = await importBlock<{ remember(name: string): Promise<boolean>; close(): Promise<void> }>(block, {
