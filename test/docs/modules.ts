@@ -80,4 +80,15 @@ export interface ValkeyObjects {
 export declare class ValkeyObject {}
 export declare function throughObject(objects: ValkeyObjects, name?: string): ConnectionFactory;
 `,
+  "sveltekit.d.ts": `declare module "#lib/server/cache.ts" {
+  export const cache: import("valkey-edge-cache").Cache;
+  export function findProduct(id: string): Promise<{ id: string; name: string } | undefined>;
+  export function saveProduct(id: string, name: string): Promise<void>;
+}
+`,
+  "$types.d.ts": `export type RequestHandler = (event: {
+  readonly request: Request;
+  readonly params: { readonly id: string };
+}) => Response | Promise<Response>;
+`,
 };

@@ -9,7 +9,7 @@ export interface PrintedFile {
   readonly code: string;
 }
 
-const NAME = /^(?:\/\/|#) (?<name>[\w./-]+\.\w+)\n/;
+const NAME = /^(?:\/\/|#|<!--) (?<name>[\w.+/[\]-]+\.\w+)(?: -->)?\n/;
 
 /** The blocks of a page that begin with the name of a file, in the order of the page. */
 export function printedFiles(page: string): PrintedFile[] {
