@@ -15,11 +15,11 @@ const CHANGES: readonly Change[] = [
     from: /role="button"\s+aria-label="toggle section"\s+@click="onCaretClick"\s+@keydown\.enter="onCaretClick"\s+tabindex="0"/,
     to: 'aria-hidden="true" @click="onCaretClick"',
   },
-  // Its label says "Search" and no keys, as text that is read has to.
+  // Its label says "Search", and so its text may say no more. The style has the key.
   {
     component: "VPNavBarSearchButton",
-    from: /<span class="DocSearch-Button-Keys">/,
-    to: '<span class="DocSearch-Button-Keys" aria-hidden="true">',
+    from: /<kbd class="DocSearch-Button-Key">K<\/kbd>/,
+    to: '<kbd class="DocSearch-Button-Key" data-key="K"></kbd>',
   },
   // The home page has no landmark around its content.
   { component: "VPHome", from: /<div(\s+class="VPHome")/, to: '<div role="main"$1' },

@@ -1,4 +1,4 @@
-import { globSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, globSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { defineConfig } from "vitepress";
 import llmstxt from "vitepress-plugin-llms";
@@ -6,6 +6,7 @@ import { accessibleTheme } from "./accessible-theme.ts";
 import { diagrams } from "./diagrams.ts";
 import { repository, siteLink, siteMarkdown, slugOf } from "./links.ts";
 import { firstPages, sidebar, writeProjectPages } from "./pages.ts";
+import { referenceAnchors } from "./reference-anchors.ts";
 import { miniSearch, searchable } from "./search.ts";
 import { tables } from "./tables.ts";
 
@@ -25,12 +26,13 @@ export default defineConfig({
   markdown: {
     theme: { light: "github-light-high-contrast", dark: "github-dark-high-contrast" },
     anchor: { slugify: slugOf },
-    // As on GitHub, where braces are text.
+    // Braces are text, as on GitHub.
     attrs: { disable: true },
     languageAlias: { mjs: "js", cjs: "js" },
     config(markdown) {
       diagrams(markdown);
       tables(markdown);
+      referenceAnchors(markdown);
       markdown.core.ruler.push("site-links", ({ tokens, env }) => {
         for (const token of tokens.flatMap(({ children }) => children ?? [])) {
           const href = token.type === "link_open" ? token.attrGet("href") : null;
@@ -54,11 +56,14 @@ export default defineConfig({
   },
   vite: { plugins: [accessibleTheme(), llmstxt({ description, excludeIndexPage: false, injectLLMHint: false })] },
   /** The Markdown of pages has the links of the site, too. */
-  buildEnd({ outDir }) {
+  buildEnd({ outDir, srcDir }) {
     for (const path of globSync("**/*.md", { cwd: outDir })) {
       const page = path.replaceAll("\\", "/");
       const file = join(outDir, page);
-      writeFileSync(file, siteMarkdown(`docs/${page}`, readFileSync(file, "utf8")));
+      // The plugin writes a folder's index beside the folder.
+      const index = page.replace(/\.md$/, "/index.md");
+      const source = existsSync(join(srcDir, index)) ? index : page;
+      writeFileSync(file, siteMarkdown(`docs/${source}`, readFileSync(file, "utf8"), `docs/${page}`));
     }
   },
 });

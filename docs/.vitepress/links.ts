@@ -31,31 +31,32 @@ export function slugOf(heading: string): string {
 /**
  * The link as it has to stand on the site: to a page of the site where there is one, else to the repository's file.
  * @param from the file with the link, as a path from the repository's root
+ * @param place where its text stands on the site, as such a path
  */
-export function siteLink(from: string, href: string): string {
+export function siteLink(from: string, href: string, place = siteFile(from)): string {
   const { path, anchor } = parts(href);
   if (path === undefined) return href;
   const target = posix.normalize(posix.join(posix.dirname(from), path));
   const page = pageOf(target, anchor);
-  if (page !== undefined) return posix.relative(posix.dirname(siteFile(from)), `docs/${page}`) + anchor;
+  if (page !== undefined) return posix.relative(posix.dirname(place), `docs/${page}`) + anchor;
   const kind = existsSync(`${root}${target}`) && statSync(`${root}${target}`).isDirectory() ? "tree" : "blob";
   return `${repository}/${kind}/main/${target}${anchor}`;
 }
 
 /** Markdown with the links of `siteLink`, and images where they are from the page's new place. Code stays as it is. */
-export function siteMarkdown(from: string, markdown: string): string {
+export function siteMarkdown(from: string, markdown: string, place = siteFile(from)): string {
   const link = /(?<code>^(?<fence>```+|~~~+)[\s\S]*?^\k<fence>|`[^`\n]+`)|(?<open>!?\[[^\]]*\]\()(?<href>[^)\s]+)\)/gm;
   return markdown.replace(link, (text: string, ...rest: unknown[]) => {
     const { open, href } = rest.at(-1) as { open?: string; href?: string };
     if (open === undefined || href === undefined) return text;
-    return `${open}${open.startsWith("!") ? movedImage(from, href) : siteLink(from, href)})`;
+    return `${open}${open.startsWith("!") ? movedImage(from, href, place) : siteLink(from, href, place)})`;
   });
 }
 
-function movedImage(from: string, href: string): string {
+function movedImage(from: string, href: string, place: string): string {
   const { path } = parts(href);
   if (path === undefined) return href;
-  return posix.relative(posix.dirname(siteFile(from)), posix.join(posix.dirname(from), path));
+  return posix.relative(posix.dirname(place), posix.join(posix.dirname(from), path));
 }
 
 /** `path` is undefined where the link stays in its page or leaves the project. */

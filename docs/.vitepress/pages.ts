@@ -184,6 +184,7 @@ function linkTo(page: string): string {
 function plain(heading: string): string {
   return heading
     .replace(/\[([^\]]*)\]\([^)]*\)/g, "$1")
+    .replace(/\s*\{#[^}]+\}$/, "")
     .replace(/[`*]/g, "")
     .replace(/\\(.)/g, "$1")
     .trim();

@@ -99,15 +99,17 @@ describe("the site of docs/", () => {
     const list = readFileSync(join(dist, "llms.txt"), "utf8");
     const full = readFileSync(join(dist, "llms-full.txt"), "utf8");
     for (const page of written) {
-      const markdown = readFileSync(join(dist, `${page}.md`), "utf8");
-      expect(list, page).toContain(`(/${page}.md)`);
+      // A folder's index stands beside the folder.
+      const file = `${page.replace(/\/index$/, "")}.md`;
+      const markdown = readFileSync(join(dist, file), "utf8");
+      expect(list, page).toContain(`(/${file})`);
       const [line = ""] = /^## .+$/m.exec(markdown) ?? [];
       expect(full, page).toContain(line);
       // Links that leave the site name the repository.
       const broken = linksOf(markdown).filter(({ href }) => {
         const [path = ""] = href.split("#");
         if (path === "" || /^[a-z]+:/i.test(path) || /\.(?:png|svg)$/.test(path)) return false;
-        const target = path.startsWith("/") ? path : posix.join("/", posix.dirname(page), path);
+        const target = path.startsWith("/") ? path : posix.join("/", posix.dirname(file), path);
         return ![target, `${target}.md`, `${target}index.md`].some((file) => existsSync(join(dist, file)));
       });
       expect(broken, page).toEqual([]);
