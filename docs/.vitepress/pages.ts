@@ -116,7 +116,10 @@ export function sidebar(): Record<string, Item[]> {
     collapsed: text !== "Start",
     items: own.map(pageItem),
   }));
-  return { "/": groups.filter(({ items }) => items.length > 0), [`/${REFERENCE}/`]: referenceItems(pages) };
+  const bars: Record<string, Item[]> = { "/": groups.filter(({ items }) => items.length > 0) };
+  // Written by the build, so that it is absent in a fresh clone.
+  if (pages.includes(`${REFERENCE}/index`)) bars[`/${REFERENCE}/`] = referenceItems(pages);
+  return bars;
 }
 
 /** The first page of each section, for the bar at the top. */
@@ -156,18 +159,15 @@ function namedPages({ folder, pages: named }: Section, pages: readonly string[])
   });
 }
 
-/** A group for each folder of the reference, as each is a module of the package. */
+/** The subjects of the main entry point, and the other subpaths of the package. */
 function referenceItems(pages: readonly string[]): Item[] {
-  const own = pages.filter((page) => page.startsWith(`${REFERENCE}/`));
-  const folders = [...new Set(own.map((page) => dirname(page)))];
-  return folders.map((folder) => {
-    const items = own.filter((page) => dirname(page) === folder).map(pageItem);
-    return {
-      text: folder === REFERENCE ? "Reference" : folder.slice(REFERENCE.length + 1),
-      collapsed: folder !== REFERENCE,
-      items,
-    };
-  });
+  const own = pages.filter((page) => page.startsWith(`${REFERENCE}/`) && page !== `${REFERENCE}/index`);
+  const isSubpath = (page: string) => titleOf(page).includes("/");
+  const index = pageItem(`${REFERENCE}/index`);
+  return [
+    { text: "Reference", items: [index, ...own.filter((page) => !isSubpath(page)).map(pageItem)] },
+    { text: "Subpaths", items: own.filter(isSubpath).map(pageItem) },
+  ];
 }
 
 function pageItem(page: string): Item {
