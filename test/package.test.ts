@@ -184,6 +184,23 @@ describe("the packed package", () => {
     await expect(output(program, [file], consumer)).resolves.toBe("function\n");
   });
 
+  it("is imported by a TypeScript project that compiles to CommonJS, from TypeScript 5.8 on", async () => {
+    const folder = join(consumer, "commonjs");
+    mkdirSync(folder);
+    writeFileSync(join(folder, "package.json"), '{ "type": "commonjs" }');
+    writeFileSync(
+      join(folder, "use.ts"),
+      `import { createCache } from "${manifest.name}";\nexport const cache = createCache({ location: "memory:" });\n`,
+    );
+    const lib = ["ES2022", "ESNext.Disposable", "DOM"];
+    const compilerOptions = { strict: true, module: "NodeNext", target: "ES2022", lib, types: [], noEmit: true };
+    writeFileSync(join(folder, "tsconfig.json"), JSON.stringify({ compilerOptions, files: ["use.ts"] }));
+    const compile = (version: string) =>
+      output(join(bin, "node"), [join(root, `node_modules/typescript-${version}/bin/tsc`), "-p", folder]);
+    await expect(compile("5.8")).resolves.toBe("");
+    await expect(compile("5.7")).rejects.toThrow("TS1479");
+  }, 60_000);
+
   it("loads GLIDE with the first command, and no transport at import", async () => {
     const { imported, used } = JSON.parse(await run(join(bin, "node"), MODULES, inject("valkeyUrl"))) as Loaded;
     const transports = /\/node_modules\/(@valkey\/valkey-glide|iovalkey)\//;
