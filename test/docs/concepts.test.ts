@@ -1,7 +1,9 @@
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { beforeAll, describe, expect, it, onTestFinished, vi } from "vitest";
+import { createCache, herd } from "../../src/index.js";
 import { run } from "../support/cli.js";
+import { command } from "../support/command.js";
 import { documented, importBlock, writeBlock } from "../support/docs.js";
 import { freePort } from "../support/ports.js";
 import { build, root } from "../support/project.js";
@@ -85,6 +87,52 @@ describe("docs/concepts", () => {
     });
     onTestFinished(() => well.close());
     expect(await well.remember("Ann")).toBe(true);
+  });
+
+  it("failures.md: the table says what getOrSet, get and set do at servers that are down, hang, are full, read-only or refuse", async () => {
+    const page = readFileSync(join(root, "docs", "concepts", "failures.md"), "utf8");
+    const [, table = ""] = /^## What callers see\n([\s\S]*?)\n## /m.exec(page) ?? [];
+    const rowOf = (about: string) => table.split("\n").find((line) => line.startsWith(`| ${about}`)) ?? "";
+    const own = async (...args: string[]) => {
+      const started = await startValkey({ args });
+      onTestFinished(() => started.stop());
+      return started;
+    };
+    const stored = async (one: ValkeyServer) => {
+      await using cache = createCache({ location: one.url, client: herd() });
+      await cache.set("stored", 1);
+      return one;
+    };
+    const full = await stored(await own());
+    await command(full.port, ["CONFIG", "SET", "maxmemory", "1"]);
+    const replica = await stored(await own());
+    await command(replica.port, ["REPLICAOF", server.host, String(await freePort())]);
+    const hanging = await own();
+    const locked = await own("--requirepass", "secret");
+    const refusing = await stored(await own());
+    await command(refusing.port, ["ACL", "SETUSER", "default", "-set"]);
+    const cases: [about: string, location: string, reads: number | string, writes: string][] = [
+      ["is down", `valkey://127.0.0.1:${await freePort()}`, "ConnectionError", "ConnectionError"],
+      ["is slow", hanging.url, "TimeoutError", "TimeoutError"],
+      ["is full", full.url, 1, "ReplyError"],
+      ["is read-only", replica.url, 1, "ReplyError"],
+      ["refuses a command", refusing.url, 1, "ReplyError"],
+      ["refuses the login", locked.url, "ConnectionError", "ConnectionError"],
+    ];
+    for (const [about, location, reads, writes] of cases) {
+      await using cache = createCache({ location, client: herd(), commandTimeout: "300ms", onError: () => {} });
+      const kind = (error: unknown) => (error instanceof Error ? error.name : "none");
+      if (about === "is slow") {
+        // The connection is open already: otherwise nothing would be slow but the dial.
+        await cache.get("stored");
+        await hanging.kill("SIGSTOP");
+      }
+      expect(await cache.get("stored").catch(kind), about).toBe(reads);
+      expect(await cache.set("stored", 2).catch(kind), about).toBe(writes);
+      expect(await cache.getOrSet("missing", () => "loaded"), about).toBe("loaded");
+      if (reads === 1) expect(await cache.getOrSet("stored", () => "loaded"), about).toBe(1);
+      expect(rowOf(about), about).toContain(writes);
+    }
   });
 
   it("invocations.md: views of requests share what the process has, and end alone", async () => {
