@@ -20,6 +20,7 @@ const SECTIONS: readonly Section[] = [
     text: "Guides",
     folder: "guides",
     pages: [
+      "index",
       "express",
       "fastify",
       "hono",
@@ -45,6 +46,7 @@ const SECTIONS: readonly Section[] = [
     text: "Recipes",
     folder: "recipes",
     pages: [
+      "index",
       "slow-function",
       "per-user-and-tenant",
       "negative-results",
@@ -154,7 +156,8 @@ function contents(pages: readonly string[]): Map<Section, string[]> {
 function namedPages({ folder, pages: named }: Section, pages: readonly string[]): string[] {
   return named.flatMap((name) => {
     const inFolder = folder === undefined || folder === "." ? name : `${folder}/${name}`;
-    const page = pages.includes(inFolder) ? inFolder : name;
+    // The page docs/index.md is the home page.
+    const page = pages.includes(inFolder) || name === "index" ? inFolder : name;
     return pages.includes(page) ? [page] : [];
   });
 }
