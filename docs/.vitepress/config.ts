@@ -44,7 +44,7 @@ export default defineConfig({
   themeConfig: {
     logo: { src: "/logo.svg", alt: "" },
     notFound: { linkLabel: "Take me home" },
-    nav: firstPages(),
+    nav: [...firstPages(), { text: "GitHub", link: repository }],
     sidebar: sidebar(),
     outline: { level: [2, 3] },
     externalLinkIcon: true,
@@ -52,7 +52,6 @@ export default defineConfig({
       provider: "local",
       options: { miniSearch, _render: searchable },
     },
-    socialLinks: [{ icon: "github", link: repository }],
   },
   vite: { plugins: [accessibleTheme(), llmstxt({ description, excludeIndexPage: false, injectLLMHint: false })] },
   /** The Markdown of pages has the links of the site, too. */

@@ -2,6 +2,9 @@ import type { MarkdownOptions } from "vitepress";
 
 type Markdown = Parameters<NonNullable<MarkdownOptions["config"]>>[0];
 
+/** Text of more characters makes its column wide enough to be read on a phone, where the table is scrolled. */
+const LONG = 60;
+
 /** Headings of columns without a text become cells, and a row of nothing else goes, as a heading has to say something. */
 export function tables(markdown: Markdown): void {
   markdown.core.ruler.push("empty-headings", (state) => {
@@ -10,6 +13,10 @@ export function tables(markdown: Markdown): void {
     tokens.forEach((token, index) => {
       if (token.type !== "th_open" || !isEmpty(index + 1)) return;
       for (const cell of [token, tokens[index + 2]]) if (cell) cell.tag = "td";
+    });
+    tokens.forEach((token, index) => {
+      const text = tokens[index + 1]?.content ?? "";
+      if (token.type === "td_open" && text.length > LONG) token.attrJoin("class", "long");
     });
     const heads = tokens.flatMap(({ type }, index) => (type === "thead_open" ? [index] : []));
     for (const start of heads.reverse()) {

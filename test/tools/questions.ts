@@ -24,7 +24,7 @@ export const QUESTIONS: readonly (readonly [question: string, ...pages: readonly
   ["mock redis in tests", "recipes/testing"],
   ["BigInt", "values"],
   ["serialize Date", "values"],
-  ["compression", "options", "values"],
+  ["compression", "compression"],
   ["what happens when redis is down", "concepts/failures", "reliability"],
   ["timeout", "reliability", "concepts/failures", "troubleshooting", "options"],
   ["purge by tag", "tags", "http"],
@@ -45,7 +45,7 @@ export const QUESTIONS: readonly (readonly [question: string, ...pages: readonly
   ["distributed lock", "locks"],
   ["idempotent", "recipes/idempotent-jobs"],
   ["stale while revalidate", "http", "herd", "recipes/stale-on-error"],
-  ["return old value when the database fails", "recipes/stale-on-error"],
+  ["return old value when the database fails", "recipes/stale-on-error", "concepts/failures"],
   ["supported node versions", "versions"],
   ["benchmark", "benchmarks", "project/benches"],
 ];
