@@ -58,11 +58,14 @@ export default defineConfig({
   buildEnd({ outDir, srcDir }) {
     for (const path of globSync("**/*.md", { cwd: outDir })) {
       const page = path.replaceAll("\\", "/");
-      const file = join(outDir, page);
-      // The plugin writes a folder's index beside the folder.
+      const markdown = readFileSync(join(outDir, page), "utf8");
+      // The plugin writes a folder's index beside the folder, where links of other pages don't lead.
       const index = page.replace(/\.md$/, "/index.md");
-      const source = existsSync(join(srcDir, index)) ? index : page;
-      writeFileSync(file, siteMarkdown(`docs/${source}`, readFileSync(file, "utf8"), `docs/${page}`));
+      const isIndex = existsSync(join(srcDir, index));
+      for (const place of isIndex ? [page, index] : [page]) {
+        const text = siteMarkdown(`docs/${isIndex ? index : page}`, markdown, `docs/${place}`);
+        writeFileSync(join(outDir, place), text);
+      }
     }
   },
 });
