@@ -11,7 +11,7 @@ import { join } from "node:path";
 import ts from "typescript-6.0";
 import { build } from "./build.mjs";
 import { ensurePackages } from "./packages.mjs";
-import { SUBPATHS } from "./reference.mjs";
+import { SUBPATHS } from "./reference/contents.mjs";
 import { root, script } from "./run.mjs";
 
 /** Where the report is. The files are no source code for tools, so their names end in `.txt`. */

@@ -22,20 +22,25 @@ export { nearCache } from "./near/node.js";
 joinCopies();
 
 /**
- * Makes a cache; nothing is dialled before its first command.
+ * Makes a cache. It opens no connection before its first command.
  *
  * `memory:` is a store of its own for each cache, `memory:name` one that the process shares by name.
  * @throws {ConfigurationError} on wrong options
+ * @example
+ * const cache = createCache({ location: "valkey://localhost:6379", keyPrefix: "shop", client: herd() });
  */
 export function createCache(options: CacheOptions | LocatedCacheOptions): Cache {
   return makeCache(options, chooseFactory, diagnosticsChannels());
 }
 
 /**
- * Makes several caches, each when first used.
+ * Makes several caches. Each is made when it is first used.
  * @param options the options of each cache, by alias
- * @param defaults what holds for every cache that does not say otherwise
+ * @param defaults options of every cache that has no option of that name itself
  * @throws {ConfigurationError} on wrong options
+ * @example
+ * const caches = createCaches({ users: { keyPrefix: "users" }, pages: { ttl: "1h" } }, { location: "valkey://localhost:6379" });
+ * await caches.users.get("1");
  */
 export function createCaches<Alias extends string>(
   options: Readonly<Record<Alias, CacheOptions | LocatedCacheOptions>>,

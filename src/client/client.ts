@@ -122,18 +122,19 @@ export interface Client {
   getMany(keys: readonly string[], call?: CacheCall): Promise<unknown[]>;
   /** As `getMany`, all read at one moment. */
   mget(keys: readonly string[], call?: CacheCall): Promise<unknown[]>;
-  /** Whether the condition was met, `true` without one. @throws {EncodeError} before any I/O */
+  /** Writes a value. @returns whether the condition was met; `true` without one @throws {EncodeError} before any I/O */
   set(key: string, value: unknown, options: WriteOptions): Promise<boolean>;
-  /** The keys that could not be written. One round trip. @throws {EncodeError} before any I/O */
+  /** Writes several values in one round trip. @returns the keys that could not be written @throws {EncodeError} before any I/O */
   setMany(entries: ReadonlyMap<string, unknown>, options: WriteEntriesOptions): Promise<string[]>;
-  /** All or nothing. @throws {EncodeError} before any I/O */
+  /** Writes all of several values or none. @throws {EncodeError} before any I/O */
   mset(entries: ReadonlyMap<string, unknown>, options: WriteEntriesOptions): Promise<void>;
   /** The value, or else the loader's result. Rejects only when the loader does. */
   getOrSet(key: string, loader: Loader<unknown>, options: LoadOptions): Promise<unknown>;
   /** As `getOrSet` for several keys: one round trip to read them, one load for the missing ones. */
   getOrSetMany(keys: readonly string[], loader: ManyLoader, options: LoadOptions): Promise<Map<string, unknown>>;
-  /** Deletes entries. How many there were. */
+  /** Deletes entries. @returns how many there were */
   delete(keys: readonly string[]): Promise<number>;
+  /** Whether there is an entry. */
   has(key: string): Promise<boolean>;
   /** Adds to a 64-bit integer and keeps its lifetime; `undefined` when there is no entry and `create` is absent. @throws {NotAnIntegerError} */
   incr(
@@ -145,17 +146,17 @@ export interface Client {
   rename(from: string, to: string): Promise<boolean>;
   /** Milliseconds left; `null` when it never expires; `undefined` when there is no entry. */
   pttl(key: string): Promise<number | null | undefined>;
-  /** Sets a lifetime: 0 or less deletes the entry, `null` never expires. Whether there was an entry. */
+  /** Sets a lifetime: 0 or less deletes the entry, `null` never expires. @returns whether there was an entry */
   touch(key: string, ttlMs: number | null): Promise<boolean>;
-  /** Makes entries stale, whatever clocks their readers have, and ends loads under way. How many there were that were fresh. */
+  /** Makes entries stale, whatever clocks their readers have, and ends loads under way. @returns how many were fresh */
   expireSoft(keys: readonly string[]): Promise<number>;
-  /** Makes an entry expire at a moment. Whether there was an entry. @param atMs milliseconds since the epoch */
+  /** Makes an entry expire at a moment. @param atMs milliseconds since the epoch @returns whether there was an entry */
   expireAt(key: string, atMs: number): Promise<boolean>;
-  /** Makes an entry never expire. Whether it had a lifetime. */
+  /** Makes an entry never expire. @returns whether it had a lifetime */
   persist(key: string): Promise<boolean>;
   /** Keys that match a glob, in batches; a key may come twice. */
   scan(pattern: string, count: number): AsyncIterable<string[]>;
-  /** How many entries were deleted. */
+  /** Deletes the entries whose keys match a glob. @returns how many */
   deletePattern(pattern: string, options: DeleteOptions): Promise<number>;
   /** Empties the whole database. */
   flush(): Promise<void>;

@@ -45,7 +45,7 @@ export interface DefaultClientOptions {
 
 export const defaultClientDefaults = { hardTimeout: "60s" } as const satisfies Required<DefaultClientOptions>;
 
-/** One entry for each key, stored as Django's caches store it. @throws {ConfigurationError} on wrong options */
+/** Stores values as Django's caches do. Loads are shared in each process alone. @throws {ConfigurationError} on wrong options */
 export function defaultClient(options: DefaultClientOptions = {}): ClientFactory {
   checkOptions<DefaultClientOptions>("defaultClient", options, { hardTimeout: orNull(isWait) });
   const { hardTimeout = defaultClientDefaults.hardTimeout } = options;

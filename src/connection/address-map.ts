@@ -3,7 +3,7 @@ import type { Address } from "../core/location.js";
 import type { Check } from "../core/options.js";
 import { identityOf } from "./registry.js";
 
-/** Addresses to dial in place of others: `{ "10.0.0.5:6379": "127.0.0.1:7001" }`, or a function. IPv6 addresses are in brackets. */
+/** Addresses to connect to in place of others: `{ "10.0.0.5:6379": "127.0.0.1:7001" }`, or a function. IPv6 addresses are in brackets. */
 export type AddressMap = Readonly<Record<string, string>> | ((address: Address) => Address);
 
 /** An address map in a form that connections use. */

@@ -46,9 +46,9 @@ export interface ConnectionOptions {
   /** Identifies `credentials`: caches with equal settings share a connection, also after a hot reload. @default the function itself */
   credentialsId?: string | undefined;
   /**
-   * Addresses to dial in place of those that the location, a sentinel or a cluster names, for NAT and tunnels:
+   * Addresses to connect to in place of those that the location, a sentinel or a cluster names, for NAT and tunnels:
    * `{ "10.0.0.5:6379": "127.0.0.1:7001" }`, or a function of `{ host, port }`. TLS checks the certificate for the host that
-   * is dialled. @default none
+   * is connected to. @default none
    */
   addressMap?: AddressMap | undefined;
   /** Name of the connections in CLIENT LIST, in visible ASCII characters without spaces. Servers that refuse it are used without. @default none */

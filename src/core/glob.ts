@@ -1,5 +1,5 @@
 /**
- * Escapes text for a pattern, so that it stands for itself. Exported as `escapePattern`.
+ * Escapes text for a pattern, so that it stands for itself.
  * @example
  * await cache.deletePattern(`user:${escapePattern(id)}:*`);
  */

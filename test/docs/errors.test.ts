@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, inject, it } from "vitest";
-import { subpaths } from "../../scripts/reference.mjs";
+import { subpaths } from "../../scripts/reference/contents.mjs";
 import { keepsChanging } from "../../src/client/refusals.js";
 import { nameFactory } from "../../src/connection/topology.js";
 import {

@@ -2,7 +2,9 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, it } from "vitest";
-import { reference, subpaths } from "../../scripts/reference.mjs";
+import { subpaths } from "../../scripts/reference/contents.mjs";
+import { reference } from "../../scripts/reference.mjs";
+import { anchorsOf } from "../support/links.js";
 import { manifest, root } from "../support/project.js";
 
 let folder: string;
@@ -50,7 +52,25 @@ it("options are tables with their sentence and default, and errors lead to the p
   expect(page("cache.md")).toContain(
     "[`DecodeError`](../errors.md#decodeerror) when the stored bytes can't be decoded",
   );
+  // Headings are exports and their members, and every link leads to one of them.
+  expect(page("cache.md")).toMatch(/^## Cache\n[\s\S]*^### getOrSet\(\)$/m);
+  expect(readdirSync(folder).map(page).join("\n")).not.toMatch(/^#+ (?:Parameters|Returns|Properties|.*\{#.*\})$/m);
   // Words are words, and literals are code.
   expect(page("http.md")).toContain("**Default** as the client sends it");
   expect(page("http.md")).toContain("**Default** `1048576` (1 MiB)");
+});
+
+it("every link within the reference leads to a heading or to a row of a table", () => {
+  const anchors = new Map(
+    readdirSync(folder).map((name) => {
+      const ids = [...page(name).matchAll(/<a id="([^"]+)">/g)].map(([, id = ""]) => id);
+      return [name, new Set([...anchorsOf(page(name)), ...ids])];
+    }),
+  );
+  const missing = [...anchors.keys()].flatMap((name) =>
+    [...page(name).matchAll(/\]\(([\w-]+\.md)?#([^)]+)\)/g)]
+      .filter(([, file = name, anchor = ""]) => !anchors.get(file)?.has(anchor))
+      .map(([link]) => `${name}: ${link}`),
+  );
+  expect(missing).toEqual([]);
 });

@@ -17,8 +17,11 @@ export function loadProtocol(): Promise<ProtocolModule> {
 }
 
 /**
- * One caller in a whole fleet computes a missing or stale entry, while all others get an answer.
+ * Prevents cache stampedes: one caller in a whole fleet loads a missing or stale entry, while all others get the old value or wait
+ * for the new one.
  * @throws {ConfigurationError} on wrong options
+ * @example
+ * const cache = createCache({ location: "valkey://localhost:6379", client: herd({ grace: "5m" }) });
  */
 export function herd(options: HerdOptions = {}): ClientFactory {
   const settings = toHerdSettings(options);

@@ -1,6 +1,6 @@
 import type { Address } from "../../core/location.js";
 
-/** The address that a connector dials. */
+/** The address that a connector connects to. */
 export interface DialTarget extends Address {
   /** A name or an address. In Workers an IPv6 address is in brackets, as `connect()` of `cloudflare:sockets` wants it. */
   readonly host: string;
