@@ -5,7 +5,7 @@ import llmstxt from "vitepress-plugin-llms";
 import { accessibleTheme } from "./accessible-theme.ts";
 import { diagrams } from "./diagrams.ts";
 import { repository, siteLink, siteMarkdown, slugOf } from "./links.ts";
-import { firstPages, sidebar, writeProjectPages } from "./pages.ts";
+import { descriptionOf, firstPages, sidebar, writeProjectPages } from "./pages.ts";
 import { referenceAnchors } from "./reference-anchors.ts";
 import { miniSearch, searchable } from "./search.ts";
 import { tables } from "./tables.ts";
@@ -53,7 +53,15 @@ export default defineConfig({
       options: { miniSearch, _render: searchable },
     },
   },
-  vite: { plugins: [accessibleTheme(), llmstxt({ description, excludeIndexPage: false, injectLLMHint: false })] },
+  transformPageData({ relativePath }) {
+    const own = relativePath === "index.md" ? undefined : descriptionOf(relativePath.replace(/\.md$/, ""));
+    return { description: own ?? description };
+  },
+  vite: {
+    // The index of the search, which is loaded when the search is opened.
+    build: { chunkSizeWarningLimit: 2_000 },
+    plugins: [accessibleTheme(), llmstxt({ description, excludeIndexPage: false, injectLLMHint: false })],
+  },
   /** The Markdown of pages has the links of the site, too. */
   buildEnd({ outDir, srcDir }) {
     for (const path of globSync("**/*.md", { cwd: outDir })) {

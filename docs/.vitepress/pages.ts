@@ -20,7 +20,6 @@ const SECTIONS: readonly Section[] = [
     text: "Guides",
     folder: "guides",
     pages: [
-      "index",
       "express",
       "fastify",
       "hono",
@@ -76,12 +75,15 @@ const SECTIONS: readonly Section[] = [
     pages: ["from-django-valkey", "cache-manager", "keyv", "unstorage"],
   },
   { text: "Troubleshooting", pages: ["troubleshooting", "doctor"] },
-  { text: "Decisions", folder: "decisions", pages: ["index", "design"] },
+  { text: "Decisions", folder: "decisions", pages: ["design"] },
   { text: "Project", folder: "project", pages: ["changelog"] },
 ];
 
 /** Where the pages are that are made from doc comments. */
 const REFERENCE = "reference";
+
+/** How many characters of a description web searches show. */
+const DESCRIPTION = 160;
 
 /** An entry of the sidebar, in the theme's shape. */
 export interface Item {
@@ -142,6 +144,20 @@ export function titleOf(page: string): string {
   return heading === undefined ? (page.split("/").at(-1) ?? page) : plain(heading);
 }
 
+/** The first sentences of a page, for the lists of web searches; undefined where it begins otherwise. */
+export function descriptionOf(page: string): string | undefined {
+  const markdown = readFileSync(join(docs, `${page}.md`), "utf8").replace(/<!--[\s\S]*?-->/g, "");
+  const [, paragraph] = /^# .+\n+((?!```)[A-Z`*[][^\n]*(?:\n[^\n]+)*)/m.exec(markdown) ?? [];
+  if (paragraph === undefined) return undefined;
+  const sentences = plain(paragraph.replaceAll("\n", " ")).split(/(?<=\.) /);
+  let text = sentences[0] ?? "";
+  for (const sentence of sentences.slice(1)) {
+    if (text.length + sentence.length > DESCRIPTION) break;
+    text += ` ${sentence}`;
+  }
+  return text;
+}
+
 /** The pages of each section, in their order. */
 function contents(pages: readonly string[]): Map<Section, string[]> {
   const found = new Map(SECTIONS.map((section) => [section, namedPages(section, pages)]));
@@ -154,12 +170,14 @@ function contents(pages: readonly string[]): Map<Section, string[]> {
 
 /** The pages that a section names, in its folder or in docs/ itself. */
 function namedPages({ folder, pages: named }: Section, pages: readonly string[]): string[] {
-  return named.flatMap((name) => {
-    const inFolder = folder === undefined || folder === "." ? name : `${folder}/${name}`;
-    // The page docs/index.md is the home page.
-    const page = pages.includes(inFolder) || name === "index" ? inFolder : name;
+  const isFolder = folder !== undefined && folder !== ".";
+  const first = isFolder && pages.includes(`${folder}/index`) ? [`${folder}/index`] : [];
+  const rest = named.flatMap((name) => {
+    const inFolder = isFolder ? `${folder}/${name}` : name;
+    const page = pages.includes(inFolder) ? inFolder : name;
     return pages.includes(page) ? [page] : [];
   });
+  return [...first, ...rest];
 }
 
 /** The subjects of the main entry point, and the other subpaths of the package. */

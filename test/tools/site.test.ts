@@ -74,6 +74,13 @@ describe("the site of docs/", () => {
     expect(missing).toEqual([]);
   });
 
+  it("describes each page by its first sentences, for web searches", () => {
+    const [description = ""] = attribute(built.get("tags") ?? "", "content").filter((text) => text.startsWith("A tag"));
+    expect(description).toBe(
+      "A tag is a name that several entries have in common, such as user:7 or news. One purge of the tag ends all of them, in every process, at the cost of one write.",
+    );
+  });
+
   it("has no link or anchor that leads nowhere, the reference's included", () => {
     const ids = new Map([...built].map(([page, html]) => [page, new Set(attribute(html, "id"))]));
     const faults: string[] = [];
