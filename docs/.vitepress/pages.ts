@@ -9,7 +9,7 @@ interface Section {
   readonly text: string;
   /** The folder whose pages it has. */
   readonly folder?: string;
-  /** Pages in their order, without `.md`; those of the folder that are not named follow in alphabetical order. */
+  /** Pages in their order, without `.md`, after the folder's index; those of the folder that are not named follow in alphabetical order. */
   readonly pages: readonly string[];
 }
 
@@ -45,7 +45,6 @@ const SECTIONS: readonly Section[] = [
     text: "Recipes",
     folder: "recipes",
     pages: [
-      "index",
       "slow-function",
       "per-user-and-tenant",
       "negative-results",
