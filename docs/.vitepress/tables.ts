@@ -3,7 +3,10 @@ import type { MarkdownOptions } from "vitepress";
 type Markdown = Parameters<NonNullable<MarkdownOptions["config"]>>[0];
 
 /** Text of more characters makes its column wide enough to be read on a phone, where the table is scrolled. */
-const LONG = 60;
+const WIDTHS = [
+  { name: "wide", from: 60 },
+  { name: "medium", from: 24 },
+];
 
 /** Headings of columns without a text become cells, and a row of nothing else goes, as a heading has to say something. */
 export function tables(markdown: Markdown): void {
@@ -16,7 +19,8 @@ export function tables(markdown: Markdown): void {
     });
     tokens.forEach((token, index) => {
       const text = tokens[index + 1]?.content ?? "";
-      if (token.type === "td_open" && text.length > LONG) token.attrJoin("class", "long");
+      const width = WIDTHS.find(({ from }) => text.length > from);
+      if (token.type === "td_open" && width) token.attrJoin("class", width.name);
     });
     const heads = tokens.flatMap(({ type }, index) => (type === "thead_open" ? [index] : []));
     for (const start of heads.reverse()) {
