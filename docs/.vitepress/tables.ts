@@ -18,7 +18,8 @@ export function tables(markdown: Markdown): void {
       for (const cell of [token, tokens[index + 2]]) if (cell) cell.tag = "td";
     });
     tokens.forEach((token, index) => {
-      const text = tokens[index + 1]?.content ?? "";
+      // Without the addresses of links.
+      const text = tokens[index + 1]?.children?.map(({ content }) => content).join("") ?? "";
       const width = WIDTHS.find(({ from }) => text.length > from);
       if (token.type === "td_open" && width) token.attrJoin("class", width.name);
     });
