@@ -1,92 +1,101 @@
 import { type ChildProcess, execFile, spawn } from "node:child_process";
 import { once } from "node:events";
-import { closeSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { closeSync, existsSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { delimiter, dirname, join } from "node:path";
 import { promisify } from "node:util";
 import { describe, expect, inject, it, onTestFinished } from "vitest";
+import { command } from "../support/command.js";
 import { type ConsoleStep, curl, stepsOf } from "../support/curl.js";
 import { docsBlocks, documented } from "../support/docs.js";
-import { writePrinted } from "../support/guides.js";
+import { type PrintedFile, printedFiles, writePrinted } from "../support/guides.js";
 import { freePort, HOST } from "../support/ports.js";
 import { manifest, runtime } from "../support/project.js";
 import { startValkey } from "../support/servers.js";
 import { until } from "../support/wait.js";
 
+/** The server's address in the pages. */
+const ADDRESS = "valkey://localhost:6379";
+
 /** What a new user does with a page, in an empty folder. What is installed is in the page's own lines. */
 interface Guide {
   readonly page: string;
-  /** Files to write: their names, and a text of their blocks. */
-  readonly files: Readonly<Record<string, string>>;
+  /** Files besides those that begin with their names: their names, and a text of their blocks. */
+  readonly files?: Readonly<Record<string, string>>;
   /** Lines of the page that build the application. */
   readonly build?: readonly string[];
   /** The line of the page that starts a server. Pages without one have a program to run. */
   readonly start?: string;
   /** The port in the page. @default "3000" */
   readonly port?: string;
-  /** The option of the line that sets the port, where no file has it. */
+  /** The option of the line that sets the port, where neither a file nor the variable `PORT` does. */
   readonly portOption?: string;
-  /** Texts of the blocks with commands and what they print, in the order of the page. */
-  readonly shown: readonly string[];
+  /** A text of the block with the commands and what they print. @default "$ curl" */
+  readonly shown?: string;
   /** A runtime that is no package of the page. */
   readonly runtime?: "bun" | "deno";
 }
 
-const SERVER = { files: { "server.ts": "// server.ts" }, start: "node server.ts", shown: ["$ curl"] };
-
 const GUIDES: readonly Guide[] = [
-  { page: "start.md", files: { "start.js": "loadCity" }, shown: ["$ node start.js"] },
-  { page: "guides/express.md", ...SERVER },
-  { page: "guides/fastify.md", ...SERVER },
-  { page: "guides/hono.md", ...SERVER },
-  { page: "guides/bun.md", ...SERVER, start: "bun server.ts", runtime: "bun" },
+  { page: "start.md", files: { "start.js": "loadCity" }, shown: "$ node start.js" },
+  { page: "guides/express.md", start: "node server.ts" },
+  { page: "guides/fastify.md", start: "node server.ts" },
+  { page: "guides/hono.md", start: "node server.ts" },
   {
-    page: "guides/deno.md",
-    ...SERVER,
-    start: "deno run --allow-net --allow-env=VALKEY_URL server.ts",
-    runtime: "deno",
+    page: "guides/nestjs.md",
+    files: { "tsconfig.json": "compilerOptions" },
+    build: ["npx tsc"],
+    start: "node dist/main.js",
   },
+  { page: "guides/nitro-nuxt.md", build: ["npx nitropack build"], start: "node .output/server/index.mjs" },
+  {
+    page: "guides/nextjs.md",
+    build: ["npx next build"],
+    start: `VALKEY_URL=${ADDRESS} npx next start`,
+  },
+  { page: "guides/bun.md", start: "bun server.ts", runtime: "bun" },
+  { page: "guides/deno.md", start: "deno run --allow-net --allow-env=VALKEY_URL server.ts", runtime: "deno" },
   {
     page: "guides/lambda.md",
-    files: { "handler.ts": "// handler.ts", "invoke.mjs": "// invoke.mjs" },
     build: ["npx esbuild handler.ts --bundle --platform=node --format=esm --outfile=index.mjs"],
-    shown: ["$ node invoke.mjs"],
+    shown: "$ node invoke.mjs",
   },
-  {
-    page: "guides/workers.md",
-    files: { "src/index.ts": "// src/index.ts", "wrangler.toml": "# wrangler.toml" },
-    start: "npx wrangler dev",
-    port: "8787",
-    portOption: "--port",
-    shown: ["$ curl"],
-  },
+  { page: "guides/workers.md", start: "npx wrangler dev", port: "8787", portOption: "--port" },
 ];
 
 const execute = promisify(execFile);
 
 describe("in an empty project, with the packed package", () => {
   it.each(GUIDES)("docs/$page runs as printed", async (guide) => {
-    const { page, files, build = [], start, port = "3000", portOption, shown } = guide;
+    const { page, build = [], start, port = "3000", portOption, shown = "$ curl" } = guide;
     await using server = await startValkey();
-    const project = await openProject(guide, server.url);
-    for (const line of setUpLines(page)) await project.run(line);
     const ownPort = String(await freePort());
-    for (const [name, text] of Object.entries(files)) {
-      writePrinted({ name, code: documented(page, text).code }, project.folder, { [port]: ownPort });
-    }
+    const project = await openProject(guide, ownPort);
+    for (const line of setUpLines(page)) await project.run(line);
+    // The port first, as the server's address may have the same digits.
+    const texts = { [port]: ownPort, [ADDRESS]: server.url };
+    for (const file of filesOf(guide)) writePrinted(file, project.folder, texts);
     for (const line of build) await project.run(onPage(page, line));
     const options = portOption ? ` ${portOption} ${ownPort}` : "";
-    if (start) await project.start(onPage(page, start) + options, ownPort);
-    const steps = shown.flatMap((text) => stepsOf(documented(page, text).code));
+    if (start) await project.start(onPage(page, start).replace(ADDRESS, server.url) + options, ownPort);
+    const steps = stepsOf(documented(page, shown).code);
     expect(steps.length).toBeGreaterThan(0);
-    for (const { command, printed } of steps) {
+    for (const { command: typed, printed } of steps) {
       const address = { [`localhost:${port}`]: `${HOST}:${ownPort}` };
-      const lines = command.startsWith("curl ") ? await curl(command, address) : linesOf(await project.run(command));
-      expect(comparable(lines), command).toEqual(comparable(printed));
+      const lines = typed.startsWith("curl ") ? await curl(typed, address) : linesOf(await project.run(typed));
+      expect(comparable(lines), `${typed}\n${project.log()}`).toEqual(comparable(printed));
     }
+    expect(await command(server.port, ["DBSIZE"]), "what is stored").toBeGreaterThan(0);
   });
 });
+
+/** The files of a page, each name once. */
+function filesOf({ page, files = {} }: Guide): PrintedFile[] {
+  const named = printedFiles(page);
+  const first = named.filter(({ name }, index) => named.findIndex((other) => other.name === name) === index);
+  return [...first, ...Object.entries(files).map(([name, text]) => ({ name, code: documented(page, text).code }))];
+}
 
 /** The line, which has to be on the page: in a block for shells, or as a command of a console. */
 function onPage(page: string, line: string): string {
@@ -113,7 +122,7 @@ const comparable = (lines: readonly string[]): ConsoleStep["printed"] =>
   lines.map((line) => line.replace(/ttl=\d+/, "ttl=…").replace(/after \d+ ms/, "after … ms"));
 
 /** An empty folder outside of this project, and a shell in it that has nothing of this project. */
-async function openProject({ runtime: needed }: Guide, url: string) {
+async function openProject({ runtime: needed }: Guide, port: string) {
   const folder = mkdtempSync(join(tmpdir(), "new-user-"));
   onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
   // Node's own folder and that of a runtime, but not the tools of this project.
@@ -121,12 +130,15 @@ async function openProject({ runtime: needed }: Guide, url: string) {
   const system = (process.env.PATH ?? "").split(delimiter).filter((path) => !path.includes("node_modules"));
   const inherited = Object.entries(process.env).filter(
     ([name]) =>
-      !/^(?:npm_(?!config_(?:registry|userconfig|cache)$)|VITEST|NODE_ENV$|NODE_OPTIONS$|INIT_CWD$)/.test(name),
+      !/^(?:npm_(?!config_(?:registry|userconfig|cache)$)|VITEST|NODE_ENV$|NODE_OPTIONS$|INIT_CWD$|VALKEY_URL$)/.test(
+        name,
+      ),
   );
   const env = {
     ...Object.fromEntries(inherited),
     PATH: [...programs, ...system].join(delimiter),
-    VALKEY_URL: url,
+    // As frameworks take it.
+    PORT: port,
     NO_COLOR: "1",
     WRANGLER_SEND_METRICS: "false",
     CLOUDFLARE_CF_FETCH_ENABLED: "false",
@@ -135,8 +147,11 @@ async function openProject({ runtime: needed }: Guide, url: string) {
   };
   // Pages that don't say how a project is made need one of ES modules.
   writeFileSync(join(folder, "package.json"), '{ "private": true, "type": "module" }');
+  const log = join(folder, "log");
   return {
     folder,
+    /** What the server has printed. */
+    log: () => (existsSync(log) ? readFileSync(log, "utf8") : ""),
     async run(line: string): Promise<string> {
       const { stdout } = await execute("sh", ["-c", line], { cwd: folder, env, timeout: 120_000 }).catch((error) => {
         throw new Error(`${line} failed\n${error.stdout}${error.stderr}`);
@@ -144,7 +159,6 @@ async function openProject({ runtime: needed }: Guide, url: string) {
       return stdout;
     },
     async start(line: string, port: string): Promise<void> {
-      const log = join(folder, "log");
       const output = openSync(log, "a");
       // A group of its own, as `npx` and what it runs start others, which don't end with it.
       const child = spawn("sh", ["-c", line], { cwd: folder, env, detached: true, stdio: ["ignore", output, output] });
