@@ -38,6 +38,7 @@ it("docs/versions.md has the versions that the tests run with", () => {
   expect(row("Deno")[2]).toBe(`${installed("deno")} and later`);
   expect(row("Hono")[3]).toBe(installed("hono"));
   expect(row("Fastify")[3]).toBe(installed("fastify"));
+  expect(row("SvelteKit")[3]).toBe(installed("@sveltejs/kit"));
   expect(row("Next.js")[3]).toBe(installed("next"));
   expect(row("Keyv")[3]).toBe(`${installed("keyv")} and ${installed("keyv-6")}`);
   const nest = installed("@nestjs/core").split(".")[0];
