@@ -1,6 +1,8 @@
-import { beforeAll, describe, expect, it } from "vitest";
+import { appendFileSync, mkdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { bundleSize, MAX_CORE_BYTES } from "./support/bundle.js";
-import { build, manifest } from "./support/project.js";
+import { build, manifest, root } from "./support/project.js";
 
 const CORE = ["createCache", "herd"];
 
@@ -44,11 +46,23 @@ const PARTS: readonly { path: string; name: string; maxBytes: number }[] = [
 
 describe("the bundle of a Worker, minified and compressed", () => {
   let coreBytes: number;
+  /** Lines of a table: what a bundle has, and what it may have. */
+  const sizes: string[] = [];
 
   beforeAll(async () => {
     await build();
     coreBytes = await bundleSize({ ".": CORE });
+    sizes.push(`| createCache with herd() | ${coreBytes} | ${MAX_CORE_BYTES} |`);
   }, 120_000);
+
+  // For reviews: .cache/bundle-sizes.md, which GitHub shows with the results of a workflow.
+  afterAll(() => {
+    const report = `| a Worker's bundle, compressed | bytes | budget |\n|---|--:|--:|\n${sizes.join("\n")}\n`;
+    mkdirSync(join(root, ".cache"), { recursive: true });
+    writeFileSync(join(root, ".cache", "bundle-sizes.md"), report);
+    const { GITHUB_STEP_SUMMARY: summary } = process.env;
+    if (summary) appendFileSync(summary, `${report}\n`);
+  });
 
   it(`has at most ${MAX_CORE_BYTES} bytes with createCache and herd()`, () => {
     expect(coreBytes, `createCache with herd(): ${coreBytes} bytes`).toBeLessThanOrEqual(MAX_CORE_BYTES);
@@ -57,6 +71,7 @@ describe("the bundle of a Worker, minified and compressed", () => {
   it.each(PARTS)("grows by at most $maxBytes bytes with $name of $path", async ({ path, name, maxBytes }) => {
     const bytes =
       (await bundleSize({ ".": CORE, ...(path === "." ? { ".": [...CORE, name] } : { [path]: [name] }) })) - coreBytes;
+    sizes.push(`| ${path} ${name} adds | ${bytes} | ${maxBytes} |`);
     // More than nothing: the core does not carry the part.
     expect(bytes, `${name} adds ${bytes} bytes`).toBeGreaterThan(0);
     expect(bytes, `${name} adds ${bytes} bytes`).toBeLessThanOrEqual(maxBytes);
