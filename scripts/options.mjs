@@ -11,7 +11,7 @@ import { fileURLToPath } from "node:url";
 /** @typedef {{ name: string, type: string, default: string, text: string }} Option */
 
 /** @type {readonly { title: string, parts: readonly [file: string, name: string][] }[]} */
-const SECTIONS = [
+export const SECTIONS = [
   {
     title: "`createCache(options)`",
     parts: [
@@ -20,8 +20,26 @@ const SECTIONS = [
     ],
   },
   { title: "`elasticacheIam(options)`", parts: [["connection/elasticache-iam.ts", "ElastiCacheIamOptions"]] },
+  { title: "`tls` of a connection", parts: [["connection/options.ts", "TlsOptions"]] },
+  {
+    title: "`glide(options)`, `glideCluster(options)`, besides those of connections, from `username` on",
+    parts: [["connection/glide/factory.ts", "GlideOptions"]],
+  },
+  {
+    title: "`iovalkey(options)`, besides those of connections; `servername` is one of its `tls`",
+    parts: [
+      ["connection/iovalkey/factory.ts", "IovalkeyOptions"],
+      ["connection/iovalkey/factory.ts", "IovalkeyTlsOptions"],
+    ],
+  },
+  {
+    title: "`sentinel(options)`, besides those of connections",
+    parts: [["connection/sentinel/factory.ts", "SentinelOptions"]],
+  },
+  { title: "`memory(options)`", parts: [["connection/memory/factory.ts", "MemoryOptions"]] },
   { title: "`nearCache(options)`", parts: [["near/options.ts", "NearCacheOptions"]] },
   { title: "`herd(options)`", parts: [["client/herd/options.ts", "HerdOptions"]] },
+  { title: "`defaultClient(options)`", parts: [["client/default-client.ts", "DefaultClientOptions"]] },
   { title: "Every method with a key", parts: [["cache/method-options.ts", "KeyOptions"]] },
   { title: "`get`", parts: [["cache/method-options.ts", "GetOptions"]] },
   {
@@ -113,6 +131,13 @@ const SECTIONS = [
     title: "`httpCacheNode(options)`, besides those of `httpCache(options)`",
     parts: [["node/options.ts", "NodeOptions"]],
   },
+  { title: "`purge`, `purgeGroups`, `purgePrefix`", parts: [["http/purges.ts", "PurgeOptions"]] },
+  { title: "`purgeRoute(options)`", parts: [["http/purge-route.ts", "PurgeRequestOptions"]] },
+  {
+    title: "`valkeyDriver(options)`, besides those of `createCache`",
+    parts: [["adapters/unstorage.ts", "ValkeyDriverOptions"]],
+  },
+  { title: "`fleetWrap(cache, options)`", parts: [["adapters/cache-manager.ts", "FleetWrapOptions"]] },
   {
     title: "`keyvStore(options)`, besides those of `createCache`, or `cache`",
     parts: [["adapters/keyv.ts", "KeyvStoreSettings"]],
@@ -121,10 +146,20 @@ const SECTIONS = [
     title: "`useCacheHandler(options)`, `incrementalCacheHandler(options)`",
     parts: [["next/setup.ts", "NextOptions"]],
   },
+  { title: "`statistics(cache, options)`", parts: [["observability/statistics.ts", "StatisticsOptions"]] },
   { title: "`instrument(cache, options)`", parts: [["otel/instrument.ts", "InstrumentOptions"]] },
   { title: "`inspector(options)`", parts: [["inspector/options.ts", "InspectorOptions"]] },
   { title: "`rest(options)`", parts: [["connection/rest/factory.ts", "RestOptions"]] },
   { title: "`valkeyCache(source, options)`", parts: [["hono/valkey-cache.ts", "ValkeyCacheOptions"]] },
+  { title: "Every compressor", parts: [["compressors/options.ts", "CompressorOptions"]] },
+  { title: "`zlib(options)`", parts: [["compressors/deflate.ts", "ZlibOptions"]] },
+  { title: "`gzip(options)`", parts: [["compressors/deflate.ts", "GzipOptions"]] },
+  { title: "`deflate(options)`", parts: [["compressors/deflate.ts", "DeflateOptions"]] },
+  { title: "`brotli(options)`", parts: [["compressors/brotli.ts", "BrotliOptions"]] },
+  { title: "`zstd(options)`", parts: [["compressors/zstd.ts", "ZstdOptions"]] },
+  { title: "`lz4(options)`", parts: [["compressors/lz4.ts", "Lz4Options"]] },
+  { title: "`lzma(options)`", parts: [["compressors/lzma.ts", "LzmaOptions"]] },
+  { title: "`bz2(options)`", parts: [["compressors/bz2.ts", "Bz2Options"]] },
   {
     title: "`workerHandler`, `lambdaHandler`, and `waitUntil` of `requestHandler`",
     parts: [

@@ -1,7 +1,7 @@
-import { readFileSync } from "node:fs";
+import { globSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { optionsIn, optionsPage, PAGES, withOptions } from "../../scripts/options.mjs";
+import { optionsIn, optionsPage, PAGES, SECTIONS, withOptions } from "../../scripts/options.mjs";
 import { lockDefaults } from "../../src/cache/method-options.js";
 import { cacheChecks, cacheDefaults } from "../../src/cache/options.js";
 import { herdDefaults } from "../../src/client/herd/options.js";
@@ -25,6 +25,18 @@ describe("docs/options.md", () => {
       expect(page).toContain(`| \`${name}\` |`);
     },
   );
+});
+
+it("docs/options.md has the options of every exported function, and leaves out those of ports", () => {
+  const ports = "Admission CacheKey Codec Decode Delete Load Send Write WriteEntries".split(" ");
+  // They have options of the same names as others, with narrower types.
+  const narrowed = ["GetOrSetMany", "LocatedCache", "SetMany"];
+  const report = globSync("test/types/api/*", { cwd: root }).map((file) => readFileSync(join(root, file), "utf8"));
+  const declared = report.join("\n").matchAll(/^interface (\w+)Options\b[^{]*\{\n +\w/gm);
+  const names = [...declared].map(([, name = ""]) => name).filter((name) => ![...ports, ...narrowed].includes(name));
+  const shown = new Set(SECTIONS.flatMap(({ parts }) => parts.map(([, name]) => name)));
+  expect(names.length).toBeGreaterThan(40);
+  expect(names.filter((name) => !shown.has(`${name}Options`))).toEqual([]);
 });
 
 it.each(PAGES)("the tables of options in docs/%s are what npm run options writes", (name) => {
