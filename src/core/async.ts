@@ -53,22 +53,30 @@ export function moment(): object {
   return now;
 }
 
-/** Whether this host has `setImmediate`. That of Next's edge runtime throws. */
-export function hasSetImmediate(): boolean {
-  return typeof setImmediate === "function" && !("EdgeRuntime" in globalThis);
+/**
+ * The host's own: a turn of the event loop is no time, so fake timers that a test starts later don't stop it, and calls end
+ * without the clock being moved.
+ */
+const immediate = typeof setImmediate === "function" ? setImmediate : undefined;
+
+/** `setImmediate` of this host, where it has one. That of Next's edge runtime throws. */
+export function hostImmediate(): typeof immediate {
+  return "EdgeRuntime" in globalThis ? undefined : immediate;
 }
 
 /** Resolves in the next turn of the event loop, so that other work of the process runs first. */
 export function nextTurn(): Promise<void> {
   return new Promise((resolve) => {
-    if (hasSetImmediate()) setImmediate(resolve);
+    const soon = hostImmediate();
+    if (soon) soon(resolve);
     else setTimeout(resolve);
   });
 }
 
 /** Calls `work` when this turn of the event loop is over; where the host doesn't say when that is, when the running code has ended. */
 export function atEndOfTurn(work: () => void): void {
-  if (hasSetImmediate()) setImmediate(work);
+  const soon = hostImmediate();
+  if (soon) soon(work);
   else queueMicrotask(work);
 }
 

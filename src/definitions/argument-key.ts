@@ -41,6 +41,9 @@ function textOf(value: unknown, depth: number): string {
   }
 }
 
+/** Fake timers replace `Date` by a class of theirs, and code under test has dates of both. */
+const HostDate = Date;
+
 function textOfObject(value: object, depth: number): string {
   if (depth === MAX_DEPTH) throw new Refusal(`is nested deeper than ${MAX_DEPTH} levels, or in itself`);
   if (Object.getOwnPropertySymbols(value).length > 0) throw new Refusal("has a property that is a symbol");
@@ -51,7 +54,8 @@ function textOfObject(value: object, depth: number): string {
     if (keys.length !== value.length) throw new Refusal("is an array with holes, or with properties of its own");
     return `[${value.map((item: unknown, i) => textOfPart(item, `[${i}]`, depth)).join(",")}]`;
   }
-  if (prototype === Date.prototype && value instanceof Date && keys.length === 0) {
+  const isDate = prototype === HostDate.prototype || prototype === Date.prototype;
+  if (isDate && value instanceof HostDate && keys.length === 0) {
     const ms = value.getTime();
     if (Number.isNaN(ms)) throw new Refusal("is an invalid Date");
     return `Date(${ms})`;

@@ -1,5 +1,5 @@
 import type { Cache } from "../cache/cache.js";
-import { chain, hasSetImmediate, type MaybePromise, nextTurn } from "../core/async.js";
+import { chain, hostImmediate, type MaybePromise, nextTurn } from "../core/async.js";
 import { type Clock, systemClock } from "../core/time.js";
 import { type Answer, gatewayTimeout, NOT_STORED, type PassedOn } from "./answer.js";
 import { handle } from "./handling.js";
@@ -123,7 +123,7 @@ export class HttpCache {
     const near = hit(store.recall(base));
     // Answered together with all others of this turn, which takes a server with many connections less time for each of them:
     // `npm run bench http-hosts`.
-    if (near) return hasSetImmediate() ? nextTurn().then(() => near) : near;
+    if (near) return hostImmediate() ? nextTurn().then(() => near) : near;
     const pendingRead = store.beginRead(base);
     return pendingRead?.stored.then(
       (stored) => hit(store.usableEntry(stored, pendingRead)) ?? this.#handle(call, pendingRead),

@@ -1,3 +1,4 @@
+import { atEndOfTurn } from "../core/async.js";
 import type { ListenerAccess, ListenerAddress, ListenerSocket } from "../core/near.js";
 import type { Elapsed } from "./elapsed.js";
 import { HungUpError, passes, RefusedError } from "./refusals.js";
@@ -302,7 +303,7 @@ export class Link {
     if (isMore && !this.#isPaused) this.#socket?.pause();
     if (!isMore && this.#isPaused) this.#socket?.resume();
     this.#isPaused = isMore;
-    if (isMore) setImmediate(() => this.#work());
+    if (isMore) atEndOfTurn(() => this.#work());
   }
 
   #close(error: Error | undefined): void {

@@ -1,4 +1,4 @@
-import { hasSetImmediate } from "../core/async.js";
+import { hostImmediate } from "../core/async.js";
 import { CHANGES_CHANNEL, type ListenerAccess, type ListenerAddress, type LogReader } from "../core/near.js";
 import type { Elapsed } from "./elapsed.js";
 import { Feed } from "./feed.js";
@@ -343,6 +343,6 @@ export class Listening {
   /** Looks anew. What is left goes on vouching for its own keys meanwhile. */
   #lost(): void {
     this.#handlers.changed();
-    if (hasSetImmediate()) setImmediate(() => this.#begin());
+    hostImmediate()?.(() => this.#begin());
   }
 }
