@@ -44,6 +44,19 @@ declare module "@smithy/signature-v4" {
   }
 }
 `,
+  "accounts.d.ts": `export declare function findAccount(
+  name: string,
+  options: { readonly signal: AbortSignal },
+): Promise<{ readonly name: string; readonly email: string } | undefined>;
+`,
+  "payments.d.ts": `export interface Receipt {
+  readonly number: string;
+}
+export declare function charge(
+  amount: number,
+  options: { readonly idempotencyKey: string; readonly signal: AbortSignal },
+): Promise<Receipt>;
+`,
   "cloudflare.d.ts": `declare module "cloudflare:sockets" {
   export function connect(
     address: { hostname: string; port: number },
