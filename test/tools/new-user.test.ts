@@ -18,6 +18,20 @@ import { until } from "../support/wait.js";
 /** The server's address in the pages. */
 const ADDRESS = "valkey://localhost:6379";
 
+/** The address of a deployment in the pages. */
+const PROJECT = "https://your-project.vercel.app";
+
+/** Calls the function as Vercel does: with a request context, which `@vercel/functions` looks for. */
+const VERCEL = `
+  import { createServer } from "node:http";
+  import { GET } from "./api/report.ts";
+
+  globalThis[Symbol.for("@vercel/request-context")] = { get: () => ({ waitUntil: (work) => void work }) };
+  createServer(async ({ url }, response) => {
+    response.end(await (await GET(new Request(new URL(url, "${PROJECT}")))).text());
+  }).listen(process.env.PORT, "${HOST}");
+`;
+
 /** What a new user does with a page, in an empty folder. What is installed is in the page's own lines. */
 interface Guide {
   readonly page: string;
@@ -33,6 +47,8 @@ interface Guide {
   readonly portOption?: string;
   /** A text of the block with the commands and what they print. @default "$ curl" */
   readonly shown?: string;
+  /** A file that stands for a host which can't be had here; `node` runs it. */
+  readonly host?: PrintedFile;
   /** A runtime that is no package of the page. */
   readonly runtime?: "bun" | "deno";
 }
@@ -61,14 +77,17 @@ const GUIDES: readonly Guide[] = [
     build: ["npx esbuild handler.ts --bundle --platform=node --format=esm --outfile=index.mjs"],
     shown: "$ node invoke.mjs",
   },
+  { page: "guides/vercel.md", host: { name: "vercel.mjs", code: VERCEL }, start: "vercel deploy" },
   { page: "guides/workers.md", start: "npx wrangler dev", port: "8787", portOption: "--port" },
 ];
 
 const execute = promisify(execFile);
 
 describe("in an empty project, with the packed package", () => {
-  it.each(GUIDES)("docs/$page runs as printed", async (guide) => {
-    const { page, build = [], start, port = "3000", portOption, shown = "$ curl" } = guide;
+  it.for(GUIDES)("docs/$page runs as printed", async (guide, { skip }) => {
+    if (guide.runtime)
+      skip((await runtime(guide.runtime)) === undefined, "the runtime has no package for this platform");
+    const { page, host, build = [], start, port = "3000", portOption, shown = "$ curl" } = guide;
     await using server = await startValkey();
     const ownPort = String(await freePort());
     const project = await openProject(guide, ownPort);
@@ -78,11 +97,13 @@ describe("in an empty project, with the packed package", () => {
     for (const file of filesOf(guide)) writePrinted(file, project.folder, texts);
     for (const line of build) await project.run(onPage(page, line));
     const options = portOption ? ` ${portOption} ${ownPort}` : "";
-    if (start) await project.start(onPage(page, start).replace(ADDRESS, server.url) + options, ownPort);
+    const line = start && onPage(page, start).replace(ADDRESS, server.url) + options;
+    if (line) await project.start(host ? `node ${host.name}` : line);
     const steps = stepsOf(documented(page, shown).code);
     expect(steps.length).toBeGreaterThan(0);
     for (const { command: typed, printed } of steps) {
-      const address = { [`localhost:${port}`]: `${HOST}:${ownPort}` };
+      const own = `${HOST}:${ownPort}`;
+      const address = { [`http://localhost:${port}`]: `http://${own}`, [PROJECT]: `http://${own}` };
       const lines = typed.startsWith("curl ") ? await curl(typed, address) : linesOf(await project.run(typed));
       expect(comparable(lines), `${typed}\n${project.log()}`).toEqual(comparable(printed));
     }
@@ -91,9 +112,10 @@ describe("in an empty project, with the packed package", () => {
 });
 
 /** The files of a page, each name once. */
-function filesOf({ page, files = {} }: Guide): PrintedFile[] {
+function filesOf({ page, host, files = {} }: Guide): PrintedFile[] {
   const named = printedFiles(page);
   const first = named.filter(({ name }, index) => named.findIndex((other) => other.name === name) === index);
+  if (host) first.push(host);
   return [...first, ...Object.entries(files).map(([name, text]) => ({ name, code: documented(page, text).code }))];
 }
 
@@ -158,7 +180,7 @@ async function openProject({ runtime: needed }: Guide, port: string) {
       });
       return stdout;
     },
-    async start(line: string, port: string): Promise<void> {
+    async start(line: string): Promise<void> {
       const output = openSync(log, "a");
       // A group of its own, as `npx` and what it runs start others, which don't end with it.
       const child = spawn("sh", ["-c", line], { cwd: folder, env, detached: true, stdio: ["ignore", output, output] });
