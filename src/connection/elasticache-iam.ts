@@ -6,7 +6,9 @@ import { describeCredentials, type GetCredentials } from "./credentials.js";
 export interface SigningRequest {
   /** For the method GET: `http://cluster/?Action=connect&User=user`. */
   readonly url: URL;
+  /** The region of the option `region`. */
   readonly region: string;
+  /** The service to sign for, of the option `service`. */
   readonly service: "elasticache" | "memorydb";
   /** How long the token may be used to log in, in seconds: 15 minutes. */
   readonly expiresIn: number;

@@ -17,11 +17,13 @@ export interface KeysEvent extends MethodEvent {
 /** A call of a method, from beginning to end. A loop over `iterKeys` or `sets.iterate` is one call, which ends with the loop. */
 export interface CallEvent extends KeysEvent {
   /**
-   * How many of its keys had a fresh value, none that could be returned, and a stale one that was returned. Their sum is
-   * `count`, and 0 for methods that look nothing up, such as `set` and `ttl`.
+   * How many of its keys had a fresh value. The sum of `hits`, `misses` and `stale` is `count`, and 0 for methods that look
+   * nothing up, such as `set` and `ttl`.
    */
   readonly hits: number;
+  /** How many of its keys had no value that could be returned. */
   readonly misses: number;
+  /** How many of its keys had a stale value that was returned. */
   readonly stale: number;
   /** Size of the encoded values that were read or written, in bytes, or in characters where they are text. */
   readonly bytes: number;
@@ -31,6 +33,7 @@ export interface CallEvent extends KeysEvent {
   readonly savedMs: number;
   /** When it began, by `performance.now()`. */
   readonly startedMs: number;
+  /** How long it took, in milliseconds. */
   readonly durationMs: number;
   /** What it threw, or would have thrown without `ignoreErrors`; `undefined` when it has succeeded. */
   readonly error: unknown;

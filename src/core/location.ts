@@ -2,18 +2,25 @@ import { ConfigurationError } from "./errors.js";
 
 /** The address of a server. */
 export interface Address {
+  /** A name or an IP address. */
   readonly host: string;
+  /** The TCP port. */
   readonly port: number;
 }
 
 /** Where a cache is stored, parsed from its URL. */
 export interface Location {
+  /** The scheme of its URL. */
   readonly scheme: Scheme;
   /** The servers; the first is the primary, or any node of a cluster. Empty for `memory:` and `unix:`. */
   readonly addresses: readonly Address[];
+  /** Whether connections use TLS. */
   readonly tls: boolean;
+  /** The ACL user in the URL. */
   readonly username: string | undefined;
+  /** The password in the URL. */
   readonly password: string | undefined;
+  /** The number of the database; 0 where the URL has none. */
   readonly database: number;
   /** The protocol version that the URL asks for. */
   readonly protocol: 2 | 3 | undefined;

@@ -15,8 +15,9 @@ export interface NearHealth {
   readonly invalidation: "tracking" | "channel" | "ttl";
   /** Whether it hears of changes now. Without it, reads go to the server under `"tracking"`. */
   readonly listening: boolean;
-  /** The entries in the process, and their size in bytes. */
+  /** How many entries the process holds. */
   readonly entries: number;
+  /** The memory that they take, in bytes. */
   readonly size: number;
   /** Why it doesn't hear of changes, or not by the better way. Absent when nothing is wrong. */
   readonly lastError?: Error;

@@ -22,21 +22,27 @@ export interface CallCounts {
 export interface Counts extends CallCounts {
   /** Errors of calls, and of work that no caller waits for. */
   readonly errors: number;
-  /** Size of the encoded values, in bytes, or in characters where they are text. */
+  /** Size of the encoded values that were read, in bytes, or in characters where they are text. */
   readonly bytesRead: number;
+  /** Size of the encoded values that were written, as of those that were read. */
   readonly bytesWritten: number;
   /** Loaders that ran. */
   readonly loads: number;
+  /** Loaders that threw. */
   readonly failedLoads: number;
   /** Loads that no caller waited for. */
   readonly backgroundLoads: number;
+  /** How long loaders ran. */
   readonly loadMs: number;
   /** Waits for a value that another caller loaded. */
   readonly waits: number;
   /** Waits that timed out. */
   readonly unansweredWaits: number;
+  /** How long these waits took. */
   readonly waitMs: number;
+  /** Leases that this process got. */
   readonly claimsWon: number;
+  /** Leases that another process had. */
   readonly claimsLost: number;
   /** Loaded values that were not stored, as their lease was lost. */
   readonly fenced: number;
@@ -44,9 +50,11 @@ export interface Counts extends CallCounts {
   readonly early: number;
   /** Stored values that the schema of a definition has refused. */
   readonly refused: number;
+  /** Renewals of leases. */
   readonly renewals: number;
   /** Renewals that found the lease lost. */
   readonly lostRenewals: number;
+  /** Round trips to the server. A batch of commands is one. */
   readonly roundTrips: number;
   /** The commands and scripts of these round trips. */
   readonly commands: number;
@@ -54,8 +62,11 @@ export interface Counts extends CallCounts {
   readonly nearHits: number;
   /** How often the circuit breaker has opened. */
   readonly breakerOpenings: number;
+  /** Connections that were opened. */
   readonly connectionsOpened: number;
+  /** Connections that were open and have ended. */
   readonly connectionsEnded: number;
+  /** Connections that could not be opened. */
   readonly connectionsFailed: number;
   /** Values that the near cache has dropped to make room. */
   readonly evictions: number;
@@ -67,6 +78,7 @@ export interface Counts extends CallCounts {
   readonly requests: number;
   /** Requests that it has answered from the store. */
   readonly requestHits: number;
+  /** Requests whose response was stored. */
   readonly requestsStored: number;
   /** Requests that have waited for another one's response. */
   readonly requestsCollapsed: number;
@@ -74,6 +86,7 @@ export interface Counts extends CallCounts {
 
 /** Counts of some time. */
 export type Period<C extends CallCounts> = C & {
+  /** How long that was. */
   readonly seconds: number;
   /** `(hits + stale) / (hits + misses + stale)`; `null` when nothing was looked up. */
   readonly hitRatio: number | null;
@@ -81,9 +94,13 @@ export type Period<C extends CallCounts> = C & {
 
 /** Counts since the start, and in the last minutes: the one that is running, and the whole ones before it. */
 export interface Periods<C extends CallCounts> {
+  /** Since the start. */
   readonly total: Period<C>;
+  /** In the last minute. */
   readonly lastMinute: Period<C>;
+  /** In the last 5 minutes. */
   readonly last5Minutes: Period<C>;
+  /** In the last 15 minutes. */
   readonly last15Minutes: Period<C>;
 }
 

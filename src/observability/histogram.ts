@@ -1,11 +1,14 @@
 /** How long things took. Times are milliseconds, to the microsecond. */
 export interface LatencyStatistics {
+  /** How many durations there are. */
   readonly count: number;
+  /** Their sum, in milliseconds. */
   readonly sumMs: number;
-  /** Exact. */
+  /** The longest one, in milliseconds: exact. */
   readonly maxMs: number;
-  /** Within 6 % between 2 µs and 9 minutes. 0 when nothing was timed. */
+  /** The median, in milliseconds, within 6 % between 2 µs and 9 minutes; 0 when nothing was timed. */
   readonly p50Ms: number;
+  /** What 99 % of them don't exceed, as precise as the median. */
   readonly p99Ms: number;
   /** The histogram: the index of each bucket that is not empty, and its count, by turns. What `mergeStatistics` adds. */
   readonly buckets: readonly number[];

@@ -24,8 +24,9 @@ import type { SentinelSettings, SentinelTransport } from "./connection.js";
 
 /** The address of a sentinel. */
 export interface SentinelAddress {
+  /** A name or an IP address. */
   host: string;
-  /** @default 26379 */
+  /** The TCP port. @default 26379 */
   port?: number | undefined;
 }
 
