@@ -54,7 +54,7 @@ export async function reference(target = join(root, "docs", "reference"), { log 
   app.converter.on(typedoc.Converter.EVENT_RESOLVE_END, (/** @type {TypeDoc} */ { project }) =>
     withoutInherited(project, typedoc),
   );
-  const project = await withReadableTags(require("typescript"), () => app.convert());
+  const project = await withReadableText(require("typescript"), () => app.convert());
   if (project) app.validate(project);
   if (!project || messages.length > 0)
     throw new Stop(["reference: TypeDoc refuses doc comments in src/.", ...messages].join("\n"));
@@ -174,17 +174,18 @@ function withoutInherited(project, { ReflectionKind }) {
 }
 
 /**
- * The compiler reads some tags as TypeDoc shows them best: it leaves out the type in `@throws {Type} when …`, and takes words
- * after `@default` for code.
+ * The compiler reads some text as TypeDoc shows it best: that leaves out the type in `@throws {Type} when …`, takes words after
+ * `@default` for code, and leaves out the dots of a rest that has a name in a tuple.
  * @param {TypeDoc} typescript
  * @param {() => Promise<TypeDoc>} work
  */
-async function withReadableTags({ sys }, work) {
+async function withReadableText({ sys }, work) {
   const { readFile } = sys;
   sys.readFile = (/** @type {string} */ path, /** @type {string} */ encoding) =>
     readFile
       .call(sys, path, encoding)
       ?.replaceAll(/@throws (?:\{(\w+)\}|(TypeError)\b)/g, "@throws `$1$2`")
+      .replaceAll(/(?<=\[\w+: \w+, \.\.\.)\w+: (?=\w+\[\]\];)/g, "")
       .replaceAll(/@default (.+?)(?=\s*(?:\*\/|\n))/g, (/** @type {string} */ _all, /** @type {string} */ value) => {
         const text = quoted(value);
         return `@default ${text.includes("`") ? text : `${PROSE} ${text}`}`;
