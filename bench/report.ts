@@ -8,6 +8,7 @@ import type { ColdStartCase } from "./cold-start.ts";
 import type { WrapCase } from "./definitions.ts";
 import type { DurableObjectCase } from "./durable-object.ts";
 import type { AttemptCase, FaultCase, HostileCase, SoakCase } from "./faults.ts";
+import { loadsTable, speedTable } from "./first-page.ts";
 import { toSvg, toText } from "./harness/bar-chart.ts";
 import { type Environment, readResult } from "./harness/results.ts";
 import { type Table, toMarkdown } from "./harness/table.ts";
@@ -124,6 +125,11 @@ const tables: Readonly<Record<string, () => Promise<string | undefined>>> = {
     return result && toMarkdown(serverTable(result.cases));
   },
   herd: () => written<HerdCase>("herd", herdTable),
+  "first-page-loads": () => written<HerdCase>("herd", loadsTable),
+  "first-page-speed": async () => {
+    const table = await speedTable();
+    return table && toMarkdown(table);
+  },
   faults: () => written<FaultCase>("faults", faultTable),
   attempts: () => written<AttemptCase>("attempts", attemptTable),
   soak: () => written<SoakCase>("soak", soakTable),
