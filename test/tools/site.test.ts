@@ -3,6 +3,7 @@ import { createRequire } from "node:module";
 import { join, posix } from "node:path";
 import type { Browser, BrowserContextOptions, Page } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { descriptionOf } from "../../docs/.vitepress/pages.js";
 import { hasBrowser, startBrowser } from "../support/browser.js";
 import { docsPages } from "../support/docs.js";
 import { linksOf } from "../support/links.js";
@@ -68,10 +69,13 @@ describe("the site of docs/", () => {
   });
 
   it("describes each page by its first sentences, for web searches", () => {
-    const [description = ""] = attribute(built.get("tags") ?? "", "content").filter((text) => text.startsWith("A tag"));
-    expect(description).toBe(
-      "A tag is a name that several entries have in common, such as user:7 or news. One purge of the tag ends all of them, in every process, at the cost of one write.",
-    );
+    for (const page of ["tags", "http", "guides/express", "concepts/stampedes"]) {
+      const description = descriptionOf(page) ?? "none";
+      expect(description).toMatch(/^[A-Z`].{20,200}\.$/);
+      expect(attribute(built.get(page) ?? "", "content").map((text) => text.replaceAll("&quot;", '"'))).toContain(
+        description,
+      );
+    }
   });
 
   it("has no link or anchor that leads nowhere, the reference's included", () => {
