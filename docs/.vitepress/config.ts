@@ -64,16 +64,24 @@ export default defineConfig({
   },
   /** The Markdown of pages has the links of the site, too. */
   buildEnd({ outDir, srcDir }) {
+    // The plugin writes a folder's index beside the folder.
+    const isIndex = (page: string) => existsSync(join(srcDir, page.replace(/\.md$/, "/index.md")));
+    const sourceOf = (page: string) => `docs/${isIndex(page) ? page.replace(/\.md$/, "/index.md") : page}`;
     for (const path of globSync("**/*.md", { cwd: outDir })) {
       const page = path.replaceAll("\\", "/");
       const markdown = readFileSync(join(outDir, page), "utf8");
-      // The plugin writes a folder's index beside the folder, where links of other pages don't lead.
-      const index = page.replace(/\.md$/, "/index.md");
-      const isIndex = existsSync(join(srcDir, index));
-      for (const place of isIndex ? [page, index] : [page]) {
-        const text = siteMarkdown(`docs/${isIndex ? index : page}`, markdown, `docs/${place}`);
-        writeFileSync(join(outDir, place), text);
+      writeFileSync(join(outDir, page), siteMarkdown(sourceOf(page), markdown, `docs/${page}`));
+      // Links of other pages lead into the folder.
+      if (isIndex(page)) {
+        const index = page.replace(/\.md$/, "/index.md");
+        writeFileSync(join(outDir, index), siteMarkdown(`docs/${index}`, markdown));
       }
     }
+    const all = join(outDir, "llms-full.txt");
+    const pages = readFileSync(all, "utf8").replace(
+      /^url: (\S+)\n---\n[\s\S]*?(?=\n---\nurl: |$(?![\s\S]))/gm,
+      (text, url: string) => siteMarkdown(sourceOf(url.slice(base.length)), text, "docs/llms-full.txt"),
+    );
+    writeFileSync(all, pages);
   },
 });

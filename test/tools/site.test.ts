@@ -102,6 +102,7 @@ describe("the site of docs/", () => {
   it("has the Markdown of each page, and lists them in llms.txt; llms-full.txt has the text of all", () => {
     const list = readFileSync(join(dist, "llms.txt"), "utf8");
     const full = readFileSync(join(dist, "llms-full.txt"), "utf8");
+    expect(full).not.toMatch(/\]\(\.\.\//);
     for (const page of written) {
       // A folder's index stands beside the folder.
       const file = `${page.replace(/\/index$/, "")}.md`;
