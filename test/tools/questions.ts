@@ -28,7 +28,7 @@ export const QUESTIONS: readonly (readonly [question: string, ...pages: readonly
   ["what happens when redis is down", "concepts/failures", "reliability"],
   ["timeout", "reliability", "concepts/failures", "troubleshooting", "options"],
   ["purge by tag", "tags", "http"],
-  ["client-side caching", "near-cache", "concepts/near-cache"],
+  ["client-side caching", "near-cache"],
   ["django", "from-django-valkey"],
   ["bentocache", "compare", "migrate/from-bentocache"],
   ["ioredis", "migrate/from-ioredis", "compare"],
