@@ -53,14 +53,17 @@ export function moment(): object {
   return now;
 }
 
+/** Spelt out, as the declarations of the package compile without Node's types. */
+type SetImmediate = (work: () => void) => unknown;
+
 /**
  * The host's own: a turn of the event loop is no time, so fake timers that a test starts later don't stop it, and calls end
  * without the clock being moved.
  */
-const immediate = typeof setImmediate === "function" ? setImmediate : undefined;
+const immediate: SetImmediate | undefined = typeof setImmediate === "function" ? setImmediate : undefined;
 
 /** `setImmediate` of this host, where it has one. That of Next's edge runtime throws. */
-export function hostImmediate(): typeof immediate {
+export function hostImmediate(): SetImmediate | undefined {
   return "EdgeRuntime" in globalThis ? undefined : immediate;
 }
 
