@@ -20,7 +20,7 @@ export interface ValkeyDriverOptions extends Omit<CacheOptions, "location" | "ne
   location?: CacheOptions["location"] | undefined;
   /** Keeps entries in the process: `true`, the options of `nearCache()`, or what it returns. @default none */
   nearCache?: NearCacheFactory | NearCacheOptions | boolean | undefined;
-  /** What all keys begin with, before a colon. @default "" */
+  /** A prefix of all keys, followed by a colon. @default "" */
   base?: string | undefined;
   /** Lifetime of items that are set without a `ttl`: seconds, or a duration such as `"5m"`; `null` and 0 never expire. @default null, or the `ttl` of `cache` */
   ttl?: Duration | null | undefined;

@@ -29,7 +29,7 @@ export type ManyTags<V = unknown> = Iterable<string> | ((value: V, key: string) 
 
 /** Options of `add`. */
 export interface AddOptions<V = unknown> extends TtlOptions {
-  /** What `purgeTags` ends or makes stale the entry by. @default none */
+  /** Tags by which `purgeTags` invalidates the entry or makes it stale. @default none */
   tags?: ValueTags<V> | undefined;
 }
 
@@ -50,14 +50,14 @@ export interface SetOptions<V = unknown> extends AddOptions<V> {
 /** Options that `getOrSet` and `getOrSetMany` have in common. */
 export interface LoadingOptions extends TtlOptions {
   /**
-   * Calls the loader although a value is stored, and stores its result. Concurrent calls with this option share one load;
-   * calls without it get the value that is there meanwhile. When the loader fails, the call rejects, and what is stored stays.
+   * Calls the loader even if a value is stored, and stores its result. Concurrent calls with this option share one load;
+   * calls without it get the stored value meanwhile. When the loader fails, the call rejects, and the stored value stays.
    * @default false
    */
   forceRefresh?: boolean | undefined;
   /** Ends this caller's wait, with the signal's reason; one that has fired starts nothing. The loader's signal fires when its last caller has left. @default none */
   signal?: AbortSignal | undefined;
-  /** When the loader takes longer, a stale value is returned where there is one, and the load goes on. @default none */
+  /** When the loader takes longer, a stale value is returned if there is one, and the load continues. @default none */
   softTimeout?: Duration | undefined;
   /** When the loader takes longer, the call rejects with a `LoaderTimeoutError`; `null` for no limit. @default the client's */
   hardTimeout?: Duration | null | undefined;
@@ -65,7 +65,7 @@ export interface LoadingOptions extends TtlOptions {
 
 /** Options of `getOrSet`. */
 export interface GetOrSetOptions<V = unknown> extends LoadingOptions {
-  /** What `purgeTags` ends or makes stale the entry by, where its value is loaded. The loader may add more. @default none */
+  /** Tags by which `purgeTags` invalidates the entry or makes it stale, if its value is loaded. The loader may add more. @default none */
   tags?: ValueTags<V> | undefined;
 }
 
@@ -131,11 +131,11 @@ export interface StoreOptions extends KeyOptions {
 
 /** Options of `purgeTags`. */
 export interface PurgeTagsOptions {
-  /** Make what has a tag stale instead of ending it: it is answered while one caller replaces it. @default false */
+  /** Make entries with a tag stale instead of absent: they are returned while one caller loads new values. @default false */
   soft?: boolean | undefined;
-  /** End what has any of the tags, or only what has all of them: at most 16 then. @default "any" */
+  /** Purge entries with any of the tags, or only those with all of them, up to 16 tags. @default "any" */
   match?: "any" | "all" | undefined;
-  /** End only what the HTTP cache has stored, or only what this cache has. @default both */
+  /** Purge only responses of the HTTP cache, or only values of this cache. @default both */
   only?: "http" | "data" | undefined;
 }
 

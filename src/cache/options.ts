@@ -64,7 +64,7 @@ export interface CacheOptions extends ConnectionOptions {
   serializer?: Serializer | undefined;
   /** Compresses serialized values: `zlib()`, `zstd()` and others, or your own. @default `identity()`, which does not compress */
   compressor?: Compressor | undefined;
-  /** In bytes: a compressed value that would grow larger is a `DecodeError`, and a larger one is not compressed and stored but an `EncodeError`. @default 67108864 (64 MiB) */
+  /** In bytes: reading a compressed value that would grow larger throws a `DecodeError`. Storing a larger value with a compressor throws an `EncodeError`. @default 67108864 (64 MiB) */
   maxDecompressedSize?: number | undefined;
   /** How many keys the server looks at for each batch of a scan. @default 1000 */
   scanCount?: number | undefined;

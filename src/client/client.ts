@@ -21,7 +21,7 @@ export interface LoaderContext<T = unknown> {
 }
 
 /**
- * Computes a value on a miss. `undefined` is answered and never stored. `Stale` is a type of its own, as TypeScript would
+ * Computes a value on a miss. `undefined` is returned and never stored. `Stale` is a type of its own, as TypeScript would
  * otherwise not infer `T` from what a loader returns whose context has no type.
  */
 export type Loader<T, Stale = T> = (context: LoaderContext<Stale>) => T | Promise<T>;

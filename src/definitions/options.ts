@@ -25,9 +25,9 @@ export type LoadManyById<Id, T> = (ids: Id[], context: LoaderContext) => ValuesB
 export interface DefinitionSettings {
   /** Lifetime: seconds, or a duration such as `"5m"`; `null` never expires. @default the cache's `ttl` */
   ttl?: Duration | null | undefined;
-  /** The version of what is stored: a part of the key. Change it with the shape of the values, so that the old and the new release of a deploy have entries of their own. @default none */
+  /** The version of the values, which is a part of the key. Change it with the shape of the values, so that the old and the new release of a deploy have separate entries. @default none */
   version?: number | string | undefined;
-  /** When the loader takes longer, a stale value is returned where there is one, and the load goes on. @default none */
+  /** When the loader takes longer, a stale value is returned if there is one, and the load continues. @default none */
   softTimeout?: Duration | undefined;
   /** When the loader takes longer, the call rejects with a `LoaderTimeoutError`; `null` for no limit. @default the client's */
   hardTimeout?: Duration | null | undefined;
@@ -37,13 +37,13 @@ export interface DefinitionSettings {
 export interface DefinitionOptions<Id, T, Stale = T, S = StandardSchema, Value = T> extends DefinitionSettings {
   /** The key of an id. Different ids need different keys. */
   key: (id: Id) => string;
-  /** Loads the value of an id. `undefined` is answered and never stored. */
+  /** Loads the value of an id. `undefined` is returned and never stored. */
   load: (id: Id, context: LoaderContext<Stale>) => T | Promise<T>;
-  /** Loads the values of several ids for `getMany`: once, for all that are missing. @default `load` for each of them, at the same time */
+  /** Loads the values of several ids for `getMany`, in one call for all missing ones. @default `load` for each of them, at the same time */
   loadMany?: LoadManyById<Id, T> | undefined;
-  /** A schema of zod, valibot, arktype or another library with Standard Schema. What it refuses is not stored; a stored value that it refuses is loaded again. @default none */
+  /** A schema of zod, valibot, arktype or another library with Standard Schema. A loaded value that it refuses is not stored; a stored value that it refuses is loaded again. @default none */
   schema?: S | undefined;
-  /** What `cache.purgeTags` ends a value by: a list, or a function of the value, as it is answered, and its id. @default none */
+  /** Tags by which `cache.purgeTags` invalidates a value: a list, or a function of the value, as it is returned, and its id. @default none */
   tags?: readonly string[] | ((value: Value, id: Id) => readonly string[]) | undefined;
 }
 

@@ -12,7 +12,7 @@ export interface WrapOptions<A extends readonly unknown[], T> extends Definition
   key?: string | ((...args: A) => string) | undefined;
   /** A schema, as for `define`, that answers the function's type. @default none */
   schema?: StandardSchema<unknown, T> | undefined;
-  /** What `cache.purgeTags` ends a value by: a list, or a function of the value and the arguments. @default none */
+  /** Tags by which `cache.purgeTags` invalidates a value: a list, or a function of the value and the arguments. @default none */
   tags?: readonly string[] | ((value: T, ...args: A) => readonly string[]) | undefined;
 }
 

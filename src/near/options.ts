@@ -8,9 +8,9 @@ import type { NearCacheFactory, NearContext, NearSettings } from "./port.js";
 
 /** Options of `nearCache()`. Durations are seconds, or strings such as `"5m"`. */
 export interface NearCacheOptions {
-  /** The memory that entries may take, in bytes: keys, values and an overhead for each. The least recently used go. @default 33554432 (32 MiB) */
+  /** The memory that entries may take, in bytes: keys, values and an overhead for each. The least recently used entries are evicted. @default 33554432 (32 MiB) */
   maxSize?: number | undefined;
-  /** How many entries there may be; `null` for as many as `maxSize` allows. @default null */
+  /** The maximum number of entries; `null` for as many as `maxSize` allows. @default null */
   maxEntries?: number | null | undefined;
   /** The longest lifetime of an entry in the process, where its own is longer; `null` for no limit. @default null */
   ttl?: Duration | null | undefined;

@@ -19,7 +19,7 @@ export interface NextOptions {
   buildId?: string | undefined;
   /** The folder of the build, as `distDir` in Next's configuration. @default ".next", or where Next says it is */
   distDir?: string | undefined;
-  /** How long one process alone generates an entry; others wait for it as long at most. @default "5s" */
+  /** How long one process alone generates an entry; others wait for it at most as long. @default "5s" */
   generationTimeout?: Duration | undefined;
   /** The longest lifetime of an entry, where Next's own is longer. @default "30d" */
   maxTtl?: Duration | undefined;
