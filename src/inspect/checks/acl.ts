@@ -188,7 +188,7 @@ function toDiagnosis(subject: Subject, permissions: Permissions, lack: Lack): Di
 
 function brokenBy({ name, title, weight }: Need): string {
   if (name.startsWith("nearCache")) {
-    return "The near cache can't hear of changes in this way: entries stay for maxStaleness at most.";
+    return "The near cache can't be notified of changes in this way: entries stay for maxStaleness at most.";
   }
   return `${title}: refused, in whole or in part.${weight === "note" ? " That matters only if the application uses it." : ""}`;
 }
@@ -198,7 +198,7 @@ function workedAround(name: string, level: Need["weight"]): string {
     return "herd() goes without leases: each process loads a missing entry by itself.";
   if (name === "connection" || name === "clientName") return "Connections are harder to tell apart in CLIENT LIST.";
   if (name === "purgeTags" || name === "tags")
-    return "Scripts are sent in full, or near caches hear of purges by polling the log.";
+    return "Scripts are sent in full, or near caches find purges by polling the log.";
   return "It is worked around, with more bytes or round trips.";
 }
 
