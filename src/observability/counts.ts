@@ -58,7 +58,7 @@ export interface Counts extends CallCounts {
   readonly roundTrips: number;
   /** The commands and scripts of these round trips. */
   readonly commands: number;
-  /** Lookups that the near cache has answered without the server, those of the HTTP cache included. */
+  /** Lookups that the near cache has answered without the server, including those of the HTTP cache. */
   readonly nearHits: number;
   /** How often the circuit breaker has opened. */
   readonly breakerOpenings: number;

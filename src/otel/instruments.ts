@@ -44,7 +44,7 @@ export const INSTRUMENTS = {
   "cache.load.saved": {
     kind: "counter",
     unit: "s",
-    description: "How long the loads of the values took that were hit, as far as herd() has stored it.",
+    description: "How long the loads of the returned values took, as herd() has stored it with each value.",
     attributes: ["cache.method"],
   },
   "cache.load.duration": {
@@ -106,7 +106,7 @@ export const INSTRUMENTS = {
   "cache.near.hits": {
     kind: "counter",
     unit: "{key}",
-    description: "Lookups that the near cache has answered without the server, those of the HTTP cache included.",
+    description: "Lookups that the near cache has answered without the server, including those of the HTTP cache.",
     attributes: [],
   },
   "cache.near.entries": {
