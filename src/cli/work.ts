@@ -117,7 +117,7 @@ function doneText({ matched, bytes: size }: Progress, { isOneWrite, done, what }
 function previewLines(preview: PurgePreview, work: Work, context: Context, output: Output): string[] {
   const { columns, style } = output;
   const { matched, samples, scanned, bytes: size } = preview;
-  const looked = scanned > matched ? `, of ${number(scanned)} keys looked at` : "";
+  const looked = scanned > matched ? `, of ${counted(scanned, "key")} looked at` : "";
   const total = `${counted(matched, "entry", "entries")}${size > 0 ? ` with ${bytes(size)}` : ""}${looked}`;
   const title = `${work.what}: ${matched === 0 ? `nothing is stored${looked}` : total}`;
   const more = matched - samples.length;

@@ -14,7 +14,13 @@ export type Checks<T> = { readonly [K in keyof Required<T>]: Check | null };
  */
 export function checkOptions<T extends object>(where: string, given: unknown, checks: Checks<T>): asserts given is T {
   if (typeof given !== "object" || given === null || Array.isArray(given)) {
-    throw new ConfigurationError(`${where}: options must be an object, not ${shown("", given)}`);
+    throw new ConfigurationError(
+      `${where}: options must be an object, not ${shown("", given)}; give one with any of: ${namesOf(checks)}`,
+    );
+  }
+  // createCache calls a factory with these: `client: herd` is given where `client: herd()` is meant.
+  if ("events" in given && "report" in given && typeof given.report === "function") {
+    throw new ConfigurationError(`createCache: ${where} is given as a function; call it: ${where}()`);
   }
   for (const [name, value] of Object.entries(given)) {
     const wrong = wrongOption(name, value, checks);
@@ -29,10 +35,13 @@ export function wrongOption(
   checks: Readonly<Record<string, Check | null>>,
 ): string | undefined {
   const check = Object.hasOwn(checks, name) ? checks[name] : undefined;
-  if (check === undefined)
-    return `unknown option ${show(name)}; known options are: ${Object.keys(checks).join(", ") || "none"}`;
+  if (check === undefined) return `unknown option ${show(name)}; known options are: ${namesOf(checks)}`;
   const allowed = value === undefined ? undefined : check?.(value, name);
   return allowed === undefined ? undefined : `option "${name}" is ${shown(name, value)}; give ${allowed}`;
+}
+
+function namesOf(checks: object): string {
+  return Object.keys(checks).join(", ") || "none";
 }
 
 /** Never a password: not the one that is an option itself, and no URL that was given in the place of something else. */

@@ -43,6 +43,13 @@ async function missingHints(cache: Cache, { key, raw }: Inspected): Promise<Hint
       `The server has evicted ${count(evicted, "key")} since its start, under the policy ${policy}: this may have been one of them; give it more memory.`,
     );
   }
+  // A key that was never written looks the same, so this is said only when nothing else is known.
+  if (hints.length === 0 && key.version !== undefined) {
+    const { prefix } = cache.parts.settings;
+    hints.push(
+      `If another process has written the key, compare its keyPrefix and version with those here: ${show(prefix)} and ${key.version}.`,
+    );
+  }
   return { hints, unwritable: unwritable(info) };
 }
 

@@ -3,11 +3,14 @@ import {
   type CacheOptions,
   ConfigurationError,
   createCache,
+  defaultClient,
   glide,
   glideCluster,
+  herd,
   identity,
   json,
   memory,
+  nearCache,
 } from "../../src/index.js";
 
 const wrong = (options: object) => () => createCache({ location: "memory:", ...options } as CacheOptions);
@@ -72,6 +75,22 @@ describe("options of a cache", () => {
     expect(wrong({ ttl: "5 parsecs" })).toThrow('createCache: option "ttl" is "5 parsecs"; give ');
     expect(wrong({ scanCount: -5 })).toThrow('option "scanCount" is -5');
     expect(wrong({ client: new Map() })).toThrow('option "client" is an instance of Map');
+  });
+
+  it.each([
+    ["herd", { client: herd }],
+    ["defaultClient", { client: defaultClient }],
+    ["nearCache", { nearCache }],
+  ])("are refused when %s is given without being called, and say so", (name, options) => {
+    expect(onServer(options)).toThrow(ConfigurationError);
+    expect(onServer(options)).toThrow(`createCache: ${name} is given as a function; call it: ${name}()`);
+  });
+
+  it("are refused when they are no object, with their names and without a password", () => {
+    const given: unknown = "valkey://:sekret@localhost:6379";
+    const error = refusal(() => createCache(given as CacheOptions));
+    expect(error.message).toMatch(/^createCache: options must be an object, not .*; give one with any of: .*location/);
+    expect(error.message).not.toContain("sekret");
   });
 
   it("are refused when unknown, with those that are known", () => {

@@ -81,7 +81,9 @@ describe("keys", () => {
     expect(await cli(["keys", "nothing:*", ...place])).toMatchObject({
       code: 0,
       stdout: "",
-      stderr: expect.stringMatching(/^0 entries of \d+ keys looked at/),
+      stderr: expect.stringMatching(
+        /^0 entries of \d+ keys? looked at, in .*; the prefix is "app",\s+and the version 1\n$/,
+      ),
     });
   });
 });

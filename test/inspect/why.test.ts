@@ -81,6 +81,17 @@ it("hints: other versions, a stored key that was given as a user's, another seri
   expect(inNamespace.hints).toEqual(["The key exists in version 3, and this is version 2."]);
 });
 
+it("hints at the prefix and the version where nothing else is known of a missing key", async () => {
+  const cache = make({ version: 2 });
+  const { prefix } = cache.parts.settings;
+  const compare = `If another process has written the key, compare its keyPrefix and version with those here: "${prefix}" and 2.`;
+  expect((await explain(cache, "none")).hints).toEqual([compare]);
+  await cache.set("a", 1, { version: 1 });
+  expect((await explain(cache, "a")).hints).not.toContain(compare);
+  await cache.set("stored", 1);
+  expect((await explain(cache, "stored")).hints).toEqual([]);
+});
+
 it("hints at eviction, and says that a full server or a replica stores nothing", async () => {
   await using server = await startValkey({ args: ["--maxmemory", "3mb", "--maxmemory-policy", "allkeys-lru"] });
   const cache = make({ location: server.url });

@@ -1,3 +1,4 @@
+import { show } from "../../core/errors.js";
 import { countKeys, listKeys } from "../../inspect/list.js";
 import type { KeyRow, KeySelection } from "../../inspect/port.js";
 import { keyText, leftText, sizeText, stateStyle, tagsText } from "../entry-text.js";
@@ -7,13 +8,13 @@ import { type Column, isNarrow, tableRow } from "../terminal/layout.js";
 import type { Output } from "../terminal/output.js";
 import { safeJson } from "../terminal/printable.js";
 import { ProgressView } from "../terminal/progress.js";
-import { counted, duration, number } from "../terminal/units.js";
+import { counted, duration } from "../terminal/units.js";
 import { wrap } from "../terminal/width.js";
 
 export const keys: Run = async (context) => {
   const { cache, args, options, out, err, json, signal, clockOffsetMs } = context;
   const [pattern] = args;
-  const { version } = cache.parts.settings;
+  const { prefix, version } = cache.parts.settings;
   const selection: KeySelection = {
     pattern,
     ...(options.list("namespace").length > 0 ? { namespaces: options.list("namespace") } : {}),
@@ -49,7 +50,8 @@ export const keys: Run = async (context) => {
   }
   if (err.isTerminal || shown === 0) {
     const end = isLimited ? "; there may be more, as --limit ended the scan" : "";
-    const text = `${counted(shown, "entry", "entries")} of ${number(scanned)} keys looked at, in ${duration(progress.elapsedMs)}${end}`;
+    const where = shown === 0 ? `; the prefix is ${show(prefix)}, and the version ${version}` : "";
+    const text = `${counted(shown, "entry", "entries")} of ${counted(scanned, "key")} looked at, in ${duration(progress.elapsedMs)}${end}${where}`;
     await err.lines(...wrap(text, err.columns).map(err.style.dim));
   }
   return EXIT.ok;

@@ -68,7 +68,7 @@ export const prefix: Check = {
         warning(
           found,
           "Another application shares the database. A second cache without a prefix would read and delete this one's entries, and flush() deletes all.",
-          "give createCache a keyPrefix, such as the application's name",
+          "give createCache a keyPrefix, such as the application's name; if it has one, give that to the doctor by --prefix",
         ),
       ];
     }
