@@ -181,6 +181,8 @@ const provoked: Readonly<Record<string, () => Promise<string | readonly string[]
     return String(warn.mock.calls[0]?.[0]).replace("valkey-edge-cache: ", "");
   },
   "An option is unknown": async () => thrown(() => createCache({ location: "memory:", prefix: "a" } as never)),
+  "A factory is given without its call": async () =>
+    thrown(() => createCache({ location: "memory:", client: herd as never })),
   "A loader takes too long": () =>
     failure({ location: "memory:", client: herd() }, (cache) =>
       cache.getOrSet("a", () => new Promise(() => {}), { hardTimeout: "50ms" }),
