@@ -22,6 +22,12 @@ export async function loadGlide(logLevel: LogLevel): Promise<GlideModule> {
   } catch (cause) {
     loading = undefined;
     if (cause instanceof GlideMissingError) throw cause;
+    // An error of Deno, which names the permission.
+    if (cause instanceof Error && cause.name === "NotCapable") {
+      throw new GlideMissingError(`valkey-glide lacks a permission (${cause.message}); allow it, or use iovalkey()`, {
+        cause,
+      });
+    }
     throw new GlideMissingError("valkey-glide can't be loaded on this platform; use iovalkey()", { cause });
   }
 }
