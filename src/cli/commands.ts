@@ -181,7 +181,7 @@ export const CACHE_OPTIONS: readonly OptionSpec[] = [
     description: "the cache's compressor (default: none)",
     choices: ["none", "zlib", "gzip", "deflate", "brotli", "zstd", "lz4", "lzma", "bz2"],
   },
-  { flags: "--near-cache", description: "with a near cache, for doctor to check" },
+  { flags: "--near-cache", description: "use a near cache, so that doctor checks it" },
   { flags: "--cluster", description: "the URL names nodes of a cluster" },
   {
     flags: "--sentinel <host:port>",
@@ -193,7 +193,10 @@ export const CACHE_OPTIONS: readonly OptionSpec[] = [
   { flags: "--tls-cert <file>", description: "this client's certificate, in PEM form" },
   { flags: "--tls-key <file>", description: "the private key of --tls-cert" },
   { flags: "--tls-insecure", description: "accept any certificate" },
-  { flags: "--timeout <duration>", description: 'of connecting and of each round trip, such as "5s" (default: 1s)' },
+  {
+    flags: "--timeout <duration>",
+    description: 'time limit of connecting and of each round trip, such as "5s" (default: 1s)',
+  },
 ];
 
 export const CONFIG_OPTIONS: readonly OptionSpec[] = [
