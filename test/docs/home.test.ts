@@ -9,7 +9,8 @@ beforeAll(() => build(), 120_000);
 
 it("the code of docs/index.md prints the value that it loads", async () => {
   const log = vi.spyOn(console, "log").mockReturnValue();
-  const location = { "valkey://localhost:6379": inject("valkeyUrl") };
+  const own = `"${inject("valkeyUrl")}", keyPrefix: "home-${randomUUID()}"`;
+  const location = { '"valkey://localhost:6379"': own };
   await importBlock(documented("index.md", "createCache"), location);
   expect(log.mock.calls).toEqual([["Bern"]]);
 });
