@@ -10,16 +10,23 @@ import { executionContext } from "./views.js";
  * So `mount` records the original URL of each request that it makes.
  */
 const originalUrls = new WeakMap<Request, string>();
-const DONE = Symbol.for("valkey-edge-cache.mount");
 
 type Mount = Hono["mount"];
+type OnMount = (request: Request, outer: Context) => void;
+
+/** On Hono's prototype, as bundles and hot reloads may load this file more than once, each time with records of its own. */
+const COPIES = Symbol.for("valkey-edge-cache.mount");
 
 /** Makes `mount` record original URLs, in all applications of this copy of Hono. Called when this file is loaded. */
 function rememberMounts(): void {
-  const base: { mount?: Mount; [DONE]?: true } = Object.getPrototypeOf(Hono.prototype);
-  const { mount } = base;
-  if (base[DONE] || !mount) return;
-  base[DONE] = true;
+  const base: { mount?: Mount; [COPIES]?: OnMount[] } = Object.getPrototypeOf(Hono.prototype);
+  const { mount, [COPIES]: loaded } = base;
+  if (loaded || !mount) {
+    loaded?.push(rememberUrl);
+    return;
+  }
+  const copies = [rememberUrl];
+  base[COPIES] = copies;
   base.mount = function (this: Hono, path, applicationHandler, options) {
     const given = typeof options === "function" ? { optionHandler: options } : options;
     // Hono makes the request, calls optionHandler and then the application, all synchronously.
@@ -30,13 +37,17 @@ function rememberMounts(): void {
     };
     const handler: typeof applicationHandler = (request, ...rest) => {
       if (outer && request instanceof Request && request !== outer.req.raw) {
-        inheritCaches(request, outer.req.raw);
-        originalUrls.set(request, mountedUrlOf(outer).originalUrl ?? outer.req.raw.url);
+        for (const remember of copies) remember(request, outer);
       }
       return applicationHandler(request, ...rest);
     };
     return mount.call(this, path, handler, { ...given, optionHandler });
   };
+}
+
+function rememberUrl(request: Request, outer: Context): void {
+  inheritCaches(request, outer.req.raw);
+  originalUrls.set(request, mountedUrlOf(outer).originalUrl ?? outer.req.raw.url);
 }
 
 /** What a request's URL does not say about where the application is. */

@@ -1,7 +1,10 @@
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { pathToFileURL } from "node:url";
 import { build as bundle } from "esbuild";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { Hono } from "hono";
+import { afterAll, beforeAll, describe, expect, it, onTestFinished } from "vitest";
+import { createCache } from "../../src/index.js";
 import { build, manifest, root } from "../support/project.js";
 import { runScript } from "../support/script.js";
 import { startValkey } from "../support/servers.js";
@@ -160,5 +163,32 @@ describe("copies of the library in one process", () => {
       await observer.close();
       process.exit();`;
     expect(await run(server.url, program)).toBe(1);
+  });
+});
+
+describe("several copies of the middleware for Hono", () => {
+  it("each know the paths of mounts, so that applications side by side share no keys", async () => {
+    const file = join(folder, "hono.mjs");
+    const entry = join(root, "dist/hono/index.js");
+    await bundle({
+      entryPoints: [entry],
+      outfile: file,
+      bundle: true,
+      format: "esm",
+      external: ["hono"],
+      tsconfigRaw: {},
+    });
+    const cache = createCache({ location: "memory:" });
+    onTestFinished(() => cache.close());
+    for (const n of [1, 2, 3]) {
+      const { httpCache }: typeof import("../../src/hono/index.js") = await import(`${pathToFileURL(file).href}?${n}`);
+      const mounted = (name: string) => {
+        const inner = new Hono().use(httpCache({ cache, cacheName: `copy-${n}`, awaitBackground: true }));
+        return inner.get("/x", (c) => c.text(name, 200, { "Cache-Control": "max-age=60" })).fetch;
+      };
+      const app = new Hono().mount("/a", mounted("a")).mount("/b", mounted("b"));
+      const ask = async (path: string) => (await app.request(path)).text();
+      expect([await ask("/a/x"), await ask("/b/x"), await ask("/a/x")], `copy ${n}`).toEqual(["a", "b", "a"]);
+    }
   });
 });
