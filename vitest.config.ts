@@ -20,8 +20,9 @@ function sourcesByName(host: string): { find: RegExp; replacement: string }[] {
 
 const IN_WORKERD = "test/workerd/**/*.test.ts";
 
-/** Tests in a browser or in a terminal, which `npm run test:ui` runs: those take a processor each. */
+/** Tests in a browser or in a terminal, and of whole programs that docs/ prints, which `npm run test:ui` runs: those take a processor each. */
 const UI = [
+  "test/docs/{concepts,guides,hosts,servers,start,testing}.test.ts",
   "test/cli/*.test.ts",
   "test/examples/{page,walk}.test.ts",
   "test/inspector/page/*.test.ts",
