@@ -1,6 +1,6 @@
 // @ts-check
 // npm test: all checks and tests, also from a fresh clone, but for two groups that have commands of their own. npm run test:ui:
-// the tests in browsers and terminals. npm run test:tools: those with bundlers and package managers, which it installs.
+// the tests in browsers and terminals, and of the programs in guides. npm run test:tools: those with bundlers and package managers, which it installs.
 // Arguments are passed to vitest: parts of file paths, and options. With arguments, npm test looks among those of test:ui, too.
 import { mkdirSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { availableParallelism } from "node:os";
