@@ -5,7 +5,7 @@ import llmstxt from "vitepress-plugin-llms";
 import { accessibleTheme } from "./accessible-theme.ts";
 import { diagrams } from "./diagrams.ts";
 import { repository, siteLink, siteMarkdown, slugOf } from "./links.ts";
-import { descriptionOf, firstPages, sidebar, writeProjectPages } from "./pages.ts";
+import { descriptionOf, firstPages, sidebar, titleOfLink, writeProjectPages } from "./pages.ts";
 import { referenceAnchors } from "./reference-anchors.ts";
 import { miniSearch, searchable } from "./search.ts";
 import { tables } from "./tables.ts";
@@ -34,9 +34,18 @@ export default defineConfig({
       tables(markdown);
       referenceAnchors(markdown);
       markdown.core.ruler.push("site-links", ({ tokens, env }) => {
-        for (const token of tokens.flatMap(({ children }) => children ?? [])) {
-          const href = token.type === "link_open" ? token.attrGet("href") : null;
-          if (href !== null) token.attrSet("href", siteLink(`docs/${env.relativePath}`, href));
+        for (const { children } of tokens) {
+          for (const [i, token] of children?.entries() ?? []) {
+            const href = token.type === "link_open" ? token.attrGet("href") : null;
+            if (href === null) continue;
+            const link = siteLink(`docs/${env.relativePath}`, href);
+            token.attrSet("href", link);
+            const text = children?.[i + 1];
+            // Names of files, which readers on GitHub see as they are.
+            if (text && /^(?:docs\/)?[\w/-]+\.md$/.test(text.content)) {
+              text.content = titleOfLink(env.relativePath, link) ?? text.content;
+            }
+          }
         }
       });
     },

@@ -1,5 +1,5 @@
 import { globSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { dirname, join } from "node:path";
+import { dirname, join, posix } from "node:path";
 import { PROJECT_PAGES, root, siteMarkdown } from "./links.ts";
 
 const docs = join(root, "docs");
@@ -141,6 +141,13 @@ export function titleOf(page: string): string {
   const markdown = readFileSync(join(docs, `${page}.md`), "utf8");
   const [, heading] = /^# (.+)$/m.exec(markdown) ?? [];
   return heading === undefined ? (page.split("/").at(-1) ?? page) : plain(heading);
+}
+
+/** The title of the page that a link of `from` leads to; undefined where it leaves the site. */
+export function titleOfLink(from: string, link: string): string | undefined {
+  const [path = ""] = link.split("#");
+  const page = posix.normalize(posix.join(posix.dirname(from), path)).replace(/\.md$/, "");
+  return sitePages().includes(page) ? titleOf(page) : undefined;
 }
 
 /** The first sentences of a page, for the lists of web searches; undefined where it begins otherwise. */

@@ -2,7 +2,7 @@ import { existsSync, globSync, readFileSync, statSync } from "node:fs";
 import { dirname, join, relative } from "node:path";
 import { describe, expect, it } from "vitest";
 import { siteLink, siteMarkdown, slugOf } from "../../docs/.vitepress/links.js";
-import { sidebar, sitePages } from "../../docs/.vitepress/pages.js";
+import { sidebar, sitePages, titleOfLink } from "../../docs/.vitepress/pages.js";
 import { docsPages } from "../support/docs.js";
 import { anchorsOf, linksOf } from "../support/links.js";
 import { root } from "../support/project.js";
@@ -123,4 +123,9 @@ it("the sidebar has every page of docs/ once", () => {
   expect(new Set(links).size).toBe(links.length);
   for (const link of links) expect(statSync(join(root, `docs${link.replace(/\/$/, "/index")}.md`)).isFile()).toBe(true);
   expect(sitePages()).toContain("herd");
+});
+
+it("a link whose text is the name of a file has the title of its page on the site", () => {
+  expect(titleOfLink("recipes/testing.md", "../herd.md#promises")).toBe("The herd client");
+  expect(titleOfLink("troubleshooting.md", "https://example.com/README.md")).toBeUndefined();
 });
