@@ -195,7 +195,7 @@ describe("the recipes of docs/", () => {
       { ...own, origin: site.url },
     );
     expect(await recipe.look()).toMatch(/^valkey-edge-cache-fetch; fwd=uri-miss/);
-    await until(async () => /; hit; ttl=(?:59|60)$/.test(await recipe.look()), { what: "a hit" });
+    await until(async () => /; hit; ttl=\d+$/.test(await recipe.look()), { what: "a hit" });
     vi.useFakeTimers({ toFake: ["Date"], now: Date.now() + 61_000 });
     onTestFinished(() => void vi.useRealTimers());
     expect(await recipe.look()).toMatch(/^valkey-edge-cache-fetch; hit; ttl=-\d+$/);
