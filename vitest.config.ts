@@ -22,7 +22,7 @@ const IN_WORKERD = "test/workerd/**/*.test.ts";
 
 /** Tests in a browser or in a terminal, and of whole programs that docs/ prints, which `npm run test:ui` runs: those take a processor each. */
 const UI = [
-  "test/docs/{concepts,guides,hosts,servers,start,testing}.test.ts",
+  "test/docs/{concepts,express-recipes,guides,hosts,recipes,servers,start,testing,troubleshooting}.test.ts",
   "test/cli/*.test.ts",
   "test/examples/{page,walk}.test.ts",
   "test/inspector/page/*.test.ts",
