@@ -9,24 +9,24 @@ import { executionContext } from "./views.js";
  * mount, and nothing leads back to the original request. Two applications that are mounted side by side would share keys.
  * So `mount` records the original URL of each request that it makes.
  */
-const originalUrls = new WeakMap<Request, string>();
+const originalUrls = rememberMounts();
 
 type Mount = Hono["mount"];
-type OnMount = (request: Request, outer: Context) => void;
 
-/** On Hono's prototype, as bundles and hot reloads may load this file more than once, each time with records of its own. */
-const COPIES = Symbol.for("valkey-edge-cache.mount");
-
-/** Makes `mount` record original URLs, in all applications of this copy of Hono. Called when this file is loaded. */
-function rememberMounts(): void {
-  const base: { mount?: Mount; [COPIES]?: OnMount[] } = Object.getPrototypeOf(Hono.prototype);
-  const { mount, [COPIES]: loaded } = base;
-  if (loaded || !mount) {
-    loaded?.push(rememberUrl);
-    return;
-  }
-  const copies = [rememberUrl];
-  base[COPIES] = copies;
+/**
+ * Makes `mount` record original URLs, in all applications of this copy of Hono. The records are on its prototype: bundles and
+ * hot reloads may load this file more than once, and all of these share them.
+ */
+function rememberMounts(): WeakMap<Request, string> {
+  const key = Symbol.for("valkey-edge-cache.mount");
+  const base: { mount?: Mount; [name: symbol]: WeakMap<Request, string> | undefined } = Object.getPrototypeOf(
+    Hono.prototype,
+  );
+  const { mount, [key]: shared } = base;
+  if (shared) return shared;
+  const urls = new WeakMap<Request, string>();
+  if (!mount) return urls;
+  base[key] = urls;
   base.mount = function (this: Hono, path, applicationHandler, options) {
     const given = typeof options === "function" ? { optionHandler: options } : options;
     // Hono makes the request, calls optionHandler and then the application, all synchronously.
@@ -37,17 +37,14 @@ function rememberMounts(): void {
     };
     const handler: typeof applicationHandler = (request, ...rest) => {
       if (outer && request instanceof Request && request !== outer.req.raw) {
-        for (const remember of copies) remember(request, outer);
+        inheritCaches(request, outer.req.raw);
+        urls.set(request, mountedUrlOf(outer).originalUrl ?? outer.req.raw.url);
       }
       return applicationHandler(request, ...rest);
     };
     return mount.call(this, path, handler, { ...given, optionHandler });
   };
-}
-
-function rememberUrl(request: Request, outer: Context): void {
-  inheritCaches(request, outer.req.raw);
-  originalUrls.set(request, mountedUrlOf(outer).originalUrl ?? outer.req.raw.url);
+  return urls;
 }
 
 /** What a request's URL does not say about where the application is. */
@@ -148,5 +145,3 @@ function property(value: unknown, name: string): unknown {
 function isRecord(value: unknown): value is Record<PropertyKey, unknown> {
   return typeof value === "object" && value !== null;
 }
-
-rememberMounts();

@@ -1,5 +1,11 @@
-/** The caches that have handled a request, by the request that their handlers got. */
-const handled = new WeakMap<object, readonly string[]>();
+/** The caches that have handled a request, by the request that their handlers got: those of all copies of this library. */
+const handled = /* @__PURE__ */ (() => {
+  const key = Symbol.for("valkey-edge-cache.handled");
+  const shared: WeakMap<object, readonly string[]> | undefined = Reflect.get(globalThis, key);
+  const made = shared ?? new WeakMap<object, readonly string[]>();
+  Reflect.set(globalThis, key, made);
+  return made;
+})();
 const warned = new Set<string>();
 const MAX_WARNINGS = 100;
 

@@ -2,8 +2,8 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "nod
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { build as bundle } from "esbuild";
-import { Hono } from "hono";
-import { afterAll, beforeAll, describe, expect, it, onTestFinished } from "vitest";
+import { Hono, type MiddlewareHandler } from "hono";
+import { afterAll, beforeAll, describe, expect, it, onTestFinished, vi } from "vitest";
 import { createCache } from "../../src/index.js";
 import { build, manifest, root } from "../support/project.js";
 import { runScript } from "../support/script.js";
@@ -167,7 +167,7 @@ describe("copies of the library in one process", () => {
 });
 
 describe("several copies of the middleware for Hono", () => {
-  it("each know the paths of mounts, so that applications side by side share no keys", async () => {
+  it("each know the paths of mounts, so that applications side by side share no keys, and the caches around them", async () => {
     const file = join(folder, "hono.mjs");
     const entry = join(root, "dist/hono/index.js");
     await bundle({
@@ -180,6 +180,8 @@ describe("several copies of the middleware for Hono", () => {
     });
     const cache = createCache({ location: "memory:" });
     onTestFinished(() => cache.close());
+    const warn = vi.spyOn(console, "warn").mockReturnValue();
+    let outside: MiddlewareHandler | undefined;
     for (const n of [1, 2, 3]) {
       const { httpCache }: typeof import("../../src/hono/index.js") = await import(`${pathToFileURL(file).href}?${n}`);
       const mounted = (name: string) => {
@@ -189,6 +191,19 @@ describe("several copies of the middleware for Hono", () => {
       const app = new Hono().mount("/a", mounted("a")).mount("/b", mounted("b"));
       const ask = async (path: string) => (await app.request(path)).text();
       expect([await ask("/a/x"), await ask("/b/x"), await ask("/a/x")], `copy ${n}`).toEqual(["a", "b", "a"]);
+
+      // A cache inside one of another copy with the same keys would wait for the response that the outer one waits for.
+      const middleware = httpCache({ cache, cacheName: "nested", awaitBackground: true });
+      const inner = new Hono()
+        .use(middleware)
+        .get("/x", (c) => c.text("inner", 200, { "Cache-Control": "max-age=60" }));
+      warn.mockClear();
+      if (outside) {
+        const nested = new Hono().use(outside).mount(`/nested-${n}`, inner.fetch);
+        expect(await (await nested.request(`/nested-${n}/x`)).text()).toBe("inner");
+        expect(warn).toHaveBeenCalledExactlyOnceWith(expect.stringContaining("is registered twice"));
+      }
+      outside = middleware;
     }
   });
 });
