@@ -1,10 +1,9 @@
 import type { ColdStartCase } from "./cold-start.ts";
-import { readResult } from "./harness/results.ts";
+import { casesOf } from "./harness/results.ts";
 import { count } from "./harness/table.ts";
 import type { HerdCase } from "./herd.ts";
 import type { HitCase } from "./near/hits.ts";
 import type { GridCase } from "./stores/grid.ts";
-import type { Result } from "./tables.ts";
 
 /** The main results as a list of sentences, which say figures and leave the judgement to the reader. */
 export async function brief(): Promise<string> {
@@ -30,12 +29,6 @@ export async function brief(): Promise<string> {
   return Object.entries(sentences)
     .map(([name, text]) => `- **${name}.** ${text}`)
     .join("\n");
-}
-
-async function casesOf<Case>(name: string): Promise<readonly Case[]> {
-  const result = (await readResult(name)) as Result<Case> | undefined;
-  if (!result) throw new Error(`bench/results/${name}.json is missing; run npm run bench ${name}`);
-  return result.cases;
 }
 
 function find<One extends { readonly name: string }>(list: readonly One[], name: string): One {

@@ -1,13 +1,12 @@
 import type { ColdStartCase } from "./cold-start.ts";
 import type { BarChart, BarGroup } from "./harness/bar-chart.ts";
-import { readResult } from "./harness/results.ts";
+import { casesOf } from "./harness/results.ts";
 import { count } from "./harness/table.ts";
 import type { HerdCase } from "./herd.ts";
 import type { OutgoingCase } from "./http/outgoing/hits.ts";
 import type { HostCase } from "./http-hosts.ts";
 import type { HitCase } from "./near/hits.ts";
 import type { GridCase } from "./stores/grid.ts";
-import type { Result } from "./tables.ts";
 
 /** The library and its parts, as the benches name them. */
 export const OURS =
@@ -79,9 +78,7 @@ export const charts: Readonly<Record<string, () => Promise<BarChart>>> = {
 };
 
 async function made<Case>(name: string, chart: (cases: readonly Case[]) => Omit<BarChart, "ours">): Promise<BarChart> {
-  const result = (await readResult(name)) as Result<Case> | undefined;
-  if (!result) throw new Error(`bench/results/${name}.json is missing; run npm run bench ${name}`);
-  return { ...chart(result.cases), ours: OURS };
+  return { ...chart(await casesOf<Case>(name)), ours: OURS };
 }
 
 function perSecond(contenders: readonly { readonly name: string; readonly perSecond: number }[]): BarGroup["bars"] {

@@ -1,4 +1,4 @@
-import { readResult } from "./harness/results.ts";
+import { casesOf } from "./harness/results.ts";
 import type { Table } from "./harness/table.ts";
 import type { HerdCase } from "./herd.ts";
 import type { HostCase } from "./http-hosts.ts";
@@ -26,19 +26,16 @@ export function loadsTable({ cases }: Result<HerdCase>): Table {
   return { columns: ["library", "loads after a cold start", "loads while the value expires four times"], rows };
 }
 
-/** One row for each subject, from the results of several benches; `undefined` before their first runs. */
-export async function speedTable(): Promise<Table | undefined> {
-  const read = <Case>(name: string) =>
-    readResult(name) as Promise<Partial<Record<string, readonly Case[]>> | undefined>;
-  const basic = await read<GridCase>("basic");
-  const near = await read<HitCase>("near");
-  const hosts = await read<HostCase>("http-hosts");
-  if (!basic || !near || !hosts) return undefined;
-  const grid = (part: string, callers: number) =>
-    basic[part]?.find((one) => one.operation === "get" && one.size === "1 KB" && one.callers === callers);
+/** One row for each subject, from the results of several benches. */
+export async function speedTable(): Promise<Table> {
+  const grids = { glide: await casesOf<GridCase>("basic"), iovalkey: await casesOf<GridCase>("basic", "iovalkey") };
+  const near = await casesOf<HitCase>("near");
+  const grid = (transport: keyof typeof grids, callers: number) =>
+    grids[transport].find((one) => one.operation === "get" && one.size === "1 KB" && one.callers === callers);
   const hits = (operation: string, callers: number) =>
-    near.cases?.find((one) => one.operation === operation && one.callers === callers);
-  const host = hosts.cases?.find((one) => one.host === "Hono" && one.kilobytes === 1);
+    near.find((one) => one.operation === operation && one.callers === callers);
+  const hosts = await casesOf<HostCase>("http-hosts");
+  const host = hosts.find((one) => one.host === "Hono" && one.kilobytes === 1);
   const row = (what: string, baseline: string, one: Compared | undefined, many: Compared | undefined, name: string) => [
     what,
     baseline,
@@ -48,7 +45,7 @@ export async function speedTable(): Promise<Table | undefined> {
   return {
     columns: ["operation", "compared with", "one caller", "50 callers"],
     rows: [
-      row("`get`, 1 KB", "plain valkey-glide", grid("cases", 1), grid("cases", 50), "valkey-edge-cache"),
+      row("`get`, 1 KB", "plain valkey-glide", grid("glide", 1), grid("glide", 50), "valkey-edge-cache"),
       row(
         "`get`, 1 KB, over `iovalkey()`",
         "plain iovalkey",

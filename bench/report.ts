@@ -126,10 +126,7 @@ const tables: Readonly<Record<string, () => Promise<string | undefined>>> = {
   },
   herd: () => written<HerdCase>("herd", herdTable),
   "first-page-loads": () => written<HerdCase>("herd", loadsTable),
-  "first-page-speed": async () => {
-    const table = await speedTable();
-    return table && toMarkdown(table);
-  },
+  "first-page-speed": async () => toMarkdown(await speedTable()),
   faults: () => written<FaultCase>("faults", faultTable),
   attempts: () => written<AttemptCase>("attempts", attemptTable),
   soak: () => written<SoakCase>("soak", soakTable),

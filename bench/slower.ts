@@ -1,13 +1,12 @@
 import { callersOf, OURS } from "./charts.ts";
 import type { ColdStartCase } from "./cold-start.ts";
-import { readResult } from "./harness/results.ts";
+import { casesOf } from "./harness/results.ts";
 import { count, type Table } from "./harness/table.ts";
 import type { HerdCase } from "./herd.ts";
 import type { OutgoingCase } from "./http/outgoing/hits.ts";
 import type { HostCase } from "./http-hosts.ts";
 import type { HitCase } from "./near/hits.ts";
 import type { GridCase } from "./stores/grid.ts";
-import type { Result } from "./tables.ts";
 import type { RequestCase } from "./views/requests.ts";
 
 /** What each contender of one bench reached. */
@@ -85,8 +84,8 @@ async function of<Case>(
   measured: (cases: readonly Case[]) => Omit<Measurement, "bench">[],
   part = "cases",
 ): Promise<Measurement[]> {
-  const result = (await readResult(bench)) as Partial<Record<string, Result<Case>["cases"]>> | undefined;
-  return measured(result?.[part] ?? []).map((one) => ({ bench, ...one }));
+  const cases = await casesOf<Case>(bench, part);
+  return measured(cases).map((one) => ({ bench, ...one }));
 }
 
 type Rates = readonly { readonly name: string; readonly perSecond: number }[];

@@ -1,9 +1,8 @@
 // @ts-check
 // npm run docs: builds the site of docs/ into docs/.vitepress/dist. npm run docs:dev: serves it, and shows changes at once.
-import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { ensureDocs, ensurePackages } from "./packages.mjs";
-import { bin, mustRun, root, run, script } from "./run.mjs";
+import { bin, mustRun, run, script } from "./run.mjs";
 
 const node = join(bin, "node");
 const vitepress = "docs/node_modules/vitepress/bin/vitepress.js";
@@ -12,9 +11,7 @@ await script(async () => {
   const [command = "build", ...options] = process.argv.slice(2);
   await ensurePackages();
   await ensureDocs();
-  if (existsSync(join(root, "scripts", "reference.mjs"))) {
-    await mustRun("Writing the reference", node, ["scripts/reference.mjs"]);
-  }
+  await mustRun("Writing the reference", node, ["scripts/reference.mjs"]);
   const { code, stopped } = await run(node, [vitepress, command, "docs", ...options]);
   return stopped ? 0 : code;
 });

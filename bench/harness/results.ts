@@ -40,6 +40,18 @@ export async function readResult(name: string): Promise<unknown> {
   }
 }
 
+/**
+ * The cases of an earlier run.
+ * @param part where the result has them
+ * @throws where there is no such run
+ */
+export async function casesOf<Case>(name: string, part = "cases"): Promise<readonly Case[]> {
+  const result = (await readResult(name)) as Partial<Record<string, readonly Case[]>> | undefined;
+  const cases = result?.[part];
+  if (!cases) throw new Error(`bench/results/${name}.json has no ${part}; run npm run bench ${name}`);
+  return cases;
+}
+
 async function version(name: string): Promise<string> {
   for (const modules of ["../node_modules/", "../../node_modules/", "../../test/tools/node_modules/"]) {
     try {

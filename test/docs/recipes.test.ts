@@ -184,33 +184,33 @@ describe("per-user-and-tenant.md", () => {
 describe("negative-results.md", () => {
   interface Block {
     cache: Used;
-    nobody: null;
+    absent: null;
     accounts: Values<unknown>;
     created(name: string): Promise<boolean>;
   }
 
   it("stores that there is none, for ten seconds, and until the account is created", async () => {
-    const { nobody, accounts, created, cache } = closed(await run<Block>("negative-results"));
-    expect(nobody).toBeNull();
-    expect([await accounts.get("nobody"), await accounts.peek("nobody"), await accounts.peek("other")]).toEqual([
+    const { absent, accounts, created, cache } = closed(await run<Block>("negative-results"));
+    expect(absent).toBeNull();
+    expect([await accounts.get("unknown"), await accounts.peek("unknown"), await accounts.peek("other")]).toEqual([
       null,
       null,
       undefined,
     ]);
-    expect(await cache.get("account:nobody")).toBeNull();
+    expect(await cache.get("account:unknown")).toBeNull();
     expect(application.calls).toHaveLength(1);
-    application.result = { name: "nobody", email: "nobody@shop.example" };
-    expect(await created("nobody")).toBe(true);
-    expect(await accounts.get("nobody")).toEqual(application.result);
+    application.result = { name: "unknown", email: "unknown@shop.example" };
+    expect(await created("unknown")).toBe(true);
+    expect(await accounts.get("unknown")).toEqual(application.result);
     later(60_000);
-    expect(await accounts.get("nobody")).toEqual(application.result);
+    expect(await accounts.get("unknown")).toEqual(application.result);
     expect(application.calls, "a value is stored for ten minutes").toHaveLength(2);
   });
 
   it("asks again after ten seconds, and does not store an error", async () => {
     const { accounts } = closed(await run<Block>("negative-results"));
     later(11_000);
-    await accounts.get("nobody");
+    await accounts.get("unknown");
     await until(() => application.calls.length === 2, { what: "the second look-up" });
     application.fail = new Error("status 503");
     await expect(accounts.get("somebody")).rejects.toThrow("status 503");
