@@ -1,4 +1,3 @@
-import { randomUUID } from "node:crypto";
 import { globSync, mkdirSync, mkdtempSync, readFileSync, writeFileSync } from "node:fs";
 import { builtinModules } from "node:module";
 import { join } from "node:path";
@@ -78,7 +77,7 @@ export function writeBlock(
   mkdirSync(parent, { recursive: true });
   const own = mkdtempSync(join(parent, "block-"));
   for (const [name, text] of Object.entries(files)) writeFileSync(join(own, name), text);
-  const file = join(own, `${block.name}-${randomUUID()}.ts`);
+  const file = join(own, `${block.name}.ts`);
   writeFileSync(file, replaced(block, texts));
   return file;
 }
